@@ -1,0 +1,41 @@
+"""CBAM (Convolutional Block Attention Module, Woo et al., ECCV 2018) on MXNet 1.9.1 / Gluon.
+
+Importing the package is fast: mxnet is imported when a network or an attention module is first asked for.
+"""
+
+from importlib import import_module
+
+from . import compat as _compat
+
+__version__ = '0.1.0'
+
+_compat.install()
+
+# public name -> the module that defines it, imported on first use
+_LAZY = {
+    'CBAM': 'attention',
+    'ChannelAttention': 'attention',
+    'SpatialAttention': 'attention',
+    'CBAMNet': 'models.cbamnet',
+    'ResNet': 'models.resnet',
+    'get_model': 'models',
+    'list_models': 'models',
+}
+_MODULES = ('attention', 'convert', 'data', 'errors', 'models', 'training')
+
+__all__ = [*_LAZY, *_MODULES]  # noqa: PLE0604 (they are strings)
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        value = getattr(import_module(f'.{_LAZY[name]}', __name__), name)
+    elif name in _MODULES:
+        value = import_module(f'.{name}', __name__)
+    else:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,149 @@
+"""The import of mxnet and gluoncv, in processes of their own, with stand-ins for what is not installed here."""
+
+import shutil
+import subprocess
+
+import numpy
+import pytest
+
+from gluon_cbam.compat.threads import physical_cores
+
+NEW_NUMPY = tuple(int(part) for part in numpy.__version__.split('.')[:2]) >= (1, 24)
+
+
+def distribution(folder, name, version):
+    """Makes a distribution look installed for processes with ``folder`` on their path."""
+    info = folder / f'{name.replace("-", "_")}-{version}.dist-info'
+    info.mkdir(parents=True)
+    (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
+
+
+def said(process):
+    """What a failed import said last."""
+    assert process.returncode != 0
+    return process.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.skipif(not NEW_NUMPY, reason='numpy before 1.24 has numpy.bool')
+def test_mxnet_alone_fails_and_after_us_works(python):
+    assert "has no attribute 'bool'" in python('import mxnet').stderr
+    process = python('import gluon_cbam, mxnet, numpy; print(mxnet.nd.ones(2).sum().asscalar(), "bool" in vars(numpy))')
+    assert process.stdout.split() == ['2.0', 'False'], process.stderr
+
+
+def test_our_import_does_not_import_mxnet(python):
+    code = 'import gluon_cbam, zoo, sys; gluon_cbam.list_models(); zoo.cards(); print("mxnet" in sys.modules)'
+    assert python(code).stdout.strip() == 'False'
+
+
+@pytest.mark.parametrize(
+    'arguments', [['--help'], ['models', 'list'], ['zoo', 'list'], ['train', '--help'], ['--version']]
+)
+def test_light_commands_do_not_import_mxnet(python, arguments):
+    code = (
+        f'import sys; sys.argv = ["cbam", *{arguments!r}]\n'
+        'import cli\n'
+        'try:\n    cli.cli()\nexcept SystemExit as error:\n    assert not error.code\n'
+        'heavy = {"mxnet", "gluoncv", "numpy", "cv2", "matplotlib"} & set(sys.modules)\n'
+        'print("heavy:", heavy or "none")'
+    )
+    process = python(code)
+    assert process.stdout.strip().splitlines()[-1] == 'heavy: none', process.stderr
+
+
+def test_threads_are_the_physical_cores_unless_told(python):
+    code = 'import gluon_cbam, mxnet, os; print(os.environ.get("OMP_NUM_THREADS"))'
+    unset = {'OMP_NUM_THREADS': '', 'MXNET_OMP_MAX_THREADS': ''}
+    code_without = 'import os; [os.environ.pop(n, None) for n in ("OMP_NUM_THREADS", "MXNET_OMP_MAX_THREADS")]; ' + code
+    assert python(code_without, env=unset).stdout.strip() == str(physical_cores())
+    assert python(code, env={'OMP_NUM_THREADS': '7'}).stdout.strip() == '7'
+
+
+def test_versions_that_cannot_work_say_so(python, tmp_path):
+    distribution(tmp_path, 'numpy', '2.4.0')
+    line = said(python('import gluon_cbam, mxnet', tmp_path))
+    assert "mxnet 1.9.1 does not work with numpy 2.4.0: pip install 'numpy<2'" in line
+    code = 'import sys; sys.version_info = (3, 13, 0, "final", 0); import gluon_cbam, mxnet'
+    assert 'does not run on Python 3.13' in said(python(code))
+
+
+def test_a_failed_import_can_be_tried_again(python):
+    code = (
+        'import sys; real = sys.version_info; sys.version_info = (3, 13, 0, "final", 0)\n'
+        'import gluon_cbam\n'
+        'try:\n    import mxnet\nexcept ImportError:\n    sys.version_info = real\n'
+        'import mxnet; print(mxnet.__version__)'
+    )
+    assert python(code).stdout.strip() == '1.9.1'
+
+
+def test_scikit_learn_is_left_alone(python):
+    assert python('import gluon_cbam, mxnet, sys; print("sklearn" in sys.modules)').stdout.strip() == 'False'
+    code = 'import gluon_cbam, mxnet; from sklearn.base import BaseEstimator; print(BaseEstimator.__name__)'
+    assert python(code).stdout.strip() == 'BaseEstimator'
+
+
+def test_looking_for_mxnet_imports_nothing(python):
+    code = 'import gluon_cbam, importlib.util, sys; importlib.util.find_spec("mxnet"); print("mxnet" in sys.modules)'
+    assert python(code).stdout.strip() == 'False'
+
+
+@pytest.fixture
+def torch2(tmp_path):
+    """A stand-in for torch 2."""
+    distribution(tmp_path, 'torch', '2.1.0')
+    (tmp_path / 'torch').mkdir()
+    (tmp_path / 'torch' / '__init__.py').write_text('__version__ = "2.1.0"\nclass Tensor: pass\n')
+    return tmp_path
+
+
+@pytest.mark.parametrize('before', ['', 'import torch; '])
+def test_gluoncv_beside_torch_2(python, torch2, before):
+    plain = 'import numpy; numpy.bool = bool; import gluoncv'
+    assert 'Legacy torch' in said(python(before + plain, torch2))
+    process = python(f'{before}import gluon_cbam, gluoncv; import torch; print(torch.__version__)', torch2)
+    assert process.stdout.strip() == '2.1.0', process.stderr
+
+
+@pytest.fixture
+def gpu_build(tmp_path):
+    distribution(tmp_path, 'mxnet-cu117', '1.9.1')
+    return tmp_path
+
+
+def test_the_gpu_build_without_a_driver_says_so(python, gpu_build):
+    line = said(python('import gluon_cbam, mxnet', gpu_build))
+    assert 'mxnet-cu117 needs an NVIDIA driver and libcuda.so.1 was not found' in line
+
+
+@pytest.fixture
+def driver(tmp_path):
+    """A stand-in for the driver: one GPU of compute capability 9.0."""
+    compiler = shutil.which('cc') or shutil.which('gcc')
+    if compiler is None:
+        pytest.skip('needs a C compiler')
+    source = (
+        'int cuInit(unsigned f) { return 0; }'
+        'int cuDeviceGetCount(int *n) { *n = 1; return 0; }'
+        'int cuDeviceGet(int *d, int i) { *d = i; return 0; }'
+        'int cuDeviceGetAttribute(int *v, int a, int d) { *v = a == 75 ? 9 : 0; return 0; }'
+    )
+
+    def library(path, code):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([compiler, '-shared', '-x', 'c', '-', '-o', str(path)], input=code, text=True, check=True)
+
+    library(tmp_path / 'lib' / 'libcuda.so.1', source)
+    library(tmp_path / 'nvidia' / 'cudnn' / 'lib' / 'libcudnn.so.8', 'int cudnn_stand_in;')
+    library(tmp_path / 'nvidia' / 'nccl' / 'lib' / 'libnccl.so.2', 'int nccl_stand_in;')
+    return tmp_path
+
+
+def test_cuda_libraries_from_pip_are_loaded_before_mxnet(python, gpu_build, driver):
+    code = (
+        'import gluon_cbam, mxnet; maps = open("/proc/self/maps").read()\n'
+        'print([name in maps for name in ("libcuda.so.1", "libcudnn.so.8", "libnccl.so.2")])\n'
+        'from gluon_cbam.compat import cuda; print(cuda.compute_capabilities())'
+    )
+    process = python(code, driver, env={'LD_LIBRARY_PATH': str(driver / 'lib')})
+    assert process.stdout.splitlines() == ['[True, True, True]', '[(9, 0)]'], process.stderr

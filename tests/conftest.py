@@ -1,0 +1,51 @@
+"""Fixtures that several rooms share."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gluon_cbam  # noqa: F401 (prepares the import of mxnet)
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope='session')
+def cbam():
+    """Runs the real command in a process of its own: cbam('validate', '--network', ...) -> CompletedProcess."""
+    command = [str(Path(sys.executable).parent / 'cbam')]
+
+    def run(*arguments, env=None, cwd=None):
+        environment = {**os.environ, **(env or {})}
+        return subprocess.run(
+            command + [str(argument) for argument in arguments],
+            capture_output=True, text=True, env=environment, cwd=cwd, timeout=300, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture(scope='session')
+def python():
+    """Runs code in a process of its own, with folders at the head of its module path -> CompletedProcess."""
+
+    def run(code, *folders, env=None):
+        path = os.pathsep.join([*(str(folder) for folder in folders), str(ROOT)])
+        environment = {**os.environ, 'PYTHONPATH': path, **(env or {})}
+        return subprocess.run(
+            [sys.executable, '-c', code], capture_output=True, text=True, env=environment, timeout=300, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope='session')
+def digits(tmp_path_factory):
+    """The folder of the digits RecordIO files."""
+    from gluon_cbam.data.digits import write_digits
+
+    folder = tmp_path_factory.mktemp('digits')
+    write_digits(folder)
+    return folder
