@@ -1,0 +1,101 @@
+"""Channel attention: which channels matter (CBAM paper, section 3, equation 2)."""
+
+from __future__ import annotations
+
+from typing import Optional, Sequence
+
+from mxnet import init
+from mxnet.gluon import nn
+
+from ..blocks import CheckedBlock, positive_int
+from ..errors import closest
+
+_TINY = 1e-12  # keeps the gradient of the L2 norm finite on a map of zeros
+
+
+def _avg(F, x):
+    return F.Pooling(x, global_pool=True, pool_type='avg')
+
+
+def _max(F, x):
+    return F.Pooling(x, global_pool=True, pool_type='max')
+
+
+def _lp(F, x):
+    return F.sqrt(F.sum(F.square(x), axis=(2, 3), keepdims=True) + _TINY)
+
+
+def _lse(F, x):
+    peak = F.BlockGrad(_max(F, x))  # exp() stays below 1; the shift cancels, in the gradient too
+    return peak + F.log(F.sum(F.exp(F.broadcast_sub(x, peak)), axis=(2, 3), keepdims=True))
+
+
+POOLS = {'avg': _avg, 'max': _max, 'lp': _lp, 'lse': _lse}
+"""Pool type -> function of (F, x) from (N, C, H, W) to (N, C, 1, 1)."""
+
+
+class ChannelAttention(CheckedBlock):
+    """The channel gate ``Mc(F) = sigmoid(sum over pool types of MLP(pool(F)))`` with one shared MLP, C -> C / r -> C.
+
+    The official code (MODELS/cbam.py, ChannelGate) by default; ``use_bias=False`` is the Keras CBAMNet's.
+    Initialisation follows the official network: weights uniform in +-1 / sqrt(fan in), biases 0.
+
+    Args:
+        channels: C, the channels of the input.
+        reduction: r, how much narrower the hidden layer is (C // r units).
+        pool_types: any of ``avg``, ``max``, ``lp`` (L2 norm over H, W) and ``lse`` (log-sum-exp over H, W); summed.
+        use_bias: whether the MLP has biases.
+        activation: ``sigmoid``, or None for the gate before its sigmoid.
+        weight_initializer: of both dense layers.
+
+    Inputs:
+        (N, C, H, W).
+
+    Outputs:
+        (N, C, 1, 1), in (0, 1).
+
+    Raises:
+        ValueError: an argument or an input does not fit.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        reduction: int = 16,
+        pool_types: Sequence[str] = ('avg', 'max'),
+        use_bias: bool = True,
+        activation: Optional[str] = 'sigmoid',
+        weight_initializer: Optional[init.Initializer] = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        hidden = positive_int('channels', channels) // positive_int('reduction', reduction)
+        if hidden == 0:
+            raise ValueError(
+                f'reduction {reduction} leaves no hidden unit for {channels} channels: use at most {channels}'
+            )
+        self._in_channels = channels
+        self._pools = [POOLS[name] for name in _checked_pool_types(pool_types)]
+        self._activation = activation
+        if weight_initializer is None:
+            weight_initializer = init.Xavier(rnd_type='uniform', factor_type='in', magnitude=1)
+        dense = dict(use_bias=use_bias, weight_initializer=weight_initializer)
+        with self.name_scope():
+            self.fc1 = nn.Dense(hidden, in_units=channels, activation='relu', **dense)
+            self.fc2 = nn.Dense(channels, in_units=hidden, **dense)
+
+    def hybrid_forward(self, F, x):
+        attention = sum(self.fc2(self.fc1(pool(F, x))) for pool in self._pools)  # (N, C)
+        attention = attention.expand_dims(2).expand_dims(3)  # (N, C, 1, 1)
+        return F.Activation(attention, act_type=self._activation) if self._activation else attention
+
+
+def _checked_pool_types(pool_types):
+    if isinstance(pool_types, str):
+        pool_types = (pool_types,)
+    if not pool_types:
+        raise ValueError(f'pool_types must name at least one of {", ".join(POOLS)}, got {pool_types!r}')
+    for name in pool_types:
+        if name not in POOLS:
+            raise ValueError(f'unknown pool type {name!r}: {closest(name, POOLS)}')
+    return pool_types

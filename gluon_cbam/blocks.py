@@ -1,0 +1,52 @@
+"""The base of every block here: a HybridBlock that checks its input before an operator runs."""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+import mxnet as mx
+from mxnet.gluon import HybridBlock
+
+
+class CheckedBlock(HybridBlock):
+    """A HybridBlock of one (N, C, H, W) input, whose shape is checked whenever it is called with an array.
+
+    Symbols, which have no shape, pass; so does everything inside a hybridized parent.
+    """
+
+    _in_channels = None
+    """Channels that the input must have, or None for any."""
+    _smallest = 1
+    """Height and width that the input must have at least."""
+
+    def forward(self, x, *args):
+        if isinstance(x, mx.nd.NDArray):
+            self.check_input(x.shape)
+        return super().forward(x, *args)
+
+    def check_input(self, shape: Tuple[int, ...]) -> None:
+        """Check the shape of an input.
+
+        Raises:
+            ValueError: it does not fit; the message holds the shape.
+        """
+        name = type(self).__name__
+        if len(shape) != 4:
+            raise ValueError(f'{name} takes a 4-dimensional (N, C, H, W) input, got {len(shape)} dimensions: {shape}')
+        if self._in_channels is not None and shape[1] != self._in_channels:
+            raise ValueError(f'{name} takes {self._in_channels} channels (N, C, H, W), got {shape[1]} in {shape}')
+        if min(shape[2:]) < self._smallest:
+            raise ValueError(
+                f'{name} takes inputs of at least {self._smallest} x {self._smallest}, got {shape[2]} x {shape[3]}'
+            )
+
+
+def positive_int(name: str, value) -> int:
+    """``value`` as a positive int.
+
+    Raises:
+        ValueError: it is not one; the message says ``name`` and the value.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f'{name} must be a positive integer, got {value!r}')
+    return value
