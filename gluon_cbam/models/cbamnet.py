@@ -1,0 +1,143 @@
+"""CBAMNet: a small stack of convolution, BatchNorm, CBAM and pooling, known from Keras 3 (NikolasMarkou/dl_techniques).
+
+Stage: conv 3 x 3 with bias - ReLU - BatchNorm (eps 1e-3, momentum 0.99) - CBAM - max-pool 2 x 2. Head: global average
+pool and a dense layer. Its CBAM has ratio 8, an MLP without biases, [mean, max] at the spatial convolution, which has a
+bias and no BatchNorm. Weights start Glorot uniform, biases at 0. What differs from Keras:
+
+* the output is logits, where Keras applies a softmax;
+* arrays are (N, C, H, W).
+
+The variants are rows of :data:`.variants.CBAMNETS`.
+"""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence
+
+from mxnet import init
+from mxnet.gluon import HybridBlock, nn
+
+from ..attention import CBAM
+from ..blocks import CheckedBlock, positive_int
+from .options import option_names
+from .variants import CBAMNETS, CBAMNetVariant
+
+
+class _Stage(HybridBlock):
+    """conv - ReLU - BN - CBAM - max-pool 2 x 2: (N, in_channels, H, W) to (N, channels, H // 2, W // 2)."""
+
+    def __init__(self, in_channels, channels, reduction, kernel_size, **kwargs):
+        super().__init__(**kwargs)
+        glorot = init.Xavier()
+        with self.name_scope():
+            self.conv = nn.Conv2D(
+                channels, 3, padding=1, in_channels=in_channels, activation='relu', weight_initializer=glorot
+            )
+            self.bn = nn.BatchNorm(in_channels=channels, epsilon=1e-3, momentum=0.99)
+            self.attention = CBAM(
+                channels,
+                reduction,
+                kernel_size,
+                descriptors=('mean', 'max'),
+                mlp_bias=False,
+                spatial_norm=False,
+                weight_initializer=glorot,
+            )
+
+    def hybrid_forward(self, F, x):
+        x = self.attention(self.bn(self.conv(x)))  # (N, channels, H, W)
+        return F.Pooling(x, kernel=(2, 2), stride=(2, 2), pool_type='max')
+
+
+class CBAMNet(CheckedBlock):
+    """The network of the module's docstring.
+
+    Args:
+        classes: outputs of the last layer; ignored without the top.
+        dims: channels of the stages, each divisible by ``reduction``.
+        reduction: ratio of the channel gates.
+        kernel_size: of the spatial gates, odd.
+        include_top: False returns the last pooled map.
+        in_channels: channels of the input.
+
+    Inputs:
+        (N, in_channels, H, W), float; H and W at least ``2 ** len(dims)``.
+
+    Outputs:
+        (N, classes), logits; without the top (N, dims[-1], H // 2 ** len(dims), W // 2 ** len(dims)).
+
+    Raises:
+        ValueError: an argument or an input does not fit.
+    """
+
+    def __init__(
+        self,
+        classes: int = 1000,
+        dims: Sequence[int] = (64, 128),
+        reduction: int = 8,
+        kernel_size: int = 7,
+        include_top: bool = True,
+        in_channels: int = 3,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if isinstance(dims, (str, int)) or not dims:
+            raise ValueError(f'dims must be the channels of at least one stage, got {dims!r}')
+        for channels in dims:
+            if positive_int('every entry of dims', channels) % positive_int('reduction', reduction):
+                raise ValueError(f'every entry of dims must be divisible by the reduction {reduction}, got {channels}')
+        self._in_channels = positive_int('in_channels', in_channels)
+        self._smallest = 2 ** len(dims)
+        with self.name_scope():
+            self.stages = nn.HybridSequential(prefix='')
+            with self.stages.name_scope():
+                for inputs, channels in zip((in_channels, *dims), dims):
+                    self.stages.add(_Stage(inputs, channels, reduction, kernel_size))
+            self.fc = None
+            if include_top:
+                classes = positive_int('classes', classes)
+                self.fc = nn.Dense(classes, in_units=dims[-1], weight_initializer=init.Xavier())
+
+    def hybrid_forward(self, F, x):
+        x = self.stages(x)
+        if self.fc is None:
+            return x
+        return self.fc(F.Pooling(x, global_pool=True, pool_type='avg'))
+
+    @classmethod
+    def from_variant(
+        cls, variant: str, num_classes: int = 1000, input_shape: Optional[Sequence[int]] = None, **options
+    ) -> CBAMNet:
+        """The network of a variant, with the arguments that the Keras class takes.
+
+        Args:
+            variant: ``tiny``, ``small`` or ``base``.
+            num_classes: outputs of the last layer.
+            input_shape: (height, width, channels) as in Keras, for the channels and to be checked; height and width
+                may be None. Default 3 channels.
+            **options: of :class:`CBAMNet`, but ``dims``.
+
+        Raises:
+            ValueError: an unknown variant, or an argument that does not fit.
+        """
+        rows = {row.name[len('cbamnet_') :]: row for row in CBAMNETS}
+        if variant not in rows:
+            raise ValueError(f'unknown variant {variant!r}: known: {", ".join(rows)}')
+        if input_shape is not None:
+            if len(input_shape) != 3:
+                raise ValueError(f'input_shape must be (height, width, channels), got {tuple(input_shape)}')
+            options['in_channels'] = input_shape[2]
+        net = build(rows[variant], classes=num_classes, **options)
+        if input_shape is not None:
+            net.check_input((1, input_shape[2], *(size or net._smallest for size in input_shape[:2])))
+        return net
+
+
+def build(variant: CBAMNetVariant, **options) -> CBAMNet:
+    """The network of a row of :data:`.variants.CBAMNETS`; options as :func:`options` names them."""
+    return CBAMNet(dims=variant.dims, **options)
+
+
+def options(variant: CBAMNetVariant) -> List[str]:
+    """The options that :func:`build` takes for a row."""
+    return [name for name in option_names(CBAMNet) if name != 'dims']

@@ -1,0 +1,78 @@
+"""Parameters and multiply-adds of a network, counted on its graph.
+
+Multiply-adds are those of convolutions and dense layers, as in the CBAM paper's tables: the shared MLP of a channel
+gate counts once for each pool type; pooling, activations and scaling count nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Dict, Tuple
+
+import mxnet as mx
+import numpy as np
+
+from ..attention import CBAM
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """What a network costs.
+
+    Attributes:
+        parameters: trainable parameters.
+        macs: multiply-adds for one image.
+        attention_parameters: the share of the attention modules in ``parameters``.
+        attention_macs: the share of the attention modules in ``macs``.
+    """
+
+    parameters: int
+    macs: int
+    attention_parameters: int
+    attention_macs: int
+
+    def as_dict(self) -> Dict[str, int]:
+        """The attributes by name."""
+        return asdict(self)
+
+
+def complexity(net: mx.gluon.HybridBlock, input_shape: Tuple[int, ...]) -> Complexity:
+    """Count a network, which need not be initialised.
+
+    Args:
+        net: a network whose parameters all know their shapes.
+        input_shape: of one batch, (N, C, H, W); the result is for one image.
+    """
+    attention = tuple(block.prefix for block in _walk(net) if isinstance(block, CBAM))
+    sizes = {
+        name: int(np.prod(parameter.shape))
+        for name, parameter in net.collect_params().items()
+        if parameter.grad_req != 'null'
+    }
+    macs = _macs(net, input_shape)
+    return Complexity(
+        parameters=sum(sizes.values()),
+        macs=sum(macs.values()) // input_shape[0],
+        attention_parameters=sum(size for name, size in sizes.items() if name.startswith(attention)),
+        attention_macs=sum(count for name, count in macs.items() if name.startswith(attention)) // input_shape[0],
+    )
+
+
+def _walk(block):
+    yield block
+    for child in block._children.values():
+        yield from _walk(child)
+
+
+def _macs(net, input_shape) -> Dict[str, int]:
+    """Multiply-adds of one batch by operator name; a block that is called twice counts twice."""
+    internals = net(mx.sym.Variable('data')).get_internals()
+    _, shapes, _ = internals.infer_shape(data=input_shape)
+    weights = dict(zip(internals.list_outputs(), shapes))
+    counts: Dict[str, int] = {}
+    for node, shape in zip(internals, shapes):
+        if node.attr('num_filter') is None and node.attr('num_hidden') is None:
+            continue
+        weight = next(child.name for child in node.get_children() if child.name.endswith('weight'))
+        counts[node.name] = counts.get(node.name, 0) + int(np.prod(shape)) * int(np.prod(weights[weight][1:]))
+    return counts

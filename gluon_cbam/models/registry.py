@@ -1,0 +1,84 @@
+"""Networks by name."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from importlib import import_module
+from typing import TYPE_CHECKING, List, Optional, Union
+
+from ..errors import UsageError, closest
+from .variants import VARIANTS
+
+if TYPE_CHECKING:
+    import mxnet as mx
+
+
+def _natural(name: str):
+    """A sort key that puts resnet18 before resnet101."""
+    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', name)]
+
+
+def list_models(pattern: Optional[str] = None) -> List[str]:
+    """The names that :func:`get_model` takes, naturally sorted.
+
+    Args:
+        pattern: a shell pattern such as ``cbam_*``; default all.
+    """
+    return sorted((name for name in VARIANTS if fnmatchcase(name, pattern or '*')), key=_natural)
+
+
+def variant(name: str):
+    """The row of a network.
+
+    Raises:
+        UsageError: no network has this name; the message names the closest.
+    """
+    try:
+        return VARIANTS[name]
+    except KeyError:
+        raise UsageError(f'unknown network {name!r}: {closest(name, VARIANTS)}') from None
+
+
+def get_model(
+    name: str,
+    pretrained: Union[bool, str] = False,
+    classes: int = 1000,
+    ctx: Optional[mx.Context] = None,
+    root: Optional[str] = None,
+    **options,
+):
+    """A network by name.
+
+    Args:
+        name: one of :func:`list_models`.
+        pretrained: False for a network that is not initialised yet; True for the default weights of that name; a
+            weight's tag; or a path to a parameter file.
+        classes: outputs of the last layer.
+        ctx: where pretrained parameters are put, one context or a list; default the CPU.
+        root: folder that is looked into first for ``TAG.params``; default the zoo's own.
+        **options: of the family, for instance ``reduction`` or ``bottleneck_stride``.
+
+    Returns:
+        mxnet.gluon.HybridBlock: maps (N, 3, H, W) to logits (N, classes).
+
+    Raises:
+        UsageError: unknown name, option or weights; a ValueError, with the closest known names.
+        DataError: the parameter file is damaged or does not fit.
+    """
+    row = variant(name)
+    family = import_module(f'.{row.module}', __package__)
+    _check_options(name, family, row, options)
+    net = family.build(row, classes=classes, **options)
+    if pretrained:
+        from .. import weights
+
+        weights.load(net, weights.locate(name, pretrained, root), ctx)
+    return net
+
+
+def _check_options(name, family, row, options) -> None:
+    known = set(family.options(row))
+    for option in options:
+        if option not in known:
+            raise UsageError(f'{name} has no option {option!r}: {closest(option, sorted(known))}')

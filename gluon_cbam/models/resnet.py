@@ -1,0 +1,206 @@
+"""ResNet and its attention forms (He et al., CVPR 2016; Woo et al., ECCV 2018, section 4).
+
+Follows the official CBAM code (MODELS/model_resnet.py): the attention module scales the residual branch after its last
+BatchNorm and before the addition, in every block of all four stages. What differs:
+
+* the last pooling is global, where the official code pools 7 x 7 (ImageNet) or 4 x 4 (CIFAR): the same at 224 and 32
+  pixels, and other sizes work too;
+* ``bottleneck_stride='1x1'`` moves the bottleneck's stride into its first convolution, which the paper's GFLOPs need.
+
+The variants are rows of :data:`.variants.RESNETS`.
+"""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence
+
+from mxnet import init
+from mxnet.gluon import HybridBlock, nn
+
+from ..attention import CBAM
+from ..blocks import CheckedBlock, positive_int
+from ..errors import closest
+from .options import option_names
+from .variants import ResNetVariant
+
+ATTENTIONS = {'cbam': CBAM}
+"""Name -> HybridBlock class, called with the channels and the attention's options."""
+STEMS = ('imagenet', 'cifar')
+STRIDES = ('3x3', '1x1')
+
+
+def _conv(channels, kernel, stride, in_channels, initializer=None):
+    """Convolution without bias that keeps the size at stride 1; Kaiming normal, fan out, unless told otherwise."""
+    return nn.Conv2D(
+        channels,
+        kernel,
+        stride,
+        kernel // 2,
+        use_bias=False,
+        in_channels=in_channels,
+        weight_initializer=initializer or init.MSRAPrelu(factor_type='out', slope=0),
+    )
+
+
+class _ResidualBlock(HybridBlock):
+    """The frame of both blocks: body, attention, addition of the shortcut, ReLU.
+
+    Args:
+        in_channels: channels of the input.
+        width: channels inside; the output has ``width * expansion``.
+        stride: of the block.
+        attention: None, or a function of the channels that makes the attention module.
+        bottleneck_stride: where a bottleneck strides, ``3x3`` or ``1x1``.
+    """
+
+    expansion = 1
+
+    def __init__(self, in_channels, width, stride, attention, bottleneck_stride, **kwargs):
+        super().__init__(**kwargs)
+        channels = width * self.expansion
+        with self.name_scope():
+            self._add_body(in_channels, width, stride, bottleneck_stride)
+            self.attention = attention(channels) if attention else None
+            self.downsample = None
+            if stride != 1 or in_channels != channels:
+                # the official initialisation finds convolutions by name and misses this one: it keeps PyTorch's own
+                uniform = init.Xavier(rnd_type='uniform', factor_type='in', magnitude=1)
+                self.downsample = nn.HybridSequential()
+                self.downsample.add(
+                    _conv(channels, 1, stride, in_channels, uniform), nn.BatchNorm(in_channels=channels)
+                )
+
+    def hybrid_forward(self, F, x):
+        shortcut = x if self.downsample is None else self.downsample(x)
+        residual = self._body(F, x)
+        if self.attention is not None:
+            residual = self.attention(residual)
+        return F.Activation(residual + shortcut, act_type='relu')
+
+
+class BasicBlock(_ResidualBlock):
+    """conv 3 x 3 - BN - ReLU - conv 3 x 3 - BN."""
+
+    def _add_body(self, in_channels, width, stride, bottleneck_stride):
+        self.conv1 = _conv(width, 3, stride, in_channels)
+        self.bn1 = nn.BatchNorm(in_channels=width)
+        self.conv2 = _conv(width, 3, 1, width)
+        self.bn2 = nn.BatchNorm(in_channels=width)
+
+    def _body(self, F, x):
+        x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')
+        return self.bn2(self.conv2(x))
+
+
+class Bottleneck(_ResidualBlock):
+    """conv 1 x 1 - BN - ReLU - conv 3 x 3 - BN - ReLU - conv 1 x 1 (four times as wide) - BN."""
+
+    expansion = 4
+
+    def _add_body(self, in_channels, width, stride, bottleneck_stride):
+        first, second = (stride, 1) if bottleneck_stride == '1x1' else (1, stride)
+        self.conv1 = _conv(width, 1, first, in_channels)
+        self.bn1 = nn.BatchNorm(in_channels=width)
+        self.conv2 = _conv(width, 3, second, width)
+        self.bn2 = nn.BatchNorm(in_channels=width)
+        self.conv3 = _conv(width * 4, 1, 1, width)
+        self.bn3 = nn.BatchNorm(in_channels=width * 4)
+
+    def _body(self, F, x):
+        x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')
+        x = F.Activation(self.bn2(self.conv2(x)), act_type='relu')
+        return self.bn3(self.conv3(x))
+
+
+BLOCKS = {'basic': BasicBlock, 'bottleneck': Bottleneck}
+
+
+class ResNet(CheckedBlock):
+    """A residual network with optional attention in every block.
+
+    Args:
+        block: ``basic`` or ``bottleneck``.
+        layers: blocks of the four stages, of width 64, 128, 256, 512.
+        classes: outputs of the last layer.
+        stem: ``imagenet`` (conv 7 x 7 / 2, BN, ReLU, max-pool 3 x 3 / 2) or ``cifar`` (conv 3 x 3, BN, ReLU).
+        attention: None or a key of :data:`ATTENTIONS`.
+        bottleneck_stride: ``3x3`` (official code, torchvision) or ``1x1`` (the paper's count).
+        in_channels: channels of the input.
+        **options: of the attention module, :class:`gluon_cbam.CBAM`.
+
+    Inputs:
+        (N, in_channels, H, W), float.
+
+    Outputs:
+        (N, classes), logits.
+
+    Raises:
+        ValueError: an argument or an input does not fit.
+    """
+
+    def __init__(
+        self,
+        block: str,
+        layers: Sequence[int],
+        classes: int = 1000,
+        stem: str = 'imagenet',
+        attention: Optional[str] = None,
+        bottleneck_stride: str = '3x3',
+        in_channels: int = 3,
+        prefix: Optional[str] = None,
+        params=None,
+        **options,
+    ):
+        super().__init__(prefix=prefix, params=params)
+        for value, known, what in (
+            (block, BLOCKS, 'block'),
+            (stem, STEMS, 'stem'),
+            (bottleneck_stride, STRIDES, 'bottleneck_stride'),
+        ):
+            if value not in known:
+                raise ValueError(f'unknown {what} {value!r}: {closest(value, known)}')
+        if attention is not None and attention not in ATTENTIONS:
+            raise ValueError(f'unknown attention {attention!r}: {closest(attention, ATTENTIONS)}')
+        if options and attention is None:
+            raise ValueError(f'a network without attention has no option {sorted(options)[0]!r}')
+        self._in_channels = positive_int('in_channels', in_channels)
+        self._imagenet_stem = stem == 'imagenet'
+        module = ATTENTIONS[attention] if attention else None
+        make_attention = (lambda channels: module(channels, **options)) if module else None
+        with self.name_scope():
+            self.conv1 = _conv(64, 7, 2, in_channels) if self._imagenet_stem else _conv(64, 3, 1, in_channels)
+            self.bn1 = nn.BatchNorm(in_channels=64)
+            channels = 64
+            for stage, blocks in enumerate(layers):
+                sequence = nn.HybridSequential(prefix=f'layer{stage + 1}_')
+                with sequence.name_scope():
+                    for index in range(blocks):
+                        stride = 2 if stage > 0 and index == 0 else 1
+                        width = 64 * 2**stage
+                        sequence.add(BLOCKS[block](channels, width, stride, make_attention, bottleneck_stride))
+                        channels = width * BLOCKS[block].expansion
+                setattr(self, f'layer{stage + 1}', sequence)
+            fan_in = init.MSRAPrelu(factor_type='in', slope=0)
+            self.fc = nn.Dense(positive_int('classes', classes), in_units=channels, weight_initializer=fan_in)
+
+    def hybrid_forward(self, F, x):
+        x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')  # (N, 64, H / 2, W / 2); the CIFAR stem keeps H, W
+        if self._imagenet_stem:
+            x = F.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type='max')  # (N, 64, H / 4, W / 4)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        x = F.Pooling(x, global_pool=True, pool_type='avg')  # (N, C, 1, 1)
+        return self.fc(x)
+
+
+_SAID_BY_THE_ROW = ('block', 'layers', 'stem', 'attention')
+
+
+def build(variant: ResNetVariant, **options) -> ResNet:
+    """The network of a row of :data:`.variants.RESNETS`; options as :func:`options` names them."""
+    return ResNet(**{name: getattr(variant, name) for name in _SAID_BY_THE_ROW}, **options)
+
+
+def options(variant: ResNetVariant) -> List[str]:
+    """The options that :func:`build` takes for a row: the network's and its attention's."""
+    attention = [ATTENTIONS[variant.attention]] if variant.attention else []
+    return [name for name in option_names(ResNet, *attention) if name not in _SAID_BY_THE_ROW]

@@ -1,0 +1,106 @@
+"""ResNets against the official code's outputs and the paper's counts."""
+
+import checks
+import mxnet as mx
+import numpy as np
+import pytest
+from golden import Golden
+
+from gluon_cbam import convert, get_model
+from gluon_cbam.models.complexity import complexity
+
+GOLDEN = {
+    'official_imagenet_cbam_18': ('cbam_resnet18', 1000),
+    'official_imagenet_cbam_50': ('cbam_resnet50', 1000),
+    'official_imagenet_plain_18': ('resnet18', 1000),
+    'official_cifar10_cbam_18': ('cifar_cbam_resnet18', 10),
+}
+
+# the paper's table 4, counted exactly: parameters, and multiply-adds in 1e9 with the stride in the first 1 x 1
+PAPER = {
+    'resnet18': (11_689_512, 1.814),
+    'cbam_resnet18': (11_779_392, 1.815),
+    'resnet34': (21_797_672, 3.664),
+    'cbam_resnet34': (21_960_468, 3.665),
+    'resnet50': (25_557_032, 3.858),
+    'cbam_resnet50': (28_089_624, 3.864),
+    'resnet101': (44_549_160, 7.570),
+    'cbam_resnet101': (49_330_172, 7.581),
+}
+
+
+@pytest.mark.parametrize('name', GOLDEN)
+def test_equals_the_official_network(name, tmp_path):
+    golden, (network, classes) = Golden(name), GOLDEN[name]
+    net = get_model(network, classes=classes)
+    convert.load_arrays(net, golden.arrays, 'official')
+    for output in checks.three_ways(net, golden.input, tmp_path):
+        assert np.abs(output - golden.output).max() <= 1e-5
+    assert complexity(net, golden.input.shape).parameters == golden.count
+
+
+@pytest.mark.parametrize('name', PAPER)
+def test_counts_of_the_paper(name):
+    parameters, gflops = PAPER[name]
+    counted = complexity(get_model(name, bottleneck_stride='1x1'), (1, 3, 224, 224))
+    assert counted.parameters == parameters
+    assert round(counted.macs / 1e9, 3) == gflops
+
+
+def test_official_stride_costs_more():
+    assert round(complexity(get_model('cbam_resnet50'), (1, 3, 224, 224)).macs / 1e9, 3) == 4.096
+    assert complexity(get_model('cbam_resnet152'), (1, 3, 224, 224)).parameters == 66_826_848
+
+
+def test_official_initialisation():
+    mx.random.seed(0)
+    net = get_model('cbam_resnet18')
+    net.initialize()
+    block = net.layer2[0]
+    for conv in (net.conv1, block.conv1, block.conv2):
+        weight = conv.weight.data().asnumpy()
+        assert np.isclose(weight.std(), np.sqrt(2 / (weight.shape[0] * weight[0, 0].size)), rtol=0.05)
+    assert np.isclose(net.fc.weight.data().asnumpy().std(), np.sqrt(2 / 512), rtol=0.05)
+    assert np.abs(block.downsample[0].weight.data().asnumpy()).max() <= 1 / np.sqrt(64)
+    assert (block.bn1.gamma.data().asnumpy() == 1).all()
+    assert (block.attention.spatial.bn.gamma.data().asnumpy() == 0).all()
+    assert block.bn1._kwargs['eps'] == block.attention.spatial.bn._kwargs['eps'] == 1e-5
+    assert block.bn1._kwargs['momentum'] == 0.9
+    assert block.attention.spatial.bn._kwargs['momentum'] == 0.99
+
+
+def test_attention_is_used():
+    """A network whose attention were left out would give the same with any attention parameters."""
+    net = get_model('cifar_cbam_resnet18', classes=10)
+    net.initialize()
+    x = mx.nd.random.normal(shape=(1, 3, 32, 32))
+    before = net(x).asnumpy()
+    for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
+        for block in stage:
+            for parameter in (block.attention.channel.fc2.bias, block.attention.spatial.bn.beta):
+                kept = parameter.data().copy()
+                parameter.set_data(kept + 1)
+                assert np.abs(net(x).asnumpy() - before).max() > 1e-4, parameter.name
+                parameter.set_data(kept)
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        ({'bottleneck_stride': '2x2'}, "unknown bottleneck_stride '2x2'"),
+        ({'classes': 0}, 'classes must be a positive integer, got 0'),
+        ({'in_channels': -1}, 'in_channels must be a positive integer, got -1'),
+        ({'reductoin': 8}, "cbam_resnet18 has no option 'reductoin': did you mean reduction"),
+    ],
+)
+def test_bad_options(options, said):
+    with pytest.raises(ValueError, match=said):
+        get_model('cbam_resnet18', **options)
+
+
+def test_input_channels():
+    net = get_model('cifar_resnet18', in_channels=1)
+    net.initialize()
+    assert net(mx.nd.zeros((1, 1, 32, 32))).shape == (1, 1000)
+    with pytest.raises(ValueError, match='takes 1 channels'):
+        net(mx.nd.zeros((1, 3, 32, 32)))
