@@ -1,0 +1,36 @@
+"""Work done ahead by a pool, in order and in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import Executor
+from itertools import islice
+from typing import Callable, Iterable, Iterator, TypeVar
+
+Item = TypeVar('Item')
+Result = TypeVar('Result')
+
+
+def ordered_map(
+    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
+) -> Iterator[Result]:
+    """``function`` of every item, in order, with at most ``ahead`` results computed or waiting at a time.
+
+    ``Executor.map`` submits everything at once: on a million images it would hold them all.
+    """
+    waiting = iter(items)
+    pending = deque(pool.submit(function, item) for item in islice(waiting, ahead))
+    try:
+        while pending:
+            result = pending.popleft().result()
+            pending.extend(pool.submit(function, item) for item in islice(waiting, 1))
+            yield result
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

@@ -1,0 +1,95 @@
+"""From the bytes of an image to the array that a network takes, the same for validation and prediction."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Tuple
+
+import cv2
+import numpy as np
+
+from ..errors import DataError, UsageError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+# what MXNet's own decoder reads as well; it knows no WebP
+_SIGNATURES = (b'\xff\xd8\xff', b'\x89PNG', b'BM')
+
+
+def decode(image: bytes, name: str) -> np.ndarray:
+    """Decode an image.
+
+    Args:
+        image: an encoded JPEG, PNG or BMP.
+        name: what the message calls it.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        DataError: it cannot be decoded, or not to its end.
+    """
+    if not image:
+        raise DataError(f'{name}: the image is empty')
+    if not image.startswith(_SIGNATURES):
+        raise DataError(f'{name}: no JPEG, PNG or BMP (it begins with {image[:12]!r})')
+    pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise DataError(f'{name}: a damaged image ({len(image)} bytes)')
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize of the short side, centre crop, scale and normalise.
+
+    Attributes:
+        image_size: height and width of the result, in pixels.
+        crop_ratio: ``image_size`` over the short side before the crop; 0.875 resizes to 256 and crops 224.
+        mean: of the channels R, G, B, for pixels in 0..1.
+        std: likewise.
+    """
+
+    image_size: int
+    crop_ratio: float = 0.875
+    mean: Tuple[float, float, float] = IMAGENET_MEAN
+    std: Tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self):
+        if not isinstance(self.image_size, int) or self.image_size < 1:
+            raise UsageError(f'the image size must be a positive number of pixels, got {self.image_size!r}')
+        if not 0 < self.crop_ratio <= 1:
+            raise UsageError(f'the crop ratio must be in (0, 1], got {self.crop_ratio!r}')
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 RGB to (3, image_size, image_size) float32."""
+        size = self.image_size
+        pixels = resize_short_side(pixels, int(round(size / self.crop_ratio)))
+        top, left = ((length - size) // 2 for length in pixels.shape[:2])
+        pixels = pixels[top : top + size, left : left + size].astype(np.float32)
+        scale = np.float32(1) / (255 * np.float32(self.std))
+        shift = -np.float32(self.mean) / np.float32(self.std)
+        return np.ascontiguousarray((pixels * scale + shift).transpose(2, 0, 1))
+
+    def as_dict(self) -> dict:
+        """The attributes by name, as JSON holds them."""
+        return {**asdict(self), 'mean': list(self.mean), 'std': list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Preprocessing:
+        """The way back from :meth:`as_dict`."""
+        return cls(**{**values, 'mean': tuple(values['mean']), 'std': tuple(values['std'])})
+
+
+def resize_short_side(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Resize (H, W, ...) so that the shorter side is ``size`` pixels, bilinear.
+
+    The longer side is rounded down, as MXNet and torchvision do.
+    """
+    height, width = pixels.shape[:2]
+    if min(height, width) == size:
+        return pixels
+    shape = (width * size // height, size) if height < width else (size, height * size // width)
+    return cv2.resize(pixels, shape, interpolation=cv2.INTER_LINEAR)

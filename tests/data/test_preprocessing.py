@@ -1,0 +1,71 @@
+"""Preprocessing against MXNet's own reader, and by hand."""
+
+import cv2
+import mxnet as mx
+import numpy as np
+import pytest
+
+from gluon_cbam.data.preprocessing import Preprocessing, decode
+from gluon_cbam.data.recordio import RecordWriter
+from gluon_cbam.errors import DataError, UsageError
+
+
+def photo(height, width, seed=0):
+    """A smooth random picture, as photographs are."""
+    small = np.random.RandomState(seed).randint(0, 256, (6, 6, 3), np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.mark.parametrize('shape', [(60, 90), (90, 60), (48, 48)])
+def test_equals_mxnets_reader(tmp_path, shape):
+    image = cv2.imencode('.png', photo(*shape))[1].tobytes()
+    with RecordWriter(tmp_path / 'a.rec') as writer:
+        writer.write(0, image)
+    preprocessing = Preprocessing(32, 0.875)
+    normalise = {}
+    for channel, mean, std in zip('rgb', preprocessing.mean, preprocessing.std):
+        normalise.update({f'mean_{channel}': 255 * mean, f'std_{channel}': 255 * std})
+    reader = mx.io.ImageRecordIter(
+        path_imgrec=str(tmp_path / 'a.rec'), data_shape=(3, 32, 32), batch_size=1, resize=37, verbose=False, **normalise
+    )
+    theirs = reader.next().data[0].asnumpy()[0]
+    ours = preprocessing(decode(image, 'a'))
+    assert ours.shape == (3, 32, 32)
+    assert ours.dtype == np.float32
+    grey_level = 1 / (255 * 0.225)
+    assert np.abs(ours - theirs).mean() < 0.5 * grey_level
+    assert np.abs(ours - theirs[::-1]).mean() > 10 * grey_level  # RGB, not BGR
+    assert np.abs(ours - theirs[:, :, ::-1]).mean() > 10 * grey_level
+
+
+def test_by_hand():
+    pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    result = Preprocessing(4, 1.0)(pixels)
+    expected = (pixels[:, 1:5] / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    assert np.abs(result - expected.transpose(2, 0, 1)).max() < 1e-5
+
+
+def test_round_trip():
+    preprocessing = Preprocessing(96, 0.9, mean=(0.5, 0.5, 0.5))
+    assert Preprocessing.from_dict(preprocessing.as_dict()) == preprocessing
+
+
+def test_grey_and_transparent_images_have_three_channels():
+    for shape in ((5, 7), (5, 7, 4)):
+        image = cv2.imencode('.png', np.full(shape, 200, np.uint8))[1].tobytes()
+        assert (decode(image, 'a') == 200).all()
+        assert decode(image, 'a').shape == (5, 7, 3)
+
+
+def test_errors():
+    for data, said in (
+        (b'', 'empty'),
+        (b'hello', r"no JPEG, PNG or BMP \(it begins with b'hello'\)"),
+        (b'BM123', 'damaged'),
+    ):
+        with pytest.raises(DataError, match=f'x.jpg: .*{said}'):
+            decode(data, 'x.jpg')
+    with pytest.raises(UsageError, match='got 0'):
+        Preprocessing(0)
+    with pytest.raises(UsageError, match=r'\(0, 1\], got 1.5'):
+        Preprocessing(32, 1.5)
