@@ -1,0 +1,95 @@
+"""A network with weights, ready to use: how ``validate`` and ``predict`` come by theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Union
+
+import mxnet as mx
+
+from . import weights
+from .data.preprocessing import Preprocessing
+from .errors import DataError, UsageError
+from .models import get_model, variant
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A network and what belongs to it.
+
+    Attributes:
+        net: hybridized, on its contexts.
+        name: of the network.
+        classes: outputs.
+        class_names: in the order of the outputs, or None.
+        preprocessing: that its weights want.
+        params_sha256: of the parameter file; None for random weights.
+    """
+
+    net: mx.gluon.HybridBlock
+    name: str
+    classes: int
+    class_names: Optional[List[str]]
+    preprocessing: Preprocessing
+    params_sha256: Optional[str]
+
+
+def load_network(
+    network: str,
+    ctx: List[mx.Context],
+    params: Optional[str] = None,
+    pretrained: Union[bool, str] = False,
+    classes: Optional[int] = None,
+    image_size: Optional[int] = None,
+    crop_ratio: Optional[float] = None,
+    options: Optional[Dict[str, Any]] = None,
+) -> LoadedNetwork:
+    """Build a network and load its weights.
+
+    What is not given is taken from the card of the weights, and without a card from the network's row.
+
+    Args:
+        network: its name.
+        ctx: the contexts.
+        params: a parameter file or a run folder.
+        pretrained: True or a tag of published weights. Without either, weights are random.
+        classes: outputs.
+        image_size: height and width of the input in pixels.
+        crop_ratio: ``image_size`` over the short side before the crop.
+        options: of the network.
+
+    Raises:
+        UsageError: an unknown name, or both ``params`` and ``pretrained``.
+        DataError: the weights are damaged or do not fit.
+    """
+    row = variant(network)
+    if params and pretrained:
+        raise UsageError(f'params {params!r} and pretrained {pretrained!r} exclude each other: give one')
+    path: Optional[Path] = None
+    if params or pretrained:
+        path = weights.find_file(params) if params else weights.locate(network, pretrained)
+    card = (weights.card_beside(path) if params else weights.published(network, pretrained)) if path else None
+    if card and card.network != network:
+        raise DataError(f'{path} holds weights of {card.network}, not of {network}')
+    preprocessing = Preprocessing(row.image_size, row.crop_ratio)
+    if card:
+        preprocessing = Preprocessing.from_dict(card.preprocessing)
+        classes = classes or card.classes
+        options = {**card.options, **(options or {})}
+    changes = {'image_size': image_size, 'crop_ratio': crop_ratio}
+    preprocessing = replace(preprocessing, **{name: value for name, value in changes.items() if value is not None})
+    net = get_model(network, classes=classes or 1000, **(options or {}))
+    if path:
+        weights.load(net, path, ctx)
+    else:
+        net.initialize(ctx=ctx)
+    net.hybridize(static_alloc=True, static_shape=True)
+    return LoadedNetwork(
+        net=net,
+        name=network,
+        classes=classes or 1000,
+        class_names=card.class_names if card else None,
+        preprocessing=preprocessing,
+        params_sha256=weights.sha256(path) if path else None,
+    )

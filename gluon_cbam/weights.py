@@ -1,0 +1,143 @@
+"""Parameter files: saved with a card beside them, loaded strictly.
+
+``best.params`` is what ``Block.save_parameters`` writes, so that any Gluon user can load it; ``best.json`` is its card
+(:class:`zoo.Card`): network, classes, preprocessing and the file's SHA-256.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Optional, Union
+
+import mxnet as mx
+import numpy as np
+
+import zoo
+from zoo.files import PathLike, atomic_path, sha256, write_text
+
+from .convert.loading import check_arrays, set_parameters
+from .errors import DataError, UsageError
+
+
+def save(net: mx.gluon.Block, path: PathLike, **card) -> zoo.Card:
+    """Write parameters and their card atomically, the card last.
+
+    Args:
+        net: the network.
+        path: ending in ``.params``; the card takes ``.json``.
+        **card: fields of :class:`zoo.Card`, but ``sha256`` and ``bytes``.
+    """
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        net.save_parameters(str(temporary))
+        written = zoo.Card(sha256=sha256(temporary), bytes=os.path.getsize(temporary), **card)
+    write_text(path.with_suffix('.json'), json.dumps(written.as_dict(), indent=1) + '\n')
+    return written
+
+
+def card_beside(path: PathLike) -> Optional[zoo.Card]:
+    """The card of a parameter file, after its hash was compared, or None without a card.
+
+    Raises:
+        DataError: the card is damaged, or is another file's.
+    """
+    beside = Path(path).with_suffix('.json')
+    if not beside.is_file():
+        return None
+    try:
+        card = zoo.Card.from_dict(json.loads(beside.read_text(encoding='utf-8')), str(beside))
+    except ValueError as error:
+        raise DataError(str(error) if isinstance(error, zoo.ZooError) else f'{beside}: not JSON ({error})') from None
+    found = sha256(path)
+    if found != card.sha256:
+        raise DataError(
+            f'{path} has the SHA-256 {found}, {beside.name} beside it says {card.sha256}: the file is damaged or '
+            'another one; remove the card if that is intended'
+        )
+    return card
+
+
+def load(net: mx.gluon.Block, path: PathLike, ctx=None) -> None:
+    """Load a parameter file; every parameter is set, or none is.
+
+    Args:
+        net: the network, initialised or not.
+        path: as :func:`save` or ``Block.save_parameters`` writes it.
+        ctx: a context or a list, for a network that is not initialised; default the CPU.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it is damaged, holds values that are not finite, or does not fit.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f'no parameter file {str(path)!r}')
+    try:
+        values = mx.nd.load(str(path))
+    except Exception as error:  # a damaged file makes MXNet raise whatever it runs into
+        raise DataError(f'{path}: not a parameter file that MXNet reads ({type(error).__name__})') from error
+    if not isinstance(values, dict):
+        raise DataError(f'{path}: holds a list of arrays without names')
+    if any(name.startswith(('arg:', 'aux:')) for name in values):
+        raise DataError(f'{path}: belongs to an exported symbol; load it with mxnet.gluon.SymbolBlock.imports')
+    check_arrays(net, {name: value.shape for name, value in values.items()}, what=f'{path}: parameters')
+    for name, value in values.items():
+        if not np.isfinite(value.asnumpy()).all():
+            raise DataError(f'{path}: {name} holds values that are not finite')
+    set_parameters(net, {name: value.astype('float32') for name, value in values.items()}, ctx)
+
+
+def find_file(params: PathLike) -> Path:
+    """The parameter file that ``--params`` names: a file, or a run folder for its best checkpoint, else its newest.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = Path(params)
+    if path.is_dir():
+        checkpoints = path / 'checkpoints' if (path / 'checkpoints').is_dir() else path
+        found = [*checkpoints.glob('best.params'), *sorted(checkpoints.glob('newest-*.params'), reverse=True)]
+        if not found:
+            raise UsageError(f'no checkpoint in {str(path)!r}')
+        return found[0]
+    if not path.is_file():
+        raise UsageError(f'no parameter file {str(params)!r}')
+    return path
+
+
+def published(network: str, pretrained: Union[bool, str]) -> zoo.Card:
+    """The card of published weights: of a tag, or with True the default of a network.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        card = zoo.find(network if pretrained is True else pretrained)
+    except zoo.ZooError as error:
+        raise UsageError(str(error)) from None
+    if card.network != network:
+        raise UsageError(f'the weights {card.tag} are of {card.network}, not of {network}')
+    return card
+
+
+def locate(network: str, pretrained: Union[bool, str], root: Optional[PathLike] = None) -> Path:
+    """The parameter file of ``get_model(..., pretrained=...)``.
+
+    Args:
+        network: its name.
+        pretrained: True, a tag, or a path to a parameter file or a run folder.
+        root: as of :func:`zoo.file_of`.
+
+    Raises:
+        UsageError: there are no such weights.
+        DataError: the published file is damaged.
+    """
+    if pretrained is not True and (
+        os.path.exists(pretrained) or os.sep in pretrained or pretrained.endswith('.params')
+    ):
+        return find_file(pretrained)
+    try:
+        return zoo.file_of(published(network, pretrained), root)
+    except zoo.ZooError as error:
+        raise DataError(str(error)) from None
