@@ -1,0 +1,109 @@
+"""Exact evaluation: every record of a file counts once, whatever the batch size and the number of devices."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Callable, Iterable, List
+
+import mxnet as mx
+import numpy as np
+
+from .data.loaders import evaluation_batches
+from .data.preprocessing import Preprocessing
+from .data.recordio import RecordFile
+from .errors import DataError, RunError
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network scores.
+
+    Attributes:
+        records: how many were counted, each once.
+        top1: accuracy in 0..1.
+        top5: accuracy in 0..1 (of the best ``classes`` where there are fewer than five).
+        loss: mean cross-entropy, in nats.
+        seconds: that it took.
+    """
+
+    records: int
+    top1: float
+    top5: float
+    loss: float
+    seconds: float
+
+    def as_dict(self) -> dict:
+        """The attributes by name."""
+        return asdict(self)
+
+
+def evaluate(
+    net: mx.gluon.HybridBlock,
+    records: RecordFile,
+    preprocessing: Preprocessing,
+    ctx: List[mx.Context],
+    batch_size: int,
+    workers: int,
+    progress: Callable[[Iterable, int], Iterable] = lambda batches, total: batches,
+) -> Evaluation:
+    """Evaluate a network on every record of a file.
+
+    Args:
+        net: maps (N, 3, H, W) to logits, initialised on every context.
+        records: the checked file; labels must be classes of the network.
+        preprocessing: of every image.
+        ctx: the contexts.
+        batch_size: images a context.
+        workers: threads that decode.
+        progress: wraps the batches, (batches, how many), to show how far it is.
+
+    Raises:
+        DataError: an image cannot be decoded.
+        RunError: an output is not finite.
+    """
+    began = time.time()
+    total = batch_size * len(ctx)
+    count = top1 = top5 = 0
+    loss = 0.0
+    batches = evaluation_batches(records, total, preprocessing, workers)
+    for batch, logits in _ahead(net, progress(batches, -(-len(records) // total)), ctx):
+        bad = ~np.isfinite(logits).all(axis=1)
+        if bad.any():
+            raise RunError(
+                f'the output for record {count + int(np.flatnonzero(bad)[0])} of {records.path} is not finite: the '
+                'weights or the preprocessing are wrong'
+            )
+        own = logits[np.arange(batch.count), batch.labels]
+        rank = (logits > own[:, None]).sum(axis=1) + _earlier_ties(logits, own, batch.labels)
+        top1 += int((rank < 1).sum())
+        top5 += int((rank < 5).sum())
+        peak = logits.max(axis=1)
+        loss += float((peak + np.log(np.exp(logits - peak[:, None]).sum(axis=1)) - own).sum())
+        count += batch.count
+    if count != len(records):
+        raise DataError(f'{count} of {len(records)} records of {records.path} were read')
+    return Evaluation(count, top1 / count, top5 / count, loss / count, time.time() - began)
+
+
+def _ahead(net, batches, ctx):
+    """(batch, its logits in float64), one batch behind the devices, so that they never wait for the counting."""
+    waiting = None
+    for batch in batches:
+        images = mx.gluon.utils.split_and_load(batch.images, ctx)
+        outputs = [net(part) for part in images]
+        if waiting:
+            yield waiting[0], _gather(*waiting)
+        waiting = batch, outputs
+    if waiting:
+        yield waiting[0], _gather(*waiting)
+
+
+def _gather(batch, outputs) -> np.ndarray:
+    return np.concatenate([part.asnumpy() for part in outputs])[: batch.count].astype(np.float64)
+
+
+def _earlier_ties(logits, own, labels) -> np.ndarray:
+    """How many classes before the label's have its logit: equal outputs, as of a dead network, are no hit."""
+    before = np.arange(logits.shape[1])[None] < labels[:, None]
+    return ((logits == own[:, None]) & before).sum(axis=1)
