@@ -1,0 +1,180 @@
+"""The run folder: configuration, environment, metrics, log, curves, checkpoints, summary."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import sys
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+import yaml
+
+from zoo.files import PathLike, write_text
+
+from ..compat import versions
+from ..errors import DataError, UsageError
+from .checkpoints import Checkpoints
+from .config import TrainConfig
+
+_PACKAGES = ('mxnet', 'mxnet-cu117', 'gluoncv', 'numpy', 'opencv-python', 'opencv-python-headless')
+_VARIABLES = ('OMP_NUM_THREADS', 'MXNET_', 'DMLC_', 'KMP_', 'CUDA_VISIBLE_DEVICES')
+
+
+class RunFolder:
+    """A folder with the files that a run leaves.
+
+    Args:
+        path: of the folder; made if it does not exist.
+    """
+
+    def __init__(self, path: PathLike):
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.checkpoints = Checkpoints(self.path / 'checkpoints')
+
+    @staticmethod
+    def holds_run(path: PathLike) -> bool:
+        """Whether a folder holds a run."""
+        return (Path(path) / 'config.yaml').exists()
+
+    def write_config(self, config: TrainConfig) -> None:
+        """Write ``config.yaml`` and ``environment.json``."""
+        text = yaml.safe_dump(config.as_dict(), sort_keys=False)
+        write_text(self.path / 'config.yaml', text)
+        write_text(self.path / 'environment.json', json.dumps(environment(), indent=1) + '\n')
+
+    def read_config(self) -> Dict[str, Any]:
+        """The settings in ``config.yaml``.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        path = self.path / 'config.yaml'
+        try:
+            settings = yaml.safe_load(path.read_text(encoding='utf-8'))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise DataError(f'{path}: {str(error).splitlines()[0]}') from None
+        known = {entry.name for entry in fields(TrainConfig)}
+        if not isinstance(settings, dict) or not set(settings) <= known:
+            raise DataError(f'{path}: not the settings of a run')
+        return settings
+
+    def add_metrics(self, record: Dict[str, Any]) -> None:
+        """Append a line to ``metrics.jsonl``."""
+        with open(self.path / 'metrics.jsonl', 'a', encoding='utf-8') as file:
+            file.write(json.dumps(record) + '\n')
+
+    def metrics(self) -> List[Dict[str, Any]]:
+        """The lines of ``metrics.jsonl``; a last line that a crash cut off is left out."""
+        path = self.path / 'metrics.jsonl'
+        lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
+        records = []
+        for line in lines:
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                break
+        return records
+
+    def forget_after(self, step: int) -> None:
+        """Remove the metrics of steps after ``step``: a resumed run makes them again."""
+        kept = [record for record in self.metrics() if record['step'] <= step]
+        write_text(self.path / 'metrics.jsonl', ''.join(json.dumps(record) + '\n' for record in kept))
+
+    def write_summary(self, summary: Dict[str, Any]) -> None:
+        """Write ``summary.json`` and ``curves.png``."""
+        from .curves import draw
+
+        write_text(self.path / 'summary.json', json.dumps(summary, indent=1) + '\n')
+        draw(self.metrics(), self.path / 'curves.png')
+
+    @contextmanager
+    def logging_to_file(self, logger: logging.Logger) -> Iterator[None]:
+        """Append everything that ``logger`` says to ``train.log``, whatever its own level is."""
+        handler = logging.FileHandler(self.path / 'train.log', encoding='utf-8')
+        handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
+        level = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+            logger.removeHandler(handler)
+            handler.close()
+
+
+def resumed_settings(given: Dict[str, Any]) -> Dict[str, Any]:
+    """The settings of a run that is continued, under those that are given now.
+
+    Args:
+        given: settings by name; ``resume`` among them if a run is to be continued.
+
+    Returns:
+        ``given`` as it is where there is no run to continue.
+    """
+    path = _run_path(given.get('resume'), given.get('output'), given.get('network'))
+    if given.get('resume') is None or path is None or not RunFolder.holds_run(path):
+        return dict(given)
+    return {**RunFolder(path).read_config(), **given, 'output': str(path)}
+
+
+def open_folder(config: TrainConfig) -> RunFolder:
+    """The run folder of a configuration.
+
+    Raises:
+        UsageError: it holds a run and ``resume`` is not set; or there is nothing to resume; or a lasting setting is not
+            that of the run to resume.
+        DataError: the run to resume is damaged.
+    """
+    path = _run_path(config.resume, config.output, config.network)
+    there = path is not None and RunFolder.holds_run(path)
+    if config.resume not in (None, 'auto'):
+        if not there:
+            raise UsageError(f'no run in {config.resume!r} to resume')
+        if config.output and Path(config.output).resolve() != path.resolve():
+            raise UsageError(
+                f'--resume {config.resume} continues in its own folder: leave out --output {config.output}'
+            )
+    if there and config.resume is None:
+        raise UsageError(f'{str(path)!r} holds a run: continue it with --resume auto, or give another --output')
+    folder = RunFolder(path)
+    if there:
+        changed = config.differences(folder.read_config())
+        if changed:
+            raise UsageError(f'the run in {str(path)!r} was started otherwise: {", ".join(changed)}')
+    return folder
+
+
+def _run_path(resume: Optional[str], output: Optional[str], network: Optional[str]) -> Optional[Path]:
+    """The folder of a run: ``--resume`` may name it or anything in it."""
+    if resume in (None, 'auto'):
+        return Path(output) if output else Path('runs') / network if network else None
+    path = Path(resume)
+    return next((folder for folder in (path, *path.parents) if RunFolder.holds_run(folder)), path)
+
+
+def environment() -> Dict[str, Any]:
+    """Where a run happens: versions, threads, machine."""
+    return {
+        'command': sys.argv,
+        'python': platform.python_version(),
+        'platform': platform.platform(),
+        'processor': _processor(),
+        'cpus': os.cpu_count(),
+        'packages': {name: versions.installed(name) for name in _PACKAGES if versions.installed(name)},
+        'variables': {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLES)},
+    }
+
+
+def _processor() -> Optional[str]:
+    try:
+        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
+    except OSError:
+        return platform.processor() or None
+    return next((line.partition(':')[2].strip() for line in lines if line.startswith('model name')), None)

@@ -1,0 +1,32 @@
+"""The training loss."""
+
+from __future__ import annotations
+
+from mxnet.gluon.loss import Loss
+
+
+class SmoothedCrossEntropy(Loss):
+    """Cross-entropy of logits with label smoothing (Szegedy et al., CVPR 2016, section 7).
+
+    The target has ``1 - smoothing`` on the label and ``smoothing / K`` on each of the K classes, the label's included.
+
+    Args:
+        smoothing: in [0, 1); 0 is the plain cross-entropy.
+
+    Inputs:
+        logits (N, K) and labels (N,).
+
+    Outputs:
+        (N,), in nats.
+    """
+
+    def __init__(self, smoothing: float = 0.0, **kwargs):
+        super().__init__(weight=None, batch_axis=0, **kwargs)
+        self._smoothing = smoothing
+
+    def hybrid_forward(self, F, logits, label):
+        log_probability = F.log_softmax(logits, axis=-1)
+        loss = -F.pick(log_probability, label, axis=-1)
+        if self._smoothing == 0:
+            return loss
+        return (1 - self._smoothing) * loss - self._smoothing * F.mean(log_probability, axis=-1)

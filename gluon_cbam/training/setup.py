@@ -1,0 +1,80 @@
+"""From settings to what a run needs: every default filled in, every file and device checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Optional
+
+import mxnet as mx
+
+from .. import devices
+from ..data.loaders import TrainingData, check_images
+from ..data.parallel import usable_cpus
+from ..data.preprocessing import Preprocessing
+from ..data.recordio import RecordFile
+from ..errors import EnvironmentProblem
+from ..models import get_model, variant
+from .config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run needs, checked.
+
+    Attributes:
+        config: with every default filled in.
+        net: not initialised yet.
+        ctx: the devices.
+        preprocessing: of validation.
+        class_names: if known.
+        data: training batches.
+        val: validation records, or None.
+    """
+
+    config: TrainConfig
+    net: mx.gluon.HybridBlock
+    ctx: List[mx.Context]
+    preprocessing: Preprocessing
+    class_names: Optional[List[str]]
+    data: TrainingData
+    val: Optional[RecordFile]
+
+
+def prepare(config: TrainConfig) -> Setup:
+    """Check a configuration against files and devices, and fill in what it leaves open.
+
+    Raises:
+        CbamError: as :func:`.run.train` lists them.
+    """
+    config = TrainConfig(**config.as_dict()).check()
+    row = variant(config.network)
+    for name in ('image_size', 'crop_ratio'):
+        if getattr(config, name) is None:
+            setattr(config, name, getattr(row, name))
+    config.augment = config.augment or row.augmentation
+    config.workers = config.workers or usable_cpus()
+    preprocessing = Preprocessing(config.image_size, config.crop_ratio)
+    class_names = _class_names(Path(config.data_train).parent / 'classes.txt')
+    config.classes = config.classes or (len(class_names) if class_names else 1000)
+    if class_names and len(class_names) != config.classes:
+        class_names = None
+    net = get_model(config.network, classes=config.classes, **config.option)
+    net.check_input((1, 3, config.image_size, config.image_size))
+    ctx = devices.contexts(config.gpus, config.cpus)
+    if config.kv_store == 'nccl' and not mx.runtime.Features().is_enabled('NCCL'):
+        raise EnvironmentProblem('--kv-store nccl needs mxnet-cu117 and GPUs: use device')
+    records = [RecordFile(path) for path in (config.data_train, config.data_val) if path]
+    for file in records:
+        file.check_labels(config.classes)
+    data = TrainingData(
+        records[0], config.batch_size * len(ctx), preprocessing, config.augment, config.seed, config.workers
+    )
+    data.check()
+    if config.data_val:
+        check_images(records[1], config.workers)
+    return Setup(config, net, ctx, preprocessing, class_names, data, records[1] if config.data_val else None)
+
+
+def _class_names(path: Path) -> Optional[List[str]]:
+    return path.read_text(encoding='utf-8').splitlines() if path.is_file() else None

@@ -1,0 +1,92 @@
+"""Loss, schedule and optimizer state, each against numbers worked out another way."""
+
+import math
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+from gluon_cbam import get_model
+from gluon_cbam.errors import DataError
+from gluon_cbam.training import TrainConfig
+from gluon_cbam.training.checkpoints import optimizer_arrays, restore_optimizer
+from gluon_cbam.training.loss import SmoothedCrossEntropy
+from gluon_cbam.training.schedule import schedule
+
+
+def config(**settings):
+    return TrainConfig(network='cbamnet_tiny', data_train='a.rec', **settings)
+
+
+@pytest.mark.parametrize('smoothing', [0.0, 0.1])
+def test_loss(smoothing):
+    logits = np.random.RandomState(0).randn(5, 7)
+    labels = np.array([0, 6, 3, 3, 1])
+    log_probability = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    target = np.eye(7)[labels] * (1 - smoothing) + smoothing / 7
+    loss = SmoothedCrossEntropy(smoothing)(mx.nd.array(logits), mx.nd.array(labels))
+    assert loss.shape == (5,)
+    assert np.abs(loss.asnumpy() + (target * log_probability).sum(1)).max() < 1e-5
+
+
+def test_step_schedule():
+    rate = schedule(config(lr=0.4, epochs=10, lr_step_epochs=[3, 6]), steps_per_epoch=5)
+    assert [rate(step) for step in (0, 14, 15, 29, 30, 49)] == pytest.approx([0.4, 0.4, 0.04, 0.04, 0.004, 0.004])
+
+
+def test_cosine_schedule_with_warmup():
+    rate = schedule(config(lr=0.4, epochs=10, lr_mode='cosine', warmup_epochs=2), steps_per_epoch=5)
+    assert [rate(step) for step in (0, 9)] == pytest.approx([0, 0.4])
+    warm = [rate(step) for step in range(10)]
+    assert np.allclose(np.diff(warm), 0.4 / 9)
+    for step in (10, 25, 49):
+        assert rate(step) == pytest.approx(0.2 * (1 + math.cos(math.pi * (step - 10) / 39)))
+
+
+def test_warmup_does_not_move_the_milestones():
+    rate = schedule(config(lr=1.0, epochs=10, lr_step_epochs=[3], warmup_epochs=1), steps_per_epoch=5)
+    assert (rate(14), rate(15)) == pytest.approx((1.0, 0.1))
+
+
+def step_of(net, trainer, number):
+    x = mx.nd.array(np.random.RandomState(number).randn(4, 3, 8, 8))
+    with mx.autograd.record():
+        loss = (net(x) ** 2).sum()
+    loss.backward()
+    trainer.step(4)
+
+
+def network_and_trainer(optimizer):
+    mx.random.seed(0)
+    net = get_model('cbamnet_tiny', classes=3)
+    net.initialize()
+    arguments = {'learning_rate': 1e-3, **({'momentum': 0.9} if optimizer != 'adam' else {})}
+    return net, mx.gluon.Trainer(net.collect_params(), optimizer, arguments, update_on_kvstore=False)
+
+
+@pytest.mark.parametrize('optimizer', ['sgd', 'nag', 'adam'])
+def test_optimizer_state_continues_bit_for_bit(optimizer, tmp_path):
+    through, its_trainer = network_and_trainer(optimizer)
+    for number in range(6):
+        step_of(through, its_trainer, number)
+    first, trainer = network_and_trainer(optimizer)
+    for number in range(3):
+        step_of(first, trainer, number)
+    mx.nd.save(str(tmp_path / 'states'), optimizer_arrays(first, trainer))
+    first.save_parameters(str(tmp_path / 'params'))
+    second, trainer = network_and_trainer(optimizer)
+    second.load_parameters(str(tmp_path / 'params'))
+    restore_optimizer(second, trainer, mx.nd.load(str(tmp_path / 'states')), 3)
+    for number in range(3, 6):
+        step_of(second, trainer, number)
+    for name, parameter in second._collect_params_with_prefix().items():
+        expected = through._collect_params_with_prefix()[name].data().asnumpy()
+        assert np.array_equal(parameter.data().asnumpy(), expected), name
+
+
+def test_another_optimizers_state_is_refused():
+    net, trainer = network_and_trainer('sgd')
+    step_of(net, trainer, 0)
+    arrays = optimizer_arrays(net, trainer)
+    with pytest.raises(DataError, match='optimizer state'):
+        restore_optimizer(*network_and_trainer('adam'), arrays, 1)
