@@ -1,0 +1,426 @@
+"""The command ``cbam``: it parses, calls the library and prints. What is done is in gluon_cbam and zoo.
+
+Start-up imports click and nothing heavy; each command imports what it needs.
+"""
+
+from __future__ import annotations
+
+import functools
+import json as json_module
+import logging
+import os
+import sys
+from dataclasses import fields
+from typing import Any, Dict, List
+
+import click
+
+import gluon_cbam
+from gluon_cbam.errors import UsageError
+from gluon_cbam.training.config import TrainConfig
+
+
+class _Group(click.Group):
+    """A group whose errors are one line each, with the exit codes of the documentation."""
+
+    def main(self, args=None, prog_name='cbam', **kwargs):
+        arguments = list(sys.argv[1:] if args is None else args)
+        try:
+            super().main(args=arguments, prog_name=prog_name, **{**kwargs, 'standalone_mode': False})
+            code = 0
+        except click.exceptions.Exit as error:
+            code = error.exit_code
+        except BrokenPipeError:  # of `cbam ... | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        except Exception as error:
+            if '--debug' in arguments:
+                raise
+            code = _report(error)
+        sys.exit(code)
+
+
+def _report(error: Exception) -> int:
+    """Print one line about an error; returns its exit code."""
+    if isinstance(error, click.Abort):
+        message, code = 'interrupted', 130
+    elif isinstance(error, click.ClickException):
+        context = getattr(error, 'ctx', None)
+        hint = f' (see {context.command_path} --help)' if context else ''
+        message, code = error.format_message() + hint, 2
+    elif hasattr(error, 'exit_code'):
+        message, code = str(error), error.exit_code
+    elif isinstance(error, ModuleNotFoundError):
+        remedy = gluon_cbam.compat.versions.INSTALL_MXNET if error.name == 'mxnet' else f'pip install {error.name}'
+        message, code = f'{error.name} is not installed: {remedy}', 3
+    elif isinstance(error, ImportError):
+        message, code = f"{error}: 'cbam doctor' says what to do", 3
+    elif isinstance(error, OSError):
+        message, code = str(error), 5
+    elif isinstance(error, ValueError):
+        message, code = str(error), 2
+    else:
+        message, code = f'{type(error).__name__}: {error} (--debug shows where)', 1
+    first = next((line for line in message.splitlines() if line.strip()), type(error).__name__)
+    click.echo(f'cbam: {first}', err=True)
+    return code
+
+
+class _Option(click.Option):
+    """An option with further flags that the help does not show."""
+
+    def __init__(self, declarations, hidden_flags=(), **attributes):
+        super().__init__([*declarations, *hidden_flags], **attributes)
+        self._hidden_flags = hidden_flags
+
+    def get_help_record(self, ctx):
+        shown, self.opts = self.opts, [flag for flag in self.opts if flag not in self._hidden_flags]
+        record = super().get_help_record(ctx)
+        self.opts = shown
+        return record
+
+
+def _key_values(ctx, param, pairs) -> Dict[str, Any]:
+    import yaml
+
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition('=')
+        if not equals or not key:
+            raise UsageError(f'--option takes KEY=VALUE, got {pair!r}')
+        options[key.strip().replace('-', '_')] = yaml.safe_load(value)
+    return options
+
+
+def _numbers(ctx, param, text: str) -> List[float]:
+    try:
+        return [float(part) for part in text.split(',') if part.strip()]
+    except ValueError:
+        raise UsageError(f'{param.opts[0]} takes numbers separated by commas, got {text!r}') from None
+
+
+def _setting(entry) -> click.Option:
+    """The option of a field of TrainConfig."""
+    about, kind = entry.metadata, entry.metadata['kind']
+    flags = about['flags'] or ('--' + entry.name.replace('_', '-'),)
+    extra = {'type': kind, 'default': entry.default}
+    if kind is dict:
+        extra = {'multiple': True, 'callback': _key_values, 'metavar': 'KEY=VALUE'}
+    elif kind is list:
+        default = ','.join(f'{value:g}' for value in entry.default_factory())
+        extra = {'default': default, 'callback': _numbers, 'metavar': 'N,N,...'}
+    shown = extra.get('default') is not None
+    return _Option([entry.name, *flags], about['hidden'], help=about['help'], show_default=shown, **extra)
+
+
+_SETTINGS = {entry.name: entry for entry in fields(TrainConfig)}
+
+
+def _settings(*names: str):
+    """A decorator that adds options of TrainConfig, all without names."""
+
+    def add(function):
+        for name in reversed(names or tuple(_SETTINGS)):
+            function.__dict__.setdefault('__click_params__', []).append(_setting(_SETTINGS[name]))
+        return function
+
+    return add
+
+
+_weights = [
+    click.option('--params', metavar='FILE', help='parameter file, or a run folder for its best checkpoint'),
+    click.option('--pretrained', is_flag=False, flag_value='', metavar='[TAG]', help='published weights'),
+]
+
+
+def _weights_options(function):
+    for option in reversed(_weights):
+        function = option(function)
+    return function
+
+
+def _common(function):
+    """Adds --json and --debug; the function returns (object for --json, text for people)."""
+
+    @click.option('--json', 'as_json', is_flag=True, help='one JSON object on standard output')
+    @click.option('--debug', is_flag=True, help='a traceback for an error')
+    @functools.wraps(function)
+    def run(as_json, debug, **arguments):
+        value, text = function(**arguments)
+        click.echo(json_module.dumps(value, allow_nan=False) if as_json else text)
+
+    return run
+
+
+def _bar(items, total, text=''):
+    """A progress line on a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(items, total=total, desc=text, leave=False, disable=not sys.stderr.isatty(), file=sys.stderr)
+
+
+class _Talk(logging.Handler):
+    """Log lines on standard error, above the progress line."""
+
+    def emit(self, record):
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def _talk() -> None:
+    """Show what the library logs: on a terminal, where a line shows the progress, not every interval."""
+    handler = _Talk(logging.INFO if sys.stderr.isatty() else logging.DEBUG)
+    logging.getLogger('gluon_cbam').addHandler(handler)
+
+
+@click.group(cls=_Group, context_settings={'help_option_names': ['-h', '--help']})
+@click.version_option(gluon_cbam.__version__, prog_name='cbam')
+def cli():
+    """CBAM networks on MXNet 1.9.1 / Gluon: train, validate, predict."""
+
+
+@cli.command()
+@_settings()
+@_common
+@click.pass_context
+def train(ctx, **settings):
+    """Train a network on a RecordIO file."""
+    from gluon_cbam.training import resumed_settings
+    from gluon_cbam.training import train as run
+
+    _talk()
+    default = click.core.ParameterSource.DEFAULT
+    given = {name: value for name, value in settings.items() if ctx.get_parameter_source(name) is not default}
+    summary = run(TrainConfig(**resumed_settings(given)), progress=_bar)
+    best = summary['best']
+    text = f'{summary["epochs"]} epochs, {summary["steps"]} steps in {summary["seconds"]:.0f} s\n'
+    if best:
+        text += f'best top-1 {best["top1"]:.4f} in epoch {best["epoch"]}: {summary["output"]}/checkpoints/best.params\n'
+    return summary, text + f'curves: {summary["output"]}/curves.png'
+
+
+def _load(network, params, pretrained, option, gpus, cpus, **changes):
+    """The network that the options name, and its contexts."""
+    from gluon_cbam import devices
+    from gluon_cbam.inference import load_network
+
+    if not network:
+        raise UsageError('--network is needed')
+    ctx = devices.contexts(gpus, cpus)
+    pretrained = True if pretrained == '' else pretrained
+    return load_network(network, ctx, params, pretrained or False, options=option, **changes), ctx
+
+
+_NETWORK = ('network', 'classes', 'image_size', 'crop_ratio', 'option', 'batch_size', 'gpus', 'cpus', 'workers')
+
+
+@cli.command()
+@_settings('network')
+@_weights_options
+@click.option('--data-val', '--rec-val', 'data_val', required=True, metavar='FILE', help='a .rec file with its .idx')
+@_settings(*_NETWORK[1:])
+@_common
+def validate(data_val, batch_size, workers, params, pretrained, **settings):
+    """Count every record of a file once: accuracy and loss."""
+    from gluon_cbam.data.parallel import usable_cpus
+    from gluon_cbam.data.recordio import RecordFile
+    from gluon_cbam.evaluation import evaluate
+
+    loaded, ctx = _load(params=params, pretrained=pretrained, **settings)
+    if loaded.params_sha256 is None:
+        click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
+    records = RecordFile(data_val)
+    records.check_labels(loaded.classes)
+    scored = evaluate(loaded.net, records, loaded.preprocessing, ctx, batch_size, workers or usable_cpus(), _bar)
+    value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict()}
+    text = (
+        f'{scored.records} of {len(records)} records, each once: top-1 {scored.top1:.4f}, top-5 {scored.top5:.4f}, '
+        f'loss {scored.loss:.4f} ({scored.seconds:.1f} s)'
+    )
+    return value, text
+
+
+@cli.command()
+@click.argument('images', nargs=-1, required=True, metavar='IMAGE...')
+@_settings('network')
+@_weights_options
+@click.option('--top-k', default=5, show_default=True, type=click.IntRange(1), help='classes an image')
+@_settings(*_NETWORK[1:])
+@_common
+def predict(images, top_k, batch_size, workers, params, pretrained, **settings):
+    """Name what is on image files."""
+    from gluon_cbam.data.parallel import usable_cpus
+    from gluon_cbam.prediction import predict as run
+
+    if params is None and pretrained is None:
+        raise UsageError('predict needs weights: give --params FILE or --pretrained')
+    loaded, ctx = _load(params=params, pretrained=pretrained, **settings)
+    results = list(run(loaded, images, top_k, ctx[0], batch_size, workers or usable_cpus()))
+    value = [
+        {'file': file, 'top': [{'class': g.index, 'label': g.label, 'probability': g.probability} for g in guesses]}
+        for file, guesses in results
+    ]
+    lines = [
+        f'{file}: ' + ', '.join(f'{guess.label} {guess.probability:.4f}' for guess in guesses)
+        for file, guesses in results
+    ]
+    return {'images': value}, '\n'.join(lines)
+
+
+@cli.group()
+def models():
+    """The networks."""
+
+
+@models.command('list')
+@click.argument('pattern', default='*')
+@_common
+def models_list(pattern):
+    """Names, those that match a shell PATTERN such as 'cbam_*'."""
+    names = gluon_cbam.list_models(pattern)
+    return {'models': names}, '\n'.join(names)
+
+
+@models.command('info')
+@click.argument('name')
+@_settings('classes', 'image_size', 'option')
+@_common
+def models_info(name, classes, image_size, option):
+    """Parameters and multiply-adds of a network."""
+    from gluon_cbam.models import get_model, variant
+    from gluon_cbam.models.complexity import complexity
+
+    size = image_size or variant(name).image_size
+    cost = complexity(get_model(name, classes=classes or 1000, **option), (1, 3, size, size))
+    value = {'name': name, 'input': [3, size, size], 'classes': classes or 1000, **cost.as_dict()}
+    text = (
+        f'{name}: input 3 x {size} x {size}, {value["classes"]} classes\n'
+        f'  parameters     {cost.parameters:>15,}   attention {cost.attention_parameters:,}\n'
+        f'  multiply-adds  {cost.macs:>15,}   attention {cost.attention_macs:,}'
+    )
+    return value, text
+
+
+@cli.group()
+def data():
+    """RecordIO files."""
+
+
+@data.command('digits')
+@click.argument('folder')
+@_common
+def data_digits(folder):
+    """Write scikit-learn's handwritten digits to FOLDER: 1,437 scans to train on, 360 held out."""
+    from gluon_cbam.data.digits import write_digits
+
+    counts = write_digits(folder)
+    return {'output': folder, 'records': counts}, '\n'.join(
+        f'{folder}/{name}: {n} records' for name, n in counts.items()
+    )
+
+
+@data.command('pack')
+@click.argument('source')
+@click.argument('output')
+@click.option('--resize', type=click.IntRange(1), help='shorter side in pixels, encoded anew  [the original bytes]')
+@click.option('--quality', type=click.IntRange(1, 100), default=95, show_default=True, help='of the JPEGs of --resize')
+@click.option('--skip-bad', is_flag=True, help='leave out files that cannot be decoded')
+@click.option('--root', help='folder where the paths of a .lst begin  [its own]')
+@_settings('workers')
+@_common
+def data_pack(source, output, workers, **options):
+    """Pack images to OUTPUT/*.rec, *.idx and classes.txt.
+
+    SOURCE is a folder of class folders (gives train.rec), a folder with train/ and val/ of class folders, or a .lst
+    file (gives a .rec of its name).
+    """
+    from gluon_cbam.data.packing import pack
+    from gluon_cbam.data.parallel import usable_cpus
+
+    done = pack(source, output, workers=workers or usable_cpus(), progress=_bar, **options)
+    files = [
+        {'file': str(part.path), 'records': part.records, 'bad': part.bad, 'other_files': part.other} for part in done
+    ]
+    lines = []
+    for part in done:
+        lines.append(
+            f'{part.path}: {part.records} records, {len(part.bad)} bad files left out, {part.other} other files'
+        )
+        lines += [f'  bad: {path}: {fault}' for path, fault in part.bad.items()]
+    return {'output': output, 'files': files}, '\n'.join(lines)
+
+
+@data.command('index')
+@click.argument('file')
+@_common
+def data_index(file):
+    """Rebuild the .idx of a .rec FILE."""
+    from gluon_cbam.data.recordio import index_path, rebuild_index
+
+    count = rebuild_index(file)
+    return {'index': str(index_path(file)), 'records': count}, f'{index_path(file)}: {count} records'
+
+
+@cli.group('zoo')
+def zoo_group():
+    """Published weights."""
+
+
+@zoo_group.command('list')
+@_common
+def zoo_list():
+    """The weights that there are."""
+    import zoo
+
+    cards = [{'name': card.network, 'cached': True, **card.as_dict()} for card in zoo.cards()]
+    lines = [f'{card["tag"]:32} top-1 {card["metrics"]["top1"]:.4f}  {card["source"]}' for card in cards]
+    return {'weights': cards}, '\n'.join(lines) or 'no weights are published yet'
+
+
+@zoo_group.command('info')
+@click.argument('name')
+@_common
+def zoo_info(name):
+    """The card of weights: NAME is a tag, or a network with one."""
+    import yaml
+
+    import zoo
+
+    card = zoo.find(name).as_dict()
+    return {'name': card['network'], **card}, yaml.safe_dump(card, sort_keys=False).rstrip()
+
+
+@zoo_group.command('path')
+@click.argument('name')
+@_common
+def zoo_path(name):
+    """The parameter file of weights, after its hash was compared."""
+    import zoo
+
+    card = zoo.find(name)
+    path = str(zoo.file_of(card))
+    return {'path': path, 'sha256': card.sha256, 'bytes': card.bytes, 'cached': True}, path
+
+
+@cli.command()
+@_common
+@click.pass_context
+def doctor(ctx):
+    """What works on this machine, and what to do about the rest."""
+    from gluon_cbam.doctor import diagnose
+
+    checks = diagnose()
+    ok = all(check.ok for check in checks)
+    if not ok:
+        ctx.call_on_close(lambda: sys.exit(3))
+    lines = [
+        f'{"ok  " if check.ok else "FAIL"} {check.name:8} {check.detail}'
+        + (f'\n     -> {check.remedy}' if check.remedy else '')
+        for check in checks
+    ]
+    return {'ok': ok, 'checks': [check.as_dict() for check in checks]}, '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    cli()
