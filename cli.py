@@ -54,7 +54,7 @@ def _report(error: Exception) -> int:
         remedy = gluon_cbam.compat.versions.INSTALL_MXNET if error.name == 'mxnet' else f'pip install {error.name}'
         message, code = f'{error.name} is not installed: {remedy}', 3
     elif isinstance(error, ImportError):
-        message, code = f"{error}: 'cbam doctor' says what to do", 3
+        message, code = f"{error} ('cbam doctor' says what to do)", 3
     elif isinstance(error, OSError):
         message, code = str(error), 5
     elif isinstance(error, ValueError):

@@ -108,10 +108,13 @@ def _import_probe(module: str, code: str, remedy: str, name: str = '') -> Check:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return Check(name or module, False, f'import {module} does not end', remedy)
-    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines() or [
-        f'exit code {done.returncode}'
-    ]
-    return Check(name or module, done.returncode == 0, lines[-1], '' if done.returncode == 0 else remedy)
+    if done.returncode == 0:
+        return Check(name or module, True, done.stdout.strip())
+    said = (done.stderr.strip().splitlines() or [f'exit code {done.returncode}'])[-1]
+    ours = f'{DependencyError.__module__}.{DependencyError.__name__}: '
+    if said.startswith(ours):  # it holds the remedy
+        return Check(name or module, False, 'cannot be imported', said[len(ours) :])
+    return Check(name or module, False, said, remedy)
 
 
 _CHECKS: List[Callable[[], Check]] = [_python, _versions, _mxnet, _gluoncv, _opencv, _gpu, _threads, _disk]

@@ -8,6 +8,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import Callable, ContextManager, Dict
 
+from ..errors import DependencyError
 from . import cuda, threads, versions
 
 
@@ -20,7 +21,10 @@ def _for_mxnet():
         if 'sklearn' not in sys.modules:
             # mxnet.model derives a deprecated class from scikit-learn's if it can: 0.7 s of every start
             stack.enter_context(_hidden('sklearn'))
-        yield
+        try:
+            yield
+        except OSError as error:
+            raise DependencyError(f"mxnet's library cannot be loaded: {error}") from error
 
 
 @contextmanager

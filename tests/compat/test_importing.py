@@ -147,3 +147,12 @@ def test_cuda_libraries_from_pip_are_loaded_before_mxnet(python, gpu_build, driv
     )
     process = python(code, driver, env={'LD_LIBRARY_PATH': str(driver / 'lib')})
     assert process.stdout.splitlines() == ['[True, True, True]', '[(9, 0)]'], process.stderr
+
+
+def test_a_library_that_cannot_be_loaded_is_an_import_error(python, tmp_path):
+    (tmp_path / 'mxnet').mkdir()
+    (tmp_path / 'mxnet' / '__init__.py').write_text('raise OSError("libfoo.so.1: cannot open shared object file")')
+    line = said(python('import gluon_cbam, mxnet', tmp_path))
+    assert line.endswith(
+        "DependencyError: mxnet's library cannot be loaded: libfoo.so.1: cannot open shared object file"
+    )
