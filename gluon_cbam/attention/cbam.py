@@ -9,6 +9,7 @@ from mxnet import init
 from ..blocks import CheckedBlock
 from ..errors import closest
 from .channel import ChannelAttention
+from .gates import apply_gate
 from .spatial import SpatialAttention
 
 ORDERS = ('channel_spatial', 'spatial_channel', 'parallel')
@@ -31,6 +32,8 @@ class CBAM(CheckedBlock):
         descriptors: order of ``max`` and ``mean`` at the spatial convolution.
         mlp_bias: whether the channel MLP has biases.
         spatial_norm: BatchNorm in the spatial gate; without it its convolution has a bias.
+        gate: ``sigmoid``, the paper's; or ``identity``: both gates are twice the sigmoid and start at 1, so that a
+            module put into a trained network leaves its outputs as they are until it has learned.
         weight_initializer: of every weight; default: each gate's own.
 
     Inputs:
@@ -61,6 +64,7 @@ class CBAM(CheckedBlock):
         descriptors: Sequence[str] = ('max', 'mean'),
         mlp_bias: bool = True,
         spatial_norm: bool = True,
+        gate: str = 'sigmoid',
         weight_initializer: Optional[init.Initializer] = None,
         **kwargs,
     ):
@@ -73,7 +77,8 @@ class CBAM(CheckedBlock):
             raise ValueError(f'order {order!r} needs the spatial gate, got spatial=False')
         self._in_channels = channels
         self._order = order
-        shared = dict(activation=None if order == 'parallel' else 'sigmoid', weight_initializer=weight_initializer)
+        self._gate = gate
+        shared = dict(gate=gate, weight_initializer=weight_initializer)
         with self.name_scope():
             self.channel = ChannelAttention(channels, reduction, pool_types, use_bias=mlp_bias, **shared)
             self.spatial = None
@@ -84,8 +89,8 @@ class CBAM(CheckedBlock):
 
     def hybrid_forward(self, F, x):
         if self._order == 'parallel':
-            gate = F.sigmoid(F.broadcast_add(self.channel(x), self.spatial(x)))  # (N, C, H, W)
-            return x * gate
+            maps = F.broadcast_add(self.channel.map(F, x), self.spatial.map(F, x))  # (N, C, H, W)
+            return x * apply_gate(F, maps, self._gate)
         gates = [self.channel, self.spatial] if self.spatial is not None else [self.channel]
         if self._order == 'spatial_channel':
             gates.reverse()

@@ -9,6 +9,7 @@ from mxnet.gluon import nn
 
 from ..blocks import CheckedBlock, positive_int
 from ..errors import closest
+from .gates import apply_gate, checked_gate
 
 _TINY = 1e-12  # keeps the gradient of the L2 norm finite on a map of zeros
 
@@ -45,14 +46,15 @@ class ChannelAttention(CheckedBlock):
         reduction: r, how much narrower the hidden layer is (C // r units).
         pool_types: any of ``avg``, ``max``, ``lp`` (L2 norm over H, W) and ``lse`` (log-sum-exp over H, W); summed.
         use_bias: whether the MLP has biases.
-        activation: ``sigmoid``, or None for the gate before its sigmoid.
+        gate: ``sigmoid``; or ``identity`` for twice that, with a last layer that starts at 0, so that the gate starts
+            at 1.
         weight_initializer: of both dense layers.
 
     Inputs:
         (N, C, H, W).
 
     Outputs:
-        (N, C, 1, 1), in (0, 1).
+        (N, C, 1, 1), in (0, 1); in (0, 2) for ``identity``.
 
     Raises:
         ValueError: an argument or an input does not fit.
@@ -64,7 +66,7 @@ class ChannelAttention(CheckedBlock):
         reduction: int = 16,
         pool_types: Sequence[str] = ('avg', 'max'),
         use_bias: bool = True,
-        activation: Optional[str] = 'sigmoid',
+        gate: str = 'sigmoid',
         weight_initializer: Optional[init.Initializer] = None,
         **kwargs,
     ):
@@ -76,18 +78,21 @@ class ChannelAttention(CheckedBlock):
             )
         self._in_channels = channels
         self._pools = [POOLS[name] for name in _checked_pool_types(pool_types)]
-        self._activation = activation
+        self._gate = checked_gate(gate)
         if weight_initializer is None:
             weight_initializer = init.Xavier(rnd_type='uniform', factor_type='in', magnitude=1)
-        dense = dict(use_bias=use_bias, weight_initializer=weight_initializer)
+        last_initializer = 'zeros' if gate == 'identity' else weight_initializer
         with self.name_scope():
-            self.fc1 = nn.Dense(hidden, in_units=channels, activation='relu', **dense)
-            self.fc2 = nn.Dense(channels, in_units=hidden, **dense)
+            self.fc1 = nn.Dense(hidden, 'relu', use_bias, in_units=channels, weight_initializer=weight_initializer)
+            self.fc2 = nn.Dense(channels, use_bias=use_bias, in_units=hidden, weight_initializer=last_initializer)
 
     def hybrid_forward(self, F, x):
+        return apply_gate(F, self.map(F, x), self._gate)
+
+    def map(self, F, x):
+        """The gate before its sigmoid, (N, C, 1, 1)."""
         attention = sum(self.fc2(self.fc1(pool(F, x))) for pool in self._pools)  # (N, C)
-        attention = attention.expand_dims(2).expand_dims(3)  # (N, C, 1, 1)
-        return F.Activation(attention, act_type=self._activation) if self._activation else attention
+        return attention.expand_dims(2).expand_dims(3)
 
 
 def _checked_pool_types(pool_types):

@@ -9,6 +9,7 @@ from mxnet.gluon import nn
 
 from ..blocks import CheckedBlock, positive_int
 from ..errors import closest
+from .gates import apply_gate, checked_gate
 
 DESCRIPTORS = {
     'max': lambda F, x: F.max(x, axis=1, keepdims=True),
@@ -33,14 +34,14 @@ class SpatialAttention(CheckedBlock):
             ablation of the paper's table 2).
         channels: channels of the input; needed by ``conv1x1``, otherwise only checked.
         use_norm: BatchNorm after the convolution; without it the convolution has a bias.
-        activation: ``sigmoid``, or None for the gate before its sigmoid.
+        gate: ``sigmoid``; or ``identity`` for twice that, starting at 1.
         weight_initializer: of the convolutions; default Kaiming normal, fan out.
 
     Inputs:
         (N, C, H, W).
 
     Outputs:
-        (N, 1, H, W), in (0, 1).
+        (N, 1, H, W), in (0, 1); in (0, 2) for ``identity``.
 
     Raises:
         ValueError: an argument or an input does not fit.
@@ -53,7 +54,7 @@ class SpatialAttention(CheckedBlock):
         pool: str = 'max_mean',
         channels: Optional[int] = None,
         use_norm: bool = True,
-        activation: Optional[str] = 'sigmoid',
+        gate: str = 'sigmoid',
         weight_initializer: Optional[init.Initializer] = None,
         **kwargs,
     ):
@@ -68,7 +69,7 @@ class SpatialAttention(CheckedBlock):
             raise ValueError("pool='conv1x1' needs channels, got None")
         self._in_channels = channels
         self._descriptors = [DESCRIPTORS[name] for name in descriptors]
-        self._activation = activation
+        self._gate = checked_gate(gate)
         initializer = weight_initializer or init.MSRAPrelu(factor_type='out', slope=0)
         with self.name_scope():
             self.pool = None
@@ -80,16 +81,18 @@ class SpatialAttention(CheckedBlock):
                 padding=kernel_size // 2,
                 in_channels=1 if self.pool else len(descriptors),
                 use_bias=not use_norm,
-                weight_initializer=initializer,
+                weight_initializer='zeros' if gate == 'identity' and not use_norm else initializer,
             )
             self.bn = nn.BatchNorm(in_channels=1, momentum=0.99, gamma_initializer='zeros') if use_norm else None
 
     def hybrid_forward(self, F, x):
+        return apply_gate(F, self.map(F, x), self._gate)
+
+    def map(self, F, x):
+        """The gate before its sigmoid, (N, 1, H, W)."""
         if self.pool is not None:
             maps = self.pool(x)  # (N, 1, H, W)
         else:
             maps = F.concat(*[describe(F, x) for describe in self._descriptors], dim=1)  # (N, 2, H, W)
         attention = self.conv(maps)  # (N, 1, H, W)
-        if self.bn is not None:
-            attention = self.bn(attention)
-        return F.Activation(attention, act_type=self._activation) if self._activation else attention
+        return attention if self.bn is None else self.bn(attention)

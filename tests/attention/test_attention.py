@@ -119,7 +119,7 @@ def test_orders_are_what_they_say():
             scaled = x * spatial(x)
             expected = scaled * channel(scaled)
         else:
-            expected = x * (channel(x) + spatial(x)).sigmoid()
+            expected = x * (channel.map(mx.nd, x) + spatial.map(mx.nd, x)).sigmoid()
         assert np.abs(attention(x).asnumpy() - expected.asnumpy()).max() < 1e-6
 
 
@@ -146,6 +146,31 @@ def test_initialisation_is_the_official_one():
 
 
 @pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        {'spatial': False},
+        {'order': 'spatial_channel'},
+        {'order': 'parallel'},
+        {'spatial_norm': False, 'mlp_bias': False},
+        {'spatial_pool': 'conv1x1'},
+    ],
+    ids=str,
+)
+def test_identity_gates_start_as_the_identity(options):
+    attention = CBAM(32, reduction=4, gate='identity', **options)
+    attention.initialize()
+    assert np.array_equal(attention(mx.nd.array(X)).asnumpy(), X)
+    trainer = mx.gluon.Trainer(attention.collect_params(), 'sgd', {'learning_rate': 0.1})
+    for _ in range(2):
+        with mx.autograd.record():
+            loss = (attention(mx.nd.array(X)) * mx.nd.array(np.sin(X))).sum()
+        loss.backward()
+        trainer.step(1)
+    assert not np.array_equal(attention(mx.nd.array(X)).asnumpy(), X)
+
+
+@pytest.mark.parametrize(
     ('make', 'said'),
     [
         (lambda: CBAM(0), 'channels must be a positive integer, got 0'),
@@ -156,6 +181,7 @@ def test_initialisation_is_the_official_one():
         (lambda: CBAM(64, pool_types=()), r'got \(\)'),
         (lambda: CBAM(64, order='channel'), "unknown order 'channel'"),
         (lambda: CBAM(64, spatial='no'), "got 'no'"),
+        (lambda: CBAM(64, gate='identiy'), "unknown gate 'identiy': did you mean identity"),
         (lambda: CBAM(64, spatial=False, order='parallel'), 'needs the spatial gate'),
         (lambda: CBAM(64, spatial_pool='conv'), "unknown spatial_pool 'conv'"),
         (lambda: SpatialAttention(pool='conv1x1'), 'needs channels, got None'),
