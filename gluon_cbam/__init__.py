@@ -18,6 +18,8 @@ _LAZY = {
     'SpatialAttention': 'attention',
     'CBAMNet': 'models.cbamnet',
     'ResNet': 'models.resnet',
+    'attach': 'attach',
+    'features': 'models.features',
     'get_model': 'models',
     'list_models': 'models',
 }

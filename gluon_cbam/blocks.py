@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Optional, Tuple
 
 import mxnet as mx
 from mxnet.gluon import HybridBlock
@@ -18,11 +18,17 @@ class CheckedBlock(HybridBlock):
     """Channels that the input must have, or None for any."""
     _smallest = 1
     """Height and width that the input must have at least."""
+    adaptable: Tuple[str, ...] = ()
+    """Beginnings of the names of parameters whose shapes follow the classes or the input channels: the parts that
+    fine-tuning may make anew."""
 
     def forward(self, x, *args):
         if isinstance(x, mx.nd.NDArray):
             self.check_input(x.shape)
         return super().forward(x, *args)
+
+    def penalty(self, ctx: mx.Context) -> Optional[mx.nd.NDArray]:
+        """What a training loop adds to the mean loss, (1,) on ``ctx``; None for nothing."""
 
     def check_input(self, shape: Tuple[int, ...]) -> None:
         """Check the shape of an input.

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
-from typing import Optional, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 import mxnet as mx
 import numpy as np
@@ -19,6 +20,8 @@ from zoo.files import PathLike, atomic_path, sha256, write_text
 
 from .convert.loading import check_arrays, set_parameters
 from .errors import DataError, UsageError
+
+_log = logging.getLogger('gluon_cbam.weights')
 
 
 def save(net: mx.gluon.Block, path: PathLike, **card) -> zoo.Card:
@@ -71,6 +74,50 @@ def load(net: mx.gluon.Block, path: PathLike, ctx=None) -> None:
         UsageError: there is no such file.
         DataError: it is damaged, holds values that are not finite, or does not fit.
     """
+    values = _read(path)
+    check_arrays(net, {name: value.shape for name, value in values.items()}, what=f'{path}: parameters')
+    set_parameters(net, values, ctx)
+
+
+def load_for_fine_tuning(net, path: PathLike, ctx=None) -> List[str]:
+    """Load a parameter file, but for the parts that other classes or input channels make anew.
+
+    Args:
+        net: a network of this package, not initialised; its ``adaptable`` parameters may be of other shapes than the
+            file's, or in one of them only. They start as in a new network.
+        path: as of :func:`load`.
+        ctx: as of :func:`load`.
+
+    Returns:
+        What was made anew, one entry a parameter; also a warning of the log.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: as of :func:`load`, for everything else.
+    """
+    values = _read(path)
+    expected = {name: parameter.shape for name, parameter in net._collect_params_with_prefix().items()}
+    adaptable = tuple(net.adaptable)
+    anew = [name for name in expected if name.startswith(adaptable) and _shape(values, name) != tuple(expected[name])]
+    surplus = [name for name in values if name not in expected and name.startswith(adaptable)]
+    kept = {name: value for name, value in values.items() if name not in anew and name not in surplus}
+    shapes = {**{name: value.shape for name, value in kept.items()}, **{name: expected[name] for name in anew}}
+    check_arrays(net, shapes, what=f'{path}: parameters')
+    for name in anew:
+        net._collect_params_with_prefix()[name].initialize(ctx=ctx or mx.cpu())
+    set_parameters(net, kept, ctx)
+    said = [f'{name} {tuple(expected[name])} instead of {_shape(values, name)}' for name in anew]
+    if said:
+        _log.warning('%s: made anew: %s', path, ', '.join(said))
+    return said
+
+
+def _shape(values, name: str) -> Optional[Tuple[int, ...]]:
+    return tuple(values[name].shape) if name in values else None
+
+
+def _read(path: PathLike) -> Dict[str, mx.nd.NDArray]:
+    """The float32 arrays of a parameter file by name; errors as of :func:`load`."""
     if not Path(path).is_file():
         raise UsageError(f'no parameter file {str(path)!r}')
     try:
@@ -81,11 +128,10 @@ def load(net: mx.gluon.Block, path: PathLike, ctx=None) -> None:
         raise DataError(f'{path}: holds a list of arrays without names')
     if any(name.startswith(('arg:', 'aux:')) for name in values):
         raise DataError(f'{path}: belongs to an exported symbol; load it with mxnet.gluon.SymbolBlock.imports')
-    check_arrays(net, {name: value.shape for name, value in values.items()}, what=f'{path}: parameters')
     for name, value in values.items():
         if not np.isfinite(value.asnumpy()).all():
             raise DataError(f'{path}: {name} holds values that are not finite')
-    set_parameters(net, {name: value.astype('float32') for name, value in values.items()}, ctx)
+    return {name: value.astype('float32') for name, value in values.items()}
 
 
 def find_file(params: PathLike) -> Path:

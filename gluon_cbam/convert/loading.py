@@ -49,10 +49,12 @@ def set_parameters(net: mx.gluon.Block, values: Mapping[str, mx.nd.NDArray], ctx
 
     Args:
         net: the network.
-        values: our name -> array; :func:`check_arrays` has passed them.
+        values: our name -> array, of the right shape; parameters that are not among them stay as they are.
         ctx: a context or a list of them; default the CPU.
     """
     for name, parameter in net._collect_params_with_prefix().items():
+        if name not in values:
+            continue
         if parameter._data is None:
             parameter.initialize(init=mx.init.Zero(), ctx=ctx or mx.cpu())
         parameter.set_data(values[name])

@@ -12,8 +12,10 @@ The variants are rows of :data:`.variants.CBAMNETS`.
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence
+import math
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+import mxnet as mx
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
@@ -21,6 +23,11 @@ from ..attention import CBAM
 from ..blocks import CheckedBlock, positive_int
 from .options import option_names
 from .variants import CBAMNETS, CBAMNetVariant
+
+
+def _pool(F, x):
+    """Max-pool 2 x 2, sizes rounded down."""
+    return F.Pooling(x, kernel=(2, 2), stride=(2, 2), pool_type='max')
 
 
 class _Stage(HybridBlock):
@@ -44,9 +51,12 @@ class _Stage(HybridBlock):
                 weight_initializer=glorot,
             )
 
+    def attended(self, x):
+        """The map before the pooling, (N, channels, H, W)."""
+        return self.attention(self.bn(self.conv(x)))
+
     def hybrid_forward(self, F, x):
-        x = self.attention(self.bn(self.conv(x)))  # (N, channels, H, W)
-        return F.Pooling(x, kernel=(2, 2), stride=(2, 2), pool_type='max')
+        return _pool(F, self.attended(x))
 
 
 class CBAMNet(CheckedBlock):
@@ -59,6 +69,12 @@ class CBAMNet(CheckedBlock):
         kernel_size: of the spatial gates, odd.
         include_top: False returns the last pooled map.
         in_channels: channels of the input.
+        channel_l2: strength of the L2 penalty on the kernels of the channel gates, see :meth:`penalty`.
+        spatial_l2: the same on the kernels of the spatial gates.
+
+    Attributes:
+        stage_channels: of the maps that :func:`gluon_cbam.features` gives.
+        stage_strides: likewise, in pixels of the input.
 
     Inputs:
         (N, in_channels, H, W), float; H and W at least ``2 ** len(dims)``.
@@ -70,6 +86,8 @@ class CBAMNet(CheckedBlock):
         ValueError: an argument or an input does not fit.
     """
 
+    adaptable = ('stages.0.conv.weight', 'fc.')
+
     def __init__(
         self,
         classes: int = 1000,
@@ -78,9 +96,14 @@ class CBAMNet(CheckedBlock):
         kernel_size: int = 7,
         include_top: bool = True,
         in_channels: int = 3,
+        channel_l2: float = 0.0,
+        spatial_l2: float = 0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        for name, strength in (('channel_l2', channel_l2), ('spatial_l2', spatial_l2)):
+            if not 0 <= strength < math.inf:
+                raise ValueError(f'{name} must be at least 0, got {strength!r}')
         if isinstance(dims, (str, int)) or not dims:
             raise ValueError(f'dims must be the channels of at least one stage, got {dims!r}')
         for channels in dims:
@@ -88,6 +111,19 @@ class CBAMNet(CheckedBlock):
                 raise ValueError(f'every entry of dims must be divisible by the reduction {reduction}, got {channels}')
         self._in_channels = positive_int('in_channels', in_channels)
         self._smallest = 2 ** len(dims)
+        self._channel_l2, self._spatial_l2 = channel_l2, spatial_l2
+        self._config = dict(
+            classes=classes,
+            dims=list(dims),
+            reduction=reduction,
+            kernel_size=kernel_size,
+            include_top=include_top,
+            in_channels=in_channels,
+            channel_l2=channel_l2,
+            spatial_l2=spatial_l2,
+        )
+        self.stage_channels = tuple(dims)
+        self.stage_strides = tuple(2**stage for stage in range(len(dims)))
         with self.name_scope():
             self.stages = nn.HybridSequential(prefix='')
             with self.stages.name_scope():
@@ -98,11 +134,49 @@ class CBAMNet(CheckedBlock):
                 classes = positive_int('classes', classes)
                 self.fc = nn.Dense(classes, in_units=dims[-1], weight_initializer=init.Xavier())
 
+    def stage_outputs(self, F, x):
+        """Yields the CBAM outputs of the stages, before their pooling."""
+        for stage in self.stages:
+            attended = stage.attended(x)
+            yield attended
+            x = _pool(F, attended)
+
     def hybrid_forward(self, F, x):
         x = self.stages(x)
         if self.fc is None:
             return x
         return self.fc(F.Pooling(x, global_pool=True, pool_type='avg'))
+
+    def penalty(self, ctx: mx.Context) -> Optional[mx.nd.NDArray]:
+        """What a training loop adds to the mean loss: the strengths times the sums of the squared gate kernels.
+
+        As ``kernel_regularizer=L2(c)`` in Keras: kernels only, no biases.
+
+        Args:
+            ctx: where the parameters are taken and the result is.
+
+        Returns:
+            (1,), recorded by autograd; None without penalties.
+        """
+        terms = []
+        for stage in self.stages:
+            channel, spatial = stage.attention.channel, stage.attention.spatial
+            for strength, layers in (
+                (self._channel_l2, (channel.fc1, channel.fc2)),
+                (self._spatial_l2, (spatial.conv,)),
+            ):
+                if strength:
+                    terms += [strength * layer.weight.data(ctx).square().sum() for layer in layers]
+        return sum(terms) if terms else None
+
+    def get_config(self) -> Dict[str, Any]:
+        """The arguments that make this network again, as JSON can hold them."""
+        return dict(self._config)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> CBAMNet:
+        """The way back from :meth:`get_config`; parameters travel by ``save_parameters``."""
+        return cls(**config)
 
     @classmethod
     def from_variant(

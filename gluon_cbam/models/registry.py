@@ -54,7 +54,8 @@ def get_model(
         name: one of :func:`list_models`.
         pretrained: False for a network that is not initialised yet; True for the default weights of that name; a
             weight's tag; or a path to a parameter file.
-        classes: outputs of the last layer.
+        classes: outputs of the last layer. With pretrained weights of another number of classes, or with another
+            ``in_channels``, what does not fit starts anew, and a warning of the log says which parameters.
         ctx: where pretrained parameters are put, one context or a list; default the CPU.
         root: folder that is looked into first for ``TAG.params``; default the zoo's own.
         **options: of the family, for instance ``reduction`` or ``bottleneck_stride``.
@@ -73,7 +74,7 @@ def get_model(
     if pretrained:
         from .. import weights
 
-        weights.load(net, weights.locate(name, pretrained, root), ctx)
+        weights.load_for_fine_tuning(net, weights.locate(name, pretrained, root), ctx)
     return net
 
 

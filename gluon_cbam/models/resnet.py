@@ -138,6 +138,8 @@ class ResNet(CheckedBlock):
         ValueError: an argument or an input does not fit.
     """
 
+    adaptable = ('conv1.', 'fc.')
+
     def __init__(
         self,
         block: str,
@@ -165,6 +167,8 @@ class ResNet(CheckedBlock):
             raise ValueError(f'a network without attention has no option {sorted(options)[0]!r}')
         self._in_channels = positive_int('in_channels', in_channels)
         self._imagenet_stem = stem == 'imagenet'
+        self.stage_channels = tuple(64 * 2**stage * BLOCKS[block].expansion for stage in range(4))
+        self.stage_strides = (4, 8, 16, 32) if self._imagenet_stem else (1, 2, 4, 8)
         module = ATTENTIONS[attention] if attention else None
         make_attention = (lambda channels: module(channels, **options)) if module else None
         with self.name_scope():
@@ -183,11 +187,17 @@ class ResNet(CheckedBlock):
             fan_in = init.MSRAPrelu(factor_type='in', slope=0)
             self.fc = nn.Dense(positive_int('classes', classes), in_units=channels, weight_initializer=fan_in)
 
-    def hybrid_forward(self, F, x):
+    def stage_outputs(self, F, x):
+        """Yields the maps of the four stages."""
         x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')  # (N, 64, H / 2, W / 2); the CIFAR stem keeps H, W
         if self._imagenet_stem:
             x = F.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type='max')  # (N, 64, H / 4, W / 4)
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = layer(x)
+            yield x
+
+    def hybrid_forward(self, F, x):
+        *_, x = self.stage_outputs(F, x)
         x = F.Pooling(x, global_pool=True, pool_type='avg')  # (N, C, 1, 1)
         return self.fc(x)
 

@@ -191,7 +191,10 @@ class Run:
         with mx.autograd.record():
             outputs = [self._net(part) for part in images]
             losses = [self._loss(output, label) for output, label in zip(outputs, labels)]
-        mx.autograd.backward(losses)
+            penalties = [self._net.penalty(context) for context in self._setup.ctx]
+            # the gradient is divided by the batch over all devices: each device's share of the penalty is its images'
+            terms = [len(part) * penalty for part, penalty in zip(images, penalties) if penalty is not None]
+        mx.autograd.backward([*losses, *terms])
         self._trainer.set_learning_rate(self._rate(self._progress.step))
         self._trainer.step(self._setup.data.batch_size)
         hits = [(output.argmax(axis=1) == label).sum() for output, label in zip(outputs, labels)]

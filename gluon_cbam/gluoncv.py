@@ -1,0 +1,28 @@
+"""Importing this module lets ``gluoncv.model_zoo.get_model`` find the networks of this package.
+
+A name that GluonCV has itself stays GluonCV's.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import List
+
+from gluoncv.model_zoo import model_zoo
+
+from .models import get_model, list_models
+
+
+def register() -> List[str]:
+    """Add our networks to GluonCV's table. Doing it again changes nothing.
+
+    Returns:
+        The names that GluonCV's ``get_model`` finds here.
+    """
+    table = model_zoo._models
+    for name in list_models():
+        table.setdefault(name.lower(), partial(get_model, name))
+    return [name for name in list_models() if isinstance(table[name.lower()], partial)]
+
+
+register()

@@ -1,0 +1,99 @@
+"""Networks as backbones: the maps of their stages.
+
+A family takes part by two attributes and a method of its network class:
+
+* ``stage_channels`` and ``stage_strides``, one entry a stage;
+* ``stage_outputs(F, x)``, a generator of the stages' maps, so that no stage after the last one wanted is computed.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Iterator, Optional, Sequence, Tuple, Union
+
+import mxnet as mx
+from mxnet.gluon import HybridBlock
+
+from ..blocks import CheckedBlock
+from .registry import get_model
+
+
+class Features(CheckedBlock):
+    """The maps of some stages of a network.
+
+    It shares the network's parameters, under the network's names, but for those that no chosen map needs.
+
+    Args:
+        network: of this package.
+        out_indices: stages from 0, from the last one with negative numbers; default all.
+
+    Attributes:
+        channels: of each map.
+        strides: pixels of the input a pixel of each map.
+
+    Inputs:
+        (N, C, H, W).
+
+    Outputs:
+        a tuple of (N, channels, H / stride, W / stride), in the order of ``out_indices``.
+
+    Raises:
+        ValueError: the network has no such stage.
+    """
+
+    def __init__(self, network: HybridBlock, out_indices: Optional[Sequence[int]] = None, **kwargs):
+        super().__init__(**kwargs)
+        if not hasattr(network, 'stage_outputs'):
+            raise ValueError(f'{type(network).__name__} is no network of this package with stages')
+        count = len(network.stage_channels)
+        chosen = range(count) if out_indices is None else out_indices
+        for index in chosen:
+            if not -count <= index < count:
+                raise ValueError(f'{type(network).__name__} has stages 0..{count - 1}, got {index} in {tuple(chosen)}')
+        self._chosen = [index % count for index in chosen]
+        if not self._chosen:
+            raise ValueError('out_indices must name at least one stage, got none')
+        self._stage_outputs = network.stage_outputs
+        self._network_check = network.check_input
+        self.channels: Tuple[int, ...] = tuple(network.stage_channels[index] for index in self._chosen)
+        self.strides: Tuple[int, ...] = tuple(network.stage_strides[index] for index in self._chosen)
+        needed = set(mx.sym.Group(list(self.hybrid_forward(mx.sym, mx.sym.Variable('data')))).list_inputs())
+        for name, block in _needed_blocks(network, needed):
+            self.register_child(block, name)
+
+    def check_input(self, shape):
+        self._network_check(shape)
+
+    def hybrid_forward(self, F, x):
+        outputs = list(islice(self._stage_outputs(F, x), max(self._chosen) + 1))
+        return tuple(outputs[index] for index in self._chosen)
+
+
+def _needed_blocks(block, needed, prefix='') -> Iterator[Tuple[str, HybridBlock]]:
+    """The largest blocks below ``block`` all of whose parameters are ``needed``, by their path."""
+    for name, child in block._children.items():
+        names = set(child.collect_params())
+        if names and names <= needed:
+            yield prefix + name, child
+        elif names & needed:
+            yield from _needed_blocks(child, needed, f'{prefix}{name}.')
+
+
+def features(network: Union[str, HybridBlock], out_indices: Optional[Sequence[int]] = None, **options) -> Features:
+    """A network as a backbone.
+
+    Args:
+        network: its name, or a network of this package.
+        out_indices: as of :class:`Features`.
+        **options: of :func:`get_model`, with a name.
+
+    Example:
+        >>> backbone = gluon_cbam.features('cbam_resnet50', out_indices=(1, 2, 3))
+        >>> backbone.channels, backbone.strides
+        ((512, 1024, 2048), (8, 16, 32))
+    """
+    if isinstance(network, str):
+        network = get_model(network, **options)
+    elif options:
+        raise ValueError(f'options such as {sorted(options)[0]!r} go with the name of a network, not with a network')
+    return Features(network, out_indices)
