@@ -51,7 +51,9 @@ def _report(error: Exception) -> int:
     elif hasattr(error, 'exit_code'):
         message, code = str(error), error.exit_code
     elif isinstance(error, ModuleNotFoundError):
-        remedy = gluon_cbam.compat.versions.INSTALL_MXNET if error.name == 'mxnet' else f'pip install {error.name}'
+        from gluon_cbam.compat.versions import INSTALL_MXNET
+
+        remedy = INSTALL_MXNET if error.name == 'mxnet' else f'pip install {error.name}'
         message, code = f'{error.name} is not installed: {remedy}', 3
     elif isinstance(error, ImportError):
         message, code = f"{error} ('cbam doctor' says what to do)", 3

@@ -6,7 +6,6 @@ exception that Python users expect, so that ``except ValueError`` keeps working 
 
 from __future__ import annotations
 
-import difflib
 from typing import Iterable
 
 _SHOWN = 12  # names in a hint
@@ -59,6 +58,8 @@ class Interrupted(CbamError):
 
 def closest(value: str, known: Iterable[str]) -> str:
     """A hint that names what ``value`` was probably meant to be, or all of ``known`` when nothing is near."""
+    import difflib
+
     known = [str(name) for name in known]
     near = difflib.get_close_matches(str(value), known, n=3, cutoff=0.6)
     if near:

@@ -8,12 +8,14 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import Callable, ContextManager, Dict
 
-from ..errors import DependencyError
-from . import cuda, threads, versions
+# What the preparations need is imported inside them: they are for programs that import mxnet, and few do at once.
 
 
 @contextmanager
 def _for_mxnet():
+    from ..errors import DependencyError
+    from . import cuda, threads, versions
+
     versions.require_supported()
     threads.set_default()
     cuda.preload()
@@ -48,6 +50,8 @@ def _numpy_bool():
 @contextmanager
 def _for_gluoncv():
     """gluoncv 0.10.5 raises RuntimeError when it sees torch >= 2; without torch it uses mxnet alone."""
+    from . import versions
+
     torch = versions.installed('torch')
     with ExitStack() as stack:
         if torch is not None and int(torch.split('.')[0]) >= 2:
