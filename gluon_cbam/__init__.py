@@ -13,10 +13,13 @@ _compat.install()
 
 # public name -> the module that defines it, imported on first use
 _LAZY = {
+    'BAM': 'attention',
     'CBAM': 'attention',
     'ChannelAttention': 'attention',
     'SpatialAttention': 'attention',
+    'SqueezeExcitation': 'attention',
     'CBAMNet': 'models.cbamnet',
+    'MobileNet': 'models.mobilenet',
     'ResNet': 'models.resnet',
     'attach': 'attach',
     'features': 'models.features',

@@ -1,7 +1,12 @@
 """Attention modules. One file a module; each maps (N, C, H, W) to (N, C, H, W) or to a gate."""
 
+from .bam import BAM
 from .cbam import CBAM
 from .channel import ChannelAttention
+from .se import SqueezeExcitation
 from .spatial import SpatialAttention
 
-__all__ = ['CBAM', 'ChannelAttention', 'SpatialAttention']
+ATTENTIONS = {'se': SqueezeExcitation, 'cbam': CBAM, 'bam': BAM}
+"""Name -> HybridBlock class, called with the channels and the attention's options; maps (N, C, H, W) to the same."""
+
+__all__ = ['ATTENTIONS', 'BAM', 'CBAM', 'ChannelAttention', 'SpatialAttention', 'SqueezeExcitation']

@@ -12,7 +12,7 @@ from typing import Dict, Tuple
 import mxnet as mx
 import numpy as np
 
-from ..attention import CBAM
+from ..attention import ATTENTIONS
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ def complexity(net: mx.gluon.HybridBlock, input_shape: Tuple[int, ...]) -> Compl
         net: a network whose parameters all know their shapes.
         input_shape: of one batch, (N, C, H, W); the result is for one image.
     """
-    attention = tuple(block.prefix for block in _walk(net) if isinstance(block, CBAM))
+    modules = tuple(ATTENTIONS.values())
+    attention = tuple(block.prefix for block in _walk(net) if isinstance(block, modules))
     sizes = {
         name: int(np.prod(parameter.shape))
         for name, parameter in net.collect_params().items()

@@ -1,11 +1,14 @@
-"""ResNet and its attention forms (He et al., CVPR 2016; Woo et al., ECCV 2018, section 4).
+"""ResNet, WideResNet and ResNeXt, and their attention forms (He et al., CVPR 2016; Zagoruyko and Komodakis, BMVC 2016;
+Xie et al., CVPR 2017; Woo et al., ECCV 2018, section 4).
 
-Follows the official CBAM code (MODELS/model_resnet.py): the attention module scales the residual branch after its last
-BatchNorm and before the addition, in every block of all four stages. What differs:
+Follows the official CBAM code (MODELS/model_resnet.py): SE and CBAM scale the residual branch after its last BatchNorm
+and before the addition, in every block of all four stages; BAM sits after stages 1, 2 and 3. What differs:
 
 * the last pooling is global, where the official code pools 7 x 7 (ImageNet) or 4 x 4 (CIFAR): the same at 224 and 32
   pixels, and other sizes work too;
-* ``bottleneck_stride='1x1'`` moves the bottleneck's stride into its first convolution, which the paper's GFLOPs need.
+* ``bottleneck_stride='1x1'`` moves the bottleneck's stride into its first convolution, which the paper's GFLOPs need;
+* WideResNet and ResNeXt are not in that code: ``widen`` multiplies the width of all four stages and not of the stem,
+  ``groups`` and ``group_width`` are ResNeXt's cardinality and width; the paper's table 4 has their counts.
 
 The variants are rows of :data:`.variants.RESNETS`.
 """
@@ -17,25 +20,26 @@ from typing import List, Optional, Sequence
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
-from ..attention import CBAM
+from ..attention import ATTENTIONS
 from ..blocks import CheckedBlock, positive_int
 from ..errors import closest
 from .options import option_names
 from .variants import ResNetVariant
 
-ATTENTIONS = {'cbam': CBAM}
-"""Name -> HybridBlock class, called with the channels and the attention's options."""
+AFTER_STAGES = ('bam',)
+"""The attentions that sit after stages 1, 2 and 3; the others sit in every block."""
 STEMS = ('imagenet', 'cifar')
 STRIDES = ('3x3', '1x1')
 
 
-def _conv(channels, kernel, stride, in_channels, initializer=None):
+def _conv(channels, kernel, stride, in_channels, initializer=None, groups=1):
     """Convolution without bias that keeps the size at stride 1; Kaiming normal, fan out, unless told otherwise."""
     return nn.Conv2D(
         channels,
         kernel,
         stride,
         kernel // 2,
+        groups=groups,
         use_bias=False,
         in_channels=in_channels,
         weight_initializer=initializer or init.MSRAPrelu(factor_type='out', slope=0),
@@ -47,19 +51,21 @@ class _ResidualBlock(HybridBlock):
 
     Args:
         in_channels: channels of the input.
-        width: channels inside; the output has ``width * expansion``.
+        width: of the stage; the output has ``width * expansion`` channels.
         stride: of the block.
         attention: None, or a function of the channels that makes the attention module.
         bottleneck_stride: where a bottleneck strides, ``3x3`` or ``1x1``.
+        groups: of a bottleneck's 3 x 3 convolution.
+        group_width: channels of each group where the width is 64.
     """
 
     expansion = 1
 
-    def __init__(self, in_channels, width, stride, attention, bottleneck_stride, **kwargs):
+    def __init__(self, in_channels, width, stride, attention, bottleneck_stride, groups, group_width, **kwargs):
         super().__init__(**kwargs)
         channels = width * self.expansion
         with self.name_scope():
-            self._add_body(in_channels, width, stride, bottleneck_stride)
+            self._add_body(in_channels, width, stride, bottleneck_stride, groups, group_width)
             self.attention = attention(channels) if attention else None
             self.downsample = None
             if stride != 1 or in_channels != channels:
@@ -81,7 +87,7 @@ class _ResidualBlock(HybridBlock):
 class BasicBlock(_ResidualBlock):
     """conv 3 x 3 - BN - ReLU - conv 3 x 3 - BN."""
 
-    def _add_body(self, in_channels, width, stride, bottleneck_stride):
+    def _add_body(self, in_channels, width, stride, *_):
         self.conv1 = _conv(width, 3, stride, in_channels)
         self.bn1 = nn.BatchNorm(in_channels=width)
         self.conv2 = _conv(width, 3, 1, width)
@@ -93,17 +99,18 @@ class BasicBlock(_ResidualBlock):
 
 
 class Bottleneck(_ResidualBlock):
-    """conv 1 x 1 - BN - ReLU - conv 3 x 3 - BN - ReLU - conv 1 x 1 (four times as wide) - BN."""
+    """conv 1 x 1 - BN - ReLU - conv 3 x 3, in groups for ResNeXt - BN - ReLU - conv 1 x 1 (4 x the width) - BN."""
 
     expansion = 4
 
-    def _add_body(self, in_channels, width, stride, bottleneck_stride):
+    def _add_body(self, in_channels, width, stride, bottleneck_stride, groups, group_width):
         first, second = (stride, 1) if bottleneck_stride == '1x1' else (1, stride)
-        self.conv1 = _conv(width, 1, first, in_channels)
-        self.bn1 = nn.BatchNorm(in_channels=width)
-        self.conv2 = _conv(width, 3, second, width)
-        self.bn2 = nn.BatchNorm(in_channels=width)
-        self.conv3 = _conv(width * 4, 1, 1, width)
+        inner = int(width * group_width / 64) * groups
+        self.conv1 = _conv(inner, 1, first, in_channels)
+        self.bn1 = nn.BatchNorm(in_channels=inner)
+        self.conv2 = _conv(inner, 3, second, inner, groups=groups)
+        self.bn2 = nn.BatchNorm(in_channels=inner)
+        self.conv3 = _conv(width * 4, 1, 1, inner)
         self.bn3 = nn.BatchNorm(in_channels=width * 4)
 
     def _body(self, F, x):
@@ -116,17 +123,20 @@ BLOCKS = {'basic': BasicBlock, 'bottleneck': Bottleneck}
 
 
 class ResNet(CheckedBlock):
-    """A residual network with optional attention in every block.
+    """A residual network with optional attention.
 
     Args:
         block: ``basic`` or ``bottleneck``.
         layers: blocks of the four stages, of width 64, 128, 256, 512.
         classes: outputs of the last layer.
         stem: ``imagenet`` (conv 7 x 7 / 2, BN, ReLU, max-pool 3 x 3 / 2) or ``cifar`` (conv 3 x 3, BN, ReLU).
-        attention: None or a key of :data:`ATTENTIONS`.
+        attention: None or a key of :data:`gluon_cbam.attention.ATTENTIONS`.
         bottleneck_stride: ``3x3`` (official code, torchvision) or ``1x1`` (the paper's count).
         in_channels: channels of the input.
-        **options: of the attention module, :class:`gluon_cbam.CBAM`.
+        widen: multiplies the width of the stages.
+        groups: of the bottleneck's 3 x 3 convolution.
+        group_width: channels of each group in the first stage.
+        **options: of the attention module, for instance of :class:`gluon_cbam.CBAM`.
 
     Inputs:
         (N, in_channels, H, W), float.
@@ -149,51 +159,55 @@ class ResNet(CheckedBlock):
         attention: Optional[str] = None,
         bottleneck_stride: str = '3x3',
         in_channels: int = 3,
+        widen: float = 1.0,
+        groups: int = 1,
+        group_width: int = 64,
         prefix: Optional[str] = None,
         params=None,
         **options,
     ):
         super().__init__(prefix=prefix, params=params)
-        for value, known, what in (
-            (block, BLOCKS, 'block'),
-            (stem, STEMS, 'stem'),
-            (bottleneck_stride, STRIDES, 'bottleneck_stride'),
-        ):
-            if value not in known:
-                raise ValueError(f'unknown {what} {value!r}: {closest(value, known)}')
-        if attention is not None and attention not in ATTENTIONS:
-            raise ValueError(f'unknown attention {attention!r}: {closest(attention, ATTENTIONS)}')
-        if options and attention is None:
-            raise ValueError(f'a network without attention has no option {sorted(options)[0]!r}')
+        _check(block, stem, attention, bottleneck_stride, widen, groups, group_width, options)
         self._in_channels = positive_int('in_channels', in_channels)
         self._imagenet_stem = stem == 'imagenet'
-        self.stage_channels = tuple(64 * 2**stage * BLOCKS[block].expansion for stage in range(4))
+        self.stage_channels = tuple(int(64 * 2**stage * widen) * BLOCKS[block].expansion for stage in range(4))
         self.stage_strides = (4, 8, 16, 32) if self._imagenet_stem else (1, 2, 4, 8)
-        module = ATTENTIONS[attention] if attention else None
-        make_attention = (lambda channels: module(channels, **options)) if module else None
+        module = (lambda channels: ATTENTIONS[attention](channels, **options)) if attention else None
+        in_blocks = None if attention in AFTER_STAGES else module
         with self.name_scope():
             self.conv1 = _conv(64, 7, 2, in_channels) if self._imagenet_stem else _conv(64, 3, 1, in_channels)
             self.bn1 = nn.BatchNorm(in_channels=64)
             channels = 64
             for stage, blocks in enumerate(layers):
+                width = int(64 * 2**stage * widen)
                 sequence = nn.HybridSequential(prefix=f'layer{stage + 1}_')
                 with sequence.name_scope():
                     for index in range(blocks):
                         stride = 2 if stage > 0 and index == 0 else 1
-                        width = 64 * 2**stage
-                        sequence.add(BLOCKS[block](channels, width, stride, make_attention, bottleneck_stride))
+                        sequence.add(
+                            BLOCKS[block](channels, width, stride, in_blocks, bottleneck_stride, groups, group_width)
+                        )
                         channels = width * BLOCKS[block].expansion
                 setattr(self, f'layer{stage + 1}', sequence)
+                between = attention in AFTER_STAGES and stage < len(layers) - 1
+                setattr(self, f'attention{stage + 1}', module(channels) if between else None)
             fan_in = init.MSRAPrelu(factor_type='in', slope=0)
             self.fc = nn.Dense(positive_int('classes', classes), in_units=channels, weight_initializer=fan_in)
 
     def stage_outputs(self, F, x):
-        """Yields the maps of the four stages."""
+        """Yields the maps of the four stages, BAM included."""
         x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')  # (N, 64, H / 2, W / 2); the CIFAR stem keeps H, W
         if self._imagenet_stem:
             x = F.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type='max')  # (N, 64, H / 4, W / 4)
-        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = layer(x)
+        for stage, attention in (
+            (self.layer1, self.attention1),
+            (self.layer2, self.attention2),
+            (self.layer3, self.attention3),
+            (self.layer4, None),
+        ):
+            x = stage(x)
+            if attention is not None:
+                x = attention(x)
             yield x
 
     def hybrid_forward(self, F, x):
@@ -202,7 +216,26 @@ class ResNet(CheckedBlock):
         return self.fc(x)
 
 
-_SAID_BY_THE_ROW = ('block', 'layers', 'stem', 'attention')
+def _check(block, stem, attention, bottleneck_stride, widen, groups, group_width, options) -> None:
+    for value, known, what in (
+        (block, BLOCKS, 'block'),
+        (stem, STEMS, 'stem'),
+        (bottleneck_stride, STRIDES, 'bottleneck_stride'),
+        (attention, (None, *ATTENTIONS), 'attention'),
+    ):
+        if value not in known:
+            raise ValueError(f'unknown {what} {value!r}: {closest(value, known)}')
+    if options and attention is None:
+        raise ValueError(f'a network without attention has no option {sorted(options)[0]!r}')
+    if positive_int('groups', groups) > 1 and block != 'bottleneck':
+        raise ValueError(f'groups needs bottleneck blocks, got {groups} with {block} blocks')
+    if int(64 * widen) < 1:
+        raise ValueError(f'widen must leave the first stage a channel of its 64, got {widen}')
+    if int(64 * widen) * positive_int('group_width', group_width) < 64:
+        raise ValueError(f'group_width must leave each group a channel, got {group_width} with widen {widen}')
+
+
+_SAID_BY_THE_ROW = ('block', 'layers', 'stem', 'attention', 'widen', 'groups', 'group_width')
 
 
 def build(variant: ResNetVariant, **options) -> ResNet:

@@ -7,34 +7,61 @@ in ``module``, whose ``build(variant, **options)`` returns the HybridBlock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from typing import ClassVar, Optional, Tuple
 
 
 @dataclass(frozen=True)
 class ResNetVariant:
-    """A ResNet: models/resnet.py.
+    """A ResNet, WideResNet or ResNeXt: models/resnet.py.
 
     Attributes:
         name: what users type.
         block: ``basic`` or ``bottleneck``.
         layers: residual blocks of the four stages.
+        attention: a key of :data:`gluon_cbam.attention.ATTENTIONS`, or None.
         stem: ``imagenet`` (7 x 7 / 2 and max-pool) or ``cifar`` (3 x 3 / 1).
-        attention: ``cbam`` or None.
         image_size: height and width that it is trained at, in pixels.
         crop_ratio: ``image_size`` over the short side that images are resized to before validation crops them.
         augmentation: of training, a key of data/loaders.py.
+        widen: how many times wider than a ResNet the four stages are.
+        groups: of a bottleneck's 3 x 3 convolution.
+        group_width: channels of each group in the first stage.
     """
 
     module: ClassVar[str] = 'resnet'
     name: str
     block: str
     layers: Tuple[int, int, int, int]
-    stem: str
     attention: Optional[str]
+    stem: str
     image_size: int
     crop_ratio: float
     augmentation: str
+    widen: float = 1.0
+    groups: int = 1
+    group_width: int = 64
+
+
+@dataclass(frozen=True)
+class MobileNetVariant:
+    """A MobileNet: models/mobilenet.py.
+
+    Attributes:
+        name: what users type.
+        alpha: how many times as wide as MobileNet.
+        attention: a key of :data:`gluon_cbam.attention.ATTENTIONS`, or None.
+        image_size: as of :class:`ResNetVariant`.
+        crop_ratio: as of :class:`ResNetVariant`.
+        augmentation: as of :class:`ResNetVariant`.
+    """
+
+    module: ClassVar[str] = 'mobilenet'
+    name: str
+    alpha: float
+    attention: Optional[str]
+    image_size: int = 224
+    crop_ratio: float = 0.875
+    augmentation: str = 'imagenet'
 
 
 @dataclass(frozen=True)
@@ -65,17 +92,36 @@ _DEPTHS = {
     101: ('bottleneck', (3, 4, 23, 3)),
     152: ('bottleneck', (3, 8, 36, 3)),
 }
-# stem -> name's beginning, depths, (image size, crop ratio, augmentation)
-_STEMS = {
-    'imagenet': ('', (18, 34, 50, 101, 152), (224, 0.875, 'imagenet')),
-    'cifar': ('cifar_', (18, 34, 50, 101), (32, 1.0, 'cifar')),
-}
-_ATTENTIONS = {'': None, 'cbam_': 'cbam'}
+_IMAGENET = dict(stem='imagenet', image_size=224, crop_ratio=0.875, augmentation='imagenet')
+_CIFAR = dict(stem='cifar', image_size=32, crop_ratio=1.0, augmentation='cifar')
+_32X4D = dict(groups=32, group_width=4)
+_PAPER = (None, 'se', 'cbam')  # the forms of the CBAM paper's tables
+_ALL = (*_PAPER, 'bam')
+
+# name with a place for its attention, depth, attentions, the rest
+_RESNETS = (
+    *((f'{{}}resnet{depth}', depth, _ALL, _IMAGENET) for depth in _DEPTHS),
+    ('{}wide_resnet18_x1_5', 18, _PAPER, {**_IMAGENET, 'widen': 1.5}),
+    ('{}wide_resnet18_x2_0', 18, _PAPER, {**_IMAGENET, 'widen': 2.0}),
+    ('{}resnext50_32x4d', 50, _PAPER, {**_IMAGENET, **_32X4D}),
+    ('{}resnext101_32x4d', 101, _PAPER, {**_IMAGENET, **_32X4D}),
+    *((f'cifar_{{}}resnet{depth}', depth, _ALL, _CIFAR) for depth in (18, 34, 50, 101)),
+)
+_MOBILENETS = (('{}mobilenet0.7', 0.7), ('{}mobilenet1.0', 1.0))
+
+
+def _named(name: str, attention: Optional[str]) -> str:
+    return name.format(f'{attention}_' if attention else '')
+
 
 RESNETS = tuple(
-    ResNetVariant(f'{start}{prefix}resnet{depth}', *_DEPTHS[depth], stem, attention, *images)
-    for (stem, (start, depths, images)), (prefix, attention) in product(_STEMS.items(), _ATTENTIONS.items())
-    for depth in depths
+    ResNetVariant(_named(name, attention), *_DEPTHS[depth], attention, **rest)
+    for name, depth, attentions, rest in _RESNETS
+    for attention in attentions
+)
+
+MOBILENETS = tuple(
+    MobileNetVariant(_named(name, attention), alpha, attention) for name, alpha in _MOBILENETS for attention in _PAPER
 )
 
 CBAMNETS = (
@@ -84,5 +130,5 @@ CBAMNETS = (
     CBAMNetVariant('cbamnet_base', (128, 256, 512)),
 )
 
-VARIANTS = {variant.name: variant for variant in (*RESNETS, *CBAMNETS)}
+VARIANTS = {variant.name: variant for variant in (*RESNETS, *MOBILENETS, *CBAMNETS)}
 """Name -> row."""

@@ -1,0 +1,87 @@
+"""BAM: Bottleneck Attention Module (Park, Woo, Lee, Kweon, BMVC 2018, arXiv 1807.06514).
+
+Follows the official code (MODELS/bam.py), which multiplies the two branches where the paper adds them. The two
+branches look at the same map, and the result is added to the map: ``F + F * sigmoid(channel(F) * spatial(F))``.
+Initialisation follows the official network: convolutions Kaiming normal, fan out; dense weights uniform in
++-1 / sqrt(fan in); biases 0.
+"""
+
+from __future__ import annotations
+
+from mxnet import init
+from mxnet.gluon import HybridBlock, nn
+
+from ..blocks import CheckedBlock, positive_int
+
+
+class _ChannelBranch(HybridBlock):
+    """average pool - FC - BN - ReLU - FC: (N, channels, H, W) to (N, channels, 1, 1)."""
+
+    def __init__(self, channels, hidden, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            for name, units, inputs in (('fc1', hidden, channels), ('fc2', channels, hidden)):
+                uniform = init.Xavier(rnd_type='uniform', factor_type='in', magnitude=1)
+                setattr(self, name, nn.Dense(units, in_units=inputs, weight_initializer=uniform))
+            self.bn = nn.BatchNorm(in_channels=hidden)
+
+    def hybrid_forward(self, F, x):
+        x = self.fc1(F.Pooling(x, global_pool=True, pool_type='avg'))  # (N, hidden)
+        x = F.Activation(self.bn(x), act_type='relu')
+        return self.fc2(x).expand_dims(2).expand_dims(3)
+
+
+class _SpatialBranch(HybridBlock):
+    """conv 1 x 1, two dilated conv 3 x 3, each BN - ReLU, conv 1 x 1: (N, channels, H, W) to (N, 1, H, W)."""
+
+    def __init__(self, channels, hidden, dilation, **kwargs):
+        super().__init__(**kwargs)
+        wide = dict(kernel_size=3, padding=dilation, dilation=dilation)
+        kaiming = init.MSRAPrelu(factor_type='out', slope=0)
+        with self.name_scope():
+            for number, (inputs, shape) in enumerate(((channels, dict(kernel_size=1)), (hidden, wide), (hidden, wide))):
+                conv = nn.Conv2D(hidden, in_channels=inputs, weight_initializer=kaiming, **shape)
+                setattr(self, f'conv{number + 1}', conv)
+                setattr(self, f'bn{number + 1}', nn.BatchNorm(in_channels=hidden))
+            self.conv4 = nn.Conv2D(1, 1, in_channels=hidden, weight_initializer=kaiming)
+
+    def hybrid_forward(self, F, x):
+        x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')  # (N, hidden, H, W)
+        x = F.Activation(self.bn2(self.conv2(x)), act_type='relu')
+        x = F.Activation(self.bn3(self.conv3(x)), act_type='relu')
+        return self.conv4(x)
+
+
+class BAM(CheckedBlock):
+    """Scales a feature map by one plus a gate: ``F * (1 + sigmoid(channel(F) * spatial(F)))``.
+
+    Args:
+        channels: C, the channels of the input.
+        reduction: r, how much narrower both branches are inside (C // r).
+        dilation: of the two 3 x 3 convolutions of the spatial branch.
+
+    Inputs:
+        (N, C, H, W).
+
+    Outputs:
+        (N, C, H, W).
+
+    Raises:
+        ValueError: an argument or an input does not fit.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16, dilation: int = 4, **kwargs):
+        super().__init__(**kwargs)
+        hidden = positive_int('channels', channels) // positive_int('reduction', reduction)
+        if hidden == 0:
+            raise ValueError(
+                f'reduction {reduction} leaves no hidden channel for {channels} channels: use at most {channels}'
+            )
+        self._in_channels = channels
+        with self.name_scope():
+            self.channel = _ChannelBranch(channels, hidden)
+            self.spatial = _SpatialBranch(channels, hidden, positive_int('dilation', dilation))
+
+    def hybrid_forward(self, F, x):
+        gate = F.sigmoid(F.broadcast_mul(self.channel(x), self.spatial(x)))  # (N, C, H, W)
+        return x * (1 + gate)

@@ -1,0 +1,35 @@
+"""SE: squeeze and excitation (Hu, Shen, Sun, CVPR 2018, arXiv 1709.01507), as in the tables of the CBAM paper."""
+
+from __future__ import annotations
+
+from ..blocks import CheckedBlock
+from .channel import ChannelAttention
+
+
+class SqueezeExcitation(CheckedBlock):
+    """Scales a feature map by the channel gate of its averages: ``F * sigmoid(MLP(AvgPool(F)))``.
+
+    It is CBAM's channel gate with average pooling alone and nothing after it, biases included.
+
+    Args:
+        channels: C, the channels of the input.
+        reduction: r, how much narrower the hidden layer is (C // r units).
+
+    Inputs:
+        (N, C, H, W).
+
+    Outputs:
+        (N, C, H, W).
+
+    Raises:
+        ValueError: an argument or an input does not fit.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16, **kwargs):
+        super().__init__(**kwargs)
+        self._in_channels = channels
+        with self.name_scope():
+            self.channel = ChannelAttention(channels, reduction, pool_types=('avg',))
+
+    def hybrid_forward(self, F, x):
+        return F.broadcast_mul(x, self.channel(x))

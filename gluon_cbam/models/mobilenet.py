@@ -1,0 +1,125 @@
+"""MobileNet and its attention forms (Howard et al., arXiv 1704.04861, table 1; Woo et al., ECCV 2018, table 5).
+
+Unit: convolution without bias - BatchNorm - attention - ReLU. The network is 27 units: conv 3 x 3 / 2, then 13 times a
+depthwise 3 x 3 and a pointwise 1 x 1; then global average pool and a dense layer. What the paper says of its MobileNets
+is their counts, which one module after every convolution gives, with ``max(1, C // reduction)`` hidden units. Whether
+it comes before or after the ReLU they cannot tell: here it scales the output of the BatchNorm, as in the ResNets.
+
+The variants are rows of :data:`.variants.MOBILENETS`.
+"""
+
+from __future__ import annotations
+
+from typing import List, Optional
+
+from mxnet import init
+from mxnet.gluon import HybridBlock, nn
+
+from ..attention import ATTENTIONS
+from ..blocks import CheckedBlock, positive_int
+from ..errors import closest
+from .options import option_names
+from .variants import MobileNetVariant
+
+STEM = 32
+SEPARABLE = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
+"""Channels of the pointwise convolution and stride of the depthwise one before it, at alpha 1."""
+
+
+class _Unit(HybridBlock):
+    """conv - BN - attention - ReLU: (N, in_channels, H, W) to (N, channels, H / stride, W / stride)."""
+
+    def __init__(self, in_channels, channels, kernel, stride, groups, attention, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.conv = nn.Conv2D(
+                channels,
+                kernel,
+                stride,
+                kernel // 2,
+                groups=groups,
+                use_bias=False,
+                in_channels=in_channels,
+                weight_initializer=init.MSRAPrelu(factor_type='in', slope=0),
+            )
+            self.bn = nn.BatchNorm(in_channels=channels)
+            self.attention = attention(channels) if attention else None
+
+    def hybrid_forward(self, F, x):
+        x = self.bn(self.conv(x))
+        if self.attention is not None:
+            x = self.attention(x)
+        return F.Activation(x, act_type='relu')
+
+
+class MobileNet(CheckedBlock):
+    """The network of the module's docstring.
+
+    Args:
+        alpha: multiplies the channels of every unit.
+        classes: outputs of the last layer.
+        attention: None or a key of :data:`gluon_cbam.attention.ATTENTIONS`.
+        in_channels: channels of the input.
+        **options: of the attention module, for instance of :class:`gluon_cbam.CBAM`.
+
+    Inputs:
+        (N, in_channels, H, W), float.
+
+    Outputs:
+        (N, classes), logits.
+
+    Raises:
+        ValueError: an argument or an input does not fit.
+    """
+
+    def __init__(
+        self,
+        alpha: float,
+        classes: int = 1000,
+        attention: Optional[str] = None,
+        in_channels: int = 3,
+        prefix: Optional[str] = None,
+        params=None,
+        **options,
+    ):
+        super().__init__(prefix=prefix, params=params)
+        if attention not in (None, *ATTENTIONS):
+            raise ValueError(f'unknown attention {attention!r}: {closest(attention, ATTENTIONS)}')
+        if options and attention is None:
+            raise ValueError(f'a network without attention has no option {sorted(options)[0]!r}')
+        if int(STEM * alpha) < 1:
+            raise ValueError(f'alpha must leave the stem a channel of its {STEM}, got {alpha}')
+        self._in_channels = positive_int('in_channels', in_channels)
+        make = _maker(attention, **options) if attention else None
+        with self.name_scope():
+            self.units = nn.HybridSequential(prefix='')
+            with self.units.name_scope():
+                channels = int(STEM * alpha)
+                self.units.add(_Unit(in_channels, channels, 3, 2, 1, make))
+                for width, stride in SEPARABLE:
+                    pointwise = int(width * alpha)
+                    self.units.add(_Unit(channels, channels, 3, stride, channels, make))
+                    self.units.add(_Unit(channels, pointwise, 1, 1, 1, make))
+                    channels = pointwise
+            self.fc = nn.Dense(positive_int('classes', classes), in_units=channels, weight_initializer=init.Xavier())
+
+    def hybrid_forward(self, F, x):
+        x = self.units(x)  # (N, C, H / 32, W / 32)
+        return self.fc(F.Pooling(x, global_pool=True, pool_type='avg'))
+
+
+def _maker(attention, reduction=16, **options):
+    """A function of the channels that makes the attention module, with at least one hidden unit."""
+    positive_int('reduction', reduction)
+    return lambda channels: ATTENTIONS[attention](channels, reduction=min(reduction, channels), **options)
+
+
+def build(variant: MobileNetVariant, **options) -> MobileNet:
+    """The network of a row of :data:`.variants.MOBILENETS`; options as :func:`options` names them."""
+    return MobileNet(variant.alpha, attention=variant.attention, **options)
+
+
+def options(variant: MobileNetVariant) -> List[str]:
+    """The options that :func:`build` takes for a row: the network's and its attention's."""
+    attention = [ATTENTIONS[variant.attention]] if variant.attention else []
+    return [name for name in option_names(MobileNet, *attention) if name not in ('alpha', 'attention')]
