@@ -39,7 +39,7 @@ def load_arrays(net: mx.gluon.Block, arrays: Mapping[str, np.ndarray], source: s
         target = scheme.our_name(name)
         if target in ours:
             twice.append(f'{name} (also gives {target})')
-        ours[target] = scheme.layout(np.asarray(array))
+        ours[target] = scheme.our_array(target, np.asarray(array))
     check_arrays(net, {name: array.shape for name, array in ours.items()}, twice, f'{source} parameters')
     set_parameters(net, {name: mx.nd.array(array, dtype='float32') for name, array in ours.items()}, ctx)
 
