@@ -304,6 +304,21 @@ def models_info(name, classes, image_size, option):
     return value, text
 
 
+@models.command('table')
+@click.option('--csv', 'as_csv', is_flag=True, help='comma-separated values on standard output')
+@_common
+@click.pass_context
+def models_table(ctx, as_csv):
+    """Tables 4 and 5 of the CBAM paper beside the networks here, counted."""
+    from gluon_cbam.models import paper_tables
+
+    if as_csv and ctx.params['as_json']:
+        raise UsageError('--json and --csv exclude each other: give one of them')
+    rows = [paper_tables.compare(figures) for figures in _bar(paper_tables.PAPER, len(paper_tables.PAPER))]
+    text = (paper_tables.as_csv if as_csv else paper_tables.as_text)(rows)
+    return {'networks': [row.as_dict() for row in rows]}, text
+
+
 @cli.group()
 def data():
     """RecordIO files."""

@@ -40,6 +40,20 @@ def variant(name: str):
         raise UsageError(f'unknown network {name!r}: {closest(name, VARIANTS)}') from None
 
 
+def option_names(name: str) -> List[str]:
+    """The options that :func:`get_model` takes for a network.
+
+    Raises:
+        UsageError: no network has this name.
+    """
+    row = variant(name)
+    return _family(row).options(row)
+
+
+def _family(row):
+    return import_module(f'.{row.module}', __package__)
+
+
 def get_model(
     name: str,
     pretrained: Union[bool, str] = False,
@@ -68,9 +82,8 @@ def get_model(
         DataError: the parameter file is damaged or does not fit.
     """
     row = variant(name)
-    family = import_module(f'.{row.module}', __package__)
-    _check_options(name, family, row, options)
-    net = family.build(row, classes=classes, **options)
+    _check_options(name, options)
+    net = _family(row).build(row, classes=classes, **options)
     if pretrained:
         from .. import weights
 
@@ -78,8 +91,8 @@ def get_model(
     return net
 
 
-def _check_options(name, family, row, options) -> None:
-    known = set(family.options(row))
+def _check_options(name, options) -> None:
+    known = set(option_names(name))
     for option in options:
         if option not in known:
             raise UsageError(f'{name} has no option {option!r}: {closest(option, sorted(known))}')
