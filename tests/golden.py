@@ -29,3 +29,21 @@ def keras_tiny():
     with np.load(FOLDER / 'keras_cbamnet_tiny.npz') as file:
         arrays = {key: file[key] for key in file.files}
     return arrays, {key[2:]: value for key, value in arrays.items() if key.startswith('w:')}
+
+
+def official_bam(channels, hidden):
+    """Random arrays under the names and shapes of the official BAM's state dict, which has no golden file."""
+    fc, conv = 'channel_att.gate_c.gate_c_', 'spatial_att.gate_s.gate_s_'
+    weights = {
+        f'{fc}fc_0': (hidden, channels),
+        f'{fc}fc_final': (channels, hidden),
+        f'{conv}conv_reduce0': (hidden, channels, 1, 1),
+        f'{conv}conv_di_0': (hidden, hidden, 3, 3),
+        f'{conv}conv_di_1': (hidden, hidden, 3, 3),
+        f'{conv}conv_final': (1, hidden, 1, 1),
+    }
+    shapes = {f'{name}.weight': shape for name, shape in weights.items()}
+    shapes.update({f'{name}.bias': shape[:1] for name, shape in weights.items()})
+    for norm in (f'{fc}bn_1', f'{conv}bn_reduce0', f'{conv}bn_di_0', f'{conv}bn_di_1'):
+        shapes.update({f'{norm}.{part}': (hidden,) for part in ('weight', 'bias', 'running_mean', 'running_var')})
+    return {name: recipe.fill(name, shape) for name, shape in shapes.items()}

@@ -17,14 +17,6 @@ OFFICIAL = {
 }
 
 
-def filled(block):
-    """A block whose every parameter is random, its BatchNorm's gamma too, so that nothing hides behind a zero."""
-    block.initialize()
-    for name, parameter in block._collect_params_with_prefix().items():
-        parameter.set_data(mx.nd.array(recipe.fill(name, parameter.shape)))
-    return block
-
-
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
@@ -66,7 +58,7 @@ def test_keras_attention_maps():
     ids=['official', 'channel only', 'spatial first', 'lse', 'conv1x1', 'keras'],
 )
 def test_attends(attention):
-    checks.assert_attends(filled(attention), X)
+    checks.assert_attends(checks.fill(attention), X)
     assert checks.without_gradient(attention, X) == []
 
 
@@ -88,7 +80,7 @@ def test_pools_equal_numpy():
         'lse': np.log(np.exp(flat).sum(-1)),
     }
     for name, pooled in expected.items():
-        gate = filled(ChannelAttention(32, 4, pool_types=(name,)))
+        gate = checks.fill(ChannelAttention(32, 4, pool_types=(name,)))
         w1, b1, w2, b2 = (p.data().asnumpy() for p in (gate.fc1.weight, gate.fc1.bias, gate.fc2.weight, gate.fc2.bias))
         hidden = np.maximum(pooled @ w1.T + b1, 0)
         assert np.abs(gate(mx.nd.array(X)).asnumpy()[:, :, 0, 0] - sigmoid(hidden @ w2.T + b2)).max() < 1e-5
@@ -97,7 +89,7 @@ def test_pools_equal_numpy():
 def test_pools_survive_extremes():
     for name in ('lp', 'lse'):
         for value in (0.0, 500.0, -500.0):
-            gate = filled(ChannelAttention(32, 4, pool_types=(name,)))
+            gate = checks.fill(ChannelAttention(32, 4, pool_types=(name,)))
             x = mx.nd.full((1, 32, 3, 3), value)
             x.attach_grad()
             with mx.autograd.record():
@@ -110,7 +102,7 @@ def test_pools_survive_extremes():
 def test_orders_are_what_they_say():
     x = mx.nd.array(X)
     for order in ('channel_spatial', 'spatial_channel', 'parallel'):
-        attention = filled(CBAM(32, order=order))
+        attention = checks.fill(CBAM(32, order=order))
         channel, spatial = attention.channel, attention.spatial
         if order == 'channel_spatial':
             scaled = x * channel(x)

@@ -3,7 +3,7 @@
 import mxnet as mx
 import numpy as np
 import pytest
-from golden import Golden, keras_tiny
+from golden import Golden, keras_tiny, official_bam
 
 from gluon_cbam import CBAM, CBAMNet, convert, get_model
 
@@ -90,17 +90,18 @@ def test_several_contexts():
     assert np.array_equal(first, second)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('name', ['cbam_resnet18', 'cbam_resnet50'])
-def test_equals_imgclsmob(name):
-    """The other Gluon implementation, whose published weights follow these names."""
-    provider = pytest.importorskip('gluoncv2.model_provider')
-    mx.random.seed(0)
-    theirs = provider.get_model(name)
-    theirs.initialize(mx.init.Xavier())
-    ours = get_model(name)
-    arrays = {key: parameter.data().asnumpy() for key, parameter in theirs._collect_params_with_prefix().items()}
-    convert.load_arrays(ours, arrays, 'imgclsmob')
-    x = mx.nd.random.normal(shape=(2, 3, 224, 224))
-    expected = theirs(x).asnumpy()
-    assert np.abs(ours(x).asnumpy() - expected).max() <= 1e-5 * np.abs(expected).max()
+def test_bam_of_the_official_network():
+    """Each of the three modules arrives after its stage: elsewhere its shapes do not fit."""
+    net = get_model('bam_resnet18')
+    plain = Golden('official_imagenet_plain_18')
+    modules = {
+        f'bam{number}.{name}': value
+        for number, channels in enumerate((64, 128, 256), start=1)
+        for name, value in official_bam(channels, channels // 16).items()
+    }
+    convert.load_arrays(net, {**plain.arrays, **modules}, 'official')
+    first, last = modules['bam1.channel_att.gate_c.gate_c_fc_0.weight'], net.attention3.spatial.conv4.bias
+    assert np.array_equal(net.attention1.channel.fc1.weight.data().asnumpy(), first)
+    assert np.array_equal(last.data().asnumpy(), modules['bam3.spatial_att.gate_s.gate_s_conv_final.bias'])
+    with pytest.raises(ValueError, match='official parameters do not fit ResNet: .* missing: attention1'):
+        convert.load_arrays(net, plain.arrays, 'official')

@@ -1,20 +1,70 @@
-"""Every network of the registry: names, forward, gradients, and the same numbers three ways."""
+"""Every network of the registry: names and counts; and of each kind the smallest: forward, gradients, three ways."""
+
+import re
+from dataclasses import asdict, replace
+from itertools import product
 
 import checks
 import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cbam import CBAM, get_model, list_models
+from gluon_cbam import get_model, list_models
 from gluon_cbam.models import variant
-from gluon_cbam.models.complexity import _walk
+from gluon_cbam.models.complexity import complexity
+from gluon_cbam.models.registry import _family, option_names
+
+PAPER, ALL = ('', 'se_', 'cbam_'), ('', 'se_', 'cbam_', 'bam_')
+CONTRACT = {
+    *(f'{form}resnet{depth}' for form, depth in product(ALL, (18, 34, 50, 101, 152))),
+    *(f'cifar_{form}resnet{depth}' for form, depth in product(ALL, (18, 34, 50, 101))),
+    *(f'{form}wide_resnet18_x{widen}' for form, widen in product(PAPER, ('1_5', '2_0'))),
+    *(f'{form}resnext{depth}_32x4d' for form, depth in product(PAPER, (50, 101))),
+    *(f'{form}mobilenet{alpha}' for form, alpha in product(PAPER, ('0.7', '1.0'))),
+    *(f'cbamnet_{size}' for size in ('tiny', 'small', 'base')),
+}
+COMING = {f'modified_cbamnet{depth}' for depth in (18, 34, 49, 50, 74, 90, 100, 101, 152, 200, 269)}
+"""Names of the interface that may be missing."""
+
+
+def kind(name):
+    """What tells networks apart besides their numbers: the name without them, and the row's words."""
+    words = (value for value in asdict(variant(name)).values() if isinstance(value, (str, bool, type(None))))
+    return re.sub(r'[\d.]+', '', name), *(value for value in words if value != name)
+
+
+SMALLEST = {kind(name): name for name in reversed(list_models())}
+"""Kind -> the network of it with the smallest number."""
+
+
+def size_of(name):
+    """Small, but for networks whose row says for what size they are built."""
+    return variant(name).image_size if 'image_size' in option_names(name) else 32
+
+
+def shallow(name):
+    """The network of a row with a block a stage, and two in the first, where neither shape nor size changes."""
+    row = variant(name)
+    fewer = {field: (2, 1, 1, 1) for field in ('layers', 'units') if hasattr(row, field)}
+    return _family(row).build(replace(row, **fewer), classes=7)
 
 
 def test_names():
     names = list_models()
-    assert len(names) == len(set(names)) == 21
-    assert list_models('cbam_*') == [f'cbam_resnet{depth}' for depth in (18, 34, 50, 101, 152)]
+    assert len(names) == len(set(names))
+    assert set(names) - COMING == CONTRACT
+    assert list_models('cbam_resn*') == [
+        *(f'cbam_resnet{depth}' for depth in (18, 34, 50, 101, 152)),
+        *(f'cbam_resnext{depth}_32x4d' for depth in (50, 101)),
+    ]
     assert list_models('nothing*') == []
+
+
+def test_the_smallest_of_each_kind_are_chosen():
+    assert set(SMALLEST.values()) <= set(list_models())
+    chosen = SMALLEST.values()
+    assert {'resnet18', 'se_resnet50', 'cifar_bam_resnet18', 'cbam_wide_resnet18_x1_5', 'mobilenet0.7'} <= set(chosen)
+    assert not {'resnet34', 'cbam_resnet101', 'resnext101_32x4d'} & set(chosen)
 
 
 def test_unknown_name_hints():
@@ -23,24 +73,46 @@ def test_unknown_name_hints():
 
 
 @pytest.mark.parametrize('name', list_models())
+def test_builds_and_counts(name):
+    counted = complexity(get_model(name, classes=7, in_channels=2), (1, 2, size_of(name), size_of(name)))
+    assert 0 <= counted.attention_macs < counted.macs
+    assert (counted.attention_parameters > 0) == bool(re.search('se_|bam', name))
+    assert counted.attention_parameters < counted.parameters
+
+
+@pytest.mark.parametrize('name', SMALLEST.values())
 def test_network(name, tmp_path):
     mx.random.seed(1)
-    net = get_model(name, classes=7)
+    net = shallow(name)
     net.initialize()
-    size = min(variant(name).image_size, 64)
+    size = size_of(name)
     x = np.random.RandomState(0).randn(2, 3, size, size).astype('float32')
-    assert any(isinstance(block, CBAM) for block in _walk(net)) == ('cbam' in name)
     for parameter_name, parameter in net._collect_params_with_prefix().items():
         if parameter_name.endswith('spatial.bn.gamma'):
             parameter.set_data(mx.nd.ones((1,)))  # it starts at 0, where the convolution before it gets no gradient
     assert checks.without_gradient(net, x) == []
     first, *others = checks.three_ways(net, x, tmp_path)
-    assert first.shape == (2, 7)
+    assert first.shape == (2, 7) or 'embedding' in option_names(name)
     assert np.isfinite(first).all()
     for output in others:
         assert np.abs(output - first).max() <= 1e-5 * np.abs(first).max()
-    larger = mx.nd.zeros((1, 3, size + 9, size + 4))
-    assert net(larger).shape == (1, 7)
+    if size == 32:
+        assert net(mx.nd.zeros((1, 3, size + 9, size + 4))).shape == (1, first.shape[1])
+
+
+@pytest.mark.parametrize('name', sorted({variant(name).module: name for name in SMALLEST.values()}.values()))
+def test_float16(name):
+    """A cast network runs; MXNet's CPU build has no half-precision matrix product, which dense layers need."""
+    net = shallow(name)
+    net.initialize()
+    net.cast('float16')
+    try:
+        output = net(mx.nd.zeros((2, 3, size_of(name), size_of(name)), dtype='float16')).asnumpy()
+    except mx.MXNetError as error:
+        (reason,) = re.findall('FP16 gemm on cpu not implemented', str(error))[:1] or pytest.fail(str(error))
+        pytest.skip(reason)
+    assert output.dtype == np.float16
+    assert np.isfinite(output).all()
 
 
 def test_pretrained_file(tmp_path):
