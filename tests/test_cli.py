@@ -79,13 +79,28 @@ def test_predict(trained, digits, cbam, tmp_path):
 
 
 def test_models(cbam):
-    assert cbam('models', 'list', 'cbam_*').stdout.split() == [f'cbam_resnet{d}' for d in (18, 34, 50, 101, 152)]
+    assert cbam('models', 'list', 'cbam_resnet*').stdout.split() == [f'cbam_resnet{d}' for d in (18, 34, 50, 101, 152)]
     info = json.loads(cbam('models', 'info', 'cbam_resnet50', '--option', 'bottleneck_stride=1x1', '--json').stdout)
     assert (info['name'], info['parameters'], info['input']) == ('cbam_resnet50', 28_089_624, [3, 224, 224])
     assert round(info['macs'] / 1e9, 3) == 3.864
     small = json.loads(cbam('models', 'info', 'cbam_resnet50', '--image-size', 64, '--json').stdout)
     assert small['macs'] < info['macs'] / 8
     assert '28,089,624' in cbam('models', 'info', 'cbam_resnet50').stdout
+
+
+@pytest.mark.slow
+def test_models_table(cbam):
+    table = cbam('models', 'table', '--csv')
+    assert (table.returncode, table.stderr) == (0, '')
+    (line,) = (line for line in table.stdout.splitlines() if ',se_mobilenet0.7,' in line)
+    assert line.startswith('5,se_mobilenet0.7,2704661,0.283')
+    networks = json.loads(cbam('models', 'table', '--json').stdout)['networks']
+    assert len(networks) == len(table.stdout.splitlines()) - 1 == 30
+    assert [network['name'] for network in networks if network['differs']] == []
+
+
+def test_models_table_prints_one_form(cbam):
+    assert '--json and --csv' in assert_one_line(cbam('models', 'table', '--csv', '--json'), 2)
 
 
 def test_zoo(cbam):

@@ -170,8 +170,8 @@ def as_text(rows: Iterable[Comparison]) -> str:
         errors = row.paper_top1_error, row.paper_top5_error or '-'
         cells = (row.table, row.name, f'{row.parameters:,}', millions, paper, spent, row.paper_gflops, default, *errors)
         lines.append(_line(cells))
-    verdict = f'{wrong} of {count} networks differ' if wrong else f'all {count} networks equal the printed digits'
-    return '\n'.join((*lines, f'!: ours differs from the paper: {verdict}.', *_NOTES))
+    verdict = f'{wrong} of {count} networks differ' if wrong else f'all {count} networks equal what is printed'
+    return '\n'.join((*lines, f'Ours beside the paper: {verdict} (! marks a difference).', *_NOTES))
 
 
 def _line(cells) -> str:
