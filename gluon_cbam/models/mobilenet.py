@@ -62,6 +62,10 @@ class MobileNet(CheckedBlock):
         in_channels: channels of the input.
         **options: of the attention module, for instance of :class:`gluon_cbam.CBAM`.
 
+    Attributes:
+        stage_channels: of the maps that :func:`gluon_cbam.features` gives.
+        stage_strides: likewise, in pixels of the input.
+
     Inputs:
         (N, in_channels, H, W), float.
 
@@ -71,6 +75,8 @@ class MobileNet(CheckedBlock):
     Raises:
         ValueError: an argument or an input does not fit.
     """
+
+    adaptable = ('units.0.conv.weight', 'fc.')
 
     def __init__(
         self,
@@ -90,6 +96,10 @@ class MobileNet(CheckedBlock):
         if int(STEM * alpha) < 1:
             raise ValueError(f'alpha must leave the stem a channel of its {STEM}, got {alpha}')
         self._in_channels = positive_int('in_channels', in_channels)
+        ends = [index for index, (_, stride) in enumerate(SEPARABLE) if stride == 2]
+        self._stage_ends = [2 * index for index in (*ends, len(SEPARABLE))]  # the last unit before each stride
+        self.stage_channels = tuple(int(SEPARABLE[end // 2 - 1][0] * alpha) for end in self._stage_ends)
+        self.stage_strides = tuple(2 ** (stage + 1) for stage in range(len(self._stage_ends)))
         make = _maker(attention, **options) if attention else None
         with self.name_scope():
             self.units = nn.HybridSequential(prefix='')
@@ -102,6 +112,13 @@ class MobileNet(CheckedBlock):
                     self.units.add(_Unit(channels, pointwise, 1, 1, 1, make))
                     channels = pointwise
             self.fc = nn.Dense(positive_int('classes', classes), in_units=channels, weight_initializer=init.Xavier())
+
+    def stage_outputs(self, F, x):
+        """Yields the last maps of strides 2, 4, 8, 16 and 32."""
+        for number, unit in enumerate(self.units):
+            x = unit(x)
+            if number in self._stage_ends:
+                yield x
 
     def hybrid_forward(self, F, x):
         x = self.units(x)  # (N, C, H / 32, W / 32)

@@ -22,6 +22,10 @@ def outputs(backbone, x):
         ('resnet50', (0, -1), (256, 2048), (4, 32)),
         ('cifar_cbam_resnet18', (2, 0), (256, 64), (4, 1)),
         ('cbamnet_small', None, (64, 128, 256), (1, 2, 4)),
+        ('bam_resnet18', (0, 1), (64, 128), (4, 8)),
+        ('se_wide_resnet18_x1_5', (3,), (768,), (32,)),
+        ('cbam_mobilenet0.7', None, (44, 89, 179, 358, 716), (2, 4, 8, 16, 32)),
+        ('mobilenet1.0', (-1, 0), (1024, 64), (32, 2)),
         ('cbamnet_base', (0,), (128,), (1,)),
     ],
 )
@@ -45,6 +49,16 @@ def test_maps_are_what_they_say(name, indices, channels, strides, tmp_path):
     for a, b, c in zip(first, second, third):
         assert np.abs(a - b).max() <= 1e-5 * np.abs(a).max()
         assert np.abs(a - c).max() <= 1e-5 * np.abs(a).max()
+
+
+@pytest.mark.parametrize('name', gluon_cbam.list_models())
+def test_every_network_has_stages(name):
+    """Channels and strides are those of the graph, which is not run."""
+    size = 128
+    backbone = features(name)
+    symbol = mx.sym.Group(list(backbone(mx.sym.Variable('data'))))
+    _, shapes, _ = symbol.infer_shape(data=(1, 3, size, size))
+    assert shapes == [(1, c, size // s, size // s) for c, s in zip(backbone.channels, backbone.strides)]
 
 
 def test_features_share_the_networks_parameters():
