@@ -72,7 +72,7 @@ def load_network(
     card = (weights.card_beside(path) if params else weights.published(network, pretrained)) if path else None
     if card and card.network != network:
         raise DataError(f'{path} holds weights of {card.network}, not of {network}')
-    preprocessing = Preprocessing(row.image_size, row.crop_ratio)
+    preprocessing = Preprocessing.of(row)
     if card:
         preprocessing = Preprocessing.from_dict(card.preprocessing)
         classes = classes or card.classes

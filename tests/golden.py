@@ -24,6 +24,21 @@ class Golden:
             self.count = int(file['count'])
 
 
+class ModifiedGolden:
+    """A ``modified_*`` file: arrays under the symbol's names, pixels, embeddings and number of arguments' values."""
+
+    def __init__(self, name):
+        with np.load(FOLDER / f'modified_{name}.npz') as file:
+            arguments, auxiliary = (json.loads(str(file[key])) for key in ('parameters', 'auxiliary'))
+            shape = file['input_shape']
+            self.output = file['output']
+            self.count = int(file['count'])
+        self.arguments = [key for key, _ in arguments]
+        self.auxiliary = [key for key, _ in auxiliary]
+        self.arrays = {key: recipe.fill(key, shape) for key, shape in (*arguments, *auxiliary)}
+        self.input = np.random.RandomState(7).randint(0, 256, shape).astype('float32')
+
+
 def keras_tiny():
     """The arrays of ``keras_cbamnet_tiny.npz``, and the weights among them under their own names."""
     with np.load(FOLDER / 'keras_cbamnet_tiny.npz') as file:

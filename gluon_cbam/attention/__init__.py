@@ -3,10 +3,11 @@
 from .bam import BAM
 from .cbam import CBAM
 from .channel import ChannelAttention
+from .modified import ModifiedCBAM
 from .se import SqueezeExcitation
 from .spatial import SpatialAttention
 
 ATTENTIONS = {'se': SqueezeExcitation, 'cbam': CBAM, 'bam': BAM}
 """Name -> HybridBlock class, called with the channels and the attention's options; maps (N, C, H, W) to the same."""
 
-__all__ = ['ATTENTIONS', 'BAM', 'CBAM', 'ChannelAttention', 'SpatialAttention', 'SqueezeExcitation']
+__all__ = ['ATTENTIONS', 'BAM', 'CBAM', 'ChannelAttention', 'ModifiedCBAM', 'SpatialAttention', 'SqueezeExcitation']

@@ -29,7 +29,7 @@ class SqueezeExcitation(CheckedBlock):
         super().__init__(**kwargs)
         self._in_channels = channels
         with self.name_scope():
-            self.channel = ChannelAttention(channels, reduction, pool_types=('avg',))
+            self.gate = ChannelAttention(channels, reduction, pool_types=('avg',))
 
     def hybrid_forward(self, F, x):
-        return F.broadcast_mul(x, self.channel(x))
+        return F.broadcast_mul(x, self.gate(x))

@@ -1,8 +1,9 @@
-"""Parameters under other people's names: load them into our networks, strictly.
+"""Parameters under other people's names: load them into our networks, strictly, and write them again.
 
 The rules of each source are rows of :data:`.sources.SOURCES`.
 """
 
 from .loading import check_arrays, load_arrays
+from .writing import to_arrays
 
-__all__ = ['check_arrays', 'load_arrays']
+__all__ = ['check_arrays', 'load_arrays', 'to_arrays']

@@ -1,4 +1,4 @@
-"""How each source names its parameters, as rewriting rules to our own names. No mxnet here.
+"""How each source names its parameters, as rewriting rules to our own names and back. No mxnet here.
 
 Our names are those of ``Block.save_parameters``: the path of attributes, then ``weight``, ``bias``, ``gamma``,
 ``beta``, ``running_mean`` or ``running_var``.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Callable, Tuple
+from typing import Callable, Optional, Tuple
 
 import numpy as np
 
@@ -22,34 +22,57 @@ def _from_keras(array: np.ndarray) -> np.ndarray:
     return array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
 
 
+def _to_keras(array: np.ndarray) -> np.ndarray:
+    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
+
+
 @dataclass(frozen=True)
 class Source:
     """One naming scheme.
 
     Attributes:
         rules: (regular expression, replacement), applied in turn to a source's name to get ours.
-        ignored: regular expression of names that hold no parameter.
+        back: the same from our names to the source's.
+        names: regular expression that every name of ``back`` matches; it tells networks that the source has not.
+        ignored: regular expression of names that hold no parameter of the network.
         layout: from the source's array layout to ours.
-        dense: regular expression of our names whose 1 x 1 kernels (out, in, 1, 1) are weights (out, in) here.
+        layout_back: from our array layout to the source's.
+        kernels: regular expression of the source's names whose arrays are kernels (out, in, 1, 1) of what is a dense
+            weight (out, in) here.
     """
 
     rules: Tuple[Tuple[str, str], ...]
+    back: Tuple[Tuple[str, str], ...]
+    names: str
     ignored: str = r'(?!)'
     layout: Callable[[np.ndarray], np.ndarray] = _same
-    dense: str = r'(?!)'
+    layout_back: Callable[[np.ndarray], np.ndarray] = _same
+    kernels: str = r'(?!)'
 
     def our_name(self, name: str) -> str:
         """Our name of a source's parameter; a name that no rule knows comes back as it is."""
-        for pattern, replacement in self.rules:
-            name = re.sub(pattern, replacement, name)
-        return name
+        return _rewritten(name, self.rules)
 
-    def our_array(self, name: str, array: np.ndarray) -> np.ndarray:
-        """A source's array in our layout, for the parameter that is called ``name`` here."""
+    def their_name(self, name: str) -> Optional[str]:
+        """The source's name of our parameter, or None where the source has no such parameter."""
+        theirs = _rewritten(name, self.back)
+        return theirs if re.search(self.names, theirs) and self.our_name(theirs) == name else None
+
+    def our_array(self, their_name: str, array: np.ndarray) -> np.ndarray:
+        """A source's array in our layout."""
         array = self.layout(array)
-        if re.search(self.dense, name) and array.shape[2:] == (1, 1):
-            return array[:, :, 0, 0]
-        return array
+        return array[:, :, 0, 0] if re.search(self.kernels, their_name) and array.shape[2:] == (1, 1) else array
+
+    def their_array(self, their_name: str, array: np.ndarray) -> np.ndarray:
+        """Our array in the source's layout."""
+        array = self.layout_back(array)
+        return array[:, :, None, None] if re.search(self.kernels, their_name) else array
+
+
+def _rewritten(name: str, rules) -> str:
+    for pattern, replacement in rules:
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
 SOURCES = {
@@ -72,6 +95,25 @@ SOURCES = {
             (r'\b(bn\d?|downsample\.1)\.weight$', r'\1.gamma'),
             (r'\b(bn\d?|downsample\.1)\.bias$', r'\1.beta'),
         ),
+        back=(
+            (r'^attention(\d)\.channel\.fc1\.', r'bam\1.channel_att.gate_c.gate_c_fc_0.'),
+            (r'^attention(\d)\.channel\.bn\.', r'bam\1.channel_att.gate_c.gate_c_bn_1.'),
+            (r'^attention(\d)\.channel\.fc2\.', r'bam\1.channel_att.gate_c.gate_c_fc_final.'),
+            (r'^attention(\d)\.spatial\.(conv|bn)1\.', r'bam\1.spatial_att.gate_s.gate_s_\2_reduce0.'),
+            (r'^attention(\d)\.spatial\.(conv|bn)2\.', r'bam\1.spatial_att.gate_s.gate_s_\2_di_0.'),
+            (r'^attention(\d)\.spatial\.(conv|bn)3\.', r'bam\1.spatial_att.gate_s.gate_s_\2_di_1.'),
+            (r'^attention(\d)\.spatial\.conv4\.', r'bam\1.spatial_att.gate_s.gate_s_conv_final.'),
+            (r'\battention\.', 'cbam.'),
+            (r'\bchannel\.fc1\.', 'ChannelGate.mlp.1.'),
+            (r'\bchannel\.fc2\.', 'ChannelGate.mlp.3.'),
+            (r'\bspatial\.', 'SpatialGate.spatial.'),
+            (r'\bgamma$', 'weight'),
+            (r'\bbeta$', 'bias'),
+        ),
+        names=(
+            r'^((conv|bn)1|layer\d\.\d+\.(conv\d|bn\d|downsample|cbam\.(Channel|Spatial)Gate)|bam\d\.(channel|spatial)_att'
+            r'|fc|ChannelGate|SpatialGate)\.'
+        ),
         ignored=r'num_batches_tracked$',
     ),
     # osmr/imgclsmob (gluoncv2), Gluon save_parameters
@@ -88,7 +130,7 @@ SOURCES = {
             (r'\bidentity_conv\.bn\.', 'downsample.1.'),
             (r'\bcbam\.ch_gate\.mlp\.', 'attention.channel.'),
             (r'\bcbam\.sp_gate\.conv\.', 'attention.spatial.'),
-            (r'\bse\.(?:conv|fc)(\d)\.', r'attention.channel.fc\1.'),
+            (r'\bse\.conv(\d)\.', r'attention.gate.fc\1.'),
             (r'\bch_att\.init_fc\.fc\.', 'channel.fc1.'),
             (r'\bch_att\.init_fc\.bn\.', 'channel.bn.'),
             (r'\bch_att\.final_fc\.', 'channel.fc2.'),
@@ -98,7 +140,20 @@ SOURCES = {
             (r'\bsp_att\.final_conv\.', 'spatial.conv4.'),
             (r'^output\.1\.', 'fc.'),
         ),
-        dense=r'\bfc\d\.weight$',
+        back=(
+            (r'\battention\.gate\.fc(\d)\.', r'se.conv\1.'),
+            (r'\battention\.channel\.', 'cbam.ch_gate.mlp.'),
+            (r'\battention\.spatial\.', 'cbam.sp_gate.conv.'),
+            (r'\bdownsample\.0\.', 'identity_conv.conv.'),
+            (r'\bdownsample\.1\.', 'identity_conv.bn.'),
+            (r'^(layer\d\.\d+)\.conv(\d)\.', r'\1.body.conv\2.conv.'),
+            (r'^(layer\d\.\d+)\.bn(\d)\.', r'\1.body.conv\2.bn.'),
+            (r'^(conv|bn)1\.', r'features.0.conv.\1.'),
+            (r'^layer(\d)\.', r'features.\1.'),
+            (r'^fc\.', 'output.1.'),
+        ),
+        names=r'^(features\.0\.conv|features\.\d\.\d+\.(body|identity_conv|cbam|se)|output\.1)\.',
+        kernels=r'\bse\.conv\d\.weight$',
     ),
     # NikolasMarkou/dl_techniques, Keras 3 weight paths
     'keras': Source(
@@ -114,7 +169,62 @@ SOURCES = {
             (r'\bmoving_mean$', 'running_mean'),
             (r'\bmoving_variance$', 'running_var'),
         ),
+        back=(
+            (r'\bweight$', 'kernel'),
+            (r'\brunning_mean$', 'moving_mean'),
+            (r'\brunning_var$', 'moving_variance'),
+            (r'^stages\.(\d+)\.(conv|bn)\.', r'stage_\1_\2/'),
+            (
+                r'^stages\.(\d+)\.attention\.channel\.fc(\d)\.',
+                r'stage_\1_cbam/channel_attention/channel_attention_dense_\2/',
+            ),
+            (r'^stages\.(\d+)\.attention\.spatial\.conv\.', r'stage_\1_cbam/spatial_attention/spatial_attention_conv/'),
+            (r'^fc\.', 'classifier/'),
+        ),
+        names='^(stage_|classifier/)',
         layout=_from_keras,
+        layout_back=_to_keras,
+    ),
+    # bruinxiong/Modified-CBAMnet.mxnet, arguments and auxiliary states of the symbol; a checkpoint of insightface's
+    # training adds the layer of its loss, fc7
+    'modified': Source(
+        rules=(
+            (r'^(arg|aux):', ''),
+            (r'^cbam_conv1_conv2d_', 'stem.conv.'),
+            (r'^cbam_conv1_bn1_batchnorm_', 'stem.bn.'),
+            (r'^cbam_conv1_bn1_prelu_gamma$', 'stem.act.alpha'),
+            (r'^stage(\d)_unit(\d+)_', r'layer\1.unit\2.'),
+            (r'\.cbam_ca_(avg|max)_(fc\d)_conv2d_', r'.attention.\1.\2.'),
+            (r'\.cbam_ca_(avg|max)_prelu_prelu_gamma$', r'.attention.\1.act.alpha'),
+            (r'\.cbam_sa_conv_conv2d_', '.attention.spatial.'),
+            (r'_ibn_in1_', '.ibn.instance.'),
+            (r'_ibn_batchnorm_', '.ibn.batch.'),
+            (r'_batchnorm_', '.bn.'),
+            (r'_conv2d_', '.conv.'),
+            (r'_prelu_gamma$', '.act.alpha'),
+            (r'^(relu1|fc1_relu)_gamma$', r'head.\1.alpha'),
+            (r'^(bn1|pre_fc1|fc1)_', r'head.\1.'),
+            (r'\bmoving_(mean|var)$', r'running_\1'),
+        ),
+        back=(
+            (r'^stem\.conv\.', 'cbam_conv1_conv2d_'),
+            (r'^stem\.bn\.', 'cbam_conv1_bn1_batchnorm_'),
+            (r'^stem\.act\.alpha$', 'cbam_conv1_bn1_prelu_gamma'),
+            (r'^layer(\d)\.unit(\d+)\.', r'stage\1_unit\2_'),
+            (r'_attention\.(avg|max)\.(fc\d)\.', r'_cbam_ca_\1_\2_conv2d_'),
+            (r'_attention\.(avg|max)\.act\.alpha$', r'_cbam_ca_\1_prelu_prelu_gamma'),
+            (r'_attention\.spatial\.', '_cbam_sa_conv_conv2d_'),
+            (r'\.ibn\.instance\.', '_ibn_in1_'),
+            (r'\.ibn\.batch\.', '_ibn_batchnorm_'),
+            (r'\.bn\.', '_batchnorm_'),
+            (r'\.conv\.', '_conv2d_'),
+            (r'\.act\.alpha$', '_prelu_gamma'),
+            (r'^head\.(\w+)\.alpha$', r'\1_gamma'),
+            (r'^head\.(\w+)\.', r'\1_'),
+            (r'running_(mean|var)$', r'moving_\1'),
+        ),
+        names=r'^\w+$',
+        ignored=r'^(arg:)?fc7_(weight|bias)$',
     ),
 }
 """Source -> its naming scheme."""

@@ -78,6 +78,17 @@ class Preprocessing:
         return {**asdict(self), 'mean': list(self.mean), 'std': list(self.std)}
 
     @classmethod
+    def of(cls, variant, **changes) -> Preprocessing:
+        """That of a network's row.
+
+        Args:
+            variant: a row of models/variants.py.
+            **changes: attributes that differ; None does not.
+        """
+        said = {name: getattr(variant, name) for name in cls.__dataclass_fields__ if hasattr(variant, name)}
+        return cls(**{**said, **{name: value for name, value in changes.items() if value is not None}})
+
+    @classmethod
     def from_dict(cls, values: dict) -> Preprocessing:
         """The way back from :meth:`as_dict`."""
         return cls(**{**values, 'mean': tuple(values['mean']), 'std': tuple(values['std'])})

@@ -12,7 +12,11 @@ from typing import Dict, Tuple
 import mxnet as mx
 import numpy as np
 
-from ..attention import ATTENTIONS
+from ..attention import ATTENTIONS, ModifiedCBAM
+from ..blocks import CheckedBlock
+
+_COUNTED = (*ATTENTIONS.values(), ModifiedCBAM)
+"""The modules whose share is counted."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Complexity:
     """What a network costs.
 
     Attributes:
-        parameters: trainable parameters.
+        parameters: trainable parameters: every argument of the graph, so that a gamma which its BatchNorm holds at 1
+            counts, as it does in the tables of the sources; running statistics do not.
         macs: multiply-adds for one image.
         attention_parameters: the share of the attention modules in ``parameters``.
         attention_macs: the share of the attention modules in ``macs``.
@@ -40,17 +45,19 @@ def complexity(net: mx.gluon.HybridBlock, input_shape: Tuple[int, ...]) -> Compl
     """Count a network, which need not be initialised.
 
     Args:
-        net: a network whose parameters all know their shapes.
+        net: the network.
         input_shape: of one batch, (N, C, H, W); the result is for one image.
+
+    Raises:
+        ValueError: the network does not take such an input.
     """
-    modules = tuple(ATTENTIONS.values())
-    attention = tuple(block.prefix for block in _walk(net) if isinstance(block, modules))
-    sizes = {
-        name: int(np.prod(parameter.shape))
-        for name, parameter in net.collect_params().items()
-        if parameter.grad_req != 'null'
-    }
-    macs = _macs(net, input_shape)
+    if isinstance(net, CheckedBlock):
+        net.check_input(input_shape)
+    graph = net(mx.sym.Variable('data'))
+    attention = tuple(block.prefix for block in _walk(net) if isinstance(block, _COUNTED))
+    shapes = dict(zip(graph.list_arguments(), graph.infer_shape(data=input_shape)[0]))
+    sizes = {name: int(np.prod(shape)) for name, shape in shapes.items() if name != 'data'}
+    macs = _macs(graph, input_shape)
     return Complexity(
         parameters=sum(sizes.values()),
         macs=sum(macs.values()) // input_shape[0],
@@ -65,9 +72,9 @@ def _walk(block):
         yield from _walk(child)
 
 
-def _macs(net, input_shape) -> Dict[str, int]:
+def _macs(graph, input_shape) -> Dict[str, int]:
     """Multiply-adds of one batch by operator name; a block that is called twice counts twice."""
-    internals = net(mx.sym.Variable('data')).get_internals()
+    internals = graph.get_internals()
     _, shapes, _ = internals.infer_shape(data=input_shape)
     weights = dict(zip(internals.list_outputs(), shapes))
     counts: Dict[str, int] = {}

@@ -84,6 +84,36 @@ class CBAMNetVariant:
     augmentation: str = 'none'
 
 
+@dataclass(frozen=True)
+class ModifiedCBAMNetVariant:
+    """A Modified-CBAMnet for aligned faces: models/modified_cbamnet.py.
+
+    Attributes:
+        name: what users type.
+        depth: the source's ``num_layers``.
+        units: residual units of the four stages.
+        widths: channels of the stem and of the stages.
+        bottleneck: whether the units are bottlenecks.
+        image_size: height and width that it is trained at, in pixels.
+        crop_ratio: as of :class:`ResNetVariant`.
+        augmentation: as of :class:`ResNetVariant`.
+        mean: of the channels, for pixels in 0..1; with ``std`` it leaves raw pixels in 0..255, which the network takes.
+        std: of the channels, for pixels in 0..1.
+    """
+
+    module: ClassVar[str] = 'modified_cbamnet'
+    name: str
+    depth: int
+    units: Tuple[int, int, int, int]
+    widths: Tuple[int, int, int, int, int]
+    bottleneck: bool
+    image_size: int = 112
+    crop_ratio: float = 1.0
+    augmentation: str = 'none'
+    mean: Tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: Tuple[float, float, float] = (1 / 255, 1 / 255, 1 / 255)
+
+
 # depth -> block, residual blocks a stage (He et al., CVPR 2016, table 1)
 _DEPTHS = {
     18: ('basic', (2, 2, 2, 2)),
@@ -130,5 +160,26 @@ CBAMNETS = (
     CBAMNetVariant('cbamnet_base', (128, 256, 512)),
 )
 
-VARIANTS = {variant.name: variant for variant in (*RESNETS, *MOBILENETS, *CBAMNETS)}
+# bottleneck -> channels of stem and stages; depth -> units a stage (bruinxiong/Modified-CBAMnet.mxnet, fcbamnet.py)
+_MODIFIED_WIDTHS = {False: (64, 64, 128, 256, 512), True: (64, 256, 512, 1024, 2048)}
+_MODIFIED_DEPTHS = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    49: (3, 4, 14, 3),
+    50: (3, 4, 14, 3),
+    74: (3, 6, 24, 3),
+    90: (3, 8, 30, 3),
+    100: (3, 13, 30, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+    200: (3, 24, 36, 3),
+    269: (3, 30, 48, 8),
+}
+
+MODIFIED_CBAMNETS = tuple(
+    ModifiedCBAMNetVariant(f'modified_cbamnet{depth}', depth, units, _MODIFIED_WIDTHS[depth > 100], depth > 100)
+    for depth, units in _MODIFIED_DEPTHS.items()
+)
+
+VARIANTS = {variant.name: variant for variant in (*RESNETS, *MOBILENETS, *CBAMNETS, *MODIFIED_CBAMNETS)}
 """Name -> row."""

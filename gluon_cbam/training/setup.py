@@ -54,7 +54,7 @@ def prepare(config: TrainConfig) -> Setup:
             setattr(config, name, getattr(row, name))
     config.augment = config.augment or row.augmentation
     config.workers = config.workers or usable_cpus()
-    preprocessing = Preprocessing(config.image_size, config.crop_ratio)
+    preprocessing = Preprocessing.of(row, image_size=config.image_size, crop_ratio=config.crop_ratio)
     class_names = _class_names(Path(config.data_train).parent / 'classes.txt')
     config.classes = config.classes or (len(class_names) if class_names else 1000)
     if class_names and len(class_names) != config.classes:

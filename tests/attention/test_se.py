@@ -15,7 +15,7 @@ def test_equals_numpy(tmp_path):
     attention = checks.fill(SqueezeExcitation(32, reduction=4))
     w1, b1, w2, b2 = (
         parameter.data().asnumpy().astype('float64')
-        for layer in (attention.channel.fc1, attention.channel.fc2)
+        for layer in (attention.gate.fc1, attention.gate.fc2)
         for parameter in (layer.weight, layer.bias)
     )
     hidden = np.maximum(X.mean((2, 3)) @ w1.T + b1, 0)
@@ -32,7 +32,7 @@ def test_attends():
 
 def test_hidden_units():
     attention = SqueezeExcitation(64)
-    assert attention.channel.fc1.weight.shape == (4, 64)
+    assert attention.gate.fc1.weight.shape == (4, 64)
     assert sorted(attention._collect_params_with_prefix()) == [
         *('channel.fc1.bias', 'channel.fc1.weight', 'channel.fc2.bias', 'channel.fc2.weight'),
     ]

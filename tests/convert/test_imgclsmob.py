@@ -49,7 +49,7 @@ def test_only_dense_weights_lose_their_axes():
     assert arrays['features.1.0.se.conv1.weight'].shape == (16, 256, 1, 1)
     net = get_model('se_resnet50')
     convert.load_arrays(net, arrays, 'imgclsmob')
-    weight = net.layer1[0].attention.channel.fc1.weight.data().asnumpy()
+    weight = net.layer1[0].attention.gate.fc1.weight.data().asnumpy()
     assert np.array_equal(weight, arrays['features.1.0.se.conv1.weight'][:, :, 0, 0])
     assert net.layer1[0].conv1.weight.shape == (64, 64, 1, 1)
     arrays['features.1.0.se.conv1.weight'] = np.zeros((16, 256, 3, 3), 'float32')

@@ -47,8 +47,8 @@ def test_the_gate_scales_what_the_relu_gets():
 
 def test_narrow_layers_keep_a_hidden_unit():
     net = get_model('se_mobilenet0.7', reduction=100)
-    assert net.units[0].attention.channel.fc1.weight.shape == (1, 22)
-    assert net.units[-1].attention.channel.fc1.weight.shape == (7, 716)
+    assert net.units[0].attention.gate.fc1.weight.shape == (1, 22)
+    assert net.units[-1].attention.gate.fc1.weight.shape == (7, 716)
 
 
 @pytest.mark.parametrize(

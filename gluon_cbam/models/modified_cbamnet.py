@@ -1,0 +1,348 @@
+"""Modified-CBAMnet: residual networks with CBAM for aligned faces (bruinxiong/Modified-CBAMnet.mxnet, fcbamnet.py).
+
+Raw pixels in 0..255 come in and are normalised inside, embeddings come out. A unit is BN - conv 3 x 3 - BN - PReLU -
+conv 3 x 3 - BN - CBAM and the addition of the shortcut, with nothing after it; from depth 101 on it is a bottleneck,
+with its stride in the last convolution. The CBAM is :class:`gluon_cbam.attention.ModifiedCBAM`. BatchNorm has eps 2e-5
+and momentum 0.9; no convolution has a bias. Attributes carry the source's names where it has some, so that parameters
+map one to one. What differs:
+
+* an unknown head is an error, where the source silently takes B;
+* weights start as insightface starts them: Gaussian, variance 2 / fan out.
+
+The variants are rows of :data:`.variants.MODIFIED_CBAMNETS`.
+"""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence, Tuple
+
+import numpy as np
+from mxnet import init
+from mxnet.gluon import HybridBlock, nn
+
+from ..attention import ModifiedCBAM
+from ..attention.modified import ACTIVATIONS
+from ..blocks import CheckedBlock, positive_int
+from ..errors import closest
+from .options import option_names
+from .variants import ModifiedCBAMNetVariant
+
+# head -> its steps after the last unit, with the source's names; a BatchNorm is 'norm', or 'fixed' with its gamma at 1
+HEADS = {
+    'A': ('bn1 norm', 'relu1 prelu', 'pool'),
+    'B': ('bn1 norm', 'relu1 prelu', 'pool', 'pre_fc1 dense'),
+    'C': ('bn1 norm', 'relu1 prelu', 'pool', 'pre_fc1 dense', 'fc1 fixed'),
+    'D': ('bn1 norm', 'relu1 prelu', 'pool', 'pre_fc1 dense', 'fc1 fixed', 'fc1_relu prelu'),
+    'E': ('bn1 norm', 'dropout 0.4', 'pre_fc1 dense', 'fc1 fixed'),
+    'F': ('bn1 norm', 'dropout 0.4', 'fc1 dense'),
+    'G': ('bn1 norm', 'fc1 dense'),
+    'H': ('fc1 dense',),
+    'I': ('bn1 norm', 'pre_fc1 dense', 'fc1 fixed'),
+    'J': ('pre_fc1 dense', 'fc1 fixed'),
+}
+for _head in 'ABCD':
+    HEADS[f'{_head}X'] = (*HEADS[_head][:3], 'dropout 0.2', *HEADS[_head][3:])
+
+
+def _weights():
+    return init.Xavier(rnd_type='gaussian', factor_type='out', magnitude=2)
+
+
+def _norm(channels, scale=True):
+    return nn.BatchNorm(in_channels=channels, epsilon=2e-5, scale=scale)
+
+
+def _conv(in_channels, channels, kernel, stride):
+    return nn.Conv2D(
+        channels,
+        kernel,
+        stride,
+        kernel // 2,
+        use_bias=False,
+        in_channels=in_channels,
+        weight_initializer=_weights(),
+    )
+
+
+class _HalfInstanceNorm(HybridBlock):
+    """InstanceNorm of the first half of the channels, BatchNorm of the second."""
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(**kwargs)
+        half = channels // 2
+        with self.name_scope():
+            self.instance = nn.InstanceNorm(in_channels=half, epsilon=2e-5, scale=True)
+            self.batch = _norm(half)
+
+    def hybrid_forward(self, F, x):
+        first, second = F.split(x, axis=1, num_outputs=2)
+        return F.concat(self.instance(first), self.batch(second), dim=1)
+
+
+class _Step(HybridBlock):
+    """What carries one name in the source: any of BatchNorm (or its half), PReLU and a convolution, in this order.
+
+    Args:
+        in_channels: channels of the input.
+        norm: None, ``bn`` or ``ibn``.
+        act: whether there is a PReLU.
+        conv: None, or (channels, kernel, stride).
+    """
+
+    def __init__(self, in_channels, norm=None, act=False, conv=None, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.bn = _norm(in_channels) if norm == 'bn' else None
+            self.ibn = _HalfInstanceNorm(in_channels) if norm == 'ibn' else None
+            self.act = nn.PReLU(in_channels=in_channels) if act else None
+            self.conv = _conv(in_channels, *conv) if conv else None
+
+    def hybrid_forward(self, F, x):
+        for child in self._children.values():
+            x = child(x)
+        return x
+
+
+class _Unit(HybridBlock):
+    """The frame of both units: body, attention, addition of the shortcut.
+
+    Args:
+        in_channels: channels of the input.
+        channels: of the output.
+        stride: of the unit.
+        projected: whether the shortcut is a convolution and a BatchNorm.
+        norm: the first, ``bn`` or ``ibn``.
+        attention: the attention module.
+    """
+
+    def __init__(self, in_channels, channels, stride, projected, norm, attention, **kwargs):
+        super().__init__(**kwargs)
+        self._body = self.steps(in_channels, channels, stride, norm)
+        with self.name_scope():
+            for name, arguments in self._body:
+                setattr(self, name, _Step(*arguments))
+            self.attention = attention(channels)
+            self.conv1sc = _Step(in_channels, conv=(channels, 1, stride)) if projected else None
+            self.bn_sc = _Step(channels, 'bn') if projected else None
+
+    def hybrid_forward(self, F, x):
+        shortcut = x if self.conv1sc is None else self.bn_sc(self.conv1sc(x))
+        for name, _ in self._body:
+            x = getattr(self, name)(x)
+        return self.attention(x) + shortcut
+
+
+class _Stem(HybridBlock):
+    """conv 3 x 3 - BN - PReLU, or conv 7 x 7 / 2 - BN - PReLU - max-pool 3 x 3 / 2."""
+
+    def __init__(self, in_channels, channels, small, **kwargs):
+        super().__init__(**kwargs)
+        self._pools = not small
+        with self.name_scope():
+            self.conv = _conv(in_channels, channels, *((3, 1) if small else (7, 2)))
+            self.bn = _norm(channels)
+            self.act = nn.PReLU(in_channels=channels)
+
+    def hybrid_forward(self, F, x):
+        x = self.act(self.bn(self.conv(x)))
+        return F.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type='max') if self._pools else x
+
+
+class BasicUnit(_Unit):
+    """BN - conv 3 x 3 - BN - PReLU - conv 3 x 3 with the stride - BN."""
+
+    @staticmethod
+    def steps(in_channels, channels, stride, norm):
+        """(name, arguments of :class:`_Step`) of the body."""
+        return (
+            ('c3x3', (in_channels, norm)),
+            ('c3x3_a', (in_channels, None, False, (channels, 3, 1))),
+            ('c3x3_b', (channels, 'bn', True, (channels, 3, stride))),
+            ('bn_c3x3_b', (channels, 'bn')),
+        )
+
+
+class BottleneckUnit(_Unit):
+    """BN - conv 1 x 1 (a quarter) - BN - PReLU - conv 3 x 3 - BN - PReLU - conv 1 x 1 with the stride - BN."""
+
+    @staticmethod
+    def steps(in_channels, channels, stride, norm):
+        """(name, arguments of :class:`_Step`) of the body."""
+        width = channels // 4
+        return (
+            ('c1x1', (in_channels, norm)),
+            ('c1x1_a', (in_channels, None, False, (width, 1, 1))),
+            ('c3x3', (width, 'bn', True, (width, 3, 1))),
+            ('c1x1_b', (width, 'bn', True, (channels, 1, stride))),
+            ('bn_c1x1_b', (channels, 'bn')),
+        )
+
+
+class _Head(HybridBlock):
+    """The steps of a row of :data:`HEADS`: (N, channels, H, W) to (N, embedding), for A and AX to (N, channels).
+
+    Args:
+        steps: the row.
+        channels: of the input.
+        cells: H * W, or 0 for those of the first input.
+        embedding: outputs of the dense layer.
+    """
+
+    def __init__(self, steps, channels, cells, embedding, **kwargs):
+        super().__init__(**kwargs)
+        self._steps = [step.split()[0] for step in steps]
+        self._channels, self._fits_one_size = channels, 'pool' not in steps
+        self._dense = next((step.split()[0] for step in steps if step.endswith(' dense')), None)
+        with self.name_scope():
+            for name, kind in (step.split() for step in steps if step != 'pool'):
+                if name == 'dropout':
+                    block = nn.Dropout(float(kind))
+                elif kind == 'dense':
+                    units = channels * cells if self._fits_one_size else channels
+                    block = nn.Dense(embedding, in_units=units, weight_initializer=_weights())
+                    channels = embedding
+                elif kind == 'prelu':
+                    block = nn.PReLU(in_channels=channels)
+                else:
+                    block = _norm(channels, scale=kind == 'norm')
+                setattr(self, name, block)
+
+    @property
+    def cells(self) -> int:
+        """Cells of the map that the dense layer is made for; 0 where any number or the first input's will do."""
+        units = getattr(self, self._dense).weight.shape[1] if self._fits_one_size else 0
+        return units // self._channels
+
+    def hybrid_forward(self, F, x):
+        for name in self._steps:
+            x = F.flatten(F.Pooling(x, global_pool=True, pool_type='avg')) if name == 'pool' else getattr(self, name)(x)
+        return x
+
+
+class ModifiedCBAMNet(CheckedBlock):
+    """The network of the module's docstring.
+
+    Args:
+        units: residual units of the four stages.
+        widths: channels of the stem and of the stages.
+        bottleneck: whether the units are bottlenecks.
+        embedding: outputs; the heads A and AX have no dense layer and give ``widths[-1]``.
+        version_input: from 1 on: stem conv 3 x 3, every stage halves the map; 0: conv 7 x 7 / 2 and max-pool 3 x 3 / 2,
+            the stages after the first halve it.
+        version_output: a key of :data:`HEADS`.
+        version_act: of the attention's MLPs: ``prelu``, ``leaky``, ``elu``, ``gelu`` or ``selu``.
+        ibn: whether half of each unit's first BatchNorm is InstanceNorm, except in the last stage.
+        reduction: of the attention.
+        image_size: height and width that the dense layer of the heads E to J is made for; default 112, and with
+            ``version_input=0`` those of the first input or of the parameters that are loaded.
+        in_channels: channels of the input.
+
+    Inputs:
+        (N, in_channels, H, W), float, pixels in 0..255. The heads A to D take any size, the others one.
+
+    Outputs:
+        (N, embedding), not normalised.
+
+    Attributes:
+        outputs: size of what it gives.
+
+    Raises:
+        ValueError: an argument or an input does not fit.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[int],
+        widths: Sequence[int],
+        bottleneck: bool,
+        embedding: int = 512,
+        version_input: int = 1,
+        version_output: str = 'E',
+        version_act: str = 'prelu',
+        ibn: bool = False,
+        reduction: int = 16,
+        image_size: Optional[int] = None,
+        in_channels: int = 3,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _check(version_input, version_output, version_act, ibn)
+        self._in_channels = positive_int('in_channels', in_channels)
+        self._small_stem = version_input > 0
+        self._stride = 16 if self._small_stem else 32
+        if image_size is None and self._small_stem:
+            image_size = 112
+        cells = 0 if image_size is None else self._map(2 * (positive_int('image_size', image_size),))
+        embedding = positive_int('embedding', embedding)
+        self.outputs = widths[-1] if version_output.startswith('A') else embedding
+
+        def attention(channels):
+            return ModifiedCBAM(channels, reduction, version_act, _weights())
+
+        with self.name_scope():
+            self.stem = _Stem(in_channels, widths[0], self._small_stem)
+            for stage, count in enumerate(units, 1):
+                sequence = nn.HybridSequential(prefix=f'layer{stage}_')
+                norm = 'ibn' if ibn and stage < len(units) else 'bn'
+                make = BottleneckUnit if bottleneck else BasicUnit
+                with sequence.name_scope():
+                    for index in range(count):
+                        inputs = widths[stage] if index else widths[stage - 1]
+                        stride = 2 if index == 0 and (self._small_stem or stage > 1) else 1
+                        unit = make(inputs, widths[stage], stride, index == 0, norm, attention)
+                        sequence.register_child(unit, f'unit{index + 1}')
+                setattr(self, f'layer{stage}', sequence)
+            self.head = _Head(HEADS[version_output], widths[-1], cells, embedding)
+
+    def hybrid_forward(self, F, x):
+        x = self.stem((x - 127.5) * 0.0078125)  # (N, widths[0], H, W), with version_input=0 H / 4, W / 4
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (N, widths[-1], H / 16, W / 16) or / 32
+        return self.head(x)
+
+    @property
+    def image_size(self) -> Optional[int]:
+        """The largest height and width that the dense layer takes; None where any will do or none is known yet."""
+        return int(self.head.cells**0.5) * self._stride or None
+
+    def _map(self, size: Tuple[int, int]) -> int:
+        """Cells of the last map; every halving rounds up."""
+        return int(np.prod([-(-side // self._stride) for side in size]))
+
+    def check_input(self, shape: Tuple[int, ...]) -> None:
+        super().check_input(shape)
+        cells, wanted = self._map(shape[2:]), self.head.cells
+        if wanted and cells != wanted:
+            raise ValueError(
+                f'{type(self).__name__} has a dense layer for a last map of {wanted} cells, the input {tuple(shape)} '
+                f'gives {cells}: build it with image_size={max(shape[2:])}, or with a head of A to D'
+            )
+
+
+def _check(version_input, version_output, version_act, ibn) -> None:
+    if isinstance(version_input, bool) or not isinstance(version_input, int) or version_input < 0:
+        raise ValueError(f'version_input must be 0 (conv 7 x 7 and pooling) or from 1 on, got {version_input!r}')
+    if version_output not in HEADS:
+        raise ValueError(f'unknown version_output {version_output!r}: {closest(version_output, HEADS)}')
+    if version_act not in ACTIVATIONS:
+        raise ValueError(f'unknown version_act {version_act!r}: {closest(version_act, ACTIVATIONS)}')
+    if not isinstance(ibn, bool):
+        raise ValueError(f'ibn must be True or False, got {ibn!r}')
+
+
+_SAID_BY_THE_ROW = ('units', 'widths', 'bottleneck')
+
+
+def build(variant: ModifiedCBAMNetVariant, classes: Optional[int] = None, **options) -> ModifiedCBAMNet:
+    """The network of a row of :data:`.variants.MODIFIED_CBAMNETS`.
+
+    Args:
+        variant: the row.
+        classes: ignored: the outputs are an embedding, whose size is the option ``embedding``.
+        **options: as :func:`options` names them.
+    """
+    return ModifiedCBAMNet(**{name: getattr(variant, name) for name in _SAID_BY_THE_ROW}, **options)
+
+
+def options(variant: ModifiedCBAMNetVariant) -> List[str]:
+    """The options that :func:`build` takes for a row."""
+    return option_names(ModifiedCBAMNet)
