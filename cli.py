@@ -270,6 +270,30 @@ def predict(images, top_k, batch_size, workers, params, pretrained, **settings):
     return {'images': value}, '\n'.join(lines)
 
 
+@cli.command()
+@click.argument('source_file', metavar='SRC')
+@click.argument('output', metavar='DST')
+@_settings('network')
+@click.option('--source', required=True, metavar='NAME', help='official, imgclsmob, modified or keras')
+@click.option('--reverse', is_flag=True, help='from our parameters to those of the source')
+@_settings('classes', 'option')
+@_common
+def convert(source_file, output, network, source, reverse, option, classes):
+    """Convert parameters of other implementations to ours, or back with --reverse.
+
+    SRC is .params, .npz, .pth, .pt or the prefix of a checkpoint PREFIX-0000.params; DST ends in .params and gets a
+    card beside it. With --reverse, SRC is a .params file of ours or a run folder; DST ends in .npz, for imgclsmob
+    also in .params, and is for modified also the prefix of PREFIX-symbol.json and PREFIX-0000.params.
+    """
+    from gluon_cbam.convert import checkpoint
+
+    if not network:
+        raise UsageError('--network is needed')
+    run = checkpoint.to_source if reverse else checkpoint.from_source
+    files = [str(path) for path in run(source_file, output, network, source, option, classes)]
+    return {'network': network, 'source': source, 'input': source_file, 'files': files}, '\n'.join(files)
+
+
 @cli.group()
 def models():
     """The networks."""
@@ -294,10 +318,11 @@ def models_info(name, classes, image_size, option):
     from gluon_cbam.models.complexity import complexity
 
     size = image_size or variant(name).image_size
-    cost = complexity(get_model(name, classes=classes or 1000, **option), (1, 3, size, size))
-    value = {'name': name, 'input': [3, size, size], 'classes': classes or 1000, **cost.as_dict()}
+    net = get_model(name, classes=classes or 1000, **option)
+    cost, outputs = complexity(net, (1, 3, size, size)), getattr(net, 'outputs', classes or 1000)
+    value = {'name': name, 'input': [3, size, size], 'classes': outputs, **cost.as_dict()}
     text = (
-        f'{name}: input 3 x {size} x {size}, {value["classes"]} classes\n'
+        f'{name}: input 3 x {size} x {size}, {outputs} outputs\n'
         f'  parameters     {cost.parameters:>15,}   attention {cost.attention_parameters:,}\n'
         f'  multiply-adds  {cost.macs:>15,}   attention {cost.attention_macs:,}'
     )

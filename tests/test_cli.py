@@ -168,6 +168,10 @@ def cases(digits, folder):
         ([*validate, '--params', folder / 'none.params'], 2, 'no parameter file'),
         ([*validate, '--pretrained', 'foo'], 2, "no weights are published for 'foo'"),
         (['predict', folder / 'bad.png', '--network', 'cbamnet_tiny'], 2, 'needs weights'),
+        (['convert', 'a.npz', 'b.params', '--source', 'keras'], 2, '--network is needed'),
+        (['convert', 'a.npz', 'b.params', '--source', 'kears', '--network', 'cbamnet_tiny'], 2, 'did you mean keras'),
+        (['convert', 'a.npz', 'b.params', '--source', 'keras', '--network', 'cbamnet_tiny'], 2, "no parameter file 'a"),
+        (['models', 'info', 'modified_cbamnet18', '--image-size', 64], 2, '(1, 3, 64, 64) gives 16'),
         (['models', 'info', 'cbam_resnet5'], 2, 'did you mean cbam_resnet50'),
     ]  # fmt: skip
 
