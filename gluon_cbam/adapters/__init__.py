@@ -1,0 +1,1 @@
+"""Our networks where other tool kits look for theirs, a module each."""

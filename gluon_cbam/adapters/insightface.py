@@ -1,0 +1,43 @@
+"""Modified-CBAMnet as insightface's training of 2018 calls its symbols: ``fcbamnet.get_symbol(emb_size, layers, ...)``.
+
+Put a file into its ``src/symbols`` that holds ``from gluon_cbam.adapters.insightface import get_symbol``.
+"""
+
+from __future__ import annotations
+
+import mxnet as mx
+
+from ..convert.symbols import to_symbol
+from ..errors import UsageError, closest
+from ..models import get_model, variant
+from ..models.variants import MODIFIED_CBAMNETS
+
+_OPTIONS = ('version_input', 'version_output', 'version_act', 'ibn', 'reduction')
+_WITHOUT_EFFECT = ('version_se', 'version_unit', 'workspace', 'memonger', 'input_shape')
+_BUILT_IN = {'bn_mom': 0.9, 'eps': 2e-5}
+
+
+def get_symbol(num_classes: int, num_layers: int, **kwargs) -> mx.sym.Symbol:
+    """The symbol of a Modified-CBAMnet under the original parameter names, so that original checkpoints bind to it.
+
+    Args:
+        num_classes: size of the embedding, as insightface calls it.
+        num_layers: 18, 34, 49, 50, 74, 90, 100, 101, 152, 200 or 269.
+        **kwargs: ``version_input``, ``version_output``, ``version_act``, ``ibn`` and ``reduction`` are the network's;
+            ``version_se``, ``version_unit``, ``workspace``, ``memonger`` and ``input_shape`` have no effect on it;
+            ``bn_mom`` and ``eps`` must be 0.9 and 2e-5.
+
+    Raises:
+        ValueError: an unknown depth or argument, or a value that does not fit.
+    """
+    depths = {row.depth: row.name for row in MODIFIED_CBAMNETS}
+    if num_layers not in depths:
+        raise UsageError(f'unknown num_layers {num_layers!r}: known: {", ".join(map(str, depths))}')
+    for name, value in kwargs.items():
+        if name not in (*_OPTIONS, *_WITHOUT_EFFECT, *_BUILT_IN):
+            raise UsageError(f'get_symbol has no argument {name!r}: {closest(name, (*_OPTIONS, *_WITHOUT_EFFECT))}')
+        if value != _BUILT_IN.get(name, value):
+            raise UsageError(f'{name} is built in as {_BUILT_IN[name]}, got {value!r}')
+    options = {name: kwargs[name] for name in _OPTIONS if name in kwargs}
+    net = get_model(variant(depths[num_layers]).name, embedding=num_classes, **options)
+    return to_symbol(net, 'modified')
