@@ -54,15 +54,12 @@ class Features(CheckedBlock):
         if not self._chosen:
             raise ValueError('out_indices must name at least one stage, got none')
         self._stage_outputs = network.stage_outputs
-        self._network_check = network.check_input
+        self._in_channels, self._smallest = network._in_channels, network._smallest
         self.channels: Tuple[int, ...] = tuple(network.stage_channels[index] for index in self._chosen)
         self.strides: Tuple[int, ...] = tuple(network.stage_strides[index] for index in self._chosen)
         needed = set(mx.sym.Group(list(self.hybrid_forward(mx.sym, mx.sym.Variable('data')))).list_inputs())
         for name, block in _needed_blocks(network, needed):
             self.register_child(block, name)
-
-    def check_input(self, shape):
-        self._network_check(shape)
 
     def hybrid_forward(self, F, x):
         outputs = list(islice(self._stage_outputs(F, x), max(self._chosen) + 1))

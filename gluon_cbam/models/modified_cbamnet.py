@@ -245,10 +245,14 @@ class ModifiedCBAMNet(CheckedBlock):
 
     Attributes:
         outputs: size of what it gives.
+        stage_channels: of the maps that :func:`gluon_cbam.features` gives.
+        stage_strides: likewise, in pixels of the input.
 
     Raises:
         ValueError: an argument or an input does not fit.
     """
+
+    adaptable = ('stem.conv.', 'head.pre_fc1.', 'head.fc1.', 'head.fc1_relu.')
 
     def __init__(
         self,
@@ -269,7 +273,9 @@ class ModifiedCBAMNet(CheckedBlock):
         _check(version_input, version_output, version_act, ibn)
         self._in_channels = positive_int('in_channels', in_channels)
         self._small_stem = version_input > 0
-        self._stride = 16 if self._small_stem else 32
+        self.stage_channels = tuple(widths[1:])
+        self.stage_strides = (2, 4, 8, 16) if self._small_stem else (4, 8, 16, 32)
+        self._stride = self.stage_strides[-1]
         if image_size is None and self._small_stem:
             image_size = 112
         cells = 0 if image_size is None else self._map(2 * (positive_int('image_size', image_size),))
@@ -294,9 +300,15 @@ class ModifiedCBAMNet(CheckedBlock):
                 setattr(self, f'layer{stage}', sequence)
             self.head = _Head(HEADS[version_output], widths[-1], cells, embedding)
 
-    def hybrid_forward(self, F, x):
+    def stage_outputs(self, F, x):
+        """Yields the maps of the four stages."""
         x = self.stem((x - 127.5) * 0.0078125)  # (N, widths[0], H, W), with version_input=0 H / 4, W / 4
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (N, widths[-1], H / 16, W / 16) or / 32
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = layer(x)
+            yield x
+
+    def hybrid_forward(self, F, x):
+        *_, x = self.stage_outputs(F, x)  # (N, widths[-1], H / 16, W / 16) or / 32
         return self.head(x)
 
     @property

@@ -13,7 +13,7 @@ from ..data.loaders import TrainingData, check_images
 from ..data.parallel import usable_cpus
 from ..data.preprocessing import Preprocessing
 from ..data.recordio import RecordFile
-from ..errors import EnvironmentProblem
+from ..errors import EnvironmentProblem, UsageError
 from ..models import get_model, variant
 from .config import TrainConfig
 
@@ -60,6 +60,11 @@ def prepare(config: TrainConfig) -> Setup:
     if class_names and len(class_names) != config.classes:
         class_names = None
     net = get_model(config.network, classes=config.classes, **config.option)
+    if getattr(net, 'outputs', config.classes) != config.classes:
+        raise UsageError(
+            f'{config.network} gives embeddings of {net.outputs} numbers, no logits of {config.classes} classes: '
+            'training with the losses of face recognition is not supported yet'
+        )
     net.check_input((1, 3, config.image_size, config.image_size))
     ctx = devices.contexts(config.gpus, config.cpus)
     if config.kv_store == 'nccl' and not mx.runtime.Features().is_enabled('NCCL'):

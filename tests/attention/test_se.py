@@ -34,7 +34,7 @@ def test_hidden_units():
     attention = SqueezeExcitation(64)
     assert attention.gate.fc1.weight.shape == (4, 64)
     assert sorted(attention._collect_params_with_prefix()) == [
-        *('channel.fc1.bias', 'channel.fc1.weight', 'channel.fc2.bias', 'channel.fc2.weight'),
+        *('gate.fc1.bias', 'gate.fc1.weight', 'gate.fc2.bias', 'gate.fc2.weight'),
     ]
 
 

@@ -1,5 +1,6 @@
 """The way back: every source's own names and arrays again, bit for bit."""
 
+import checks
 import mxnet as mx
 import numpy as np
 import pytest
@@ -64,6 +65,37 @@ def test_a_run_sets_fixed_gammas():
     net(mx.nd.zeros((1, 3, 32, 32))).wait_to_read()
     changed = [n for n, v in convert.to_arrays(net, 'modified').items() if not np.array_equal(v, golden.arrays[n])]
     assert changed == ['fc1_gamma']
+
+
+@pytest.mark.parametrize(
+    ('network', 'source'),
+    [
+        ('cifar_bam_resnet18', 'official'),
+        ('cifar_se_resnet18', 'imgclsmob'),
+        ('cifar_cbam_resnet50', 'imgclsmob'),
+        ('cifar_resnet18', 'official'),
+    ],
+)
+def test_there_and_back(network, source):
+    """Our parameters under a source's names load into the same network again; no two share a name."""
+    first, second = checks.fill(get_model(network, classes=3)), get_model(network, classes=3)
+    convert.load_arrays(second, convert.to_arrays(first, source), source)
+    expected = {name: parameter.data().asnumpy() for name, parameter in first._collect_params_with_prefix().items()}
+    assert_same({n: p.data().asnumpy() for n, p in second._collect_params_with_prefix().items()}, expected)
+
+
+def test_layouts_go_back():
+    arrays = convert.to_arrays(checks.fill(get_model('cifar_se_resnet18', classes=3)), 'imgclsmob')
+    assert arrays['features.1.0.se.conv1.weight'].shape == (4, 64, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ('network', 'source'),
+    [('cifar_se_resnet18', 'official'), ('cifar_bam_resnet18', 'imgclsmob'), ('mobilenet0.7', 'official')],
+)
+def test_networks_that_a_source_cannot_name(network, source):
+    with pytest.raises(ValueError, match=f'{source} has no names for'):
+        convert.to_arrays(checks.fill(get_model(network, classes=3)), source)
 
 
 def test_official():

@@ -141,6 +141,7 @@ def refused(error, settings, said, **changes):
 def test_refused_before_any_work(settings, digits, tmp_path):
     refused(UsageError, settings, "unknown network 'cbamnet_tny': did you mean cbamnet_tiny", network='cbamnet_tny')
     refused(UsageError, settings, "no option 'reduktion': did you mean reduction", option={'reduktion': 4})
+    refused(UsageError, settings, 'gives embeddings of 512 numbers, no logits of 10', network='modified_cbamnet18')
     refused(ValueError, settings, 'takes inputs of at least 4 x 4, got 3 x 3', image_size=3)
     refused(UsageError, settings, 'no record file', data_train=str(tmp_path / 'none.rec'))
     refused(UsageError, settings, "unknown augmentation 'flip'", augment='flip')
