@@ -5,196 +5,35 @@ Start-up imports click and nothing heavy; each command imports what it needs.
 
 from __future__ import annotations
 
-import functools
-import json as json_module
-import logging
-import os
 import sys
-from dataclasses import fields
-from typing import Any, Dict, List
 
 import click
 
 import gluon_cbam
+from gluon_cbam.console import Group, common_options, progress_bar, settings_options, show_log, weights_options
 from gluon_cbam.errors import UsageError
 from gluon_cbam.training.config import TrainConfig
 
 
-class _Group(click.Group):
-    """A group whose errors are one line each, with the exit codes of the documentation."""
-
-    def main(self, args=None, prog_name='cbam', **kwargs):
-        arguments = list(sys.argv[1:] if args is None else args)
-        try:
-            super().main(args=arguments, prog_name=prog_name, **{**kwargs, 'standalone_mode': False})
-            code = 0
-        except click.exceptions.Exit as error:
-            code = error.exit_code
-        except BrokenPipeError:  # of `cbam ... | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
-        except Exception as error:
-            if '--debug' in arguments:
-                raise
-            code = _report(error)
-        sys.exit(code)
-
-
-def _report(error: Exception) -> int:
-    """Print one line about an error; returns its exit code."""
-    if isinstance(error, click.Abort):
-        message, code = 'interrupted', 130
-    elif isinstance(error, click.ClickException):
-        context = getattr(error, 'ctx', None)
-        hint = f' (see {context.command_path} --help)' if context else ''
-        message, code = error.format_message() + hint, 2
-    elif hasattr(error, 'exit_code'):
-        message, code = str(error), error.exit_code
-    elif isinstance(error, ModuleNotFoundError):
-        from gluon_cbam.compat.versions import INSTALL_MXNET
-
-        remedy = INSTALL_MXNET if error.name == 'mxnet' else f'pip install {error.name}'
-        message, code = f'{error.name} is not installed: {remedy}', 3
-    elif isinstance(error, ImportError):
-        message, code = f"{error} ('cbam doctor' says what to do)", 3
-    elif isinstance(error, OSError):
-        message, code = str(error), 5
-    elif isinstance(error, ValueError):
-        message, code = str(error), 2
-    else:
-        message, code = f'{type(error).__name__}: {error} (--debug shows where)', 1
-    first = next((line for line in message.splitlines() if line.strip()), type(error).__name__)
-    click.echo(f'cbam: {first}', err=True)
-    return code
-
-
-class _Option(click.Option):
-    """An option with further flags that the help does not show."""
-
-    def __init__(self, declarations, hidden_flags=(), **attributes):
-        super().__init__([*declarations, *hidden_flags], **attributes)
-        self._hidden_flags = hidden_flags
-
-    def get_help_record(self, ctx):
-        shown, self.opts = self.opts, [flag for flag in self.opts if flag not in self._hidden_flags]
-        record = super().get_help_record(ctx)
-        self.opts = shown
-        return record
-
-
-def _key_values(ctx, param, pairs) -> Dict[str, Any]:
-    import yaml
-
-    options = {}
-    for pair in pairs:
-        key, equals, value = pair.partition('=')
-        if not equals or not key:
-            raise UsageError(f'--option takes KEY=VALUE, got {pair!r}')
-        options[key.strip().replace('-', '_')] = yaml.safe_load(value)
-    return options
-
-
-def _numbers(ctx, param, text: str) -> List[float]:
-    try:
-        return [float(part) for part in text.split(',') if part.strip()]
-    except ValueError:
-        raise UsageError(f'{param.opts[0]} takes numbers separated by commas, got {text!r}') from None
-
-
-def _setting(entry) -> click.Option:
-    """The option of a field of TrainConfig."""
-    about, kind = entry.metadata, entry.metadata['kind']
-    flags = about['flags'] or ('--' + entry.name.replace('_', '-'),)
-    extra = {'type': kind, 'default': entry.default}
-    if kind is dict:
-        extra = {'multiple': True, 'callback': _key_values, 'metavar': 'KEY=VALUE'}
-    elif kind is list:
-        default = ','.join(f'{value:g}' for value in entry.default_factory())
-        extra = {'default': default, 'callback': _numbers, 'metavar': 'N,N,...'}
-    shown = extra.get('default') is not None
-    return _Option([entry.name, *flags], about['hidden'], help=about['help'], show_default=shown, **extra)
-
-
-_SETTINGS = {entry.name: entry for entry in fields(TrainConfig)}
-
-
-def _settings(*names: str):
-    """A decorator that adds options of TrainConfig, all without names."""
-
-    def add(function):
-        for name in reversed(names or tuple(_SETTINGS)):
-            function.__dict__.setdefault('__click_params__', []).append(_setting(_SETTINGS[name]))
-        return function
-
-    return add
-
-
-_weights = [
-    click.option('--params', metavar='FILE', help='parameter file, or a run folder for its best checkpoint'),
-    click.option('--pretrained', is_flag=False, flag_value='', metavar='[TAG]', help='published weights'),
-]
-
-
-def _weights_options(function):
-    for option in reversed(_weights):
-        function = option(function)
-    return function
-
-
-def _common(function):
-    """Adds --json and --debug; the function returns (object for --json, text for people)."""
-
-    @click.option('--json', 'as_json', is_flag=True, help='one JSON object on standard output')
-    @click.option('--debug', is_flag=True, help='a traceback for an error')
-    @functools.wraps(function)
-    def run(as_json, debug, **arguments):
-        value, text = function(**arguments)
-        click.echo(json_module.dumps(value, allow_nan=False) if as_json else text)
-
-    return run
-
-
-def _bar(items, total, text=''):
-    """A progress line on a terminal."""
-    from tqdm import tqdm
-
-    return tqdm(items, total=total, desc=text, leave=False, disable=not sys.stderr.isatty(), file=sys.stderr)
-
-
-class _Talk(logging.Handler):
-    """Log lines on standard error, above the progress line."""
-
-    def emit(self, record):
-        from tqdm import tqdm
-
-        tqdm.write(self.format(record), file=sys.stderr)
-
-
-def _talk() -> None:
-    """Show what the library logs: on a terminal, where a line shows the progress, not every interval."""
-    handler = _Talk(logging.INFO if sys.stderr.isatty() else logging.DEBUG)
-    logging.getLogger('gluon_cbam').addHandler(handler)
-
-
-@click.group(cls=_Group, context_settings={'help_option_names': ['-h', '--help']})
+@click.group(cls=Group, context_settings={'help_option_names': ['-h', '--help']})
 @click.version_option(gluon_cbam.__version__, prog_name='cbam')
 def cli():
     """CBAM networks on MXNet 1.9.1 / Gluon: train, validate, predict."""
 
 
 @cli.command()
-@_settings()
-@_common
+@settings_options()
+@common_options
 @click.pass_context
 def train(ctx, **settings):
     """Train a network on a RecordIO file."""
     from gluon_cbam.training import resumed_settings
     from gluon_cbam.training import train as run
 
-    _talk()
+    show_log()
     default = click.core.ParameterSource.DEFAULT
     given = {name: value for name, value in settings.items() if ctx.get_parameter_source(name) is not default}
-    summary = run(TrainConfig(**resumed_settings(given)), progress=_bar)
+    summary = run(TrainConfig(**resumed_settings(given)), progress=progress_bar)
     best = summary['best']
     text = f'{summary["epochs"]} epochs, {summary["steps"]} steps in {summary["seconds"]:.0f} s\n'
     if best:
@@ -218,11 +57,11 @@ _NETWORK = ('network', 'classes', 'image_size', 'crop_ratio', 'option', 'batch_s
 
 
 @cli.command()
-@_settings('network')
-@_weights_options
+@settings_options('network')
+@weights_options
 @click.option('--data-val', '--rec-val', 'data_val', required=True, metavar='FILE', help='a .rec file with its .idx')
-@_settings(*_NETWORK[1:])
-@_common
+@settings_options(*_NETWORK[1:])
+@common_options
 def validate(data_val, batch_size, workers, params, pretrained, **settings):
     """Count every record of a file once: accuracy and loss."""
     from gluon_cbam.data.parallel import usable_cpus
@@ -234,7 +73,9 @@ def validate(data_val, batch_size, workers, params, pretrained, **settings):
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
     records = RecordFile(data_val)
     records.check_labels(loaded.classes)
-    scored = evaluate(loaded.net, records, loaded.preprocessing, ctx, batch_size, workers or usable_cpus(), _bar)
+    scored = evaluate(
+        loaded.net, records, loaded.preprocessing, ctx, batch_size, workers or usable_cpus(), progress_bar
+    )
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict()}
     text = (
         f'{scored.records} of {len(records)} records, each once: top-1 {scored.top1:.4f}, top-5 {scored.top5:.4f}, '
@@ -245,11 +86,11 @@ def validate(data_val, batch_size, workers, params, pretrained, **settings):
 
 @cli.command()
 @click.argument('images', nargs=-1, required=True, metavar='IMAGE...')
-@_settings('network')
-@_weights_options
+@settings_options('network')
+@weights_options
 @click.option('--top-k', default=5, show_default=True, type=click.IntRange(1), help='classes an image')
-@_settings(*_NETWORK[1:])
-@_common
+@settings_options(*_NETWORK[1:])
+@common_options
 def predict(images, top_k, batch_size, workers, params, pretrained, **settings):
     """Name what is on image files."""
     from gluon_cbam.data.parallel import usable_cpus
@@ -273,11 +114,11 @@ def predict(images, top_k, batch_size, workers, params, pretrained, **settings):
 @cli.command()
 @click.argument('source_file', metavar='SRC')
 @click.argument('output', metavar='DST')
-@_settings('network')
+@settings_options('network')
 @click.option('--source', required=True, metavar='NAME', help='official, imgclsmob, modified or keras')
 @click.option('--reverse', is_flag=True, help='from our parameters to those of the source')
-@_settings('classes', 'option')
-@_common
+@settings_options('classes', 'option')
+@common_options
 def convert(source_file, output, network, source, reverse, option, classes):
     """Convert parameters of other implementations to ours, or back with --reverse.
 
@@ -301,7 +142,7 @@ def models():
 
 @models.command('list')
 @click.argument('pattern', default='*')
-@_common
+@common_options
 def models_list(pattern):
     """Names, those that match a shell PATTERN such as 'cbam_*'."""
     names = gluon_cbam.list_models(pattern)
@@ -310,8 +151,8 @@ def models_list(pattern):
 
 @models.command('info')
 @click.argument('name')
-@_settings('classes', 'image_size', 'option')
-@_common
+@settings_options('classes', 'image_size', 'option')
+@common_options
 def models_info(name, classes, image_size, option):
     """Parameters and multiply-adds of a network."""
     from gluon_cbam.models import get_model, variant
@@ -331,7 +172,7 @@ def models_info(name, classes, image_size, option):
 
 @models.command('table')
 @click.option('--csv', 'as_csv', is_flag=True, help='comma-separated values on standard output')
-@_common
+@common_options
 @click.pass_context
 def models_table(ctx, as_csv):
     """Tables 4 and 5 of the CBAM paper beside the networks here, counted."""
@@ -339,7 +180,7 @@ def models_table(ctx, as_csv):
 
     if as_csv and ctx.params['as_json']:
         raise UsageError('--json and --csv exclude each other: give one of them')
-    rows = [paper_tables.compare(figures) for figures in _bar(paper_tables.PAPER, len(paper_tables.PAPER))]
+    rows = [paper_tables.compare(figures) for figures in progress_bar(paper_tables.PAPER, len(paper_tables.PAPER))]
     text = (paper_tables.as_csv if as_csv else paper_tables.as_text)(rows)
     return {'networks': [row.as_dict() for row in rows]}, text
 
@@ -351,7 +192,7 @@ def data():
 
 @data.command('digits')
 @click.argument('folder')
-@_common
+@common_options
 def data_digits(folder):
     """Write scikit-learn's handwritten digits to FOLDER: 1,437 scans to train on, 360 held out."""
     from gluon_cbam.data.digits import write_digits
@@ -369,8 +210,8 @@ def data_digits(folder):
 @click.option('--quality', type=click.IntRange(1, 100), default=95, show_default=True, help='of the JPEGs of --resize')
 @click.option('--skip-bad', is_flag=True, help='leave out files that cannot be decoded')
 @click.option('--root', help='folder where the paths of a .lst begin  [its own]')
-@_settings('workers')
-@_common
+@settings_options('workers')
+@common_options
 def data_pack(source, output, workers, **options):
     """Pack images to OUTPUT/*.rec, *.idx and classes.txt.
 
@@ -380,7 +221,7 @@ def data_pack(source, output, workers, **options):
     from gluon_cbam.data.packing import pack
     from gluon_cbam.data.parallel import usable_cpus
 
-    done = pack(source, output, workers=workers or usable_cpus(), progress=_bar, **options)
+    done = pack(source, output, workers=workers or usable_cpus(), progress=progress_bar, **options)
     files = [
         {'file': str(part.path), 'records': part.records, 'bad': part.bad, 'other_files': part.other} for part in done
     ]
@@ -395,7 +236,7 @@ def data_pack(source, output, workers, **options):
 
 @data.command('index')
 @click.argument('file')
-@_common
+@common_options
 def data_index(file):
     """Rebuild the .idx of a .rec FILE."""
     from gluon_cbam.data.recordio import index_path, rebuild_index
@@ -410,7 +251,7 @@ def zoo_group():
 
 
 @zoo_group.command('list')
-@_common
+@common_options
 def zoo_list():
     """The weights that there are."""
     import zoo
@@ -422,7 +263,7 @@ def zoo_list():
 
 @zoo_group.command('info')
 @click.argument('name')
-@_common
+@common_options
 def zoo_info(name):
     """The card of weights: NAME is a tag, or a network with one."""
     import yaml
@@ -435,7 +276,7 @@ def zoo_info(name):
 
 @zoo_group.command('path')
 @click.argument('name')
-@_common
+@common_options
 def zoo_path(name):
     """The parameter file of weights, after its hash was compared."""
     import zoo
@@ -446,7 +287,7 @@ def zoo_path(name):
 
 
 @cli.command()
-@_common
+@common_options
 @click.pass_context
 def doctor(ctx):
     """What works on this machine, and what to do about the rest."""
