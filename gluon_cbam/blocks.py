@@ -47,6 +47,18 @@ class CheckedBlock(HybridBlock):
             )
 
 
+def hidden_channels(channels: int, reduction: int) -> int:
+    """``channels // reduction``, the width inside an attention module.
+
+    Raises:
+        ValueError: an argument is no positive integer, or nothing is left.
+    """
+    hidden = positive_int('channels', channels) // positive_int('reduction', reduction)
+    if hidden == 0:
+        raise ValueError(f'reduction {reduction} leaves no hidden unit for {channels} channels: use at most {channels}')
+    return hidden
+
+
 def positive_int(name: str, value) -> int:
     """``value`` as a positive int.
 

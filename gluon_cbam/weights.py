@@ -74,7 +74,7 @@ def load(net: mx.gluon.Block, path: PathLike, ctx=None) -> None:
         UsageError: there is no such file.
         DataError: it is damaged, holds values that are not finite, or does not fit.
     """
-    values = _read(path)
+    values = _ours(path)
     check_arrays(net, {name: value.shape for name, value in values.items()}, what=f'{path}: parameters')
     set_parameters(net, values, ctx)
 
@@ -95,7 +95,7 @@ def load_for_fine_tuning(net, path: PathLike, ctx=None) -> List[str]:
         UsageError: there is no such file.
         DataError: as of :func:`load`, for everything else.
     """
-    values = _read(path)
+    values = _ours(path)
     expected = {name: parameter.shape for name, parameter in net._collect_params_with_prefix().items()}
     adaptable = tuple(net.adaptable)
     anew = [name for name in expected if name.startswith(adaptable) and _shape(values, name) != tuple(expected[name])]
@@ -116,22 +116,32 @@ def _shape(values, name: str) -> Optional[Tuple[int, ...]]:
     return tuple(values[name].shape) if name in values else None
 
 
-def _read(path: PathLike) -> Dict[str, mx.nd.NDArray]:
-    """The float32 arrays of a parameter file by name; errors as of :func:`load`."""
+def _ours(path: PathLike) -> Dict[str, mx.nd.NDArray]:
+    """The float32 arrays of one of our parameter files by name; errors as of :func:`load`."""
     if not Path(path).is_file():
         raise UsageError(f'no parameter file {str(path)!r}')
-    try:
-        values = mx.nd.load(str(path))
-    except Exception as error:  # a damaged file makes MXNet raise whatever it runs into
-        raise DataError(f'{path}: not a parameter file that MXNet reads ({type(error).__name__})') from error
-    if not isinstance(values, dict):
-        raise DataError(f'{path}: holds a list of arrays without names')
+    values = read_arrays(path)
     if any(name.startswith(('arg:', 'aux:')) for name in values):
         raise DataError(f'{path}: belongs to an exported symbol; load it with mxnet.gluon.SymbolBlock.imports')
     for name, value in values.items():
         if not np.isfinite(value.asnumpy()).all():
             raise DataError(f'{path}: {name} holds values that are not finite')
     return {name: value.astype('float32') for name, value in values.items()}
+
+
+def read_arrays(path: PathLike) -> Dict[str, mx.nd.NDArray]:
+    """The arrays of a file that MXNet wrote, by name.
+
+    Raises:
+        DataError: it is damaged, or holds arrays without names.
+    """
+    try:
+        values = mx.nd.load(str(path))
+    except Exception as error:  # a damaged file makes MXNet raise whatever it runs into
+        raise DataError(f'{path}: not a parameter file that MXNet reads ({type(error).__name__})') from error
+    if not isinstance(values, dict):
+        raise DataError(f'{path}: holds a list of arrays without names')
+    return values
 
 
 def find_file(params: PathLike) -> Path:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
-from ..blocks import CheckedBlock, positive_int
+from ..blocks import CheckedBlock, hidden_channels, positive_int
 
 
 class _ChannelBranch(HybridBlock):
@@ -72,11 +72,7 @@ class BAM(CheckedBlock):
 
     def __init__(self, channels: int, reduction: int = 16, dilation: int = 4, **kwargs):
         super().__init__(**kwargs)
-        hidden = positive_int('channels', channels) // positive_int('reduction', reduction)
-        if hidden == 0:
-            raise ValueError(
-                f'reduction {reduction} leaves no hidden channel for {channels} channels: use at most {channels}'
-            )
+        hidden = hidden_channels(channels, reduction)
         self._in_channels = channels
         with self.name_scope():
             self.channel = _ChannelBranch(channels, hidden)

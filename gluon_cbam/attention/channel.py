@@ -7,7 +7,7 @@ from typing import Optional, Sequence
 from mxnet import init
 from mxnet.gluon import nn
 
-from ..blocks import CheckedBlock, positive_int
+from ..blocks import CheckedBlock, hidden_channels
 from ..errors import closest
 from .gates import apply_gate, checked_gate
 
@@ -71,11 +71,7 @@ class ChannelAttention(CheckedBlock):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        hidden = positive_int('channels', channels) // positive_int('reduction', reduction)
-        if hidden == 0:
-            raise ValueError(
-                f'reduction {reduction} leaves no hidden unit for {channels} channels: use at most {channels}'
-            )
+        hidden = hidden_channels(channels, reduction)
         self._in_channels = channels
         self._pools = [POOLS[name] for name in _checked_pool_types(pool_types)]
         self._gate = checked_gate(gate)

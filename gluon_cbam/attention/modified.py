@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mxnet.gluon import HybridBlock, nn
 
-from ..blocks import CheckedBlock, positive_int
+from ..blocks import CheckedBlock, hidden_channels
 from ..errors import closest
 from .spatial import DESCRIPTORS
 
@@ -58,11 +58,7 @@ class ModifiedCBAM(CheckedBlock):
         super().__init__(**kwargs)
         if activation not in ACTIVATIONS:
             raise ValueError(f'unknown activation {activation!r}: {closest(activation, ACTIVATIONS)}')
-        hidden = positive_int('channels', channels) // positive_int('reduction', reduction)
-        if hidden == 0:
-            raise ValueError(
-                f'reduction {reduction} leaves no hidden unit for {channels} channels: use at most {channels}'
-            )
+        hidden = hidden_channels(channels, reduction)
         self._in_channels = channels
         with self.name_scope():
             self.avg = _MLP(channels, hidden, activation, weight_initializer)

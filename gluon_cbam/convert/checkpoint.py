@@ -64,13 +64,7 @@ def _find(path: Path) -> Path:
 
 
 def _read_mxnet(path: Path) -> Dict[str, np.ndarray]:
-    try:
-        values = mx.nd.load(str(path))
-    except Exception as error:  # a damaged file makes MXNet raise whatever it runs into
-        raise DataError(f'{path}: not a parameter file that MXNet reads ({type(error).__name__})') from error
-    if not isinstance(values, dict):
-        raise DataError(f'{path}: holds a list of arrays without names')
-    return {name: value.asnumpy() for name, value in values.items()}
+    return {name: value.asnumpy() for name, value in weights.read_arrays(path).items()}
 
 
 def _read_numpy(path: Path) -> Dict[str, np.ndarray]:

@@ -94,7 +94,7 @@ class Checkpoints:
             DataError: they do not fit the network or the optimizer.
         """
         weights.load(net, state.path)
-        restore_optimizer(net, trainer, mx.nd.load(str(state.path.with_suffix('.states'))), state.progress['step'])
+        restore_optimizer(net, trainer, weights.read_arrays(state.path.with_suffix('.states')), state.progress['step'])
 
 
 def optimizer_arrays(net, trainer: mx.gluon.Trainer) -> Dict[str, mx.nd.NDArray]:
