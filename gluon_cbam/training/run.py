@@ -245,8 +245,17 @@ class Run:
         setup = self._setup
         if setup.val is None:
             return None
+        self._share_statistics()
         batch_size, workers = self._config.batch_size, self._config.workers
         return evaluate(self._net, setup.val, setup.preprocessing, setup.ctx, batch_size, workers, self._watched)
+
+    def _share_statistics(self) -> None:
+        """Give every device the mean of the devices' running statistics, as a checkpoint holds it: the score is then of
+        what is saved. They are linear in the batches, so that their mean goes on as if nothing had happened."""
+        for parameter in self._net.collect_params().values():
+            if parameter.grad_req == 'null' and len(self._setup.ctx) > 1:
+                copies = [data.as_in_context(mx.cpu()) for data in parameter.list_data()]
+                parameter.set_data(mx.nd.add_n(*copies) / len(copies))
 
     def _watched(self, batches, total):
         for batch in batches:

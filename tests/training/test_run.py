@@ -109,6 +109,15 @@ def test_devices_agree_with_batchnorm_but_for_its_statistics(settings, tmp_path)
     assert 0 < difference < 0.15 * start
 
 
+def test_several_devices_score_what_is_saved(settings, tmp_path, digits):
+    """Each device has BatchNorm statistics of its own; a checkpoint has their mean."""
+    summary = train(TrainConfig(**{**settings, 'cpus': 3, 'batch_size': 16, 'epochs': 1}))
+    net = get_model('cbamnet_tiny', classes=10, pretrained=str(tmp_path / 'run'))
+    scored = evaluate(net, RecordFile(digits / 'val.rec'), Preprocessing(8, 1.0), [mx.cpu()], 60, 2)
+    assert scored.top1 == summary['final']['top1']
+    assert scored.loss == pytest.approx(summary['final']['loss'], rel=1e-5)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(settings, tmp_path):
     with pytest.raises(RunError, match=r'the loss is (nan|inf) at step [2-5] \(epoch 1\): use a smaller --lr'):
         train(TrainConfig(**{**settings, 'lr': 1e25}))
