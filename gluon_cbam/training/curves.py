@@ -22,17 +22,17 @@ def draw(metrics: List[Dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(9, 3.6), dpi=120, layout='constrained')
     losses, accuracies = figure.subplots(1, 2)
     losses.plot(*_points(intervals, 'loss'), color='#9ecae1', linewidth=1, label='training, each log interval')
-    for axes, name in ((losses, 'loss'), (accuracies, 'top1')):
+    for axes, name, corner in ((losses, 'loss', 'upper right'), (accuracies, 'top1', 'lower right')):
         axes.plot(*_points(epochs, f'train_{name}'), color='#2171b5', marker='.', label='training')
         if any(record.get(f'val_{name}') is not None for record in epochs):
             axes.plot(*_points(epochs, f'val_{name}'), color='#d94801', marker='.', label='validation')
         axes.set_xlabel('epoch')
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(loc=corner)
     losses.set_title('loss (cross-entropy, nats)')
     losses.set_ylim(bottom=0)
     accuracies.set_title('top-1 accuracy')
-    accuracies.set_ylim(0, 1)
+    accuracies.set_ylim(0, 1.02)
     with atomic_path(path) as temporary:
         figure.savefig(str(temporary), format='png')
 
