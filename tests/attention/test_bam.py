@@ -99,7 +99,7 @@ def test_initialisation_is_the_official_one():
     ('make', 'said'),
     [
         (lambda: BAM(0), 'channels must be a positive integer, got 0'),
-        (lambda: BAM(8), 'reduction 16 leaves no hidden channel for 8 channels: use at most 8'),
+        (lambda: BAM(8), 'reduction 16 leaves no hidden unit for 8 channels: use at most 8'),
         (lambda: BAM(64, dilation=0), 'dilation must be a positive integer, got 0'),
     ],
 )
