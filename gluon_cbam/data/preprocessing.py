@@ -90,8 +90,15 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, values: dict) -> Preprocessing:
-        """The way back from :meth:`as_dict`."""
-        return cls(**{**values, 'mean': tuple(values['mean']), 'std': tuple(values['std'])})
+        """The way back from :meth:`as_dict`.
+
+        Raises:
+            DataError: an attribute is missing or unknown.
+        """
+        try:
+            return cls(**{**values, 'mean': tuple(values['mean']), 'std': tuple(values['std'])})
+        except (KeyError, TypeError) as error:
+            raise DataError(f'not a preprocessing: {values} ({error})') from None
 
 
 def resize_short_side(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -48,6 +48,9 @@ def test_by_hand():
 def test_round_trip():
     preprocessing = Preprocessing(96, 0.9, mean=(0.5, 0.5, 0.5))
     assert Preprocessing.from_dict(preprocessing.as_dict()) == preprocessing
+    for damaged in ({'image_size': 3}, {**preprocessing.as_dict(), 'colour': 1}):
+        with pytest.raises(DataError, match='not a preprocessing'):
+            Preprocessing.from_dict(damaged)
 
 
 def test_grey_and_transparent_images_have_three_channels():
