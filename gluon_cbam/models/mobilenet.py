@@ -17,8 +17,7 @@ from mxnet.gluon import HybridBlock, nn
 
 from ..attention import ATTENTIONS
 from ..blocks import CheckedBlock, positive_int
-from ..errors import closest
-from .options import option_names
+from .options import attention_classes, check_attention, option_names
 from .variants import MobileNetVariant
 
 STEM = 32
@@ -89,10 +88,7 @@ class MobileNet(CheckedBlock):
         **options,
     ):
         super().__init__(prefix=prefix, params=params)
-        if attention not in (None, *ATTENTIONS):
-            raise ValueError(f'unknown attention {attention!r}: {closest(attention, ATTENTIONS)}')
-        if options and attention is None:
-            raise ValueError(f'a network without attention has no option {sorted(options)[0]!r}')
+        check_attention(attention, options)
         if int(STEM * alpha) < 1:
             raise ValueError(f'alpha must leave the stem a channel of its {STEM}, got {alpha}')
         self._in_channels = positive_int('in_channels', in_channels)
@@ -138,5 +134,5 @@ def build(variant: MobileNetVariant, **options) -> MobileNet:
 
 def options(variant: MobileNetVariant) -> List[str]:
     """The options that :func:`build` takes for a row: the network's and its attention's."""
-    attention = [ATTENTIONS[variant.attention]] if variant.attention else []
-    return [name for name in option_names(MobileNet, *attention) if name not in ('alpha', 'attention')]
+    classes = MobileNet, *attention_classes(variant.attention)
+    return [name for name in option_names(*classes) if name not in ('alpha', 'attention')]

@@ -23,7 +23,7 @@ from mxnet.gluon import HybridBlock, nn
 from ..attention import ATTENTIONS
 from ..blocks import CheckedBlock, positive_int
 from ..errors import closest
-from .options import option_names
+from .options import attention_classes, check_attention, option_names
 from .variants import ResNetVariant
 
 AFTER_STAGES = ('bam',)
@@ -221,12 +221,10 @@ def _check(block, stem, attention, bottleneck_stride, widen, groups, group_width
         (block, BLOCKS, 'block'),
         (stem, STEMS, 'stem'),
         (bottleneck_stride, STRIDES, 'bottleneck_stride'),
-        (attention, (None, *ATTENTIONS), 'attention'),
     ):
         if value not in known:
             raise ValueError(f'unknown {what} {value!r}: {closest(value, known)}')
-    if options and attention is None:
-        raise ValueError(f'a network without attention has no option {sorted(options)[0]!r}')
+    check_attention(attention, options)
     if positive_int('groups', groups) > 1 and block != 'bottleneck':
         raise ValueError(f'groups needs bottleneck blocks, got {groups} with {block} blocks')
     if int(64 * widen) < 1:
@@ -245,5 +243,5 @@ def build(variant: ResNetVariant, **options) -> ResNet:
 
 def options(variant: ResNetVariant) -> List[str]:
     """The options that :func:`build` takes for a row: the network's and its attention's."""
-    attention = [ATTENTIONS[variant.attention]] if variant.attention else []
-    return [name for name in option_names(ResNet, *attention) if name not in _SAID_BY_THE_ROW]
+    classes = ResNet, *attention_classes(variant.attention)
+    return [name for name in option_names(*classes) if name not in _SAID_BY_THE_ROW]
