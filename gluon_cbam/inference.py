@@ -10,7 +10,7 @@ import mxnet as mx
 
 from . import weights
 from .data.preprocessing import Preprocessing
-from .errors import DataError, UsageError
+from .errors import UsageError
 from .models import get_model, variant
 
 
@@ -69,9 +69,7 @@ def load_network(
     path: Optional[Path] = None
     if params or pretrained:
         path = weights.find_file(params) if params else weights.locate(network, pretrained)
-    card = (weights.card_beside(path) if params else weights.published(network, pretrained)) if path else None
-    if card and card.network != network:
-        raise DataError(f'{path} holds weights of {card.network}, not of {network}')
+    card = (weights.card_beside(path, network) if params else weights.published(network, pretrained)) if path else None
     preprocessing = Preprocessing.of(row)
     if card:
         preprocessing = Preprocessing.from_dict(card.preprocessing)
@@ -85,11 +83,13 @@ def load_network(
     else:
         net.initialize(ctx=ctx)
     net.hybridize(static_alloc=True, static_shape=True)
+    # the hash of a card was compared with the file's a moment ago
+    digest = card.sha256 if card else weights.sha256(path) if path else None
     return LoadedNetwork(
         net=net,
         name=network,
         classes=classes or 1000,
         class_names=card.class_names if card else None,
         preprocessing=preprocessing,
-        params_sha256=weights.sha256(path) if path else None,
+        params_sha256=digest,
     )

@@ -40,11 +40,15 @@ def save(net: mx.gluon.Block, path: PathLike, **card) -> zoo.Card:
     return written
 
 
-def card_beside(path: PathLike) -> Optional[zoo.Card]:
+def card_beside(path: PathLike, network: Optional[str] = None) -> Optional[zoo.Card]:
     """The card of a parameter file, after its hash was compared, or None without a card.
 
+    Args:
+        path: of the parameters.
+        network: that they must be of; default any.
+
     Raises:
-        DataError: the card is damaged, or is another file's.
+        DataError: the card is damaged, another file's, or another network's.
     """
     beside = Path(path).with_suffix('.json')
     if not beside.is_file():
@@ -59,6 +63,8 @@ def card_beside(path: PathLike) -> Optional[zoo.Card]:
             f'{path} has the SHA-256 {found}, {beside.name} beside it says {card.sha256}: the file is damaged or '
             'another one; remove the card if that is intended'
         )
+    if network not in (None, card.network):
+        raise DataError(f'{path} holds weights of {card.network}, not of {network}')
     return card
 
 
@@ -96,7 +102,8 @@ def load_for_fine_tuning(net, path: PathLike, ctx=None) -> List[str]:
         DataError: as of :func:`load`, for everything else.
     """
     values = _ours(path)
-    expected = {name: parameter.shape for name, parameter in net._collect_params_with_prefix().items()}
+    parameters = net._collect_params_with_prefix()
+    expected = {name: parameter.shape for name, parameter in parameters.items()}
     adaptable = tuple(net.adaptable)
     anew = [name for name in expected if name.startswith(adaptable) and _shape(values, name) != tuple(expected[name])]
     surplus = [name for name in values if name not in expected and name.startswith(adaptable)]
@@ -104,7 +111,7 @@ def load_for_fine_tuning(net, path: PathLike, ctx=None) -> List[str]:
     shapes = {**{name: value.shape for name, value in kept.items()}, **{name: expected[name] for name in anew}}
     check_arrays(net, shapes, what=f'{path}: parameters')
     for name in anew:
-        net._collect_params_with_prefix()[name].initialize(ctx=ctx or mx.cpu())
+        parameters[name].initialize(ctx=ctx or mx.cpu())
     set_parameters(net, kept, ctx)
     said = [f'{name} {tuple(expected[name])} instead of {_shape(values, name)}' for name in anew]
     if said:

@@ -162,9 +162,7 @@ def to_source(
     """
     path, output = weights.find_file(path), Path(output)
     scheme_of(source)
-    card = weights.card_beside(path)
-    if card and card.network != network:
-        raise DataError(f'{path} holds weights of {card.network}, not of {network}')
+    card = weights.card_beside(path, network)
     options = {**(card.options if card else {}), **(options or {})}
     net = get_model(network, classes=classes or (card.classes if card else 1000), **options)
     weights.load(net, path)
