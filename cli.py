@@ -64,7 +64,7 @@ _NETWORK = ('network', 'classes', 'image_size', 'crop_ratio', 'option', 'batch_s
 @common_options
 def validate(data_val, batch_size, workers, params, pretrained, **settings):
     """Count every record of a file once: accuracy and loss."""
-    from gluon_cbam.data.parallel import usable_cpus
+    from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.recordio import RecordFile
     from gluon_cbam.evaluation import evaluate
 
@@ -93,7 +93,7 @@ def validate(data_val, batch_size, workers, params, pretrained, **settings):
 @common_options
 def predict(images, top_k, batch_size, workers, params, pretrained, **settings):
     """Name what is on image files."""
-    from gluon_cbam.data.parallel import usable_cpus
+    from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.prediction import predict as run
 
     if params is None and pretrained is None:
@@ -218,8 +218,8 @@ def data_pack(source, output, workers, **options):
     SOURCE is a folder of class folders (gives train.rec), a folder with train/ and val/ of class folders, or a .lst
     file (gives a .rec of its name).
     """
+    from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.packing import pack
-    from gluon_cbam.data.parallel import usable_cpus
 
     done = pack(source, output, workers=workers or usable_cpus(), progress=progress_bar, **options)
     files = [

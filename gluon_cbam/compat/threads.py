@@ -1,18 +1,28 @@
-"""How many OpenMP threads mxnet gets."""
+"""The CPUs of this process, and how many OpenMP threads mxnet gets."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Collection
 
 _CPUS = Path('/sys/devices/system/cpu')
 
 
+def _usable() -> Collection[int]:
+    """The numbers of the CPUs in this process' affinity."""
+    return os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else range(os.cpu_count() or 1)
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may use."""
+    return len(_usable())
+
+
 def physical_cores() -> int:
     """The physical cores that this process may run on: its CPU affinity, with hyper-threads counted once."""
-    usable = os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else range(os.cpu_count() or 1)
     cores = set()
-    for cpu in usable:
+    for cpu in _usable():
         try:
             cores.add((_CPUS / f'cpu{cpu}' / 'topology' / 'thread_siblings_list').read_text())
         except OSError:  # no topology in this container: count every CPU

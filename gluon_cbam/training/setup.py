@@ -9,8 +9,8 @@ from typing import List, Optional
 import mxnet as mx
 
 from .. import devices
+from ..compat.threads import usable_cpus
 from ..data.loaders import TrainingData, check_images
-from ..data.parallel import usable_cpus
 from ..data.preprocessing import Preprocessing
 from ..data.recordio import RecordFile
 from ..errors import EnvironmentProblem, UsageError
@@ -69,16 +69,15 @@ def prepare(config: TrainConfig) -> Setup:
     ctx = devices.contexts(config.gpus, config.cpus)
     if config.kv_store == 'nccl' and not mx.runtime.Features().is_enabled('NCCL'):
         raise EnvironmentProblem('--kv-store nccl needs mxnet-cu117 and GPUs: use device')
-    records = [RecordFile(path) for path in (config.data_train, config.data_val) if path]
-    for file in records:
+    train = RecordFile(config.data_train)
+    val = RecordFile(config.data_val) if config.data_val else None
+    for file in (train, val) if val is not None else (train,):
         file.check_labels(config.classes)
-    data = TrainingData(
-        records[0], config.batch_size * len(ctx), preprocessing, config.augment, config.seed, config.workers
-    )
+    data = TrainingData(train, config.batch_size * len(ctx), preprocessing, config.augment, config.seed, config.workers)
     data.check()
-    if config.data_val:
-        check_images(records[1], config.workers)
-    return Setup(config, net, ctx, preprocessing, class_names, data, records[1] if config.data_val else None)
+    if val is not None:
+        check_images(val, config.workers)
+    return Setup(config, net, ctx, preprocessing, class_names, data, val)
 
 
 def _class_names(path: Path) -> Optional[List[str]]:
