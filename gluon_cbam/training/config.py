@@ -2,48 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Dict, List, Optional
 
-from ..errors import UsageError, closest
+from ..errors import UsageError
+from .settings import check, flag, setting
 
 _KV_STORES = ('local', 'device', 'nccl')
 _DISTRIBUTED = ('dist_sync', 'dist_device_sync', 'dist_async')
-
-
-def _field(
-    default,
-    help: str,
-    *flags: str,
-    kind: type = str,
-    hidden: Tuple[str, ...] = (),
-    choices: Tuple[str, ...] = (),
-    least: Optional[float] = None,
-    below: Optional[float] = None,
-    lasting: bool = False,
-):
-    """A setting.
-
-    Args:
-        default: of the setting.
-        help: one line.
-        *flags: on the command line; by default the name with dashes.
-        kind: type of the value; ``dict`` for repeated KEY=VALUE, ``list`` for numbers separated by commas.
-        hidden: further flags that the help does not show, known from other tools.
-        choices: the values that there are.
-        least: the smallest value.
-        below: a bound that the value does not reach.
-        lasting: whether a resumed run must have the same value.
-    """
-    if choices:
-        help = f'{help}: {", ".join(choices)}'
-    metadata = dict(
-        help=help, flags=flags, kind=kind, hidden=hidden, choices=choices, least=least, below=below, lasting=lasting
-    )
-    if kind in (dict, list):
-        return field(default_factory=lambda: kind(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
 
 
 @dataclass
@@ -54,14 +20,14 @@ class TrainConfig:
         >>> TrainConfig(network='cbamnet_tiny', data_train='train.rec', epochs=3).check()
     """
 
-    network: str = _field(None, 'name of the network: see cbam models list', hidden=('--model',), lasting=True)
-    data_train: str = _field(None, 'training images, a .rec file with its .idx', hidden=('--rec-train',))
-    data_val: Optional[str] = _field(None, 'validation images, a .rec file with its .idx', hidden=('--rec-val',))
-    output: Optional[str] = _field(None, 'folder of the run  [runs/NETWORK]', hidden=('--save-dir',))
-    gpus: Optional[str] = _field(None, 'GPUs: 0-7, 0,2-3 or all  [the CPU]')
-    cpus: Optional[int] = _field(None, 'CPU contexts, to try data parallelism without GPUs', kind=int)
-    kv_store: str = _field('device', 'how devices add their gradients', choices=_KV_STORES, hidden=('--kvstore',))
-    classes: Optional[int] = _field(
+    network: str = setting(None, 'name of the network: see cbam models list', hidden=('--model',), lasting=True)
+    data_train: str = setting(None, 'training images, a .rec file with its .idx', hidden=('--rec-train',))
+    data_val: Optional[str] = setting(None, 'validation images, a .rec file with its .idx', hidden=('--rec-val',))
+    output: Optional[str] = setting(None, 'folder of the run  [runs/NETWORK]', hidden=('--save-dir',))
+    gpus: Optional[str] = setting(None, 'GPUs: 0-7, 0,2-3 or all  [the CPU]')
+    cpus: Optional[int] = setting(None, 'CPU contexts, to try data parallelism without GPUs', kind=int)
+    kv_store: str = setting('device', 'how devices add their gradients', choices=_KV_STORES, hidden=('--kvstore',))
+    classes: Optional[int] = setting(
         None,
         'number of classes  [lines of classes.txt beside the training data, else 1000]',
         kind=int,
@@ -69,33 +35,35 @@ class TrainConfig:
         hidden=('--num-classes',),
         lasting=True,
     )
-    image_size: Optional[int] = _field(
+    image_size: Optional[int] = setting(
         None, "height and width in pixels  [the network's]", kind=int, least=1, hidden=('--input-size',), lasting=True
     )
-    crop_ratio: Optional[float] = _field(
+    crop_ratio: Optional[float] = setting(
         None, "image size over the short side before validation's crop  [the network's]", kind=float, lasting=True
     )
-    augment: Optional[str] = _field(None, "imagenet, cifar, shift or none  [the network's]", lasting=True)
-    option: Dict[str, Any] = _field((), 'an option of the network, KEY=VALUE; repeat for more', kind=dict, lasting=True)
-    batch_size: int = _field(32, 'images a device and step', '-b', '--batch-size', kind=int, least=1)
-    epochs: int = _field(100, 'passes over the training data', kind=int, least=1, hidden=('--num-epochs',))
-    optimizer: str = _field('sgd', 'how weights are updated', choices=('sgd', 'nag'), lasting=True)
-    lr: float = _field(0.1, 'learning rate', kind=float, least=0)
-    momentum: float = _field(0.9, 'momentum', kind=float, least=0, below=1, hidden=('--mom',), lasting=True)
-    wd: float = _field(1e-4, 'weight decay, on every parameter', kind=float, least=0)
-    lr_mode: str = _field('step', 'how the rate falls', choices=('step', 'cosine'))
-    lr_step_epochs: List[float] = _field(
+    augment: Optional[str] = setting(None, "imagenet, cifar, shift or none  [the network's]", lasting=True)
+    option: Dict[str, Any] = setting(
+        (), 'an option of the network, KEY=VALUE; repeat for more', kind=dict, lasting=True
+    )
+    batch_size: int = setting(32, 'images a device and step', '-b', '--batch-size', kind=int, least=1)
+    epochs: int = setting(100, 'passes over the training data', kind=int, least=1, hidden=('--num-epochs',))
+    optimizer: str = setting('sgd', 'how weights are updated', choices=('sgd', 'nag'), lasting=True)
+    lr: float = setting(0.1, 'learning rate', kind=float, least=0)
+    momentum: float = setting(0.9, 'momentum', kind=float, least=0, below=1, hidden=('--mom',), lasting=True)
+    wd: float = setting(1e-4, 'weight decay, on every parameter', kind=float, least=0)
+    lr_mode: str = setting('step', 'how the rate falls', choices=('step', 'cosine'))
+    lr_step_epochs: List[float] = setting(
         (30, 60, 90), 'epochs at which lr-mode step multiplies the rate', kind=list, hidden=('--lr-decay-epoch',)
     )
-    lr_decay: float = _field(0.1, 'factor of lr-mode step', kind=float, least=0, hidden=('--lr-factor',))
-    warmup_epochs: float = _field(0, 'epochs in which the rate grows from 0', kind=float, least=0)
-    label_smoothing: float = _field(
+    lr_decay: float = setting(0.1, 'factor of lr-mode step', kind=float, least=0, hidden=('--lr-factor',))
+    warmup_epochs: float = setting(0, 'epochs in which the rate grows from 0', kind=float, least=0)
+    label_smoothing: float = setting(
         0.0, 'share of the label that is spread over all classes', kind=float, least=0, below=1
     )
-    seed: int = _field(
+    seed: int = setting(
         0, 'of the initial weights, the order and the augmentation', kind=int, least=0, below=2**31, lasting=True
     )
-    workers: Optional[int] = _field(
+    workers: Optional[int] = setting(
         None,
         'threads that decode images  [the CPUs]',
         '-j',
@@ -104,8 +72,8 @@ class TrainConfig:
         least=1,
         hidden=('--workers',),
     )
-    log_interval: int = _field(50, 'steps between two log lines', kind=int, least=1, hidden=('--disp-batches',))
-    resume: Optional[str] = _field(None, "'auto' continues the run in --output if there is one; or a run folder")
+    log_interval: int = setting(50, 'steps between two log lines', kind=int, least=1, hidden=('--disp-batches',))
+    resume: Optional[str] = setting(None, "'auto' continues the run in --output if there is one; or a run folder")
 
     def check(self) -> TrainConfig:
         """Check what can be checked without looking at files or devices.
@@ -124,7 +92,7 @@ class TrainConfig:
                 f'--kv-store {self.kv_store}: training on several machines is not supported yet; use device'
             )
         for entry in fields(self):
-            _check(flag(entry.name), getattr(self, entry.name), entry.metadata)
+            check(flag(entry.name), getattr(self, entry.name), entry.metadata)
         if self.optimizer == 'nag' and self.momentum == 0:
             raise UsageError('--optimizer nag needs a --momentum above 0, got 0: use sgd')
         if self.warmup_epochs >= self.epochs:
@@ -143,23 +111,3 @@ class TrainConfig:
             for entry in fields(self)
             if entry.metadata['lasting'] and entry.name in earlier and mine[entry.name] != earlier[entry.name]
         ]
-
-
-def flag(name: str) -> str:
-    """The command line's name of a setting."""
-    return '--' + name.replace('_', '-')
-
-
-def _check(name: str, value: Any, about: Mapping[str, Any]) -> None:
-    """Check a value against the choices and bounds of its field.
-
-    The choices matter: MXNet takes the name of a kvstore that it does not know for a local one, without a word.
-    """
-    if value is None:
-        return
-    if about['choices'] and value not in about['choices']:
-        raise UsageError(f'{name} {value!r} is unknown: {closest(value, about["choices"])}')
-    least, below = about['least'], about['below']
-    if least is not None and not (least <= value < (math.inf if below is None else below)):
-        bound = '' if below is None else f' and below {below:g}'
-        raise UsageError(f'{name} must be at least {least:g}{bound}, got {value:g}')

@@ -16,6 +16,7 @@ from ..data.recordio import RecordFile
 from ..errors import EnvironmentProblem, UsageError
 from ..models import get_model, variant
 from .config import TrainConfig
+from .workers import Workers
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Setup:
         class_names: if known.
         data: training batches.
         val: validation records, or None.
+        workers: the processes that train together.
     """
 
     config: TrainConfig
@@ -39,6 +41,7 @@ class Setup:
     class_names: Optional[List[str]]
     data: TrainingData
     val: Optional[RecordFile]
+    workers: Workers
 
 
 def prepare(config: TrainConfig) -> Setup:
@@ -77,7 +80,7 @@ def prepare(config: TrainConfig) -> Setup:
     data.check()
     if val is not None:
         check_images(val, config.workers)
-    return Setup(config, net, ctx, preprocessing, class_names, data, val)
+    return Setup(config, net, ctx, preprocessing, class_names, data, val, Workers(config.kv_store))
 
 
 def _class_names(path: Path) -> Optional[List[str]]:
