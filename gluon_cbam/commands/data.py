@@ -14,12 +14,16 @@ def data():
 
 @data.command('digits')
 @click.argument('folder')
+@click.option(
+    '--clutter', type=click.IntRange(1), metavar='N', help='N images of 32 x 32 pixels: one digit among fragments'
+)
+@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='of the clutter')
 @common_options
-def data_digits(folder):
+def data_digits(folder, clutter, seed):
     """Write scikit-learn's handwritten digits to FOLDER: 1,437 scans to train on, 360 held out."""
     from ..data.digits import write_digits
 
-    counts = write_digits(folder)
+    counts = write_digits(folder, clutter, seed)
     return {'output': folder, 'records': counts}, '\n'.join(
         f'{folder}/{name}: {n} records' for name, n in counts.items()
     )

@@ -38,3 +38,30 @@ def test_the_same_every_time(digits, tmp_path):
     write_digits(tmp_path)
     for name in ('train.rec', 'train.idx', 'val.rec', 'val.idx'):
         assert (tmp_path / name).read_bytes() == (digits / name).read_bytes()
+
+
+def test_clutter_holds_one_whole_digit_of_its_own_split(tmp_path):
+    assert write_digits(tmp_path / 'a', clutter=60, seed=1) == {'train.rec': 60, 'val.rec': 15}
+    write_digits(tmp_path / 'b', clutter=60, seed=1)
+    write_digits(tmp_path / 'c', clutter=60, seed=2)
+    first, again, other = ((tmp_path / name / 'train.rec').read_bytes() for name in 'abc')
+    assert first == again != other
+    source = load_digits()
+    order = np.argsort(source.target, kind='stable')
+    held_out = np.isin(np.arange(len(order)), order[::5])
+    for name, chosen in (('train.rec', ~held_out), ('val.rec', held_out)):
+        images, labels = read(tmp_path / 'a' / name)
+        assert images.shape[1:] == (32, 32)
+        image, label = images[3], labels[3]
+        scans = np.round(source.images[chosen & (source.target == label)] * 255 / 16).astype(np.uint8)
+        assert any(hides(image, scan) for scan in scans), 'a whole digit of the label, from this split'
+
+
+def hides(image, scan):
+    """Whether an image is somewhere at least as bright as a scan in one of the sizes."""
+    for side in range(13, 20):
+        patch = cv2.resize(scan, (side, side), interpolation=cv2.INTER_LINEAR)
+        windows = np.lib.stride_tricks.sliding_window_view(image, (side, side))
+        if (windows >= patch).all(axis=(2, 3)).any():
+            return True
+    return False
