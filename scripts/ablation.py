@@ -43,8 +43,8 @@ RECIPE = {
     'image-size': 32,
     'crop-ratio': 1,
     'augment': 'none',
-    'batch-size': 64,
-    'lr': 0.1,
+    'batch-size': 32,
+    'lr': 0.01,
     'lr-mode': 'cosine',
     'warmup-epochs': 1,
     'wd': 5e-4,
@@ -62,8 +62,8 @@ class Scores(NamedTuple):
 
 @click.command()
 @click.option('--seeds', default=3, show_default=True, type=click.IntRange(2), help='runs a network')
-@click.option('--epochs', default=12, show_default=True, type=click.IntRange(1))
-@click.option('--images', default=2000, show_default=True, type=click.IntRange(64), help='training images')
+@click.option('--epochs', default=6, show_default=True, type=click.IntRange(1))
+@click.option('--images', default=3000, show_default=True, type=click.IntRange(64), help='training images')
 @click.option('--work', default=ROOT / 'runs' / 'ablation', type=click.Path(path_type=Path), help='folder of the runs')
 @click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='where table and plot go')
 @click.option('--jobs', default=len(os.sched_getaffinity(0)), show_default=True, help='runs at a time, a core each')

@@ -20,7 +20,8 @@ _BRIGHTEST = 16  # the scans have 17 levels, 0..16
 _CANVAS = 32  # pixels
 _HEIGHTS = (13, 19)  # of a digit in clutter, in pixels
 _FRAGMENT = 1 / 2  # share of a digit's side that a fragment shows
-_FRAGMENTS = 5
+_FRAGMENTS = 4
+_DIMMER = 0.6  # brightness of fragments
 
 
 def write_digits(folder: PathLike, clutter: Optional[int] = None, seed: int = 0) -> Dict[str, int]:
@@ -76,7 +77,8 @@ def _in_clutter(scans, labels, count: int, random) -> Iterable[Tuple[np.ndarray,
             whole = _resized(scans[random.randint(len(scans))], random)
             side = int(len(whole) * _FRAGMENT)
             top, left = random.randint(0, len(whole) - side + 1, 2)
-            _put(canvas, whole[top : top + side, left : left + side], random)
+            fragment = whole[top : top + side, left : left + side] * _DIMMER
+            _put(canvas, fragment.astype(np.uint8), random)
         chosen = random.randint(len(scans))
         _put(canvas, _resized(scans[chosen], random), random)
         yield canvas, int(labels[chosen])
