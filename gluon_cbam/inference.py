@@ -69,7 +69,7 @@ def load_network(
     path: Optional[Path] = None
     if params or pretrained:
         path = weights.find_file(params) if params else weights.locate(network, pretrained)
-    card = (weights.card_beside(path, network) if params else weights.published(network, pretrained)) if path else None
+    card = weights.card_beside(path, network) if path else None
     preprocessing = Preprocessing.of(row)
     if card:
         preprocessing = Preprocessing.from_dict(card.preprocessing)

@@ -10,7 +10,9 @@ from gluon_cbam import get_model, weights
 from gluon_cbam.errors import DataError, UsageError
 from gluon_cbam.inference import load_network
 
-PREPROCESSING = {'image_size': 16, 'crop_ratio': 0.9, 'mean': [0.5, 0.5, 0.5], 'std': [0.2, 0.2, 0.2]}
+PREPROCESSING = {
+    'image_size': 16, 'crop_ratio': 0.9, 'mean': [0.5, 0.5, 0.5], 'std': [0.2, 0.2, 0.2], 'interpolation': 'bilinear',
+}  # fmt: skip
 
 
 def network(classes=3, **options):

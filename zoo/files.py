@@ -7,7 +7,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Union
+from typing import Dict, Iterable, Iterator, Union
 
 PathLike = Union[str, 'os.PathLike[str]']
 
@@ -55,8 +55,14 @@ def write_text(path: PathLike, text: str) -> None:
 
 def sha256(path: PathLike) -> str:
     """The SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
+    return digests(path, ('sha256',))['sha256']
+
+
+def digests(path: PathLike, algorithms: Iterable[str] = ('sha1', 'sha256')) -> Dict[str, str]:
+    """Hashes of a file by algorithm, in hexadecimal; the file is read once."""
+    hashes = {name: hashlib.new(name) for name in algorithms}
     with open(path, 'rb') as file:
         for chunk in iter(lambda: file.read(1 << 20), b''):
-            digest.update(chunk)
-    return digest.hexdigest()
+            for digest in hashes.values():
+                digest.update(chunk)
+    return {name: digest.hexdigest() for name, digest in hashes.items()}

@@ -50,18 +50,22 @@ class Preprocessing:
         crop_ratio: ``image_size`` over the short side before the crop; 0.875 resizes to 256 and crops 224.
         mean: of the channels R, G, B, for pixels in 0..1.
         std: likewise.
+        interpolation: of the resize; there is only ``bilinear``.
     """
 
     image_size: int
     crop_ratio: float = 0.875
     mean: Tuple[float, float, float] = IMAGENET_MEAN
     std: Tuple[float, float, float] = IMAGENET_STD
+    interpolation: str = 'bilinear'
 
     def __post_init__(self):
         if not isinstance(self.image_size, int) or self.image_size < 1:
             raise UsageError(f'the image size must be a positive number of pixels, got {self.image_size!r}')
         if not 0 < self.crop_ratio <= 1:
             raise UsageError(f'the crop ratio must be in (0, 1], got {self.crop_ratio!r}')
+        if self.interpolation != 'bilinear':
+            raise UsageError(f'the interpolation must be bilinear, got {self.interpolation!r}')
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB to (3, image_size, image_size) float32."""

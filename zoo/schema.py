@@ -1,0 +1,83 @@
+"""Dataclasses from what YAML or JSON held, by their annotations: nothing unknown, nothing missing, no other type."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, Mapping, Type, TypeVar, Union, get_type_hints
+
+from .errors import ZooError
+
+T = TypeVar('T')
+
+
+def decode(cls: Type[T], values: Any, where: str, prefix: str = '') -> T:
+    """A dataclass from a mapping; its own checks are those of ``__post_init__``.
+
+    Args:
+        cls: the dataclass. Its fields are str, int, float, bool, Any, dataclasses, or Optional, List, Dict or Tuple of
+            them.
+        values: what was read from the file.
+        where: the file, for the message.
+        prefix: path of the dataclass in the file, ending in a dot.
+
+    Raises:
+        ZooError: a field is missing, unknown or of another type; one line that names file, field and value.
+    """
+    if not isinstance(values, Mapping):
+        raise ZooError(f'{where}: {prefix.rstrip(".") or "a card"} must be a mapping, got {_shown(values)}')
+    unknown = sorted(str(name) for name in values if name not in cls.__dataclass_fields__)
+    if unknown:
+        raise ZooError(f'{where}: unknown field {prefix}{unknown[0]}: known: {", ".join(cls.__dataclass_fields__)}')
+    hints = get_type_hints(cls)
+    made = {}
+    for entry in fields(cls):
+        if entry.name in values:
+            made[entry.name] = _value(hints[entry.name], values[entry.name], where, prefix + entry.name)
+        elif entry.default is MISSING and entry.default_factory is MISSING:
+            raise ZooError(f'{where}: {prefix}{entry.name} is missing')
+    try:
+        return cls(**made)
+    except ZooError as error:
+        raise ZooError(f'{where}: {prefix}{error}') from None
+
+
+def _value(kind, value: Any, where: str, path: str) -> Any:
+    """A value of an annotation."""
+    origin, arguments = getattr(kind, '__origin__', None), getattr(kind, '__args__', ())
+    if kind is Any:
+        return value
+    if origin is Union:  # Optional
+        return None if value is None else _value(arguments[0], value, where, path)
+    if is_dataclass(kind):
+        return decode(kind, value, where, f'{path}.')
+    if origin is dict:
+        _expect(isinstance(value, Mapping), 'a mapping', value, where, path)
+        return {str(key): _value(arguments[1], item, where, f'{path}.{key}') for key, item in value.items()}
+    if origin in (list, tuple):
+        _expect(isinstance(value, (list, tuple)), 'a list', value, where, path)
+        if origin is tuple and arguments[-1] is not Ellipsis:
+            _expect(len(value) == len(arguments), f'a list of {len(arguments)}', value, where, path)
+        return origin(_value(arguments[0], item, where, f'{path}[{index}]') for index, item in enumerate(value))
+    return _plain(kind, value, where, path)
+
+
+def _plain(kind, value: Any, where: str, path: str) -> Any:
+    """A value of a plain type; whole numbers are floats too, and true is no number."""
+    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is float:
+        _expect(numeric and math.isfinite(value), 'a number', value, where, path)
+        return float(value)
+    names = {str: 'text', int: 'a whole number', bool: 'true or false'}
+    _expect(isinstance(value, kind) and (kind is not int or numeric), names[kind], value, where, path)
+    return value
+
+
+def _expect(fulfilled: bool, wanted: str, value: Any, where: str, path: str) -> None:
+    if not fulfilled:
+        raise ZooError(f'{where}: {path} must be {wanted}, got {_shown(value)}')
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f'{text[:77]}...'
