@@ -1,66 +1,150 @@
-"""The cards of published weights, one YAML file each in ``zoo/cards``, and their files."""
+"""Which weights there are: the cards of ``zoo/cards``, a YAML file each, and those of a user's own registries."""
 
 from __future__ import annotations
 
+import difflib
+import hashlib
+import os
+import re
+from dataclasses import replace
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from urllib.parse import urljoin
 
-import yaml
+from .card import Published
+from .errors import ZooError
+from .files import PathLike
+from .location import is_offline, root_of
 
-from .card import Card, ZooError
-from .files import PathLike, sha256
-
-_HERE = Path(__file__).parent
+BUILT_IN = Path(__file__).parent / 'cards'
+_MOST_BYTES = 2**24  # of a registry
 
 
-def cards(network: Optional[str] = None) -> List[Card]:
-    """The published weights, sorted by tag.
+def cards(
+    network: Optional[str] = None,
+    registries: Iterable[str] = (),
+    root: Optional[PathLike] = None,
+    offline: Optional[bool] = None,
+) -> List[Published]:
+    """The published weights, those of the user's registries first.
 
     Args:
         network: only those of one network.
+        registries: further ones, before those of CBAM_ZOO_REGISTRY (commas between them, or colons between files): a
+            folder of card files, a YAML or JSON file with one card or a list, or the address of such a file.
+        root: of the store, which keeps a copy of a registry with an address for offline use.
+        offline: as of :func:`zoo.location.is_offline`.
 
     Raises:
-        ZooError: a card is damaged, or two have one tag.
+        ZooError: a card is damaged, or a tag is taken twice, or a registry cannot be read.
     """
-    found: dict = {}
-    for path in sorted((_HERE / 'cards').glob('*.yaml')):
-        card = Card.from_dict(yaml.safe_load(path.read_text(encoding='utf-8')), str(path))
-        if card.tag in found:
-            raise ZooError(f'{path}: the tag {card.tag!r} is taken')
-        found[card.tag] = card
-    return [card for card in found.values() if network in (None, card.network)]
+    found: Dict[str, Tuple[Published, str]] = {}
+    for registry in [*registries, *_of_environment(), str(BUILT_IN)]:
+        defaults: Dict[str, str] = {}
+        for card, where in _read(registry, root, offline):
+            if card.tag in found:
+                raise ZooError(f'{where}: the tag {card.tag!r} is taken by {found[card.tag][1]}')
+            if card.default and card.network in defaults:
+                raise ZooError(f'{where}: the default of {card.network} is already {defaults[card.network]}')
+            if card.default:
+                defaults[card.network] = card.tag
+            found[card.tag] = card, where
+    return [card for card, _ in found.values() if network in (None, card.network)]
 
 
-def find(name: str) -> Card:
-    """The card of a tag, or the only card of a network.
-
-    Raises:
-        ZooError: there is none, or several; the message lists them.
-    """
-    matching = [card for card in cards() if name in (card.tag, card.network)]
-    if len(matching) == 1:
-        return matching[0]
-    tags = ', '.join(card.tag for card in matching or cards()) or 'none'
-    if matching:
-        raise ZooError(f'{name} has several weights: say which of {tags}', exit_code=2)
-    raise ZooError(f'no weights are published for {name!r}: known: {tags}', exit_code=2)
-
-
-def file_of(card: Card, root: Optional[PathLike] = None) -> Path:
-    """The parameter file of a card, after its hash was compared.
+def find(
+    name: str,
+    registries: Iterable[str] = (),
+    root: Optional[PathLike] = None,
+    offline: Optional[bool] = None,
+) -> Published:
+    """The card of a tag, or the default one of a network; a user's registry comes first.
 
     Args:
-        card: of the weights.
-        root: folder that is looked into first, for ``TAG.params``; then this package is.
+        name: the tag or the network.
+        registries: as of :func:`cards`.
+        root: as of :func:`cards`.
+        offline: as of :func:`cards`.
 
     Raises:
-        ZooError: the file is missing or not the one of the card.
+        ZooError: there is none, with exit code 2; the message names the closest. Or as of :func:`cards`.
     """
-    places = [Path(folder) / f'{card.tag}.params' for folder in (root, _HERE / 'files') if folder is not None]
-    path = next((place for place in places if place.is_file()), None)
-    if path is None:
-        raise ZooError(f'{places[-1]} is missing: install the package again')
-    found = sha256(path)
-    if found != card.sha256:
-        raise ZooError(f'{path} has the SHA-256 {found}, its card says {card.sha256}: the file is damaged')
-    return path
+    known = cards(None, registries, root, offline)
+    of_network = [card for card in known if card.network == name]
+    matching = [card for card in known if card.tag == name] or [card for card in of_network if card.default]
+    if matching or len(of_network) == 1:
+        return (matching or of_network)[0]
+    if of_network:
+        tags = ', '.join(card.tag for card in of_network)
+        raise ZooError(f'{name} has several weights and no default: say which of {tags}', exit_code=2)
+    names = list(dict.fromkeys([*(card.network for card in known), *(card.tag for card in known)]))
+    near = difflib.get_close_matches(name, names, n=3) or sorted({card.network for card in known})
+    raise ZooError(f'no weights are published for {name!r}: known: {", ".join(near) or "none"}', exit_code=2)
+
+
+def _of_environment() -> List[str]:
+    """The registries of CBAM_ZOO_REGISTRY; an address ends at a comma, since it holds colons."""
+    said = os.environ.get('CBAM_ZOO_REGISTRY', '')
+    return [part.strip() for part in re.findall(rf'https?://[^,]+|[^,{re.escape(os.pathsep)}]+', said) if part.strip()]
+
+
+def _read(registry: str, root: Optional[PathLike], offline: Optional[bool]) -> Iterator[Tuple[Published, str]]:
+    """The cards of a registry, each with the file that it stands in."""
+    if registry.startswith(('http://', 'https://')):
+        for card in _cards_in(_text_at(registry, root_of(root), is_offline(offline)), registry):
+            yield _resolved(card, registry), registry
+        return
+    path = Path(registry).expanduser()
+    if not path.exists():
+        raise ZooError(f'no registry {registry!r}: give a file, a folder or an http address', exit_code=2)
+    endings = ('.yaml', '.yml', '.json')
+    files = sorted(file for file in path.iterdir() if file.suffix in endings) if path.is_dir() else [path]
+    for file in files:
+        for card in _cards_in(file.read_text(encoding='utf-8', errors='replace'), str(file)):
+            yield card, str(file)
+
+
+def _cards_in(text: str, where: str) -> List[Published]:
+    values = _parsed(text, where)
+    return [Published.from_dict(value, where) for value in (values if isinstance(values, list) else [values])]
+
+
+def _parsed(text: str, where: str) -> Any:
+    import yaml
+
+    loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+    try:
+        return yaml.load(text, Loader=loader)  # JSON is YAML, too
+    except yaml.YAMLError as error:
+        line = f', line {error.problem_mark.line + 1}' if getattr(error, 'problem_mark', None) else ''
+        raise ZooError(f'{where}: neither YAML nor JSON{line}') from None
+
+
+def _resolved(card: Published, base: str) -> Published:
+    """A card whose relative addresses begin where its registry is, so that a static folder can move."""
+    if not card.original:
+        return card
+    addresses = tuple(urljoin(base, address) for address in card.original.addresses)
+    return replace(card, original=replace(card.original, addresses=addresses))
+
+
+def _text_at(address: str, root: Path, offline: bool) -> str:
+    """The text of a registry with an address; the store keeps a copy."""
+    copy = root / 'registries' / f'{hashlib.sha256(address.encode()).hexdigest()[:16]}.yaml'
+    if offline and not copy.is_file():
+        raise ZooError(f'{address}: offline, and no copy of this registry is in {root}', exit_code=5)
+    if not offline:
+        from .download import download, forget
+        from .store import writing
+
+        part = copy.with_suffix('.part')
+        with writing(root):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                forget(part)
+                download(address, part, _MOST_BYTES)
+                _cards_in(part.read_text(encoding='utf-8', errors='replace'), address)
+                os.replace(str(part), str(copy))
+            finally:
+                forget(part)
+    return copy.read_text(encoding='utf-8', errors='replace')
