@@ -7,6 +7,7 @@ import json as json_module
 import logging
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, Dict, List
 
@@ -157,6 +158,21 @@ def progress_bar(items, total, text=''):
     from tqdm import tqdm
 
     return tqdm(items, total=total, desc=text, leave=False, disable=not sys.stderr.isatty(), file=sys.stderr)
+
+
+@contextmanager
+def byte_progress(text: str):
+    """A progress line on a terminal; gives a function of (bytes that are here, all bytes or None)."""
+    from tqdm import tqdm
+
+    hidden = not sys.stderr.isatty()
+    with tqdm(desc=text, unit='B', unit_scale=True, leave=False, disable=hidden, file=sys.stderr) as line:
+
+        def show(done, total):
+            line.total = total
+            line.update(done - line.n)
+
+        yield show
 
 
 class _Talk(logging.Handler):
