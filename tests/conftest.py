@@ -49,3 +49,12 @@ def digits(tmp_path_factory):
     folder = tmp_path_factory.mktemp('digits')
     write_digits(folder)
     return folder
+
+
+@pytest.fixture
+def server():
+    """A web server that misbehaves as told: see server.py."""
+    from server import Server
+
+    with Server() as running:
+        yield running
