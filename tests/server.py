@@ -26,6 +26,8 @@ class Reply:
         ranges: whether ranges are known; else the whole body comes.
         cut: after so many bytes of this answer the connection is closed.
         stall: after so many bytes nothing comes any more, until the client or the test ends.
+        pause: seconds before the body.
+        drip: seconds between single bytes of the body.
     """
 
     body: bytes = b''
@@ -34,6 +36,8 @@ class Reply:
     ranges: bool = True
     cut: Optional[int] = None
     stall: Optional[int] = None
+    pause: float = 0.0
+    drip: float = 0.0
 
 
 class Request(NamedTuple):
@@ -130,10 +134,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, reply: Reply, body: bytes, request: Request) -> None:
         ends = [end for end in (reply.cut, reply.stall) if end is not None]
         body = body[: min(ends)] if ends else body
+        step = 1 if reply.drip else 65536
+        self.owner.ended.wait(reply.pause)
         try:
-            for start in range(0, len(body), 65536):
-                self.wfile.write(body[start : start + 65536])
-                request.sent.append(len(body[start : start + 65536]))
+            for start in range(0, len(body), step):
+                self.wfile.write(body[start : start + step])
+                request.sent.append(len(body[start : start + step]))
+                self.owner.ended.wait(reply.drip)
         except OSError:  # the client had enough
             return
         if reply.stall is not None:

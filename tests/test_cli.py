@@ -103,12 +103,12 @@ def test_models_table_prints_one_form(cbam):
     assert '--json and --csv' in assert_one_line(cbam('models', 'table', '--csv', '--json'), 2)
 
 
-def test_zoo(cbam):
+def test_zoo(cbam, tmp_path):
     listed = json.loads(cbam('zoo', 'list', '--json').stdout)['weights']
     for weight in listed:
         assert {'name', 'tag', 'sha256', 'source', 'metrics', 'cached'} <= set(weight)
-    line = assert_one_line(cbam('zoo', 'path', 'cbam_resnet50'), 2)
-    assert line.startswith("cbam: no weights are published for 'cbam_resnet50'")
+    line = assert_one_line(cbam('zoo', 'path', 'cbam_resnet50', '--root', tmp_path), 2)
+    assert line.startswith('cbam: cbam_resnet50.imgclsmob_in1k is not in')
 
 
 def test_data(cbam, tmp_path):

@@ -179,7 +179,7 @@ def _chunks(response, patience: Patience) -> Iterator[bytes]:
     ``read1`` gives what is there, so that a trickle shows; urllib3 1 has only ``read``, which waits for a whole chunk.
     """
     read = getattr(response.raw, 'read1', response.raw.read)
-    stalled = _Again(f'nothing came for {patience.timeout:g} s (CBAM_ZOO_TIMEOUT)', stalled=True)
+    stalled = _Again(f'next to nothing came for {patience.timeout:g} s (CBAM_ZOO_TIMEOUT)', stalled=True)
     since, came = time.monotonic(), 0
     while True:
         try:

@@ -74,8 +74,9 @@ def get(
         if card.conversion != 'none':
             return place(card, convert(card, original), original, root)
         path = place(card, original.path, original, root)
-        with writing(path.parent):
-            original.path.unlink()
+        with writing(root):
+            for copy in (original.path, original.path.with_suffix('.json')):
+                copy.unlink()
         return path
 
 

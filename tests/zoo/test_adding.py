@@ -1,0 +1,92 @@
+"""Files that a user has already."""
+
+import pytest
+from shelf import own_card, their_card, zipped
+
+import zoo
+from zoo import ZooError
+
+BODY = b'weights' * 1000
+OURS = b'converted' * 1000
+
+
+@pytest.fixture
+def put(tmp_path):
+    """Writes a file of the user."""
+
+    def put(name, body):
+        (tmp_path / name).write_bytes(body)
+        return tmp_path / name
+
+    return put
+
+
+@pytest.fixture
+def theirs(card):
+    return card(their_card(BODY, 'https://host.invalid/a.zip', archive='zip'))
+
+
+@pytest.mark.parametrize('form', ['packed', 'unpacked'])
+def test_an_original(form, put, theirs):
+    file = put('a.zip', zipped(**{'theirs.params': BODY})) if form == 'packed' else put('any.params', BODY)
+    added = zoo.add(file, theirs)
+    assert added.path.read_bytes() == BODY
+    assert added == zoo.fetch(theirs, offline=True)
+    assert added.address == str(file)
+    assert file.exists()
+
+
+def test_an_original_without_a_known_hash_is_pinned(put, card, server):
+    unknown = card(their_card(None, server.put('/a.pth', BODY[1:]), name='a.pth', source='official'))
+    added = zoo.add(put('b.pth', BODY), unknown)
+    assert (added.path.suffix, added.path.read_bytes()) == ('.pth', BODY)
+    added.path.unlink()
+    with pytest.raises(ZooError, match='the first file of cbamnet_tiny.theirs had'):
+        zoo.fetch(unknown)
+
+
+def test_our_own(put, card):
+    own = card(own_card(BODY))
+    added = zoo.add(put('a.params', BODY), own)
+    assert (added.path, added.sha256, added.bytes) == (zoo.file_of(own), own.sha256, len(BODY))
+
+
+def test_our_own_from_another_store(put, theirs, tmp_path):
+    zoo.add(put('a.params', BODY), theirs, tmp_path / 'other')
+    converted = zoo.get(theirs, tmp_path / 'other', offline=True, convert=lambda *_: put('converted', OURS))
+    added = zoo.add(converted, theirs)
+    assert added.path == zoo.get(theirs, offline=True) != converted
+    assert added.path.with_suffix('.json').read_text() == converted.with_suffix('.json').read_text()
+
+    card = converted.with_suffix('.json')
+    card.write_text(card.read_text().replace(theirs.hashes['sha1'], '0' * 40))
+    with pytest.raises(ZooError, match=f'was made from a file with the sha1 {"0" * 40}, not'):
+        zoo.add(converted, theirs)
+    card.write_text(card.read_text().replace('cbamnet_tiny.theirs', 'cbamnet_tiny.others'))
+    with pytest.raises(ZooError, match='its card is of cbamnet_tiny.others, not of cbamnet_tiny.theirs'):
+        zoo.add(converted, theirs)
+
+
+@pytest.mark.parametrize(
+    ('name', 'body', 'said'),
+    [
+        ('a.params', BODY[1:], 'the sha1 is'),
+        ('a.zip', zipped(**{'theirs.params': BODY[1:]}), 'the sha1 is'),
+        ('a.zip', zipped(**{'other.params': BODY}), 'holds other.params and not once theirs.params'),
+        ('a.zip', zipped(**{'theirs.params': BODY})[:-9], 'the sha1 is'),
+        ('a.params', b'', 'the sha1 is'),
+    ],
+)
+def test_another_file(name, body, said, put, theirs, files):
+    good = zoo.add(put('good.params', BODY), theirs)
+    with pytest.raises(ZooError, match=f'{name}: {said}') as caught:
+        zoo.add(put(name, body), theirs)
+    assert (caught.value.exit_code, '\n' in str(caught.value)) == (4, False)
+    assert zoo.fetch(theirs, offline=True) == good
+    assert len(files()) == 2
+
+
+def test_no_file(theirs):
+    with pytest.raises(ZooError, match="no file 'none'") as caught:
+        zoo.add('none', theirs)
+    assert caught.value.exit_code == 2

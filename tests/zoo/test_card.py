@@ -1,0 +1,168 @@
+"""Cards: what a file must say, and what the shipped ones say."""
+
+import hashlib
+import re
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from shelf import PREPROCESSING, own_card, their_card
+
+import zoo
+from gluon_cbam import get_model
+from gluon_cbam.data.preprocessing import Preprocessing
+from gluon_cbam.models.complexity import complexity
+from zoo import Card, Published, ZooError, registry
+
+OWN = own_card(b'weights')
+THEIRS = their_card(b'weights', 'https://host/a.zip', archive='zip')
+BESIDE = {
+    'network': 'cbamnet_tiny', 'classes': 10, 'sha256': hashlib.sha256(b'weights').hexdigest(), 'bytes': 7,
+    'preprocessing': PREPROCESSING,
+}  # fmt: skip
+
+
+def changed(card, path, value):
+    """A card with one field changed, or without it where the value is None."""
+    first, dot, rest = path.partition('.')
+    if dot:
+        return {**card, first: changed(card.get(first, {}), rest, value)}
+    return {name: item for name, item in {**card, first: value}.items() if item is not None}
+
+
+@pytest.mark.parametrize(
+    ('values', 'said'),
+    [
+        (None, 'a card must be a mapping, got None'),
+        ([], 'a card must be a mapping, got []'),
+        (changed(OWN, 'colour', 'red'), 'unknown field colour: known: network, classes, '),
+        (changed(OWN, 'network', None), 'network is missing'),
+        (changed(OWN, 'network', 3), 'network must be text, got 3'),
+        (changed(OWN, 'classes', '10'), "classes must be a whole number, got '10'"),
+        (changed(OWN, 'classes', True), 'classes must be a whole number, got True'),
+        (changed(OWN, 'classes', 0), 'classes must be positive, got 0'),
+        (changed(OWN, 'default', 'yes'), "default must be true or false, got 'yes'"),
+        (changed(OWN, 'options', []), 'options must be a mapping, got []'),
+        (changed(OWN, 'class_names', 'cat'), "class_names must be a list, got 'cat'"),
+        (changed(OWN, 'class_names', ['cat', 3]), 'class_names[1] must be text, got 3'),
+        (changed(OWN, 'tag', '../../evil'), "tag must be a plain name, got '../../evil'"),
+        (changed(OWN, 'tag', 'resnet18.a'), "tag must begin with cbamnet_tiny., got 'resnet18.a'"),
+        (changed(OWN, 'sha256', 'abc'), "sha256 must be 64 hex digits, got 'abc'"),
+        (changed(OWN, 'sha256', None), 'sha256 and bytes are needed for a file that is not converted'),
+        (changed(OWN, 'bytes', -1), 'bytes must be positive, got -1'),
+        (changed(OWN, 'metrics.top1', 79.4), 'metrics.top1 must be an accuracy in 0..1, got 79.4'),
+        (changed(OWN, 'metrics.top1', float('nan')), 'metrics.top1 must be a number, got nan'),
+        (changed(OWN, 'metrics.measured_by', 'me'), "metrics.measured_by must be publisher or verified, got 'me'"),
+        (changed(THEIRS, 'metrics.measured_by', 'verified'), 'metrics.measured_by needs the sha256'),
+        (changed(OWN, 'preprocessing.mean', [0.5]), 'preprocessing.mean must be a list of 3, got [0.5]'),
+        (changed(OWN, 'preprocessing.std', [0, 1, 1]), 'preprocessing.std must be positive'),
+        (changed(OWN, 'preprocessing.crop_ratio', 1.5), 'preprocessing.crop_ratio must be in (0, 1], got 1.5'),
+        (changed(OWN, 'preprocessing.interpolation', 'cubic'), 'preprocessing.interpolation must be bilinear'),
+        (changed(OWN, 'original.name', 'a/b.params'), "original.name must be a plain file name, got 'a/b.params'"),
+        (changed(OWN, 'original.sha256', '0' * 64), 'original.sha256 of a file that is not converted'),
+        (changed(THEIRS, 'original.sha1', 'ABC'), "original.sha1 must be 40 hex digits, got 'ABC'"),
+        (changed(THEIRS, 'original.archive', 'rar'), "original.archive must be none or zip, got 'rar'"),
+        (changed(THEIRS, 'original.member', '../a'), "original.member must be a path inside the zip, got '../a'"),
+        (changed(THEIRS, 'original.conversion', 'x'), 'original.conversion must be one of none, official, imgclsmob'),
+        (changed(THEIRS, 'original.addresses', 'http://a/b'), "original.addresses must be a list, got 'http://a/b'"),
+    ],
+)  # fmt: skip
+def test_damaged_cards(values, said):
+    with pytest.raises(ZooError) as caught:
+        Published.from_dict(values, 'card.yaml')
+    assert re.match(f'card.yaml: (cbamnet_tiny.test: )?{re.escape(said)}', str(caught.value)), caught.value
+    assert (caught.value.exit_code, '\n' in str(caught.value)) == (4, False)
+
+
+@pytest.mark.parametrize('path', ['sha256', 'bytes', 'network', 'classes', 'preprocessing'])
+def test_a_card_beside_a_file_knows_it(path):
+    with pytest.raises(ZooError, match=f'a.json: {path}'):
+        Card.from_dict(changed(BESIDE, path, None), 'a.json')
+
+
+@pytest.mark.parametrize(('kind', 'values'), [(Card, BESIDE), (Published, OWN), (Published, THEIRS)])
+def test_round_trip(kind, values):
+    card = kind.from_dict(values, 'x')
+    assert kind.from_dict(card.as_dict(), 'x') == card
+
+
+def test_what_a_run_wrote_stays_as_it_is():
+    """The progress of a run may hold null."""
+    card = Card.from_dict({**BESIDE, 'training': {'best': None, 'epoch': 3}}, 'x')
+    assert card.as_dict()['training'] == {'best': None, 'epoch': 3}
+
+
+SHIPPED = {card.tag: card for card in registry.cards()}
+CONVERTED = [tag for tag, card in SHIPPED.items() if card.conversion != 'none']
+
+
+def size_of_params(net):
+    """Bytes of what ``save_parameters`` writes: a head and a number of names and arrays, each array with its shape."""
+    size = 8 + 8 + 8 + 8
+    for name, parameter in net._collect_params_with_prefix().items():
+        size += 8 + len(name) + 4 + 4 + 4 + 8 * len(parameter.shape) + 8 + 4 + 4 * int(np.prod(parameter.shape))
+    return size
+
+
+def test_the_size_of_a_parameter_file(tmp_path):
+    net = get_model('cbamnet_tiny', classes=10)
+    net.initialize()
+    net.save_parameters(str(tmp_path / 'a.params'))
+    assert (tmp_path / 'a.params').stat().st_size == size_of_params(net)
+
+
+@pytest.mark.parametrize('network', sorted({card.network for card in SHIPPED.values()}))
+def test_a_card_is_true_of_its_network(network):
+    for card in (card for card in SHIPPED.values() if card.network == network):
+        net = get_model(network, classes=card.classes, **card.options)
+        preprocessing = Preprocessing.from_dict(card.preprocessing)
+        counted = complexity(net, (1, 3, preprocessing.image_size, preprocessing.image_size))
+        assert (card.parameters, card.macs) == (counted.parameters, counted.macs)
+        assert card.bytes == size_of_params(net)
+
+
+@pytest.mark.parametrize('tag', SHIPPED)
+def test_a_shipped_card_says_everything_and_claims_nothing(tag):
+    card = SHIPPED[tag]
+    said = card.as_dict()
+    for name in ('metrics', 'parameters', 'macs', 'bytes', 'source', 'licence', 'citation'):
+        assert said.get(name), name
+    assert card.recipe or card.command
+    assert card.metrics.top1 and card.metrics.data
+    if card.sha256 is None:
+        assert card.metrics.measured_by == 'publisher'
+    if card.conversion == 'none':
+        assert zoo.cached(card)
+
+
+@pytest.mark.parametrize('tag', [tag for tag in CONVERTED if SHIPPED[tag].conversion == 'imgclsmob'])
+def test_names_of_imgclsmob_agree(tag):
+    """{name}-{top-5 error x 100}-{first 8 of the sha1}.params, in a zip of that name."""
+    card = SHIPPED[tag]
+    (address,) = card.original.addresses
+    name, error, prefix = re.fullmatch(r'(\w+)-(\d{4})-(\w{8})\.params', card.original.name).groups()
+    assert card.original.sha1.startswith(prefix)
+    assert round(1 - card.metrics.top5, 4) == int(error) / 10_000
+    assert name.replace('seresnet', 'se_resnet').rstrip('b') == card.network
+    assert re.fullmatch(
+        rf'https://github\.com/osmr/imgclsmob/releases/download/v0\.0\.\d+/{re.escape(card.original.name)}\.zip',
+        address,
+    )
+    assert card.recipe.endswith(address[: -len('.zip')] + '.log')
+    assert (card.original.archive, card.original.member) == ('zip', card.original.name)
+
+
+@pytest.mark.parametrize('tag', ['cbam_resnet50.official_in1k', 'bam_resnet50.official_in1k'])
+def test_the_official_files_have_no_hash(tag):
+    card = SHIPPED[tag]
+    assert (card.hashes, card.conversion, card.original.archive) == ({}, 'official', 'none')
+    assert urlsplit(card.original.addresses[0]).hostname == 'drive.usercontent.google.com'
+
+
+def test_every_file_has_one_card():
+    """imgclsmob's files of weights.md, and one default a network."""
+    assert len(CONVERTED) == 14
+    hashes = [card.original.sha1 for card in SHIPPED.values() if card.original and card.original.sha1]
+    assert len(set(hashes)) == len(hashes) == 12
+    defaults = [card.network for card in SHIPPED.values() if card.default]
+    assert sorted(defaults) == sorted({card.network for card in SHIPPED.values()})

@@ -1,0 +1,166 @@
+"""Downloads that succeed in the end: again, from where they broke, from elsewhere; and once for many processes."""
+
+import json
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from server import Reply
+from shelf import own_card, their_card, write_registry, zipped
+
+import zoo
+from zoo import ZooError
+from zoo.download import download
+from zoo.location import Patience
+
+BODY = bytes(range(256)) * 1000
+MOST = len(BODY)
+
+
+@pytest.fixture
+def part(tmp_path):
+    return tmp_path / 'a.part'
+
+
+def test_a_moment_later(server, part, pauses):
+    replies = [Reply(status=500), Reply(status=503, headers={'Retry-After': '7'}), Reply(status=429), BODY]
+    download(server.put('/a', *replies), part, MOST)
+    assert part.read_bytes() == BODY
+    assert pauses[1] == 7
+    assert 0.25 <= pauses[0] <= 0.75
+    assert 1 <= pauses[2] <= 3
+
+
+def test_only_the_rest_is_sent(server, part, pauses):
+    address = server.put('/a', Reply(BODY, cut=100_000), Reply(BODY, cut=50_000), BODY)
+    seen = []
+    download(address, part, MOST, progress=lambda done, total: seen.append((done, total)))
+    assert part.read_bytes() == BODY
+    assert server.sent('/a') == [100_000, 50_000, MOST - 150_000]
+    assert [request.headers.get('Range') for request in server.requests] == [None, 'bytes=100000-', 'bytes=150000-']
+    assert seen[-1] == (MOST, MOST)
+    assert seen == sorted(seen)
+
+
+def test_a_later_process_continues(server, part):
+    once = Patience(attempts=1)
+    address = server.put('/a', Reply(BODY, cut=100_000), BODY)
+    with pytest.raises(ZooError, match='the connection broke'):
+        download(address, part, MOST, once)
+    download(address, part, MOST, once)
+    assert (part.read_bytes(), server.sent('/a')) == (BODY, [100_000, MOST - 100_000])
+
+
+CHANGED = BODY[::-1]
+RESTARTS = {
+    'no ranges': Reply(BODY, ranges=False),
+    'another file since': Reply(CHANGED),
+    'another range than asked for': [Reply(BODY, headers={'Content-Range': 'bytes 5-9/10'}), BODY],
+    'a shorter file since': [Reply(status=416), Reply(BODY[:5])],
+}
+
+
+@pytest.mark.parametrize('kind', RESTARTS)
+def test_a_restart_is_clean(kind, server, part, pauses):
+    then = RESTARTS[kind] if isinstance(RESTARTS[kind], list) else [RESTARTS[kind]]
+    download(server.put('/a', Reply(BODY, cut=100_000), *then), part, MOST)
+    assert part.read_bytes() == (then[-1].body if isinstance(then[-1], Reply) else then[-1])
+
+
+def test_a_part_of_another_address_is_not_continued(server, part):
+    with pytest.raises(ZooError):
+        download(server.put('/a', Reply(CHANGED, cut=1000)), part, MOST, Patience(attempts=1))
+    download(server.put('/b', BODY), part, MOST)
+    assert part.read_bytes() == BODY
+
+
+def test_a_trickle_is_a_stall(server, part):
+    """A byte now and then keeps every timeout of a socket from coming."""
+    with pytest.raises(ZooError, match='next to nothing came for 0.3 s'):
+        download(server.put('/a', Reply(BODY, drip=0.05)), part, MOST, Patience(timeout=0.3, attempts=1))
+
+
+def test_mirrors_and_addresses_in_turn(server, card, monkeypatch, pauses):
+    good, other = zipped(**{'theirs.params': BODY}), zipped(**{'theirs.params': CHANGED})
+    server.put('/gone/a.zip', Reply(status=404))
+    server.put('/wrong/a.zip', other)
+    server.put('/good/a.zip', good)
+    addresses = [f'{server.url}/{name}/a.zip' for name in ('gone', 'wrong', 'good', 'never')]
+    theirs = card(their_card(BODY, *addresses, archive='zip'))
+    fetched = zoo.fetch(theirs)
+    assert (fetched.path.read_bytes(), fetched.address) == (BODY, addresses[2])
+    assert [request.path for request in server.requests] == ['/gone/a.zip', '/wrong/a.zip', '/good/a.zip']
+
+    zoo.remove(theirs.tag)
+    server.put('/mirror/deep/a.zip', good)
+    monkeypatch.setenv('CBAM_ZOO_MIRROR', f'{server.url}/empty, {server.url}/mirror/deep/')
+    assert zoo.fetch(theirs).address == f'{server.url}/mirror/deep/a.zip'
+    assert [request.path for request in server.requests[3:]] == ['/empty/a.zip', '/mirror/deep/a.zip']
+
+
+def test_a_mirror_calls_a_file_without_a_name_as_the_card_does(server, card, monkeypatch):
+    server.put('/a.pth', BODY)
+    monkeypatch.setenv('CBAM_ZOO_MIRROR', server.url)
+    theirs = card(their_card(None, 'https://drive.invalid/download?id=1', name='a.pth', source='official'))
+    assert zoo.fetch(theirs).path.read_bytes() == BODY
+
+
+def test_every_address_is_named_when_none_works(server, card):
+    theirs = card(their_card(BODY, server.put('/a', BODY[1:]), server.put('/b', Reply(status=404))))
+    with pytest.raises(ZooError) as caught:
+        zoo.fetch(theirs)
+    said = str(caught.value)
+    assert said.startswith(f'no address gave the file of cbamnet_tiny.theirs: {server.url}/a: the sha1 is')
+    assert f'; {server.url}/b: the server says 404' in said
+    assert (caught.value.exit_code, '\n' in said) == (4, False)
+
+
+def test_proxies_of_the_environment(server, part, monkeypatch):
+    """A proxy is asked with the whole address in the request line."""
+    server.put('http://weights.invalid/a.params', BODY)
+    monkeypatch.setenv('http_proxy', server.url)
+    download('http://weights.invalid/a.params', part, MOST)
+    assert part.read_bytes() == BODY
+
+
+@pytest.mark.parametrize('said', ['soon', '0', '-1', 'nan'])
+def test_a_timeout_is_a_number_of_seconds(said, monkeypatch):
+    monkeypatch.setenv('CBAM_ZOO_TIMEOUT', said)
+    with pytest.raises(ZooError, match=f"CBAM_ZOO_TIMEOUT must be a number of seconds above 0, got '{said}'"):
+        Patience.of_environment()
+
+
+def test_ten_processes_download_once(server, home, cbam, tmp_path):
+    """The first is slow enough for the others to meet it."""
+    slow = Reply(BODY, pause=1.5)
+    registry = write_registry(tmp_path / 'registry.json', own_card(BODY, server.put('/a.params', slow)))
+    with ThreadPoolExecutor(10) as pool:
+        arguments = ('zoo', 'get', 'cbamnet_tiny.test', '--registry', registry, '--json')
+        processes = list(pool.map(lambda _: cbam(*arguments), range(10)))
+    assert [process.returncode for process in processes] == [0] * 10, processes
+    answers = [json.loads(process.stdout) for process in processes]
+    assert {answer['path'] for answer in answers} == {str(home / 'cbamnet_tiny.test.params')}
+    assert server.sent('/a.params') == [MOST]
+    assert (home / 'cbamnet_tiny.test.params').read_bytes() == BODY
+
+
+def test_a_killed_download_is_continued(server, home, tmp_path):
+    registry = write_registry(
+        tmp_path / 'registry.json', own_card(BODY, server.put('/a.params', Reply(BODY, stall=100_000), BODY))
+    )
+    command = [Path(sys.executable).parent / 'cbam', 'zoo', 'get', 'cbamnet_tiny.test', '--registry', registry]
+    process = subprocess.Popen(command)
+    part = home / '.cbamnet_tiny.test.part'
+    deadline = threading.Event()
+    while not (part.exists() and part.stat().st_size == 100_000):
+        assert not deadline.wait(0.05)
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert server.sent('/a.params') == [100_000, MOST - 100_000]
+    assert (home / 'cbamnet_tiny.test.params').read_bytes() == BODY
+    assert not part.exists()

@@ -1,0 +1,180 @@
+"""The store: what is kept, and under which name."""
+
+import hashlib
+import json
+import threading
+
+import pytest
+from shelf import own_card, their_card, zipped
+
+import zoo
+from zoo import Card, ZooError, store
+from zoo.location import root_of
+
+BODY = b'weights' * 1000
+OURS = b'converted' * 1000
+
+
+@pytest.fixture
+def theirs(server, card):
+    """A card whose zip the server has."""
+    address = server.put('/a.zip', zipped(**{'theirs.params': BODY}))
+    return card({**their_card(BODY, address, archive='zip'), 'metrics': {'top1': 0.5, 'note': 'a note'}})
+
+
+@pytest.fixture
+def convert(tmp_path):
+    """A conversion that writes what it is told, and remembers what it got."""
+
+    def convert(card, original):
+        convert.calls.append(original)
+        (tmp_path / 'converted').write_bytes(OURS)
+        return tmp_path / 'converted'
+
+    convert.calls = []
+    return convert
+
+
+def test_the_folder(monkeypatch, tmp_path, home):
+    assert root_of('/x') != root_of() == home
+    assert str(root_of('/x')) == '/x'
+    monkeypatch.setenv('MXNET_HOME', str(tmp_path / 'mxnet'))
+    assert root_of() == home
+    monkeypatch.delenv('CBAM_HOME')
+    assert root_of() == tmp_path / 'mxnet' / 'models'
+    monkeypatch.delenv('MXNET_HOME')
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert root_of() == tmp_path / '.mxnet' / 'models'
+
+
+def test_get_converts_once(theirs, convert, home, files, server):
+    assert zoo.cached(theirs) is None
+    assert not zoo.is_cached(theirs)
+    for _ in range(2):
+        assert zoo.get(theirs, convert=convert) == home / 'cbamnet_tiny.theirs.params'
+    assert (len(convert.calls), len(server.requests)) == (1, 1)
+    (original,) = convert.calls
+    assert original.path.read_bytes() == BODY
+    assert original[1:] == (hashlib.sha256(BODY).hexdigest(), len(BODY), f'{server.url}/a.zip')
+    assert zoo.is_cached(theirs)
+    assert zoo.file_of(theirs).read_bytes() == OURS
+    names = ['cbamnet_tiny.theirs.json', 'cbamnet_tiny.theirs.params']
+    assert files() == [*names, *(f'originals/{name}' for name in names)]
+
+    beside = Card.from_dict(json.loads((home / names[0]).read_text()), names[0])
+    assert (beside.sha256, beside.bytes) == (hashlib.sha256(OURS).hexdigest(), len(OURS))
+    assert (beside.tag, beside.network, beside.metrics) == (
+        theirs.tag, 'cbamnet_tiny', {'top1': 0.5, 'measured_by': 'publisher', 'note': 'a note'},
+    )  # fmt: skip
+    made_from = {
+        name: beside.provenance[name] for name in ('original', 'sha1', 'sha256', 'bytes', 'address', 'conversion')
+    }
+    assert made_from == {
+        'original': 'theirs.params', 'sha1': hashlib.sha1(BODY).hexdigest(), 'bytes': len(BODY),
+        'sha256': hashlib.sha256(BODY).hexdigest(), 'address': f'{server.url}/a.zip', 'conversion': 'imgclsmob',
+    }  # fmt: skip
+
+
+def test_a_failed_conversion_places_nothing(theirs, files):
+    def fails(card, original):
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        zoo.get(theirs, convert=fails)
+    assert files() == ['originals/cbamnet_tiny.theirs.json', 'originals/cbamnet_tiny.theirs.params']
+
+
+@pytest.mark.parametrize('damaged', ['params', 'json', 'no json', 'other tag'])
+def test_a_damaged_file_is_replaced(damaged, theirs, convert, home, server, caplog):
+    path = zoo.get(theirs, convert=convert)
+    beside = path.with_suffix('.json')
+    if damaged == 'params':
+        path.write_bytes(OURS[:-1])
+    elif damaged == 'json':
+        beside.write_text('{')
+    elif damaged == 'no json':
+        beside.unlink()
+    else:
+        beside.write_text(beside.read_text().replace('cbamnet_tiny.theirs', 'cbamnet_tiny.others'))
+    assert zoo.cached(theirs) is None
+    assert str(path.with_suffix('')) in caplog.text
+    with pytest.raises(ZooError, match='is not in .*: cbam zoo get cbamnet_tiny.theirs'):
+        zoo.file_of(theirs)
+    zoo.get(theirs, convert=convert)
+    assert zoo.file_of(theirs).read_bytes() == OURS
+    assert len(server.requests) == 1, 'the original was there'
+
+
+def test_a_damaged_original_is_downloaded_again(theirs, server):
+    path = zoo.fetch(theirs).path
+    path.write_bytes(BODY[:-1])
+    assert zoo.fetch(theirs).path.read_bytes() == BODY
+    assert len(server.requests) == 2
+
+
+def test_a_conversion_has_the_hash_of_the_card_if_that_says_one(theirs, convert, card, files):
+    values = {**theirs.as_dict(), 'sha256': '0' * 64}
+    with pytest.raises(ZooError, match=f'not {"0" * 64} .the card of cbamnet_tiny.theirs'):
+        zoo.get(card(values), convert=convert)
+    assert [name for name in files() if not name.startswith('originals')] == []
+
+
+def test_files_of_this_package(card, tmp_path, monkeypatch, home):
+    """They need no store; the store's own come first."""
+    monkeypatch.setattr(store, 'SHIPPED', tmp_path / 'shipped')
+    shipped = card(own_card(BODY))
+    (tmp_path / 'a.params').write_bytes(BODY)
+    zoo.place(shipped, tmp_path / 'a.params', zoo.Original(tmp_path / 'a.params', '', 0), tmp_path / 'shipped')
+    assert zoo.cached(shipped) == zoo.get(shipped, offline=True) == tmp_path / 'shipped' / 'cbamnet_tiny.test.params'
+    assert not home.exists()
+    (tmp_path / 'shipped' / 'cbamnet_tiny.test.params').write_bytes(BODY[1:])
+    with pytest.raises(ZooError, match='the file is damaged: install the package again') as caught:
+        zoo.cached(shipped)
+    assert caught.value.exit_code == 4
+
+
+def test_a_card_without_address(card):
+    with pytest.raises(ZooError, match='cbamnet_tiny.test has no address to download from'):
+        zoo.get(card(own_card(BODY)))
+
+
+def test_offline(theirs, server, monkeypatch):
+    for offline in (True, None):
+        monkeypatch.setenv('CBAM_ZOO_OFFLINE', '1')
+        with pytest.raises(
+            ZooError, match='offline nothing is downloaded: cbam zoo add FILE cbamnet_tiny.th'
+        ) as caught:
+            zoo.fetch(theirs, offline=offline)
+        assert caught.value.exit_code == 5
+    assert server.requests == []
+    monkeypatch.setenv('CBAM_ZOO_OFFLINE', '0')
+    zoo.fetch(theirs)
+
+
+def test_remove(theirs, convert, files, card, home):
+    zoo.get(theirs, convert=convert)
+    similar = card(own_card(BODY, tag='cbamnet_tiny.theirs.too'))
+    (home / 'x').write_bytes(BODY)
+    zoo.place(similar, home / 'x', zoo.Original(home / 'x', '', 0))
+    assert len(zoo.remove(theirs.tag)) == 4
+    assert files() == ['cbamnet_tiny.theirs.too.json', 'cbamnet_tiny.theirs.too.params', 'x']
+    with pytest.raises(ZooError, match='nothing of cbamnet_tiny.theirs is in') as caught:
+        zoo.remove(theirs.tag)
+    assert caught.value.exit_code == 2
+
+
+def test_the_lock_is_for_others(theirs):
+    """It may be taken again by who has it; another thread waits."""
+    order = []
+
+    def other():
+        with zoo.lock(theirs):
+            order.append('other')
+
+    thread = threading.Thread(target=other)
+    with zoo.lock(theirs), zoo.lock(theirs):
+        thread.start()
+        thread.join(0.3)
+        order.append('first')
+    thread.join(30)
+    assert order == ['first', 'other']
