@@ -1,14 +1,16 @@
 """Published weights: what they are, and where the file is. Imports neither mxnet nor gluon_cbam.
 
-``card`` says what weights are, ``registry`` which there are, ``store`` keeps their files, ``download`` and ``archive``
-bring them, ``adding`` takes a file that is here already.
+``card`` says what weights are, ``registry`` which there are; ``store`` keeps our parameter files and ``originals`` what
+they come from, which ``download`` and ``archive`` bring; ``adding`` takes a file that is here already.
 """
 
 from .adding import add
 from .card import Card, Published
 from .errors import ZooError
+from .locking import lock
+from .originals import Original, fetch, forget
 from .registry import cards, find
-from .store import Original, cached, fetch, file_of, get, is_cached, lock, place, remove
+from .store import cached, file_of, get, is_cached, place, remove
 
 __all__ = [
     'Card',
@@ -21,6 +23,7 @@ __all__ = [
     'fetch',
     'file_of',
     'find',
+    'forget',
     'get',
     'is_cached',
     'lock',

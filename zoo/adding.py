@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Optional
 
 from .card import Published
 from .errors import ZooError
 from .files import PathLike, sha256
-from .store import Original, keep, lock, place, place_with, read_card, writing
+from .locking import lock, writing
+from .originals import Original, keep
+from .store import place, place_with, read_card
 
 
 def add(file: PathLike, card: Published, root: Optional[PathLike] = None) -> Original:
@@ -35,7 +36,7 @@ def add(file: PathLike, card: Published, root: Optional[PathLike] = None) -> Ori
     if file.suffix == '.params' and file.with_suffix('.json').is_file():
         return _converted(file, card, root)
     with lock(card, root), writing(root):
-        return keep(card, file, str(file), root, unpack=zipfile.is_zipfile(str(file)))
+        return keep(card, file, str(file), root)
 
 
 def _converted(file: Path, card: Published, root: Optional[PathLike]) -> Original:

@@ -110,7 +110,7 @@ class OriginalFile:
         known = ('none', *CONVERSIONS)
         _check(self.conversion in known, f'conversion must be one of {", ".join(known)}', self.conversion)
         for address in self.addresses:
-            _check(_is_address(address), 'addresses must be http, https or relative', address)
+            _check(_is_address(address), 'addresses must be http, https or relative, without a password', address)
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ def safe_member(name: str) -> bool:
 def _is_address(address: str) -> bool:
     parts = urlsplit(address)
     if parts.scheme:
-        return parts.scheme in ('http', 'https') and bool(parts.hostname)
+        return parts.scheme in ('http', 'https') and bool(parts.hostname) and not parts.username
     return bool(parts.path) and not parts.netloc and not parts.path.startswith('/')
 
 

@@ -65,8 +65,9 @@ def download(
                 _attempt(session, address, part, most, patience, progress)
                 return
             except _Again as again:
-                failures = 1 if _size(part) > before else failures + 1
-                stalls += again.stalled
+                if _size(part) - before >= _CHUNK:
+                    failures = stalls = 0
+                failures, stalls = failures + 1, stalls + again.stalled
                 if failures == patience.attempts or stalls == 2 or again.after > patience.longest:
                     raise ZooError(f'{address}: {again}', exit_code=5) from None
                 jitter = random.uniform(0.5, 1.5)
@@ -107,7 +108,7 @@ def _open(session, address: str, headers, patience: Patience) -> requests.Respon
         return session.get(address, headers=headers, stream=True, timeout=patience.timeout)
     except requests.TooManyRedirects:
         problem = 'the server redirects in a circle'
-    except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL, requests.exceptions.MissingSchema):
+    except ValueError:  # InvalidSchema, InvalidURL, MissingSchema and what urllib makes of an address
         problem = 'the server redirects to what is neither http nor https'
     except requests.exceptions.SSLError as error:
         problem = f'no secure connection ({_innermost(error)})'
@@ -151,8 +152,7 @@ def _web_page(address: str) -> ZooError:
 
 def _receive(response, address: str, part: Path, held: int, most: int, patience: Patience, progress) -> None:
     """Add the body to ``part``."""
-    length = response.headers.get('Content-Length', '')
-    total = held + int(length) if length.isdigit() else None
+    total = _total(response)
     if (total or 0) > most:
         raise _too_large(address, most)
     with open(part, 'ab') as file:
@@ -167,6 +167,15 @@ def _receive(response, address: str, part: Path, held: int, most: int, patience:
                 progress(held, total)
     if total is not None and held < total:
         raise _Again(f'the connection broke after {held} of {total} bytes')
+
+
+def _total(response) -> Optional[int]:
+    """The size of the whole file, if the server says it."""
+    if response.status_code == 206:
+        said = response.headers.get('Content-Range', '').rpartition('/')[2]
+    else:
+        said = response.headers.get('Content-Length', '')
+    return int(said) if said.isdigit() else None
 
 
 def _too_large(address: str, most: int) -> ZooError:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, Union
+from typing import Any, Dict, Iterable, Iterator, Union
+
+from .errors import ZooError
 
 PathLike = Union[str, 'os.PathLike[str]']
 
@@ -51,6 +54,25 @@ def write_text(path: PathLike, text: str) -> None:
     """Write a text file atomically, in UTF-8."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
+
+
+def write_json(path: PathLike, value: Any) -> None:
+    """Write a JSON file atomically."""
+    write_text(path, json.dumps(value, indent=1) + '\n')
+
+
+def read_json(path: PathLike) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        ZooError: it is not there, or no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        raise ZooError(f'{path} is missing') from None
+    except ValueError as error:
+        raise ZooError(f'{path}: not JSON ({error})') from None
 
 
 def sha256(path: PathLike) -> str:

@@ -135,7 +135,7 @@ def _text_at(address: str, root: Path, offline: bool) -> str:
         raise ZooError(f'{address}: offline, and no copy of this registry is in {root}', exit_code=5)
     if not offline:
         from .download import download, forget
-        from .store import writing
+        from .locking import writing
 
         part = copy.with_suffix('.part')
         with writing(root):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Mapping, Type, TypeVar, Union, get_type_hints
 
 from .errors import ZooError
 
 T = TypeVar('T')
+
+_SHORT = reprlib.Repr()  # what a file holds may refer to itself, or unfold to gigabytes
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80
 
 
 def decode(cls: Type[T], values: Any, where: str, prefix: str = '') -> T:
@@ -25,7 +29,7 @@ def decode(cls: Type[T], values: Any, where: str, prefix: str = '') -> T:
         ZooError: a field is missing, unknown or of another type; one line that names file, field and value.
     """
     if not isinstance(values, Mapping):
-        raise ZooError(f'{where}: {prefix.rstrip(".") or "a card"} must be a mapping, got {_shown(values)}')
+        raise ZooError(f'{where}: {prefix.rstrip(".") or "a card"} must be a mapping, got {_SHORT.repr(values)}')
     unknown = sorted(str(name) for name in values if name not in cls.__dataclass_fields__)
     if unknown:
         raise ZooError(f'{where}: unknown field {prefix}{unknown[0]}: known: {", ".join(cls.__dataclass_fields__)}')
@@ -75,9 +79,4 @@ def _plain(kind, value: Any, where: str, path: str) -> Any:
 
 def _expect(fulfilled: bool, wanted: str, value: Any, where: str, path: str) -> None:
     if not fulfilled:
-        raise ZooError(f'{where}: {path} must be {wanted}, got {_shown(value)}')
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f'{text[:77]}...'
+        raise ZooError(f'{where}: {path} must be {wanted}, got {_SHORT.repr(value)}')

@@ -74,6 +74,15 @@ def test_damaged_cards(values, said):
     assert (caught.value.exit_code, '\n' in str(caught.value)) == (4, False)
 
 
+def test_a_card_that_unfolds_to_gigabytes_is_named_in_a_line():
+    bomb = 'x' * 100
+    for _ in range(40):
+        bomb = [bomb] * 10
+    with pytest.raises(ZooError) as caught:
+        Published.from_dict({**OWN, 'class_names': bomb}, 'card.yaml')
+    assert len(str(caught.value)) < 1000
+
+
 @pytest.mark.parametrize('path', ['sha256', 'bytes', 'network', 'classes', 'preprocessing'])
 def test_a_card_beside_a_file_knows_it(path):
     with pytest.raises(ZooError, match=f'a.json: {path}'):

@@ -73,6 +73,13 @@ def test_add(run, registry, tmp_path, home, server):
     assert server.requests == []
 
 
+def test_offline_by_the_environment(run, registry, server, monkeypatch):
+    monkeypatch.setenv('CBAM_ZOO_OFFLINE', '1')
+    code, _, error = run('get', TAG, '--registry', registry)
+    assert (code, error.count('\n'), 'offline nothing is downloaded' in error) == (5, 1, True)
+    assert server.requests == []
+
+
 def test_no_mxnet(python, registry):
     """Nothing but ``get`` with a conversion needs it."""
     code = (

@@ -103,8 +103,8 @@ ZIPS = {
     'no member': (zipped(), 'holds nothing'),
     'a link': (zipped(**{'a.params': None}), 'a link or a folder'),
     'a damaged member': (GOOD.replace(GOOD[200:260], bytes(60)), 'damaged'),
-    'a cut zip': (GOOD[:-30], 'not a zip'),
-    'no zip': (BODY, 'not a zip'),
+    'a cut zip': (GOOD[:-30], 'the sha1 is'),
+    'no zip': (BODY[1:], 'the sha1 is'),
     'another file': (zipped(**{'a.params': BODY[::-1]}), 'the sha1 is'),
 }
 
@@ -177,12 +177,17 @@ def test_a_store_that_cannot_be_made(run, server, tmp_path):
     assert (code, said.count('\n'), 'Not a directory' in said) == (5, 1, True)
 
 
-@pytest.mark.parametrize('address', ['file:///etc/passwd', 'ftp://host/a.params', '/etc/passwd', '//host/a', 'http:a'])
+@pytest.mark.parametrize(
+    'address',
+    ['file:///etc/passwd', 'ftp://host/a.params', '/etc/passwd', '//host/a', 'http:a', 'https://me:secret@host/a'],
+)
 def test_other_schemes_are_refused(address, run, tmp_path):
     registry = write_registry(tmp_path / 'registry.json', own_card(BODY, address))
     code, output, said = run('get', TAG, '--registry', registry)
     assert (code, output, said.count('\n')) == (4, '', 1)
-    assert said == (f'cbam: {registry}: original.addresses must be http, https or relative, got {address!r}\n')
+    assert said == (
+        f'cbam: {registry}: original.addresses must be http, https or relative, without a password, got {address!r}\n'
+    )
 
 
 def test_a_first_download_is_trusted_and_kept(server, card, home):
@@ -198,3 +203,10 @@ def test_a_first_download_is_trusted_and_kept(server, card, home):
     assert not first.path.exists()
     zoo.remove(theirs.tag)
     assert zoo.fetch(theirs).path.read_bytes() == BODY[::-1]
+
+
+def test_a_zip_without_a_hash_is_a_zip(server, card):
+    """Where no hash would tell, a file that is no zip is not taken for what should be in one."""
+    theirs = card(their_card(None, server.put('/a.zip', BODY), archive='zip'))
+    with pytest.raises(ZooError, match='a.zip: not a zip'):
+        zoo.fetch(theirs)
