@@ -129,7 +129,7 @@ def keep(card: Published, file: Path, called: str, root: Optional[PathLike] = No
     Raises:
         ZooError: it is not the original of the card.
     """
-    final = _original_path(card, root_of(root))
+    final = original_path(card, root_of(root))
     final.parent.mkdir(exist_ok=True)
     with atomic_path(final) as temporary:
         if _is_packed(card, file):
@@ -145,13 +145,14 @@ def keep(card: Published, file: Path, called: str, root: Optional[PathLike] = No
 
 def forget(card: Published, root: Optional[PathLike] = None) -> None:
     """Remove the original of a card, and the hash that was kept of it."""
-    path = _original_path(card, root_of(root))
+    path = original_path(card, root_of(root))
     with writing(root):
         for file in (path, path.with_suffix('.json')):
             file.unlink(missing_ok=True)
 
 
-def _original_path(card: Published, folder: Path) -> Path:
+def original_path(card: Published, folder: Path) -> Path:
+    """Where the original of a card is in the store, if it is."""
     name = card.original.name if card.original else 'x.params'
     return folder / 'originals' / f'{card.tag}{Path(name).suffix}'
 
@@ -191,7 +192,7 @@ def _compare(card: Published, found: Dict[str, str], expected: Dict[str, str], c
 
 def _kept(card: Published, folder: Path) -> Optional[Original]:
     """The original of a card that is in the store already; a damaged one is none, and the log warns."""
-    path = _original_path(card, folder)
+    path = original_path(card, folder)
     if not path.is_file() or not path.with_suffix('.json').is_file():
         return None
     found = digests(path)

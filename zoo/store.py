@@ -71,12 +71,12 @@ def cached(card: Published, root: Optional[PathLike] = None) -> Optional[Path]:
     """
     path = root_of(root) / f'{card.tag}.params'
     if path.is_file():
-        problem = _problem(card, path)
+        problem = problem_of(card, path)
         if not problem:
             return path
         _log.warning('%s: not used', problem)
     path = SHIPPED / f'{card.tag}.params'
-    problem = _problem(card, path) if path.is_file() else None
+    problem = problem_of(card, path) if path.is_file() else None
     if problem:
         raise ZooError(f'{problem}: install the package again')
     return path if path.is_file() else None
@@ -99,7 +99,7 @@ def file_of(card: Published, root: Optional[PathLike] = None) -> Path:
     return path
 
 
-def _problem(card: Published, path: Path) -> Optional[str]:
+def problem_of(card: Published, path: Path) -> Optional[str]:
     """Why a parameter file is not that of its card, or None."""
     try:
         beside = read_card(path)
