@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         reply, request = self.owner.answer(self.path, dict(self.headers))
-        etag = '"' + hashlib.sha1(reply.body).hexdigest() + '"'
+        etag = reply.headers.get('ETag', '"' + hashlib.sha1(reply.body).hexdigest() + '"')
         first = self._first(reply, etag)
         if first is not None and first >= len(reply.body):
             self._head(416, {'Content-Range': f'bytes */{len(reply.body)}', 'Content-Length': '0'}, {})

@@ -9,7 +9,7 @@ from .card import Published
 from .errors import ZooError
 from .files import PathLike, sha256
 from .locking import lock, writing
-from .originals import Original, keep
+from .originals import Original, forget, keep
 from .store import place, place_with, read_card
 
 
@@ -31,12 +31,15 @@ def add(file: PathLike, card: Published, root: Optional[PathLike] = None) -> Ori
     file = Path(file)
     if not file.is_file():
         raise ZooError(f'no file {str(file)!r}', exit_code=2)
-    if card.conversion == 'none':
-        return _own(place(card, file, Original(file, card.sha256, file.stat().st_size, str(file)), root))
-    if file.suffix == '.params' and file.with_suffix('.json').is_file():
+    if card.conversion != 'none' and file.suffix == '.params' and file.with_suffix('.json').is_file():
         return _converted(file, card, root)
     with lock(card, root), writing(root):
-        return keep(card, file, str(file), root)
+        original = keep(card, file, str(file), root)
+        if card.conversion != 'none':
+            return original
+        path = place(card, original.path, original, root)
+        forget(card, root)
+        return _own(path)
 
 
 def _converted(file: Path, card: Published, root: Optional[PathLike]) -> Original:

@@ -235,6 +235,11 @@ class Published(_Described):
             return {'sha256': self.sha256}
         return {name: value for name in ('sha1', 'sha256') for value in [getattr(self.original, name)] if value}
 
+    @property
+    def original_bytes(self) -> Optional[int]:
+        """The size that the original must have, if known."""
+        return self.bytes if self.conversion == 'none' else self.original.bytes
+
     def beside(self, sha256: str, bytes: int, provenance: Dict[str, Any]) -> Card:
         """The card that stands beside our parameter file of these weights."""
         said = {entry.name: getattr(self, entry.name) for entry in fields(_Described)}
@@ -243,8 +248,7 @@ class Published(_Described):
     @property
     def most_bytes(self) -> int:
         """The most that the original can have: its size, or what is enough for its parameters and an optimizer's."""
-        known = self.bytes if self.conversion == 'none' else self.original.bytes
-        return known or 12 * (self.parameters or 2**28) + 2**24
+        return self.original_bytes or 12 * (self.parameters or 2**28) + 2**24
 
 
 def safe_member(name: str) -> bool:

@@ -136,9 +136,10 @@ def keep(card: Published, file: Path, called: str, root: Optional[PathLike] = No
             unzip(file, card.original.member or card.original.name, temporary, card.most_bytes, called)
         else:
             (os.replace if move else shutil.copyfile)(str(file), str(temporary))
-        found = digests(temporary)
+        found, size = digests(temporary), temporary.stat().st_size
+        if card.original_bytes not in (None, size):
+            raise ZooError(f'{called}: {size} bytes, not {card.original_bytes} (the card of {card.tag})')
         _compare(card, found, _expected(card, final), called)
-    size = final.stat().st_size
     write_json(final.with_suffix('.json'), {'tag': card.tag, **found, 'bytes': size, 'address': called})
     return Original(final, found['sha256'], size, called)
 

@@ -45,10 +45,14 @@ def test_an_original_without_a_known_hash_is_pinned(put, card, server):
         zoo.fetch(unknown)
 
 
-def test_our_own(put, card):
-    own = card(own_card(BODY))
-    added = zoo.add(put('a.params', BODY), own)
-    assert (added.path, added.sha256, added.bytes) == (zoo.file_of(own), own.sha256, len(BODY))
+@pytest.mark.parametrize('archive', ['none', 'zip'])
+def test_our_own(archive, put, card, files):
+    own = card(own_card(BODY, original={'name': 'a.params', 'archive': archive}))
+    file = put('a.file', BODY if archive == 'none' else zipped(**{'a.params': BODY}))
+    for _ in range(2):
+        added = zoo.add(file, own)
+        assert (added.path, added.sha256, added.bytes) == (zoo.file_of(own), own.sha256, len(BODY))
+        assert files() == ['cbamnet_tiny.test.json', 'cbamnet_tiny.test.params']
 
 
 def test_our_own_from_another_store(put, theirs, tmp_path):

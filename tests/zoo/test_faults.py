@@ -28,10 +28,10 @@ def bad(status, **headers):
 # name -> (answers, exit code, a part of the line, requests)
 FAULTS = {
     'another file': ([BODY[::-1]], 4, 'the sha256 is', 1),
-    'a shorter file': ([BODY[:-1]], 4, 'the sha256 is', 1),
+    'a shorter file': ([BODY[:-1]], 4, f'{len(BODY) - 1} bytes, not {len(BODY)}', 1),
     'a longer file': ([BODY + b'x'], 4, f'larger than the {len(BODY)} bytes', 1),
     'an endless file': ([Reply(BODY + BODY, headers={'Content-Length': None})], 4, f'larger than the {len(BODY)}', 1),
-    'an empty file': ([b''], 4, 'the sha256 is', 1),
+    'an empty file': ([b''], 4, f' 0 bytes, not {len(BODY)}', 1),
     'a web page': ([Reply(PAGE, headers=HTML)], 4, 'a web page instead of the file', 1),
     'a web page that says otherwise': ([PAGE], 4, 'a web page instead of the file', 1),
     'a compressed file': ([Reply(BODY, headers={'Content-Encoding': 'gzip'})], 4, 'encoded as gzip', 1),
@@ -103,8 +103,8 @@ ZIPS = {
     'no member': (zipped(), 'holds nothing'),
     'a link': (zipped(**{'a.params': None}), 'a link or a folder'),
     'a damaged member': (GOOD.replace(GOOD[200:260], bytes(60)), 'damaged'),
-    'a cut zip': (GOOD[:-30], 'the sha1 is'),
-    'no zip': (BODY[1:], 'the sha1 is'),
+    'a cut zip': (GOOD[:-30], 'bytes, not'),
+    'no zip': (BODY[::-1], 'the sha1 is'),
     'another file': (zipped(**{'a.params': BODY[::-1]}), 'the sha1 is'),
 }
 
