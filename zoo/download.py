@@ -183,16 +183,12 @@ def _too_large(address: str, most: int) -> ZooError:
 
 
 def _chunks(response, patience: Patience) -> Iterator[bytes]:
-    """The body as it comes in.
-
-    ``read1`` gives what is there, so that a trickle shows; urllib3 1 has only ``read``, which waits for a whole chunk.
-    """
-    read = getattr(response.raw, 'read1', response.raw.read)
+    """The body as it comes in: ``read`` would wait for a whole chunk, and not show a trickle."""
     stalled = _Again(f'next to nothing came for {patience.timeout:g} s (CBAM_ZOO_TIMEOUT)', stalled=True)
     since, came = time.monotonic(), 0
     while True:
         try:
-            chunk = read(_CHUNK, decode_content=False)
+            chunk = response.raw.read1(_CHUNK, decode_content=False)
         except urllib3.exceptions.ReadTimeoutError:
             raise stalled from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
