@@ -86,7 +86,7 @@ def _remarks(card) -> list:
     remarks = []
     if card.metrics.measured_by == 'publisher':
         remarks.append('# the metrics are stated by the publisher; nobody has verified them here')
-    if card.conversion != 'none' and not card.hashes:
+    if not card.hashes:
         remarks.append('# no hash is published: that of the first file is kept, and later ones must have it')
     return remarks
 
@@ -101,10 +101,10 @@ def zoo_get(name, root, registries, offline):
 
     card = zoo.find(name, registries, root, offline)
     cached = zoo.cached(card, root)
-    if not cached and card.conversion != 'none' and not card.hashes:
-        click.echo(f'cbam: no hash is published for {card.tag}: the first file is trusted and its hash kept', err=True)
     with byte_progress(card.tag) as progress:
         path = cached or _get(card, root, offline, progress)
+    if not cached and not card.hashes:
+        click.echo(f'cbam: no hash is published for {card.tag}: this file was trusted, and its hash is kept', err=True)
     return _file(path, bool(cached))
 
 
