@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from shelf import own_card, their_card, zipped
@@ -73,6 +74,12 @@ def test_get_converts_once(theirs, convert, home, files, server):
         'original': 'theirs.params', 'sha1': hashlib.sha1(BODY).hexdigest(), 'bytes': len(BODY),
         'sha256': hashlib.sha256(BODY).hexdigest(), 'address': f'{server.url}/a.zip', 'conversion': 'imgclsmob',
     }  # fmt: skip
+
+
+def test_threads_fetch_once(theirs, server):
+    with ThreadPoolExecutor(4) as pool:
+        fetched = list(pool.map(lambda _: zoo.fetch(theirs), range(4)))
+    assert len(set(fetched)) == len(server.requests) == 1
 
 
 def test_a_failed_conversion_places_nothing(theirs, files):
