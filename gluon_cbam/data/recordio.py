@@ -4,34 +4,33 @@ MXNet's readers abort the process, or silently lose images, when a file is damag
 every record header before anybody reads images, and raises :class:`~gluon_cbam.errors.DataError` with the record's
 number and byte offset.
 
-The format (dmlc-core recordio.h, mxnet image_recordio.h): a record is one or more parts, each a little-endian uint32
-magic, a uint32 of which the upper 3 bits are the continuation flag (0 whole, 1 first, 2 middle, 3 last part) and the
-lower 29 the length, then the payload, padded to 4 bytes. A payload that holds the magic at a multiple of 4 is split
-there, the magic left out. An image record's payload starts with uint32 flag, float label, uint64 id, uint64 id2; flag
-> 0 is followed by that many float labels. The ``.idx`` file holds ``key \\t byte offset`` a line.
+The ``.idx`` file holds ``key \\t byte offset`` a line. ``structure`` describes the rest of the format.
 """
 
 from __future__ import annotations
 
-import os
-import struct
 from array import array
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Sequence, Tuple, Union
+from typing import Iterable, Iterator, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 
 from zoo.files import PathLike, atomic_path
 
 from ..errors import DataError, UsageError
+from .structure import HEADER, LENGTH, MAGIC, MAGIC_BYTES, PART, Fault, read_payload, walk
 
-MAGIC = 0xCED7230A
-_MAGIC_BYTES = struct.pack('<I', MAGIC)
-_PART = struct.Struct('<II')  # magic, flag and length
-_HEADER = struct.Struct('<IfQQ')  # number of labels, label, id, id2
-_LENGTH = (1 << 29) - 1
-_MOST_LABELS = 1 << 16  # more than any image has: a larger flag is damage
+__all__ = [
+    'MAGIC',
+    'Record',
+    'RecordFile',
+    'RecordWriter',
+    'index_path',
+    'read_record',
+    'rebuild_index',
+    'salvage_index',
+]
 
 
 class Record(NamedTuple):
@@ -53,6 +52,17 @@ def index_path(path: PathLike) -> Path:
     return Path(path).with_suffix('.idx')
 
 
+def read_record(descriptor: int, offset: int) -> Record:
+    """The record at an offset that a walk of the file has found to be whole.
+
+    Safe from several threads and after a fork: the position of the open file is not used.
+    """
+    payload = read_payload(descriptor, offset)
+    count, label, record_id, _ = HEADER.unpack_from(payload)
+    labels = np.frombuffer(payload, '<f4', count, HEADER.size) if count else np.float32([label])
+    return Record(labels, record_id, payload[HEADER.size + 4 * count :])
+
+
 class RecordFile:
     """A ``.rec`` file whose structure was checked, with random access to its records.
 
@@ -72,18 +82,15 @@ class RecordFile:
         if not self.path.is_file():
             raise UsageError(f'no record file {str(path)!r}')
         self._file = open(self.path, 'rb')  # noqa: SIM115 (lives as long as the object)
-        self._offsets, self.labels, self.ids = _walk(self.path, self._file.fileno())
+        self._offsets, self.labels, self.ids = _whole(self.path, self._file.fileno())
         if indexed:
-            _check_index(self.path, self._offsets)
+            check_index(self.path, self._offsets)
 
     def __len__(self) -> int:
         return len(self._offsets)
 
     def __getitem__(self, number: int) -> Record:
-        payload = _read_payload(self._file.fileno(), self._offsets[number])
-        count, label, record_id, _ = _HEADER.unpack_from(payload)
-        labels = np.frombuffer(payload, '<f4', count, _HEADER.size) if count else np.float32([label])
-        return Record(labels, record_id, payload[_HEADER.size + 4 * count :])
+        return read_record(self._file.fileno(), self._offsets[number])
 
     def offset(self, number: int) -> int:
         """Where a record starts, in bytes."""
@@ -106,74 +113,26 @@ class RecordFile:
             )
 
 
-def _walk(path: Path, descriptor: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Follow the headers from the first byte to the last; offsets, first labels and ids of the records.
-
-    One read of 36 bytes a record: nothing of the images is read.
-    """
-    size = os.fstat(descriptor).st_size
-    offsets, labels, ids = array('q'), array('f'), array('Q')
-    position = 0
-
-    def damaged(what: str) -> DataError:
-        return DataError(f'{path}: record {len(offsets)} at offset {position}: {what}')
-
-    if size == 0:
+def _whole(path: Path, descriptor: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Offsets, first labels and ids of the records of a file without faults."""
+    columns = []
+    for chunk in walk(descriptor):
+        if chunk.faults:
+            fault = chunk.faults[0]
+            raise DataError(f'{path}: record {fault.number} at offset {fault.offset}: {fault.reason}')
+        columns.append((chunk.offsets, chunk.labels, chunk.ids))
+    if not columns:
         raise DataError(f'{path}: the file is empty')
-    while position < size:
-        head = os.pread(descriptor, _PART.size + _HEADER.size + 4, position)
-        flag, end = _part(head, position, size, damaged)
-        if flag not in (0, 1):
-            raise damaged(f'a record begins with continuation flag {flag}')
-        label, record_id = _image_header(head, end - position - _PART.size, damaged)
-        offsets.append(position)
-        labels.append(label)
-        ids.append(record_id)
-        position = end
-        while flag in (1, 2):
-            flag, position = _part(os.pread(descriptor, _PART.size, position), position, size, damaged)
-            if flag not in (2, 3):
-                raise damaged(f'a split record goes on with continuation flag {flag}')
-    return np.asarray(offsets), np.asarray(labels), np.asarray(ids)
+    offsets, labels, ids = (np.concatenate(column) for column in zip(*columns))
+    return offsets, labels, ids
 
 
-def _part(head: bytes, position: int, size: int, damaged) -> Tuple[int, int]:
-    """Continuation flag of the part that begins with ``head``, and where the next part starts."""
-    if len(head) < _PART.size:
-        raise damaged(f'truncated: {len(head)} bytes where a part begins')
-    magic, word = _PART.unpack_from(head)
-    if magic != MAGIC:
-        raise damaged(f'no record begins here (magic {magic:#010x} instead of {MAGIC:#010x})')
-    end = position + _PART.size + (word & _LENGTH) + 3 & ~3
-    if end > size:
-        raise damaged(f'truncated: {end - size} bytes are missing')
-    return word >> 29, end
+def check_index(path: Path, offsets: np.ndarray) -> None:
+    """Check that the index beside a file lists the records at ``offsets``, each once and under a key of its own.
 
-
-def _image_header(head: bytes, room: int, damaged) -> Tuple[float, int]:
-    """First label and id of a record; ``room`` bytes are in its first part."""
-    if room < _HEADER.size:
-        raise damaged(f'{room} bytes are too few for an image record')
-    count, label, record_id, _ = _HEADER.unpack_from(head, _PART.size)
-    if count > _MOST_LABELS or _HEADER.size + 4 * count > room:
-        raise damaged(f'it claims {count} labels in {room} bytes')
-    if count:
-        (label,) = struct.unpack_from('<f', head, _PART.size + _HEADER.size)
-    return label, record_id
-
-
-def _read_payload(descriptor: int, position: int) -> bytes:
-    parts: List[bytes] = []
-    while True:
-        _, word = _PART.unpack(os.pread(descriptor, _PART.size, position))
-        length = word & _LENGTH
-        parts.append(os.pread(descriptor, length, position + _PART.size))
-        if word >> 29 in (0, 3):
-            return _MAGIC_BYTES.join(parts)
-        position += _PART.size + length + 3 & ~3
-
-
-def _check_index(path: Path, offsets: np.ndarray) -> None:
+    Raises:
+        DataError: it does not, or there is none.
+    """
     index = index_path(path)
     remedy = f"rebuild it with 'cbam data index {path}'"
     if not index.is_file():
@@ -189,15 +148,16 @@ def _check_index(path: Path, offsets: np.ndarray) -> None:
 
 
 def _read_index(index: Path) -> Tuple[np.ndarray, np.ndarray]:
-    pairs = array('q')
-    for number, line in enumerate(index.read_bytes().splitlines(), 1):
-        try:
-            key, offset = line.split(b'\t')
-            pairs.append(int(key))
-            pairs.append(int(offset))
-        except (ValueError, OverflowError):
-            raise ValueError(f'line {number} is not "key <tab> offset"') from None
-    return np.asarray(pairs[::2]), np.asarray(pairs[1::2])
+    keys, offsets = array('q'), array('q')
+    with open(index, 'rb') as file:
+        for number, line in enumerate(file, 1):
+            try:
+                key, offset = line.split(b'\t')
+                keys.append(int(key))
+                offsets.append(int(offset))
+            except (ValueError, OverflowError):
+                raise ValueError(f'line {number} is not "key <tab> offset"') from None
+    return np.asarray(keys), np.asarray(offsets)
 
 
 class RecordWriter:
@@ -235,9 +195,9 @@ class RecordWriter:
             image: the encoded image, stored as it is.
         """
         labels = np.atleast_1d(np.asarray(labels, '<f4'))
-        head = _HEADER.pack(0, labels[0], self.count, 0)
+        head = HEADER.pack(0, labels[0], self.count, 0)
         if len(labels) > 1:
-            head = _HEADER.pack(len(labels), 0.0, self.count, 0) + labels.tobytes()
+            head = HEADER.pack(len(labels), 0.0, self.count, 0) + labels.tobytes()
         self._index.write(f'{self.count}\t{self._record.tell()}\n')
         for part in _parts(head + image):
             self._record.write(part)
@@ -246,19 +206,19 @@ class RecordWriter:
 
 def _parts(payload: bytes) -> Iterator[bytes]:
     """The parts of a record, split where the magic stands at a multiple of 4."""
-    if len(payload) > _LENGTH:
-        raise DataError(f'an image of {len(payload)} bytes is too large for a record (at most {_LENGTH})')
+    if len(payload) > LENGTH:
+        raise DataError(f'an image of {len(payload)} bytes is too large for a record (at most {LENGTH})')
     pieces = list(_split_at_magic(payload))
     for number, piece in enumerate(pieces):
         first, last = number == 0, number == len(pieces) - 1
         flag = 0 if first and last else 1 if first else 3 if last else 2
-        yield _PART.pack(MAGIC, flag << 29 | len(piece)) + piece + b'\0' * (-len(piece) % 4)
+        yield PART.pack(MAGIC, flag << 29 | len(piece)) + piece + b'\0' * (-len(piece) % 4)
 
 
 def _split_at_magic(payload: bytes) -> Iterator[bytes]:
     begin = search = 0
     while True:
-        found = payload.find(_MAGIC_BYTES, search)
+        found = payload.find(MAGIC_BYTES, search)
         if found < 0:
             break
         search = found + 4 if found % 4 == 0 else found + 1
@@ -279,6 +239,43 @@ def rebuild_index(path: PathLike) -> int:
         DataError: the file is damaged.
     """
     records = RecordFile(path, indexed=False)
-    with atomic_path(index_path(path)) as temporary, open(temporary, 'w', encoding='ascii') as file:
-        file.writelines(f'{number}\t{records.offset(number)}\n' for number in range(len(records)))
+    _write_index(path, (records.offset(number) for number in range(len(records))))
     return len(records)
+
+
+class Salvaged(NamedTuple):
+    """What the index of a damaged file lists.
+
+    Attributes:
+        records: whole records.
+        faults: places between them where none begins.
+        lost: bytes of the file that belong to no whole record.
+    """
+
+    records: int
+    faults: List[Fault]
+    lost: int
+
+
+def salvage_index(path: PathLike) -> Salvaged:
+    """Write the ``.idx`` of a ``.rec`` file anew with the records whose structure is whole.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: no record is whole.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f'no record file {str(path)!r}')
+    with open(path, 'rb') as file:
+        chunks = [(chunk.offsets, chunk.stored, chunk.faults) for chunk in walk(file.fileno())]
+    offsets = np.concatenate([part for part, _, _ in chunks] or [np.empty(0, np.int64)])
+    if not len(offsets):
+        raise DataError(f'{path}: no whole record in {Path(path).stat().st_size} bytes')
+    _write_index(path, offsets)
+    faults = [fault for _, _, part in chunks for fault in part]
+    return Salvaged(len(offsets), faults, Path(path).stat().st_size - sum(stored for _, stored, _ in chunks))
+
+
+def _write_index(path: PathLike, offsets: Iterable[int]) -> None:
+    with atomic_path(index_path(path)) as temporary, open(temporary, 'w', encoding='ascii') as file:
+        file.writelines(f'{number}\t{offset}\n' for number, offset in enumerate(offsets))

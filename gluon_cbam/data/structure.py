@@ -1,0 +1,198 @@
+"""The structure of a RecordIO file, walked from header to header.
+
+The format (dmlc-core recordio.h, mxnet image_recordio.h): a record is one or more parts, each a little-endian uint32
+magic, a uint32 of which the upper 3 bits are the continuation flag (0 whole, 1 first, 2 middle, 3 last part) and the
+lower 29 the length, then the payload, padded to 4 bytes. A payload that holds the magic at a multiple of 4 is split
+there, the magic left out. An image record's payload starts with uint32 flag, float label, uint64 id, uint64 id2; flag
+> 0 is followed by that many float labels.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from array import array
+from typing import Iterator, List, NamedTuple, Tuple
+
+import numpy as np
+
+MAGIC = 0xCED7230A
+MAGIC_BYTES = struct.pack('<I', MAGIC)
+PART = struct.Struct('<II')  # magic, flag and length
+HEADER = struct.Struct('<IfQQ')  # number of labels, label, id, id2
+LENGTH = (1 << 29) - 1
+_HEAD = PART.size + HEADER.size + 4  # up to the first of several labels
+_MOST_LABELS = 1 << 16  # more than any image has: a larger flag is damage
+_RECORDS = 1024  # of a chunk, at most
+_BYTES = 8 << 20  # of a chunk, about
+_SMALL, _LARGE = 4 << 10, 1 << 20  # bytes read at a time
+
+
+class Fault(NamedTuple):
+    """A place where no whole record begins.
+
+    Attributes:
+        number: of the record, counting the whole ones before it.
+        offset: in bytes.
+        reason: what is wrong.
+    """
+
+    number: int
+    offset: int
+    reason: str
+
+
+class Chunk(NamedTuple):
+    """Successive records of a file, a row each.
+
+    Attributes:
+        offsets: int64, where each begins.
+        sizes: int64, bytes of the encoded image.
+        labels: float32, the first label.
+        ids: uint64.
+        stored: bytes that the records take in the file.
+        end: where the walk stands.
+        faults: places between them where no whole record begins.
+    """
+
+    offsets: np.ndarray
+    sizes: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+    stored: int
+    end: int
+    faults: List[Fault]
+
+
+class _Damaged(Exception):
+    pass
+
+
+class _Header(NamedTuple):
+    end: int
+    size: int
+    label: float
+    id: int
+
+
+def walk(descriptor: int) -> Iterator[Chunk]:
+    """Follow the headers from the first byte to the last, in one pass and bounded memory.
+
+    A chunk ends at a fault; whoever asks for the next one has the walk search for the next whole record.
+
+    Args:
+        descriptor: of the open file; its position is not used.
+
+    Yields:
+        Records in the order of the file; the last chunk may be empty.
+    """
+    size = os.fstat(descriptor).st_size
+    window = _Window(descriptor)
+    position = number = 0
+    while position < size:
+        begin, stored, faults = position, 0, []
+        offsets, sizes, labels, ids = array('q'), array('q'), array('f'), array('Q')
+        while position < size and len(offsets) < _RECORDS and position - begin < _BYTES:
+            try:
+                header = _record_header(window, position, size)
+            except _Damaged as damage:
+                faults.append(Fault(number + len(offsets), position, str(damage)))
+                break
+            offsets.append(position)
+            sizes.append(header.size)
+            labels.append(header.label)
+            ids.append(header.id)
+            stored += header.end - position
+            position = header.end
+        number += len(offsets)
+        yield Chunk(*(np.asarray(column) for column in (offsets, sizes, labels, ids)), stored, position, faults)
+        if faults:
+            position = _next_record(window, position + 1, size)
+
+
+class _Window:
+    """Small reads at rising positions, made of large ones where they are close together."""
+
+    def __init__(self, descriptor: int):
+        self.descriptor = descriptor
+        self._data = b''
+        self._start = self._served = 0
+
+    def read(self, length: int, position: int) -> bytes:
+        """``length`` bytes, fewer at the end of the file."""
+        begin = position - self._start
+        if not 0 <= begin <= len(self._data) - length:
+            dense = self._served * _SMALL > len(self._data)
+            self._data = os.pread(self.descriptor, _LARGE if dense else _SMALL, position)
+            self._start, self._served, begin = position, 0, 0
+        self._served += 1
+        return self._data[begin : begin + length]
+
+
+def _record_header(window: _Window, position: int, size: int) -> _Header:
+    """What the headers of the record at ``position`` say; raises _Damaged."""
+    head = window.read(_HEAD, position)
+    flag, length, end = _part(head, position, size)
+    if flag not in (0, 1):
+        raise _Damaged(f'a record begins with continuation flag {flag}')
+    count, label, record_id = _image_header(head, length)
+    total = length - HEADER.size - 4 * count
+    while flag in (1, 2):
+        flag, length, end = _part(window.read(PART.size, end), end, size)
+        if flag not in (2, 3):
+            raise _Damaged(f'a split record goes on with continuation flag {flag}')
+        total += len(MAGIC_BYTES) + length
+    return _Header(end, total, label, record_id)
+
+
+def _part(head: bytes, position: int, size: int) -> Tuple[int, int, int]:
+    """Continuation flag and length of the part that begins with ``head``, and where the next part starts."""
+    if len(head) < PART.size:
+        raise _Damaged(f'truncated: {len(head)} bytes where a part begins')
+    magic, word = PART.unpack_from(head)
+    if magic != MAGIC:
+        raise _Damaged(f'no record begins here (magic {magic:#010x} instead of {MAGIC:#010x})')
+    length = word & LENGTH
+    end = position + PART.size + (length + 3 & ~3)
+    if end > size:
+        raise _Damaged(f'truncated: {end - size} bytes are missing')
+    return word >> 29, length, end
+
+
+def _image_header(head: bytes, room: int) -> Tuple[int, float, int]:
+    """Number of labels behind the header, first label and id of a record with ``room`` bytes in its first part."""
+    if room < HEADER.size:
+        raise _Damaged(f'{room} bytes are too few for an image record')
+    count, label, record_id, _ = HEADER.unpack_from(head, PART.size)
+    if count > _MOST_LABELS or HEADER.size + 4 * count > room:
+        raise _Damaged(f'it claims {count} labels in {room} bytes')
+    if count:
+        (label,) = struct.unpack_from('<f', head, PART.size + HEADER.size)
+    return count, label, record_id
+
+
+def _next_record(window: _Window, position: int, size: int) -> int:
+    """Where the next whole record begins at ``position`` or behind it; the end of the file if none does."""
+    while position < size:
+        block = os.pread(window.descriptor, _LARGE, position)
+        found = block.find(MAGIC_BYTES)
+        while found >= 0:
+            try:
+                _record_header(window, position + found, size)
+                return position + found
+            except _Damaged:
+                found = block.find(MAGIC_BYTES, found + 1)
+        position += max(1, len(block) - len(MAGIC_BYTES) + 1)  # a magic may lie across two blocks
+    return size
+
+
+def read_payload(descriptor: int, position: int) -> bytes:
+    """The payload of the record at ``position``, which a walk has found to be whole."""
+    parts: List[bytes] = []
+    while True:
+        _, word = PART.unpack(os.pread(descriptor, PART.size, position))
+        length = word & LENGTH
+        parts.append(os.pread(descriptor, length, position + PART.size))
+        if word >> 29 in (0, 3):
+            return MAGIC_BYTES.join(parts)
+        position += PART.size + (length + 3 & ~3)
