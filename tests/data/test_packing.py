@@ -104,7 +104,7 @@ def test_bad_files(folders, tmp_path, workers):
 
 
 def test_nothing_to_pack(tmp_path):
-    with pytest.raises(UsageError, match='no folder or list'):
+    with pytest.raises(UsageError, match='no folder, tar file or list'):
         pack(tmp_path / 'none', tmp_path / 'out')
     (tmp_path / 'empty' / 'a').mkdir(parents=True)
     with pytest.raises(UsageError, match='no images'):
