@@ -20,6 +20,7 @@ from zoo.files import PathLike, atomic_path
 
 from ..errors import DataError, UsageError
 from .structure import HEADER, LENGTH, MAGIC, MAGIC_BYTES, PART, Fault, read_payload, walk
+from .tables import Column
 
 __all__ = [
     'MAGIC',
@@ -115,16 +116,17 @@ class RecordFile:
 
 def _whole(path: Path, descriptor: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Offsets, first labels and ids of the records of a file without faults."""
-    columns = []
+    offsets, labels, ids = Column(np.int64), Column(np.float32), Column(np.uint64)
     for chunk in walk(descriptor):
         if chunk.faults:
             fault = chunk.faults[0]
             raise DataError(f'{path}: record {fault.number} at offset {fault.offset}: {fault.reason}')
-        columns.append((chunk.offsets, chunk.labels, chunk.ids))
-    if not columns:
+        offsets.append(chunk.offsets)
+        labels.append(chunk.labels)
+        ids.append(chunk.ids)
+    if not len(offsets):
         raise DataError(f'{path}: the file is empty')
-    offsets, labels, ids = (np.concatenate(column) for column in zip(*columns))
-    return offsets, labels, ids
+    return offsets.joined(), labels.joined(), ids.joined()
 
 
 def check_index(path: Path, offsets: np.ndarray) -> None:
@@ -134,20 +136,24 @@ def check_index(path: Path, offsets: np.ndarray) -> None:
         DataError: it does not, or there is none.
     """
     index = index_path(path)
-    remedy = f"rebuild it with 'cbam data index {path}'"
-    if not index.is_file():
-        raise DataError(f'{index} is missing: {remedy}')
-    try:
-        keys, listed = _read_index(index)
-    except ValueError as error:
-        raise DataError(f'{index}: {error}: {remedy}') from None
+    keys, listed = read_index(path)
     if len(np.unique(keys)) != len(keys):
-        raise DataError(f'{index} lists a key twice: {remedy}')
+        raise DataError(f'{index} lists a key twice: {_remedy(path)}')
     if len(listed) != len(offsets) or not np.array_equal(np.sort(listed), offsets):
-        raise DataError(f'{index} lists {len(listed)} records that are not the {len(offsets)} of {path}: {remedy}')
+        raise DataError(
+            f'{index} lists {len(listed)} records that are not the {len(offsets)} of {path}: {_remedy(path)}'
+        )
 
 
-def _read_index(index: Path) -> Tuple[np.ndarray, np.ndarray]:
+def read_index(path: Path) -> Tuple[np.ndarray, np.ndarray]:
+    """Keys and offsets in the index beside a file.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    index = index_path(path)
+    if not index.is_file():
+        raise DataError(f'{index} is missing: {_remedy(path)}')
     keys, offsets = array('q'), array('q')
     with open(index, 'rb') as file:
         for number, line in enumerate(file, 1):
@@ -156,8 +162,12 @@ def _read_index(index: Path) -> Tuple[np.ndarray, np.ndarray]:
                 keys.append(int(key))
                 offsets.append(int(offset))
             except (ValueError, OverflowError):
-                raise ValueError(f'line {number} is not "key <tab> offset"') from None
+                raise DataError(f'{index}: line {number} is not "key <tab> offset": {_remedy(path)}') from None
     return np.asarray(keys), np.asarray(offsets)
+
+
+def _remedy(path: Path) -> str:
+    return f"rebuild it with 'cbam data index {path}'"
 
 
 class RecordWriter:
@@ -266,14 +276,16 @@ def salvage_index(path: PathLike) -> Salvaged:
     """
     if not Path(path).is_file():
         raise UsageError(f'no record file {str(path)!r}')
+    offsets, faults, lost = Column(np.int64), [], Path(path).stat().st_size
     with open(path, 'rb') as file:
-        chunks = [(chunk.offsets, chunk.stored, chunk.faults) for chunk in walk(file.fileno())]
-    offsets = np.concatenate([part for part, _, _ in chunks] or [np.empty(0, np.int64)])
+        for chunk in walk(file.fileno()):
+            offsets.append(chunk.offsets)
+            faults += chunk.faults
+            lost -= chunk.stored
     if not len(offsets):
-        raise DataError(f'{path}: no whole record in {Path(path).stat().st_size} bytes')
-    _write_index(path, offsets)
-    faults = [fault for _, _, part in chunks for fault in part]
-    return Salvaged(len(offsets), faults, Path(path).stat().st_size - sum(stored for _, stored, _ in chunks))
+        raise DataError(f'{path}: no whole record in {lost} bytes')
+    _write_index(path, offsets.joined())
+    return Salvaged(len(offsets), faults, lost)
 
 
 def _write_index(path: PathLike, offsets: Iterable[int]) -> None:

@@ -6,6 +6,8 @@ import os
 from array import array
 from typing import Iterable, Sequence, Tuple
 
+import numpy as np
+
 
 class Rows:
     """Rows of numbers of different lengths, one behind the other in one array.
@@ -29,6 +31,29 @@ class Rows:
     def row(self, number: int) -> array:
         """A copy of a row."""
         return self._values[self._ends[number] : self._ends[number + 1]]
+
+
+class Column:
+    """Numbers that come in pieces, in one array that grows.
+
+    Args:
+        dtype: of the numbers.
+    """
+
+    def __init__(self, dtype):
+        self._dtype = dtype
+        self._bytes = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._bytes) // np.dtype(self._dtype).itemsize
+
+    def append(self, part: np.ndarray) -> None:
+        """Add a piece."""
+        self._bytes += part.astype(self._dtype, copy=False).tobytes()
+
+    def joined(self) -> np.ndarray:
+        """All of them; the column can no longer grow."""
+        return np.frombuffer(self._bytes, self._dtype)
 
 
 class Names(Sequence[str]):
