@@ -16,9 +16,9 @@ from ..errors import DataError, UsageError
 from .duplicates import Duplicates, find_duplicates, image_hash
 from .inspection import inspect
 from .preprocessing import decode
-from .recordio import check_index, read_index, read_record
+from .recordio import compare_index, read_index, read_record
 from .structure import Chunk
-from .tables import Column
+from .tables import Column, repeats
 
 _SHOWN = 20  # bad records of a file in a report
 
@@ -143,7 +143,7 @@ def _check_file(
         report.add(Bad('structure', None, None, 'the file is empty'))
     report.lost_bytes = report.size - stored
     _add_index(report, offsets.joined())
-    report.repeated_ids = report.records - len(np.unique(ids.joined()))
+    report.repeated_ids = repeats(ids.joined())
     return report, labels.joined(), hashes.joined()
 
 
@@ -166,10 +166,19 @@ def _add_chunk(report: Report, chunk: Chunk, found: Optional[_Found], classes: O
 
 def _add_index(report: Report, offsets: np.ndarray) -> None:
     try:
-        report.lost_records = len(np.setdiff1d(read_index(report.path)[1], offsets))
-        check_index(report.path, offsets)
+        index = read_index(report.path)
+        report.lost_records = int((~_among(index.offsets, offsets)).sum())
+        compare_index(report.path, index, offsets)
     except DataError as error:
         report.add(Bad('index', None, None, str(error)))
+
+
+def _among(values: np.ndarray, rising: np.ndarray) -> np.ndarray:
+    """Whether each value is among numbers that rise."""
+    if not len(rising):
+        return np.zeros(len(values), bool)
+    places = np.minimum(np.searchsorted(rising, values), len(rising) - 1)
+    return rising[places] == values
 
 
 class _Found(NamedTuple):

@@ -20,7 +20,7 @@ from zoo.files import PathLike, atomic_path
 
 from ..errors import DataError, UsageError
 from .structure import HEADER, LENGTH, MAGIC, MAGIC_BYTES, PART, Fault, read_payload, walk
-from .tables import Column
+from .tables import Column, repeats
 
 __all__ = [
     'MAGIC',
@@ -85,7 +85,7 @@ class RecordFile:
         self._file = open(self.path, 'rb')  # noqa: SIM115 (lives as long as the object)
         self._offsets, self.labels, self.ids = _whole(self.path, self._file.fileno())
         if indexed:
-            check_index(self.path, self._offsets)
+            compare_index(self.path, read_index(self.path), self._offsets)
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -129,23 +129,29 @@ def _whole(path: Path, descriptor: int) -> Tuple[np.ndarray, np.ndarray, np.ndar
     return offsets.joined(), labels.joined(), ids.joined()
 
 
-def check_index(path: Path, offsets: np.ndarray) -> None:
-    """Check that the index beside a file lists the records at ``offsets``, each once and under a key of its own.
+class Index(NamedTuple):
+    """The lines of an ``.idx`` file: int64 keys and offsets."""
+
+    keys: np.ndarray
+    offsets: np.ndarray
+
+
+def compare_index(path: Path, listed: Index, offsets: np.ndarray) -> None:
+    """Check that an index lists the records at ``offsets``, each once and under a key of its own.
 
     Raises:
-        DataError: it does not, or there is none.
+        DataError: it does not.
     """
-    index = index_path(path)
-    keys, listed = read_index(path)
-    if len(np.unique(keys)) != len(keys):
-        raise DataError(f'{index} lists a key twice: {_remedy(path)}')
-    if len(listed) != len(offsets) or not np.array_equal(np.sort(listed), offsets):
+    if repeats(listed.keys):
+        raise DataError(f'{index_path(path)} lists a key twice: {_remedy(path)}')
+    if not np.array_equal(np.sort(listed.offsets), offsets):
         raise DataError(
-            f'{index} lists {len(listed)} records that are not the {len(offsets)} of {path}: {_remedy(path)}'
+            f'{index_path(path)} lists {len(listed.offsets)} records that are not the {len(offsets)} of {path}: '
+            f'{_remedy(path)}'
         )
 
 
-def read_index(path: Path) -> Tuple[np.ndarray, np.ndarray]:
+def read_index(path: PathLike) -> Index:
     """Keys and offsets in the index beside a file.
 
     Raises:
@@ -163,7 +169,7 @@ def read_index(path: Path) -> Tuple[np.ndarray, np.ndarray]:
                 offsets.append(int(offset))
             except (ValueError, OverflowError):
                 raise DataError(f'{index}: line {number} is not "key <tab> offset": {_remedy(path)}') from None
-    return np.asarray(keys), np.asarray(offsets)
+    return Index(np.asarray(keys), np.asarray(offsets))
 
 
 def _remedy(path: Path) -> str:

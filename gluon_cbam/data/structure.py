@@ -68,13 +68,6 @@ class _Damaged(Exception):
     pass
 
 
-class _Header(NamedTuple):
-    end: int
-    size: int
-    label: float
-    id: int
-
-
 def walk(descriptor: int) -> Iterator[Chunk]:
     """Follow the headers from the first byte to the last, in one pass and bounded memory.
 
@@ -94,16 +87,16 @@ def walk(descriptor: int) -> Iterator[Chunk]:
         offsets, sizes, labels, ids = array('q'), array('q'), array('f'), array('Q')
         while position < size and len(offsets) < _RECORDS and position - begin < _BYTES:
             try:
-                header = _record_header(window, position, size)
+                end, image_size, label, record_id = _record_header(window, position, size)
             except _Damaged as damage:
                 faults.append(Fault(number + len(offsets), position, str(damage)))
                 break
             offsets.append(position)
-            sizes.append(header.size)
-            labels.append(header.label)
-            ids.append(header.id)
-            stored += header.end - position
-            position = header.end
+            sizes.append(image_size)
+            labels.append(label)
+            ids.append(record_id)
+            stored += end - position
+            position = end
         number += len(offsets)
         yield Chunk(*(np.asarray(column) for column in (offsets, sizes, labels, ids)), stored, position, faults)
         if faults:
@@ -129,8 +122,8 @@ class _Window:
         return self._data[begin : begin + length]
 
 
-def _record_header(window: _Window, position: int, size: int) -> _Header:
-    """What the headers of the record at ``position`` say; raises _Damaged."""
+def _record_header(window: _Window, position: int, size: int) -> Tuple[int, int, float, int]:
+    """Where the record at ``position`` ends, bytes of its image, first label and id; raises _Damaged."""
     head = window.read(_HEAD, position)
     flag, length, end = _part(head, position, size)
     if flag not in (0, 1):
@@ -142,7 +135,7 @@ def _record_header(window: _Window, position: int, size: int) -> _Header:
         if flag not in (2, 3):
             raise _Damaged(f'a split record goes on with continuation flag {flag}')
         total += len(MAGIC_BYTES) + length
-    return _Header(end, total, label, record_id)
+    return end, total, label, record_id
 
 
 def _part(head: bytes, position: int, size: int) -> Tuple[int, int, int]:

@@ -56,6 +56,12 @@ class Column:
         return np.frombuffer(self._bytes, self._dtype)
 
 
+def repeats(values: np.ndarray) -> int:
+    """How many of some numbers are equal to an earlier one."""
+    ordered = np.sort(values)
+    return int((ordered[1:] == ordered[:-1]).sum())
+
+
 class Names(Sequence[str]):
     """Strings, such as the paths of files, as the bytes that the file system has."""
 

@@ -9,26 +9,6 @@ from gluon_cbam.data.recordio import RecordFile
 from gluon_cbam.errors import DataError, UsageError
 
 
-def write_image(path, seed, height=40, width=60):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = cv2.resize(np.random.RandomState(seed).randint(0, 256, (4, 4, 3), np.uint8), (width, height))
-    assert cv2.imwrite(str(path), pixels)
-    return path.read_bytes()
-
-
-@pytest.fixture
-def folders(tmp_path):
-    """Three classes of two images, one PNG and one JPEG with an upper-case ending, and a file that is no image."""
-    root = tmp_path / 'images'
-    images = {}
-    for label, name in enumerate(['cat', 'dog', 'zebra']):
-        for number, ending in enumerate(['.JPEG', '.png']):
-            path = root / name / f'{number}{ending}'
-            images[path] = (label, write_image(path, 10 * label + number))
-    (root / 'cat' / 'notes.txt').write_text('a note')
-    return root, images
-
-
 @pytest.mark.parametrize('workers', [1, 3])
 def test_class_folders(folders, tmp_path, workers):
     root, images = folders
@@ -39,7 +19,7 @@ def test_class_folders(folders, tmp_path, workers):
     assert (tmp_path / 'out' / 'classes.txt').read_text() == 'cat\ndog\nzebra\n'
 
 
-def test_split_layout(tmp_path):
+def test_split_layout(tmp_path, write_image):
     root = tmp_path / 'images'
     for split, classes in (('train', ['a', 'b', 'c']), ('val', ['b', 'c'])):
         for number, name in enumerate(classes):
