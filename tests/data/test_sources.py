@@ -141,3 +141,10 @@ def test_what_contradicts_itself(imagenet, tmp_path):
         pack(tmp_path / 'x.lst', tmp_path / 'out', labels=truth)
     assert not (tmp_path / 'out').exists()
     assert len({layout.about for layout in LAYOUTS}) == len(LAYOUTS)
+
+
+def test_a_list_of_a_compressed_tar(tmp_path):
+    (tmp_path / 'x.lst').write_text('0\t1\ta.png\n')
+    (tmp_path / 'a.tgz').touch()
+    with pytest.raises(UsageError, match='cannot choose from a compressed tar file'):
+        pack(tmp_path / 'x.lst', tmp_path / 'out', root=tmp_path / 'a.tgz')
