@@ -166,7 +166,8 @@ def _from_lists(request: _Request) -> Tuple[List[Part], List[str]]:
     found = [_listed(path, request.root or request.source) for path in paths if path.is_file()]
     if len(found) == 2:
         classes, others = found[0][1], found[1][1]
-        clash = [n for n, pair in enumerate(zip(classes, others)) if pair[1] != str(n) and pair[0] != pair[1]]
+        named = [n for n, pair in enumerate(zip(classes, others)) if str(n) not in pair]
+        clash = [n for n in named if classes[n] != others[n]]
         if clash:
             raise DataError(
                 f'label {clash[0]} is {classes[clash[0]]!r} in {paths[0]} and {others[clash[0]]!r} in {paths[1]}'
