@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
-from ..console import bytes_bar, common_options, settings_options
-
-
-def _size(files) -> int:
-    return sum(Path(file).stat().st_size for file in files if Path(file).is_file())
+from ..console import byte_progress, common_options, settings_options
 
 
 @click.command('check')
@@ -30,8 +25,8 @@ def data_check(ctx, files, decode, duplicates, classes, strict, workers):
 
     if duplicates is None:
         duplicates = decode
-    with bytes_bar(_size(files)) as advance:
-        checked = check_files(files, decode, duplicates, classes, workers or usable_cpus(), advance)
+    with byte_progress('check') as progress:
+        checked = check_files(files, decode, duplicates, classes, workers or usable_cpus(), progress)
     ok = checked.ok(strict)
     if not ok:
         ctx.call_on_close(lambda: sys.exit(4))
@@ -79,8 +74,8 @@ def data_stats(file, sample, seed, workers):
     from ..compat.threads import usable_cpus
     from ..data.statistics import statistics
 
-    with bytes_bar(_size([file])) as advance:
-        value = statistics(file, sample, seed, workers or usable_cpus(), advance)
+    with byte_progress('stats') as progress:
+        value = statistics(file, sample, seed, workers or usable_cpus(), progress)
     return value, '\n'.join(_statistics_lines(value))
 
 

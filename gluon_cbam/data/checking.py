@@ -99,7 +99,7 @@ def check_files(
     duplicates: bool = True,
     classes: Optional[int] = None,
     workers: int = 1,
-    advance: Callable[[int], None] = lambda size: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Checked:
     """Check the structure, index, labels and images of record files.
 
@@ -110,7 +110,7 @@ def check_files(
             Without this and ``decoding``, only the headers are read.
         classes: labels must be whole numbers below it; default any number.
         workers: processes.
-        advance: told how many more bytes of the files are done.
+        progress: told how many bytes of the files are done, and how many there are.
 
     Raises:
         UsageError: a file does not exist.
@@ -120,13 +120,23 @@ def check_files(
     if absent:
         raise UsageError(f'no record file {str(absent)!r}')
     look = partial(_look, decoding, duplicates) if decoding or duplicates else None
-    reports, labels, hashes = zip(*(_check_file(path, look, classes, workers, advance) for path in paths))
-    return Checked(list(reports), find_duplicates(paths, hashes, labels) if duplicates else None)
+    total, done = sum(path.stat().st_size for path in paths), 0
+    reports, labels, hashes = [], [], []
+    for path in paths:
+        show = partial(_add_bytes, progress, done, total)
+        report, its_labels, its_hashes = _check_file(path, look, classes, workers, show)
+        reports.append(report)
+        labels.append(its_labels)
+        hashes.append(its_hashes)
+        done += report.size
+    return Checked(reports, find_duplicates(paths, hashes, labels) if duplicates else None)
 
 
-def _check_file(
-    path: Path, look, classes: Optional[int], workers: int, advance
-) -> Tuple[Report, np.ndarray, np.ndarray]:
+def _add_bytes(progress, before: int, total: int, done: int) -> None:
+    progress(before + done, total)
+
+
+def _check_file(path: Path, look, classes: Optional[int], workers: int, show) -> Tuple[Report, np.ndarray, np.ndarray]:
     """The report of a file, and the labels and hashes of its images."""
     report = Report(path, path.stat().st_size)
     offsets, ids, labels, hashes = Column(np.int64), Column(np.uint64), Column(np.float32), Column(np.uint64)
@@ -134,7 +144,7 @@ def _check_file(
     for chunk, found in inspect(path, look, workers):
         _add_chunk(report, chunk, found, classes)
         stored += chunk.stored
-        advance(chunk.stored)
+        show(chunk.end)
         for column, part in ((offsets, chunk.offsets), (ids, chunk.ids), (labels, chunk.labels)):
             column.append(part)
         if found:

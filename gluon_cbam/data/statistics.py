@@ -28,7 +28,7 @@ def statistics(
     sample: Optional[int] = None,
     seed: int = 0,
     workers: int = 1,
-    advance: Callable[[int], None] = lambda size: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
     """Statistics of a record file, in one pass and bounded memory.
 
@@ -37,7 +37,7 @@ def statistics(
         sample: look at as many images, chosen at random; default all. Labels are always counted in full.
         seed: of the choice.
         workers: processes that decode.
-        advance: told how many more bytes of the file are done.
+        progress: told how many bytes of the file, or images of the sample, are done, and how many there are.
 
     Returns:
         For JSON: ``file``; ``records``; ``images`` looked at; ``bad`` ones among them; ``width``, ``height``,
@@ -53,13 +53,13 @@ def statistics(
     path = Path(path)
     totals = _Totals()
     if sample is None:
-        labels = _look_at_all(path, totals, workers, advance)
+        labels = _look_at_all(path, totals, workers, progress)
     else:
-        labels = _look_at_some(path, totals, sample, seed, workers, advance)
+        labels = _look_at_some(path, totals, sample, seed, workers, progress)
     return {'file': str(path), 'records': len(labels), **totals.as_dict(), 'classes': class_counts(labels)}
 
 
-def _look_at_all(path: Path, totals: _Totals, workers: int, advance) -> np.ndarray:
+def _look_at_all(path: Path, totals: _Totals, workers: int, progress) -> np.ndarray:
     if not path.is_file():
         raise UsageError(f'no record file {str(path)!r}')
     labels = Column(np.float32)
@@ -69,20 +69,20 @@ def _look_at_all(path: Path, totals: _Totals, workers: int, advance) -> np.ndarr
             raise DataError(f'{path}: record {fault.number} at offset {fault.offset}: {fault.reason}')
         labels.append(chunk.labels)
         totals.add(measured)
-        advance(chunk.stored)
+        progress(chunk.end, path.stat().st_size)
     if not len(labels):
         raise DataError(f'{path}: the file is empty')
     return labels.joined()
 
 
-def _look_at_some(path: Path, totals: _Totals, sample: int, seed: int, workers: int, advance) -> np.ndarray:
+def _look_at_some(path: Path, totals: _Totals, sample: int, seed: int, workers: int, progress) -> np.ndarray:
     records = RecordFile(path, indexed=False)
     chosen = np.sort(np.random.RandomState(seed).permutation(len(records))[:sample])
     offsets = np.fromiter((records.offset(number) for number in chosen), np.int64, len(chosen))
     pieces = np.array_split(offsets, -(-len(offsets) // _PIECE))
-    for measured in look_at(path, pieces, _measure, workers):
+    for number, measured in enumerate(look_at(path, pieces, _measure, workers), 1):
         totals.add(measured)
-        advance(path.stat().st_size // len(pieces))
+        progress(number * len(offsets) // len(pieces), len(offsets))
     return records.labels
 
 

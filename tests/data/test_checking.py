@@ -41,12 +41,13 @@ def bad_of(report):
 @pytest.mark.parametrize('workers', [1, 2])
 def test_a_whole_file(path, workers):
     seen = []
-    checked = check_files([path], classes=10, workers=workers, advance=seen.append)
+    checked = check_files([path], classes=10, workers=workers, progress=lambda *state: seen.append(state))
     (report,) = checked.files
     assert checked.ok(strict=True)
     assert (report.records, report.lost_bytes, report.lost_records, report.counts, report.bad) == (COUNT, 0, 0, {}, [])
     assert checked.duplicates == (0, 0, 0, 0, [])
-    assert sum(seen) == path.stat().st_size
+    assert seen == sorted(seen)
+    assert seen[-1] == (path.stat().st_size, path.stat().st_size)
     headers = check_files([path], decoding=False, duplicates=False)
     assert headers.ok(strict=True)
     assert headers.duplicates is None
