@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import islice
 from typing import Callable, Iterable, Iterator, TypeVar
 
+import cv2
+
 Item = TypeVar('Item')
 Result = TypeVar('Result')
+
+
+def image_threads(workers: int) -> ThreadPoolExecutor:
+    """Threads that decode and resize images. OpenCV lets go of Python's lock meanwhile, so that they run side by side.
+
+    OpenCV's own threads, which would only stand in their way, are switched off in this process.
+    """
+    cv2.setNumThreads(1)
+    return ThreadPoolExecutor(workers, thread_name_prefix='images')
 
 
 def ordered_map(
