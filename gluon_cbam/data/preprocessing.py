@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import asdict, dataclass
 from typing import Tuple
 
@@ -36,10 +37,10 @@ def decode(image: bytes, name: str) -> np.ndarray:
         raise DataError(f'{name}: the image is empty')
     if not image.startswith(_SIGNATURES):
         raise DataError(f'{name}: no JPEG, PNG or BMP (it begins with {image[:12]!r})')
-    pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
+    pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
     if pixels is None:
         raise DataError(f'{name}: a damaged image ({len(image)} bytes)')
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return pixels
 
 
 def decode_record(records: RecordFile, number: int) -> np.ndarray:
@@ -49,9 +50,18 @@ def decode_record(records: RecordFile, number: int) -> np.ndarray:
         (H, W, 3) uint8, RGB.
 
     Raises:
-        DataError: as of :func:`decode`; the message names the record and its offset.
+        DataError: as of :func:`decode`, or it cannot be read any more; the message names the record and its offset.
     """
-    return decode(records[number].image, f'{records.path}: record {number} at offset {records.offset(number)}')
+    name = f'{records.path}: record {number} at offset {records.offset(number)}'
+    try:
+        image = records[number].image
+    except (
+        OSError,
+        ValueError,
+        struct.error,
+    ) as error:  # the file was changed, or the disk failed
+        raise DataError(f'{name}: cannot be read any more ({error})') from error
+    return decode(image, name)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
-import cv2
 import numpy as np
 import pytest
 from checks import assert_one_line
+from records import encoded, photo
 
 from gluon_cbam.data.recordio import RecordFile, RecordWriter, index_path
 from gluon_cbam.errors import CbamError
@@ -25,11 +25,6 @@ HIT = 7  # the record that is damaged
 HEAD = 8 + 24  # bytes of a record before its image
 KILLED, ERROR = 'killed', 'error'
 ALL, NONE = str(RECORDS), '0'
-
-
-def photo(number):
-    small = np.random.RandomState(number).randint(0, 256, (6, 6, 3), np.uint8)
-    return cv2.resize(small, (40, 30), interpolation=cv2.INTER_CUBIC)
 
 
 class Fault(NamedTuple):
@@ -98,7 +93,7 @@ def damaged(name, folder):
     path = folder / f'{name.replace(" ", "_")}.rec'
     with RecordWriter(path) as writer:
         for number in range(RECORDS):
-            writer.write(number % 5, cv2.imencode('.jpg', photo(number))[1].tobytes())
+            writer.write(number % 5, encoded(photo(30, 40, number)))
     records, damage = RecordFile(path), FAULTS[name].damage
     if hasattr(damage, 'index'):
         lines = damage(index_path(path).read_text().splitlines())

@@ -3,12 +3,23 @@
 import mxnet as mx
 import numpy as np
 import pytest
+from records import BAD_IMAGES, write_numbered, write_with_bad_image
 
 from gluon_cbam.data.evaluation import check_images, evaluation_batches
 from gluon_cbam.data.preprocessing import Preprocessing
 from gluon_cbam.errors import DataError
 
 PLAIN = Preprocessing(8, 1.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
+
+@pytest.fixture(scope='module')
+def numbered(tmp_path_factory):
+    return write_numbered(tmp_path_factory.mktemp('numbered'))
+
+
+@pytest.fixture(params=BAD_IMAGES)
+def with_bad_image(request, tmp_path):
+    return write_with_bad_image(tmp_path, request.param)
 
 
 def numbers(images):

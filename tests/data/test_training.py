@@ -3,19 +3,35 @@
 import logging
 import threading
 
-import cv2
 import mxnet as mx
 import numpy as np
 import pytest
+from records import BAD_IMAGES, encoded, numbered_images, photo, write, write_numbered, write_with_bad_image
 
 from gluon_cbam.data import training
 from gluon_cbam.data.augmentation import AUGMENTATIONS
 from gluon_cbam.data.preprocessing import Preprocessing, decode_record
-from gluon_cbam.data.recordio import RecordFile, RecordWriter
 from gluon_cbam.data.training import BadRecords, Normalise, TrainingData
 from gluon_cbam.errors import DataError, UsageError
 
 SIZE = Preprocessing(8, 1.0)
+
+
+@pytest.fixture(scope='module')
+def numbered(tmp_path_factory):
+    return write_numbered(tmp_path_factory.mktemp('numbered'))
+
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory):
+    """A file of 30 JPEGs, some upright, some not."""
+    images = [encoded(photo(*((40, 56) if number % 2 else (60, 44)), number)) for number in range(30)]
+    return write(tmp_path_factory.mktemp('photos') / 'photos.rec', images)
+
+
+@pytest.fixture(params=BAD_IMAGES)
+def with_bad_image(request, tmp_path):
+    return write_with_bad_image(tmp_path, request.param)
 
 
 def loader(records, batch_size=16, augmentation='none', seed=3, workers=2, **more):
@@ -145,17 +161,10 @@ def test_normalise_equals_validation():
     assert np.abs(half.asnumpy() - expected).max() < 2e-3
 
 
-def write(path, images):
-    with RecordWriter(path) as writer:
-        for number, image in enumerate(images):
-            writer.write(number, image)
-    return RecordFile(path)
-
-
 @pytest.fixture
 def with_three_bad(tmp_path):
     """A file of 20 numbered images of which 3, 8 and 15 are bad."""
-    images = [cv2.imencode('.png', np.full((8, 8, 3), 5 * number, np.uint8))[1].tobytes() for number in range(20)]
+    images = numbered_images(20)
     for number in (3, 8, 15):
         images[number] = b'\xff\xd8\xff' + bytes(50)
     return write(tmp_path / 'bad.rec', images)
@@ -221,3 +230,14 @@ def test_nothing_but_bad_images(tmp_path, limit):
     records = write(tmp_path / 'bad.rec', [b'no image'] * 4)
     with pytest.raises(DataError):
         list(loader(records, 2, bad=BadRecords(limit)).epoch(0))
+
+
+def test_a_file_that_is_cut_while_it_is_read(numbered, tmp_path):
+    records = write(tmp_path / 'cut.rec', numbered_images(20))
+    with open(records.path, 'r+b') as file:
+        file.truncate(records.offset(10) + 4)
+    data = loader(records, 4, bad=BadRecords(10))
+    assert sorted(set(sum(labels(data, 0), []))) == list(range(10))
+    assert sorted(data.bad.numbers) == list(range(10, 20))
+    with pytest.raises(DataError, match='cannot be read any more'):
+        list(loader(records, 20).epoch(0))
