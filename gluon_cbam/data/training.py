@@ -100,8 +100,8 @@ class TrainingData:
     next ``batch_size`` of it, and worker ``rank`` its share of these: any number of workers trains on the same batches,
     all do the same number of steps, and to begin in the middle of an epoch costs nothing. The remainder of
     ``len(records) / batch_size``, other records each epoch, is left out. The chance of the augmentation depends on the
-    seed, the epoch and the place in the order alone: pixels are the same bytes in every run, on any number of threads
-    and workers, and after a resume.
+    seed, the epoch and the place in the order alone: with one version of OpenCV, pixels are the same bytes in every
+    run, on any number of threads and workers, and after a resume.
 
     A record whose image cannot be decoded is replaced by the next good one of the epoch's order, which so is seen
     twice; ``bad`` counts it. (MXNet 1.9.1's ImageRecordIter loses the epoch, or the process.) Labels are not looked at:
