@@ -9,7 +9,7 @@ from typing import Callable, Iterable, List
 import mxnet as mx
 import numpy as np
 
-from .data.loaders import evaluation_batches
+from .data.evaluation import evaluation_batches
 from .data.preprocessing import Preprocessing
 from .data.recordio import RecordFile
 from .errors import DataError, RunError

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections import deque
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import lru_cache
 from itertools import islice
 from typing import Callable, Iterable, Iterator, TypeVar
 
+import cv2
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 Item = TypeVar('Item')
 Result = TypeVar('Result')
+
+
+def image_threads(workers: int) -> ThreadPoolExecutor:
+    """Threads that decode and resize images. OpenCV lets go of Python's lock meanwhile, so that they run side by side.
+
+    OpenCV's own threads, which would only stand in their way, are switched off in this process.
+    """
+    cv2.setNumThreads(1)
+    _keep_freed_memory()
+    return ThreadPoolExecutor(workers, thread_name_prefix='images')
+
+
+@lru_cache(maxsize=None)
+def _keep_freed_memory() -> None:
+    """Have glibc keep what images leave free, instead of giving it back to the system and asking for it again.
+
+    That was 300 page faults an image of 500 x 375 pixels, and up to a third of its time (measured on a virtual
+    machine). The thresholds are those that glibc comes to by itself once a block of 32 MiB was freed.
+    """
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    if mallopt:  # no other C library has it
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 64 << 20)
 
 
 def ordered_map(

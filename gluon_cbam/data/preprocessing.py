@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import asdict, dataclass
 from typing import Tuple
 
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 
 from ..errors import DataError, UsageError
+from .recordio import RecordFile
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -35,10 +37,31 @@ def decode(image: bytes, name: str) -> np.ndarray:
         raise DataError(f'{name}: the image is empty')
     if not image.startswith(_SIGNATURES):
         raise DataError(f'{name}: no JPEG, PNG or BMP (it begins with {image[:12]!r})')
-    pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
+    pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
     if pixels is None:
         raise DataError(f'{name}: a damaged image ({len(image)} bytes)')
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return pixels
+
+
+def decode_record(records: RecordFile, number: int) -> np.ndarray:
+    """Decode the image of a record.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        DataError: as of :func:`decode`, or it cannot be read any more; the message names the record and its offset.
+    """
+    name = f'{records.path}: record {number} at offset {records.offset(number)}'
+    try:
+        image = records[number].image
+    except (
+        OSError,
+        ValueError,
+        struct.error,
+    ) as error:  # the file was changed, or the disk failed
+        raise DataError(f'{name}: cannot be read any more ({error})') from error
+    return decode(image, name)
 
 
 @dataclass(frozen=True)
@@ -69,13 +92,17 @@ class Preprocessing:
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB to (3, image_size, image_size) float32."""
-        size = self.image_size
-        pixels = resize_short_side(pixels, int(round(size / self.crop_ratio)))
-        top, left = ((length - size) // 2 for length in pixels.shape[:2])
-        pixels = pixels[top : top + size, left : left + size].astype(np.float32)
+        pixels = self.crop(pixels).astype(np.float32)
         scale = np.float32(1) / (255 * np.float32(self.std))
         shift = -np.float32(self.mean) / np.float32(self.std)
         return np.ascontiguousarray((pixels * scale + shift).transpose(2, 0, 1))
+
+    def crop(self, pixels: np.ndarray) -> np.ndarray:
+        """Resize and crop alone: (H, W, 3) uint8 RGB to (image_size, image_size, 3) uint8."""
+        size = self.image_size
+        pixels = resize_short_side(pixels, int(round(size / self.crop_ratio)))
+        top, left = ((length - size) // 2 for length in pixels.shape[:2])
+        return pixels[top : top + size, left : left + size]
 
     def as_dict(self) -> dict:
         """The attributes by name, as JSON holds them."""

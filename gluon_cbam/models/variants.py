@@ -22,7 +22,7 @@ class ResNetVariant:
         stem: ``imagenet`` (7 x 7 / 2 and max-pool) or ``cifar`` (3 x 3 / 1).
         image_size: height and width that it is trained at, in pixels.
         crop_ratio: ``image_size`` over the short side that images are resized to before validation crops them.
-        augmentation: of training, a key of data/loaders.py.
+        augmentation: of training, a key of data/augmentation.py.
         widen: how many times wider than a ResNet the four stages are.
         groups: of a bottleneck's 3 x 3 convolution.
         group_width: channels of each group in the first stage.

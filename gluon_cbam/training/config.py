@@ -41,7 +41,9 @@ class TrainConfig:
     crop_ratio: Optional[float] = setting(
         None, "image size over the short side before validation's crop  [the network's]", kind=float, lasting=True
     )
-    augment: Optional[str] = setting(None, "imagenet, cifar, shift or none  [the network's]", lasting=True)
+    augment: Optional[str] = setting(
+        None, "imagenet, imagenet_color, cifar, shift or none  [the network's]", lasting=True
+    )
     option: Dict[str, Any] = setting(
         (), 'an option of the network, KEY=VALUE; repeat for more', kind=dict, lasting=True
     )
@@ -71,6 +73,9 @@ class TrainConfig:
         kind=int,
         least=1,
         hidden=('--workers',),
+    )
+    max_bad_records: int = setting(
+        0, 'damaged training images to skip, counted and logged; one more ends the run', kind=int, least=0
     )
     log_interval: int = setting(50, 'steps between two log lines', kind=int, least=1, hidden=('--disp-batches',))
     resume: Optional[str] = setting(None, "'auto' continues the run in --output if there is one; or a run folder")

@@ -19,6 +19,7 @@ class Progress:
         best: ``epoch`` (from 1) and ``top1`` of the best validation.
         last: ``top1`` and ``loss`` of the last validation, or of training without validation data.
         sums: loss, hits and images of the epoch under way.
+        bad_records: numbers of the training records that were skipped because they are damaged.
     """
 
     images_per_step: int
@@ -29,3 +30,4 @@ class Progress:
     best: Optional[Dict[str, Any]] = None
     last: Dict[str, Optional[float]] = field(default_factory=lambda: {'top1': None, 'loss': None})
     sums: List[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    bad_records: List[int] = field(default_factory=list)

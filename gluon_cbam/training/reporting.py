@@ -100,6 +100,7 @@ class Reporter:
             **{f'val_{name}': value for name, value in val.items()},
             'val_top5': evaluation.top5 if evaluation else None,
             'lr': rate,
+            'bad_records': len(progress.bad_records),
             'seconds': round(progress.seconds, 2),
         })  # fmt: skip
         validated = f', validation loss {val["loss"]:.4f}, top-1 {val["top1"]:.4f}' if evaluation else ''
@@ -117,6 +118,7 @@ class Reporter:
             'steps': progress.step,
             'best': progress.best,
             'final': progress.last,
+            'bad_records': len(progress.bad_records),
             'seconds': round(progress.seconds, 2),
         }
         self._folder.write_summary(summary)

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Optional
 import mxnet as mx
 import numpy as np
 
-from ..errors import Interrupted, RunError, UsageError
+from ..errors import DataError, Interrupted, RunError, UsageError
 from ..evaluation import Evaluation, evaluate
 from .checkpoints import State
 from .config import TrainConfig
@@ -27,7 +27,6 @@ from .schedule import schedule
 from .setup import Setup, prepare
 from .step import Step
 
-_log = logging.getLogger('gluon_cbam.training')
 _STEPS_AHEAD = 4  # steps that may wait for the devices; without a bound, their input batches would fill the memory
 
 
@@ -42,7 +41,7 @@ def train(config: TrainConfig, progress: Optional[Callable] = None) -> Dict[str,
 
     Returns:
         The summary: ``output``, ``epochs``, ``steps``, ``best`` (``epoch``, ``top1``; None without validation data),
-        ``final`` (``top1``, ``loss``), ``seconds``.
+        ``final`` (``top1``, ``loss``), ``bad_records`` (how many were skipped), ``seconds``.
 
     Raises:
         UsageError: a setting is wrong.
@@ -53,7 +52,7 @@ def train(config: TrainConfig, progress: Optional[Callable] = None) -> Dict[str,
     """
     setup = prepare(config)
     folder = open_folder(setup.config)
-    with folder.logging_to_file(_log), Interrupts() as interrupts:
+    with folder.logging_to_file(logging.getLogger('gluon_cbam')), Interrupts() as interrupts:
         return Run(setup, folder, interrupts, progress or (lambda batches, total, text: batches)).fit()
 
 
@@ -76,6 +75,7 @@ class Run:
         state = folder.checkpoints.newest()
         if state:
             self._continue(state)
+        setup.data.bad.numbers = self._progress.bad_records  # one list, so that checkpoints keep what the loader meets
         self._report = Reporter(folder, setup, self._progress)
 
     def _build(self) -> None:
@@ -85,7 +85,7 @@ class Run:
         self._net = setup.net
         self._net.initialize(ctx=setup.ctx)
         self._net.hybridize(static_alloc=True, static_shape=True)
-        self._step = Step(self._net, config, setup.ctx)
+        self._step = Step(self._net, config, setup.ctx, setup.preprocessing)
         rate = schedule(config, len(setup.data))
         self._optimization = Optimization(self._net, config, setup.ctx, setup.workers, rate, setup.data.batch_size)
 
@@ -116,7 +116,7 @@ class Run:
         ahead = deque()
         self._report.begin_interval()
         with closing(data.epoch(progress.epoch, progress.batch)) as batches:
-            for batch in self._show(batches, len(data) - progress.batch, text):
+            for batch in self._show(self._saved_if_damaged(batches), len(data) - progress.batch, text):
                 self._stop_if_asked()
                 ahead.append(self._train_on(batch))
                 if len(ahead) > _STEPS_AHEAD:
@@ -129,6 +129,17 @@ class Run:
         self._report.epoch(evaluation, self._optimization.rate)
         progress.sums = [0.0, 0.0, 0.0]
         self._save(evaluation)
+
+    def _saved_if_damaged(self, batches):
+        """The batches; where one is too damaged, the state before it is saved."""
+        try:
+            yield from batches
+        except DataError as error:
+            if not self._progress.step:
+                raise
+            self._read_meters()
+            path = self._save_newest()
+            raise DataError(f'{error}; saved {path}: continue with --resume {self._folder.path}') from None
 
     def _train_on(self, batch):
         """Queue one step on the devices; returns what is ready when it is done."""

@@ -10,9 +10,10 @@ import mxnet as mx
 
 from .. import devices
 from ..compat.threads import usable_cpus
-from ..data.loaders import TrainingData, check_images
+from ..data.evaluation import check_images
 from ..data.preprocessing import Preprocessing
 from ..data.recordio import RecordFile
+from ..data.training import BadRecords, TrainingData
 from ..errors import EnvironmentProblem, UsageError
 from ..models import get_model, variant
 from .config import TrainConfig
@@ -76,8 +77,10 @@ def prepare(config: TrainConfig) -> Setup:
     val = RecordFile(config.data_val) if config.data_val else None
     for file in (train, val) if val is not None else (train,):
         file.check_labels(config.classes)
-    data = TrainingData(train, config.batch_size * len(ctx), preprocessing, config.augment, config.seed, config.workers)
-    data.check()
+    data = TrainingData(
+        train, config.batch_size * len(ctx), preprocessing, config.augment, config.seed, config.workers,
+        bad=BadRecords(config.max_bad_records),
+    )  # fmt: skip
     if val is not None:
         check_images(val, config.workers)
     return Setup(config, net, ctx, preprocessing, class_names, data, val, Workers(config.kv_store))

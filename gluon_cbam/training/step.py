@@ -6,6 +6,8 @@ from typing import List, NamedTuple
 
 import mxnet as mx
 
+from ..data.preprocessing import Preprocessing
+from ..data.training import Batch, Normalise
 from .config import TrainConfig
 from .loss import SmoothedCrossEntropy
 
@@ -33,17 +35,20 @@ class Step:
         net: hybridized, initialised on every context.
         config: of the loss.
         ctx: the devices.
+        preprocessing: normalises the images, on the devices.
     """
 
-    def __init__(self, net, config: TrainConfig, ctx: List[mx.Context]):
+    def __init__(self, net, config: TrainConfig, ctx: List[mx.Context], preprocessing: Preprocessing):
         self._net, self._ctx = net, ctx
+        self._normalise = Normalise(preprocessing)
+        self._normalise.hybridize(static_alloc=True, static_shape=True)
         self._loss = SmoothedCrossEntropy(config.label_smoothing)
         self._loss.hybridize(static_alloc=True, static_shape=True)
 
-    def __call__(self, batch: mx.io.DataBatch) -> StepResult:
+    def __call__(self, batch: Batch) -> StepResult:
         """Leave gradients, summed over the images of each device."""
-        images = mx.gluon.utils.split_and_load(batch.data[0], self._ctx)
-        labels = mx.gluon.utils.split_and_load(batch.label[0], self._ctx)
+        images = [self._normalise(part) for part in mx.gluon.utils.split_and_load(batch.images, self._ctx)]
+        labels = mx.gluon.utils.split_and_load(batch.labels, self._ctx)
         with mx.autograd.record():
             outputs = [self._net(part) for part in images]
             losses = [self._loss(output, label) for output, label in zip(outputs, labels)]

@@ -4,16 +4,11 @@ import cv2
 import mxnet as mx
 import numpy as np
 import pytest
+from records import photo
 
 from gluon_cbam.data.preprocessing import Preprocessing, decode
 from gluon_cbam.data.recordio import RecordWriter
 from gluon_cbam.errors import DataError, UsageError
-
-
-def photo(height, width, seed=0):
-    """A smooth random picture, as photographs are."""
-    small = np.random.RandomState(seed).randint(0, 256, (6, 6, 3), np.uint8)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 @pytest.mark.parametrize('shape', [(60, 90), (90, 60), (48, 48)])

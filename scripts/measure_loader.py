@@ -1,0 +1,178 @@
+"""How fast training images come, beside what the machine can decode and beside other loaders, on the same file.
+
+Without a file, one is made of 2,000 JPEGs of 500 x 375 pixels (generated textures, about 110 kB each). Every loader
+makes batches of random parts of 224 x 224 pixels, mirrored by chance; the passes of all loaders alternate, so that a
+busy moment of the machine meets all of them. The PyTorch row needs torch and Pillow, and is left out without them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+
+import gluon_cbam  # noqa: F401 (prepares the import of mxnet)
+from gluon_cbam.compat.threads import usable_cpus
+from gluon_cbam.data.augmentation import random_part
+from gluon_cbam.data.preprocessing import Preprocessing
+from gluon_cbam.data.recordio import RecordFile, RecordWriter, index_path
+from gluon_cbam.data.training import TrainingData
+
+import mxnet as mx  # isort: skip
+
+SIZE = 224
+TEXTURES = 200  # different images of the file that is made
+
+
+def texture(rng, height=375, width=500):
+    """Noise of several scales: its JPEG is as large as that of a photograph."""
+    pixels = np.full((height, width, 3), 128, np.float32)
+    for cells, strength in ((6, 60), (24, 50), (96, 30), (375, 18)):
+        noise = rng.standard_normal((cells, cells * 4 // 3, 3)).astype(np.float32)
+        pixels += strength * cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def make(path, images):
+    rng = np.random.default_rng(0)
+    encoded = [cv2.imencode('.jpg', texture(rng), [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes() for _ in range(TEXTURES)]
+    with RecordWriter(path) as writer:
+        for number in range(images):
+            writer.write(number % 10, encoded[number % TEXTURES])
+
+
+def bare_decoding(records, batch, threads):
+    """``cv2.imdecode`` and nothing else, of bytes that are in memory."""
+    images = [np.frombuffer(records[number].image, np.uint8) for number in range(len(records))]
+
+    def decode(first):
+        for image in images[first::threads]:
+            cv2.imdecode(image, cv2.IMREAD_COLOR)
+
+    def one_pass():
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(decode, range(threads)))
+
+    return one_pass
+
+
+def ours(records, batch, threads):
+    data = TrainingData(records, batch, Preprocessing(SIZE), 'imagenet', seed=0, workers=threads)
+
+    def one_pass():
+        for images in data.epoch(0):
+            images.images.wait_to_read()
+
+    return one_pass
+
+
+def mxnets(records, batch, threads):
+    """``ImageRecordIter``, which takes no more threads than half the CPUs less one, but at least one."""
+    reader = mx.io.ImageRecordIter(
+        path_imgrec=str(records.path), path_imgidx=str(index_path(records.path)), data_shape=(3, SIZE, SIZE),
+        batch_size=batch, shuffle=True, preprocess_threads=threads, verbose=False, random_resized_crop=True,
+        min_random_area=0.08, max_random_area=1.0, min_aspect_ratio=3 / 4, max_aspect_ratio=4 / 3, rand_mirror=True,
+    )  # fmt: skip
+
+    def one_pass():
+        reader.reset()
+        for images in reader:
+            images.data[0].wait_to_read()
+
+    return one_pass
+
+
+def pytorchs(records, batch, threads):
+    """A map-style data set that decodes by Pillow, in as many worker processes."""
+    import torch
+    from PIL import Image
+
+    class Images(torch.utils.data.Dataset):
+        def __len__(self):
+            return len(records)
+
+        def __getitem__(self, number):
+            rng = np.random.default_rng(number)
+            image = Image.open(io.BytesIO(records[number].image)).convert('RGB')
+            top, left, height, width = random_part(image.height, image.width, rng)
+            box = (left, top, left + width, top + height)
+            image = image.resize((SIZE, SIZE), Image.BILINEAR, box=box)
+            if rng.random() < 0.5:
+                image = image.transpose(Image.FLIP_LEFT_RIGHT)
+            return torch.from_numpy(np.array(image))
+
+    loader = torch.utils.data.DataLoader(
+        Images(), batch, shuffle=True, num_workers=threads, drop_last=True, persistent_workers=True
+    )
+
+    def one_pass():
+        for _ in loader:
+            pass
+
+    return one_pass
+
+
+LOADERS = {
+    'bare cv2.imdecode': bare_decoding,
+    'gluon_cbam': ours,
+    'mx.io.ImageRecordIter': mxnets,
+    'torch DataLoader, Pillow': pytorchs,
+}
+
+
+def measure(records, batch, threads, repeats):
+    """Images a second of every loader: name -> one number a pass."""
+    passes = {}
+    for name, prepare in LOADERS.items():
+        try:
+            passes[name] = prepare(records, batch, threads)
+        except ImportError as error:
+            print(f'{name}: left out ({error})', file=sys.stderr)
+    rates = {name: [] for name in passes}
+    for number in range(repeats + 1):  # the first pass of each warms up
+        for name, one_pass in passes.items():
+            began = time.perf_counter()
+            one_pass()
+            if number:
+                rates[name].append(len(records) / (time.perf_counter() - began))
+    return rates
+
+
+@click.command()
+@click.argument('file', required=False, type=click.Path(exists=True))
+@click.option('--threads', default=usable_cpus(), show_default=True, help='of each loader')
+@click.option('--images', default=2000, show_default=True, help='of the file that is made')
+@click.option('--batch-size', default=50, show_default=True)
+@click.option('--repeats', default=5, show_default=True, help='passes of each loader')
+@click.option('--json', 'as_json', is_flag=True, help='print one JSON object')
+def main(file, threads, images, batch_size, repeats, as_json):
+    """How fast training images come from FILE, a .rec with its .idx, beside other loaders."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(file or Path(folder) / 'textures.rec')
+        if not file:
+            make(path, images)
+        records = RecordFile(path)
+        rates = measure(records, batch_size, threads, repeats)
+        size = path.stat().st_size / len(records)
+    if as_json:
+        print(json.dumps({'threads': threads, 'images': len(records), 'images_per_second': rates}))
+        return
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    print(f'{len(records)} images of {size / 1000:.0f} kB, {threads} threads, {repeats} passes')
+    print(f'{"":26s} images/s (median)    least     most   of bare decoding')
+    for name, values in rates.items():
+        share = medians[name] / medians['bare cv2.imdecode']
+        print(f'{name:26s} {medians[name]:17.0f} {min(values):8.0f} {max(values):8.0f} {share:18.2f}')
+
+
+if __name__ == '__main__':
+    main()

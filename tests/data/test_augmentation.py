@@ -1,0 +1,110 @@
+"""Augmentation against its definition, and against MXNet's reader where nothing is left to chance."""
+
+import math
+
+import cv2
+import mxnet as mx
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+from gluon_cbam.data.augmentation import augment, random_part
+from gluon_cbam.data.preprocessing import Preprocessing
+
+DRAWS = 2000
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def halves():
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:, :8] = 255
+    return pixels
+
+
+def test_random_parts_follow_the_definition():
+    """On a large square image every try fits but for the largest: area uniform, the log of the aspect uniform."""
+    random, size = rng(), 10_000
+    parts = np.array([random_part(size, size, random) for _ in range(DRAWS)])
+    top, left, height, width = parts.T
+    assert (top >= 0).all()
+    assert (left >= 0).all()
+    assert (top + height <= size).all()
+    assert (left + width <= size).all()
+    area, aspect = height * width / size**2, width / height
+    assert 0.079 < area.min() < 0.1
+    assert area.max() > 0.95
+    assert 0.749 < aspect.min() < 0.76
+    assert 1.32 < aspect.max() < 1.334
+    small = area < 0.7  # these always fit
+    assert kstest(area[small], 'uniform', (0.08, 0.62)).pvalue > 1e-3
+    logs = np.log(aspect[small]) / math.log(4 / 3)
+    assert kstest(logs, 'uniform', (-1, 2)).pvalue > 1e-3
+    for offset, length in ((top, height), (left, width)):
+        assert kstest(offset[small] / (size - length[small]), 'uniform').pvalue > 1e-3
+
+
+@pytest.mark.parametrize(('shape', 'part'), [((10, 1000), (10, 13)), ((1000, 10), (13, 10)), ((1, 1), (1, 1))])
+def test_what_fits_no_part_is_cropped_in_its_centre(shape, part):
+    top, left, height, width = random_part(*shape, rng())
+    assert (height, width) == part
+    assert (top, left) == ((shape[0] - part[0]) // 2, (shape[1] - part[1]) // 2)
+
+
+@pytest.mark.parametrize(('name', 'expected'), [('none', 0), ('shift', 0), ('cifar', 0.5)])
+def test_mirrored(name, expected):
+    random, preprocessing = rng(), Preprocessing(16, 1.0)
+    images = [augment(name, halves(), preprocessing, random) for _ in range(400)]
+    mirrored = np.mean([image[8, 11, 0] > image[8, 4, 0] for image in images])
+    assert mirrored == pytest.approx(expected, abs=0.1 if expected else 0)
+
+
+def test_imagenet_mirrors_half():
+    """A gradient from left to right is rising in every part of it."""
+    pixels = np.tile(np.arange(0, 200, 2, dtype=np.uint8)[None, :, None], (80, 1, 3))
+    random, preprocessing = rng(), Preprocessing(16, 1.0)
+    images = [augment('imagenet', pixels, preprocessing, random) for _ in range(400)]
+    assert np.mean([image[8, 0, 0] > image[8, 15, 0] for image in images]) == pytest.approx(0.5, abs=0.1)
+
+
+def test_shifts_reach_an_eighth_and_every_place_alike():
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[8, 8] = 255
+    random, preprocessing = rng(), Preprocessing(16, 1.0)
+    places = [np.argwhere(augment('shift', pixels, preprocessing, random)[..., 0])[0] for _ in range(DRAWS)]
+    found, counts = np.unique(np.array(places), axis=0, return_counts=True)
+    assert found.min() == 6
+    assert found.max() == 10
+    assert len(found) == 25
+    assert counts.min() > 0.5 * DRAWS / 25
+
+
+def test_none_is_what_mxnet_makes_of_it():
+    """Resize and crop by MXNet's image functions, within the rounding of the two OpenCVs."""
+    pixels = cv2.resize(rng().integers(0, 256, (6, 6, 3), np.uint8), (56, 40), interpolation=cv2.INTER_CUBIC)
+    resized = mx.image.resize_short(mx.nd.array(pixels, dtype='uint8'), 37, interp=1)
+    theirs = mx.image.center_crop(resized, (32, 32))[0].asnumpy().astype(int)
+    ours = augment('none', pixels, Preprocessing(32, 32 / 37), rng())
+    assert ours.dtype == np.uint8
+    assert np.abs(ours - theirs).max() <= 1
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_colours_by_hand(seed):
+    """The one affine map against the four steps of GluonCV's transforms, one after the other, without clipping."""
+    pixels = rng(seed).integers(90, 140, (16, 16, 3), np.uint8)
+    preprocessing = Preprocessing(16, 1.0)
+    random = rng(seed)
+    geometry = augment('imagenet', pixels, preprocessing, random).astype(float)
+    brightness, contrast, saturation = (0.6 + 0.8 * random.random() for _ in range(3))
+    weights = random.normal(0, 0.1, 3)
+    luma = np.array([0.299, 0.587, 0.114])
+    expected = brightness * geometry
+    expected = contrast * expected + (1 - contrast) * (expected @ luma).mean()
+    expected = saturation * expected + (1 - saturation) * (expected @ luma)[..., None]
+    vectors = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
+    expected += vectors @ (weights * [55.46, 4.794, 1.148])
+    ours = augment('imagenet_color', pixels, preprocessing, rng(seed))
+    assert np.abs(ours - np.clip(expected, 0, 255)).max() <= 1  # of 255: OpenCV computes in fixed point
