@@ -38,7 +38,8 @@ def train(config: TrainConfig, progress: Optional[Callable] = None) -> Dict[str,
 
     Args:
         config: the settings.
-        progress: wraps the steps of an epoch, (batches, how many, description), to show how far it is.
+        progress: wraps the steps of an epoch, (batches, how many, description), to show how far it is. Its method
+            ``say``, if it has one, gets the latest readings as a text.
 
     Returns:
         The summary: ``output``, ``epochs``, ``steps``, ``best`` (``epoch``, ``top1``; None without validation data),
@@ -54,7 +55,7 @@ def train(config: TrainConfig, progress: Optional[Callable] = None) -> Dict[str,
     setup = prepare(config)
     folder = open_folder(setup.config)
     with folder.logging_to_file(_log), Interrupts() as interrupts:
-        return Run(setup, folder, interrupts, progress or (lambda batches, total, text: batches)).fit()
+        return Run(setup, folder, interrupts, progress).fit()
 
 
 class Run:
@@ -67,16 +68,16 @@ class Run:
         progress: as of :func:`train`.
     """
 
-    def __init__(self, setup: Setup, folder: RunFolder, interrupts: Interrupts, progress: Callable):
+    def __init__(self, setup: Setup, folder: RunFolder, interrupts: Interrupts, progress: Optional[Callable] = None):
         self._setup, self._config, self._folder = setup, setup.config, folder
-        self._interrupts, self._show = interrupts, progress
+        self._interrupts = interrupts
         self._progress = Progress(images_per_step=setup.data.batch_size)
         self._meters = Meters(setup.workers)
         self._build()
         state = folder.checkpoints.newest()
         if state:
             self._continue(state)
-        self._report = Reporter(folder, setup, self._progress)
+        self._report = Reporter(folder, setup, self._progress, progress)
 
     def _build(self) -> None:
         """The network, and what trains it."""
@@ -112,11 +113,9 @@ class Run:
     def _epoch(self) -> None:
         """One epoch, or what is left of it: steps, validation, checkpoint, log."""
         progress, data = self._progress, self._setup.data
-        text = f'epoch {progress.epoch + 1}/{self._config.epochs}'
         ahead = deque()
-        self._report.begin_interval()
         with closing(data.epoch(progress.epoch, progress.batch)) as batches:
-            for batch in self._show(batches, len(data) - progress.batch, text):
+            for batch in self._report.steps(batches):
                 self._stop_if_asked()
                 ahead.append(self._train_on(batch))
                 if len(ahead) > _STEPS_AHEAD:
