@@ -190,11 +190,11 @@ def common_options(function):
     return run
 
 
-def progress_bar(items, total, text=''):
+def progress_bar(items, total, text='', **look):
     """A progress line on a terminal."""
     from tqdm import tqdm
 
-    return tqdm(items, total=total, desc=text, leave=False, disable=not sys.stderr.isatty(), file=sys.stderr)
+    return tqdm(items, total=total, desc=text, leave=False, disable=not sys.stderr.isatty(), file=sys.stderr, **look)
 
 
 @contextmanager
@@ -216,9 +216,8 @@ class ProgressLine:
     """The progress of a training run on a terminal, with the latest readings. See :func:`.training.run.train`."""
 
     def __call__(self, items, total, text):
-        self._bar = progress_bar(items, total, text)
-        self._bar.bar_format = '{desc} |{bar}| {n_fmt}/{total_fmt}'
-        self._bar.dynamic_ncols = True
+        look = {'dynamic_ncols': True, 'bar_format': '{desc} |{bar}| {n_fmt}/{total_fmt}'}
+        self._bar = progress_bar(items, total, text, **look)
         return self._bar
 
     def say(self, text: str) -> None:

@@ -114,8 +114,8 @@ def read_metrics(folder: PathLike) -> List[Dict[str, Any]]:
     return records
 
 
-def open_folder(config: TrainConfig) -> RunFolder:
-    """The run folder of a configuration.
+def check_folder(config: TrainConfig) -> Path:
+    """The path of the run folder of a configuration; nothing is made.
 
     Raises:
         UsageError: it holds a run and ``resume`` is not set; or there is nothing to resume; or a lasting setting is not
@@ -133,12 +133,15 @@ def open_folder(config: TrainConfig) -> RunFolder:
             )
     if there and config.resume is None:
         raise UsageError(f'{str(path)!r} holds a run: continue it with --resume auto, or give another --output')
-    folder = RunFolder(path)
-    if there:
-        changed = config.differences(read_config(path))
-        if changed:
-            raise UsageError(f'the run in {str(path)!r} was started otherwise: {", ".join(changed)}')
-    return folder
+    changed = config.differences(read_config(path)) if there else []
+    if changed:
+        raise UsageError(f'the run in {str(path)!r} was started otherwise: {", ".join(changed)}')
+    return path
+
+
+def open_folder(config: TrainConfig) -> RunFolder:
+    """The run folder of a configuration, made if it does not exist; errors as of :func:`check_folder`."""
+    return RunFolder(check_folder(config))
 
 
 def run_path(resume: Optional[str], output: Optional[str], network: Optional[str]) -> Optional[Path]:

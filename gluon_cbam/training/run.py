@@ -17,15 +17,13 @@ from ..errors import Interrupted, RunError, UsageError
 from ..evaluation import Evaluation, evaluate
 from .checkpoints import State
 from .config import TrainConfig
+from .engine import Engine
 from .folder import RunFolder, open_folder
 from .interrupts import Interrupts
 from .meters import Meters
-from .optimization import Optimization
 from .progress import Progress
 from .reporting import Reporter
-from .schedule import schedule
 from .setup import Setup, prepare
-from .step import Step
 
 _log = logging.getLogger('gluon_cbam.training')
 _STEPS_AHEAD = 4  # steps that may wait for the devices; without a bound, their input batches would fill the memory
@@ -73,22 +71,12 @@ class Run:
         self._interrupts = interrupts
         self._progress = Progress(images_per_step=setup.data.batch_size)
         self._meters = Meters(setup.workers)
-        self._build()
+        self._engine = Engine(setup)
+        self._net, self._optimization = self._engine.net, self._engine.optimization
         state = folder.checkpoints.newest()
         if state:
             self._continue(state)
         self._report = Reporter(folder, setup, self._progress, progress)
-
-    def _build(self) -> None:
-        """The network, and what trains it."""
-        config, setup = self._config, self._setup
-        mx.random.seed(config.seed)
-        self._net = setup.net
-        self._net.initialize(ctx=setup.ctx)
-        self._net.hybridize(static_alloc=True, static_shape=True)
-        self._step = Step(self._net, config, setup.ctx)
-        rate = schedule(config, len(setup.data))
-        self._optimization = Optimization(self._net, config, setup.ctx, setup.workers, rate, setup.data.batch_size)
 
     def _continue(self, state: State) -> None:
         progress = Progress(**state.progress)
@@ -131,8 +119,7 @@ class Run:
 
     def _train_on(self, batch):
         """Queue one step on the devices; returns what is ready when it is done."""
-        result = self._step(batch)
-        self._optimization.update(self._progress.step)
+        result = self._engine.train_on(batch, self._progress.step)
         self._meters.add(result)
         self._progress.step += 1
         self._progress.batch += 1
