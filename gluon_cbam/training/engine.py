@@ -29,8 +29,8 @@ class Engine:
         self.net.initialize(ctx=setup.ctx)
         self.net.hybridize(static_alloc=True, static_shape=True)
         self._step = Step(self.net, config, setup.ctx)
-        self.rate = schedule(config, len(setup.data))
-        self.optimization = Optimization(self.net, config, setup.ctx, setup.workers, self.rate, setup.data.batch_size)
+        self.rate = schedule(config, setup.steps_per_epoch)
+        self.optimization = Optimization(self.net, config, setup.ctx, setup.workers, self.rate, setup.images_per_step)
 
     def train_on(self, batch: mx.io.DataBatch, step: int) -> StepResult:
         """Queue one step on the devices; returns what is ready when it is done."""

@@ -111,13 +111,13 @@ def rehearse(config: TrainConfig) -> Rehearsal:
         OSError: the disk is too small for the checkpoints.
     """
     setup = prepare(config)
-    config, steps = setup.config, setup.config.epochs * len(setup.data)
+    config, steps = setup.config, setup.config.epochs * setup.steps_per_epoch
     output = check_folder(config)
     engine = Engine(setup)
     with closing(setup.data.epoch(0)) as batches:
         batch, load_seconds = _load(batches)
-        loss, _ = _timed_step(engine, batch, 0, setup.data.batch_size)
-        _, step_seconds = _timed_step(engine, batch, 1, setup.data.batch_size)
+        loss, _ = _timed_step(engine, batch, 0, setup.images_per_step)
+        _, step_seconds = _timed_step(engine, batch, 1, setup.images_per_step)
     both = max if any(context.device_type == 'gpu' for context in setup.ctx) else lambda *parts: sum(parts)
     needed, free = _checkpoint_bytes(engine), shutil.disk_usage(_existing(output)).free
     if needed > free:
@@ -128,11 +128,11 @@ def rehearse(config: TrainConfig) -> Rehearsal:
         output=str(output),
         devices=[str(context) for context in setup.ctx],
         batch_size=config.batch_size,
-        images_per_step=setup.data.batch_size,
-        steps_per_epoch=len(setup.data),
+        images_per_step=setup.images_per_step,
+        steps_per_epoch=setup.steps_per_epoch,
         epochs=config.epochs,
         steps=steps,
-        learning_rates=_rates(engine.rate, config.epochs, len(setup.data)),
+        learning_rates=_rates(engine.rate, config.epochs, setup.steps_per_epoch),
         loss=loss,
         step_seconds=step_seconds,
         load_seconds=load_seconds,

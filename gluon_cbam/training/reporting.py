@@ -31,7 +31,7 @@ class Reporter:
         self._folder, self._setup, self._progress, self._display = folder, setup, progress, display
         self._config: TrainConfig = setup.config
         self._seconds_before = progress.seconds
-        self._clock = Clock(len(setup.data) * self._config.epochs, self._config.epochs)
+        self._clock = Clock(setup.steps_per_epoch * self._config.epochs, self._config.epochs)
         self._events = Events(folder.path / 'tensorboard', progress.step) if self._config.tensorboard else None
 
     def introduce(self) -> None:
@@ -44,7 +44,8 @@ class Reporter:
         )  # fmt: skip
         _log.info(
             '%s: %d images a device, %d a step, %d steps an epoch, %d epochs',
-            ', '.join(map(str, setup.ctx)), config.batch_size, setup.data.batch_size, len(setup.data), config.epochs,
+            ', '.join(map(str, setup.ctx)), config.batch_size, setup.images_per_step, setup.steps_per_epoch,
+            config.epochs,
         )  # fmt: skip
         if progress.step:
             _log.info('continues at epoch %d, step %d', progress.epoch + 1, progress.step)
@@ -55,7 +56,7 @@ class Reporter:
         batches = self._clock.epoch(batches)
         if self._display is None:
             return batches
-        left = len(self._setup.data) - progress.batch
+        left = self._setup.steps_per_epoch - progress.batch
         return self._display(batches, left, f'epoch {progress.epoch + 1}/{self._config.epochs}')
 
     def interval(self, reading: Reading, rate: float) -> None:
@@ -72,7 +73,7 @@ class Reporter:
         self._add({
             'kind': 'interval',
             'epoch': progress.epoch + 1,
-            'epochs_done': round(progress.epoch + progress.batch / len(self._setup.data), 4),
+            'epochs_done': round(progress.epoch + progress.batch / self._setup.steps_per_epoch, 4),
             'step': progress.step,
             'loss': float(reading.losses.sum() / images),
             'top1': float(reading.hits.sum() / images),

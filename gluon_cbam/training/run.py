@@ -69,7 +69,7 @@ class Run:
     def __init__(self, setup: Setup, folder: RunFolder, interrupts: Interrupts, progress: Optional[Callable] = None):
         self._setup, self._config, self._folder = setup, setup.config, folder
         self._interrupts = interrupts
-        self._progress = Progress(images_per_step=setup.data.batch_size)
+        self._progress = Progress(images_per_step=setup.images_per_step)
         self._meters = Meters(setup.workers)
         self._engine = Engine(setup)
         self._net, self._optimization = self._engine.net, self._engine.optimization
@@ -80,10 +80,10 @@ class Run:
 
     def _continue(self, state: State) -> None:
         progress = Progress(**state.progress)
-        if progress.images_per_step != self._setup.data.batch_size:
+        if progress.images_per_step != self._setup.images_per_step:
             raise UsageError(
                 f'the run to resume takes {progress.images_per_step} images a step over all devices, now it would be '
-                f'{self._setup.data.batch_size}: change --batch-size with the number of devices'
+                f'{self._setup.images_per_step}: change --batch-size with the number of devices'
             )
         self._folder.checkpoints.restore(state, self._net, self._optimization.trainer)
         self._folder.forget_after(progress.step)

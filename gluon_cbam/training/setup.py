@@ -46,6 +46,16 @@ class Setup:
     val: Optional[RecordFile]
     workers: Workers
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates an epoch."""
+        return len(self.data)
+
+    @property
+    def images_per_step(self) -> int:
+        """Images an update, over all devices."""
+        return self.data.batch_size
+
 
 def prepare(config: TrainConfig) -> Setup:
     """Check a configuration against files and devices, and fill in what it leaves open.

@@ -122,7 +122,7 @@ def test_the_line_on_a_terminal(settings, tmp_path):
     arguments = [
         'train', *(part for name, value in settings.items() for part in (f'--{name.replace("_", "-")}', value))
     ]  # fmt: skip
-    lines = on_a_terminal([*arguments, '--epochs', 2, '--batch-size', 128], 100).replace('\r', '\n').splitlines()
+    lines = on_a_terminal([*arguments, '--batch-size', 128, '--log-interval', 1], 100).replace('\r', '\n').splitlines()
     readings = [line for line in lines if 'ETA' in line]
     assert readings
     for line in readings:
