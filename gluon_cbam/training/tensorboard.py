@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, Dict
 
@@ -29,7 +30,9 @@ class Events:
     def __init__(self, folder: Path, step: int):
         from tensorboardX import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder), purge_step=step + 1 if folder.exists() else None)
+        purge_step = step + 1 if folder.exists() else None
+        # tensorboardX names a file by the second, and would write over that of a session which began in the same one
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step, filename_suffix=f'.{time.time_ns()}')
 
     def add(self, record: Dict[str, Any]) -> None:
         """Write a line of ``metrics.jsonl``."""
