@@ -67,7 +67,7 @@ class Reporter:
             rate: the learning rate of the last of them.
         """
         progress, images = self._progress, self._progress.images_per_step * len(reading.losses)
-        interval = self._clock.interval(len(reading.losses))
+        interval = self._clock.interval()
         remaining = self._clock.remaining(progress.step, progress.epoch)
         progress.seconds = self._seconds_before + self._clock.seconds
         self._add({
@@ -78,9 +78,9 @@ class Reporter:
             'loss': float(reading.losses.sum() / images),
             'top1': float(reading.hits.sum() / images),
             'lr': rate,
-            'images_per_second': round(images / interval.seconds, 2),
+            'images_per_second': round(progress.images_per_step * interval.steps / interval.seconds, 2),
             'data_wait': round(interval.waited, 4),
-            'eta_seconds': round(remaining, 1),
+            'eta_seconds': None if remaining is None else round(remaining, 1),
             'seconds': round(progress.seconds, 2),
         })  # fmt: skip
 
