@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import Field, field
+from dataclasses import MISSING, Field, field
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from ..errors import UsageError, closest
@@ -57,7 +57,7 @@ def flag(name: str) -> str:
 
 def default_of(entry: Field) -> Any:
     """The default of a setting."""
-    return entry.default_factory() if entry.metadata['kind'] in (dict, list) else entry.default
+    return entry.default if entry.default_factory is MISSING else entry.default_factory()
 
 
 def _text(value: Any) -> str:
