@@ -7,6 +7,9 @@ import cv2
 import pytest
 import yaml
 from checks import assert_one_line
+from click.testing import CliRunner
+
+from cli import cli
 
 
 def write_run(folder, scores, epochs=3, recipe=None, summary=None, old=True, cut=False):
@@ -62,8 +65,8 @@ def test_the_table(cbam, runs):
                                 'finished']  # fmt: skip
 
 
-def test_the_picture(cbam, runs, tmp_path):
-    assert cbam('runs', runs, '--plot', tmp_path / 'runs.png').returncode == 0
+def test_the_picture(runs, tmp_path):
+    assert CliRunner().invoke(cli, ['runs', str(runs), '--plot', str(tmp_path / 'runs.png')]).exit_code == 0
     picture = cv2.imread(str(tmp_path / 'runs.png'))
     assert picture.shape[1] > 1000
     colours = {tuple(pixel) for pixel in picture.reshape(-1, 3)}

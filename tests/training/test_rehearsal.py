@@ -6,7 +6,9 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from cli import cli
 from gluon_cbam import get_model
 from gluon_cbam.errors import UsageError
 from gluon_cbam.training import TrainConfig, rehearsal
@@ -44,9 +46,12 @@ def test_what_it_says(settings, tmp_path):
     assert '0.1 from epoch 1, 0.01 from epoch 31' in report.as_text()
 
 
-def test_it_writes_nothing(settings, cbam, digits, tmp_path):
+def test_it_writes_nothing(settings, digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     before = files(digits)
-    assert json.loads(cbam('train', *flags(settings), '--json', cwd=tmp_path).stdout)['steps'] == 440
+    result = CliRunner().invoke(cli, ['train', *map(str, flags(settings)), '--json'])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)['steps'] == 440
     assert files(digits) == before
     assert list(tmp_path.iterdir()) == []
 
