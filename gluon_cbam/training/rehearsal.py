@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import shutil
 import time
@@ -13,6 +14,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 import mxnet as mx
 
+from ..errors import RunError
 from .checkpoints import optimizer_arrays
 from .clock import duration
 from .config import TrainConfig
@@ -118,6 +120,8 @@ def rehearse(config: TrainConfig) -> Rehearsal:
         batch, load_seconds = _load(batches)
         loss, _ = _timed_step(engine, batch, 0, setup.images_per_step)
         _, step_seconds = _timed_step(engine, batch, 1, setup.images_per_step)
+    if not math.isfinite(loss):
+        raise RunError(f'the loss of the first step is {loss:g}: look at the data, or take other settings')
     both = max if any(context.device_type == 'gpu' for context in setup.ctx) else lambda *parts: sum(parts)
     needed, free = _checkpoint_bytes(engine), shutil.disk_usage(_existing(output)).free
     if needed > free:
