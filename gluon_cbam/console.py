@@ -8,13 +8,13 @@ import logging
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import fields
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import click
 
 from .errors import UsageError
-from .training.config import TrainConfig
+from .training.config import SETTINGS
+from .training.settings import flag
 
 
 class Group(click.Group):
@@ -66,18 +66,35 @@ def _report(error: Exception) -> int:
     return code
 
 
-class _Option(click.Option):
-    """An option with further flags that the help does not show."""
+class Option(click.Option):
+    """An option with further flags that the help does not show, in a section of it."""
 
-    def __init__(self, declarations, hidden_flags=(), **attributes):
+    def __init__(self, declarations, hidden_flags=(), section=None, **attributes):
         super().__init__([*declarations, *hidden_flags], **attributes)
-        self._hidden_flags = hidden_flags
+        self._hidden_flags, self.section = hidden_flags, section
 
     def get_help_record(self, ctx):
         shown, self.opts = self.opts, [flag for flag in self.opts if flag not in self._hidden_flags]
         record = super().get_help_record(ctx)
         self.opts = shown
+        if record and self.secondary_opts:
+            record = (f'--[no-]{min(self.opts[0], self.secondary_opts[0], key=len)[2:]}', record[1])
         return record
+
+
+class SectionedCommand(click.Command):
+    """A command whose help groups the options by their sections."""
+
+    def format_options(self, ctx, formatter):
+        sections: Dict[str, list] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record:
+                sections.setdefault(getattr(parameter, 'section', None) or 'Other options', []).append(record)
+        width = max(len(names) for records in sections.values() for names, _ in records)
+        for title, records in sections.items():
+            with formatter.section(title):  # one width, so that the columns of all sections stand below each other
+                formatter.write_dl([(names.ljust(width), text) for names, text in records], col_max=width)
 
 
 def _key_values(ctx, param, pairs) -> Dict[str, Any]:
@@ -99,29 +116,49 @@ def _numbers(ctx, param, text: str) -> List[float]:
         raise UsageError(f'{param.opts[0]} takes numbers separated by commas, got {text!r}') from None
 
 
-def _setting(entry) -> click.Option:
+def _joined(entry) -> str:
+    return ','.join(f'{value:g}' for value in entry.default_factory())
+
+
+# kind of a setting -> attributes of its option
+_KINDS = {
+    str: lambda entry: {'type': str, 'default': entry.default},
+    int: lambda entry: {'type': int, 'default': entry.default, 'metavar': 'N'},
+    float: lambda entry: {'type': float, 'default': entry.default, 'metavar': 'X'},
+    bool: lambda entry: {'default': entry.default},
+    dict: lambda entry: {'multiple': True, 'callback': _key_values, 'metavar': 'KEY=VALUE'},
+    list: lambda entry: {'default': _joined(entry), 'callback': _numbers, 'metavar': 'X,X,...'},
+}
+
+
+def _setting(entry, section: Optional[str]) -> click.Option:
     """The option of a field of TrainConfig."""
-    about, kind = entry.metadata, entry.metadata['kind']
-    flags = about['flags'] or ('--' + entry.name.replace('_', '-'),)
-    extra = {'type': kind, 'default': entry.default}
-    if kind is dict:
-        extra = {'multiple': True, 'callback': _key_values, 'metavar': 'KEY=VALUE'}
-    elif kind is list:
-        default = ','.join(f'{value:g}' for value in entry.default_factory())
-        extra = {'default': default, 'callback': _numbers, 'metavar': 'N,N,...'}
-    shown = extra.get('default') is not None
-    return _Option([entry.name, *flags], about['hidden'], help=about['help'], show_default=shown, **extra)
+    about, attributes = entry.metadata, _KINDS[entry.metadata['kind']](entry)
+    default = attributes.get('default')
+    attributes['show_default'] = default is not None and default is not False
+    flags = about['flags'] or (flag(entry.name),)
+    if about['kind'] is bool:
+        on = flags[0][2:]
+        flags = (f'--{on}/--{on[3:] if on.startswith("no-") else "no-" + on}', *flags[1:])
+    return Option([entry.name, *flags], about['hidden'], section, help=about['help'], **attributes)
 
 
-_SETTINGS = {entry.name: entry for entry in fields(TrainConfig)}
+def _sections() -> Dict[str, str]:
+    """The section of each setting."""
+    sections, section = {}, None
+    for name, entry in SETTINGS.items():
+        section = entry.metadata['section'] or section
+        sections[name] = section
+    return sections
 
 
 def settings_options(*names: str):
     """A decorator that adds options of TrainConfig, all without names."""
+    sections = _sections()
 
     def add(function):
-        for name in reversed(names or tuple(_SETTINGS)):
-            function.__dict__.setdefault('__click_params__', []).append(_setting(_SETTINGS[name]))
+        for name in reversed(names or tuple(SETTINGS)):
+            function.__dict__.setdefault('__click_params__', []).append(_setting(SETTINGS[name], sections[name]))
         return function
 
     return add
@@ -153,11 +190,11 @@ def common_options(function):
     return run
 
 
-def progress_bar(items, total, text=''):
+def progress_bar(items, total, text='', **look):
     """A progress line on a terminal."""
     from tqdm import tqdm
 
-    return tqdm(items, total=total, desc=text, leave=False, disable=not sys.stderr.isatty(), file=sys.stderr)
+    return tqdm(items, total=total, desc=text, leave=False, disable=not sys.stderr.isatty(), file=sys.stderr, **look)
 
 
 @contextmanager
@@ -173,6 +210,19 @@ def byte_progress(text: str):
             line.update(done - line.n)
 
         yield show
+
+
+class ProgressLine:
+    """The progress of a training run on a terminal, with the latest readings. See :func:`.training.run.train`."""
+
+    def __call__(self, items, total, text):
+        look = {'dynamic_ncols': True, 'bar_format': '{desc} |{bar}| {n_fmt}/{total_fmt}'}
+        self._bar = progress_bar(items, total, text, **look)
+        return self._bar
+
+    def say(self, text: str) -> None:
+        """Show a text in front of the bar from now on."""
+        self._bar.set_description_str(text, refresh=False)
 
 
 class _Talk(logging.Handler):

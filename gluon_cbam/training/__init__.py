@@ -1,11 +1,11 @@
-"""Training: ``config`` says what, ``run`` does it, ``folder`` and ``checkpoints`` keep what comes of it.
+"""Training: ``config`` says what, ``layers`` from where, ``run`` does it, ``folder`` and ``checkpoints`` keep the rest.
 
 ``config`` imports neither mxnet nor numpy, so that the command line can be built from it.
 """
 
 from .config import TrainConfig
 
-__all__ = ['TrainConfig', 'resumed_settings', 'train']
+__all__ = ['TrainConfig', 'resolve', 'train']
 
 
 def train(config, **options):
@@ -15,8 +15,8 @@ def train(config, **options):
     return run(config, **options)
 
 
-def resumed_settings(given):
-    """The settings of a run to continue, under those given now: see :func:`.folder.resumed_settings`."""
-    from .folder import resumed_settings as settings
+def resolve(given, config_file=None):
+    """Settings from a recipe, a file, the run to continue and those given: see :func:`.layers.resolve`."""
+    from .layers import resolve as layered
 
-    return settings(given)
+    return layered(given, config_file)

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Dict, List, Optional
 
 from ..errors import UsageError
-from .settings import check, flag, setting
+from . import recipes
+from .settings import checked, flag, setting
 
 _KV_STORES = ('local', 'device', 'nccl')
 _DISTRIBUTED = ('dist_sync', 'dist_device_sync', 'dist_async')
@@ -16,55 +17,20 @@ _DISTRIBUTED = ('dist_sync', 'dist_device_sync', 'dist_async')
 class TrainConfig:
     """Settings of a training run; the help of each is in its field's metadata.
 
+    ``recipe`` says where settings came from: :func:`gluon_cbam.training.resolve` reads it.
+
     Example:
         >>> TrainConfig(network='cbamnet_tiny', data_train='train.rec', epochs=3).check()
     """
 
-    network: str = setting(None, 'name of the network: see cbam models list', hidden=('--model',), lasting=True)
-    data_train: str = setting(None, 'training images, a .rec file with its .idx', hidden=('--rec-train',))
+    # a section of the help begins where a setting names it
+    recipe: Optional[str] = setting(
+        None, f'settings to start from: {", ".join(recipes.names())}, or a file', section='Where settings come from'
+    )
+    data_train: str = setting(
+        None, 'training images, a .rec file with its .idx', hidden=('--rec-train',), section='Data'
+    )
     data_val: Optional[str] = setting(None, 'validation images, a .rec file with its .idx', hidden=('--rec-val',))
-    output: Optional[str] = setting(None, 'folder of the run  [runs/NETWORK]', hidden=('--save-dir',))
-    gpus: Optional[str] = setting(None, 'GPUs: 0-7, 0,2-3 or all  [the CPU]')
-    cpus: Optional[int] = setting(None, 'CPU contexts, to try data parallelism without GPUs', kind=int)
-    kv_store: str = setting('device', 'how devices add their gradients', choices=_KV_STORES, hidden=('--kvstore',))
-    classes: Optional[int] = setting(
-        None,
-        'number of classes  [lines of classes.txt beside the training data, else 1000]',
-        kind=int,
-        least=1,
-        hidden=('--num-classes',),
-        lasting=True,
-    )
-    image_size: Optional[int] = setting(
-        None, "height and width in pixels  [the network's]", kind=int, least=1, hidden=('--input-size',), lasting=True
-    )
-    crop_ratio: Optional[float] = setting(
-        None, "image size over the short side before validation's crop  [the network's]", kind=float, lasting=True
-    )
-    augment: Optional[str] = setting(
-        None, "imagenet, imagenet_color, cifar, shift or none  [the network's]", lasting=True
-    )
-    option: Dict[str, Any] = setting(
-        (), 'an option of the network, KEY=VALUE; repeat for more', kind=dict, lasting=True
-    )
-    batch_size: int = setting(32, 'images a device and step', '-b', '--batch-size', kind=int, least=1)
-    epochs: int = setting(100, 'passes over the training data', kind=int, least=1, hidden=('--num-epochs',))
-    optimizer: str = setting('sgd', 'how weights are updated', choices=('sgd', 'nag'), lasting=True)
-    lr: float = setting(0.1, 'learning rate', kind=float, least=0)
-    momentum: float = setting(0.9, 'momentum', kind=float, least=0, below=1, hidden=('--mom',), lasting=True)
-    wd: float = setting(1e-4, 'weight decay, on every parameter', kind=float, least=0)
-    lr_mode: str = setting('step', 'how the rate falls', choices=('step', 'cosine'))
-    lr_step_epochs: List[float] = setting(
-        (30, 60, 90), 'epochs at which lr-mode step multiplies the rate', kind=list, hidden=('--lr-decay-epoch',)
-    )
-    lr_decay: float = setting(0.1, 'factor of lr-mode step', kind=float, least=0, hidden=('--lr-factor',))
-    warmup_epochs: float = setting(0, 'epochs in which the rate grows from 0', kind=float, least=0)
-    label_smoothing: float = setting(
-        0.0, 'share of the label that is spread over all classes', kind=float, least=0, below=1
-    )
-    seed: int = setting(
-        0, 'of the initial weights, the order and the augmentation', kind=int, least=0, below=2**31, lasting=True
-    )
     workers: Optional[int] = setting(
         None,
         'threads that decode images  [the CPUs]',
@@ -77,8 +43,76 @@ class TrainConfig:
     max_bad_records: int = setting(
         0, 'damaged training images to skip, counted and logged; one more ends the run', kind=int, least=0
     )
+    network: str = setting(
+        None, 'name of the network: see cbam models list', hidden=('--model',), lasting=True, section='Network'
+    )
+    classes: Optional[int] = setting(
+        None,
+        'number of classes  [lines of classes.txt beside the training data, else 1000]',
+        kind=int,
+        least=1,
+        hidden=('--num-classes',),
+        lasting=True,
+    )
+    option: Dict[str, Any] = setting((), 'an option of the network; repeat for more', kind=dict, lasting=True)
+    gpus: Optional[str] = setting(None, 'GPUs: 0-7, 0,2-3 or all  [the CPU]', section='Devices')
+    cpus: Optional[int] = setting(None, 'CPU contexts, to try data parallelism without GPUs', kind=int)
+    kv_store: str = setting('device', 'how devices add their gradients', choices=_KV_STORES, hidden=('--kvstore',))
+    batch_size: int = setting(
+        32, 'images a device and step', '-b', '--batch-size', kind=int, least=1, section='Optimisation'
+    )
+    total_batch_size: Optional[int] = setting(
+        None,
+        'images a step over all devices, instead of --batch-size',
+        kind=int,
+        least=1,
+        instead_of='batch_size',
+    )
+    epochs: int = setting(100, 'passes over the training data', kind=int, least=1, hidden=('--num-epochs',))
+    optimizer: str = setting('sgd', 'how weights are updated', choices=('sgd', 'nag'), lasting=True)
+    lr: float = setting(0.1, 'learning rate, exactly', kind=float, least=0)
+    lr_base: Optional[float] = setting(
+        None,
+        'learning rate for 256 images a step, instead of --lr: scaled by the images of a step / 256',
+        kind=float,
+        least=0,
+        instead_of='lr',
+    )
+    momentum: float = setting(0.9, 'momentum', kind=float, least=0, below=1, hidden=('--mom',), lasting=True)
+    wd: float = setting(1e-4, 'weight decay, on every parameter', kind=float, least=0)
+    lr_mode: str = setting('step', 'how the rate falls', choices=('step', 'cosine'), section='Schedule')
+    lr_step_epochs: List[float] = setting(
+        (30, 60, 90), 'epochs at which lr-mode step multiplies the rate', kind=list, hidden=('--lr-decay-epoch',)
+    )
+    lr_decay: float = setting(0.1, 'factor of lr-mode step', kind=float, least=0, hidden=('--lr-factor',))
+    warmup_epochs: float = setting(0, 'epochs in which the rate grows from 0', kind=float, least=0)
+    image_size: Optional[int] = setting(
+        None,
+        "height and width in pixels  [the network's]",
+        kind=int,
+        least=1,
+        hidden=('--input-size',),
+        lasting=True,
+        section='Images and labels',
+    )
+    crop_ratio: Optional[float] = setting(
+        None, "image size over the short side before validation's crop  [the network's]", kind=float, lasting=True
+    )
+    augment: Optional[str] = setting(
+        None, "imagenet, imagenet_color, cifar, shift or none  [the network's]", lasting=True
+    )
+    label_smoothing: float = setting(
+        0.0, 'share of the label that is spread over all classes', kind=float, least=0, below=1
+    )
+    output: Optional[str] = setting(None, 'folder of the run  [runs/NETWORK]', hidden=('--save-dir',), section='Run')
+    resume: Optional[str] = setting(
+        None, "'auto' continues the run in --output if there is one; or a run folder", in_files=False
+    )
+    seed: int = setting(
+        0, 'of the initial weights, the order and the augmentation', kind=int, least=0, below=2**31, lasting=True
+    )
     log_interval: int = setting(50, 'steps between two log lines', kind=int, least=1, hidden=('--disp-batches',))
-    resume: Optional[str] = setting(None, "'auto' continues the run in --output if there is one; or a run folder")
+    tensorboard: bool = setting(False, 'also write events for TensorBoard', kind=bool)
 
     def check(self) -> TrainConfig:
         """Check what can be checked without looking at files or devices.
@@ -92,21 +126,52 @@ class TrainConfig:
         for name in ('network', 'data_train'):
             if not getattr(self, name):
                 raise UsageError(f'{flag(name)} is needed')
+        return self.check_values()
+
+    def check_values(self) -> TrainConfig:
+        """As :meth:`check`, of a configuration that is not complete yet."""
         if self.kv_store in _DISTRIBUTED:
             raise UsageError(
                 f'--kv-store {self.kv_store}: training on several machines is not supported yet; use device'
             )
+        replaced = self.replaced()
         for entry in fields(self):
-            check(flag(entry.name), getattr(self, entry.name), entry.metadata)
+            if entry.name not in replaced:
+                setattr(self, entry.name, checked(flag(entry.name), getattr(self, entry.name), entry))
         if self.optimizer == 'nag' and self.momentum == 0:
             raise UsageError('--optimizer nag needs a --momentum above 0, got 0: use sgd')
         if self.warmup_epochs >= self.epochs:
             raise UsageError(f'--warmup-epochs {self.warmup_epochs:g} must be less than --epochs {self.epochs}')
         return self
 
+    def replaced(self) -> Dict[str, str]:
+        """The settings that others take the place of, by name: lr where lr_base is set.
+
+        Raises:
+            UsageError: both are set.
+        """
+        pairs = {}
+        for entry in fields(self):
+            name = entry.metadata['instead_of']
+            if name is None or getattr(self, entry.name) is None:
+                continue
+            if getattr(self, name) not in (None, SETTINGS[name].default):
+                raise UsageError(f'{flag(name)} and {flag(entry.name)} exclude each other: give one of them')
+            pairs[name] = entry.name
+        return pairs
+
     def as_dict(self) -> Dict[str, Any]:
         """The settings by name."""
         return asdict(self)
+
+    def as_file(self) -> Dict[str, Any]:
+        """The settings that files hold; what follows from another setting is None."""
+        replaced = [entry.metadata['instead_of'] for entry in fields(self) if getattr(self, entry.name) is not None]
+        return {
+            name: None if name in replaced else value
+            for name, value in self.as_dict().items()
+            if SETTINGS[name].metadata['in_files']
+        }
 
     def differences(self, earlier: Dict[str, Any]) -> List[str]:
         """The flags of lasting settings whose values are not those of an earlier run, each with both values."""
@@ -116,3 +181,6 @@ class TrainConfig:
             for entry in fields(self)
             if entry.metadata['lasting'] and entry.name in earlier and mine[entry.name] != earlier[entry.name]
         ]
+
+
+SETTINGS = {entry.name: entry for entry in fields(TrainConfig)}

@@ -1,4 +1,4 @@
-"""The picture of a run: loss and accuracy over the epochs."""
+"""The picture of a run: loss, accuracy and learning rate over the epochs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoo.files import atomic_path
 
 
 def draw(metrics: List[Dict[str, Any]], path: Path) -> None:
-    """Draw ``curves.png``: the loss on the left, the accuracy on the right.
+    """Draw ``curves.png``: the loss, the accuracy, and smaller the learning rate.
 
     Args:
         metrics: the lines of ``metrics.jsonl``.
@@ -19,8 +19,8 @@ def draw(metrics: List[Dict[str, Any]], path: Path) -> None:
 
     epochs = [record for record in metrics if record['kind'] == 'epoch']
     intervals = [record for record in metrics if record['kind'] == 'interval']
-    figure = Figure(figsize=(9, 3.6), dpi=120, layout='constrained')
-    losses, accuracies = figure.subplots(1, 2)
+    figure = Figure(figsize=(11, 3.6), dpi=120, layout='constrained')
+    losses, accuracies, rates = figure.subplots(1, 3, gridspec_kw={'width_ratios': (1, 1, 0.6)})
     losses.plot(*_points(intervals, 'loss'), color='#9ecae1', linewidth=1, label='training, each log interval')
     for axes, name, corner in ((losses, 'loss', 'upper right'), (accuracies, 'top1', 'lower right')):
         axes.plot(*_points(epochs, f'train_{name}'), color='#2171b5', marker='.', label='training')
@@ -33,6 +33,11 @@ def draw(metrics: List[Dict[str, Any]], path: Path) -> None:
     losses.set_ylim(bottom=0)
     accuracies.set_title('top-1 accuracy')
     accuracies.set_ylim(0, 1.02)
+    rates.plot(*_points(intervals, 'lr'), color='#636363', linewidth=1)
+    rates.set_title('learning rate')
+    rates.set_ylim(bottom=0)
+    rates.set_xlabel('epoch')
+    rates.grid(alpha=0.3)
     with atomic_path(path) as temporary:
         figure.savefig(str(temporary), format='png')
 

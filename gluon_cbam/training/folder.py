@@ -1,4 +1,7 @@
-"""The run folder: configuration, environment, metrics, log, curves, checkpoints, summary."""
+"""The run folder: configuration, environment, metrics, log, curves, checkpoints, summary.
+
+What reads a folder (:func:`read_config`, :func:`read_metrics`) imports neither mxnet nor numpy.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,7 @@ import logging
 import os
 import platform
 import sys
-from contextlib import contextmanager
-from dataclasses import fields
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
@@ -18,8 +20,7 @@ from zoo.files import PathLike, write_text
 
 from ..compat import versions
 from ..errors import DataError, UsageError
-from .checkpoints import Checkpoints
-from .config import TrainConfig
+from .config import SETTINGS, TrainConfig
 
 _PACKAGES = ('mxnet', 'mxnet-cu117', 'gluoncv', 'numpy', 'opencv-python', 'opencv-python-headless')
 _VARIABLES = ('OMP_NUM_THREADS', 'MXNET_', 'DMLC_', 'KMP_', 'CUDA_VISIBLE_DEVICES')
@@ -34,35 +35,16 @@ class RunFolder:
 
     def __init__(self, path: PathLike):
         self.path = Path(path)
+        from .checkpoints import Checkpoints  # and with it mxnet, which reading a folder does not need
+
         self.path.mkdir(parents=True, exist_ok=True)
         self.checkpoints = Checkpoints(self.path / 'checkpoints')
 
-    @staticmethod
-    def holds_run(path: PathLike) -> bool:
-        """Whether a folder holds a run."""
-        return (Path(path) / 'config.yaml').exists()
-
     def write_config(self, config: TrainConfig) -> None:
         """Write ``config.yaml`` and ``environment.json``."""
-        text = yaml.safe_dump(config.as_dict(), sort_keys=False)
+        text = yaml.safe_dump(config.as_file(), sort_keys=False)
         write_text(self.path / 'config.yaml', text)
         write_text(self.path / 'environment.json', json.dumps(environment(), indent=1) + '\n')
-
-    def read_config(self) -> Dict[str, Any]:
-        """The settings in ``config.yaml``.
-
-        Raises:
-            DataError: it cannot be read.
-        """
-        path = self.path / 'config.yaml'
-        try:
-            settings = yaml.safe_load(path.read_text(encoding='utf-8'))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise DataError(f'{path}: {str(error).splitlines()[0]}') from None
-        known = {entry.name for entry in fields(TrainConfig)}
-        if not isinstance(settings, dict) or not set(settings) <= known:
-            raise DataError(f'{path}: not the settings of a run')
-        return settings
 
     def add_metrics(self, record: Dict[str, Any]) -> None:
         """Append a line to ``metrics.jsonl``."""
@@ -70,16 +52,8 @@ class RunFolder:
             file.write(json.dumps(record) + '\n')
 
     def metrics(self) -> List[Dict[str, Any]]:
-        """The lines of ``metrics.jsonl``; a last line that a crash cut off is left out."""
-        path = self.path / 'metrics.jsonl'
-        lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
-        records = []
-        for line in lines:
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                break
-        return records
+        """The lines of ``metrics.jsonl``: see :func:`read_metrics`."""
+        return read_metrics(self.path)
 
     def forget_after(self, step: int) -> None:
         """Remove the metrics of steps after ``step``: a resumed run makes them again."""
@@ -109,31 +83,47 @@ class RunFolder:
             handler.close()
 
 
-def resumed_settings(given: Dict[str, Any]) -> Dict[str, Any]:
-    """The settings of a run that is continued, under those that are given now.
+def holds_run(path: PathLike) -> bool:
+    """Whether a folder holds a run."""
+    return (Path(path) / 'config.yaml').exists()
 
-    Args:
-        given: settings by name; ``resume`` among them if a run is to be continued.
 
-    Returns:
-        ``given`` as it is where there is no run to continue.
+def read_config(folder: PathLike) -> Dict[str, Any]:
+    """The settings in the ``config.yaml`` of a run.
+
+    Raises:
+        DataError: it cannot be read.
     """
-    path = _run_path(given.get('resume'), given.get('output'), given.get('network'))
-    if given.get('resume') is None or path is None or not RunFolder.holds_run(path):
-        return dict(given)
-    return {**RunFolder(path).read_config(), **given, 'output': str(path)}
+    path = Path(folder) / 'config.yaml'
+    try:
+        settings = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f'{path}: {str(error).splitlines()[0]}') from None
+    if not isinstance(settings, dict) or not set(settings) <= set(SETTINGS):
+        raise DataError(f'{path}: not the settings of a run')
+    return {name: value for name, value in settings.items() if SETTINGS[name].metadata['in_files']}
 
 
-def open_folder(config: TrainConfig) -> RunFolder:
-    """The run folder of a configuration.
+def read_metrics(folder: PathLike) -> List[Dict[str, Any]]:
+    """The lines of the ``metrics.jsonl`` of a run; those that a crash cut off are left out."""
+    path = Path(folder) / 'metrics.jsonl'
+    records = []
+    for line in path.read_text(encoding='utf-8').splitlines() if path.is_file() else []:
+        with suppress(ValueError):
+            records.append(json.loads(line))
+    return records
+
+
+def check_folder(config: TrainConfig) -> Path:
+    """The path of the run folder of a configuration; nothing is made.
 
     Raises:
         UsageError: it holds a run and ``resume`` is not set; or there is nothing to resume; or a lasting setting is not
             that of the run to resume.
         DataError: the run to resume is damaged.
     """
-    path = _run_path(config.resume, config.output, config.network)
-    there = path is not None and RunFolder.holds_run(path)
+    path = run_path(config.resume, config.output, config.network)
+    there = path is not None and holds_run(path)
     if config.resume not in (None, 'auto'):
         if not there:
             raise UsageError(f'no run in {config.resume!r} to resume')
@@ -143,20 +133,23 @@ def open_folder(config: TrainConfig) -> RunFolder:
             )
     if there and config.resume is None:
         raise UsageError(f'{str(path)!r} holds a run: continue it with --resume auto, or give another --output')
-    folder = RunFolder(path)
-    if there:
-        changed = config.differences(folder.read_config())
-        if changed:
-            raise UsageError(f'the run in {str(path)!r} was started otherwise: {", ".join(changed)}')
-    return folder
+    changed = config.differences(read_config(path)) if there else []
+    if changed:
+        raise UsageError(f'the run in {str(path)!r} was started otherwise: {", ".join(changed)}')
+    return path
 
 
-def _run_path(resume: Optional[str], output: Optional[str], network: Optional[str]) -> Optional[Path]:
+def open_folder(config: TrainConfig) -> RunFolder:
+    """The run folder of a configuration, made if it does not exist; errors as of :func:`check_folder`."""
+    return RunFolder(check_folder(config))
+
+
+def run_path(resume: Optional[str], output: Optional[str], network: Optional[str]) -> Optional[Path]:
     """The folder of a run: ``--resume`` may name it or anything in it."""
     if resume in (None, 'auto'):
         return Path(output) if output else Path('runs') / network if network else None
     path = Path(resume)
-    return next((folder for folder in (path, *path.parents) if RunFolder.holds_run(folder)), path)
+    return next((folder for folder in (path, *path.parents) if holds_run(folder)), path)
 
 
 def environment() -> Dict[str, Any]:

@@ -1,17 +1,18 @@
-"""What a run says while it trains: ``metrics.jsonl`` and the log."""
+"""What a run says while it trains: ``metrics.jsonl``, the log, the progress line, TensorBoard's events."""
 
 from __future__ import annotations
 
 import logging
-import time
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Iterable, Optional
 
 from ..evaluation import Evaluation
+from .clock import Clock, duration
 from .config import TrainConfig
 from .folder import RunFolder
 from .meters import Reading
 from .progress import Progress
 from .setup import Setup
+from .tensorboard import Events
 
 _log = logging.getLogger('gluon_cbam.training')
 
@@ -23,13 +24,15 @@ class Reporter:
         folder: of the run.
         setup: of the run.
         progress: read whenever something is reported.
+        display: ``progress`` of :func:`.run.train`.
     """
 
-    def __init__(self, folder: RunFolder, setup: Setup, progress: Progress):
-        self._folder, self._setup, self._progress = folder, setup, progress
+    def __init__(self, folder: RunFolder, setup: Setup, progress: Progress, display: Optional[Callable] = None):
+        self._folder, self._setup, self._progress, self._display = folder, setup, progress, display
         self._config: TrainConfig = setup.config
-        self._began = time.time() - progress.seconds
-        self._interval_began = time.time()
+        self._seconds_before = progress.seconds
+        self._clock = Clock(setup.steps_per_epoch * self._config.epochs, self._config.epochs)
+        self._events = Events(folder.path / 'tensorboard', progress.step) if self._config.tensorboard else None
 
     def introduce(self) -> None:
         """Say what is about to happen."""
@@ -41,14 +44,20 @@ class Reporter:
         )  # fmt: skip
         _log.info(
             '%s: %d images a device, %d a step, %d steps an epoch, %d epochs',
-            ', '.join(map(str, setup.ctx)), config.batch_size, setup.data.batch_size, len(setup.data), config.epochs,
+            ', '.join(map(str, setup.ctx)), config.batch_size, setup.images_per_step, setup.steps_per_epoch,
+            config.epochs,
         )  # fmt: skip
         if progress.step:
             _log.info('continues at epoch %d, step %d', progress.epoch + 1, progress.step)
 
-    def begin_interval(self) -> None:
-        """Start the clock of the next interval: validation and saving are not counted as training."""
-        self._interval_began = time.time()
+    def steps(self, batches: Iterable) -> Iterable:
+        """The batches of the epoch under way, or of what is left of it: shown, and the waiting for them measured."""
+        progress = self._progress
+        batches = self._clock.epoch(batches)
+        if self._display is None:
+            return batches
+        left = self._setup.steps_per_epoch - progress.batch
+        return self._display(batches, left, f'epoch {progress.epoch + 1}/{self._config.epochs}')
 
     def interval(self, reading: Reading, rate: float) -> None:
         """Report the steps of a reading.
@@ -57,26 +66,37 @@ class Reporter:
             reading: of the steps since the last.
             rate: the learning rate of the last of them.
         """
-        progress, now = self._progress, time.time()
-        images = progress.images_per_step * len(reading.losses)
-        progress.seconds = now - self._began
-        record = {
+        progress, images = self._progress, self._progress.images_per_step * len(reading.losses)
+        interval = self._clock.interval()
+        remaining = self._clock.remaining(progress.step, progress.epoch)
+        progress.seconds = self._seconds_before + self._clock.seconds
+        self._add({
             'kind': 'interval',
             'epoch': progress.epoch + 1,
-            'epochs_done': round(progress.epoch + progress.batch / len(self._setup.data), 4),
+            'epochs_done': round(progress.epoch + progress.batch / self._setup.steps_per_epoch, 4),
             'step': progress.step,
             'loss': float(reading.losses.sum() / images),
             'top1': float(reading.hits.sum() / images),
             'lr': rate,
-            'images_per_second': round(images / max(now - self._interval_began, 1e-9), 2),
+            'images_per_second': round(progress.images_per_step * interval.steps / interval.seconds, 2),
+            'data_wait': round(interval.waited, 4),
+            'eta_seconds': None if remaining is None else round(remaining, 1),
             'seconds': round(progress.seconds, 2),
-        }
-        self._interval_began = now
+        })  # fmt: skip
+
+    def _add(self, record: Dict[str, Any]) -> None:
+        """Write a record, and say an interval's."""
         self._folder.add_metrics(record)
-        _log.debug(
-            'epoch %d, step %d: loss %.4f, top-1 %.4f, rate %.4g, %.0f images/s',
-            record['epoch'], record['step'], record['loss'], record['top1'], record['lr'], record['images_per_second'],
-        )  # fmt: skip
+        if self._events:
+            self._events.add(record)
+        if record['kind'] == 'interval':
+            text = (
+                f'loss {record["loss"]:.4f} top-1 {record["top1"]:.3f} {record["images_per_second"]:.0f} img/s '
+                f'wait {100 * record["data_wait"]:.0f}% ETA {duration(record["eta_seconds"])}'
+            )
+            _log.debug('epoch %d, step %d: %s, rate %.4g', record['epoch'], record['step'], text, record['lr'])
+            if hasattr(self._display, 'say'):
+                self._display.say(f'epoch {record["epoch"]}/{self._config.epochs} {text}')
 
     def epoch(self, evaluation: Optional[Evaluation], rate: float) -> None:
         """Report an epoch that is done.
@@ -90,8 +110,8 @@ class Reporter:
         train = {'loss': loss / images, 'top1': hits / images}
         val = {'loss': evaluation.loss, 'top1': evaluation.top1} if evaluation else {'loss': None, 'top1': None}
         progress.last = {name: (val if evaluation else train)[name] for name in ('top1', 'loss')}
-        progress.seconds = time.time() - self._began
-        self._folder.add_metrics({
+        progress.seconds = self._seconds_before + self._clock.seconds
+        self._add({
             'kind': 'epoch',
             'epoch': progress.epoch,
             'epochs_done': progress.epoch,
@@ -122,4 +142,6 @@ class Reporter:
             'seconds': round(progress.seconds, 2),
         }
         self._folder.write_summary(summary)
+        if self._events:
+            self._events.close()
         return summary

@@ -17,15 +17,13 @@ from ..errors import DataError, Interrupted, RunError, UsageError
 from ..evaluation import Evaluation, evaluate
 from .checkpoints import State
 from .config import TrainConfig
+from .engine import Engine
 from .folder import RunFolder, open_folder
 from .interrupts import Interrupts
 from .meters import Meters
-from .optimization import Optimization
 from .progress import Progress
 from .reporting import Reporter
-from .schedule import schedule
 from .setup import Setup, prepare
-from .step import Step
 
 _STEPS_AHEAD = 4  # steps that may wait for the devices; without a bound, their input batches would fill the memory
 
@@ -37,7 +35,8 @@ def train(config: TrainConfig, progress: Optional[Callable] = None) -> Dict[str,
 
     Args:
         config: the settings.
-        progress: wraps the steps of an epoch, (batches, how many, description), to show how far it is.
+        progress: wraps the steps of an epoch, (batches, how many, description), to show how far it is. Its method
+            ``say``, if it has one, gets the latest readings as a text.
 
     Returns:
         The summary: ``output``, ``epochs``, ``steps``, ``best`` (``epoch``, ``top1``; None without validation data),
@@ -53,7 +52,7 @@ def train(config: TrainConfig, progress: Optional[Callable] = None) -> Dict[str,
     setup = prepare(config)
     folder = open_folder(setup.config)
     with folder.logging_to_file(logging.getLogger('gluon_cbam')), Interrupts() as interrupts:
-        return Run(setup, folder, interrupts, progress or (lambda batches, total, text: batches)).fit()
+        return Run(setup, folder, interrupts, progress).fit()
 
 
 class Run:
@@ -66,35 +65,25 @@ class Run:
         progress: as of :func:`train`.
     """
 
-    def __init__(self, setup: Setup, folder: RunFolder, interrupts: Interrupts, progress: Callable):
+    def __init__(self, setup: Setup, folder: RunFolder, interrupts: Interrupts, progress: Optional[Callable] = None):
         self._setup, self._config, self._folder = setup, setup.config, folder
-        self._interrupts, self._show = interrupts, progress
-        self._progress = Progress(images_per_step=setup.data.batch_size)
+        self._interrupts = interrupts
+        self._progress = Progress(images_per_step=setup.images_per_step)
         self._meters = Meters(setup.workers)
-        self._build()
+        self._engine = Engine(setup)
+        self._net, self._optimization = self._engine.net, self._engine.optimization
         state = folder.checkpoints.newest()
         if state:
             self._continue(state)
         setup.data.bad.numbers = self._progress.bad_records  # one list, so that checkpoints keep what the loader meets
-        self._report = Reporter(folder, setup, self._progress)
-
-    def _build(self) -> None:
-        """The network, and what trains it."""
-        config, setup = self._config, self._setup
-        mx.random.seed(config.seed)
-        self._net = setup.net
-        self._net.initialize(ctx=setup.ctx)
-        self._net.hybridize(static_alloc=True, static_shape=True)
-        self._step = Step(self._net, config, setup.ctx, setup.preprocessing)
-        rate = schedule(config, len(setup.data))
-        self._optimization = Optimization(self._net, config, setup.ctx, setup.workers, rate, setup.data.batch_size)
+        self._report = Reporter(folder, setup, self._progress, progress)
 
     def _continue(self, state: State) -> None:
         progress = Progress(**state.progress)
-        if progress.images_per_step != self._setup.data.batch_size:
+        if progress.images_per_step != self._setup.images_per_step:
             raise UsageError(
                 f'the run to resume takes {progress.images_per_step} images a step over all devices, now it would be '
-                f'{self._setup.data.batch_size}: change --batch-size with the number of devices'
+                f'{self._setup.images_per_step}: change --batch-size with the number of devices'
             )
         self._folder.checkpoints.restore(state, self._net, self._optimization.trainer)
         self._folder.forget_after(progress.step)
@@ -112,11 +101,9 @@ class Run:
     def _epoch(self) -> None:
         """One epoch, or what is left of it: steps, validation, checkpoint, log."""
         progress, data = self._progress, self._setup.data
-        text = f'epoch {progress.epoch + 1}/{self._config.epochs}'
         ahead = deque()
-        self._report.begin_interval()
         with closing(data.epoch(progress.epoch, progress.batch)) as batches:
-            for batch in self._show(self._saved_if_damaged(batches), len(data) - progress.batch, text):
+            for batch in self._report.steps(self._saved_if_damaged(batches)):
                 self._stop_if_asked()
                 ahead.append(self._train_on(batch))
                 if len(ahead) > _STEPS_AHEAD:
@@ -143,8 +130,7 @@ class Run:
 
     def _train_on(self, batch):
         """Queue one step on the devices; returns what is ready when it is done."""
-        result = self._step(batch)
-        self._optimization.update(self._progress.step)
+        result = self._engine.train_on(batch, self._progress.step)
         self._meters.add(result)
         self._progress.step += 1
         self._progress.batch += 1

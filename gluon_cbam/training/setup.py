@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import mxnet as mx
 
@@ -18,6 +19,8 @@ from ..errors import EnvironmentProblem, UsageError
 from ..models import get_model, variant
 from .config import TrainConfig
 from .workers import Workers
+
+_IMAGES_OF_BASE = 256  # of a step, for --lr-base: what the published schedules were made for
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,16 @@ class Setup:
     data: TrainingData
     val: Optional[RecordFile]
     workers: Workers
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates an epoch."""
+        return len(self.data)
+
+    @property
+    def images_per_step(self) -> int:
+        """Images an update, over all devices."""
+        return self.data.batch_size
 
 
 def prepare(config: TrainConfig) -> Setup:
@@ -73,6 +86,10 @@ def prepare(config: TrainConfig) -> Setup:
     ctx = devices.contexts(config.gpus, config.cpus)
     if config.kv_store == 'nccl' and not mx.runtime.Features().is_enabled('NCCL'):
         raise EnvironmentProblem('--kv-store nccl needs mxnet-cu117 and GPUs: use device')
+    if config.tensorboard and importlib.util.find_spec('tensorboardX') is None:
+        raise EnvironmentProblem("--tensorboard needs tensorboardX: pip install 'gluon_cbam[tensorboard]'")
+    workers = Workers(config.kv_store)
+    config.batch_size, config.lr = _batch_and_rate(config, len(ctx), workers.size)
     train = RecordFile(config.data_train)
     val = RecordFile(config.data_val) if config.data_val else None
     for file in (train, val) if val is not None else (train,):
@@ -83,7 +100,22 @@ def prepare(config: TrainConfig) -> Setup:
     )  # fmt: skip
     if val is not None:
         check_images(val, config.workers)
-    return Setup(config, net, ctx, preprocessing, class_names, data, val, Workers(config.kv_store))
+    return Setup(config, net, ctx, preprocessing, class_names, data, val, workers)
+
+
+def _batch_and_rate(config: TrainConfig, contexts: int, workers: int) -> Tuple[int, float]:
+    """Images a device and step, and the learning rate, from the totals where those are set."""
+    devices, batch, rate = contexts * workers, config.batch_size, config.lr
+    if config.total_batch_size is not None:
+        batch, rest = divmod(config.total_batch_size, devices)
+        if rest:
+            raise UsageError(
+                f'--total-batch-size {config.total_batch_size} cannot be divided by {devices} devices: '
+                f'take {batch * devices or devices} or {(batch + 1) * devices}'
+            )
+    if config.lr_base is not None:
+        rate = config.lr_base * batch * devices / _IMAGES_OF_BASE
+    return batch, rate
 
 
 def _class_names(path: Path) -> Optional[List[str]]:
