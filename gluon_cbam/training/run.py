@@ -6,23 +6,21 @@ import logging
 import signal
 from collections import deque
 from contextlib import closing
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Callable, Dict, Optional
 
 import mxnet as mx
 import numpy as np
 
-from ..errors import Interrupted, RunError, UsageError
+from ..errors import Interrupted, RunError
 from ..evaluation import Evaluation, evaluate
-from .checkpoints import State
 from .config import TrainConfig
 from .folder import RunFolder, open_folder
 from .interrupts import Interrupts
 from .meters import Meters
 from .optimization import Optimization
-from .progress import Progress
+from .optimizer_state import OptimizerState
 from .reporting import Reporter
+from .saving import Saving, continued
 from .schedule import schedule
 from .setup import Setup, prepare
 from .step import Step
@@ -70,12 +68,15 @@ class Run:
     def __init__(self, setup: Setup, folder: RunFolder, interrupts: Interrupts, progress: Callable):
         self._setup, self._config, self._folder = setup, setup.config, folder
         self._interrupts, self._show = interrupts, progress
-        self._progress = Progress(images_per_step=setup.data.batch_size)
         self._meters = Meters(setup.workers)
-        self._build()
+        folder.checkpoints.clean()
         state = folder.checkpoints.newest()
+        self._progress = continued(state, setup)
+        self._build()
+        self._saving = Saving(folder, setup, self._parts, self._progress)
         if state:
-            self._continue(state)
+            self._saving.restore(state)
+            folder.forget_after(self._progress.step)
         self._report = Reporter(folder, setup, self._progress)
 
     def _build(self) -> None:
@@ -88,17 +89,8 @@ class Run:
         self._step = Step(self._net, config, setup.ctx)
         rate = schedule(config, len(setup.data))
         self._optimization = Optimization(self._net, config, setup.ctx, setup.workers, rate, setup.data.batch_size)
-
-    def _continue(self, state: State) -> None:
-        progress = Progress(**state.progress)
-        if progress.images_per_step != self._setup.data.batch_size:
-            raise UsageError(
-                f'the run to resume takes {progress.images_per_step} images a step over all devices, now it would be '
-                f'{self._setup.data.batch_size}: change --batch-size with the number of devices'
-            )
-        self._folder.checkpoints.restore(state, self._net, self._optimization.trainer)
-        self._folder.forget_after(progress.step)
-        self._progress = progress
+        # what a state holds beside the network, by name
+        self._parts = {'optimizer': OptimizerState(self._net, self._optimization.trainer)}
 
     def fit(self) -> Dict[str, Any]:
         """Train to the last epoch. See :func:`train`."""
@@ -128,7 +120,7 @@ class Run:
         progress.epoch, progress.batch = progress.epoch + 1, 0
         self._report.epoch(evaluation, self._optimization.rate)
         progress.sums = [0.0, 0.0, 0.0]
-        self._save(evaluation)
+        self._saving.validated(evaluation)
 
     def _train_on(self, batch):
         """Queue one step on the devices; returns what is ready when it is done."""
@@ -177,36 +169,12 @@ class Run:
             self._stop_if_asked()
             yield batch
 
-    def _save(self, evaluation: Optional[Evaluation]) -> None:
-        """Write the newest checkpoint, and the best one if this is it."""
-        progress = self._progress
-        if evaluation and (progress.best is None or evaluation.top1 > progress.best['top1']):
-            progress.best = {'epoch': progress.epoch, 'top1': evaluation.top1}
-            metrics = {name: getattr(evaluation, name) for name in ('top1', 'top5', 'loss', 'records')}
-            self._folder.checkpoints.save_best(self._net, {**self._card(), 'metrics': metrics})
-        self._save_newest()
-
-    def _save_newest(self) -> Path:
-        return self._folder.checkpoints.save_newest(
-            self._net, self._optimization.trainer, self._card(), asdict(self._progress)
-        )
-
-    def _card(self) -> Dict[str, Any]:
-        config = self._config
-        return {
-            'network': config.network,
-            'classes': config.classes,
-            'options': config.option,
-            'class_names': self._setup.class_names,
-            'preprocessing': self._setup.preprocessing.as_dict(),
-        }
-
     def _stop_if_asked(self) -> None:
         """After a signal, save the state and stop."""
         if self._interrupts.received is None:
             return
         self._read_meters()
-        path = self._save_newest()
+        path = self._saving.save()
         name = signal.Signals(self._interrupts.received).name
         raise Interrupted(
             f'{name} at step {self._progress.step}: saved {path}; continue with --resume {self._folder.path}',
