@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Protocol
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Protocol
 
 import mxnet as mx
 
@@ -82,10 +82,16 @@ class Checkpoints:
             if path.stem not in whole:
                 path.unlink()
 
-    def save_best(self, net: mx.gluon.Block, card: Dict[str, Any]) -> None:
-        """Write ``best.params`` and ``best.json``."""
-        self._remove('best', ('.json',))  # of other parameters than those that come
-        weights.save(net, self.folder / 'best.params', **card)
+    def save_best(self, net: mx.gluon.Block, card: Dict[str, Any], name: str = 'best') -> None:
+        """Write the parameters ``name.params`` with their card."""
+        self._remove(name, ('.json',))  # of other parameters than those that come
+        weights.save(net, self.folder / f'{name}.params', **card)
+
+    def keep_best(self, names: Iterable[str]) -> None:
+        """Remove all parameters of best epochs, but for ``best`` and ``names``."""
+        for path in self.folder.glob('best-epoch*.params'):
+            if path.stem not in names:
+                self._remove(path.stem)
 
     def save_newest(
         self,

@@ -73,6 +73,14 @@ class TrainConfig:
         hidden=('--workers',),
     )
     log_interval: int = setting(50, 'steps between two log lines', kind=int, least=1, hidden=('--disp-batches',))
+    save_interval: Optional[int] = setting(
+        None, 'steps between two saved states  [none but after each epoch]', kind=int, least=1
+    )
+    save_minutes: float = setting(20, 'minutes between two saved states, 0 for no limit', kind=float, least=0)
+    keep_best: int = setting(1, 'how many of the best epochs to keep the parameters of', kind=int, least=1)
+    early_stop: Optional[int] = setting(
+        None, 'stop after so many epochs without a better validation  [never]', kind=int, least=1
+    )
     resume: Optional[str] = setting(None, "'auto' continues the run in --output if there is one; or a run folder")
 
     def check(self) -> TrainConfig:
@@ -95,6 +103,9 @@ class TrainConfig:
             check(flag(entry.name), getattr(self, entry.name), entry.metadata)
         if self.optimizer == 'nag' and self.momentum == 0:
             raise UsageError('--optimizer nag needs a --momentum above 0, got 0: use sgd')
+        for name, without in (('early_stop', None), ('keep_best', 1)):
+            if getattr(self, name) != without and not self.data_val:
+                raise UsageError(f'{flag(name)} {getattr(self, name)} needs validation data: give --data-val')
         if self.warmup_epochs >= self.epochs:
             raise UsageError(f'--warmup-epochs {self.warmup_epochs:g} must be less than --epochs {self.epochs}')
         return self

@@ -20,6 +20,7 @@ from ..compat import versions
 from ..errors import DataError, UsageError
 from .checkpoints import Checkpoints
 from .config import TrainConfig
+from .progress import Progress
 
 _PACKAGES = ('mxnet', 'mxnet-cu117', 'gluoncv', 'numpy', 'opencv-python', 'opencv-python-headless')
 _VARIABLES = ('OMP_NUM_THREADS', 'MXNET_', 'DMLC_', 'KMP_', 'CUDA_VISIBLE_DEVICES')
@@ -81,9 +82,13 @@ class RunFolder:
                 break
         return records
 
-    def forget_after(self, step: int) -> None:
-        """Remove the metrics of steps after ``step``: a resumed run makes them again."""
-        kept = [record for record in self.metrics() if record['step'] <= step]
+    def forget_after(self, progress: Progress) -> None:
+        """Remove the metrics of what came after ``progress``: a resumed run makes them again."""
+        kept = [
+            record
+            for record in self.metrics()
+            if record['step'] <= progress.step and (record['kind'] != 'epoch' or record['epoch'] <= progress.epoch)
+        ]
         write_text(self.path / 'metrics.jsonl', ''.join(json.dumps(record) + '\n' for record in kept))
 
     def write_summary(self, summary: Dict[str, Any]) -> None:

@@ -16,9 +16,9 @@ from ..evaluation import Evaluation, evaluate
 from .config import TrainConfig
 from .folder import RunFolder, open_folder
 from .interrupts import Interrupts
-from .meters import Meters
+from .meters import Meters, Reading
 from .optimization import Optimization
-from .optimizer_state import OptimizerState
+from .randomness import RandomState
 from .reporting import Reporter
 from .saving import Saving, continued
 from .schedule import schedule
@@ -40,7 +40,7 @@ def train(config: TrainConfig, progress: Optional[Callable] = None) -> Dict[str,
 
     Returns:
         The summary: ``output``, ``epochs``, ``steps``, ``best`` (``epoch``, ``top1``; None without validation data),
-        ``final`` (``top1``, ``loss``), ``seconds``.
+        ``final`` (``top1``, ``loss``), ``stopped_early``, ``seconds``.
 
     Raises:
         UsageError: a setting is wrong.
@@ -70,13 +70,14 @@ class Run:
         self._interrupts, self._show = interrupts, progress
         self._meters = Meters(setup.workers)
         folder.checkpoints.clean()
-        state = folder.checkpoints.newest()
-        self._progress = continued(state, setup)
+        state = folder.checkpoints.newest() if setup.config.resume else None
+        self._progress = continued(state, setup.data.batch_size)
         self._build()
-        self._saving = Saving(folder, setup, self._parts, self._progress)
-        if state:
-            self._saving.restore(state)
-            folder.forget_after(self._progress.step)
+        # what a state holds beside the network, by name
+        parts = {'optimizer': self._optimization}
+        self._saving = Saving(folder, setup, parts, self._progress, state)
+        if setup.config.resume:
+            folder.forget_after(self._progress)
         self._report = Reporter(folder, setup, self._progress)
 
     def _build(self) -> None:
@@ -89,17 +90,16 @@ class Run:
         self._step = Step(self._net, config, setup.ctx)
         rate = schedule(config, len(setup.data))
         self._optimization = Optimization(self._net, config, setup.ctx, setup.workers, rate, setup.data.batch_size)
-        # what a state holds beside the network, by name
-        self._parts = {'optimizer': OptimizerState(self._net, self._optimization.trainer)}
+        self._random = RandomState(self._net, config.seed, setup.workers.rank)
 
     def fit(self) -> Dict[str, Any]:
         """Train to the last epoch. See :func:`train`."""
         self._folder.write_config(self._config)
         self._report.introduce()
         self._setup.workers.start(self._optimization.trainer)
-        while self._progress.epoch < self._config.epochs:
+        while self._progress.epoch < self._config.epochs and not self._saving.enough:
             self._epoch()
-        return self._report.summary()
+        return self._report.summary(stopped_early=self._progress.epoch < self._config.epochs)
 
     def _epoch(self) -> None:
         """One epoch, or what is left of it: steps, validation, checkpoint, log."""
@@ -109,13 +109,13 @@ class Run:
         self._report.begin_interval()
         with closing(data.epoch(progress.epoch, progress.batch)) as batches:
             for batch in self._show(batches, len(data) - progress.batch, text):
-                self._stop_if_asked()
+                self._heed()
                 ahead.append(self._train_on(batch))
                 if len(ahead) > _STEPS_AHEAD:
                     ahead.popleft().wait()
                 if progress.step % self._config.log_interval == 0:
-                    self._read_meters()
-        self._read_meters()
+                    self._report_interval()
+        self._report_interval()
         evaluation = self._validate()
         progress.epoch, progress.batch = progress.epoch + 1, 0
         self._report.epoch(evaluation, self._optimization.rate)
@@ -124,6 +124,7 @@ class Run:
 
     def _train_on(self, batch):
         """Queue one step on the devices; returns what is ready when it is done."""
+        self._random.begin(self._progress.step)
         result = self._step(batch)
         self._optimization.update(self._progress.step)
         self._meters.add(result)
@@ -132,7 +133,7 @@ class Run:
         return result
 
     def _read_meters(self) -> None:
-        """Report the steps since the last reading."""
+        """Count the steps since the last reading."""
         if not len(self._meters):
             return
         progress = self._progress
@@ -144,9 +145,15 @@ class Run:
                 f'the loss is {reading.losses[bad[0]] / progress.images_per_step:g} at step {step} '
                 f'(epoch {progress.epoch + 1}): use a smaller --lr or more --warmup-epochs'
             )
-        images = progress.images_per_step * len(reading.losses)
-        progress.sums = [a + b for a, b in zip(progress.sums, (reading.losses.sum(), reading.hits.sum(), images))]
-        self._report.interval(reading, self._optimization.rate)
+        progress.add(reading.losses, reading.hits)
+
+    def _report_interval(self) -> None:
+        """Report the steps since the last report."""
+        self._read_meters()
+        unreported = self._progress.unreported
+        if unreported:
+            self._report.interval(Reading(*np.transpose(unreported)), self._optimization.rate)
+            unreported.clear()
 
     def _validate(self) -> Optional[Evaluation]:
         setup = self._setup
@@ -166,17 +173,25 @@ class Run:
 
     def _watched(self, batches, total):
         for batch in batches:
-            self._stop_if_asked()
+            self._heed()
             yield batch
 
-    def _stop_if_asked(self) -> None:
-        """After a signal, save the state and stop."""
-        if self._interrupts.received is None:
+    def _heed(self) -> None:
+        """Save where it is time or a signal asks for it, and stop where one asks for that.
+
+        In validation, too: a run that continues from there begins with the validation.
+        """
+        stop, asked = self._interrupts.received, self._interrupts.save
+        if stop is None and not asked and not self._saving.due:
             return
         self._read_meters()
         path = self._saving.save()
-        name = signal.Signals(self._interrupts.received).name
-        raise Interrupted(
-            f'{name} at step {self._progress.step}: saved {path}; continue with --resume {self._folder.path}',
-            self._interrupts.received,
-        )
+        if asked:
+            self._interrupts.save = False
+            _log.info('SIGUSR1 at step %d: saved %s', self._progress.step, path)
+        if stop is not None:
+            raise Interrupted(
+                f'{signal.Signals(stop).name} at step {self._progress.step}: saved {path}; '
+                f'continue with --resume {self._folder.path}',
+                stop,
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
@@ -11,6 +12,7 @@ from ..errors import UsageError
 from ..evaluation import Evaluation
 from .checkpoints import Part, State
 from .folder import RunFolder
+from .origin import compare, origin
 from .progress import Progress
 from .setup import Setup
 
@@ -22,39 +24,80 @@ class Saving:
 
     Args:
         folder: of the run.
-        setup: of the run.
+        setup: of the run; its network is initialised.
         parts: what is saved beside the network, by name.
         progress: of the run.
+        state: to continue from, or None.
+
+    Raises:
+        DataError: the state does not fit.
     """
 
-    def __init__(self, folder: RunFolder, setup: Setup, parts: Mapping[str, Part], progress: Progress):
-        self._folder, self._setup, self._parts, self._progress = folder, setup, parts, progress
+    def __init__(
+        self,
+        folder: RunFolder,
+        setup: Setup,
+        parts: Mapping[str, Part],
+        progress: Progress,
+        state: Optional[State] = None,
+    ):
+        self._checkpoints, self._setup, self._parts, self._progress = folder.checkpoints, setup, parts, progress
+        self._config = setup.config
+        self._origin = origin(setup)
+        self._step, self._time = progress.step, time.monotonic()  # of the last save
+        if state:
+            compare(state, setup, self._origin)
+            self._checkpoints.restore(state, setup.net, parts)
+            self._write_best()  # the run may have ended between the state and the best parameters
 
-    def restore(self, state: State) -> None:
-        """Put the network and the parts back as they were.
+    @property
+    def due(self) -> bool:
+        """Whether it is time to save, by the steps or the minutes since the last time."""
+        interval, limit, step = self._config.save_interval, self._config.save_minutes, self._progress.step
+        if step == self._step:
+            return False
+        return bool(interval and step % interval == 0 or limit and time.monotonic() - self._time >= 60 * limit)
 
-        Raises:
-            DataError: they do not fit.
-        """
-        self._folder.checkpoints.restore(state, self._setup.net, self._parts)
+    @property
+    def enough(self) -> bool:
+        """Whether too many epochs brought nothing better."""
+        return self._config.early_stop is not None and self._progress.stale >= self._config.early_stop
 
     def save(self) -> Path:
         """Write the newest state; returns the path of its parameters."""
-        return self._folder.checkpoints.save_newest(
-            self._setup.net, self._parts, self._card(), asdict(self._progress), {}
+        began = time.monotonic()
+        path = self._checkpoints.save_newest(
+            self._setup.net, self._parts, self._card(), asdict(self._progress), self._origin
         )
+        self._step, self._time = self._progress.step, time.monotonic()
+        _log.debug('step %d: saved %s in %.2f s', self._progress.step, path, self._time - began)
+        return path
 
     def validated(self, evaluation: Optional[Evaluation]) -> None:
-        """After an epoch: write the newest state, and the best parameters if these are."""
-        progress = self._progress
-        if evaluation and (progress.best is None or evaluation.top1 > progress.best['top1']):
-            progress.best = {'epoch': progress.epoch, 'top1': evaluation.top1}
-            metrics = {name: getattr(evaluation, name) for name in ('top1', 'top5', 'loss', 'records')}
-            self._folder.checkpoints.save_best(self._setup.net, {**self._card(), 'metrics': metrics})
+        """After an epoch: write the newest state, then the best parameters if these are, which a resumed run can make
+        of that state."""
+        if evaluation:
+            figures = {name: getattr(evaluation, name) for name in ('top1', 'top5', 'loss', 'records')}
+            self._progress.validated({'epoch': self._progress.epoch, **figures}, self._config.keep_best)
         self.save()
+        self._write_best()
+
+    def _write_best(self) -> None:
+        """Bring the files of the best epochs in line with the progress, right after an epoch."""
+        progress, several = self._progress, self._config.keep_best > 1
+        for figures in progress.kept:
+            if figures['epoch'] != progress.epoch or progress.batch:
+                continue
+            metrics = {name: value for name, value in figures.items() if name != 'epoch'}
+            card = {**self._card(), 'metrics': metrics, 'training': {'epoch': progress.epoch, 'step': progress.step}}
+            if figures is progress.kept[0]:
+                self._checkpoints.save_best(self._setup.net, card)
+            if several:
+                self._checkpoints.save_best(self._setup.net, card, _name(figures))
+        self._checkpoints.keep_best([_name(figures) for figures in progress.kept] if several else [])
 
     def _card(self) -> Dict[str, Any]:
-        config = self._setup.config
+        config = self._config
         return {
             'network': config.network,
             'classes': config.classes,
@@ -64,13 +107,20 @@ class Saving:
         }
 
 
-def continued(state: Optional[State], setup: Setup) -> Progress:
+def _name(figures: Dict[str, Any]) -> str:
+    return f'best-epoch{figures["epoch"]:04d}-top1-{figures["top1"]:.4f}'
+
+
+def continued(state: Optional[State], images: int) -> Progress:
     """The progress of a run that goes on from a state, or begins.
 
+    Args:
+        state: to continue from, or None.
+        images: of a step, over all devices.
+
     Raises:
-        UsageError: a step would have another number of images.
+        UsageError: a step had another number of images.
     """
-    images = setup.data.batch_size
     progress = Progress(**state.progress) if state else Progress(images_per_step=images)
     if progress.images_per_step != images:
         raise UsageError(

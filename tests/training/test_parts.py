@@ -10,7 +10,7 @@ from gluon_cbam import get_model
 from gluon_cbam.errors import DataError
 from gluon_cbam.training import TrainConfig
 from gluon_cbam.training.loss import SmoothedCrossEntropy
-from gluon_cbam.training.optimizer_state import OptimizerState
+from gluon_cbam.training.optimizer_state import optimizer_arrays, restore_optimizer
 from gluon_cbam.training.schedule import schedule
 
 
@@ -72,11 +72,11 @@ def test_optimizer_state_continues_bit_for_bit(optimizer, tmp_path):
     first, trainer = network_and_trainer(optimizer)
     for number in range(3):
         step_of(first, trainer, number)
-    mx.nd.save(str(tmp_path / 'states'), OptimizerState(first, trainer).arrays())
+    mx.nd.save(str(tmp_path / 'states'), optimizer_arrays(first, trainer))
     first.save_parameters(str(tmp_path / 'params'))
     second, trainer = network_and_trainer(optimizer)
     second.load_parameters(str(tmp_path / 'params'))
-    OptimizerState(second, trainer).restore(mx.nd.load(str(tmp_path / 'states')), 3)
+    restore_optimizer(second, trainer, mx.nd.load(str(tmp_path / 'states')))
     for number in range(3, 6):
         step_of(second, trainer, number)
     for name, parameter in second._collect_params_with_prefix().items():
@@ -87,6 +87,6 @@ def test_optimizer_state_continues_bit_for_bit(optimizer, tmp_path):
 def test_another_optimizers_state_is_refused():
     net, trainer = network_and_trainer('sgd')
     step_of(net, trainer, 0)
-    arrays = OptimizerState(net, trainer).arrays()
+    arrays = optimizer_arrays(net, trainer)
     with pytest.raises(DataError, match='optimizer state'):
-        OptimizerState(*network_and_trainer('adam')).restore(arrays, 1)
+        restore_optimizer(*network_and_trainer('adam'), arrays)
