@@ -75,7 +75,7 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True)
 
     def clean(self) -> None:
-        """Remove what a crash left half-written. For the one process that writes, before it does."""
+        """Remove what a crash left half-written."""
         remove_temporaries(self.folder)
         whole = {path.stem for path in self.folder.glob('*.json')}
         for path in self.folder.glob(f'{_STEM}*'):

@@ -10,6 +10,7 @@ from .settings import check, flag, setting
 
 _KV_STORES = ('local', 'device', 'nccl')
 _DISTRIBUTED = ('dist_sync', 'dist_device_sync', 'dist_async')
+_OF_A_SESSION = ('output', 'resume')
 
 
 @dataclass
@@ -114,11 +115,19 @@ class TrainConfig:
         """The settings by name."""
         return asdict(self)
 
-    def differences(self, earlier: Dict[str, Any]) -> List[str]:
-        """The flags of lasting settings whose values are not those of an earlier run, each with both values."""
+    def differences(self, earlier: Dict[str, Any], lasting: bool = True) -> List[str]:
+        """The settings whose values are not those of an earlier run, as flags with both values.
+
+        Args:
+            earlier: settings by name.
+            lasting: the lasting settings, or all others but where and how the run continues.
+        """
         mine = self.as_dict()
         return [
             f'{flag(entry.name)} {mine[entry.name]!r} (was {earlier[entry.name]!r})'
             for entry in fields(self)
-            if entry.metadata['lasting'] and entry.name in earlier and mine[entry.name] != earlier[entry.name]
+            if entry.metadata['lasting'] == lasting
+            and entry.name not in _OF_A_SESSION
+            and entry.name in earlier
+            and mine[entry.name] != earlier[entry.name]
         ]

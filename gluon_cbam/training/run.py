@@ -51,7 +51,7 @@ def train(config: TrainConfig, progress: Optional[Callable] = None) -> Dict[str,
     """
     setup = prepare(config)
     folder = open_folder(setup.config)
-    with folder.logging_to_file(_log), Interrupts() as interrupts:
+    with folder.locked(), folder.logging_to_file(_log), Interrupts() as interrupts:
         return Run(setup, folder, interrupts, progress or (lambda batches, total, text: batches)).fit()
 
 
@@ -69,7 +69,7 @@ class Run:
         self._setup, self._config, self._folder = setup, setup.config, folder
         self._interrupts, self._show = interrupts, progress
         self._meters = Meters(setup.workers)
-        folder.checkpoints.clean()
+        folder.clean()
         state = folder.checkpoints.newest() if setup.config.resume else None
         self._progress = continued(state, setup.data.batch_size)
         self._build()
@@ -77,6 +77,8 @@ class Run:
         parts = {'optimizer': self._optimization}
         self._saving = Saving(folder, setup, parts, self._progress, state)
         if setup.config.resume:
+            if not state:
+                _log.info('no state was saved yet: the run starts from the beginning')
             folder.forget_after(self._progress)
         self._report = Reporter(folder, setup, self._progress)
 
@@ -99,7 +101,10 @@ class Run:
         self._setup.workers.start(self._optimization.trainer)
         while self._progress.epoch < self._config.epochs and not self._saving.enough:
             self._epoch()
-        return self._report.summary(stopped_early=self._progress.epoch < self._config.epochs)
+        stopped_early = self._progress.epoch < self._config.epochs
+        if stopped_early:
+            _log.info('stopped early: %d epochs without a better validation', self._progress.stale)
+        return self._report.summary(stopped_early)
 
     def _epoch(self) -> None:
         """One epoch, or what is left of it: steps, validation, checkpoint, log."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
-from ..errors import UsageError
+from ..errors import DataError, UsageError
 from ..evaluation import Evaluation
 from .checkpoints import Part, State
 from .folder import RunFolder
@@ -120,8 +120,12 @@ def continued(state: Optional[State], images: int) -> Progress:
 
     Raises:
         UsageError: a step had another number of images.
+        DataError: another version saved the state.
     """
-    progress = Progress(**state.progress) if state else Progress(images_per_step=images)
+    try:
+        progress = Progress(**state.progress) if state else Progress(images_per_step=images)
+    except TypeError as error:
+        raise DataError(f'{state.path} was saved by another version of gluon_cbam ({error})') from None
     if progress.images_per_step != images:
         raise UsageError(
             f'the run to resume takes {progress.images_per_step} images a step over all devices, now it would be '
