@@ -7,11 +7,14 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
 from runs import assert_same_run, metrics
+
+from gluon_cbam.data.digits import write_digits
 
 CBAM = str(Path(sys.executable).parent / 'cbam')
 PATIENCE = 300  # seconds
@@ -29,23 +32,22 @@ def writing(output):
 
 
 def wait(process, happened):
-    """Whether it happened before the process ended."""
+    """Wait until it happened or the process ended."""
     deadline = time.time() + PATIENCE
     while process.poll() is None and not happened():
         assert time.time() < deadline, 'nothing happens'
         time.sleep(0.002)
-    return process.poll() is None
 
 
 def let_live(process, output, chance):
     """Wait for a random moment; returns what it was a moment of."""
     moment = chance.choice(['start', 'step', 'step', 'write', 'write', 'write'])
     if moment == 'start':
-        wait(process, lambda end=time.time() + chance.uniform(0, 4): time.time() > end)
+        time.sleep(chance.uniform(0, 4))
         return moment
     size = begun(output)
     wait(process, lambda: begun(output) > size)
-    wait(process, lambda end=time.time() + chance.uniform(0, 0.4): time.time() > end)
+    time.sleep(chance.uniform(0, 0.4))
     if moment == 'write':
         wait(process, lambda: writing(output))
         time.sleep(chance.uniform(0, 0.02))
@@ -54,35 +56,33 @@ def let_live(process, output, chance):
 
 def kill(command, output, chance):
     """Start or continue a run and kill it; returns the moment, or None if the run was done before."""
-    process = subprocess.Popen(
-        [*command, '--resume', 'auto'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    moment = let_live(process, output, chance)
-    process.send_signal(signal.SIGKILL)
-    _, talk = process.communicate()
-    assert process.returncode in (0, -signal.SIGKILL), talk
+    with tempfile.TemporaryFile('w+') as talk:
+        process = subprocess.Popen([*command, '--resume', 'auto'], stdout=subprocess.DEVNULL, stderr=talk)
+        moment = let_live(process, output, chance)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        talk.seek(0)
+        assert process.returncode in (0, -signal.SIGKILL), talk.read()
     if process.returncode == 0:
         return None
     return 'inside a write' if writing(output) else moment
 
 
-def finish(command):
+def finish(command, resume='auto'):
     """Continue a run to its end; returns what it said."""
-    process = subprocess.run([*command, '--resume', 'auto'], capture_output=True, text=True, check=False)
+    process = subprocess.run([*command, '--resume', resume], capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
     return process.stderr
 
 
 def main(kills, folder, *arguments):
-    from gluon_cbam.data.digits import write_digits
-
     folder, chance, moments = Path(folder), random.Random(), Counter()
     write_digits(folder / 'digits')
     commands = {
         name: [
-            CBAM, 'train', '--network', 'cbamnet_tiny', '--image-size', '8', '--data-train', f'{folder}/digits/train.rec',
-            '--data-val', f'{folder}/digits/val.rec', '--log-interval', '1', '--save-interval', '3', '--epochs', '12',
-            '--output', str(folder / name), *arguments,
+            CBAM, 'train', '--network', 'cbamnet_tiny', '--image-size', '8', '--epochs', '12', '--log-interval', '1',
+            '--data-train', f'{folder}/digits/train.rec', '--data-val', f'{folder}/digits/val.rec',
+            '--save-interval', '3', '--output', str(folder / name), *arguments,
         ]
         for name in ('unbroken', 'killed')
     }  # fmt: skip

@@ -2,8 +2,9 @@
 
 import json
 
-import mxnet as mx
 import numpy as np
+
+from gluon_cbam.weights import read_arrays
 
 
 def newest(folder, ending='.params'):
@@ -16,7 +17,7 @@ def state(folder):
     return {
         name: array.asnumpy()
         for ending in ('.params', '.states')
-        for name, array in mx.nd.load(str(newest(folder, ending))).items()
+        for name, array in read_arrays(newest(folder, ending)).items()
     }
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import mxnet as mx
@@ -62,12 +63,13 @@ def settings(few_digits, tmp_path):
 
 
 @pytest.fixture
-def disk_before_each_write(monkeypatch, tmp_path):
+def disks_before_each_write(tmp_path):
     """Copies of a folder right before each call that changes what lies in it under which name, or that syncs it.
 
-    They are what a process leaves that is killed there. disk_before_each_write(folder) -> list that grows.
+    They are what a process leaves that is killed there. with disks_before_each_write(folder) as a list that grows.
     """
 
+    @contextmanager
     def watch(folder):
         copies = []
 
@@ -81,8 +83,9 @@ def disk_before_each_write(monkeypatch, tmp_path):
 
             return copy_and_call
 
-        for owner, name in ((os, 'replace'), (os, 'fsync'), (Path, 'unlink')):
-            monkeypatch.setattr(owner, name, copying(getattr(owner, name)))
-        return copies
+        with pytest.MonkeyPatch.context() as patch:
+            for owner, name in ((os, 'replace'), (os, 'fsync'), (Path, 'unlink')):
+                patch.setattr(owner, name, copying(getattr(owner, name)))
+            yield copies
 
     return watch

@@ -59,18 +59,18 @@ def names(folder, pattern='*'):
     return sorted(path.name for path in folder.glob(pattern))
 
 
-def test_every_point_of_writing_leaves_a_whole_state(tmp_path, disk_before_each_write):
+def test_every_point_of_writing_leaves_a_whole_state(tmp_path, disks_before_each_write):
     """The one that is being written, or the one before; and what is half-written is cleaned away."""
     folder = tmp_path / 'checkpoints'
     run = Trained(folder)
-    disks, points = disk_before_each_write(folder), []
-    moments = [(0, 3), (0, 6), (1, 6), (1, 9)]
-    for before, moment in zip([None, *moments], moments):
-        run.save(*moment)
-        points += [(before, moment)] * (len(disks) - len(points))
+    moments, points = [(0, 3), (0, 6), (1, 6), (1, 9)], []
+    with disks_before_each_write(folder) as disks:
+        for before, moment in zip([None, *moments], moments):
+            run.save(*moment)
+            points += [(before, moment)] * (len(disks) - len(points))
     assert len(points) == 4 * 9 + 2 * 3  # a file: sync, rename, sync of the folder
     found = []
-    for disk, allowed in zip(list(disks), points):
+    for disk, allowed in zip(disks, points):
         resumed = Trained(disk)
         assert resumed.restored() in allowed, disk
         resumed.checkpoints.clean()

@@ -56,6 +56,19 @@ def test_a_stopped_run_continues_bit_for_bit(settings, tmp_path, small_network, 
     assert_same_run(tmp_path / 'run', tmp_path / 'unbroken')
 
 
+def test_the_disk_of_any_moment_of_a_run_is_enough(settings, tmp_path, small_network, disks_before_each_write):
+    """Also where nothing was saved yet, and between a state and the best parameters."""
+    small_network.dropout = 0.5
+    settings.update(save_interval=5, keep_best=2)
+    with disks_before_each_write(tmp_path / 'run') as disks:
+        train(TrainConfig(**settings))
+    assert len(disks) > 100
+    for disk in disks[:: int(os.environ.get('EVERY_DISK', '16'))]:
+        resumed(settings, output=str(disk))
+        assert_same_run(disk, tmp_path / 'run')
+        assert best_files(disk) == best_files(tmp_path / 'run')
+
+
 def test_dropout_would_differ_without_its_seed(settings, tmp_path, small_network, monkeypatch):
     small_network.dropout = 0.5
     monkeypatch.setattr(randomness, 'draws', lambda net: False)
