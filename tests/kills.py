@@ -20,8 +20,8 @@ CBAM = str(Path(sys.executable).parent / 'cbam')
 PATIENCE = 300  # seconds
 
 
-def begun(output):
-    """The run that goes on in a process has trained: it adds to the metrics."""
+def told(output):
+    """The size of the metrics: how far a run is."""
     path = output / 'metrics.jsonl'
     return path.stat().st_size if path.exists() else 0
 
@@ -45,9 +45,9 @@ def let_live(process, output, chance):
     if moment == 'start':
         time.sleep(chance.uniform(0, 4))
         return moment
-    size = begun(output)
-    wait(process, lambda: begun(output) > size)
-    time.sleep(chance.uniform(0, 0.4))
+    size = told(output) + chance.randrange(8000)  # up to some 40 steps
+    wait(process, lambda: told(output) > size)
+    time.sleep(chance.uniform(0, 0.2))
     if moment == 'write':
         wait(process, lambda: writing(output))
         time.sleep(chance.uniform(0, 0.02))

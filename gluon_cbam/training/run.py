@@ -76,10 +76,11 @@ class Run:
         # what a state holds beside the network, by name
         parts = {'optimizer': self._optimization}
         self._saving = Saving(folder, setup, parts, self._progress, state)
-        if setup.config.resume:
-            if not state:
-                _log.info('no state was saved yet: the run starts from the beginning')
-            folder.forget_after(self._progress)
+        if state:
+            self._saving.write_best(self._net)
+        elif setup.config.resume:
+            _log.info('no state was saved yet: the run starts from the beginning')
+        folder.forget_after(self._progress)
         self._report = Reporter(folder, setup, self._progress)
 
     def _build(self) -> None:
@@ -125,7 +126,7 @@ class Run:
         progress.epoch, progress.batch = progress.epoch + 1, 0
         self._report.epoch(evaluation, self._optimization.rate)
         progress.sums = [0.0, 0.0, 0.0]
-        self._saving.validated(evaluation)
+        self._saving.validated(evaluation, self._net)
 
     def _train_on(self, batch):
         """Queue one step on the devices; returns what is ready when it is done."""

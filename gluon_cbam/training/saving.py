@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
+import mxnet as mx
+
 from ..errors import DataError, UsageError
 from ..evaluation import Evaluation
 from .checkpoints import Part, State
@@ -48,7 +50,6 @@ class Saving:
         if state:
             compare(state, setup, self._origin)
             self._checkpoints.restore(state, setup.net, parts)
-            self._write_best()  # the run may have ended between the state and the best parameters
 
     @property
     def due(self) -> bool:
@@ -73,17 +74,27 @@ class Saving:
         _log.debug('step %d: saved %s in %.2f s', self._progress.step, path, self._time - began)
         return path
 
-    def validated(self, evaluation: Optional[Evaluation]) -> None:
-        """After an epoch: write the newest state, then the best parameters if these are, which a resumed run can make
-        of that state."""
+    def validated(self, evaluation: Optional[Evaluation], net: mx.gluon.HybridBlock) -> None:
+        """After an epoch: write the newest state, then the best parameters if these are.
+
+        Args:
+            evaluation: of the validation data, or None without any.
+            net: that was validated.
+        """
         if evaluation:
             figures = {name: getattr(evaluation, name) for name in ('top1', 'top5', 'loss', 'records')}
             self._progress.validated({'epoch': self._progress.epoch, **figures}, self._config.keep_best)
         self.save()
-        self._write_best()
+        self.write_best(net)
 
-    def _write_best(self) -> None:
-        """Bring the files of the best epochs in line with the progress, right after an epoch."""
+    def write_best(self, net: mx.gluon.HybridBlock) -> None:
+        """Bring the files of the best epochs in line with the progress.
+
+        After an epoch, and when a run continues: it may have ended between the state of an epoch and these files.
+
+        Args:
+            net: that is validated.
+        """
         progress, several = self._progress, self._config.keep_best > 1
         for figures in progress.kept:
             if figures['epoch'] != progress.epoch or progress.batch:
@@ -91,9 +102,9 @@ class Saving:
             metrics = {name: value for name, value in figures.items() if name != 'epoch'}
             card = {**self._card(), 'metrics': metrics, 'training': {'epoch': progress.epoch, 'step': progress.step}}
             if figures is progress.kept[0]:
-                self._checkpoints.save_best(self._setup.net, card)
+                self._checkpoints.save_best(net, card)
             if several:
-                self._checkpoints.save_best(self._setup.net, card, _name(figures))
+                self._checkpoints.save_best(net, card, _name(figures))
         self._checkpoints.keep_best([_name(figures) for figures in progress.kept] if several else [])
 
     def _card(self) -> Dict[str, Any]:

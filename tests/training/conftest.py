@@ -10,7 +10,7 @@ import pytest
 
 from gluon_cbam.blocks import CheckedBlock
 from gluon_cbam.data.recordio import RecordFile, RecordWriter
-from gluon_cbam.training import setup
+from gluon_cbam.training import curves, setup
 
 
 class Small(CheckedBlock):
@@ -31,12 +31,13 @@ class Small(CheckedBlock):
 
 @pytest.fixture
 def small_network(monkeypatch):
-    """Every network is a Small one; returns its class."""
+    """Every network is a Small one, and no picture is drawn, which takes longer than the runs; returns the class."""
 
     class Network(Small):
         pass
 
     monkeypatch.setattr(setup, 'get_model', Network)
+    monkeypatch.setattr(curves, 'draw', lambda metrics, path: None)
     return Network
 
 
@@ -58,7 +59,7 @@ def settings(few_digits, tmp_path):
     return {
         'network': 'cbamnet_tiny', 'data_train': str(few_digits / 'train.rec'), 'data_val': str(few_digits / 'val.rec'),
         'output': str(tmp_path / 'run'), 'image_size': 8, 'batch_size': 8, 'epochs': 2, 'log_interval': 5, 'lr': 0.05,
-        'workers': 1,
+        'lr_mode': 'cosine', 'workers': 1,
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from runs import assert_same_run, metrics, newest, state
 from gluon_cbam.data.recordio import RecordFile, RecordWriter
 from gluon_cbam.errors import DataError, Interrupted, UsageError
 from gluon_cbam.training import TrainConfig, randomness, run, train
+from gluon_cbam.training.saving import Saving
 
 pytestmark = pytest.mark.usefixtures('small_network')
 
@@ -208,6 +209,21 @@ def test_the_k_best_are_kept_and_of_equal_ones_the_earlier(settings, tmp_path, m
     assert best_files(tmp_path / 'run') == {
         'best': (5, 0.875), 'best-epoch0002-top1-0.7500': (2, 0.75), 'best-epoch0005-top1-0.8750': (5, 0.875),
     }  # fmt: skip
+
+
+def test_best_parameters_that_were_not_written_any_more_are_made_of_the_state(settings, tmp_path, monkeypatch):
+    settings.update(epochs=1, keep_best=2)
+
+    def die(self, net):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Saving, 'write_best', die)
+        train(TrainConfig(**settings))
+    assert not best_files(tmp_path / 'run')
+    summary = resumed(settings)
+    assert set(best_files(tmp_path / 'run').values()) == {(1, summary['best']['top1'])}
+    assert len(best_files(tmp_path / 'run')) == 2
 
 
 @pytest.mark.parametrize('changes', [{'early_stop': 2}, {'keep_best': 3}])
