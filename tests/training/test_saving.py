@@ -60,7 +60,7 @@ def test_a_stopped_run_continues_bit_for_bit(settings, tmp_path, small_network, 
 def test_the_disk_of_any_moment_of_a_run_is_enough(settings, tmp_path, small_network, disks_before_each_write):
     """Also where nothing was saved yet, and between a state and the best parameters."""
     small_network.dropout = 0.5
-    settings.update(save_interval=5, keep_best=2)
+    settings.update(save_interval=4, keep_best=2)
     with disks_before_each_write(tmp_path / 'run') as disks:
         train(TrainConfig(**settings))
     assert len(disks) > 100
@@ -211,19 +211,22 @@ def test_the_k_best_are_kept_and_of_equal_ones_the_earlier(settings, tmp_path, m
     }  # fmt: skip
 
 
-def test_best_parameters_that_were_not_written_any_more_are_made_of_the_state(settings, tmp_path, monkeypatch):
-    settings.update(epochs=1, keep_best=2)
+@pytest.mark.parametrize('moment', ['validated', 'write_best'])
+def test_a_run_that_ends_between_two_of_an_epochs_files(settings, tmp_path, monkeypatch, moment):
+    """Between the validation and its state, or between that and the best parameters."""
+    settings.update(keep_best=2, save_interval=4)
+    train(TrainConfig(**{**settings, 'output': str(tmp_path / 'unbroken')}))
 
-    def die(self, net):
+    def die(*arguments):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Saving, 'write_best', die)
+        patch.setattr(Saving, moment, die)
         train(TrainConfig(**settings))
     assert not best_files(tmp_path / 'run')
-    summary = resumed(settings)
-    assert set(best_files(tmp_path / 'run').values()) == {(1, summary['best']['top1'])}
-    assert len(best_files(tmp_path / 'run')) == 2
+    resumed(settings)
+    assert_same_run(tmp_path / 'run', tmp_path / 'unbroken')
+    assert best_files(tmp_path / 'run') == best_files(tmp_path / 'unbroken')
 
 
 @pytest.mark.parametrize('changes', [{'early_stop': 2}, {'keep_best': 3}])
