@@ -160,7 +160,8 @@ def find_file(params: PathLike) -> Path:
     path = Path(params)
     if path.is_dir():
         checkpoints = path / 'checkpoints' if (path / 'checkpoints').is_dir() else path
-        found = [*checkpoints.glob('best.params'), *sorted(checkpoints.glob('newest-*.params'), reverse=True)]
+        states = sorted(checkpoints.glob('newest-*.json'), reverse=True)  # without a card they are not whole
+        found = [*checkpoints.glob('best.params'), *(card.with_suffix('.params') for card in states)]
         if not found:
             raise UsageError(f'no checkpoint in {str(path)!r}')
         return found[0]

@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterable, Iterator, Union
 from .errors import ZooError
 
 PathLike = Union[str, 'os.PathLike[str]']
+_TEMPORARY = '.part'
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         Where to write. Removed if the block raises.
     """
     path = Path(path)
-    descriptor, name = tempfile.mkstemp(dir=str(path.parent), prefix=f'.{path.name}.', suffix='.part')
+    descriptor, name = tempfile.mkstemp(dir=str(path.parent), prefix=f'.{path.name}.', suffix=_TEMPORARY)
     os.close(descriptor)
     temporary = Path(name)
     try:
@@ -40,6 +41,12 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     finally:
         if temporary.exists():
             temporary.unlink()
+
+
+def remove_temporaries(folder: PathLike) -> None:
+    """Remove what writers that were killed left in a folder. Nobody may be writing there."""
+    for path in Path(folder).glob(f'.*{_TEMPORARY}'):
+        path.unlink()
 
 
 def _sync(path: Path) -> None:

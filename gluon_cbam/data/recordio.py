@@ -97,6 +97,11 @@ class RecordFile:
         """Where a record starts, in bytes."""
         return self._offsets[number]
 
+    @property
+    def offsets(self) -> np.ndarray:
+        """(records,) int64: where each starts, in bytes."""
+        return self._offsets
+
     def check_labels(self, classes: int) -> None:
         """Check that the first label of every record is a class.
 

@@ -1,37 +1,65 @@
-"""Checkpoints of a run: ``best.params`` for use, and the newest state to continue from.
+"""Checkpoints of a run: the best parameters for use, and the newest states to continue from.
 
-A state is three files under one stem, ``newest-step00000110``: ``.params``, ``.states`` (the optimizer's arrays) and
-``.json`` (the card of the parameters, with the run's progress and the SHA-256 of the states), which is written last: a
-state without it does not exist. Nothing is pickled: MXNet's ``Trainer.save_states`` pickles the whole optimizer, and
-loading such a file runs whatever code it holds.
+A state is three files under one stem, ``newest-epoch0002-step00000110`` (epochs and steps that are done): ``.params``;
+``.states``, the arrays of everything else that changes (optimizer, moving averages, ...) as ``part/name``; and
+``.json``, the card of the parameters with the run's progress and the hashes of all three, which is written last: a
+state without it does not exist. A stem is written once, and removed card first, so that a crash at any moment leaves
+whole states alone: the newest two are kept. Nothing is pickled.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Protocol
 
 import mxnet as mx
 
-from zoo.files import atomic_path, sha256
+from zoo.files import atomic_path, remove_temporaries, sha256
 
 from .. import weights
 from ..errors import DataError
 
-_STEM = 'newest-step'
-_ENDINGS = ('.json', '.states', '.params')
+_log = logging.getLogger('gluon_cbam.training')
+_STEM = 'newest-epoch'
+_ENDINGS = ('.json', '.states', '.params')  # in the order of removal: without the card the rest is nothing
+_KEPT = 2
+
+
+class Part(Protocol):
+    """Something of a run that changes while it trains, beside the network's parameters."""
+
+    def arrays(self) -> Dict[str, mx.nd.NDArray]:
+        """Its state, by name. Not waited for."""
+
+    def restore(self, arrays: Dict[str, mx.nd.NDArray], step: int) -> None:
+        """Take back what :meth:`arrays` gave.
+
+        Args:
+            arrays: by name, on the CPU.
+            step: steps that are done.
+
+        Raises:
+            DataError: they do not fit.
+        """
 
 
 class State(NamedTuple):
-    """A state to continue from.
+    """A whole state to continue from.
 
     Attributes:
         path: of its parameters.
-        progress: the run's: ``epoch``, ``batch``, ``step``, ``best``.
+        card: of the parameters: network, classes, options, preprocessing.
+        progress: the run's, as :class:`.progress.Progress` has it.
+        origin: what the run was, as the saver gave it.
     """
 
     path: Path
+    card: Dict[str, Any]
     progress: Dict[str, Any]
+    origin: Dict[str, Any]
 
 
 class Checkpoints:
@@ -43,100 +71,128 @@ class Checkpoints:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self._last: Optional[str] = None  # the stem that was written or restored last: it is whole
         folder.mkdir(parents=True, exist_ok=True)
 
-    def save_best(self, net, card: Dict[str, Any]) -> None:
-        """Write ``best.params`` and ``best.json``."""
-        weights.save(net, self.folder / 'best.params', **card)
+    def clean(self) -> None:
+        """Remove what a crash left half-written."""
+        remove_temporaries(self.folder)
+        whole = {path.stem for path in self.folder.glob('*.json')}
+        for path in self.folder.glob(f'{_STEM}*'):
+            if path.stem not in whole:
+                path.unlink()
 
-    def save_newest(self, net, trainer: mx.gluon.Trainer, card: Dict[str, Any], progress: Dict[str, Any]) -> Path:
-        """Write the state of a run, then remove the one before.
+    def save_best(self, net: mx.gluon.Block, card: Dict[str, Any], name: str = 'best') -> None:
+        """Write the parameters ``name.params`` with their card."""
+        self._remove(name, ('.json',))  # of other parameters than those that come
+        weights.save(net, self.folder / f'{name}.params', **card)
+
+    def keep_best(self, names: Iterable[str]) -> None:
+        """Remove all parameters of best epochs, but for ``best`` and ``names``."""
+        for path in self.folder.glob('best-epoch*.params'):
+            if path.stem not in names:
+                self._remove(path.stem)
+
+    def save_newest(
+        self,
+        net: mx.gluon.Block,
+        parts: Mapping[str, Part],
+        card: Dict[str, Any],
+        progress: Dict[str, Any],
+        origin: Dict[str, Any],
+    ) -> Path:
+        """Write a state, then remove all but it and the one before. Does nothing if it is there already.
+
+        Args:
+            net: of which the parameters are saved.
+            parts: everything else that changes, by name.
+            card: as of :func:`gluon_cbam.weights.save`.
+            progress: ``epoch``, ``step`` and what else :class:`State` is to have.
+            origin: as of :class:`State`.
 
         Returns:
             The path of its parameters.
         """
-        stem = self.folder / f'{_STEM}{progress["step"]:08d}'
-        states = stem.with_suffix('.states')
-        with atomic_path(states) as temporary:
-            mx.nd.save(str(temporary), optimizer_arrays(net, trainer))
+        path = self.folder / f'{_STEM}{progress["epoch"]:04d}-step{progress["step"]:08d}.params'
+        if path.stem == self._last:
+            return path
+        self._remove(path.stem)  # damaged, if there is one: it was passed over
+        with atomic_path(path.with_suffix('.states')) as temporary:
+            arrays = {f'{part}/{name}': array for part in parts for name, array in parts[part].arrays().items()}
+            mx.nd.save(str(temporary), arrays)
             digest = sha256(temporary)
-        weights.save(net, stem.with_suffix('.params'), training={**progress, 'states_sha256': digest}, **card)
-        for ending in _ENDINGS:  # the card first: without it the rest is nothing
-            for path in self.folder.glob(f'{_STEM}*{ending}'):
-                if path.stem != stem.name:
-                    path.unlink()
-        return stem.with_suffix('.params')
+        training = {'progress': progress, 'origin': origin, 'states_sha256': digest}
+        weights.save(net, path, training={**training, 'sha256': _digest(training)}, **card)
+        for other in {other.stem for other in self.folder.glob(f'{_STEM}*')} - {path.stem, self._last}:
+            self._remove(other)
+        self._last = path.stem
+        return path
+
+    def _remove(self, stem: str, endings=_ENDINGS) -> None:
+        for ending in endings:
+            path = self.folder / f'{stem}{ending}'
+            if path.exists():
+                path.unlink()
 
     def newest(self) -> Optional[State]:
-        """The newest state, or None.
+        """The newest whole state, with a warning for each damaged one that is passed over; or None if none was saved.
 
         Raises:
-            DataError: it is damaged.
+            DataError: there were states, and none is whole.
         """
-        cards = sorted(self.folder.glob(f'{_STEM}*.json'))
-        if not cards:
-            return None
-        path = cards[-1].with_suffix('.params')
-        states = path.with_suffix('.states')
-        for needed in (path, states):
-            if not needed.is_file():
-                raise DataError(f'{needed} is missing: start anew in another --output')
-        card = weights.card_beside(path)
-        progress = dict(card.training or {})
-        if progress.pop('states_sha256', None) != sha256(states):
-            raise DataError(f'{states} is damaged: start anew in another --output')
-        return State(path, progress)
+        damage = []
+        for card in sorted(self.folder.glob(f'{_STEM}*.json'), reverse=True):
+            try:
+                state = _read(card)
+            except (DataError, OSError) as error:
+                damage.append(str(error))
+                continue
+            for said in damage:
+                _log.warning('%s: continues from %s, which is whole', said, state.path)
+            return state
+        if not damage and (self.folder / 'best.params').exists():
+            damage = ['its states are gone']
+        if damage:
+            raise DataError(f'no whole state is left in {self.folder} ({damage[0]}): start anew in another --output')
+        return None
 
-    def restore(self, state: State, net, trainer: mx.gluon.Trainer) -> None:
-        """Put a state's parameters and optimizer arrays back.
+    def restore(self, state: State, net: mx.gluon.Block, parts: Mapping[str, Part]) -> None:
+        """Put a state's parameters and arrays back.
 
         Raises:
-            DataError: they do not fit the network or the optimizer.
+            DataError: they do not fit the network or a part, or are of other parts.
         """
+        saved: Dict[str, Dict[str, mx.nd.NDArray]] = {}
+        for key, array in weights.read_arrays(state.path.with_suffix('.states')).items():
+            part, _, name = key.partition('/')
+            saved.setdefault(part, {})[name] = array
+        if set(saved) != set(parts):
+            raise DataError(f'{state.path} was saved with {_listed(saved)}, this run has {_listed(parts)}')
         weights.load(net, state.path)
-        restore_optimizer(net, trainer, weights.read_arrays(state.path.with_suffix('.states')), state.progress['step'])
+        for name, part in parts.items():
+            part.restore(saved[name], state.progress['step'])
+        self._last = state.path.stem
 
 
-def optimizer_arrays(net, trainer: mx.gluon.Trainer) -> Dict[str, mx.nd.NDArray]:
-    """The optimizer's arrays as ``parameter:number``; those of the first device, since all hold the same."""
-    states = trainer._updaters[0].states
-    return {
-        f'{name}:{number}': array
-        for index, name in _names(net, trainer).items()
-        for number, array in enumerate(_flat(states.get(index)))
-    } or {'none': mx.nd.zeros((1,))}  # MXNet saves no empty dictionary
+def _read(card_path: Path) -> State:
+    """A state, after every hash was compared."""
+    path = card_path.with_suffix('.params')
+    states = path.with_suffix('.states')
+    for needed in (path, states):
+        if not needed.is_file():
+            raise DataError(f'{needed} is missing')
+    card = weights.card_beside(path)
+    training = dict(card.training or {})
+    if training.pop('sha256', None) != _digest(training):
+        raise DataError(f'{card_path} is damaged')
+    if training['states_sha256'] != sha256(states):
+        raise DataError(f'{states} is damaged')
+    return State(path, card.as_dict(), training['progress'], training['origin'])
 
 
-def restore_optimizer(net, trainer: mx.gluon.Trainer, arrays: Dict[str, mx.nd.NDArray], step: int) -> None:
-    """Give every device's updater the arrays of :func:`optimizer_arrays`, and the optimizer its number of updates.
-
-    Raises:
-        DataError: an array is missing or of another shape.
-    """
-    optimizer = trainer._optimizer
-    optimizer.begin_num_update = optimizer.num_update = step
-    for index, name in _names(net, trainer).items():
-        for updater, value in zip(trainer._updaters, trainer._params[index].list_data()):
-            state = optimizer.create_state_multi_precision(index, value)
-            for number, array in enumerate(_flat(state)):
-                saved = arrays.get(f'{name}:{number}')
-                if saved is None or saved.shape != array.shape:
-                    raise DataError(
-                        f'the optimizer state of {name} is missing or does not fit: was the optimizer another?'
-                    )
-                saved.copyto(array)
-            updater.states[index] = state
-            updater.states_synced[index] = True
+def _digest(values: Dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _names(net, trainer) -> Dict[int, str]:
-    """Index in the trainer -> our name, of the parameters that are trained."""
-    names = {id(parameter): name for name, parameter in net._collect_params_with_prefix().items()}
-    return {index: names[id(p)] for index, p in enumerate(trainer._params) if p.grad_req != 'null'}
-
-
-def _flat(state) -> List[mx.nd.NDArray]:
-    """The arrays of an optimizer state: None, an array, or a tuple of states."""
-    if state is None:
-        return []
-    return [array for part in state for array in _flat(part)] if isinstance(state, (tuple, list)) else [state]
+def _listed(parts) -> str:
+    return ', '.join(sorted(parts)) or 'nothing'

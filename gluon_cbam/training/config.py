@@ -11,6 +11,7 @@ from .settings import checked, flag, setting
 
 _KV_STORES = ('local', 'device', 'nccl')
 _DISTRIBUTED = ('dist_sync', 'dist_device_sync', 'dist_async')
+_OF_A_SESSION = ('output', 'resume')
 
 
 @dataclass
@@ -112,6 +113,14 @@ class TrainConfig:
         0, 'of the initial weights, the order and the augmentation', kind=int, least=0, below=2**31, lasting=True
     )
     log_interval: int = setting(50, 'steps between two log lines', kind=int, least=1, hidden=('--disp-batches',))
+    save_interval: Optional[int] = setting(
+        None, 'steps between two saved states  [none but after each epoch]', kind=int, least=1
+    )
+    save_minutes: float = setting(20, 'minutes between two saved states, 0 for no limit', kind=float, least=0)
+    keep_best: int = setting(1, 'how many of the best epochs to keep the parameters of', kind=int, least=1)
+    early_stop: Optional[int] = setting(
+        None, 'stop after so many epochs without a better validation  [never]', kind=int, least=1
+    )
     tensorboard: bool = setting(False, 'also write events for TensorBoard', kind=bool)
 
     def check(self) -> TrainConfig:
@@ -140,6 +149,9 @@ class TrainConfig:
                 setattr(self, entry.name, checked(flag(entry.name), getattr(self, entry.name), entry))
         if self.optimizer == 'nag' and self.momentum == 0:
             raise UsageError('--optimizer nag needs a --momentum above 0, got 0: use sgd')
+        for name, without in (('early_stop', None), ('keep_best', 1)):
+            if getattr(self, name) != without and not self.data_val:
+                raise UsageError(f'{flag(name)} {getattr(self, name)} needs validation data: give --data-val')
         if self.warmup_epochs >= self.epochs:
             raise UsageError(f'--warmup-epochs {self.warmup_epochs:g} must be less than --epochs {self.epochs}')
         return self
@@ -173,13 +185,21 @@ class TrainConfig:
             if SETTINGS[name].metadata['in_files']
         }
 
-    def differences(self, earlier: Dict[str, Any]) -> List[str]:
-        """The flags of lasting settings whose values are not those of an earlier run, each with both values."""
+    def differences(self, earlier: Dict[str, Any], lasting: bool = True) -> List[str]:
+        """The settings whose values are not those of an earlier run, as flags with both values.
+
+        Args:
+            earlier: settings by name.
+            lasting: the lasting settings, or all others but where and how the run continues.
+        """
         mine = self.as_dict()
         return [
             f'{flag(entry.name)} {mine[entry.name]!r} (was {earlier[entry.name]!r})'
             for entry in fields(self)
-            if entry.metadata['lasting'] and entry.name in earlier and mine[entry.name] != earlier[entry.name]
+            if entry.metadata['lasting'] == lasting
+            and entry.name not in _OF_A_SESSION
+            and entry.name in earlier
+            and mine[entry.name] != earlier[entry.name]
         ]
 
 

@@ -5,6 +5,8 @@ What reads a folder (:func:`read_config`, :func:`read_metrics`) imports neither 
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import logging
 import os
@@ -16,12 +18,14 @@ from typing import Any, Dict, Iterator, List, Optional
 
 import yaml
 
-from zoo.files import PathLike, write_text
+from zoo.files import PathLike, remove_temporaries, write_text
 
 from ..compat import versions
 from ..errors import DataError, UsageError
 from .config import SETTINGS, TrainConfig
+from .progress import Progress
 
+_log = logging.getLogger('gluon_cbam.training')
 _PACKAGES = ('mxnet', 'mxnet-cu117', 'gluoncv', 'numpy', 'opencv-python', 'opencv-python-headless')
 _VARIABLES = ('OMP_NUM_THREADS', 'MXNET_', 'DMLC_', 'KMP_', 'CUDA_VISIBLE_DEVICES')
 
@@ -40,8 +44,35 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         self.checkpoints = Checkpoints(self.path / 'checkpoints')
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process from training in the folder, for instance the one that a scheduler started anew.
+
+        The lock goes with the process, however that ends.
+
+        Raises:
+            UsageError: another process trains in it.
+        """
+        with open(self.path / '.lock', 'w', encoding='ascii') as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EACCES, errno.EAGAIN):  # else the file system has no locks
+                    raise UsageError(
+                        f'another process trains in {str(self.path)!r}: end it, or give another --output'
+                    ) from None
+            yield
+
+    def clean(self) -> None:
+        """Remove what a crash left half-written, under the lock."""
+        remove_temporaries(self.path)
+        self.checkpoints.clean()
+
     def write_config(self, config: TrainConfig) -> None:
-        """Write ``config.yaml`` and ``environment.json``."""
+        """Write ``config.yaml`` and ``environment.json``, and log what changed in a run that continues."""
+        changed = config.differences(read_config(self.path), lasting=False) if holds_run(self.path) else None
+        if changed:
+            _log.info('changed since: %s', ', '.join(changed))
         text = yaml.safe_dump(config.as_file(), sort_keys=False)
         write_text(self.path / 'config.yaml', text)
         write_text(self.path / 'environment.json', json.dumps(environment(), indent=1) + '\n')
@@ -55,9 +86,13 @@ class RunFolder:
         """The lines of ``metrics.jsonl``: see :func:`read_metrics`."""
         return read_metrics(self.path)
 
-    def forget_after(self, step: int) -> None:
-        """Remove the metrics of steps after ``step``: a resumed run makes them again."""
-        kept = [record for record in self.metrics() if record['step'] <= step]
+    def forget_after(self, progress: Progress) -> None:
+        """Remove the metrics of what came after ``progress``: a resumed run makes them again."""
+        kept = [
+            record
+            for record in self.metrics()
+            if record['step'] <= progress.step and (record['kind'] != 'epoch' or record['epoch'] <= progress.epoch)
+        ]
         write_text(self.path / 'metrics.jsonl', ''.join(json.dumps(record) + '\n' for record in kept))
 
     def write_summary(self, summary: Dict[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM while training: the first asks the loop to stop at the next step, a second stops at once."""
+"""Signals while training: SIGINT and SIGTERM ask the loop to stop at the next step, SIGUSR1 asks it to save.
+
+A second SIGINT or SIGTERM stops at once.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import signal
 import threading
 from typing import Optional
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+_SAVES = (signal.SIGUSR1,)
 
 
 class Interrupts:
@@ -15,26 +19,32 @@ class Interrupts:
     Outside the main thread, where Python allows no handlers, it does nothing.
 
     Attributes:
-        received: the number of the signal that came, or None.
+        received: the number of the signal that asked to stop, or None.
+        save: whether a signal asked to save; whoever does so sets it to False.
     """
 
     def __init__(self):
         self.received: Optional[int] = None
+        self.save = False
         self._before = {}
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            for numbers, handler in ((_STOPS, self._stop), (_SAVES, self._ask)):
+                self._before.update({number: signal.signal(number, handler) for number in numbers})
         return self
 
-    def _note(self, number, frame):
+    def _stop(self, number, frame):
         self.received = number
-        self._restore()
+        self._restore(_STOPS)
 
-    def _restore(self):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
+    def _ask(self, number, frame):
+        self.save = True
+
+    def _restore(self, numbers):
+        for number in numbers:
+            if number in self._before:
+                signal.signal(number, self._before.pop(number))
 
     def __exit__(self, *error):
-        self._restore()
+        self._restore(_STOPS + _SAVES)

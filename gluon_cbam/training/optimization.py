@@ -7,6 +7,7 @@ from typing import Callable, Dict
 import mxnet as mx
 
 from .config import TrainConfig
+from .optimizer_state import optimizer_arrays, restore_optimizer
 from .workers import Workers
 
 # name -> its arguments beside the learning rate and the weight decay
@@ -31,7 +32,7 @@ class Optimization:
     """
 
     def __init__(self, net, config: TrainConfig, ctx, workers: Workers, rate: Callable[[int], float], images: int):
-        self._rate, self._images = rate, images
+        self._net, self._rate, self._images = net, rate, images
         self.trainer = mx.gluon.Trainer(
             net.collect_params(),
             config.optimizer,
@@ -44,6 +45,16 @@ class Optimization:
     def rate(self) -> float:
         """The learning rate of the last update."""
         return float(self.trainer.learning_rate)
+
+    def arrays(self) -> Dict[str, mx.nd.NDArray]:
+        """See :class:`.checkpoints.Part`."""
+        return optimizer_arrays(self._net, self.trainer)
+
+    def restore(self, arrays: Dict[str, mx.nd.NDArray], step: int) -> None:
+        """See :class:`.checkpoints.Part`."""
+        restore_optimizer(self._net, self.trainer, arrays)
+        if step:
+            self.trainer.set_learning_rate(self._rate(step - 1))
 
     def update(self, step: int) -> None:
         """Queue the update of a step, from the gradients that its backward pass left."""

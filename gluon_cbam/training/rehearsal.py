@@ -16,7 +16,6 @@ import mxnet as mx
 
 from ..data.training import Batch
 from ..errors import RunError
-from .checkpoints import optimizer_arrays
 from .clock import duration
 from .config import TrainConfig
 from .engine import Engine
@@ -124,7 +123,7 @@ def rehearse(config: TrainConfig) -> Rehearsal:
     if not math.isfinite(loss):
         raise RunError(f'the loss of the first step is {loss:g}: look at the data, or take other settings')
     both = max if any(context.device_type == 'gpu' for context in setup.ctx) else lambda *parts: sum(parts)
-    needed, free = _checkpoint_bytes(engine), shutil.disk_usage(_existing(output)).free
+    needed, free = _checkpoint_bytes(engine, config.keep_best), shutil.disk_usage(_existing(output)).free
     if needed > free:
         raise OSError(f'checkpoints need about {_bytes(needed)}, {_bytes(free)} are free for {output}: make room')
     return Rehearsal(
@@ -177,11 +176,11 @@ def _count(net) -> int:
     return sum(parameter.data().size for parameter in net.collect_params().values() if parameter.grad_req != 'null')
 
 
-def _checkpoint_bytes(engine: Engine) -> int:
-    """Two states, since a new one is written before the old one goes, and two best ones likewise."""
+def _checkpoint_bytes(engine: Engine, keep_best: int) -> int:
+    """Two states and those of the best epochs, and one more of each, which is written before the oldest goes."""
     weights = sum(4 * parameter.data().size for parameter in engine.net.collect_params().values())
-    states = optimizer_arrays(engine.net, engine.optimization.trainer).values()
-    return 2 * (weights + sum(4 * array.size for array in states)) + 2 * weights
+    states = sum(4 * array.size for array in engine.optimization.arrays().values())
+    return 3 * (weights + states) + (keep_best + 2 if keep_best > 1 else 2) * weights
 
 
 def _device_memory(setup: Setup) -> List[DeviceMemory]:

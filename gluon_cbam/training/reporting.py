@@ -129,8 +129,12 @@ class Reporter:
             progress.epoch, self._config.epochs, train['loss'], train['top1'], validated, progress.seconds,
         )  # fmt: skip
 
-    def summary(self) -> Dict[str, Any]:
-        """Write ``summary.json`` and ``curves.png``; returns the summary."""
+    def summary(self, stopped_early: bool) -> Dict[str, Any]:
+        """Write ``summary.json`` and ``curves.png``; returns the summary.
+
+        Args:
+            stopped_early: whether the run ended before its last epoch, since nothing better came.
+        """
         progress = self._progress
         summary = {
             'output': str(self._folder.path),
@@ -138,6 +142,7 @@ class Reporter:
             'steps': progress.step,
             'best': progress.best,
             'final': progress.last,
+            'stopped_early': stopped_early,
             'bad_records': len(progress.bad_records),
             'seconds': round(progress.seconds, 2),
         }

@@ -6,25 +6,23 @@ import logging
 import signal
 from collections import deque
 from contextlib import closing
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Callable, Dict, Optional
 
 import mxnet as mx
 import numpy as np
 
-from ..errors import DataError, Interrupted, RunError, UsageError
+from ..errors import DataError, Interrupted, RunError
 from ..evaluation import Evaluation, evaluate
-from .checkpoints import State
 from .config import TrainConfig
 from .engine import Engine
 from .folder import RunFolder, open_folder
 from .interrupts import Interrupts
-from .meters import Meters
-from .progress import Progress
+from .meters import Meters, Reading
 from .reporting import Reporter
+from .saving import Saving, continued
 from .setup import Setup, prepare
 
+_log = logging.getLogger('gluon_cbam.training')
 _STEPS_AHEAD = 4  # steps that may wait for the devices; without a bound, their input batches would fill the memory
 
 
@@ -40,7 +38,7 @@ def train(config: TrainConfig, progress: Optional[Callable] = None) -> Dict[str,
 
     Returns:
         The summary: ``output``, ``epochs``, ``steps``, ``best`` (``epoch``, ``top1``; None without validation data),
-        ``final`` (``top1``, ``loss``), ``bad_records`` (how many were skipped), ``seconds``.
+        ``final`` (``top1``, ``loss``), ``stopped_early``, ``bad_records`` (how many were skipped), ``seconds``.
 
     Raises:
         UsageError: a setting is wrong.
@@ -51,7 +49,7 @@ def train(config: TrainConfig, progress: Optional[Callable] = None) -> Dict[str,
     """
     setup = prepare(config)
     folder = open_folder(setup.config)
-    with folder.logging_to_file(logging.getLogger('gluon_cbam')), Interrupts() as interrupts:
+    with folder.locked(), folder.logging_to_file(logging.getLogger('gluon_cbam')), Interrupts() as interrupts:
         return Run(setup, folder, interrupts, progress).fit()
 
 
@@ -68,35 +66,34 @@ class Run:
     def __init__(self, setup: Setup, folder: RunFolder, interrupts: Interrupts, progress: Optional[Callable] = None):
         self._setup, self._config, self._folder = setup, setup.config, folder
         self._interrupts = interrupts
-        self._progress = Progress(images_per_step=setup.images_per_step)
         self._meters = Meters(setup.workers)
+        folder.clean()
+        state = folder.checkpoints.newest() if setup.config.resume else None
+        self._progress = continued(state, setup.images_per_step)
+        setup.data.bad.numbers = self._progress.bad_records  # one list, so that checkpoints keep what the loader meets
         self._engine = Engine(setup)
         self._net, self._optimization = self._engine.net, self._engine.optimization
-        state = folder.checkpoints.newest()
+        # what a state holds beside the network, by name
+        parts = {'optimizer': self._optimization}
+        self._saving = Saving(folder, setup, parts, self._progress, state)
         if state:
-            self._continue(state)
-        setup.data.bad.numbers = self._progress.bad_records  # one list, so that checkpoints keep what the loader meets
+            self._saving.write_best(self._net)
+        elif setup.config.resume:
+            _log.info('no state was saved yet: the run starts from the beginning')
+        folder.forget_after(self._progress)
         self._report = Reporter(folder, setup, self._progress, progress)
-
-    def _continue(self, state: State) -> None:
-        progress = Progress(**state.progress)
-        if progress.images_per_step != self._setup.images_per_step:
-            raise UsageError(
-                f'the run to resume takes {progress.images_per_step} images a step over all devices, now it would be '
-                f'{self._setup.images_per_step}: change --batch-size with the number of devices'
-            )
-        self._folder.checkpoints.restore(state, self._net, self._optimization.trainer)
-        self._folder.forget_after(progress.step)
-        self._progress = progress
 
     def fit(self) -> Dict[str, Any]:
         """Train to the last epoch. See :func:`train`."""
         self._folder.write_config(self._config)
         self._report.introduce()
         self._setup.workers.start(self._optimization.trainer)
-        while self._progress.epoch < self._config.epochs:
+        while self._progress.epoch < self._config.epochs and not self._saving.enough:
             self._epoch()
-        return self._report.summary()
+        stopped_early = self._progress.epoch < self._config.epochs
+        if stopped_early:
+            _log.info('stopped early: %d epochs without a better validation', self._progress.stale)
+        return self._report.summary(stopped_early)
 
     def _epoch(self) -> None:
         """One epoch, or what is left of it: steps, validation, checkpoint, log."""
@@ -104,18 +101,18 @@ class Run:
         ahead = deque()
         with closing(data.epoch(progress.epoch, progress.batch)) as batches:
             for batch in self._report.steps(self._saved_if_damaged(batches)):
-                self._stop_if_asked()
+                self._heed()
                 ahead.append(self._train_on(batch))
                 if len(ahead) > _STEPS_AHEAD:
                     ahead.popleft().wait()
                 if progress.step % self._config.log_interval == 0:
-                    self._read_meters()
-        self._read_meters()
+                    self._report_interval()
+        self._report_interval()
         evaluation = self._validate()
         progress.epoch, progress.batch = progress.epoch + 1, 0
         self._report.epoch(evaluation, self._optimization.rate)
         progress.sums = [0.0, 0.0, 0.0]
-        self._save(evaluation)
+        self._saving.validated(evaluation, self._net)
 
     def _saved_if_damaged(self, batches):
         """The batches; where one is too damaged, the state before it is saved."""
@@ -125,7 +122,7 @@ class Run:
             if not self._progress.step:
                 raise
             self._read_meters()
-            path = self._save_newest()
+            path = self._saving.save()
             raise DataError(f'{error}; saved {path}: continue with --resume {self._folder.path}') from None
 
     def _train_on(self, batch):
@@ -137,7 +134,7 @@ class Run:
         return result
 
     def _read_meters(self) -> None:
-        """Report the steps since the last reading."""
+        """Count the steps since the last reading."""
         if not len(self._meters):
             return
         progress = self._progress
@@ -149,9 +146,15 @@ class Run:
                 f'the loss is {reading.losses[bad[0]] / progress.images_per_step:g} at step {step} '
                 f'(epoch {progress.epoch + 1}): use a smaller --lr or more --warmup-epochs'
             )
-        images = progress.images_per_step * len(reading.losses)
-        progress.sums = [a + b for a, b in zip(progress.sums, (reading.losses.sum(), reading.hits.sum(), images))]
-        self._report.interval(reading, self._optimization.rate)
+        progress.add(reading.losses, reading.hits)
+
+    def _report_interval(self) -> None:
+        """Report the steps since the last report."""
+        self._read_meters()
+        unreported = self._progress.unreported
+        if unreported:
+            self._report.interval(Reading(*np.transpose(unreported)), self._optimization.rate)
+            unreported.clear()
 
     def _validate(self) -> Optional[Evaluation]:
         setup = self._setup
@@ -171,41 +174,25 @@ class Run:
 
     def _watched(self, batches, total):
         for batch in batches:
-            self._stop_if_asked()
+            self._heed()
             yield batch
 
-    def _save(self, evaluation: Optional[Evaluation]) -> None:
-        """Write the newest checkpoint, and the best one if this is it."""
-        progress = self._progress
-        if evaluation and (progress.best is None or evaluation.top1 > progress.best['top1']):
-            progress.best = {'epoch': progress.epoch, 'top1': evaluation.top1}
-            metrics = {name: getattr(evaluation, name) for name in ('top1', 'top5', 'loss', 'records')}
-            self._folder.checkpoints.save_best(self._net, {**self._card(), 'metrics': metrics})
-        self._save_newest()
+    def _heed(self) -> None:
+        """Save where it is time or a signal asks for it, and stop where one asks for that.
 
-    def _save_newest(self) -> Path:
-        return self._folder.checkpoints.save_newest(
-            self._net, self._optimization.trainer, self._card(), asdict(self._progress)
-        )
-
-    def _card(self) -> Dict[str, Any]:
-        config = self._config
-        return {
-            'network': config.network,
-            'classes': config.classes,
-            'options': config.option,
-            'class_names': self._setup.class_names,
-            'preprocessing': self._setup.preprocessing.as_dict(),
-        }
-
-    def _stop_if_asked(self) -> None:
-        """After a signal, save the state and stop."""
-        if self._interrupts.received is None:
+        In validation, too: a run that continues from there begins with the validation.
+        """
+        stop, asked = self._interrupts.received, self._interrupts.save
+        if stop is None and not asked and not self._saving.due:
             return
         self._read_meters()
-        path = self._save_newest()
-        name = signal.Signals(self._interrupts.received).name
-        raise Interrupted(
-            f'{name} at step {self._progress.step}: saved {path}; continue with --resume {self._folder.path}',
-            self._interrupts.received,
-        )
+        path = self._saving.save()
+        if asked:
+            self._interrupts.save = False
+            _log.info('SIGUSR1 at step %d: saved %s', self._progress.step, path)
+        if stop is not None:
+            raise Interrupted(
+                f'{signal.Signals(stop).name} at step {self._progress.step}: saved {path}; '
+                f'continue with --resume {self._folder.path}',
+                stop,
+            )

@@ -30,7 +30,13 @@ class Workers:
         return self._kv_store if len(ctx) > 1 else None
 
     def start(self, trainer: mx.gluon.Trainer) -> None:
-        """Called once before the first step: every process holds the same parameters after it."""
+        """Called once before the first step: every process holds the same parameters after it.
+
+        The trainer would do this in its first update, and give every device the running statistics of the first device
+        when each has had a step of its own.
+        """
+        trainer._init_kvstore()
+        trainer._init_params()
 
     def sum(self, values: np.ndarray) -> np.ndarray:
         """The sum over all processes of an array that each has, in float64."""

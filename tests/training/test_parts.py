@@ -9,8 +9,8 @@ import pytest
 from gluon_cbam import get_model
 from gluon_cbam.errors import DataError
 from gluon_cbam.training import TrainConfig
-from gluon_cbam.training.checkpoints import optimizer_arrays, restore_optimizer
 from gluon_cbam.training.loss import SmoothedCrossEntropy
+from gluon_cbam.training.optimizer_state import optimizer_arrays, restore_optimizer
 from gluon_cbam.training.schedule import schedule
 
 
@@ -76,7 +76,7 @@ def test_optimizer_state_continues_bit_for_bit(optimizer, tmp_path):
     first.save_parameters(str(tmp_path / 'params'))
     second, trainer = network_and_trainer(optimizer)
     second.load_parameters(str(tmp_path / 'params'))
-    restore_optimizer(second, trainer, mx.nd.load(str(tmp_path / 'states')), 3)
+    restore_optimizer(second, trainer, mx.nd.load(str(tmp_path / 'states')))
     for number in range(3, 6):
         step_of(second, trainer, number)
     for name, parameter in second._collect_params_with_prefix().items():
@@ -89,4 +89,4 @@ def test_another_optimizers_state_is_refused():
     step_of(net, trainer, 0)
     arrays = optimizer_arrays(net, trainer)
     with pytest.raises(DataError, match='optimizer state'):
-        restore_optimizer(*network_and_trainer('adam'), arrays, 1)
+        restore_optimizer(*network_and_trainer('adam'), arrays)

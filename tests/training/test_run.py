@@ -38,7 +38,7 @@ def test_a_run_folder_is_whole_and_true(settings, tmp_path, digits):
     summary = train(TrainConfig(**settings))
     folder = tmp_path / 'run'
     assert summary == json.loads((folder / 'summary.json').read_text())
-    assert set(summary) == {'output', 'epochs', 'steps', 'best', 'final', 'bad_records', 'seconds'}
+    assert set(summary) == {'output', 'epochs', 'steps', 'best', 'final', 'stopped_early', 'bad_records', 'seconds'}
     assert (summary['epochs'], summary['steps']) == (2, 2 * (1437 // 32))
     assert summary['best']['top1'] > 0.5
     config = yaml.safe_load((folder / 'config.yaml').read_text())

@@ -1,0 +1,40 @@
+"""Comparing run folders."""
+
+import json
+
+import numpy as np
+
+from gluon_cbam.weights import read_arrays
+
+
+def newest(folder, ending='.params'):
+    """The newest state's file."""
+    return sorted((folder / 'checkpoints').glob(f'newest-*{ending}'))[-1]
+
+
+def state(folder):
+    """The arrays of the newest state: parameters and all else."""
+    return {
+        name: array.asnumpy()
+        for ending in ('.params', '.states')
+        for name, array in read_arrays(newest(folder, ending)).items()
+    }
+
+
+def metrics(folder):
+    """The records of ``metrics.jsonl``, without times."""
+    return [
+        {name: value for name, value in json.loads(line).items() if 'second' not in name and name != 'data_wait'}
+        for line in (folder / 'metrics.jsonl').read_text().splitlines()
+    ]
+
+
+def assert_same_run(folder, unbroken):
+    """Every bit that a run leaves is that of an unbroken one."""
+    mine, expected = state(folder), state(unbroken)
+    assert set(mine) == set(expected)
+    for name, value in mine.items():
+        assert np.array_equal(value, expected[name]), name
+    assert metrics(folder) == metrics(unbroken)
+    best, its = (json.loads((each / 'checkpoints' / 'best.json').read_text()) for each in (folder, unbroken))
+    assert best == its
