@@ -59,7 +59,7 @@ def test_it_writes_nothing(settings, digits, tmp_path, monkeypatch):
 def test_a_disk_that_is_too_small(settings, monkeypatch):
     usage = namedtuple('usage', 'total used free')
     monkeypatch.setattr(rehearsal.shutil, 'disk_usage', lambda path: usage(0, 0, 1_000_000))
-    with pytest.raises(OSError, match=r'checkpoints need about 2.0 MB, 1.0 MB are free for .*: make room'):
+    with pytest.raises(OSError, match=r'checkpoints need about 2.7 MB, 1.0 MB are free for .*: make room'):
         rehearse(TrainConfig(**settings))
 
 
