@@ -53,15 +53,19 @@ class RunFolder:
         Raises:
             UsageError: another process trains in it.
         """
-        with open(self.path / '.lock', 'w', encoding='ascii') as file:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno in (errno.EACCES, errno.EAGAIN):  # else the file system has no locks
-                    raise UsageError(
-                        f'another process trains in {str(self.path)!r}: end it, or give another --output'
-                    ) from None
+        descriptor = os.open(str(self.path), os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):  # else the file system has no locks
+                os.close(descriptor)
+                raise UsageError(
+                    f'another process trains in {str(self.path)!r}: end it, or give another --output'
+                ) from None
+        try:
             yield
+        finally:
+            os.close(descriptor)
 
     def clean(self) -> None:
         """Remove what a crash left half-written, under the lock."""

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from kills import CBAM, finish, kill
+from kills import CBAM, PATIENCE, finish, kill
 from runs import assert_same_run
 
 from gluon_cbam.training import TrainConfig, train
@@ -30,7 +30,7 @@ def signalled(command, output, number, after):
         if f'step {after}: loss' in line:
             process.send_signal(number)
             break
-    _, talk = process.communicate(timeout=100)
+    _, talk = process.communicate(timeout=PATIENCE)
     return process.returncode, talk.strip().splitlines()
 
 

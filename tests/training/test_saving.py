@@ -276,11 +276,11 @@ def test_another_thread_count_is_warned_of(settings, monkeypatch, caplog):
 def test_two_processes_do_not_train_in_one_folder(settings, tmp_path):
     train(TrainConfig(**{**settings, 'epochs': 1}))
     code = (
-        'import fcntl, sys\nfile = open(sys.argv[1], "w")\nfcntl.lockf(file, fcntl.LOCK_EX)\n'
+        'import fcntl, os, sys\nfcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)\n'
         'print("locked", flush=True)\nsys.stdin.read()'
     )
-    lock = str(tmp_path / 'run' / '.lock')
-    other = subprocess.Popen([sys.executable, '-c', code, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    folder = str(tmp_path / 'run')
+    other = subprocess.Popen([sys.executable, '-c', code, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert other.stdout.readline() == b'locked\n'
     with pytest.raises(UsageError, match='another process trains in'):
         resumed(settings)
