@@ -87,7 +87,7 @@ def _key_values(ctx, param, pairs) -> Dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition('=')
         if not equals or not key:
-            raise UsageError(f'--option takes KEY=VALUE, got {pair!r}')
+            raise UsageError(f'{param.opts[0]} takes KEY=VALUE, got {pair!r}')
         options[key.strip().replace('-', '_')] = yaml.safe_load(value)
     return options
 
@@ -104,8 +104,15 @@ def _setting(entry) -> click.Option:
     about, kind = entry.metadata, entry.metadata['kind']
     flags = about['flags'] or ('--' + entry.name.replace('_', '-'),)
     extra = {'type': kind, 'default': entry.default}
+    if about['optional']:
+        extra.update(is_flag=False, flag_value='')
     if kind is dict:
         extra = {'multiple': True, 'callback': _key_values, 'metavar': 'KEY=VALUE'}
+    elif kind is tuple:
+        extra = {'multiple': True, 'callback': lambda ctx, param, texts: list(texts), 'metavar': 'PATTERN'}
+    elif kind is bool:
+        flags = (f'{flags[0]}/--no-{flags[0][2:]}',)
+        extra = {'default': entry.default}
     elif kind is list:
         default = ','.join(f'{value:g}' for value in entry.default_factory())
         extra = {'default': default, 'callback': _numbers, 'metavar': 'N,N,...'}

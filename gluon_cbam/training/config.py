@@ -48,10 +48,52 @@ class TrainConfig:
     )
     batch_size: int = setting(32, 'images a device and step', '-b', '--batch-size', kind=int, least=1)
     epochs: int = setting(100, 'passes over the training data', kind=int, least=1, hidden=('--num-epochs',))
-    optimizer: str = setting('sgd', 'how weights are updated', choices=('sgd', 'nag'), lasting=True)
+    accumulate: int = setting(
+        1, 'batches whose gradients are added before an update: a step has so many times the images', kind=int, least=1
+    )
+    pretrained: Optional[str] = setting(
+        None,
+        'weights to start from: a tag, a parameter file or a run folder; alone, the published ones of the network',
+        optional=True,
+        lasting=True,
+    )
+    zero_gamma: bool = setting(
+        False, "start the last BatchNorm of every residual block with gamma 0, as the block's identity", kind=bool
+    )
+    freeze: List[str] = setting(
+        (), 'parameters or blocks to leave as they are, such as layer1 or *.bias; repeat for more', kind=tuple,
+        lasting=True,
+    )  # fmt: skip
+    dtype: str = setting(
+        'float32', 'of convolutions and fully connected layers; float16 needs GPUs', choices=('float32', 'float16'),
+        lasting=True,
+    )  # fmt: skip
+    optimizer: str = setting(
+        'sgd', 'how weights are updated', choices=('sgd', 'nag', 'adamw', 'lamb', 'lars'), lasting=True
+    )
     lr: float = setting(0.1, 'learning rate', kind=float, least=0)
-    momentum: float = setting(0.9, 'momentum', kind=float, least=0, below=1, hidden=('--mom',), lasting=True)
-    wd: float = setting(1e-4, 'weight decay, on every parameter', kind=float, least=0)
+    momentum: float = setting(
+        0.9, 'momentum of sgd, nag and lars', kind=float, least=0, below=1, hidden=('--mom',), lasting=True
+    )
+    beta1: float = setting(
+        0.9, "of adamw and lamb: decay of the gradients' mean", kind=float, least=0, below=1, lasting=True
+    )
+    beta2: float = setting(
+        0.999, "of adamw and lamb: decay of the squared gradients' mean", kind=float, least=0, below=1, lasting=True
+    )
+    epsilon: float = setting(1e-8, "of adamw and lamb: added to the squared gradients' root", kind=float, least=0)
+    wd: float = setting(1e-4, 'weight decay', kind=float, least=0)
+    no_decay: bool = setting(False, "no weight decay on biases and BatchNorm's gamma and beta", kind=bool)
+    wd_mult: Dict[str, float] = setting(
+        (), 'multiplies the weight decay of parameters or blocks, PATTERN=VALUE; repeat for more', kind=dict
+    )
+    clip_norm: float = setting(
+        0.0, 'largest norm of the gradient over all parameters and devices  [no bound]', kind=float, least=0
+    )
+    ema: float = setting(
+        0.0, 'decay of a moving average of the parameters, which is validated and kept as the best  [none]',
+        kind=float, least=0, below=1, lasting=True,
+    )  # fmt: skip
     lr_mode: str = setting('step', 'how the rate falls', choices=('step', 'cosine'))
     lr_step_epochs: List[float] = setting(
         (30, 60, 90), 'epochs at which lr-mode step multiplies the rate', kind=list, hidden=('--lr-decay-epoch',)
@@ -61,6 +103,8 @@ class TrainConfig:
     label_smoothing: float = setting(
         0.0, 'share of the label that is spread over all classes', kind=float, least=0, below=1
     )
+    mixup: float = setting(0.0, 'alpha of mixing whole images and their labels  [none]', kind=float, least=0)
+    cutmix: float = setting(0.0, 'alpha of mixing boxes of images and their labels  [none]', kind=float, least=0)
     seed: int = setting(
         0, 'of the initial weights, the order and the augmentation', kind=int, least=0, below=2**31, lasting=True
     )
@@ -102,6 +146,8 @@ class TrainConfig:
             )
         for entry in fields(self):
             check(flag(entry.name), getattr(self, entry.name), entry.metadata)
+        if self.pretrained is not None and self.zero_gamma:
+            raise UsageError('--zero-gamma is for training from the start: leave it out with --pretrained')
         if self.optimizer == 'nag' and self.momentum == 0:
             raise UsageError('--optimizer nag needs a --momentum above 0, got 0: use sgd')
         for name, without in (('early_stop', None), ('keep_best', 1)):

@@ -19,6 +19,7 @@ def setting(
     least: Optional[float] = None,
     below: Optional[float] = None,
     lasting: bool = False,
+    optional: bool = False,
 ):
     """A setting.
 
@@ -26,20 +27,24 @@ def setting(
         default: of the setting.
         help: one line.
         *flags: on the command line; by default the name with dashes.
-        kind: type of the value; ``dict`` for repeated KEY=VALUE, ``list`` for numbers separated by commas.
+        kind: type of the value; ``dict`` for repeated KEY=VALUE, ``list`` for numbers separated by commas, ``tuple``
+            for repeated texts, ``bool`` for a flag and its ``--no-`` form.
         hidden: further flags that the help does not show, known from other tools.
         choices: the values that there are.
         least: the smallest value.
         below: a bound that the value does not reach.
         lasting: whether a resumed run must have the same value.
+        optional: whether the flag may stand without a value, which is then the empty text.
     """
     if choices:
         help = f'{help}: {", ".join(choices)}'
     metadata = dict(
-        help=help, flags=flags, kind=kind, hidden=hidden, choices=choices, least=least, below=below, lasting=lasting
-    )
-    if kind in (dict, list):
-        return field(default_factory=lambda: kind(default), metadata=metadata)
+        help=help, flags=flags, kind=kind, hidden=hidden, choices=choices, least=least, below=below, lasting=lasting,
+        optional=optional,
+    )  # fmt: skip
+    if kind in (dict, list, tuple):
+        make = dict if kind is dict else list
+        return field(default_factory=lambda: make(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
