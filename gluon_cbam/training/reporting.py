@@ -41,8 +41,11 @@ class Reporter:
         )  # fmt: skip
         _log.info(
             '%s: %d images a device, %d a step, %d steps an epoch, %d epochs',
-            ', '.join(map(str, setup.ctx)), config.batch_size, setup.data.batch_size, len(setup.data), config.epochs,
+            ', '.join(map(str, setup.ctx)), config.batch_size, setup.images_per_step, setup.steps_per_epoch,
+            config.epochs,
         )  # fmt: skip
+        for note in setup.notes:
+            _log.info('%s', note)
         if progress.step:
             _log.info('continues at epoch %d, step %d', progress.epoch + 1, progress.step)
 

@@ -13,8 +13,11 @@ import numpy as np
 
 from ..errors import Interrupted, RunError
 from ..evaluation import Evaluation, evaluate
+from . import precision
+from .averaging import Average
 from .config import TrainConfig
 from .folder import RunFolder, open_folder
+from .freezing import moving_statistics
 from .interrupts import Interrupts
 from .meters import Meters, Reading
 from .optimization import Optimization
@@ -23,6 +26,7 @@ from .reporting import Reporter
 from .saving import Saving, continued
 from .schedule import schedule
 from .setup import Setup, prepare
+from .starting import initialise
 from .step import Step
 
 _log = logging.getLogger('gluon_cbam.training')
@@ -71,13 +75,11 @@ class Run:
         self._meters = Meters(setup.workers)
         folder.clean()
         state = folder.checkpoints.newest() if setup.config.resume else None
-        self._progress = continued(state, setup.data.batch_size)
+        self._progress = continued(state, setup.images_per_step)
         self._build()
-        # what a state holds beside the network, by name
-        parts = {'optimizer': self._optimization}
-        self._saving = Saving(folder, setup, parts, self._progress, state)
+        self._saving = Saving(folder, setup, self._optimization.parts(), self._progress, state)
         if state:
-            self._saving.write_best(self._net)
+            self._saving.write_best(self._kept())
         elif setup.config.resume:
             _log.info('no state was saved yet: the run starts from the beginning')
         folder.forget_after(self._progress)
@@ -87,12 +89,18 @@ class Run:
         """The network, and what trains it."""
         config, setup = self._config, self._setup
         mx.random.seed(config.seed)
+        precision.enable(config.dtype)
         self._net = setup.net
-        self._net.initialize(ctx=setup.ctx)
+        initialise(setup)
         self._net.hybridize(static_alloc=True, static_shape=True)
-        self._step = Step(self._net, config, setup.ctx)
-        rate = schedule(config, len(setup.data))
-        self._optimization = Optimization(self._net, config, setup.ctx, setup.workers, rate, setup.data.batch_size)
+        self._average = Average(self._net, setup.another_net(), config.ema, setup.ctx) if config.ema else None
+        rate = schedule(config, setup.steps_per_epoch)
+        self._optimization = Optimization(
+            self._net, config, setup.ctx, setup.workers, rate, setup.images_per_step, self._average
+        )
+        self._step = Step(
+            self._net, config, setup.ctx, setup.workers.rank, loss_scale=lambda: self._optimization.loss_scale
+        )
         self._random = RandomState(self._net, config.seed, setup.workers.rank)
 
     def fit(self) -> Dict[str, Any]:
@@ -114,9 +122,11 @@ class Run:
         ahead = deque()
         self._report.begin_interval()
         with closing(data.epoch(progress.epoch, progress.batch)) as batches:
-            for batch in self._show(batches, len(data) - progress.batch, text):
+            steps = zip(*[iter(batches)] * self._config.accumulate)  # what is left over at the end is left out
+            to_do = self._setup.steps_per_epoch - progress.batch // self._config.accumulate
+            for batches_of_step in self._show(steps, to_do, text):
                 self._heed()
-                ahead.append(self._train_on(batch))
+                ahead.append(self._train_on(batches_of_step))
                 if len(ahead) > _STEPS_AHEAD:
                     ahead.popleft().wait()
                 if progress.step % self._config.log_interval == 0:
@@ -126,16 +136,16 @@ class Run:
         progress.epoch, progress.batch = progress.epoch + 1, 0
         self._report.epoch(evaluation, self._optimization.rate)
         progress.sums = [0.0, 0.0, 0.0]
-        self._saving.validated(evaluation, self._net)
+        self._saving.validated(evaluation, self._kept())
 
-    def _train_on(self, batch):
+    def _train_on(self, batches):
         """Queue one step on the devices; returns what is ready when it is done."""
         self._random.begin(self._progress.step)
-        result = self._step(batch)
-        self._optimization.update(self._progress.step)
-        self._meters.add(result)
+        result = self._step(batches, self._progress.step)
+        if self._optimization.update(self._progress.step):
+            self._meters.add(result)  # that of an update left out says nothing: float16 overflowed
         self._progress.step += 1
-        self._progress.batch += 1
+        self._progress.batch += len(batches)
         return result
 
     def _read_meters(self) -> None:
@@ -167,13 +177,17 @@ class Run:
             return None
         self._share_statistics()
         batch_size, workers = self._config.batch_size, self._config.workers
-        return evaluate(self._net, setup.val, setup.preprocessing, setup.ctx, batch_size, workers, self._watched)
+        return evaluate(self._kept(), setup.val, setup.preprocessing, setup.ctx, batch_size, workers, self._watched)
+
+    def _kept(self) -> mx.gluon.HybridBlock:
+        """The network that is validated, and kept as the best: the moving average, if there is one."""
+        return self._average.network() if self._average else self._net
 
     def _share_statistics(self) -> None:
         """Give every device the mean of the devices' running statistics, as a checkpoint holds it: the score is then of
         what is saved. They are linear in the batches, so that their mean goes on as if nothing had happened."""
-        for parameter in self._net.collect_params().values():
-            if parameter.grad_req == 'null' and len(self._setup.ctx) > 1:
+        for parameter in moving_statistics(self._net):
+            if len(self._setup.ctx) > 1:
                 copies = [data.as_in_context(mx.cpu()) for data in parameter.list_data()]
                 parameter.set_data(mx.nd.add_n(*copies) / len(copies))
 
