@@ -88,10 +88,10 @@ class TrainConfig:
         (), 'multiplies the weight decay of parameters or blocks, PATTERN=VALUE; repeat for more', kind=dict
     )
     clip_norm: float = setting(
-        0.0, 'largest norm of the gradient over all parameters and devices  [no bound]', kind=float, least=0
+        0.0, 'largest norm of the gradient over all parameters and devices; 0 for any', kind=float, least=0
     )
     ema: float = setting(
-        0.0, 'decay of a moving average of the parameters, which is validated and kept as the best  [none]',
+        0.0, 'decay of a moving average of the parameters, which is validated and kept as the best; 0 for none',
         kind=float, least=0, below=1, lasting=True,
     )  # fmt: skip
     lr_mode: str = setting('step', 'how the rate falls', choices=('step', 'cosine'))
@@ -103,8 +103,8 @@ class TrainConfig:
     label_smoothing: float = setting(
         0.0, 'share of the label that is spread over all classes', kind=float, least=0, below=1
     )
-    mixup: float = setting(0.0, 'alpha of mixing whole images and their labels  [none]', kind=float, least=0)
-    cutmix: float = setting(0.0, 'alpha of mixing boxes of images and their labels  [none]', kind=float, least=0)
+    mixup: float = setting(0.0, 'alpha of mixing whole images and their labels; 0 for none', kind=float, least=0)
+    cutmix: float = setting(0.0, 'alpha of mixing boxes of images and their labels; 0 for none', kind=float, least=0)
     seed: int = setting(
         0, 'of the initial weights, the order and the augmentation', kind=int, least=0, below=2**31, lasting=True
     )

@@ -66,7 +66,7 @@ class Reporter:
         record = {
             'kind': 'interval',
             'epoch': progress.epoch + 1,
-            'epochs_done': round(progress.epoch + progress.batch / len(self._setup.data), 4),
+            'epochs_done': round(progress.epoch + progress.batch / self._setup.steps_per_epoch, 4),
             'step': progress.step,
             'loss': float(reading.losses.sum() / images),
             'top1': float(reading.hits.sum() / images),

@@ -121,12 +121,12 @@ class Run:
         text = f'epoch {progress.epoch + 1}/{self._config.epochs}'
         ahead = deque()
         self._report.begin_interval()
-        with closing(data.epoch(progress.epoch, progress.batch)) as batches:
-            steps = zip(*[iter(batches)] * self._config.accumulate)  # what is left over at the end is left out
-            to_do = self._setup.steps_per_epoch - progress.batch // self._config.accumulate
-            for batches_of_step in self._show(steps, to_do, text):
+        count = self._config.accumulate
+        with closing(data.epoch(progress.epoch, progress.batch * count)) as batches:
+            steps = zip(*[iter(batches)] * count)  # batches that make no whole step are left out
+            for step in self._show(steps, self._setup.steps_per_epoch - progress.batch, text):
                 self._heed()
-                ahead.append(self._train_on(batches_of_step))
+                ahead.append(self._train_on(step))
                 if len(ahead) > _STEPS_AHEAD:
                     ahead.popleft().wait()
                 if progress.step % self._config.log_interval == 0:
@@ -145,7 +145,7 @@ class Run:
         if self._optimization.update(self._progress.step):
             self._meters.add(result)  # that of an update left out says nothing: float16 overflowed
         self._progress.step += 1
-        self._progress.batch += len(batches)
+        self._progress.batch += 1
         return result
 
     def _read_meters(self) -> None:
