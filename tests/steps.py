@@ -65,6 +65,7 @@ class Training:
         self.optimization = Optimization(
             self.net, self.config, self.ctx, Workers('device'), lambda step: rate, images, self.average
         )
+        Workers('device').start(self.optimization.trainer)
         self._step = Step(self.net, self.config, self.ctx, loss_scale=lambda: self.optimization.loss_scale)
         self.done = 0
 

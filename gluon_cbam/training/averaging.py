@@ -8,6 +8,7 @@ import mxnet as mx
 
 from ..errors import DataError
 from .parameters import named
+from .statistics import mean_over_devices, moving_statistics, share_statistics
 
 _UPDATES = 'updates'
 _ARRAYS_A_KERNEL = 60
@@ -17,8 +18,7 @@ class Average:
     """An exponential moving average of all parameters, BatchNorm's running statistics included.
 
     After update t (from 0) it is ``d average + (1 - d) parameter`` with ``d = min(decay, (1 + t) / (10 + t))``, so that
-    it forgets the initial values soon. It is computed on the first device, of that device's parameters: all have the
-    same but for the running statistics. Nothing waits for the device.
+    it forgets the initial values soon. Every device averages its own, and nothing waits for a device.
 
     Args:
         net: that is trained, initialised.
@@ -32,32 +32,39 @@ class Average:
         twin.hybridize(static_alloc=True, static_shape=True)
         self._twin, self._decay, self._updates = twin, decay, 0
         self._averages = named(twin)
-        # the twin's parameter is averaged from the net's; both stay where they are
-        self._pairs = [(self._averages[name], parameter) for name, parameter in named(net).items()]
-        for average, parameter in self._pairs:
-            average.set_data(parameter.list_data()[0])
+        self._moving = {id(statistic) for statistic in moving_statistics(twin)}
+        parameters = named(net)
+        for name, average in self._averages.items():
+            average.set_data(parameters[name].list_data()[0])
+        # device by device: the twin's arrays are averaged from the net's, and both stay where they are
+        averaged = zip(*(average.list_data() for average in self._averages.values()))
+        self._pairs = list(zip(averaged, zip(*(parameters[name].list_data() for name in self._averages))))
 
     def update(self) -> None:
         """Queue the update after one of the parameters."""
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
         self._updates += 1
-        for start in range(0, len(self._pairs), _ARRAYS_A_KERNEL):
-            chunk = [[p.list_data()[0] for p in pair] for pair in self._pairs[start : start + _ARRAYS_A_KERNEL]]
-            # one kernel for many arrays: it computes a - lr (p + wd a), here a + (1 - d) (p - a)
-            mx.nd.multi_sgd_update(
-                *(array for pair in chunk for array in pair), out=[average for average, _ in chunk],
-                num_weights=len(chunk), lrs=[decay - 1] * len(chunk), wds=[-1.0] * len(chunk),
-            )  # fmt: skip
+        for averages, values in self._pairs:
+            for start in range(0, len(averages), _ARRAYS_A_KERNEL):
+                chunk = slice(start, start + _ARRAYS_A_KERNEL)
+                count = len(averages[chunk])
+                # one kernel for many arrays: it computes a - lr (p + wd a), here a + (1 - d) (p - a)
+                mx.nd.multi_sgd_update(
+                    *(array for pair in zip(averages[chunk], values[chunk]) for array in pair),
+                    out=averages[chunk], num_weights=count, lrs=[decay - 1] * count, wds=[-1.0] * count,
+                )  # fmt: skip
 
     def network(self) -> mx.gluon.HybridBlock:
-        """The network with the average, on every device."""
-        for average, _ in self._pairs:
-            average.set_data(average.list_data()[0])
+        """The network with the average, the same on every device."""
+        share_statistics(self._twin)
         return self._twin
 
     def arrays(self) -> Dict[str, mx.nd.NDArray]:
         """Its state by name, as of :class:`.checkpoints.Part`."""
-        values = {name: average.list_data()[0] for name, average in self._averages.items()}
+        values = {
+            name: mean_over_devices(average) if id(average) in self._moving else average.list_data()[0]
+            for name, average in self._averages.items()
+        }
         return {**values, _UPDATES: mx.nd.array([self._updates], dtype='int64')}
 
     def restore(self, arrays: Dict[str, mx.nd.NDArray], step: int) -> None:

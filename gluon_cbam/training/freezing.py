@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Sequence
+from typing import List, Sequence
 
-from mxnet.gluon import Block, Parameter
+from mxnet.gluon import Block
 
 from ..errors import UsageError
 from .parameters import named, select
+from .statistics import norms
 
 
 def freeze(net: Block, patterns: Sequence[str]) -> List[str]:
@@ -32,22 +33,8 @@ def freeze(net: Block, patterns: Sequence[str]) -> List[str]:
     if all(parameter.grad_req == 'null' for parameter in parameters.values()):
         raise UsageError(f'--freeze {" ".join(patterns)} leaves nothing to train')
     frozen = {id(parameters[name]) for name in chosen}
-    for norm in _norms(net):
+    for norm in norms(net):
         if {id(norm.gamma), id(norm.beta)} <= frozen:
             norm._kwargs['use_global_stats'] = True
             frozen |= {id(norm.running_mean), id(norm.running_var)}
     return [name for name, parameter in parameters.items() if id(parameter) in frozen]
-
-
-def moving_statistics(net: Block) -> List[Parameter]:
-    """The running statistics that training moves, each device's by its own batches."""
-    norms = [norm for norm in _norms(net) if not norm._kwargs['use_global_stats']]
-    return [statistic for norm in norms for statistic in (norm.running_mean, norm.running_var)]
-
-
-def _norms(block: Block) -> Iterator[Block]:
-    """Every BatchNorm below a block, SyncBatchNorm among them."""
-    if hasattr(block, 'running_mean'):
-        yield block
-    for child in block._children.values():
-        yield from _norms(child)

@@ -90,6 +90,7 @@ class Reporter:
         """
         progress = self._progress
         loss, hits, images = progress.sums
+        images = max(images, 1)  # 0 where float16 left every update out
         train = {'loss': loss / images, 'top1': hits / images}
         val = {'loss': evaluation.loss, 'top1': evaluation.top1} if evaluation else {'loss': None, 'top1': None}
         progress.last = {name: (val if evaluation else train)[name] for name in ('top1', 'loss')}

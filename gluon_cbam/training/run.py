@@ -17,7 +17,6 @@ from . import precision
 from .averaging import Average
 from .config import TrainConfig
 from .folder import RunFolder, open_folder
-from .freezing import moving_statistics
 from .interrupts import Interrupts
 from .meters import Meters, Reading
 from .optimization import Optimization
@@ -27,6 +26,7 @@ from .saving import Saving, continued
 from .schedule import schedule
 from .setup import Setup, prepare
 from .starting import initialise
+from .statistics import share_statistics
 from .step import Step
 
 _log = logging.getLogger('gluon_cbam.training')
@@ -175,21 +175,13 @@ class Run:
         setup = self._setup
         if setup.val is None:
             return None
-        self._share_statistics()
+        share_statistics(self._net)
         batch_size, workers = self._config.batch_size, self._config.workers
         return evaluate(self._kept(), setup.val, setup.preprocessing, setup.ctx, batch_size, workers, self._watched)
 
     def _kept(self) -> mx.gluon.HybridBlock:
         """The network that is validated, and kept as the best: the moving average, if there is one."""
         return self._average.network() if self._average else self._net
-
-    def _share_statistics(self) -> None:
-        """Give every device the mean of the devices' running statistics, as a checkpoint holds it: the score is then of
-        what is saved. They are linear in the batches, so that their mean goes on as if nothing had happened."""
-        for parameter in moving_statistics(self._net):
-            if len(self._setup.ctx) > 1:
-                copies = [data.as_in_context(mx.cpu()) for data in parameter.list_data()]
-                parameter.set_data(mx.nd.add_n(*copies) / len(copies))
 
     def _watched(self, batches, total):
         for batch in batches:

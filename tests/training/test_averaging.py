@@ -18,17 +18,23 @@ from gluon_cbam.training.parameters import named
 
 @pytest.mark.parametrize('contexts', [1, 2])
 def test_average_with_its_warm_up(contexts):
+    """Of running statistics the mean over the devices, as in a checkpoint."""
     training = Training(contexts, norm=True, ema=0.2)
     expected = {name: value.astype(float) for name, value in training.values().items()}
     for number in range(4):
         training.step(batch(number))
         decay = min(0.2, (1 + number) / (10 + number))
-        for name, value in training.values().items():
-            expected[name] = decay * expected[name] + (1 - decay) * value
+        devices = [training.values(index) for index in range(contexts)]
+        for name, before in expected.items():
+            value = np.mean([device[name] for device in devices], axis=0, dtype=float)
+            expected[name] = decay * before + (1 - decay) * value
+    for name, value in training.average.arrays().items():
+        if name != 'updates':
+            assert np.abs(value.asnumpy() - expected[name]).max() < 1e-6, name
     for index in range(contexts):
         for name, value in named(training.average.network()).items():
             assert np.abs(value.list_data()[index].asnumpy() - expected[name]).max() < 1e-6, name
-    assert np.abs(expected['bn.running_var'] - training.values()['bn.running_var']).max() > 1e-4
+    assert np.abs(expected['bn.running_var'] - devices[0]['bn.running_var']).max() > 1e-4
 
 
 def test_another_networks_average_is_refused():

@@ -9,8 +9,9 @@ from gluon_cbam import get_model
 from gluon_cbam.errors import UsageError
 from gluon_cbam.training import TrainConfig, train
 from gluon_cbam.training.decay import set_decay
-from gluon_cbam.training.freezing import freeze, moving_statistics
+from gluon_cbam.training.freezing import freeze
 from gluon_cbam.training.parameters import named, select
+from gluon_cbam.training.statistics import moving_statistics
 
 
 @pytest.mark.parametrize(('pattern', 'names'), [
