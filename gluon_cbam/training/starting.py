@@ -58,8 +58,6 @@ def find_source(network: str, pretrained: Optional[str]) -> Optional[Source]:
         return None
     path = weights.locate(network, pretrained or True)
     card = weights.card_beside(path, network)
-    if card is None and not Path(pretrained or ' ').exists():
-        card = weights.published(network, pretrained or True)
     return Source(pretrained or card.tag, path, card.sha256 if card else sha256(path), card)
 
 
