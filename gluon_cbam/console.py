@@ -104,7 +104,7 @@ def _key_values(ctx, param, pairs) -> Dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition('=')
         if not equals or not key:
-            raise UsageError(f'--option takes KEY=VALUE, got {pair!r}')
+            raise UsageError(f'{param.opts[0]} takes KEY=VALUE, got {pair!r}')
         options[key.strip().replace('-', '_')] = yaml.safe_load(value)
     return options
 
@@ -127,6 +127,7 @@ _KINDS = {
     float: lambda entry: {'type': float, 'default': entry.default, 'metavar': 'X'},
     bool: lambda entry: {'default': entry.default},
     dict: lambda entry: {'multiple': True, 'callback': _key_values, 'metavar': 'KEY=VALUE'},
+    tuple: lambda entry: {'multiple': True, 'callback': lambda ctx, param, texts: list(texts), 'metavar': 'PATTERN'},
     list: lambda entry: {'default': _joined(entry), 'callback': _numbers, 'metavar': 'X,X,...'},
 }
 
@@ -136,6 +137,8 @@ def _setting(entry, section: Optional[str]) -> click.Option:
     about, attributes = entry.metadata, _KINDS[entry.metadata['kind']](entry)
     default = attributes.get('default')
     attributes['show_default'] = default is not None and default is not False
+    if about['optional']:
+        attributes.update(is_flag=False, flag_value='')
     flags = about['flags'] or (flag(entry.name),)
     if about['kind'] is bool:
         on = flags[0][2:]

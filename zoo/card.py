@@ -166,6 +166,8 @@ class Card(_Described):
         bytes: its size.
         metrics: figure by name, for instance ``top1``, an accuracy in 0..1.
         training: how far the run was that saved it.
+        averaged: decay of the moving average that the parameters are; without it they are those of the last step.
+        started_from: ``source`` and ``sha256`` of the weights that training started from.
         provenance: the file that it was converted from, with its hash and address, and by what.
     """
 
@@ -173,6 +175,8 @@ class Card(_Described):
     bytes: int = 0
     metrics: Dict[str, Any] = field(default_factory=dict)
     training: Optional[Dict[str, Any]] = None
+    averaged: Optional[float] = None
+    started_from: Optional[Dict[str, Any]] = None
     provenance: Optional[Dict[str, Any]] = None
 
     def __post_init__(self):

@@ -60,6 +60,8 @@ class _ResidualBlock(HybridBlock):
     """
 
     expansion = 1
+    last_norm: nn.BatchNorm
+    """The BatchNorm before the attention and the addition: with its gamma at zero, the block is its shortcut."""
 
     def __init__(self, in_channels, width, stride, attention, bottleneck_stride, groups, group_width, **kwargs):
         super().__init__(**kwargs)
@@ -93,6 +95,10 @@ class BasicBlock(_ResidualBlock):
         self.conv2 = _conv(width, 3, 1, width)
         self.bn2 = nn.BatchNorm(in_channels=width)
 
+    @property
+    def last_norm(self):
+        return self.bn2
+
     def _body(self, F, x):
         x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')
         return self.bn2(self.conv2(x))
@@ -112,6 +118,10 @@ class Bottleneck(_ResidualBlock):
         self.bn2 = nn.BatchNorm(in_channels=inner)
         self.conv3 = _conv(width * 4, 1, 1, inner)
         self.bn3 = nn.BatchNorm(in_channels=width * 4)
+
+    @property
+    def last_norm(self):
+        return self.bn3
 
     def _body(self, F, x):
         x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')

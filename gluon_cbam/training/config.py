@@ -56,6 +56,21 @@ class TrainConfig:
         lasting=True,
     )
     option: Dict[str, Any] = setting((), 'an option of the network; repeat for more', kind=dict, lasting=True)
+    pretrained: Optional[str] = setting(
+        None,
+        'weights to start from: a tag, a parameter file or a run folder; alone, the published ones of the network',
+        optional=True,
+        lasting=True,
+    )
+    zero_gamma: bool = setting(
+        False, "start the last BatchNorm of every residual block with gamma 0, as the block's identity", kind=bool
+    )
+    freeze: List[str] = setting(
+        (),
+        'parameters or blocks to leave as they are, such as layer1 or *.bias; repeat for more',
+        kind=tuple,
+        lasting=True,
+    )
     gpus: Optional[str] = setting(None, 'GPUs: 0-7, 0,2-3 or all  [the CPU]', section='Devices')
     cpus: Optional[int] = setting(None, 'CPU contexts, to try data parallelism without GPUs', kind=int)
     kv_store: str = setting('device', 'how devices add their gradients', choices=_KV_STORES, hidden=('--kvstore',))
@@ -70,7 +85,22 @@ class TrainConfig:
         instead_of='batch_size',
     )
     epochs: int = setting(100, 'passes over the training data', kind=int, least=1, hidden=('--num-epochs',))
-    optimizer: str = setting('sgd', 'how weights are updated', choices=('sgd', 'nag'), lasting=True)
+    accumulate: int = setting(
+        1,
+        'batches whose gradients are added before an update: a step has so many times the images',
+        kind=int,
+        least=1,
+        lasting=True,
+    )
+    dtype: str = setting(
+        'float32',
+        'of convolutions and fully connected layers; float16 needs GPUs',
+        choices=('float32', 'float16'),
+        lasting=True,
+    )
+    optimizer: str = setting(
+        'sgd', 'how weights are updated', choices=('sgd', 'nag', 'adamw', 'lamb', 'lars'), lasting=True
+    )
     lr: float = setting(0.1, 'learning rate, exactly', kind=float, least=0)
     lr_base: Optional[float] = setting(
         None,
@@ -79,8 +109,32 @@ class TrainConfig:
         least=0,
         instead_of='lr',
     )
-    momentum: float = setting(0.9, 'momentum', kind=float, least=0, below=1, hidden=('--mom',), lasting=True)
-    wd: float = setting(1e-4, 'weight decay, on every parameter', kind=float, least=0)
+    momentum: float = setting(
+        0.9, 'momentum of sgd, nag and lars', kind=float, least=0, below=1, hidden=('--mom',), lasting=True
+    )
+    beta1: float = setting(
+        0.9, "of adamw and lamb: decay of the gradients' mean", kind=float, least=0, below=1, lasting=True
+    )
+    beta2: float = setting(
+        0.999, "of adamw and lamb: decay of the squared gradients' mean", kind=float, least=0, below=1, lasting=True
+    )
+    epsilon: float = setting(1e-8, "of adamw and lamb: added to the squared gradients' root", kind=float, least=0)
+    wd: float = setting(1e-4, 'weight decay', kind=float, least=0)
+    no_decay: bool = setting(False, "no weight decay on biases and BatchNorm's gamma and beta", kind=bool)
+    wd_mult: Dict[str, float] = setting(
+        (), 'multiplies the weight decay of parameters or blocks, PATTERN=VALUE; repeat for more', kind=dict
+    )
+    clip_norm: float = setting(
+        0.0, 'largest norm of the gradient over all parameters and devices; 0 for any', kind=float, least=0
+    )
+    ema: float = setting(
+        0.0,
+        'decay of a moving average of the parameters, which is validated and kept as the best; 0 for none',
+        kind=float,
+        least=0,
+        below=1,
+        lasting=True,
+    )
     lr_mode: str = setting('step', 'how the rate falls', choices=('step', 'cosine'), section='Schedule')
     lr_step_epochs: List[float] = setting(
         (30, 60, 90), 'epochs at which lr-mode step multiplies the rate', kind=list, hidden=('--lr-decay-epoch',)
@@ -105,6 +159,8 @@ class TrainConfig:
     label_smoothing: float = setting(
         0.0, 'share of the label that is spread over all classes', kind=float, least=0, below=1
     )
+    mixup: float = setting(0.0, 'alpha of mixing whole images and their labels; 0 for none', kind=float, least=0)
+    cutmix: float = setting(0.0, 'alpha of mixing boxes of images and their labels; 0 for none', kind=float, least=0)
     output: Optional[str] = setting(None, 'folder of the run  [runs/NETWORK]', hidden=('--save-dir',), section='Run')
     resume: Optional[str] = setting(
         None, "'auto' continues the run in --output if there is one; or a run folder", in_files=False
@@ -147,6 +203,8 @@ class TrainConfig:
         for entry in fields(self):
             if entry.name not in replaced:
                 setattr(self, entry.name, checked(flag(entry.name), getattr(self, entry.name), entry))
+        if self.pretrained is not None and self.zero_gamma:
+            raise UsageError('--zero-gamma is for training from the start: leave it out with --pretrained')
         if self.optimizer == 'nag' and self.momentum == 0:
             raise UsageError('--optimizer nag needs a --momentum above 0, got 0: use sgd')
         for name, without in (('early_stop', None), ('keep_best', 1)):

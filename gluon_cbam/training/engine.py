@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Sequence, Tuple
+
 import mxnet as mx
 
 from ..data.training import Batch
+from . import precision
+from .averaging import Average
 from .optimization import Optimization
 from .randomness import RandomState
 from .schedule import schedule
 from .setup import Setup
+from .starting import initialise
 from .step import Step, StepResult
 
 
@@ -18,6 +23,7 @@ class Engine:
     Attributes:
         net: initialised on every context, hybridized.
         rate: the learning rate of each step, from 0.
+        average: the moving average of its parameters, or None.
         optimization: updates the weights.
 
     Args:
@@ -25,19 +31,30 @@ class Engine:
     """
 
     def __init__(self, setup: Setup):
-        config = setup.config
+        config, ctx, workers = setup.config, setup.ctx, setup.workers
         mx.random.seed(config.seed)
+        precision.enable(config.dtype)
         self.net = setup.net
-        self.net.initialize(ctx=setup.ctx)
+        initialise(setup)
         self.net.hybridize(static_alloc=True, static_shape=True)
-        self._random = RandomState(self.net, config.seed, setup.workers.rank)
-        self._step = Step(self.net, config, setup.ctx, setup.preprocessing)
         self.rate = schedule(config, setup.steps_per_epoch)
-        self.optimization = Optimization(self.net, config, setup.ctx, setup.workers, self.rate, setup.images_per_step)
+        self.average = Average(self.net, setup.another_net(), config.ema, ctx) if config.ema else None
+        self.optimization = Optimization(self.net, config, ctx, workers, self.rate, setup.images_per_step, self.average)
+        self._random = RandomState(self.net, config.seed, workers.rank)
+        self._step = Step(
+            self.net, config, ctx, setup.preprocessing, workers.rank, lambda: self.optimization.loss_scale
+        )
 
-    def train_on(self, batch: Batch, step: int) -> StepResult:
-        """Queue one step on the devices; returns what is ready when it is done."""
+    def train_on(self, batches: Sequence[Batch], step: int) -> Tuple[StepResult, bool]:
+        """Queue one step on the devices.
+
+        Args:
+            batches: as many as a step accumulates.
+            step: its number, from 0.
+
+        Returns:
+            What is ready when it is done, and whether the weights were updated: not where float16 overflowed.
+        """
         self._random.begin(step)
-        result = self._step(batch)
-        self.optimization.update(step)
-        return result
+        result = self._step(batches, step)
+        return result, self.optimization.update(step)

@@ -32,14 +32,14 @@ class Meters:
 
     def __init__(self, workers: Workers):
         self._workers = workers
-        self._pending: List[tuple] = []
+        self._pending: List[StepResult] = []
 
     def __len__(self) -> int:
         return len(self._pending)
 
     def add(self, result: StepResult) -> None:
-        """Queue the sums of a step."""
-        self._pending.append(([loss.sum() for loss in result.losses], result.hits))
+        """Keep a step."""
+        self._pending.append(result)
 
     def read(self) -> Reading:
         """Wait for the devices and read: the only place of the training loop that does so."""

@@ -1,20 +1,20 @@
-"""How weights are updated: the optimizers, and one update."""
+"""One update of the weights: gradients summed over devices, checked, clipped, applied, averaged."""
 
 from __future__ import annotations
 
-from typing import Callable, Dict
+from typing import Callable, Dict, List, Optional
 
 import mxnet as mx
+from mxnet.gluon.utils import clip_global_norm
 
+from . import optimizers
+from .averaging import Average
+from .checkpoints import Part
 from .config import TrainConfig
 from .optimizer_state import optimizer_arrays, restore_optimizer
+from .parameters import named
+from .precision import FLOAT16, LossScaler
 from .workers import Workers
-
-# name -> its arguments beside the learning rate and the weight decay
-_ARGUMENTS: Dict[str, Callable[[TrainConfig], dict]] = {
-    'sgd': lambda config: {'momentum': config.momentum},
-    'nag': lambda config: {'momentum': config.momentum},
-}
 
 
 class Optimization:
@@ -22,21 +22,36 @@ class Optimization:
 
     Attributes:
         trainer: MXNet's; it adds the gradients of the devices.
+        average: of the parameters, or None.
 
     Args:
-        net: initialised on every context.
+        net: initialised on every context; ``wd_mult`` and ``grad_req`` of its parameters are set.
         config: ``optimizer`` and what belongs to it.
+        ctx: the devices.
         workers: the processes.
         rate: the learning rate of each step, from 0.
-        images: of a step, over all devices and processes: gradients are divided by it.
+        images: of a step, over all devices, processes and accumulated batches: gradients are divided by it.
+        average: as above.
     """
 
-    def __init__(self, net, config: TrainConfig, ctx, workers: Workers, rate: Callable[[int], float], images: int):
-        self._net, self._rate, self._images = net, rate, images
+    def __init__(
+        self,
+        net: mx.gluon.HybridBlock,
+        config: TrainConfig,
+        ctx: List[mx.Context],
+        workers: Workers,
+        rate: Callable[[int], float],
+        images: int,
+        average: Optional[Average] = None,
+    ):
+        self._net, self._ctx, self._rate, self._images = net, ctx, rate, images
+        self._clip_norm, self._average = config.clip_norm, average
+        self._scaler = LossScaler() if config.dtype == FLOAT16 else None
+        parameters = named(net)
+        self._trained = [parameter for parameter in parameters.values() if parameter.grad_req != 'null']
         self.trainer = mx.gluon.Trainer(
-            net.collect_params(),
-            config.optimizer,
-            {'learning_rate': config.lr, 'wd': config.wd, **_ARGUMENTS[config.optimizer](config)},
+            list(parameters.values()),
+            optimizers.make(config, parameters),
             kvstore=workers.kvstore(ctx),
             update_on_kvstore=False,  # so that the optimizer's state is here, to be saved without pickle
         )
@@ -56,7 +71,37 @@ class Optimization:
         if step:
             self.trainer.set_learning_rate(self._rate(step - 1))
 
-    def update(self, step: int) -> None:
-        """Queue the update of a step, from the gradients that its backward pass left."""
+    @property
+    def loss_scale(self) -> float:
+        """What the loss of the next step is multiplied by."""
+        return self._scaler.scale if self._scaler else 1.0
+
+    def parts(self) -> Dict[str, Part]:
+        """What changes with the updates beside the network, by name: for checkpoints."""
+        parts = {'optimizer': self, 'average': self._average, 'scale': self._scaler}
+        return {name: part for name, part in parts.items() if part}
+
+    def update(self, step: int) -> bool:
+        """Queue the update of a step, from the gradients that its backward passes left.
+
+        Returns:
+            Whether there is one; not with gradients that overflowed in float16.
+
+        Raises:
+            RunError: they overflow whatever the scale of the loss.
+        """
         self.trainer.set_learning_rate(self._rate(step))
-        self.trainer.step(self._images)
+        divisor = self._images * self.loss_scale
+        self.trainer.allreduce_grads()
+        if self._scaler and not self._scaler.accept(self._gradients(self._ctx[0])):
+            return False
+        if self._clip_norm:
+            for context in self._ctx:  # each its own copy of the sum, so that no device waits for another
+                clip_global_norm(self._gradients(context), self._clip_norm * divisor, check_isfinite=False)
+        self.trainer.update(divisor)
+        if self._average:
+            self._average.update()
+        return True
+
+    def _gradients(self, context: mx.Context) -> List[mx.nd.NDArray]:
+        return [parameter.grad(context) for parameter in self._trained]

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 import mxnet as mx
 
@@ -117,9 +117,11 @@ def rehearse(config: TrainConfig) -> Rehearsal:
     output = check_folder(config)
     engine = Engine(setup)
     with closing(setup.data.epoch(0)) as batches:
-        batch, load_seconds = _load(batches)
-        loss, _ = _timed_step(engine, batch, 0, setup.images_per_step)
-        _, step_seconds = _timed_step(engine, batch, 1, setup.images_per_step)
+        batch, batch_seconds = _load(batches)
+        of_step = [batch] * config.accumulate
+        loss, _ = _timed_step(engine, of_step, 0, setup.images_per_step)
+        _, step_seconds = _timed_step(engine, of_step, 1, setup.images_per_step)
+    load_seconds = batch_seconds * config.accumulate
     if not math.isfinite(loss):
         raise RunError(f'the loss of the first step is {loss:g}: look at the data, or take other settings')
     both = max if any(context.device_type == 'gpu' for context in setup.ctx) else lambda *parts: sum(parts)
@@ -157,11 +159,11 @@ def _load(batches) -> Tuple[Batch, float]:
     return batch, (time.perf_counter() - first) / count if count else first - began
 
 
-def _timed_step(engine: Engine, batch: Batch, step: int, images: int) -> Tuple[float, float]:
+def _timed_step(engine: Engine, batches: Sequence[Batch], step: int, images: int) -> Tuple[float, float]:
     """The loss and the seconds of a step."""
     mx.nd.waitall()
     began = time.perf_counter()
-    result = engine.train_on(batch, step)
+    result, _ = engine.train_on(batches, step)
     mx.nd.waitall()
     seconds = time.perf_counter() - began
     return sum(float(losses.sum().asscalar()) for losses in result.losses) / images, seconds

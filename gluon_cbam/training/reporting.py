@@ -47,6 +47,8 @@ class Reporter:
             ', '.join(map(str, setup.ctx)), config.batch_size, setup.images_per_step, setup.steps_per_epoch,
             config.epochs,
         )  # fmt: skip
+        for note in setup.notes:
+            _log.info('%s', note)
         if progress.step:
             _log.info('continues at epoch %d, step %d', progress.epoch + 1, progress.step)
 
@@ -107,6 +109,7 @@ class Reporter:
         """
         progress = self._progress
         loss, hits, images = progress.sums
+        images = max(images, 1)  # 0 where float16 left every update out
         train = {'loss': loss / images, 'top1': hits / images}
         val = {'loss': evaluation.loss, 'top1': evaluation.top1} if evaluation else {'loss': None, 'top1': None}
         progress.last = {name: (val if evaluation else train)[name] for name in ('top1', 'loss')}

@@ -21,6 +21,7 @@ from .meters import Meters, Reading
 from .reporting import Reporter
 from .saving import Saving, continued
 from .setup import Setup, prepare
+from .statistics import share_statistics
 
 _log = logging.getLogger('gluon_cbam.training')
 _STEPS_AHEAD = 4  # steps that may wait for the devices; without a bound, their input batches would fill the memory
@@ -73,11 +74,9 @@ class Run:
         setup.data.bad.numbers = self._progress.bad_records  # one list, so that checkpoints keep what the loader meets
         self._engine = Engine(setup)
         self._net, self._optimization = self._engine.net, self._engine.optimization
-        # what a state holds beside the network, by name
-        parts = {'optimizer': self._optimization}
-        self._saving = Saving(folder, setup, parts, self._progress, state)
+        self._saving = Saving(folder, setup, self._optimization.parts(), self._progress, state)
         if state:
-            self._saving.write_best(self._net)
+            self._saving.write_best(self._kept())
         elif setup.config.resume:
             _log.info('no state was saved yet: the run starts from the beginning')
         folder.forget_after(self._progress)
@@ -99,10 +98,12 @@ class Run:
         """One epoch, or what is left of it: steps, validation, checkpoint, log."""
         progress, data = self._progress, self._setup.data
         ahead = deque()
-        with closing(data.epoch(progress.epoch, progress.batch)) as batches:
-            for batch in self._report.steps(self._saved_if_damaged(batches)):
+        count = self._config.accumulate
+        with closing(data.epoch(progress.epoch, progress.batch * count)) as batches:
+            steps = zip(*[iter(self._saved_if_damaged(batches))] * count)  # what makes no whole step is left out
+            for step in self._report.steps(steps):
                 self._heed()
-                ahead.append(self._train_on(batch))
+                ahead.append(self._train_on(step))
                 if len(ahead) > _STEPS_AHEAD:
                     ahead.popleft().wait()
                 if progress.step % self._config.log_interval == 0:
@@ -112,7 +113,7 @@ class Run:
         progress.epoch, progress.batch = progress.epoch + 1, 0
         self._report.epoch(evaluation, self._optimization.rate)
         progress.sums = [0.0, 0.0, 0.0]
-        self._saving.validated(evaluation, self._net)
+        self._saving.validated(evaluation, self._kept())
 
     def _saved_if_damaged(self, batches):
         """The batches; where one is too damaged, the state before it is saved."""
@@ -125,10 +126,11 @@ class Run:
             path = self._saving.save()
             raise DataError(f'{error}; saved {path}: continue with --resume {self._folder.path}') from None
 
-    def _train_on(self, batch):
+    def _train_on(self, batches):
         """Queue one step on the devices; returns what is ready when it is done."""
-        result = self._engine.train_on(batch, self._progress.step)
-        self._meters.add(result)
+        result, updated = self._engine.train_on(batches, self._progress.step)
+        if updated:
+            self._meters.add(result)  # that of an update left out says nothing: float16 overflowed
         self._progress.step += 1
         self._progress.batch += 1
         return result
@@ -160,17 +162,13 @@ class Run:
         setup = self._setup
         if setup.val is None:
             return None
-        self._share_statistics()
+        share_statistics(self._net)
         batch_size, workers = self._config.batch_size, self._config.workers
-        return evaluate(self._net, setup.val, setup.preprocessing, setup.ctx, batch_size, workers, self._watched)
+        return evaluate(self._kept(), setup.val, setup.preprocessing, setup.ctx, batch_size, workers, self._watched)
 
-    def _share_statistics(self) -> None:
-        """Give every device the mean of the devices' running statistics, as a checkpoint holds it: the score is then of
-        what is saved. They are linear in the batches, so that their mean goes on as if nothing had happened."""
-        for parameter in self._net.collect_params().values():
-            if parameter.grad_req == 'null' and len(self._setup.ctx) > 1:
-                copies = [data.as_in_context(mx.cpu()) for data in parameter.list_data()]
-                parameter.set_data(mx.nd.add_n(*copies) / len(copies))
+    def _kept(self) -> mx.gluon.HybridBlock:
+        """The network that is validated, and kept as the best: the moving average, if there is one."""
+        return self._engine.average.network() if self._engine.average else self._net
 
     def _watched(self, batches, total):
         for batch in batches:

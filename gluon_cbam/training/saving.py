@@ -101,6 +101,7 @@ class Saving:
                 continue
             metrics = {name: value for name, value in figures.items() if name != 'epoch'}
             card = {**self._card(), 'metrics': metrics, 'training': {'epoch': progress.epoch, 'step': progress.step}}
+            card['averaged'] = self._config.ema or None
             if figures is progress.kept[0]:
                 self._checkpoints.save_best(net, card)
             if several:
@@ -115,6 +116,7 @@ class Saving:
             'options': config.option,
             'class_names': self._setup.class_names,
             'preprocessing': self._setup.preprocessing.as_dict(),
+            'started_from': self._setup.source.as_dict() if self._setup.source else None,
         }
 
 
@@ -140,6 +142,6 @@ def continued(state: Optional[State], images: int) -> Progress:
     if progress.images_per_step != images:
         raise UsageError(
             f'the run to resume takes {progress.images_per_step} images a step over all devices, now it would be '
-            f'{images}: change --batch-size with the number of devices'
+            f'{images}: change --batch-size or --accumulate with the number of devices'
         )
     return progress

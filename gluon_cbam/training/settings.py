@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import MISSING, Field, field
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from ..errors import UsageError, closest
 
@@ -22,6 +22,7 @@ def setting(
     section: Optional[str] = None,
     instead_of: Optional[str] = None,
     in_files: bool = True,
+    optional: bool = False,
 ):
     """A setting.
 
@@ -29,7 +30,8 @@ def setting(
         default: of the setting.
         help: one line.
         *flags: on the command line; by default the name with dashes.
-        kind: type of the value; ``dict`` for repeated KEY=VALUE, ``list`` for numbers separated by commas.
+        kind: type of the value; ``dict`` for repeated KEY=VALUE, ``list`` for numbers separated by commas, ``tuple``
+            for repeated texts, ``bool`` for a flag and its ``--no-`` form.
         hidden: further flags that the help does not show, known from other tools.
         choices: the values that there are.
         least: the smallest value.
@@ -38,15 +40,17 @@ def setting(
         section: of the help that begins with this setting; without it, that of the setting before.
         instead_of: another setting, which this one takes the place of: never both.
         in_files: whether files may hold it; if not, it is for the command line only.
+        optional: whether the flag may stand without a value, which is then the empty text.
     """
     if choices:
         help = f'{help}: {", ".join(choices)}'
     metadata = dict(
         help=help, flags=flags, kind=kind, hidden=hidden, choices=choices, least=least, below=below, lasting=lasting,
-        section=section, instead_of=instead_of, in_files=in_files,
+        section=section, instead_of=instead_of, in_files=in_files, optional=optional,
     )  # fmt: skip
-    if kind in (dict, list):
-        return field(default_factory=lambda: kind(default), metadata=metadata)
+    if kind in (dict, list, tuple):
+        make = dict if kind is dict else list
+        return field(default_factory=lambda: make(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -84,6 +88,14 @@ def _truth(value: Any) -> bool:
     raise ValueError
 
 
+def _texts(value: Any) -> List[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
+        return list(value)
+    raise TypeError
+
+
 def _numbers(value: Any) -> list:
     if isinstance(value, str):
         value = [part for part in value.split(',') if part.strip()]
@@ -102,6 +114,7 @@ _KINDS: Dict[type, Tuple[Callable[[Any], Any], str]] = {
     int: (_whole, 'a whole number'),
     float: (_number, 'a number'),
     bool: (_truth, 'true or false'),
+    tuple: (_texts, 'a list of texts'),
     list: (_numbers, 'numbers separated by commas'),
     dict: (_mapping, 'KEY: VALUE pairs'),
 }

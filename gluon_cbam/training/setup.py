@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Optional, Tuple
 
@@ -17,7 +17,12 @@ from ..data.recordio import RecordFile
 from ..data.training import BadRecords, TrainingData
 from ..errors import EnvironmentProblem, UsageError
 from ..models import get_model, variant
+from . import precision
 from .config import TrainConfig
+from .decay import set_decay
+from .freezing import freeze
+from .parameters import named
+from .starting import Source, check_zero_gamma, find_source
 from .workers import Workers
 
 _IMAGES_OF_BASE = 256  # of a step, for --lr-base: what the published schedules were made for
@@ -36,6 +41,8 @@ class Setup:
         data: training batches.
         val: validation records, or None.
         workers: the processes that train together.
+        source: the weights to start from, or None for random ones.
+        notes: what is said of the parameters before training: how many are frozen, and which the decay reaches.
     """
 
     config: TrainConfig
@@ -46,16 +53,22 @@ class Setup:
     data: TrainingData
     val: Optional[RecordFile]
     workers: Workers
+    source: Optional[Source]
+    notes: List[str]
 
     @property
     def steps_per_epoch(self) -> int:
-        """Updates an epoch."""
-        return len(self.data)
+        """Updates an epoch; batches that make no whole step are left out."""
+        return len(self.data) // self.config.accumulate
 
     @property
     def images_per_step(self) -> int:
         """Images an update, over all devices."""
-        return self.data.batch_size
+        return self.data.batch_size * self.config.accumulate
+
+    def another_net(self) -> mx.gluon.HybridBlock:
+        """Another of the same network, not initialised."""
+        return get_model(self.config.network, classes=self.config.classes, **self.config.option)
 
 
 def prepare(config: TrainConfig) -> Setup:
@@ -66,12 +79,17 @@ def prepare(config: TrainConfig) -> Setup:
     """
     config = TrainConfig(**config.as_dict()).check()
     row = variant(config.network)
+    source = find_source(config.network, config.pretrained)
+    wanted = Preprocessing.of(row)
+    if source and source.card:
+        wanted = Preprocessing.from_dict(source.card.preprocessing)
+        config.option = {**source.card.options, **config.option}
     for name in ('image_size', 'crop_ratio'):
         if getattr(config, name) is None:
-            setattr(config, name, getattr(row, name))
+            setattr(config, name, getattr(wanted, name))
     config.augment = config.augment or row.augmentation
     config.workers = config.workers or usable_cpus()
-    preprocessing = Preprocessing.of(row, image_size=config.image_size, crop_ratio=config.crop_ratio)
+    preprocessing = replace(wanted, image_size=config.image_size, crop_ratio=config.crop_ratio)
     class_names = _class_names(Path(config.data_train).parent / 'classes.txt')
     config.classes = config.classes or (len(class_names) if class_names else 1000)
     if class_names and len(class_names) != config.classes:
@@ -83,7 +101,9 @@ def prepare(config: TrainConfig) -> Setup:
             'training with the losses of face recognition is not supported yet'
         )
     net.check_input((1, 3, config.image_size, config.image_size))
+    notes = _choose_parameters(net, config)
     ctx = devices.contexts(config.gpus, config.cpus)
+    precision.check(config.dtype, ctx)
     if config.kv_store == 'nccl' and not mx.runtime.Features().is_enabled('NCCL'):
         raise EnvironmentProblem('--kv-store nccl needs mxnet-cu117 and GPUs: use device')
     if config.tensorboard and importlib.util.find_spec('tensorboardX') is None:
@@ -98,24 +118,43 @@ def prepare(config: TrainConfig) -> Setup:
         train, config.batch_size * len(ctx), preprocessing, config.augment, config.seed, config.workers,
         bad=BadRecords(config.max_bad_records),
     )  # fmt: skip
+    if config.accumulate > len(data):
+        raise UsageError(f'--accumulate {config.accumulate} is more than the {len(data)} batches of an epoch')
     if val is not None:
         check_images(val, config.workers)
-    return Setup(config, net, ctx, preprocessing, class_names, data, val, workers)
+    return Setup(config, net, ctx, preprocessing, class_names, data, val, workers, source, notes)
 
 
 def _batch_and_rate(config: TrainConfig, contexts: int, workers: int) -> Tuple[int, float]:
     """Images a device and step, and the learning rate, from the totals where those are set."""
-    devices, batch, rate = contexts * workers, config.batch_size, config.lr
+    devices, batch, rate = contexts * workers * config.accumulate, config.batch_size, config.lr
     if config.total_batch_size is not None:
         batch, rest = divmod(config.total_batch_size, devices)
         if rest:
             raise UsageError(
-                f'--total-batch-size {config.total_batch_size} cannot be divided by {devices} devices: '
-                f'take {batch * devices or devices} or {(batch + 1) * devices}'
+                f'--total-batch-size {config.total_batch_size} cannot be divided by {devices}, '
+                f'the devices times --accumulate: take {batch * devices or devices} or {(batch + 1) * devices}'
             )
     if config.lr_base is not None:
         rate = config.lr_base * batch * devices / _IMAGES_OF_BASE
     return batch, rate
+
+
+def _choose_parameters(net, config: TrainConfig) -> List[str]:
+    """Set which parameters are trained and which decay; returns what to say of it."""
+    if config.zero_gamma:
+        check_zero_gamma(net, config.network)
+    frozen = freeze(net, config.freeze)
+    decay = set_decay(net, config.no_decay, config.wd_mult)
+    decayed = sum(multiplier > 0 for multiplier in decay.values())
+    notes = [f'weight decay {config.wd:g} on {decayed} of {len(decay)} trained parameters']
+    if frozen:
+        notes.append(f'frozen: {len(frozen)} of {len(named(net))} parameters')
+    if config.accumulate > 1:
+        notes.append(f'adds the gradients of {config.accumulate} batches before an update')
+    if config.ema:
+        notes.append(f'validates and keeps as best the moving average of the parameters, decay {config.ema:g}')
+    return notes
 
 
 def _class_names(path: Path) -> Optional[List[str]]:

@@ -1,0 +1,91 @@
+"""Mixing images within a batch: mixup (Zhang et al., ICLR 2018) and cutmix (Yun et al., ICCV 2019).
+
+An image's partner is the one as far from the end of its device's batch as it is from the start. A batch has one share.
+What is drawn depends on the seed and the step alone, so that a resumed run draws the same.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional, Tuple
+
+import mxnet as mx
+import numpy as np
+
+_KEY = 0x6D6978  # keeps these draws apart from others of the same seed
+
+
+class Mix(NamedTuple):
+    """How a batch is mixed.
+
+    Attributes:
+        share: of the image itself, in [0, 1]; the partner has the rest.
+        box: (top, bottom, left, right) of cutmix, in pixels; None for mixup.
+    """
+
+    share: float = 1.0
+    box: Optional[Tuple[int, int, int, int]] = None
+
+    def images(self, x: mx.nd.NDArray) -> mx.nd.NDArray:
+        """The mixed images of a device, (N, C, H, W) like ``x``, which is not changed."""
+        if self.share == 1:
+            return x
+        if self.box is None:
+            return self.share * x + (1 - self.share) * x.flip(axis=0)
+        top, bottom, left, right = self.box
+        mixed = x.copy()
+        mixed[:, :, top:bottom, left:right] = x[:, :, top:bottom, left:right].flip(axis=0)
+        return mixed
+
+    def loss(self, loss, outputs: mx.nd.NDArray, labels: mx.nd.NDArray) -> mx.nd.NDArray:
+        """The loss for both labels by their shares, (N,)."""
+        own = loss(outputs, labels)
+        if self.share == 1:
+            return own
+        return self.share * own + (1 - self.share) * loss(outputs, labels.flip(axis=0))
+
+    def labels(self, labels: mx.nd.NDArray) -> mx.nd.NDArray:
+        """The label with the larger share of each image, (N,): what the training accuracy counts."""
+        return labels if self.share >= 0.5 else labels.flip(axis=0)
+
+
+class Mixing:
+    """Draws how each batch is mixed.
+
+    Args:
+        mixup: alpha of the Beta distribution of the shares; 0 for no mixup.
+        cutmix: likewise. With both above 0, a fair coin chooses for each batch.
+        size: height and width of the images, in pixels.
+        seed: of the run.
+        rank: of the process: each draws its own.
+    """
+
+    def __init__(self, mixup: float, cutmix: float, size: int, seed: int, rank: int = 0):
+        self._kinds = [(draw, alpha) for draw, alpha in ((_mixup, mixup), (_cutmix, cutmix)) if alpha > 0]
+        self._size, self._key = size, (_KEY, seed, rank)
+
+    def __call__(self, step: int, batch: int = 0) -> Mix:
+        """How a batch is mixed.
+
+        Args:
+            step: of the run, from 0.
+            batch: of the step, from 0.
+        """
+        if not self._kinds:
+            return Mix()
+        random = np.random.default_rng(np.random.SeedSequence([*self._key, step, batch]))
+        draw, alpha = self._kinds[int(random.integers(len(self._kinds)))]
+        return draw(random, float(random.beta(alpha, alpha)), self._size)
+
+
+def _mixup(random: np.random.Generator, share: float, size: int) -> Mix:
+    return Mix(share)
+
+
+def _cutmix(random: np.random.Generator, share: float, size: int) -> Mix:
+    """A box of 1 - share of the area around a uniform centre; what leaves the image is cut off and not counted."""
+    half = int(size * np.sqrt(1 - share)) // 2
+    row, column = random.integers(size, size=2)
+    top, bottom, left, right = (
+        int(np.clip(middle + side, 0, size)) for middle in (row, column) for side in (-half, half)
+    )
+    return Mix(1 - (bottom - top) * (right - left) / size**2, (top, bottom, left, right))

@@ -1,0 +1,87 @@
+"""Training steps on small networks, without files: what tests of the optimisation share."""
+
+import mxnet as mx
+import numpy as np
+
+from gluon_cbam.blocks import CheckedBlock
+from gluon_cbam.data.preprocessing import Preprocessing
+from gluon_cbam.data.training import Batch
+from gluon_cbam.training import TrainConfig
+from gluon_cbam.training.averaging import Average
+from gluon_cbam.training.decay import set_decay
+from gluon_cbam.training.optimization import Optimization
+from gluon_cbam.training.parameters import named
+from gluon_cbam.training.step import Step
+from gluon_cbam.training.workers import Workers
+
+SIZE, CLASSES = 6, 4
+AS_THEY_ARE = Preprocessing(SIZE, 1.0, mean=(0, 0, 0), std=(1 / 255, 1 / 255, 1 / 255))
+
+
+class Small(CheckedBlock):
+    """A convolution, with or without BatchNorm, and a fully connected layer; a penalty if wanted."""
+
+    def __init__(self, norm=False, penalty=0.0):
+        super().__init__()
+        self.conv = mx.gluon.nn.Conv2D(5, 3, in_channels=3, activation='relu')
+        self.bn = mx.gluon.nn.BatchNorm(in_channels=5) if norm else None
+        self.fc = mx.gluon.nn.Dense(CLASSES, in_units=5 * (SIZE - 2) ** 2)
+        self._strength = penalty
+
+    def hybrid_forward(self, F, x):
+        x = self.conv(x)
+        return self.fc(x if self.bn is None else self.bn(x))
+
+    def penalty(self, ctx):
+        return self._strength * (self.fc.weight.data(ctx) ** 2).sum() if self._strength else None
+
+
+def batch(number, count=8):
+    """The same for the same number."""
+    random = np.random.RandomState(number)
+    images, labels = random.randn(count, SIZE, SIZE, 3), random.randint(CLASSES, size=count)
+    return Batch(mx.nd.array(images), mx.nd.array(labels))
+
+
+def halves(whole, parts=2):
+    """A batch in equal parts."""
+    return [Batch(*each) for each in zip(*(mx.nd.split(array, parts, axis=0) for array in whole))]
+
+
+class Training:
+    """A network in training: ``step(batch, ...)`` does a step of as many batches as are given."""
+
+    def __init__(self, contexts=1, images=8, norm=False, penalty=0.0, rate=0.1, decay=True, **settings):
+        self.config = TrainConfig(network='cbamnet_tiny', data_train='a.rec', image_size=SIZE, **settings)
+        self.ctx = [mx.cpu(index) for index in range(contexts)]
+        mx.random.seed(7)
+        self.net = Small(norm, penalty)
+        self.net.initialize(mx.init.Normal(0.2), ctx=self.ctx)
+        self.net.hybridize(static_alloc=True, static_shape=True)
+        if decay:
+            set_decay(self.net, self.config.no_decay, self.config.wd_mult)
+        self.average = Average(self.net, Small(norm), self.config.ema, self.ctx) if self.config.ema else None
+        self.optimization = Optimization(
+            self.net, self.config, self.ctx, Workers('device'), lambda step: rate, images, self.average
+        )
+        Workers('device').start(self.optimization.trainer)
+        self._step = Step(self.net, self.config, self.ctx, AS_THEY_ARE, loss_scale=lambda: self.optimization.loss_scale)
+        self.done = 0
+
+    def step(self, *batches):
+        self.result = self._step(batches, self.done)
+        self.updated = self.optimization.update(self.done)
+        self.done += 1
+        return self
+
+    def values(self, device=0):
+        return {name: value.list_data()[device].asnumpy() for name, value in named(self.net).items()}
+
+    def gradients(self):
+        return {name: value.grad().asnumpy() for name, value in named(self.net).items() if value.grad_req != 'null'}
+
+
+def difference(one, other):
+    """The largest difference of two dictionaries of arrays."""
+    assert set(one) == set(other)
+    return max(np.abs(one[name] - other[name]).max() for name in one)
