@@ -62,7 +62,7 @@ class Scores(NamedTuple):
 
 @click.command()
 @click.option('--seeds', default=3, show_default=True, type=click.IntRange(2), help='runs a network')
-@click.option('--epochs', default=6, show_default=True, type=click.IntRange(1))
+@click.option('--epochs', default=5, show_default=True, type=click.IntRange(1))
 @click.option('--images', default=3000, show_default=True, type=click.IntRange(64), help='training images')
 @click.option('--work', default=ROOT / 'runs' / 'ablation', type=click.Path(path_type=Path), help='folder of the runs')
 @click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='where table and plot go')

@@ -32,7 +32,7 @@ def write_seven(digits, path):
 def test_train_json(trained):
     output, process = trained
     summary = json.loads(process.stdout)
-    assert set(summary) == {'output', 'epochs', 'steps', 'best', 'final', 'stopped_early', 'seconds'}
+    assert set(summary) == {'output', 'epochs', 'steps', 'best', 'final', 'stopped_early', 'bad_records', 'seconds'}
     assert summary['output'] == str(output)
     assert set(summary['best']) == {'epoch', 'top1'}
     assert 'epoch 2/2' in process.stderr

@@ -58,7 +58,7 @@ def test_a_frozen_batchnorm_normalises_by_its_running_statistics(contexts, monke
     for name in ('running_mean', 'running_var', 'gamma'):
         getattr(training.net.bn, name).set_data(mx.nd.arange(1, 6))
     before = training.values()
-    x = batch(0).data[0]
+    x = batch(0).images.transpose((0, 3, 1, 2))
     with mx.autograd.record(train_mode=True):
         trained = training.net(x).asnumpy()
     assert np.allclose(trained, training.net(x).asnumpy(), atol=1e-5), 'it used the statistics of the batch'
