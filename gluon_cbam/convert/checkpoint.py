@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Optional
 
 import mxnet as mx
 import numpy as np
@@ -13,8 +12,9 @@ from zoo.files import PathLike, atomic_path, write_text
 
 from .. import weights
 from ..data.preprocessing import Preprocessing
-from ..errors import DataError, DependencyError, UsageError
+from ..errors import DataError, UsageError
 from ..models import get_model, variant
+from . import pytorch
 from .loading import load_arrays, scheme_of
 from .symbols import to_symbol
 from .writing import to_arrays
@@ -28,20 +28,19 @@ def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
     Args:
         path: ``.params`` of Gluon or of a symbol, whose names then begin with ``arg:`` and ``aux:``; the prefix of such
             files, for the newest epoch; ``.npz``; ``.pth``, ``.pt`` or ``.pth.tar`` of PyTorch, a state_dict or a
-            dictionary with one under ``state_dict``.
+            dictionary with one under ``state_dict``; torch is not needed.
 
     Raises:
         UsageError: there is no such file, or its ending is unknown.
-        DependencyError: a PyTorch file, and torch is not installed.
         DataError: it is damaged, or holds something else than arrays by name.
     """
     path = _find(Path(path))
     readers = {
         '.params': _read_mxnet,
         '.npz': _read_numpy,
-        '.pth': _read_torch,
-        '.pt': _read_torch,
-        '.tar': _read_torch,
+        '.pth': pytorch.read,
+        '.pt': pytorch.read,
+        '.tar': pytorch.read,
     }
     if path.suffix not in readers:
         raise UsageError(f'cannot tell the format of {str(path)!r}: give {_FORMATS}')
@@ -73,22 +72,6 @@ def _read_numpy(path: Path) -> Dict[str, np.ndarray]:
             return {name: file[name] for name in file.files}
     except Exception as error:  # zipfile, zlib and numpy raise their own
         raise DataError(f'{path}: not an .npz file of arrays ({type(error).__name__})') from error
-
-
-def _read_torch(path: Path) -> Dict[str, np.ndarray]:
-    try:
-        import torch
-    except ImportError:
-        raise DependencyError(f'{path} needs torch, which is not installed: pip install torch') from None
-    try:
-        values = torch.load(str(path), map_location='cpu', weights_only=True)
-    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        raise DataError(f'{path}: not a file of tensors that torch reads ({type(error).__name__})') from error
-    if isinstance(values, Mapping) and isinstance(values.get('state_dict'), Mapping):
-        values = values['state_dict']
-    if not isinstance(values, Mapping) or not all(isinstance(value, torch.Tensor) for value in values.values()):
-        raise DataError(f'{path}: holds no state_dict, neither at the top nor under state_dict')
-    return {name: value.detach().numpy() for name, value in values.items()}
 
 
 def from_source(
