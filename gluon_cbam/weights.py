@@ -18,6 +18,7 @@ import numpy as np
 import zoo
 from zoo.files import PathLike, atomic_path, sha256, write_text
 
+from . import parameter_file
 from .convert.loading import check_arrays, set_parameters
 from .errors import DataError, UsageError
 
@@ -142,13 +143,12 @@ def read_arrays(path: PathLike) -> Dict[str, mx.nd.NDArray]:
     Raises:
         DataError: it is damaged, or holds arrays without names.
     """
+    numpy_semantics = parameter_file.check(path)
     try:
-        values = mx.nd.load(str(path))
+        with mx.util.np_shape(numpy_semantics):
+            return mx.nd.load(str(path))
     except Exception as error:  # a damaged file makes MXNet raise whatever it runs into
         raise DataError(f'{path}: not a parameter file that MXNet reads ({type(error).__name__})') from error
-    if not isinstance(values, dict):
-        raise DataError(f'{path}: holds a list of arrays without names')
-    return values
 
 
 def find_file(params: PathLike) -> Path:
