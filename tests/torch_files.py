@@ -40,6 +40,7 @@ def write(path, value, storages, legacy=False):
     if legacy:
         keys = b'\x80\x02](' + b''.join(map(text, storages)) + b'e.'
         data = b''.join(struct.pack('<q', array.size) + array.tobytes() for array in storages.values())
+        value = value.replace(b'tQ', b'NtQ')  # a reference to a storage has a sixth entry there: no view
         path.write_bytes(LEGACY_BEGIN + b'\x80\x02' + value + b'.' + keys + data)
         return
     with zipfile.ZipFile(path, 'w') as archive:
