@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -168,40 +168,3 @@ def find_file(params: PathLike) -> Path:
     if not path.is_file():
         raise UsageError(f'no parameter file {str(params)!r}')
     return path
-
-
-def published(network: str, pretrained: Union[bool, str]) -> zoo.Card:
-    """The card of published weights: of a tag, or with True the default of a network.
-
-    Raises:
-        UsageError: there is none.
-    """
-    try:
-        card = zoo.find(network if pretrained is True else pretrained)
-    except zoo.ZooError as error:
-        raise UsageError(str(error)) from None
-    if card.network != network:
-        raise UsageError(f'the weights {card.tag} are of {card.network}, not of {network}')
-    return card
-
-
-def locate(network: str, pretrained: Union[bool, str], root: Optional[PathLike] = None) -> Path:
-    """The parameter file of ``get_model(..., pretrained=...)``.
-
-    Args:
-        network: its name.
-        pretrained: True, a tag, or a path to a parameter file or a run folder.
-        root: as of :func:`zoo.file_of`.
-
-    Raises:
-        UsageError: there are no such weights.
-        DataError: the published file is damaged.
-    """
-    if pretrained is not True and (
-        os.path.exists(pretrained) or os.sep in pretrained or pretrained.endswith('.params')
-    ):
-        return find_file(pretrained)
-    try:
-        return zoo.file_of(published(network, pretrained), root)
-    except zoo.ZooError as error:
-        raise DataError(str(error)) from None

@@ -74,6 +74,20 @@ def _read_numpy(path: Path) -> Dict[str, np.ndarray]:
         raise DataError(f'{path}: not an .npz file of arrays ({type(error).__name__})') from error
 
 
+def converted(
+    path: PathLike,
+    network: str,
+    source: str,
+    options: Optional[Dict[str, Any]] = None,
+    classes: Optional[int] = None,
+) -> mx.gluon.HybridBlock:
+    """A network with a source's parameters; arguments and errors are those of :func:`from_source`."""
+    scheme_of(source)
+    net = get_model(network, classes=classes or 1000, **(options or {}))
+    load_arrays(net, read_arrays(path), source)
+    return net
+
+
 def from_source(
     path: PathLike,
     output: PathLike,
@@ -102,9 +116,7 @@ def from_source(
     output = Path(output)
     if output.suffix != '.params':
         raise UsageError(f'our parameters end in .params, got {str(output)!r}')
-    scheme_of(source)
-    net = get_model(network, classes=classes or 1000, **(options or {}))
-    load_arrays(net, read_arrays(path), source)
+    net = converted(path, network, source, options, classes)
     weights.save(
         net,
         output,
