@@ -58,6 +58,8 @@ class Metrics:
         measured_by: ``publisher``: stated by who published the weights, and checked by nobody here. ``verified``:
             measured with ``cbam validate`` on the file that has the card's SHA-256.
         note: how, where that matters.
+        records: how many images were counted.
+        data_sha256: of the ``.rec`` file that they were in.
     """
 
     top1: Optional[float] = None
@@ -65,11 +67,14 @@ class Metrics:
     data: Optional[str] = None
     measured_by: str = 'publisher'
     note: Optional[str] = None
+    records: Optional[int] = None
+    data_sha256: Optional[str] = None
 
     def __post_init__(self):
         for name in ('top1', 'top5'):
             value = getattr(self, name)
             _check(value is None or 0 <= value <= 1, f'{name} must be an accuracy in 0..1', value)
+        _check_hash('data_sha256', self.data_sha256, 64)
         _check(
             self.measured_by in ('publisher', 'verified'), 'measured_by must be publisher or verified', self.measured_by
         )
