@@ -230,3 +230,36 @@ def _comparison(verdict) -> list:
     ]
     words = {True: 'agrees with', False: 'differs from', None: 'has nothing to compare with on'}[verdict.agrees]
     return [*lines, f'  {words} its card (tolerance {verdict.tolerance:.4f})']
+
+
+@zoo_group.command('publish')
+@click.argument('run', metavar='RUN')
+@click.option('--name', required=True, metavar='N', help='the network, or a whole tag NETWORK.SOURCE')
+@click.option('--tag-source', metavar='S', help='of the tag NETWORK.S  [folder of the validation data]')
+@click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help="a .rec file with its .idx  [the run's]")
+@click.option('--dtype', default='float32', show_default=True, metavar='TYPE', help='or float16 for half the bytes')
+@click.option('--default', is_flag=True, help="the network's name alone means these weights")
+@click.option('--licence', metavar='NAME', help='of the file')
+@click.option('--source', metavar='TEXT', help='who made it')
+@click.option('--citation', metavar='TEXT', help='of the paper')
+@click.option(
+    '--address', 'addresses', multiple=True, metavar='URL', help='a further place of the file; repeat for more'
+)
+@click.option('-o', '--output', required=True, metavar='DIR', help='folder of the files, which is a registry')
+@settings_options('batch_size', 'gpus', 'cpus', 'workers')
+@common_options
+def zoo_publish(run, output, data_val, gpus, cpus, batch_size, workers, **about):
+    """Turn the run folder RUN into weights that others can get: any static web server can hold DIR.
+
+    The accuracies on the card are those of the very bytes that are published, every record counted once. Then
+    `cbam zoo get TAG --registry http://HOST/DIR/registry.yaml` gets them.
+    """
+    from .. import devices
+    from ..compat.threads import usable_cpus
+    from ..publishing import About, publish
+
+    ctx = devices.contexts(gpus, cpus)
+    card = publish(run, output, About(**about), ctx, data_val, batch_size, workers or usable_cpus(), progress_bar)
+    score = f'top-1 {card.metrics.top1:.4f}, top-5 {card.metrics.top5:.4f} of {card.metrics.records} records'
+    text = f'{output}/{card.tag}.params: {card.bytes:,} bytes, {score}\ncard: {output}/{card.tag}.yaml'
+    return {'output': str(output), 'card': card.as_dict()}, text
