@@ -100,7 +100,7 @@ def _convert(card: zoo.Published, original: zoo.Original, output: Path, root: Op
     try:
         net = checkpoint.converted(original.path, card.network, card.conversion, card.options, card.classes)
     except DataError as error:
-        zoo.remove(card.tag, root)  # else its hash would stand for the file that it is not
+        zoo.forget(card, root)  # else its hash would stand for the file that it is not
         raise DataError(f'{card.tag} from {original.address}: {error}') from error
     net.save_parameters(str(output))
     return output

@@ -21,7 +21,7 @@ import yaml
 
 import zoo
 from zoo.card import Metrics, OriginalFile
-from zoo.files import PathLike, sha256, write_text
+from zoo.files import PathLike, read_json, sha256, write_json, write_text
 from zoo.registry import REGISTRY, cards_in
 
 from . import published, weights
@@ -215,7 +215,7 @@ def _place(card: zoo.Published, source: _Source, params: Path, output: Path) -> 
     params.replace(output / params.name)
     provenance = {'command': card.command, 'recipe': card.recipe, 'versions': versions()}
     beside = card.beside(card.sha256, card.bytes, provenance)
-    write_text(output / f'{card.tag}.json', json.dumps(beside.as_dict(), indent=1) + '\n')
+    write_json(output / f'{card.tag}.json', beside.as_dict())
     write_text(output / f'{card.tag}.log', _log_of(card, source))
     write_text(output / f'{card.tag}.yaml', _yaml(card.as_dict()))
     with _locked(output):
@@ -227,7 +227,7 @@ def _log_of(card: zoo.Published, source: _Source) -> str:
     """The command, the environment and the log of the run, without the folders of this machine."""
     path = source.folder.path
     log, environment = path / 'train.log', path / 'environment.json'
-    said = json.loads(environment.read_text(encoding='utf-8')) if environment.is_file() else {}
+    said = read_json(environment) if environment.is_file() else {}
     said.pop('command', None)
     text = log.read_text(encoding='utf-8') if log.is_file() else ''
     return f'{card.command}\n{json.dumps(said)}\n{text.replace(str(path.resolve()), path.name)}'
