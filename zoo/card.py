@@ -86,7 +86,7 @@ class OriginalFile:
 
     Attributes:
         name: that the file has once unpacked, or gets in the store; its ending tells the format.
-        addresses: http or https, tried in turn; relative to a registry that is read from an address.
+        addresses: http or https, or relative to the registry; tried in turn.
         archive: ``zip`` when the addresses give a zip with the file in it, else ``none``.
         member: of the zip; default ``name``.
         sha1: of the file, unpacked, if its publisher gives that.
@@ -203,6 +203,7 @@ class Published(_Described):
         macs: multiply-adds for one image of the preprocessing's size.
         recipe: how it was trained, or the address of its log.
         citation: of the paper.
+        folder: of the registry, where that is a file: relative addresses begin there.
     """
 
     default: bool = False
@@ -214,6 +215,7 @@ class Published(_Described):
     macs: Optional[int] = None
     recipe: Optional[str] = None
     citation: Optional[str] = None
+    folder: Optional[str] = field(default=None, metadata={'unwritten': True})
 
     def __post_init__(self):
         _check(re.fullmatch(r'\w[\w.\-]*', self.tag or ''), 'tag must be a plain name', self.tag)
@@ -285,6 +287,7 @@ def _check(fulfilled: Any, wanted: str, value: Any) -> None:
 def _plain(value: Any) -> Any:
     """A card as JSON and YAML hold it: a mapping without the fields that are not set, lists for tuples."""
     if is_dataclass(value):
-        said = {entry.name: getattr(value, entry.name) for entry in fields(value)}
+        written = [entry.name for entry in fields(value) if not entry.metadata.get('unwritten')]
+        said = {name: getattr(value, name) for name in written}
         return {name: _plain(item) for name, item in said.items() if item is not None}
     return list(value) if isinstance(value, tuple) else value

@@ -103,7 +103,7 @@ def _read(registry: str, root: Optional[PathLike], offline: Optional[bool]) -> I
         raise ZooError(f'no registry {registry!r}: give a file, a folder or an http address', exit_code=2)
     for file in _files(path):
         for card in cards_in(file.read_text(encoding='utf-8', errors='replace'), str(file)):
-            yield card, str(file)
+            yield replace(card, folder=str(file.parent)), str(file)
 
 
 def _files(path: Path) -> List[Path]:
