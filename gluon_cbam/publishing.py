@@ -93,18 +93,21 @@ def publish(
         UsageError: no run, no checkpoint, a tag that is taken or does not fit the network.
         DataError: a file is damaged, or the parameters do not fit into ``about.dtype``.
     """
+    if about.dtype not in DTYPES:
+        raise UsageError(f'--dtype must be {" or ".join(DTYPES)}, got {about.dtype!r}')
     source = _source(run)
     records = RecordFile(data_val or _validation_data(source))
     records.check_labels(source.card.classes)
     tag = _tag(about, source.card.network, Path(records.path))
     output = Path(output)
     _check_free(tag, output)
+    original = _original(tag, about)
     output.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix='.publishing-', dir=str(output)) as folder:
         params = Path(folder) / f'{tag}.params'
         _write_parameters(source, about.dtype, params)
         scored = _score(source, params, records, ctx, batch_size, workers, progress)
-        card = _card(source, about, tag, params, scored, records)
+        card = _card(source, about, original, params, scored, records)
         _place(card, source, params, output)
     return card
 
@@ -161,8 +164,6 @@ def _registered(output: Path) -> List[zoo.Published]:
 
 
 def _write_parameters(source: _Source, dtype: str, path: Path) -> None:
-    if dtype not in DTYPES:
-        raise UsageError(f'--dtype must be {" or ".join(DTYPES)}, got {dtype!r}')
     if dtype == 'float32':
         shutil.copyfile(str(source.params), str(path))
         return
@@ -181,10 +182,17 @@ def _score(source: _Source, params: Path, records: RecordFile, ctx, batch_size, 
     return evaluate(loaded.net, records, preprocessing, ctx, batch_size, workers, progress)
 
 
+def _original(tag: str, about: About) -> OriginalFile:
+    try:
+        return OriginalFile(name=f'{tag}.params', addresses=(f'{tag}.params', *about.addresses))
+    except zoo.ZooError as error:
+        raise UsageError(str(error)) from None
+
+
 def _card(
-    source: _Source, about: About, tag: str, params: Path, scored: Evaluation, records: RecordFile
+    source: _Source, about: About, original: OriginalFile, params: Path, scored: Evaluation, records: RecordFile
 ) -> zoo.Published:
-    said, data = source.card, Path(records.path).resolve()
+    said, data, tag = source.card, Path(records.path).resolve(), params.stem
     size = said.preprocessing['image_size']
     net = get_model(said.network, classes=said.classes, **said.options)
     cost = complexity(net, (1, 3, size, size))
@@ -194,7 +202,7 @@ def _card(
         citation=about.citation, sha256=sha256(params), bytes=params.stat().st_size, parameters=cost.parameters,
         macs=cost.macs, command=command_of(source.settings),
         recipe=f'{_progress_of(source)}; seed {source.settings.get("seed")}; {about.dtype}; log: {tag}.log',
-        original=OriginalFile(name=params.name, addresses=(params.name, *about.addresses)),
+        original=original,
         metrics=Metrics(
             top1=scored.top1, top5=scored.top5, data=f'{data.parent.name}/{data.name}', measured_by='verified',
             records=scored.records, data_sha256=sha256(data),
