@@ -80,6 +80,16 @@ def get_trained(path):
     return get_model('cbamnet_tiny', pretrained=str(path))
 
 
+def test_rounding_is_scored(run, digits, tmp_path):
+    """The score on a card of halves is theirs, not that of the parameters which they were made from."""
+    shutil.copytree(run, tmp_path / 'run')
+    spoil(tmp_path / 'run', 'coarse')
+    whole, halves = (publish(tmp_path / 'run', tmp_path / dtype, dtype=dtype) for dtype in ('float32', 'float16'))
+    assert halves.metrics.top1 == score_by_hand(tmp_path / 'float16' / f'{TAG}.params', digits)
+    assert whole.metrics.top1 == score_by_hand(tmp_path / 'float32' / f'{TAG}.params', digits)
+    assert halves.metrics.top1 != whole.metrics.top1
+
+
 def test_others_get_verify_and_use_them(run, digits, tmp_path, server, cbam_here, monkeypatch):
     """By the commands, from a static web server, and then without it."""
     shop, store = tmp_path / 'shop', tmp_path / 'store'
@@ -123,6 +133,9 @@ def test_a_folder_holds_many(run, tmp_path):
     assert tags[:2] == [TAG, 'cbamnet_tiny.second']
 
 
+BIASES = {'coarse': 3000, 'large': 1e5}  # near 3000, float16 knows multiples of 2; its largest number is 65504
+
+
 def spoil(run, kind):
     """A copy of the run with something missing or wrong."""
     best = run / 'checkpoints' / 'best'
@@ -137,10 +150,10 @@ def spoil(run, kind):
     elif kind == 'no validation':
         settings = yaml.safe_load((run / 'config.yaml').read_text())
         (run / 'config.yaml').write_text(yaml.safe_dump({**settings, 'data_val': None}))
-    elif kind == 'large':
+    elif kind in BIASES:
         card = json.loads(best.with_suffix('.json').read_text())
         net = get_trained(best.with_suffix('.params'))
-        net.fc.bias.set_data(net.fc.bias.data() + 1e5)
+        net.fc.bias.set_data(net.fc.bias.data() + BIASES[kind])
         fields = ('network', 'classes', 'options', 'preprocessing')
         weights.save(net, best.with_suffix('.params'), **{name: card[name] for name in fields})
 
