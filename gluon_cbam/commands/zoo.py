@@ -224,12 +224,12 @@ def _comparison(verdict) -> list:
     """Measured and stated accuracies, a line each."""
     who = {'publisher': "the publisher's", 'verified': 'measured by this project'}[verdict.card.measured_by]
     lines = [
-        f'  {name}: {verdict.evaluation.as_dict()[name]:.4f} on {verdict.data}, stated {value:.4f} ({who}), '
+        f'{verdict.tag} {name}: {verdict.evaluation.as_dict()[name]:.4f} on {verdict.data}, stated {value:.4f} ({who}), '
         f'difference {verdict.differences[name]:+.4f}'
         for name, value in verdict.stated.items()
     ]
     words = {True: 'agrees with', False: 'differs from', None: 'has nothing to compare with on'}[verdict.agrees]
-    return [*lines, f'  {words} its card (tolerance {verdict.tolerance:.4f})']
+    return [*lines, f'{verdict.tag} {words} its card (tolerance {verdict.tolerance:.4f})']
 
 
 @zoo_group.command('publish')
