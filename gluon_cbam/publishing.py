@@ -32,7 +32,7 @@ from .evaluation import Evaluation, evaluate
 from .inference import load_network
 from .models import get_model
 from .models.complexity import complexity
-from .training.folder import RunFolder
+from .training.folder import holds_run, read_config, read_metrics
 from .training.reproducing import command_of
 from .verification import versions
 
@@ -116,26 +116,25 @@ def publish(
 class _Source:
     """A run that is published."""
 
-    folder: RunFolder
+    folder: Path
     params: Path
     card: zoo.Card
     settings: Dict[str, Any]
 
 
 def _source(run: PathLike) -> _Source:
-    if not RunFolder.holds_run(run):
+    if not holds_run(run):
         raise UsageError(f'no run in {str(run)!r}: give the folder that cbam train wrote')
     path, card = published.of_file(run)
     if card is None:
         raise DataError(f'{path} has no card beside it: it is not as the run left it')
-    folder = RunFolder(run)
-    return _Source(folder, path, card, folder.read_config())
+    return _Source(Path(run), path, card, read_config(run))
 
 
 def _validation_data(source: _Source) -> str:
     path = source.settings.get('data_val')
     if not path:
-        raise UsageError(f'{source.folder.path} was trained without validation data: give --data-val FILE')
+        raise UsageError(f'{source.folder} was trained without validation data: give --data-val FILE')
     return path
 
 
@@ -211,7 +210,8 @@ def _card(
 
 
 def _progress_of(source: _Source) -> str:
-    best = [entry for entry in source.folder.metrics() if entry['kind'] == 'epoch' and entry['val_top1'] is not None]
+    done = [entry for entry in read_metrics(source.folder) if entry['kind'] == 'epoch']
+    best = [entry for entry in done if entry['val_top1'] is not None]
     epochs = source.settings.get('epochs')
     if source.params.stem != 'best' or not best:
         return f'the newest checkpoint of {epochs} epochs'
@@ -233,7 +233,7 @@ def _place(card: zoo.Published, source: _Source, params: Path, output: Path) -> 
 
 def _log_of(card: zoo.Published, source: _Source) -> str:
     """The command, the environment and the log of the run, without the folders of this machine."""
-    path = source.folder.path
+    path = source.folder
     log, environment = path / 'train.log', path / 'environment.json'
     said = read_json(environment) if environment.is_file() else {}
     said.pop('command', None)

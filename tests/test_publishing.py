@@ -250,10 +250,11 @@ def test_what_was_verified_belongs_to_a_file(shop):
 
 def test_the_command_trains_the_same():
     config = TrainConfig(
-        network='cbamnet_tiny', data_train='/a/digits/train.rec', epochs=3, lr=0.01, lr_step_epochs=[1, 2.5], seed=7,
-        option={'reduction': 4, 'spatial': False}, output='/secret/run', workers=3, optimizer='nag',
+        network='cbamnet_tiny', data_train='/a/digits/train.rec', epochs=3, lr_base=0.01,
+        lr_step_epochs=[1, 2.5], seed=7, option={'reduction': 4, 'spatial': False}, output='/secret/run',
+        workers=3, optimizer='nag',
     )  # fmt: skip
-    command = command_of(config.as_dict())
+    command = command_of(config.as_file())
     assert 'secret' not in command
     program, name, *arguments = shlex.split(command)
     assert (program, name) == ('cbam', 'train')

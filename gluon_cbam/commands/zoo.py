@@ -223,8 +223,9 @@ def _scored(card, path, data_val, root, gpus, cpus, batch_size, workers):
 def _comparison(verdict) -> list:
     """Measured and stated accuracies, a line each."""
     who = {'publisher': "the publisher's", 'verified': 'measured by this project'}[verdict.card.measured_by]
+    measured = verdict.evaluation.as_dict()
     lines = [
-        f'{verdict.tag} {name}: {verdict.evaluation.as_dict()[name]:.4f} on {verdict.data}, stated {value:.4f} ({who}), '
+        f'{verdict.tag} {name}: {measured[name]:.4f} on {verdict.data}, stated {value:.4f} ({who}), '
         f'difference {verdict.differences[name]:+.4f}'
         for name, value in verdict.stated.items()
     ]

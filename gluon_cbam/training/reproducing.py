@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
-from .config import TrainConfig, flag
+from .config import TrainConfig
+from .settings import default_of, flag
 
-_OF_THE_MACHINE = ('output', 'resume', 'workers', 'log_interval')  # these change nothing of the weights
+_LEFT_OUT = (  # without effect on the weights; or, as a recipe's, standing in other settings
+    'output', 'resume', 'workers', 'log_interval', 'save_interval', 'save_minutes', 'keep_best', 'tensorboard',
+    'recipe',
+)  # fmt: skip
 _FILES = ('data_train', 'data_val')
 
 
@@ -25,8 +29,7 @@ def command_of(settings: Dict[str, Any]) -> str:
 def _arguments(settings: Dict[str, Any]) -> Iterator[str]:
     for entry in fields(TrainConfig):
         value = settings.get(entry.name)
-        default = entry.default if entry.default is not MISSING else entry.default_factory()
-        if value in (None, default) or entry.name in _OF_THE_MACHINE:
+        if value in (None, default_of(entry)) or entry.name in _LEFT_OUT:
             continue
         for text in _texts(entry.name, value):
             yield from (flag(entry.name), text)
