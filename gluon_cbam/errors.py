@@ -43,6 +43,12 @@ class DataError(CbamError, ValueError):
     exit_code = 4
 
 
+class TransferError(CbamError, OSError):
+    """The network or the disk failed."""
+
+    exit_code = 5
+
+
 class Interrupted(CbamError):
     """The run was stopped by a signal, after its state was saved.
 

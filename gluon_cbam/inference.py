@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Union
 
 import mxnet as mx
 
-from . import weights
+from zoo.files import PathLike
+
+from . import published, weights
 from .data.preprocessing import Preprocessing
 from .errors import UsageError
 from .models import get_model, variant
@@ -44,6 +45,8 @@ def load_network(
     image_size: Optional[int] = None,
     crop_ratio: Optional[float] = None,
     options: Optional[Dict[str, Any]] = None,
+    root: Optional[PathLike] = None,
+    progress: Optional[Callable[[int, Optional[int]], None]] = None,
 ) -> LoadedNetwork:
     """Build a network and load its weights.
 
@@ -58,18 +61,16 @@ def load_network(
         image_size: height and width of the input in pixels.
         crop_ratio: ``image_size`` over the short side before the crop.
         options: of the network.
+        root: of the store of published weights, as of :func:`zoo.get`.
+        progress: of a download, as of :func:`zoo.get`.
 
     Raises:
         UsageError: an unknown name, or both ``params`` and ``pretrained``.
         DataError: the weights are damaged or do not fit.
+        TransferError: published weights could not be downloaded.
     """
     row = variant(network)
-    if params and pretrained:
-        raise UsageError(f'params {params!r} and pretrained {pretrained!r} exclude each other: give one')
-    path: Optional[Path] = None
-    if params or pretrained:
-        path = weights.find_file(params) if params else weights.locate(network, pretrained)
-    card = weights.card_beside(path, network) if path else None
+    path, card = _locate(network, params, pretrained, root, progress)
     preprocessing = Preprocessing.of(row)
     if card:
         preprocessing = Preprocessing.from_dict(card.preprocessing)
@@ -93,3 +94,11 @@ def load_network(
         preprocessing=preprocessing,
         params_sha256=digest,
     )
+
+
+def _locate(network, params, pretrained, root, progress) -> published.Weights:
+    if params and pretrained:
+        raise UsageError(f'params {params!r} and pretrained {pretrained!r} exclude each other: give one')
+    if params:
+        return published.of_file(params, network)
+    return published.locate(network, pretrained, root, progress) if pretrained else published.Weights()

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 import zoo
 from zoo.files import PathLike, atomic_path, sha256, write_text
 
+from . import parameter_file
 from .convert.loading import check_arrays, set_parameters
 from .errors import DataError, UsageError
 
@@ -142,13 +143,12 @@ def read_arrays(path: PathLike) -> Dict[str, mx.nd.NDArray]:
     Raises:
         DataError: it is damaged, or holds arrays without names.
     """
+    numpy_semantics = parameter_file.check(path)
     try:
-        values = mx.nd.load(str(path))
+        with mx.util.np_shape(numpy_semantics):
+            return mx.nd.load(str(path))
     except Exception as error:  # a damaged file makes MXNet raise whatever it runs into
         raise DataError(f'{path}: not a parameter file that MXNet reads ({type(error).__name__})') from error
-    if not isinstance(values, dict):
-        raise DataError(f'{path}: holds a list of arrays without names')
-    return values
 
 
 def find_file(params: PathLike) -> Path:
@@ -168,40 +168,3 @@ def find_file(params: PathLike) -> Path:
     if not path.is_file():
         raise UsageError(f'no parameter file {str(params)!r}')
     return path
-
-
-def published(network: str, pretrained: Union[bool, str]) -> zoo.Card:
-    """The card of published weights: of a tag, or with True the default of a network.
-
-    Raises:
-        UsageError: there is none.
-    """
-    try:
-        card = zoo.find(network if pretrained is True else pretrained)
-    except zoo.ZooError as error:
-        raise UsageError(str(error)) from None
-    if card.network != network:
-        raise UsageError(f'the weights {card.tag} are of {card.network}, not of {network}')
-    return card
-
-
-def locate(network: str, pretrained: Union[bool, str], root: Optional[PathLike] = None) -> Path:
-    """The parameter file of ``get_model(..., pretrained=...)``.
-
-    Args:
-        network: its name.
-        pretrained: True, a tag, or a path to a parameter file or a run folder.
-        root: as of :func:`zoo.file_of`.
-
-    Raises:
-        UsageError: there are no such weights.
-        DataError: the published file is damaged.
-    """
-    if pretrained is not True and (
-        os.path.exists(pretrained) or os.sep in pretrained or pretrained.endswith('.params')
-    ):
-        return find_file(pretrained)
-    try:
-        return zoo.file_of(published(network, pretrained), root)
-    except zoo.ZooError as error:
-        raise DataError(str(error)) from None

@@ -27,6 +27,19 @@ def cbam():
     return run
 
 
+@pytest.fixture
+def cbam_here(capsys):
+    """As ``cbam``, in this process, where mxnet is imported already."""
+    from cli import cli
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments])
+        return subprocess.CompletedProcess(arguments, ended.value.code, *capsys.readouterr())
+
+    return run
+
+
 @pytest.fixture(scope='session')
 def python():
     """Runs code in a process of its own, with folders at the head of its module path -> CompletedProcess."""

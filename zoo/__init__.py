@@ -1,7 +1,8 @@
 """Published weights: what they are, and where the file is. Imports neither mxnet nor gluon_cbam.
 
 ``card`` says what weights are, ``registry`` which there are; ``store`` keeps our parameter files and ``originals`` what
-they come from, which ``download`` and ``archive`` bring; ``adding`` takes a file that is here already.
+they come from, which ``download`` and ``archive`` bring; ``adding`` takes a file that is here already;
+``verified`` checks what is here.
 """
 
 from .adding import add

@@ -58,6 +58,8 @@ class Metrics:
         measured_by: ``publisher``: stated by who published the weights, and checked by nobody here. ``verified``:
             measured with ``cbam validate`` on the file that has the card's SHA-256.
         note: how, where that matters.
+        records: how many images were counted.
+        data_sha256: of the ``.rec`` file that they were in.
     """
 
     top1: Optional[float] = None
@@ -65,11 +67,14 @@ class Metrics:
     data: Optional[str] = None
     measured_by: str = 'publisher'
     note: Optional[str] = None
+    records: Optional[int] = None
+    data_sha256: Optional[str] = None
 
     def __post_init__(self):
         for name in ('top1', 'top5'):
             value = getattr(self, name)
             _check(value is None or 0 <= value <= 1, f'{name} must be an accuracy in 0..1', value)
+        _check_hash('data_sha256', self.data_sha256, 64)
         _check(
             self.measured_by in ('publisher', 'verified'), 'measured_by must be publisher or verified', self.measured_by
         )
@@ -81,7 +86,7 @@ class OriginalFile:
 
     Attributes:
         name: that the file has once unpacked, or gets in the store; its ending tells the format.
-        addresses: http or https, tried in turn; relative to a registry that is read from an address.
+        addresses: http or https, or relative to the registry; tried in turn.
         archive: ``zip`` when the addresses give a zip with the file in it, else ``none``.
         member: of the zip; default ``name``.
         sha1: of the file, unpacked, if its publisher gives that.
@@ -198,6 +203,7 @@ class Published(_Described):
         macs: multiply-adds for one image of the preprocessing's size.
         recipe: how it was trained, or the address of its log.
         citation: of the paper.
+        folder: of the registry, where that is a file: relative addresses begin there.
     """
 
     default: bool = False
@@ -209,6 +215,7 @@ class Published(_Described):
     macs: Optional[int] = None
     recipe: Optional[str] = None
     citation: Optional[str] = None
+    folder: Optional[str] = field(default=None, metadata={'unwritten': True})
 
     def __post_init__(self):
         _check(re.fullmatch(r'\w[\w.\-]*', self.tag or ''), 'tag must be a plain name', self.tag)
@@ -280,6 +287,7 @@ def _check(fulfilled: Any, wanted: str, value: Any) -> None:
 def _plain(value: Any) -> Any:
     """A card as JSON and YAML hold it: a mapping without the fields that are not set, lists for tuples."""
     if is_dataclass(value):
-        said = {entry.name: getattr(value, entry.name) for entry in fields(value)}
+        written = [entry.name for entry in fields(value) if not entry.metadata.get('unwritten')]
+        said = {name: getattr(value, name) for name in written}
         return {name: _plain(item) for name, item in said.items() if item is not None}
     return list(value) if isinstance(value, tuple) else value

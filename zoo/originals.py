@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 from .archive import unzip
-from .card import Published
+from .card import Published, safe_member
 from .errors import ZooError
 from .files import PathLike, atomic_path, digests, read_json, write_json
 from .location import is_offline, mirrors, root_of
@@ -67,6 +67,8 @@ def fetch(
     if not addresses:
         raise ZooError(f'{card.tag} has no address to download from, and no file in {folder}', exit_code=2)
     if is_offline(offline):
+        addresses = [address for address in addresses if not urlsplit(address).scheme]
+    if not addresses:
         raise ZooError(
             f'{card.tag} is not in {folder}, and offline nothing is downloaded: cbam zoo add FILE {card.tag}', 5
         )
@@ -95,9 +97,9 @@ def _from_addresses(card: Published, folder: Path, addresses: List[str], progres
     part = folder / f'.{card.tag}.part'
     failures: List[ZooError] = []
     for address in addresses:
-        if not urlsplit(address).scheme:
-            raise ZooError(f'{card.tag}: the address {address!r} is relative: give the registry by its address', 2)
         try:
+            if not urlsplit(address).scheme:
+                return keep(card, _beside_registry(card, address), address, folder)
             download.download(address, part, card.most_bytes, progress=progress)
             original = keep(card, part, address, folder, move=True)
         except ZooError as error:
@@ -114,6 +116,14 @@ def _from_addresses(card: Published, folder: Path, addresses: List[str], progres
         raise failures[0]
     said = '; '.join(str(failure) for failure in failures)
     raise ZooError(f'no address gave the file of {card.tag}: {said}', min(failure.exit_code for failure in failures))
+
+
+def _beside_registry(card: Published, address: str) -> Path:
+    """The file of a relative address, in the folder of the registry or below."""
+    path = Path(card.folder or '.') / address
+    if card.folder is None or not safe_member(address) or not path.is_file():
+        raise ZooError(f'{card.tag}: no file {address!r} beside its registry in {card.folder}', 2)
+    return path
 
 
 def keep(card: Published, file: Path, called: str, root: Optional[PathLike] = None, move: bool = False) -> Original:

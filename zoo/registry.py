@@ -17,6 +17,9 @@ from .files import PathLike
 from .location import is_offline, root_of
 
 BUILT_IN = Path(__file__).parent / 'cards'
+REGISTRY = 'registry.yaml'
+"""In a folder of weights, the file with their cards."""
+
 _MOST_BYTES = 2**24  # of a registry
 
 
@@ -31,7 +34,8 @@ def cards(
     Args:
         network: only those of one network.
         registries: further ones, before those of CBAM_ZOO_REGISTRY (commas between them, or colons between files): a
-            folder of card files, a YAML or JSON file with one card or a list, or the address of such a file.
+            folder with a ``registry.yaml`` or of card files, a YAML or JSON file with one card or a list, or the
+            address of such a file.
         root: of the store, which keeps a copy of a registry with an address for offline use.
         offline: as of :func:`zoo.location.is_offline`.
 
@@ -91,20 +95,34 @@ def _of_environment() -> List[str]:
 def _read(registry: str, root: Optional[PathLike], offline: Optional[bool]) -> Iterator[Tuple[Published, str]]:
     """The cards of a registry, each with the file that it stands in."""
     if registry.startswith(('http://', 'https://')):
-        for card in _cards_in(_text_at(registry, root_of(root), is_offline(offline)), registry):
+        for card in cards_in(_text_at(registry, root_of(root), is_offline(offline)), registry):
             yield _resolved(card, registry), registry
         return
     path = Path(registry).expanduser()
     if not path.exists():
         raise ZooError(f'no registry {registry!r}: give a file, a folder or an http address', exit_code=2)
+    for file in _files(path):
+        for card in cards_in(file.read_text(encoding='utf-8', errors='replace'), str(file)):
+            yield replace(card, folder=str(file.parent)), str(file)
+
+
+def _files(path: Path) -> List[Path]:
+    if (path / REGISTRY).is_file():
+        return [path / REGISTRY]
     endings = ('.yaml', '.yml', '.json')
-    files = sorted(file for file in path.iterdir() if file.suffix in endings) if path.is_dir() else [path]
-    for file in files:
-        for card in _cards_in(file.read_text(encoding='utf-8', errors='replace'), str(file)):
-            yield card, str(file)
+    return sorted(file for file in path.iterdir() if file.suffix in endings) if path.is_dir() else [path]
 
 
-def _cards_in(text: str, where: str) -> List[Published]:
+def cards_in(text: str, where: str) -> List[Published]:
+    """The cards of a registry's text, which holds one or a list.
+
+    Args:
+        text: YAML or JSON.
+        where: the file, for the message.
+
+    Raises:
+        ZooError: a card is damaged.
+    """
     values = _parsed(text, where)
     return [Published.from_dict(value, where) for value in (values if isinstance(values, list) else [values])]
 
@@ -143,7 +161,7 @@ def _text_at(address: str, root: Path, offline: bool) -> str:
             try:
                 forget(part)
                 download(address, part, _MOST_BYTES)
-                _cards_in(part.read_text(encoding='utf-8', errors='replace'), address)
+                cards_in(part.read_text(encoding='utf-8', errors='replace'), address)
                 os.replace(str(part), str(copy))
             finally:
                 forget(part)

@@ -20,7 +20,7 @@ def decode(cls: Type[T], values: Any, where: str, prefix: str = '') -> T:
 
     Args:
         cls: the dataclass. Its fields are str, int, float, bool, Any, dataclasses, or Optional, List, Dict or Tuple of
-            them.
+            them; no file can set those with ``unwritten`` in their metadata.
         values: what was read from the file.
         where: the file, for the message.
         prefix: path of the dataclass in the file, ending in a dot.
@@ -30,9 +30,10 @@ def decode(cls: Type[T], values: Any, where: str, prefix: str = '') -> T:
     """
     if not isinstance(values, Mapping):
         raise ZooError(f'{where}: {prefix.rstrip(".") or "a card"} must be a mapping, got {_SHORT.repr(values)}')
-    unknown = sorted(str(name) for name in values if name not in cls.__dataclass_fields__)
+    known = [entry.name for entry in fields(cls) if not entry.metadata.get('unwritten')]
+    unknown = sorted(str(name) for name in values if name not in known)
     if unknown:
-        raise ZooError(f'{where}: unknown field {prefix}{unknown[0]}: known: {", ".join(cls.__dataclass_fields__)}')
+        raise ZooError(f'{where}: unknown field {prefix}{unknown[0]}: known: {", ".join(known)}')
     hints = get_type_hints(cls)
     made = {}
     for entry in fields(cls):

@@ -181,7 +181,7 @@ def remove(tag: str, root: Optional[PathLike] = None) -> List[Path]:
         ZooError: exit code 2 when there is nothing, 5 when the disk failed.
     """
     folder = root_of(root)
-    found = [*folder.glob(f'{tag}.params'), *folder.glob(f'{tag}.json')]
+    found = [path for ending in ('params', 'json', 'verified.json') for path in folder.glob(f'{tag}.{ending}')]
     found += [path for path in (folder / 'originals').glob(f'{tag}.*') if path.stem == tag]
     found += [*folder.glob(f'.{tag}.part'), *folder.glob(f'.{tag}.part.json')]
     if not found:

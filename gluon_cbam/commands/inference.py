@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..console import common_options, progress_bar, settings_options, weights_options
+from ..console import byte_progress, common_options, progress_bar, settings_options, weights_options
 from ..errors import UsageError
 
 _NETWORK = ('network', 'classes', 'image_size', 'crop_ratio', 'option', 'batch_size', 'gpus', 'cpus', 'workers')
@@ -19,7 +19,9 @@ def _load(network, params, pretrained, option, gpus, cpus, **changes):
         raise UsageError('--network is needed')
     ctx = devices.contexts(gpus, cpus)
     pretrained = True if pretrained == '' else pretrained
-    return load_network(network, ctx, params, pretrained or False, options=option, **changes), ctx
+    with byte_progress(network) as progress:
+        loaded = load_network(network, ctx, params, pretrained or False, options=option, progress=progress, **changes)
+    return loaded, ctx
 
 
 @click.command()

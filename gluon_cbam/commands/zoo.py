@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..console import byte_progress, common_options
+from ..console import byte_progress, common_options, progress_bar, settings_options
 from ..errors import UsageError
 
 _ROOT = click.option('--root', metavar='DIR', help='folder of the store  [CBAM_HOME/models, MXNET_HOME/models, ...]')
@@ -35,25 +35,27 @@ def zoo_list(root, registries, offline):
 
     cards = sorted(zoo.cards(None, registries, root, offline), key=lambda card: (card.network, not card.default))
     entries = [_entry(card, root) for card in cards]
-    rows = [_row(card, entry['cached']) for card, entry in zip(cards, entries)]
+    rows = [_row(card, entry) for card, entry in zip(cards, entries)]
     return {'weights': entries}, _table(('weights', 'top-1', 'top-5', 'measured by', 'MB', 'here'), rows)
 
 
 def _entry(card, root) -> dict:
     """A card as --json gives it."""
     import zoo
+    from zoo.verified import verified
 
-    return {'name': card.network, 'sha256': None, **card.as_dict(), 'cached': zoo.is_cached(card, root)}
+    here = {'cached': zoo.is_cached(card, root), 'verified': verified(card, root)}
+    return {'name': card.network, 'sha256': None, **card.as_dict(), **here}
 
 
-def _row(card, cached):
+def _row(card, entry):
     figures = (card.metrics.top1, card.metrics.top5)
     return (
         f'{card.tag} *' if card.default else card.tag,
         *('-' if figure is None else f'{figure:.4f}' for figure in figures),
         card.metrics.measured_by,
         f'{card.bytes / 1e6:.1f}' if card.bytes else '-',
-        'yes' if cached else 'no',
+        'verified' if entry['verified'] else 'yes' if entry['cached'] else 'no',
     )
 
 
@@ -78,13 +80,17 @@ def zoo_info(name, root, registries, offline):
 
     card = zoo.find(name, registries, root, offline)
     text = yaml.safe_dump({'tag': card.tag, **card.as_dict()}, sort_keys=False, width=118).rstrip()
-    return _entry(card, root), '\n'.join([text, *_remarks(card)])
+    entry = _entry(card, root)
+    return entry, '\n'.join([text, *_remarks(card, entry['verified'])])
 
 
-def _remarks(card) -> list:
+def _remarks(card, verified) -> list:
     """What the fields of a card do not say aloud."""
     remarks = []
-    if card.metrics.measured_by == 'publisher':
+    if verified:
+        score = ', '.join(f'{name} {verified["metrics"][name]:.4f}' for name in ('top1', 'top5'))
+        remarks.append(f'# verified here on {verified["date"][:10]}: {score} on {verified["data"]}')
+    elif card.metrics.measured_by == 'publisher':
         remarks.append('# the metrics are stated by the publisher; nobody has verified them here')
     if not card.hashes:
         remarks.append('# no hash is published: that of the first file is kept, and later ones must have it')
@@ -167,3 +173,94 @@ def zoo_remove(name, root, registries, offline):
 
     removed = [str(path) for path in zoo.remove(zoo.find(name, registries, root, offline).tag, root)]
     return {'removed': removed}, '\n'.join(removed)
+
+
+@zoo_group.command('verify')
+@click.argument('names', nargs=-1, metavar='[NAME]...')
+@click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help='a .rec file with its .idx, to score them on')
+@_card_options
+@settings_options('batch_size', 'gpus', 'cpus', 'workers')
+@common_options
+def zoo_verify(names, data_val, root, registries, offline, **settings):
+    """Compare weights that are here with their cards: their hashes, and with --data-val their accuracies.
+
+    Without a NAME, the hashes of all that are here. Accuracies that a publisher states are reported beside the measured
+    ones, and may differ by a point for his decoder and resize; those that this project states must be met. What was
+    measured is kept in the store, and shown by list and info.
+    """
+    import zoo
+    from zoo.verified import check
+
+    if data_val and not names:
+        raise UsageError('--data-val needs the NAME of the weights to score')
+    cards = [zoo.find(name, registries, root, offline) for name in names]
+    cards = cards or [card for card in zoo.cards(None, registries, root, offline) if zoo.is_cached(card, root)]
+    checked = [(card, check(card, root)) for card in cards]
+    verdicts = [_scored(card, files[0], data_val, root, **settings) for card, files in checked] if data_val else []
+    entries = [{'tag': card.tag, 'files': [str(path) for path in files]} for card, files in checked]
+    for entry, verdict in zip(entries, verdicts):
+        entry.update(verdict.as_dict())
+    lines = [f'{entry["tag"]}: {len(entry["files"])} files are whole' for entry in entries]
+    lines += [line for verdict in verdicts for line in _comparison(verdict)]
+    return {'weights': entries}, '\n'.join(lines) or 'no weights are here'
+
+
+def _scored(card, path, data_val, root, gpus, cpus, batch_size, workers):
+    """What weights score here, which the store then knows; an error where the card states another score of ours."""
+    from zoo.verified import record
+
+    from .. import devices
+    from ..compat.threads import usable_cpus
+    from ..verification import verify
+
+    ctx = devices.contexts(gpus, cpus)
+    verdict = verify(card, path, data_val, ctx, batch_size, workers or usable_cpus(), progress_bar)
+    record(card, verdict.as_dict(), root)
+    verdict.check()
+    return verdict
+
+
+def _comparison(verdict) -> list:
+    """Measured and stated accuracies, a line each."""
+    who = {'publisher': "the publisher's", 'verified': 'measured by this project'}[verdict.card.measured_by]
+    measured = verdict.evaluation.as_dict()
+    lines = [
+        f'{verdict.tag} {name}: {measured[name]:.4f} on {verdict.data}, stated {value:.4f} ({who}), '
+        f'difference {verdict.differences[name]:+.4f}'
+        for name, value in verdict.stated.items()
+    ]
+    words = {True: 'agrees with', False: 'differs from', None: 'has nothing to compare with on'}[verdict.agrees]
+    return [*lines, f'{verdict.tag} {words} its card (tolerance {verdict.tolerance:.4f})']
+
+
+@zoo_group.command('publish')
+@click.argument('run', metavar='RUN')
+@click.option('--name', required=True, metavar='N', help='the network, or a whole tag NETWORK.SOURCE')
+@click.option('--tag-source', metavar='S', help='of the tag NETWORK.S  [folder of the validation data]')
+@click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help="a .rec file with its .idx  [the run's]")
+@click.option('--dtype', default='float32', show_default=True, metavar='TYPE', help='or float16 for half the bytes')
+@click.option('--default', is_flag=True, help="the network's name alone means these weights")
+@click.option('--licence', metavar='NAME', help='of the file')
+@click.option('--source', metavar='TEXT', help='who made it')
+@click.option('--citation', metavar='TEXT', help='of the paper')
+@click.option(
+    '--address', 'addresses', multiple=True, metavar='URL', help='a further place of the file; repeat for more'
+)
+@click.option('-o', '--output', required=True, metavar='DIR', help='folder of the files, which is a registry')
+@settings_options('batch_size', 'gpus', 'cpus', 'workers')
+@common_options
+def zoo_publish(run, output, data_val, gpus, cpus, batch_size, workers, **about):
+    """Turn the run folder RUN into weights that others can get: any static web server can hold DIR.
+
+    The accuracies on the card are those of the very bytes that are published, every record counted once. Then
+    `cbam zoo get TAG --registry http://HOST/DIR/registry.yaml` gets them.
+    """
+    from .. import devices
+    from ..compat.threads import usable_cpus
+    from ..publishing import About, publish
+
+    ctx = devices.contexts(gpus, cpus)
+    card = publish(run, output, About(**about), ctx, data_val, batch_size, workers or usable_cpus(), progress_bar)
+    score = f'top-1 {card.metrics.top1:.4f}, top-5 {card.metrics.top5:.4f} of {card.metrics.records} records'
+    text = f'{output}/{card.tag}.params: {card.bytes:,} bytes, {score}\ncard: {output}/{card.tag}.yaml'
+    return {'output': str(output), 'card': card.as_dict()}, text

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Optional
 
 import mxnet as mx
 import numpy as np
@@ -13,8 +12,9 @@ from zoo.files import PathLike, atomic_path, write_text
 
 from .. import weights
 from ..data.preprocessing import Preprocessing
-from ..errors import DataError, DependencyError, UsageError
+from ..errors import DataError, UsageError
 from ..models import get_model, variant
+from . import pytorch
 from .loading import load_arrays, scheme_of
 from .symbols import to_symbol
 from .writing import to_arrays
@@ -28,20 +28,19 @@ def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
     Args:
         path: ``.params`` of Gluon or of a symbol, whose names then begin with ``arg:`` and ``aux:``; the prefix of such
             files, for the newest epoch; ``.npz``; ``.pth``, ``.pt`` or ``.pth.tar`` of PyTorch, a state_dict or a
-            dictionary with one under ``state_dict``.
+            dictionary with one under ``state_dict``; torch is not needed.
 
     Raises:
         UsageError: there is no such file, or its ending is unknown.
-        DependencyError: a PyTorch file, and torch is not installed.
         DataError: it is damaged, or holds something else than arrays by name.
     """
     path = _find(Path(path))
     readers = {
         '.params': _read_mxnet,
         '.npz': _read_numpy,
-        '.pth': _read_torch,
-        '.pt': _read_torch,
-        '.tar': _read_torch,
+        '.pth': pytorch.read,
+        '.pt': pytorch.read,
+        '.tar': pytorch.read,
     }
     if path.suffix not in readers:
         raise UsageError(f'cannot tell the format of {str(path)!r}: give {_FORMATS}')
@@ -75,20 +74,18 @@ def _read_numpy(path: Path) -> Dict[str, np.ndarray]:
         raise DataError(f'{path}: not an .npz file of arrays ({type(error).__name__})') from error
 
 
-def _read_torch(path: Path) -> Dict[str, np.ndarray]:
-    try:
-        import torch
-    except ImportError:
-        raise DependencyError(f'{path} needs torch, which is not installed: pip install torch') from None
-    try:
-        values = torch.load(str(path), map_location='cpu', weights_only=True)
-    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        raise DataError(f'{path}: not a file of tensors that torch reads ({type(error).__name__})') from error
-    if isinstance(values, Mapping) and isinstance(values.get('state_dict'), Mapping):
-        values = values['state_dict']
-    if not isinstance(values, Mapping) or not all(isinstance(value, torch.Tensor) for value in values.values()):
-        raise DataError(f'{path}: holds no state_dict, neither at the top nor under state_dict')
-    return {name: value.detach().numpy() for name, value in values.items()}
+def converted(
+    path: PathLike,
+    network: str,
+    source: str,
+    options: Optional[Dict[str, Any]] = None,
+    classes: Optional[int] = None,
+) -> mx.gluon.HybridBlock:
+    """A network with a source's parameters; arguments and errors are those of :func:`from_source`."""
+    scheme_of(source)
+    net = get_model(network, classes=classes or 1000, **(options or {}))
+    load_arrays(net, read_arrays(path), source)
+    return net
 
 
 def from_source(
@@ -119,9 +116,7 @@ def from_source(
     output = Path(output)
     if output.suffix != '.params':
         raise UsageError(f'our parameters end in .params, got {str(output)!r}')
-    scheme_of(source)
-    net = get_model(network, classes=classes or 1000, **(options or {}))
-    load_arrays(net, read_arrays(path), source)
+    net = converted(path, network, source, options, classes)
     weights.save(
         net,
         output,

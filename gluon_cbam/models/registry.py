@@ -57,7 +57,7 @@ def _family(row):
 def get_model(
     name: str,
     pretrained: Union[bool, str] = False,
-    classes: int = 1000,
+    classes: Optional[int] = None,
     ctx: Optional[mx.Context] = None,
     root: Optional[str] = None,
     **options,
@@ -68,11 +68,13 @@ def get_model(
         name: one of :func:`list_models`.
         pretrained: False for a network that is not initialised yet; True for the default weights of that name; a
             weight's tag; or a path to a parameter file.
-        classes: outputs of the last layer. With pretrained weights of another number of classes, or with another
-            ``in_channels``, what does not fit starts anew, and a warning of the log says which parameters.
+        classes: outputs of the last layer; default those of the pretrained weights, else 1000. With pretrained weights
+            of another number of classes, or with another ``in_channels``, what does not fit starts anew, and a warning
+            of the log says which parameters.
         ctx: where pretrained parameters are put, one context or a list; default the CPU.
-        root: folder that is looked into first for ``TAG.params``; default the zoo's own.
-        **options: of the family, for instance ``reduction`` or ``bottleneck_stride``.
+        root: folder of the store of published weights; default as of :func:`zoo.location.root_of`.
+        **options: of the family, for instance ``reduction`` or ``bottleneck_stride``; those that are not given are the
+            pretrained weights'.
 
     Returns:
         mxnet.gluon.HybridBlock: maps (N, 3, H, W) to logits (N, classes).
@@ -80,15 +82,25 @@ def get_model(
     Raises:
         UsageError: unknown name, option or weights; a ValueError, with the closest known names.
         DataError: the parameter file is damaged or does not fit.
+        TransferError: published weights that are not in the store could not be downloaded.
     """
-    row = variant(name)
     _check_options(name, options)
-    net = _family(row).build(row, classes=classes, **options)
-    if pretrained:
-        from .. import weights
+    if not pretrained:
+        return _built(name, classes, options)
+    from .. import published, weights
 
-        weights.load_for_fine_tuning(net, weights.locate(name, pretrained, root), ctx)
+    path, card = published.locate(name, pretrained, root)
+    if card:
+        classes, options = classes or card.classes, {**card.options, **options}
+        _check_options(name, options)
+    net = _built(name, classes, options)
+    weights.load_for_fine_tuning(net, path, ctx)
     return net
+
+
+def _built(name, classes, options):
+    row = variant(name)
+    return _family(row).build(row, classes=classes or 1000, **options)
 
 
 def _check_options(name, options) -> None:

@@ -12,7 +12,7 @@ import mxnet as mx
 import zoo
 from zoo.files import sha256
 
-from .. import weights
+from .. import published, weights
 from ..errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def find_source(network: str, pretrained: Optional[str]) -> Optional[Source]:
     """
     if pretrained is None:
         return None
-    path = weights.locate(network, pretrained or True)
-    card = weights.card_beside(path, network)
+    path, card = published.locate(network, pretrained or True)
     return Source(pretrained or card.tag, path, card.sha256 if card else sha256(path), card)
 
 

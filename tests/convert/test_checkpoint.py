@@ -1,8 +1,6 @@
 """Files of parameters: converted, carded, and written so that MXNet's own reader runs them."""
 
 import json
-import sys
-import types
 
 import mxnet as mx
 import numpy as np
@@ -11,7 +9,6 @@ from golden import ModifiedGolden, keras_tiny
 
 from gluon_cbam import convert, get_model
 from gluon_cbam.convert import checkpoint
-from gluon_cbam.errors import DataError, DependencyError
 from gluon_cbam.inference import load_network
 
 OPTIONS = {'version_output': 'C', 'embedding': 32}
@@ -93,59 +90,6 @@ def test_gluon_files(tmp_path):
     checkpoint.from_source(tmp_path / 'theirs.params', tmp_path / 'ours.params', *arguments, classes=3)
     checkpoint.to_source(tmp_path / 'ours.params', tmp_path / 'again.params', *arguments)
     assert (tmp_path / 'theirs.params').read_bytes() == (tmp_path / 'again.params').read_bytes()
-
-
-class _Tensor:
-    """As much of torch.Tensor as is used."""
-
-    def __init__(self, value):
-        self.value = value
-
-    def detach(self):
-        return self
-
-    def numpy(self):
-        return self.value
-
-
-@pytest.mark.parametrize('nested', [False, True])
-def test_torch_files(nested, tmp_path, monkeypatch):
-    """With a stand-in for torch, which the tests do not need to be installed."""
-    tensors = {'module.a': _Tensor(np.ones(2, 'float32')), 'n.num_batches_tracked': _Tensor(np.int64(7))}
-    asked = {}
-
-    def load(path, **arguments):
-        asked.update(arguments)
-        return {'state_dict': tensors, 'epoch': 3} if nested else tensors
-
-    monkeypatch.setitem(sys.modules, 'torch', types.SimpleNamespace(load=load, Tensor=_Tensor))
-    (tmp_path / 'net.pth').touch()
-    arrays = checkpoint.read_arrays(tmp_path / 'net.pth')
-    assert arrays['module.a'].tolist() == [1, 1]
-    assert set(arrays) == set(tensors)
-    assert asked == {'map_location': 'cpu', 'weights_only': True}
-    monkeypatch.setattr(sys.modules['torch'], 'load', lambda *a, **k: {'model': 1})
-    with pytest.raises(DataError, match='holds no state_dict'):
-        checkpoint.read_arrays(tmp_path / 'net.pth')
-
-
-def test_real_torch_files(tmp_path):
-    torch = pytest.importorskip('torch')
-    torch.save({'state_dict': {'a': torch.ones(2, requires_grad=True)}}, tmp_path / 'net.pth')
-    assert checkpoint.read_arrays(tmp_path / 'net.pth')['a'].tolist() == [1, 1]
-    (tmp_path / 'bad.pth').write_bytes(b'garbage')
-    with pytest.raises(DataError, match='not a file of tensors'):
-        checkpoint.read_arrays(tmp_path / 'bad.pth')
-
-
-def test_without_torch(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, 'torch', None)
-    (tmp_path / 'net.pth').touch()
-    with pytest.raises(
-        DependencyError, match='net.pth needs torch, which is not installed: pip install torch'
-    ) as error:
-        checkpoint.read_arrays(tmp_path / 'net.pth')
-    assert error.value.exit_code == 3
 
 
 def test_mistakes(original, tmp_path):

@@ -126,8 +126,8 @@ def test_pretrained_file(tmp_path):
         get_model('cifar_resnet18', pretrained=path, classes=4)
     with pytest.raises(ValueError, match='no parameter file'):
         get_model('cbamnet_tiny', pretrained=str(tmp_path / 'none.params'))
-    with pytest.raises(ValueError, match="no weights are published for 'resnet18'"):
-        get_model('resnet18', pretrained=True)
+    with pytest.raises(ValueError, match="no weights are published for 'cifar_resnet101'"):
+        get_model('cifar_resnet101', pretrained=True)
 
 
 def test_batchnorm_statistics_move_in_the_backward_pass():

@@ -128,7 +128,21 @@ def test_a_bad_registry_keeps_the_good_copy(body, server, run):
     assert 'cbam_resnet50.acme' in run('list', '--registry', address, '--offline')[1]
 
 
-def test_relative_addresses_need_an_address(tmp_path, run):
-    code, _, error = run('get', 'cbam_resnet50.acme', '--registry', write_registry(tmp_path / 'a.json', MINE))
-    assert (code, error.count('\n')) == (2, 1)
-    assert "the address 'files/mine.params' is relative: give the registry by its address" in error
+def test_relative_addresses_begin_beside_the_registry(tmp_path, run):
+    """A folder is a registry as it is, also offline; nothing outside of it is read."""
+    shop = tmp_path / 'shop'
+    (shop / 'files').mkdir(parents=True)
+    registry = write_registry(shop / 'registry.yaml', MINE)
+    arguments = ('get', 'cbam_resnet50.acme', '--offline', '--registry')
+    code, _, error = run(*arguments, registry)
+    assert (code, error.count('\n'), "no file 'files/mine.params' beside its registry" in error) == (2, 1, True)
+    (shop / 'files' / 'mine.params').write_bytes(b'mine')
+    (shop / 'another.json').write_text('no card')
+    code, path, _ = run(*arguments, str(shop))
+    assert (code, Path(path.strip()).read_bytes()) == (0, b'mine')
+    (tmp_path / 'secret.params').write_bytes(b'mine')
+    outside = own_card(b'mine', '../secret.params', tag='cbam_resnet50.x')
+    code, _, error = run('get', 'cbam_resnet50.x', '--registry', write_registry(shop / 'b.yaml', outside))
+    assert (code, "no file '../secret.params' beside its registry" in error) == (2, True)
+    with pytest.raises(ZooError, match='unknown field folder'):
+        zoo.Published.from_dict({**MINE, 'folder': '/'}, 'x')

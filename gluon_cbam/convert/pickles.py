@@ -1,0 +1,140 @@
+"""Pickles of plain data, read without running code.
+
+:mod:`pickletools` parses, and the table below says what each operation means; one that is not in it is refused.
+:class:`pickle.Unpickler` with a restricted ``find_class`` is not enough: a hostile file still makes it claim gigabytes
+(a large index into its memo) or overflow the C stack (deeply nested tuples as a key), and the process dies.
+"""
+
+from __future__ import annotations
+
+import pickletools
+from typing import IO, Any, Callable, Dict, Iterable, List, Mapping
+
+Globals = Mapping[str, Any]  # 'module name' -> what stands for it; a callable can be called by the pickle
+
+
+class Refused(ValueError):
+    """A pickle asks for more than plain data, or is damaged; the message is a part of a line."""
+
+
+def load(stream: IO[bytes], known: Globals, persistent: Callable[[Any], Any]) -> Any:
+    """Read one pickle.
+
+    Args:
+        stream: at its beginning; afterwards at its end.
+        known: what stands for the globals that the pickle may ask for; everything else is refused.
+        persistent: from a persistent id to what stands for it.
+
+    Raises:
+        Refused: a global or an operation is not allowed, or the pickle is damaged.
+    """
+    machine = _Machine(known, persistent)
+    try:
+        for operation, argument, _ in pickletools.genops(stream):
+            if operation.name not in _OPERATIONS:
+                raise Refused(f'the pickle uses {operation.name}')
+            _OPERATIONS[operation.name](machine, argument)
+        (value,) = machine.stack
+    except Refused:
+        raise
+    except Exception as error:  # whatever a damaged pickle makes an operation run into
+        raise Refused(f'a damaged pickle, {type(error).__name__}') from error
+    return value
+
+
+def mapping(pairs: Iterable = ()) -> Dict[Any, Any]:
+    """A dictionary of pairs; what stands for ``collections.OrderedDict``."""
+    return {_key(key): value for key, value in pairs}
+
+
+def _key(value: Any) -> Any:
+    if not isinstance(value, (str, int, float, type(None))):
+        raise Refused(f'a key of type {type(value).__name__}')
+    return value
+
+
+class _Machine:
+    """The stack, the marks in it and the memo of a pickle that is being read."""
+
+    def __init__(self, known: Globals, persistent: Callable[[Any], Any]):
+        self.known, self.persistent = known, persistent
+        self.stack: List[Any] = []
+        self.marks: List[int] = []
+        self.memo: Dict[int, Any] = {}
+
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
+
+    def pop(self, count: int) -> List[Any]:
+        if count > len(self.stack):
+            raise Refused('a damaged pickle, its stack is empty')
+        values = self.stack[len(self.stack) - count :]
+        del self.stack[len(self.stack) - count :]
+        return values
+
+    def pop_to_mark(self) -> List[Any]:
+        return self.pop(len(self.stack) - self.marks.pop())
+
+    def target(self, kind: type) -> Any:
+        if type(self.stack[-1]) is not kind:
+            raise Refused(f'a damaged pickle, no {kind.__name__} where it needs one')
+        return self.stack[-1]
+
+    def find(self, name: str) -> None:
+        if name not in self.known:
+            raise Refused(f'it asks for {name.replace(" ", ".")}, which is no plain data')
+        self.push(self.known[name])
+
+    def call(self) -> None:
+        function, arguments = self.pop(2)
+        self.push(function(*arguments))
+
+    def extend(self, values: List[Any]) -> None:
+        self.target(list).extend(values)
+
+    def update(self, values: List[Any]) -> None:
+        self.target(dict).update(mapping(zip(values[::2], values[1::2])))
+
+    def build(self) -> None:
+        """Attributes of an OrderedDict, such as PyTorch's ``_metadata``: not needed."""
+        self.pop(1)
+        self.target(dict)
+
+
+def _nothing(machine: _Machine, argument: Any) -> None:
+    pass
+
+
+def _argument(machine: _Machine, argument: Any) -> None:
+    machine.push(argument)
+
+
+_OPERATIONS: Dict[str, Callable[[_Machine, Any], None]] = {
+    **dict.fromkeys(('PROTO', 'FRAME', 'STOP'), _nothing),
+    **dict.fromkeys(('BINUNICODE', 'SHORT_BINUNICODE', 'BINSTRING', 'SHORT_BINSTRING', 'BINFLOAT'), _argument),
+    **dict.fromkeys(('BININT', 'BININT1', 'BININT2', 'LONG1'), _argument),
+    'NONE': lambda machine, _: machine.push(None),
+    'NEWTRUE': lambda machine, _: machine.push(True),
+    'NEWFALSE': lambda machine, _: machine.push(False),
+    'EMPTY_DICT': lambda machine, _: machine.push({}),
+    'EMPTY_LIST': lambda machine, _: machine.push([]),
+    'EMPTY_TUPLE': lambda machine, _: machine.push(()),
+    'MARK': lambda machine, _: machine.marks.append(len(machine.stack)),
+    'TUPLE': lambda machine, _: machine.push(tuple(machine.pop_to_mark())),
+    'TUPLE1': lambda machine, _: machine.push(tuple(machine.pop(1))),
+    'TUPLE2': lambda machine, _: machine.push(tuple(machine.pop(2))),
+    'TUPLE3': lambda machine, _: machine.push(tuple(machine.pop(3))),
+    'APPEND': lambda machine, _: machine.extend(machine.pop(1)),
+    'APPENDS': lambda machine, _: machine.extend(machine.pop_to_mark()),
+    'SETITEM': lambda machine, _: machine.update(machine.pop(2)),
+    'SETITEMS': lambda machine, _: machine.update(machine.pop_to_mark()),
+    **dict.fromkeys(('BINPUT', 'LONG_BINPUT'), lambda machine, index: machine.memo.update({index: machine.stack[-1]})),
+    **dict.fromkeys(('BINGET', 'LONG_BINGET'), lambda machine, index: machine.push(machine.memo[index])),
+    'MEMOIZE': lambda machine, _: machine.memo.update({len(machine.memo): machine.stack[-1]}),
+    'GLOBAL': lambda machine, name: machine.find(name),
+    'STACK_GLOBAL': lambda machine, _: machine.find('{} {}'.format(*machine.pop(2))),
+    'REDUCE': lambda machine, _: machine.call(),
+    'BINPERSID': lambda machine, _: machine.push(machine.persistent(*machine.pop(1))),
+    'BUILD': lambda machine, _: machine.build(),
+}
+"""Operation -> what it does."""

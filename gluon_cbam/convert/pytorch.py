@@ -1,0 +1,217 @@
+"""The tensors of files that ``torch.save`` wrote, without torch and without running code.
+
+Two formats: the zip archive of torch 1.6 and later (``NAME/data.pkl`` and a member ``NAME/data/KEY`` for each storage),
+and the one before: pickles of a magic number, a version, the machine, the object and the storages' keys, then each
+storage's number of elements (int64) and its elements, little endian. In both, the object's pickle names storages by
+persistent ids ``('storage', type, key, device, elements[, view])``, and tensors are views of storages.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
+
+import numpy as np
+
+from ..errors import DataError
+from . import pickles
+from .pickles import Refused
+
+_MAGIC, _VERSION = 0x1950A86A20F9469CFC6C.to_bytes(10, 'little'), 1001
+_MOST_AXES = 32  # of a numpy array
+
+
+class _Elements(NamedTuple):
+    """How a type of storage holds its numbers."""
+
+    dtype: str
+    decode: Callable[[np.ndarray], np.ndarray] = lambda array: array
+
+
+def _from_bfloat16(array: np.ndarray) -> np.ndarray:
+    return (array.astype('<u4') << 16).view('<f4')
+
+
+_STORAGES = {
+    'FloatStorage': _Elements('<f4'),
+    'HalfStorage': _Elements('<f2'),
+    'BFloat16Storage': _Elements('<u2', _from_bfloat16),
+    'DoubleStorage': _Elements('<f8'),
+    'LongStorage': _Elements('<i8'),
+    'IntStorage': _Elements('<i4'),
+    'ShortStorage': _Elements('<i2'),
+    'CharStorage': _Elements('i1'),
+    'ByteStorage': _Elements('u1'),
+    'BoolStorage': _Elements('?'),
+}
+
+
+class _Storage(NamedTuple):
+    """What a persistent id says."""
+
+    elements: _Elements
+    key: str
+    count: int
+    start: int
+
+    @property
+    def bytes(self) -> int:
+        return self.count * np.dtype(self.elements.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """A view of a storage; offset and strides in elements."""
+
+    storage: _Storage
+    offset: int
+    shape: Tuple[int, ...]
+    stride: Tuple[int, ...]
+
+
+_GLOBALS = {
+    'collections OrderedDict': pickles.mapping,
+    'torch._utils _rebuild_tensor': lambda *view: _Tensor(*view[:4]),
+    'torch._utils _rebuild_tensor_v2': lambda *view: _Tensor(*view[:4]),
+    'torch._utils _rebuild_parameter': lambda tensor, *_: tensor,
+    **{f'{place} {name}': kind for place in ('torch', 'torch.cuda') for name, kind in _STORAGES.items()},
+}
+
+
+def read(path: Path) -> Dict[str, np.ndarray]:
+    """The tensors of a state_dict by name.
+
+    Args:
+        path: of a state_dict, or of a dictionary with one under ``state_dict``.
+
+    Returns:
+        Name -> array, read-only; of the tensor's type, bfloat16 as float32.
+
+    Raises:
+        DataError: the file is damaged, claims more than it holds, asks for something else than tensors and plain data,
+            or holds no state_dict.
+    """
+    try:
+        with open(path, 'rb') as file:
+            is_zip = file.read(4) == b'PK\x03\x04'
+        with (_zip_file if is_zip else _legacy_file)(path) as (tensors, flat_of):
+            return {name: _array(tensor, flat_of(tensor.storage)) for name, tensor in tensors.items()}
+    except Refused as error:
+        raise DataError(f'{path}: not a PyTorch file of tensors: {error}') from error
+    except OSError:
+        raise
+    except Exception as error:  # zipfile and numpy raise their own
+        raise DataError(f'{path}: not a PyTorch file of tensors ({type(error).__name__})') from error
+
+
+def _state_dict(value: Any) -> Dict[str, _Tensor]:
+    if isinstance(value, dict) and isinstance(value.get('state_dict'), dict):
+        value = value['state_dict']
+    if not isinstance(value, dict) or not value or not all(isinstance(tensor, _Tensor) for tensor in value.values()):
+        raise Refused('it holds no state_dict, neither at the top nor under state_dict')
+    return {str(name): tensor for name, tensor in value.items()}
+
+
+@contextmanager
+def _zip_file(path: Path) -> Iterator[Tuple[Dict[str, _Tensor], Callable]]:
+    """The tensors by name, and a function from a storage to its flat array."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        # torch stores without compression, so that nothing in the file can be larger than the file
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise Refused('it is compressed, which torch.save never does')
+        if sum(member.file_size for member in members) > path.stat().st_size:
+            raise Refused('its members claim more bytes than the file has')
+        roots = [member.filename[:-8] for member in members if member.filename.endswith('/data.pkl')]
+        if len(roots) != 1:
+            raise Refused(f'a zip archive with {len(roots)} data.pkl instead of one')
+        if f'{roots[0]}byteorder' in archive.namelist() and archive.read(f'{roots[0]}byteorder') != b'little':
+            raise Refused('it was written by a big-endian machine')
+        flats: Dict[str, np.ndarray] = {}
+
+        def flat_of(storage: _Storage) -> np.ndarray:
+            if storage.key not in flats:
+                member = archive.getinfo(f'{roots[0]}data/{storage.key}')
+                if member.file_size != storage.bytes:
+                    raise Refused(f'storage {storage.key} has {member.file_size} bytes instead of {storage.bytes}')
+                flats[storage.key] = _decoded(archive.read(member), 0, storage)
+            return flats[storage.key]
+
+        value = pickles.load(io.BytesIO(archive.read(f'{roots[0]}data.pkl')), _GLOBALS, _storage)
+        yield _state_dict(value), flat_of
+
+
+@contextmanager
+def _legacy_file(path: Path) -> Iterator[Tuple[Dict[str, _Tensor], Callable]]:
+    """As :func:`_zip_file`, for the older format."""
+    data = path.read_bytes()
+    stream = io.BytesIO(data)
+    seen: Dict[str, _Storage] = {}
+
+    def storage(said: Any) -> _Storage:
+        entry = _storage(said)
+        return seen.setdefault(entry.key, entry)._replace(start=entry.start)
+
+    if _MAGIC not in data[:32]:
+        raise Refused('neither a zip archive nor of the format before it')
+    _, version, _, value, keys = (pickles.load(stream, _GLOBALS, storage) for _ in range(5))
+    if version != _VERSION:
+        raise Refused(f'its format has the version {str(version)[:20]} instead of {_VERSION}')
+    tensors = _state_dict(value)
+    begins = dict(_walk(data, stream.tell(), [seen[key] for key in keys]))
+    flats = {key: _decoded(data, begin, seen[key]) for key, begin in begins.items()}
+    yield tensors, lambda storage: flats[storage.key]
+
+
+def _walk(data: bytes, position: int, storages) -> Iterator[Tuple[str, int]]:
+    """Key and beginning of each storage that follows the pickles."""
+    for storage in storages:
+        if position + 8 > len(data):
+            raise Refused(f'it ends before storage {storage.key}')
+        (count,) = struct.unpack_from('<q', data, position)
+        position += 8
+        if count != storage.count or position + storage.bytes > len(data):
+            raise Refused(f'storage {storage.key} of {storage.count} elements is cut off or of another size')
+        yield storage.key, position
+        position += storage.bytes
+
+
+def _storage(said: Any) -> _Storage:
+    """The storage that a persistent id names."""
+    if not isinstance(said, tuple) or len(said) not in (5, 6) or said[0] != 'storage':
+        raise Refused('a damaged pickle, a reference to no storage')
+    _, elements, key, _, count, view = (*said, None)[:6]
+    start = view[1] if view else 0
+    if not isinstance(elements, _Elements) or not isinstance(key, str) or not _counts(count, start):
+        raise Refused('a damaged pickle, a storage of no known type or size')
+    return _Storage(elements, key, count, start)
+
+
+def _counts(*values: Any) -> bool:
+    return all(type(value) is int and value >= 0 for value in values)
+
+
+def _decoded(data: bytes, begin: int, storage: _Storage) -> np.ndarray:
+    flat = np.frombuffer(data, storage.elements.dtype, storage.count, begin) if storage.count else np.zeros(0)
+    return storage.elements.decode(flat.astype(storage.elements.dtype, copy=False))
+
+
+def _array(tensor: _Tensor, flat: np.ndarray) -> np.ndarray:
+    """A tensor as a view of its storage, after its bounds were checked: no claim of a size allocates anything."""
+    shape, stride = tensor.shape, tensor.stride
+    if not isinstance(tensor.storage, _Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
+        raise Refused('a damaged pickle, a tensor without storage or shape')
+    if len(shape) != len(stride) or len(shape) > _MOST_AXES or not _counts(tensor.offset, *shape, *stride):
+        raise Refused(f'a tensor of shape {str(shape)[:80]} and strides {str(stride)[:80]}')
+    begin, count = tensor.storage.start + tensor.offset, math.prod(shape)
+    end = begin + sum((size - 1) * step for size, step in zip(shape, stride)) + 1 if count else 0
+    if count > len(flat) or end > len(flat):
+        raise Refused(f'a tensor of shape {str(shape)[:80]} in a storage of {len(flat)} elements')
+    strides = [step * flat.itemsize for step in stride]
+    return np.lib.stride_tricks.as_strided(flat[begin:], shape, strides, writeable=False)
