@@ -138,8 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.owner.ended.wait(reply.pause)
         try:
             for start in range(0, len(body), step):
+                request.sent.append(len(body[start : start + step]))  # before a client that has it all looks
                 self.wfile.write(body[start : start + step])
-                request.sent.append(len(body[start : start + step]))
                 self.owner.ended.wait(reply.drip)
         except OSError:  # the client had enough
             return
