@@ -47,7 +47,11 @@ def main(arguments: List[str]) -> int:
             os._exit(_NOT_STARTED)
 
     try:
-        command = subprocess.Popen(options.command, stdin=subprocess.DEVNULL, preexec_fn=die_with_guard)
+        command = subprocess.Popen(
+            options.command,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=die_with_guard,  # noqa: PLW1509 (there are no threads yet)
+        )
     except OSError as error:
         print(f'cbam: {options.command[0]}: {error.strerror}', file=sys.stderr, flush=True)
         return _NOT_STARTED

@@ -27,7 +27,7 @@ _LOOPBACK = '127.0.0.1'
 _DISCARD = 9  # any port: connecting a UDP socket sends nothing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Member:
     """A process of a job.
 

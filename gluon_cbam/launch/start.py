@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Dict, List, Mapping, Sequence
 
 from .plan import Member
@@ -58,11 +59,9 @@ def _carried(member: Member) -> Dict[str, str]:
 
 def send(process: subprocess.Popen, number: int) -> None:
     """Ask a guard to send a signal; nothing happens where it has ended."""
-    try:
+    with suppress(OSError):
         process.stdin.write(f'{signal.Signals(number).name}\n'.encode())
         process.stdin.flush()
-    except OSError:
-        pass
 
 
 def wait(process: subprocess.Popen) -> int:
@@ -71,10 +70,8 @@ def wait(process: subprocess.Popen) -> int:
     Its number stays taken until it is reaped, so that the group is surely its own.
     """
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.stdin.close()
     code = process.wait()
     return code if code >= 0 else 128 - code
