@@ -23,6 +23,7 @@ _STOPS = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.S
 _STOP_PATIENCE = 300.0  # seconds for a step and a checkpoint
 _FOLLOW_PATIENCE = 60.0  # seconds for the others when the first worker has stopped
 _OUTPUT_PATIENCE = 5.0  # seconds for the last lines
+_SIGNAL_PATIENCE = 0.5  # the kernel may give a signal to another thread, which does not wake the one that handles it
 _SSH_FAILED = 255
 
 
@@ -170,13 +171,17 @@ class _Job:
 
     def _next(self, deadline: Optional[float]) -> Optional[_Event]:
         """The next event; None when the time is over."""
-        try:
-            event = self._events.get(timeout=None if deadline is None else max(0, deadline - time.monotonic()))
-        except Empty:
-            return None
-        if event.member is not None:
-            del self._running[event.member]
-        return event
+        while True:
+            left = float('inf') if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                event = self._events.get(timeout=min(left, _SIGNAL_PATIENCE))
+            except Empty:
+                if left == 0:
+                    return None
+                continue
+            if event.member is not None:
+                del self._running[event.member]
+            return event
 
 
 def _failure(event: _Event) -> MemberFailed:
