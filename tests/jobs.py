@@ -44,7 +44,7 @@ class Job:
         self.mark = uuid.uuid4().hex
         defaults = dict(workers=2, servers=1, hosts=['localhost'], ssh='ssh', grace=0.5, role=WAITS, environment={})
         told = {**defaults, **told, 'environment': {**told.get('environment', {}), 'MARK': self.mark}}
-        self._talk = open(cwd / f'{self.mark}.err', 'w+b')
+        self._talk = (cwd / f'{self.mark}.err').open('w+b')  # noqa: SIM115 (as long as the job)
         self.process = subprocess.Popen(
             [sys.executable, '-c', JOB, 'run', json.dumps(told)],
             stdout=subprocess.PIPE,
@@ -89,9 +89,9 @@ class Job:
             pid
             for pid, (environment, line) in self.left().items()
             if environment.get('DMLC_ROLE') == role
-            and environment.get('DMLC_RANK', '0') == str(number)
+            and environment.get('DMLC_WORKER_ID', '0') == str(number)
             and ('launch.guard' in line) == guard
-            and 'sleep 0.1' != line.strip()
+            and line.strip() != 'sleep 0.1'
         )
         return pid
 

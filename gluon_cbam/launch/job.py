@@ -22,6 +22,7 @@ from .start import ROLE, SSH, send, start, wait
 _STOPS = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.SIGHUP: signal.SIGTERM}
 _STOP_PATIENCE = 300.0  # seconds for a step and a checkpoint
 _FOLLOW_PATIENCE = 60.0  # seconds for the others when the first worker has stopped
+_LEAVE_PATIENCE = 10.0  # seconds for the workers when a server has ended well
 _OUTPUT_PATIENCE = 5.0  # seconds for the last lines
 _SIGNAL_PATIENCE = 0.5  # the kernel may give a signal to another thread, which does not wake the one that handles it
 _SSH_FAILED = 255
@@ -121,9 +122,11 @@ class _Job:
 
     def watch(self) -> None:
         """Wait until all workers have ended; raises what :func:`launch` raises."""
-        stopped = deadline = None
+        stopped = deadline = gone = None
         while self._workers():
             event = self._next(deadline)
+            if event is None and stopped is None:
+                raise _failure(gone)
             if event is None:
                 late = ', '.join(map(str, self._workers()))
                 raise Interrupted(f'{_name(stopped)}: {late} did not stop in time, the others did', stopped)
@@ -136,8 +139,10 @@ class _Job:
                 raise Interrupted(f'a second {_name(event.signum)}: all processes were ended at once', event.signum)
             elif event.member.role == 'worker' and event.code - 128 in _STOPS:
                 stopped, deadline = stopped or event.code - 128, time.monotonic() + _FOLLOW_PATIENCE
-            elif event.member.role != 'worker' or event.code != 0:
+            elif event.code != 0:
                 raise _failure(event)
+            elif event.member.role != 'worker' and stopped is None:  # the last worker told it to, and ends as well
+                gone, deadline = event, time.monotonic() + _LEAVE_PATIENCE
         if stopped is not None:
             raise Interrupted(f'{_name(stopped)}: all workers stopped; continue with --resume auto', stopped)
         self._is_done = True

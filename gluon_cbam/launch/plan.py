@@ -8,7 +8,7 @@ Other launchers set the same variables, so that ``cbam train`` works under them 
 ``DMLC_NUM_SERVER``      how many servers
 ``DMLC_PS_ROOT_URI``     the scheduler's address
 ``DMLC_PS_ROOT_PORT``    its port
-``DMLC_RANK``            the number of a worker; without it they are numbered as they come
+``DMLC_WORKER_ID``       the number of a worker; without it they are numbered as they come
 ``DMLC_NODE_HOST``       the address at which the others reach this process
 =======================  ================================================================
 """
@@ -97,7 +97,7 @@ def plan(
 
 
 def _rank(role: str, number: int) -> Dict[str, str]:
-    return {'DMLC_RANK': str(number)} if role == 'worker' else {}
+    return {'DMLC_WORKER_ID': str(number)} if role == 'worker' else {}
 
 
 def own_address(hosts: Sequence[Host]) -> str:

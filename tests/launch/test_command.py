@@ -26,7 +26,7 @@ def test_refused(cbam, arguments, said):
 def test_results_and_talk_are_apart(cbam):
     """With true schedulers and servers, which end only when the workers were connected."""
     code = 'import gluon_cbam, mxnet as mx; kv = mx.kv.create("dist_sync"); kv._barrier(); '
-    command = ['python', '-c', code + "print('{\"rank\": %d}' % kv.rank)"]
+    command = ['python', '-c', code + 'print(\'{"rank": %d}\' % kv.rank)']
     process = cbam('launch', '-n', 3, '-s', 2, '--json', '--', *command)
     assert process.returncode == 0, process.stderr
     value = json.loads(process.stdout)

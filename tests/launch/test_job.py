@@ -34,7 +34,7 @@ def test_what_everybody_says_arrives_whole(job):
 
 
 def test_every_process_knows_its_place(job):
-    show = 'echo $DMLC_ROLE $DMLC_RANK $DMLC_NUM_WORKER $DMLC_NUM_SERVER $DMLC_PS_ROOT_URI >&2; sleep '
+    show = 'echo $DMLC_ROLE $DMLC_WORKER_ID $DMLC_NUM_WORKER $DMLC_NUM_SERVER $DMLC_PS_ROOT_URI >&2; sleep '
     one = job(['sh', '-c', show + '1'], servers=2, role=['sh', '-c', show + '2'])
     assert one.ended()[0] == 0
     assert sorted(one.talk()) == [
@@ -54,14 +54,16 @@ def test_a_killed_process_takes_all_along(job, role):
     status, _, last = one.ended()
     name = role if role == 'scheduler' else f'{role} 0'
     assert status == 1
-    assert last == f'cbam: {name} on localhost was killed by SIGKILL; all others were ended: continue with --resume auto'
+    assert (
+        last == f'cbam: {name} on localhost was killed by SIGKILL; all others were ended: continue with --resume auto'
+    )
     assert sum(line.startswith('cbam:') for line in one.talk()) == 1
     one.assert_nobody_left()
 
 
 @pytest.mark.parametrize(('code', 'status'), [(4, 4), (77, 1)])
 def test_a_failed_worker_gives_its_exit_code(job, code, status):
-    one = job(['sh', '-c', f'[ $DMLC_RANK = 0 ] && exec sleep 100; exit {code}'])
+    one = job(['sh', '-c', f'[ $DMLC_WORKER_ID = 0 ] && exec sleep 100; exit {code}'])
     assert one.ended()[0::2] == (
         status,
         f'cbam: worker 1 on localhost ended with exit code {code}; all others were ended: continue with --resume auto',
@@ -82,7 +84,11 @@ def test_a_signal_to_the_launcher_stops_the_workers(job, number, status):
     one.process.send_signal(signal.SIGUSR1)
     one.wait_for('now', times=1)
     one.process.send_signal(number)
-    assert one.ended() == (status, 'now\nsaved\n', f'cbam: {number.name}: all workers stopped; continue with --resume auto')
+    assert one.ended() == (
+        status,
+        'now\nsaved\n',
+        f'cbam: {number.name}: all workers stopped; continue with --resume auto',
+    )
     one.assert_nobody_left()
 
 
@@ -161,7 +167,9 @@ def test_over_ssh(job, ssh, tmp_path):
 def test_nobody_on_another_machine_outlives_the_connection(job, ssh, victim):
     one = job(HANGS, hosts=['127.0.0.2'], ssh=ssh, role=WAITS)
     one.wait_for('ready', times=4)
-    connection = next(pid for pid, (_, line) in one.left().items() if line.startswith('setsid -w') and 'RANK=1' in line)
+    connection = next(
+        pid for pid, (_, line) in one.left().items() if line.startswith('setsid -w') and 'DMLC_WORKER_ID=1' in line
+    )
     os.kill(connection if victim == 'connection' else one.process.pid, signal.SIGKILL)
     status, _, last = one.ended()
     if victim == 'connection':
