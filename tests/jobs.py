@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 15  # seconds; nothing here takes more than two on an idle machine
+PATIENCE = 120  # seconds; scripts take two on an idle machine, training ten
 
 JOB = """
 import json, sys

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import DataError, EnvironmentProblem
 from .base import Workers
 
-_AGREED_LATER = 4  # steps: as many as wait for the devices anyway
+AGREED_LATER = 4  # steps: as many as wait for the devices anyway
 
 
 class Collective(Workers):
@@ -55,7 +55,7 @@ class Collective(Workers):
 
     def agree(self, flags: Sequence[bool]) -> List[bool]:
         self._agreements.append(self._reduced('agree', self._news(flags)))
-        if len(self._agreements) <= _AGREED_LATER:
+        if len(self._agreements) <= AGREED_LATER:
             return [False] * len(flags)
         agreed = [bool(flag) for flag in self._agreements.popleft().asnumpy()]
         self._told = [told and not flag for told, flag in zip(self._told, agreed)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from itertools import cycle
 from typing import List
 
 import mxnet as mx
 import numpy as np
 
 from ...errors import DependencyError, UsageError
-from .collective import Collective
+from .collective import AGREED_LATER, Collective
 
 _RANKS = ('HOROVOD_RANK', 'OMPI_COMM_WORLD_RANK', 'PMI_RANK')  # what horovodrun or mpirun sets
 
@@ -29,6 +30,7 @@ class HorovodWorkers(Collective):
         if not any(name in os.environ for name in _RANKS):
             raise UsageError('--kv-store horovod: start it with horovodrun --gloo -np WORKERS cbam train ...')
         hvd.init()
+        self._turns = cycle(range(2 * AGREED_LATER))
         self._hvd, self.rank, self.size = hvd, hvd.rank(), hvd.size()
 
     def kvstore(self, ctx: List[mx.Context]) -> mx.kv.KVStoreBase:
@@ -41,7 +43,8 @@ class HorovodWorkers(Collective):
         mx.nd.waitall()
 
     def _reduced(self, name: str, array: np.ndarray) -> mx.nd.NDArray:
-        return self._hvd.allreduce(mx.nd.array(array), average=False, name=name)
+        # Horovod refuses a name that is still under way
+        return self._hvd.allreduce(mx.nd.array(array), average=False, name=f'{name}.{next(self._turns)}')
 
 
 class _Store(mx.kv.KVStoreBase):

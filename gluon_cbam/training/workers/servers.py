@@ -13,8 +13,8 @@ import numpy as np
 from mxnet.base import _LIB, check_call
 
 from ...errors import EnvironmentProblem, UsageError
+from ..server_optimizer import FIRST_SUM, ServerOptimizer
 from .collective import Collective
-from .server_optimizer import FIRST_SUM, ServerOptimizer
 
 _NEEDED = ('DMLC_ROLE', 'DMLC_PS_ROOT_URI', 'DMLC_PS_ROOT_PORT', 'DMLC_NUM_WORKER', 'DMLC_NUM_SERVER')
 _PATIENCE = 60.0  # seconds for the scheduler to answer

@@ -1,4 +1,7 @@
-"""The optimizer that asynchronous workers send to the servers."""
+"""The optimizer that asynchronous workers send to the servers.
+
+Servers import this module while they import mxnet, which is not whole then: nothing else may be imported here.
+"""
 
 from __future__ import annotations
 
