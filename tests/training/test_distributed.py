@@ -29,13 +29,16 @@ def job(tmp_path, digits):
     """Starts cbam launch with workers that train, and ends what a failed test left of it."""
     started = []
 
-    def start(output, workers, servers, store='dist_sync', **settings):
+    def start(output, workers, servers, store='dist_sync', hosts=('localhost',), ssh='ssh', **settings):
         told = settings_of(digits, output, batch_size=BATCH // workers, kv_store=store, **settings)
         command = [sys.executable, SCRIPT, json.dumps(told)]
         environment = {'OMP_NUM_THREADS': '1'}
         started.append(
-            Job(tmp_path, command=command, workers=workers, servers=servers, role=ROLE, environment=environment)
-        )
+            Job(
+                tmp_path, command=command, workers=workers, servers=servers, role=ROLE, environment=environment,
+                hosts=hosts, ssh=ssh,
+            )
+        )  # fmt: skip
         return started[-1]
 
     yield start
@@ -151,6 +154,48 @@ def test_a_worker_killed_and_a_signal_on_the_way(job, alone, tmp_path):
     expected = parameters(alone)
     for name, value in parameters(folder).items():
         assert np.abs(value - expected[name]).max() < 2e-6, name
+
+
+SSH = """#!/bin/sh
+host=$1; shift
+exec ip netns exec "cbam-$host" env -i HOME="$HOME" sh -c "$*"
+"""
+
+
+@pytest.fixture
+def machines(tmp_path):
+    """Two network namespaces as machines: (their addresses, the command that stands in for ssh)."""
+    ssh = tmp_path / 'ssh'
+    ssh.write_text(SSH)
+    ssh.chmod(0o755)
+    addresses = ('10.213.77.2', '10.213.77.3')
+    commands = ['link add cbam0 type bridge', 'addr add 10.213.77.1/24 dev cbam0', 'link set cbam0 up']
+    for number, address in enumerate(addresses):
+        space = f'cbam-{address}'
+        commands += [
+            f'netns add {space}', f'link add cbamv{number} type veth peer name eth0 netns {space}',
+            f'link set cbamv{number} master cbam0 up', f'-n {space} addr add {address}/24 dev eth0',
+            f'-n {space} link set eth0 up', f'-n {space} link set lo up',
+        ]  # fmt: skip
+    try:
+        for command in commands:
+            done = subprocess.run(['ip', *command.split()], capture_output=True, text=True, check=False)
+            if done.returncode:
+                pytest.skip(f'ip {command}: {done.stderr.strip()}')
+        yield addresses, str(ssh)
+    finally:
+        for command in [*(f'netns del cbam-{address}' for address in addresses), 'link del cbam0']:
+            subprocess.run(['ip', *command.split()], capture_output=True, check=False)
+
+
+@pytest.mark.skipif(not shutil.which('ip'), reason='needs iproute2')
+def test_workers_on_two_machines(job, alone, tmp_path, machines):
+    """Each with a network of its own: nothing goes over the loopback."""
+    hosts, ssh = machines
+    one = job(tmp_path / 'run', workers=2, servers=2, hosts=hosts, ssh=ssh)
+    assert one.ended()[0] == 0, one.talk()
+    assert_same_run(tmp_path / 'run', alone)
+    one.assert_nobody_left()
 
 
 @pytest.mark.skipif(not shutil.which('horovodrun'), reason='Horovod is not installed')

@@ -9,6 +9,7 @@ import gluon_cbam  # noqa: F401 (prepares the import of mxnet)
 import mxnet as mx
 
 from gluon_cbam.blocks import CheckedBlock
+from gluon_cbam.errors import CbamError
 from gluon_cbam.training import TrainConfig, setup, train
 
 
@@ -24,4 +25,8 @@ class Plain(CheckedBlock):
 
 if __name__ == '__main__':
     setup.get_model = Plain
-    print(json.dumps(train(TrainConfig(**json.loads(sys.argv[1])))))
+    try:
+        print(json.dumps(train(TrainConfig(**json.loads(sys.argv[1])))))
+    except CbamError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
