@@ -78,6 +78,9 @@ class TrainConfig:
     kv_store: str = setting(
         'device', 'how devices and machines add their gradients', choices=KV_STORES, hidden=('--kvstore',)
     )
+    sync_bn: bool = setting(
+        False, 'batch statistics over all GPUs of a process  [of each device]', kind=bool, lasting=True
+    )
     gradient_compression: Optional[str] = setting(
         None, 'send 2 bits a gradient between devices: 2bit or 2bit:THRESHOLD  [all 32]'
     )

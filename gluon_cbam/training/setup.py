@@ -23,6 +23,7 @@ from .decay import set_decay
 from .freezing import freeze
 from .parameters import named
 from .starting import Source, check_zero_gamma, find_source
+from .sync_bn import synchronise
 from .workers import Workers, join
 
 _IMAGES_OF_BASE = 256  # of a step, for --lr-base: what the published schedules were made for
@@ -101,8 +102,10 @@ def prepare(config: TrainConfig) -> Setup:
             'training with the losses of face recognition is not supported yet'
         )
     net.check_input((1, 3, config.image_size, config.image_size))
-    notes = _choose_parameters(net, config)
     ctx = devices.contexts(config.gpus, config.cpus)
+    if config.sync_bn:
+        synchronise(net, ctx)
+    notes = _choose_parameters(net, config)
     precision.check(config.dtype, ctx)
     if config.kv_store == 'nccl' and not mx.runtime.Features().is_enabled('NCCL'):
         raise EnvironmentProblem('--kv-store nccl needs mxnet-cu117 and GPUs: use device')
