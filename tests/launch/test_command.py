@@ -1,6 +1,7 @@
 """``cbam launch`` itself."""
 
 import json
+import sys
 
 import pytest
 from checks import assert_one_line
@@ -25,10 +26,10 @@ def test_refused(cbam, arguments, said):
 @pytest.mark.slow
 def test_results_and_talk_are_apart(cbam):
     """With true schedulers and servers, which end only when the workers were connected."""
-    code = 'import gluon_cbam, mxnet as mx; kv = mx.kv.create("dist_sync"); kv._barrier(); '
-    command = ['python', '-c', code + 'print(\'{"rank": %d}\' % kv.rank)']
+    code = 'import os, gluon_cbam, mxnet as mx; kv = mx.kv.create("dist_sync"); kv._barrier(); '
+    command = [sys.executable, '-c', code + """print('{"worker": %s}' % os.environ['DMLC_WORKER_ID'])"""]
     process = cbam('launch', '-n', 3, '-s', 2, '--json', '--', *command)
     assert process.returncode == 0, process.stderr
     value = json.loads(process.stdout)
-    assert (value['workers'], value['servers'], value['result']) == (3, 2, {'rank': 0})
-    assert sorted(process.stderr.splitlines()) == [f'[worker {n}] {{"rank": {n}}}' for n in (1, 2)]
+    assert (value['workers'], value['servers'], value['result']) == (3, 2, {'worker': 0})
+    assert sorted(process.stderr.splitlines()) == [f'[worker {n}] {{"worker": {n}}}' for n in (1, 2)]
