@@ -12,7 +12,7 @@ from .settings import checked, flag, setting
 
 KV_STORES = ('local', 'device', 'nccl', 'dist_sync', 'dist_device_sync', 'dist_async', 'horovod')
 # settings that servers, which update the weights with dist_async, know nothing of -> what they must be
-_ON_SERVERS = {'optimizer': 'sgd', 'dtype': 'float32', 'clip_norm': None}
+_ON_SERVERS = {'optimizer': 'sgd', 'dtype': 'float32', 'clip_norm': 0.0}
 _OF_A_SESSION = ('output', 'resume')
 
 

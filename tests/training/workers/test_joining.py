@@ -68,6 +68,8 @@ def test_horovod_where_it_is_not(monkeypatch):
         ({'gradient_compression': '1bit'}, "takes 2bit or 2bit:THRESHOLD, got '1bit'"),
         ({'gradient_compression': '2bit:-1'}, 'takes 2bit or'),
         ({'gradient_compression': '2bit', 'kv_store': 'dist_sync'}, 'needs --kv-store device, got dist_sync'),
+        ({'kv_store': 'dist_async', 'clip_norm': 1.0}, 'dist_async cannot do --clip-norm 1.0: use dist_sync'),
+        ({'kv_store': 'dist_async', 'optimizer': 'lars'}, 'dist_async cannot do --optimizer lars: use dist_sync'),
         ({'kv_store': 'dist_snyc'}, "'dist_snyc' is unknown: did you mean dist_sync"),
     ],
 )
