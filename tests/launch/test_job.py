@@ -80,7 +80,7 @@ def test_a_server_that_leaves_early_is_a_failure(job):
 @pytest.mark.parametrize(('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_to_the_launcher_stops_the_workers(job, number, status):
     one = job(STOPS)
-    one.wait_for('ready', times=3)
+    one.wait_for('ready', times=4)
     one.process.send_signal(signal.SIGUSR1)
     one.wait_for('now', times=1)
     one.process.send_signal(number)
@@ -95,7 +95,7 @@ def test_a_signal_to_the_launcher_stops_the_workers(job, number, status):
 def test_a_signal_to_one_worker_is_one_to_the_job(job):
     """The workers agree to stop among themselves; here each gets the signal."""
     one = job(STOPS)
-    one.wait_for('ready', times=3)
+    one.wait_for('ready', times=4)
     for number in (1, 0):
         os.kill(one.member('worker', number), signal.SIGTERM)
     assert one.ended()[0] == 143
@@ -104,7 +104,7 @@ def test_a_signal_to_one_worker_is_one_to_the_job(job):
 
 def test_a_second_signal_does_not_wait(job):
     one = job(HANGS)
-    one.wait_for('ready', times=3)
+    one.wait_for('ready', times=4)
     one.process.send_signal(signal.SIGTERM)
     one.process.send_signal(signal.SIGINT)
     assert one.ended()[0] in (130, 143)
@@ -114,7 +114,7 @@ def test_a_second_signal_does_not_wait(job):
 def test_nobody_outlives_a_killed_launcher(job):
     """Not even a process that went into a session of its own."""
     one = job(['sh', '-c', 'setsid sh -c "echo ready >&2; sleep 100" & trap "" TERM; wait; sleep 100'])
-    one.wait_for('ready', times=3)
+    one.wait_for('ready', times=4)
     one.process.kill()
     one.process.wait(60)
     one.assert_nobody_left()
@@ -122,7 +122,7 @@ def test_nobody_outlives_a_killed_launcher(job):
 
 def test_nobody_outlives_a_killed_guard(job):
     one = job(['sh', '-c', 'sh -c "echo ready >&2; sleep 100" & trap "" TERM; wait; sleep 100'])
-    one.wait_for('ready', times=3)
+    one.wait_for('ready', times=4)
     os.kill(one.member('worker', 1, guard=True), signal.SIGKILL)
     assert 'worker 1 on localhost was killed by SIGKILL' in one.ended()[2]
     one.assert_nobody_left()
