@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 import gluon_cbam
-from gluon_cbam.commands import convert, data, doctor, inference, models, runs, train, zoo
+from gluon_cbam.commands import convert, data, doctor, inference, launch, models, runs, train, zoo
 from gluon_cbam.console import Group
 
 
@@ -20,6 +20,7 @@ def cli():
 
 for command in (
     train.train,
+    launch.launch,
     runs.runs,
     inference.validate,
     inference.predict,

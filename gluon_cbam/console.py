@@ -181,14 +181,15 @@ def weights_options(function):
 
 
 def common_options(function):
-    """Adds --json and --debug; the function returns (object for --json, text for people)."""
+    """Adds --json and --debug; the function returns (object for --json, text for people or None)."""
 
     @click.option('--json', 'as_json', is_flag=True, help='one JSON object on standard output')
     @click.option('--debug', is_flag=True, help='a traceback for an error')
     @functools.wraps(function)
     def run(as_json, debug, **arguments):
         value, text = function(**arguments)
-        click.echo(json_module.dumps(value, allow_nan=False) if as_json else text)
+        if as_json or text is not None:
+            click.echo(json_module.dumps(value, allow_nan=False) if as_json else text)
 
     return run
 

@@ -62,6 +62,19 @@ class Interrupted(CbamError):
         self.exit_code = 128 + signum
 
 
+class MemberFailed(CbamError):
+    """A process of a job on several machines died, and the others were ended.
+
+    Args:
+        message: one line.
+        exit_code: of the whole job.
+    """
+
+    def __init__(self, message: str, exit_code: int):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 def closest(value: str, known: Iterable[str]) -> str:
     """A hint that names what ``value`` was probably meant to be, or all of ``known`` when nothing is near."""
     import difflib

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from typing import Callable, Iterable, List
+from typing import TYPE_CHECKING, Callable, Iterable, List, Optional
 
 import mxnet as mx
 import numpy as np
@@ -13,6 +13,9 @@ from .data.evaluation import evaluation_batches
 from .data.preprocessing import Preprocessing
 from .data.recordio import RecordFile
 from .errors import DataError, RunError
+
+if TYPE_CHECKING:
+    from .training.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ def evaluate(
     batch_size: int,
     workers: int,
     progress: Callable[[Iterable, int], Iterable] = lambda batches, total: batches,
+    processes: Optional[Workers] = None,
 ) -> Evaluation:
     """Evaluate a network on every record of a file.
 
@@ -57,6 +61,7 @@ def evaluate(
         batch_size: images a context.
         workers: threads that decode.
         progress: wraps the batches, (batches, how many), to show how far it is.
+        processes: that evaluate the file together, each a part of it; all get the same result.
 
     Raises:
         DataError: an image cannot be decoded.
@@ -66,13 +71,14 @@ def evaluate(
     total = batch_size * len(ctx)
     count = top1 = top5 = 0
     loss = 0.0
-    batches = evaluation_batches(records, total, preprocessing, workers)
-    for batch, logits in _ahead(net, progress(batches, -(-len(records) // total)), ctx):
+    numbers = range(processes.rank if processes else 0, len(records), processes.size if processes else 1)
+    batches = evaluation_batches(records, total, preprocessing, workers, numbers)
+    for batch, logits in _ahead(net, progress(batches, -(-len(numbers) // total)), ctx):
         bad = ~np.isfinite(logits).all(axis=1)
         if bad.any():
             raise RunError(
-                f'the output for record {count + int(np.flatnonzero(bad)[0])} of {records.path} is not finite: the '
-                'weights or the preprocessing are wrong'
+                f'the output for record {numbers[count + int(np.flatnonzero(bad)[0])]} of {records.path} is not '
+                'finite: the weights or the preprocessing are wrong'
             )
         own = logits[np.arange(batch.count), batch.labels]
         rank = (logits > own[:, None]).sum(axis=1) + _earlier_ties(logits, own, batch.labels)
@@ -81,9 +87,11 @@ def evaluate(
         peak = logits.max(axis=1)
         loss += float((peak + np.log(np.exp(logits - peak[:, None]).sum(axis=1)) - own).sum())
         count += batch.count
+    if processes:
+        count, top1, top5, loss = processes.sum(np.array([count, top1, top5, loss])).tolist()
     if count != len(records):
-        raise DataError(f'{count} of {len(records)} records of {records.path} were read')
-    return Evaluation(count, top1 / count, top5 / count, loss / count, time.time() - began)
+        raise DataError(f'{count:g} of {len(records)} records of {records.path} were read')
+    return Evaluation(len(records), top1 / count, top5 / count, loss / count, time.time() - began)
 
 
 def _ahead(net, batches, ctx):

@@ -24,6 +24,7 @@ from ..errors import DataError
 
 _log = logging.getLogger('gluon_cbam.training')
 _STEM = 'newest-epoch'
+_STATE_NAME = _STEM + '{epoch:04d}-step{step:08d}.params'
 _ENDINGS = ('.json', '.states', '.params')  # in the order of removal: without the card the rest is nothing
 _KEPT = 2
 
@@ -113,7 +114,7 @@ class Checkpoints:
         Returns:
             The path of its parameters.
         """
-        path = self.folder / f'{_STEM}{progress["epoch"]:04d}-step{progress["step"]:08d}.params'
+        path = self.folder / _STATE_NAME.format(**progress)
         if path.stem == self._last:
             return path
         self._remove(path.stem)  # damaged, if there is one: it was passed over
@@ -172,6 +173,22 @@ class Checkpoints:
         for name, part in parts.items():
             part.restore(saved[name], state.progress['step'])
         self._last = state.path.stem
+
+
+class FollowedCheckpoints(Checkpoints):
+    """The checkpoints as workers other than the first have them: they read what that one writes."""
+
+    def clean(self) -> None:
+        pass
+
+    def save_best(self, net: mx.gluon.Block, card: Dict[str, Any], name: str = 'best') -> None:
+        pass
+
+    def keep_best(self, names: Iterable[str]) -> None:
+        pass
+
+    def save_newest(self, net, parts, card, progress, origin) -> Path:
+        return self.folder / _STATE_NAME.format(**progress)
 
 
 def _read(card_path: Path) -> State:

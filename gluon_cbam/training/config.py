@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Dict, List, Optional
 
@@ -9,8 +10,9 @@ from ..errors import UsageError
 from . import recipes
 from .settings import checked, flag, setting
 
-_KV_STORES = ('local', 'device', 'nccl')
-_DISTRIBUTED = ('dist_sync', 'dist_device_sync', 'dist_async')
+KV_STORES = ('local', 'device', 'nccl', 'dist_sync', 'dist_device_sync', 'dist_async', 'horovod')
+# settings that servers, which update the weights with dist_async, know nothing of -> what they must be
+_ON_SERVERS = {'optimizer': 'sgd', 'dtype': 'float32', 'clip_norm': 0.0}
 _OF_A_SESSION = ('output', 'resume')
 
 
@@ -73,7 +75,15 @@ class TrainConfig:
     )
     gpus: Optional[str] = setting(None, 'GPUs: 0-7, 0,2-3 or all  [the CPU]', section='Devices')
     cpus: Optional[int] = setting(None, 'CPU contexts, to try data parallelism without GPUs', kind=int)
-    kv_store: str = setting('device', 'how devices add their gradients', choices=_KV_STORES, hidden=('--kvstore',))
+    kv_store: str = setting(
+        'device', 'how devices and machines add their gradients', choices=KV_STORES, hidden=('--kvstore',)
+    )
+    sync_bn: bool = setting(
+        False, 'batch statistics over all GPUs of a process  [of each device]', kind=bool, lasting=True
+    )
+    gradient_compression: Optional[str] = setting(
+        None, 'send 2 bits a gradient between devices: 2bit or 2bit:THRESHOLD  [all 32]'
+    )
     batch_size: int = setting(
         32, 'images a device and step', '-b', '--batch-size', kind=int, least=1, section='Optimisation'
     )
@@ -195,14 +205,14 @@ class TrainConfig:
 
     def check_values(self) -> TrainConfig:
         """As :meth:`check`, of a configuration that is not complete yet."""
-        if self.kv_store in _DISTRIBUTED:
-            raise UsageError(
-                f'--kv-store {self.kv_store}: training on several machines is not supported yet; use device'
-            )
         replaced = self.replaced()
         for entry in fields(self):
             if entry.name not in replaced:
                 setattr(self, entry.name, checked(flag(entry.name), getattr(self, entry.name), entry))
+        self.compression()
+        for name, needed in _ON_SERVERS.items() if self.kv_store == 'dist_async' else ():
+            if getattr(self, name) != needed:
+                raise UsageError(f'--kv-store dist_async cannot do {flag(name)} {getattr(self, name)}: use dist_sync')
         if self.pretrained is not None and self.zero_gamma:
             raise UsageError('--zero-gamma is for training from the start: leave it out with --pretrained')
         if self.optimizer == 'nag' and self.momentum == 0:
@@ -213,6 +223,24 @@ class TrainConfig:
         if self.warmup_epochs >= self.epochs:
             raise UsageError(f'--warmup-epochs {self.warmup_epochs:g} must be less than --epochs {self.epochs}')
         return self
+
+    def compression(self) -> Optional[Dict[str, Any]]:
+        """``gradient_compression`` as ``gluon.Trainer`` takes it.
+
+        Raises:
+            UsageError: it is malformed, or the store cannot do it.
+        """
+        if self.gradient_compression is None:
+            return None
+        kind, _, threshold = self.gradient_compression.partition(':')
+        if kind != '2bit' or not re.fullmatch(r'(\d*\.)?\d+', threshold or '0.5') or float(threshold or 0.5) <= 0:
+            raise UsageError(f'--gradient-compression takes 2bit or 2bit:THRESHOLD, got {self.gradient_compression!r}')
+        if self.kv_store != 'device':
+            raise UsageError(
+                f"--gradient-compression needs --kv-store device, got {self.kv_store}: MXNet's Trainer cannot "
+                'compress with the others'
+            )
+        return {'type': kind, 'threshold': float(threshold or 0.5)}
 
     def replaced(self) -> Dict[str, str]:
         """The settings that others take the place of, by name: lr where lr_base is set.

@@ -39,7 +39,10 @@ class Engine:
         self.net.hybridize(static_alloc=True, static_shape=True)
         self.rate = schedule(config, setup.steps_per_epoch)
         self.average = Average(self.net, setup.another_net(), config.ema, ctx) if config.ema else None
-        self.optimization = Optimization(self.net, config, ctx, workers, self.rate, setup.images_per_step, self.average)
+        steps = config.epochs * setup.steps_per_epoch
+        self.optimization = Optimization(
+            self.net, config, ctx, workers, self.rate, steps, setup.images_per_step, self.average
+        )
         self._random = RandomState(self.net, config.seed, workers.rank)
         self._step = Step(
             self.net, config, ctx, setup.preprocessing, workers.rank, lambda: self.optimization.loss_scale

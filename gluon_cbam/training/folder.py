@@ -12,9 +12,9 @@ import logging
 import os
 import platform
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, ContextManager, Dict, Iterator, List, Optional
 
 import yaml
 
@@ -36,6 +36,8 @@ class RunFolder:
     Args:
         path: of the folder; made if it does not exist.
     """
+
+    _log_name = 'train.log'
 
     def __init__(self, path: PathLike):
         self.path = Path(path)
@@ -109,7 +111,7 @@ class RunFolder:
     @contextmanager
     def logging_to_file(self, logger: logging.Logger) -> Iterator[None]:
         """Append everything that ``logger`` says to ``train.log``, whatever its own level is."""
-        handler = logging.FileHandler(self.path / 'train.log', encoding='utf-8')
+        handler = logging.FileHandler(self.path / self._log_name, encoding='utf-8')
         handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
         level = logger.level
         logger.addHandler(handler)
@@ -120,6 +122,40 @@ class RunFolder:
             logger.setLevel(level)
             logger.removeHandler(handler)
             handler.close()
+
+
+class FollowedFolder(RunFolder):
+    """The run folder as workers other than the first have it: they read it, and write a log of their own.
+
+    Args:
+        path: of the folder.
+        rank: of the worker.
+    """
+
+    def __init__(self, path: PathLike, rank: int):
+        from .checkpoints import FollowedCheckpoints
+
+        super().__init__(path)
+        self.checkpoints = FollowedCheckpoints(self.path / 'checkpoints')
+        self._log_name = f'train.worker{rank}.log'
+
+    def locked(self) -> ContextManager[None]:
+        return nullcontext()
+
+    def clean(self) -> None:
+        pass
+
+    def write_config(self, config: TrainConfig) -> None:
+        pass
+
+    def add_metrics(self, record: Dict[str, Any]) -> None:
+        pass
+
+    def forget_after(self, progress: Progress) -> None:
+        pass
+
+    def write_summary(self, summary: Dict[str, Any]) -> None:
+        pass
 
 
 def holds_run(path: PathLike) -> bool:
@@ -178,9 +214,15 @@ def check_folder(config: TrainConfig) -> Path:
     return path
 
 
-def open_folder(config: TrainConfig) -> RunFolder:
-    """The run folder of a configuration, made if it does not exist; errors as of :func:`check_folder`."""
-    return RunFolder(check_folder(config))
+def open_folder(config: TrainConfig, rank: int = 0) -> RunFolder:
+    """The run folder of a configuration, made if it does not exist; errors as of :func:`check_folder`.
+
+    Args:
+        config: says where.
+        rank: of this worker; all but the first only read.
+    """
+    path = check_folder(config)
+    return FollowedFolder(path, rank) if rank else RunFolder(path)
 
 
 def run_path(resume: Optional[str], output: Optional[str], network: Optional[str]) -> Optional[Path]:

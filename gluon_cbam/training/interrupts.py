@@ -9,7 +9,7 @@ import signal
 import threading
 from typing import Optional
 
-_STOPS = (signal.SIGINT, signal.SIGTERM)
+STOPS = (signal.SIGINT, signal.SIGTERM)
 _SAVES = (signal.SIGUSR1,)
 
 
@@ -30,13 +30,13 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for numbers, handler in ((_STOPS, self._stop), (_SAVES, self._ask)):
+            for numbers, handler in ((STOPS, self._stop), (_SAVES, self._ask)):
                 self._before.update({number: signal.signal(number, handler) for number in numbers})
         return self
 
     def _stop(self, number, frame):
         self.received = number
-        self._restore(_STOPS)
+        self._restore(STOPS)
 
     def _ask(self, number, frame):
         self.save = True
@@ -47,4 +47,4 @@ class Interrupts:
                 signal.signal(number, self._before.pop(number))
 
     def __exit__(self, *error):
-        self._restore(_STOPS + _SAVES)
+        self._restore(STOPS + _SAVES)

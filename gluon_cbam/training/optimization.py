@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Callable, Dict, List, Optional
 
 import mxnet as mx
@@ -15,6 +16,8 @@ from .optimizer_state import optimizer_arrays, restore_optimizer
 from .parameters import named
 from .precision import FLOAT16, LossScaler
 from .workers import Workers
+
+_log = logging.getLogger('gluon_cbam.training')
 
 
 class Optimization:
@@ -30,6 +33,7 @@ class Optimization:
         ctx: the devices.
         workers: the processes.
         rate: the learning rate of each step, from 0.
+        steps: of the whole run.
         images: of a step, over all devices, processes and accumulated batches: gradients are divided by it.
         average: as above.
     """
@@ -41,19 +45,23 @@ class Optimization:
         ctx: List[mx.Context],
         workers: Workers,
         rate: Callable[[int], float],
+        steps: int,
         images: int,
         average: Optional[Average] = None,
     ):
         self._net, self._ctx, self._rate, self._images = net, ctx, rate, images
+        self._servers_update = workers.servers_update
         self._clip_norm, self._average = config.clip_norm, average
         self._scaler = LossScaler() if config.dtype == FLOAT16 else None
         parameters = named(net)
         self._trained = [parameter for parameter in parameters.values() if parameter.grad_req != 'null']
         self.trainer = mx.gluon.Trainer(
             list(parameters.values()),
-            optimizers.make(config, parameters),
+            workers.optimizer(optimizers.make(config, parameters), lambda: [rate(step) for step in range(steps)]),
             kvstore=workers.kvstore(ctx),
-            update_on_kvstore=False,  # so that the optimizer's state is here, to be saved without pickle
+            compression_params=config.compression(),
+            # elsewhere the optimizer's state is here, to be saved without pickle
+            update_on_kvstore=workers.servers_update,
         )
 
     @property
@@ -67,7 +75,10 @@ class Optimization:
 
     def restore(self, arrays: Dict[str, mx.nd.NDArray], step: int) -> None:
         """See :class:`.checkpoints.Part`."""
-        restore_optimizer(self._net, self.trainer, arrays)
+        if self._servers_update:
+            _log.warning('the momentum starts anew: servers keep it to themselves')
+        else:
+            restore_optimizer(self._net, self.trainer, arrays)
         if step:
             self.trainer.set_learning_rate(self._rate(step - 1))
 
@@ -92,6 +103,16 @@ class Optimization:
         """
         self.trainer.set_learning_rate(self._rate(step))
         divisor = self._images * self.loss_scale
+        updated = self._update_on_servers(divisor) if self._servers_update else self._update_here(divisor)
+        if updated and self._average:
+            self._average.update()
+        return updated
+
+    def _update_on_servers(self, divisor: float) -> bool:
+        self.trainer.step(divisor)
+        return True
+
+    def _update_here(self, divisor: float) -> bool:
         self.trainer.allreduce_grads()
         if self._scaler and not self._scaler.accept(self._gradients(self._ctx[0])):
             return False
@@ -99,8 +120,6 @@ class Optimization:
             for context in self._ctx:  # each its own copy of the sum, so that no device waits for another
                 clip_global_norm(self._gradients(context), self._clip_norm * divisor, check_isfinite=False)
         self.trainer.update(divisor)
-        if self._average:
-            self._average.update()
         return True
 
     def _gradients(self, context: mx.Context) -> List[mx.nd.NDArray]:

@@ -32,7 +32,11 @@ class Reporter:
         self._config: TrainConfig = setup.config
         self._seconds_before = progress.seconds
         self._clock = Clock(setup.steps_per_epoch * self._config.epochs, self._config.epochs)
-        self._events = Events(folder.path / 'tensorboard', progress.step) if self._config.tensorboard else None
+        self._events = (
+            Events(folder.path / 'tensorboard', progress.step)
+            if self._config.tensorboard and setup.workers.rank == 0
+            else None
+        )
 
     def introduce(self) -> None:
         """Say what is about to happen."""

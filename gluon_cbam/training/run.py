@@ -16,7 +16,7 @@ from ..evaluation import Evaluation, evaluate
 from .config import TrainConfig
 from .engine import Engine
 from .folder import RunFolder, open_folder
-from .interrupts import Interrupts
+from .interrupts import STOPS, Interrupts
 from .meters import Meters, Reading
 from .reporting import Reporter
 from .saving import Saving, continued
@@ -49,7 +49,7 @@ def train(config: TrainConfig, progress: Optional[Callable] = None) -> Dict[str,
         Interrupted: a signal stopped the run, after its state was saved.
     """
     setup = prepare(config)
-    folder = open_folder(setup.config)
+    folder = open_folder(setup.config, setup.workers.rank)
     with folder.locked(), folder.logging_to_file(logging.getLogger('gluon_cbam')), Interrupts() as interrupts:
         return Run(setup, folder, interrupts, progress).fit()
 
@@ -84,15 +84,18 @@ class Run:
 
     def fit(self) -> Dict[str, Any]:
         """Train to the last epoch. See :func:`train`."""
+        workers, progress = self._setup.workers, self._progress
+        workers.start(self._optimization.trainer, progress.images_per_step, progress.step)
         self._folder.write_config(self._config)
         self._report.introduce()
-        self._setup.workers.start(self._optimization.trainer)
         while self._progress.epoch < self._config.epochs and not self._saving.enough:
             self._epoch()
         stopped_early = self._progress.epoch < self._config.epochs
         if stopped_early:
             _log.info('stopped early: %d epochs without a better validation', self._progress.stale)
-        return self._report.summary(stopped_early)
+        summary = self._report.summary(stopped_early)
+        workers.leave()
+        return summary
 
     def _epoch(self) -> None:
         """One epoch, or what is left of it: steps, validation, checkpoint, log."""
@@ -120,7 +123,7 @@ class Run:
         try:
             yield from batches
         except DataError as error:
-            if not self._progress.step:
+            if not self._progress.step or self._setup.workers.size > 1:  # others would have to save at the same step
                 raise
             self._read_meters()
             path = self._saving.save()
@@ -162,9 +165,11 @@ class Run:
         setup = self._setup
         if setup.val is None:
             return None
-        share_statistics(self._net)
-        batch_size, workers = self._config.batch_size, self._config.workers
-        return evaluate(self._kept(), setup.val, setup.preprocessing, setup.ctx, batch_size, workers, self._watched)
+        share_statistics(self._net, setup.workers)
+        return evaluate(
+            self._kept(), setup.val, setup.preprocessing, setup.ctx, self._config.batch_size, self._config.workers,
+            self._watched, setup.workers,
+        )  # fmt: skip
 
     def _kept(self) -> mx.gluon.HybridBlock:
         """The network that is validated, and kept as the best: the moving average, if there is one."""
@@ -172,7 +177,8 @@ class Run:
 
     def _watched(self, batches, total):
         for batch in batches:
-            self._heed()
+            if self._setup.workers.size == 1:  # several have different numbers of batches, and agree after these
+                self._heed()
             yield batch
 
     def _heed(self) -> None:
@@ -180,15 +186,21 @@ class Run:
 
         In validation, too: a run that continues from there begins with the validation.
         """
-        stop, asked = self._interrupts.received, self._interrupts.save
-        if stop is None and not asked and not self._saving.due:
+        workers, received = self._setup.workers, self._interrupts.received
+        flags = [*(received == number for number in STOPS), self._interrupts.save, self._saving.due]
+        *stops, asked, due = workers.agree(flags)
+        stop = next((number for number, flag in zip(STOPS, stops) if flag), None)
+        if stop is None and not asked and not due:
             return
         self._read_meters()
+        if workers.size > 1:
+            share_statistics(self._net, workers)
         path = self._saving.save()
         if asked:
             self._interrupts.save = False
             _log.info('SIGUSR1 at step %d: saved %s', self._progress.step, path)
         if stop is not None:
+            workers.leave()
             raise Interrupted(
                 f'{signal.Signals(stop).name} at step {self._progress.step}: saved {path}; '
                 f'continue with --resume {self._folder.path}',

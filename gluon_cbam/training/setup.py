@@ -23,7 +23,8 @@ from .decay import set_decay
 from .freezing import freeze
 from .parameters import named
 from .starting import Source, check_zero_gamma, find_source
-from .workers import Workers
+from .sync_bn import synchronise
+from .workers import Workers, join
 
 _IMAGES_OF_BASE = 256  # of a step, for --lr-base: what the published schedules were made for
 
@@ -101,27 +102,29 @@ def prepare(config: TrainConfig) -> Setup:
             'training with the losses of face recognition is not supported yet'
         )
     net.check_input((1, 3, config.image_size, config.image_size))
-    notes = _choose_parameters(net, config)
     ctx = devices.contexts(config.gpus, config.cpus)
+    if config.sync_bn:
+        synchronise(net, ctx)
+    notes = _choose_parameters(net, config)
     precision.check(config.dtype, ctx)
     if config.kv_store == 'nccl' and not mx.runtime.Features().is_enabled('NCCL'):
         raise EnvironmentProblem('--kv-store nccl needs mxnet-cu117 and GPUs: use device')
     if config.tensorboard and importlib.util.find_spec('tensorboardX') is None:
         raise EnvironmentProblem("--tensorboard needs tensorboardX: pip install 'gluon_cbam[tensorboard]'")
-    workers = Workers(config.kv_store)
-    config.batch_size, config.lr = _batch_and_rate(config, len(ctx), workers.size)
     train = RecordFile(config.data_train)
     val = RecordFile(config.data_val) if config.data_val else None
     for file in (train, val) if val is not None else (train,):
         file.check_labels(config.classes)
+    if val is not None:
+        check_images(val, config.workers)
+    workers = join(config.kv_store)  # when all is checked: the others wait for this process from here on
+    config.batch_size, config.lr = _batch_and_rate(config, len(ctx), workers.size)
     data = TrainingData(
-        train, config.batch_size * len(ctx), preprocessing, config.augment, config.seed, config.workers,
-        bad=BadRecords(config.max_bad_records),
+        train, config.batch_size * len(ctx) * workers.size, preprocessing, config.augment, config.seed, config.workers,
+        workers.rank, workers.size, BadRecords(config.max_bad_records),
     )  # fmt: skip
     if config.accumulate > len(data):
         raise UsageError(f'--accumulate {config.accumulate} is more than the {len(data)} batches of an epoch')
-    if val is not None:
-        check_images(val, config.workers)
     return Setup(config, net, ctx, preprocessing, class_names, data, val, workers, source, notes)
 
 

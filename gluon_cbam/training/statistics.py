@@ -11,6 +11,10 @@ from typing import Iterator, List
 import mxnet as mx
 from mxnet.gluon import Block, Parameter
 
+from .workers import Workers
+
+_ALONE = Workers('device')
+
 
 def norms(block: Block) -> Iterator[Block]:
     """Every BatchNorm below a block, SyncBatchNorm among them."""
@@ -32,8 +36,9 @@ def mean_over_devices(statistic: Parameter) -> mx.nd.NDArray:
     return mx.nd.add_n(*copies) / len(copies)
 
 
-def share_statistics(net: Block) -> None:
-    """Give every device the mean of the devices' running statistics, as a checkpoint has it."""
-    for statistic in moving_statistics(net):
-        if len(statistic.list_data()) > 1:
-            statistic.set_data(mean_over_devices(statistic))
+def share_statistics(net: Block, workers: Workers = _ALONE) -> None:
+    """Give every device of every worker the mean of their running statistics, as a checkpoint has it."""
+    statistics = [s for s in moving_statistics(net) if len(s.list_data()) > 1 or workers.size > 1]
+    means = [mean_over_devices(statistic).asnumpy() for statistic in statistics]
+    for statistic, mean in zip(statistics, workers.mean(means)):
+        statistic.set_data(mx.nd.array(mean))

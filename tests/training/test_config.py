@@ -17,7 +17,6 @@ GOOD = {'network': 'cbamnet_tiny', 'data_train': 'train.rec'}
         ({'data_train': None}, '--data-train is needed'),
         ({'kv_store': 'foo'}, "--kv-store 'foo' is unknown"),
         ({'kv_store': 'devise'}, "--kv-store 'devise' is unknown: did you mean device"),
-        ({'kv_store': 'dist_sync'}, '--kv-store dist_sync: training on several machines is not supported yet'),
         ({'optimizer': 'adam'}, "--optimizer 'adam' is unknown"),
         ({'lr_mode': 'cos'}, "--lr-mode 'cos' is unknown: did you mean cosine"),
         ({'batch_size': 0}, '--batch-size must be at least 1, got 0'),

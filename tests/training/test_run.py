@@ -96,10 +96,10 @@ def trained_on(contexts, settings, tmp_path):
 def test_devices_agree_without_batchnorm(settings, tmp_path, monkeypatch, kv_store):
     monkeypatch.setattr(setup, 'get_model', WithoutBatchNorm)
     settings['kv_store'] = kv_store
-    one, two, three = (trained_on(contexts, settings, tmp_path) for contexts in (1, 2, 3))
+    one, two, four = (trained_on(contexts, settings, tmp_path) for contexts in (1, 2, 4))
     for name, value in one.items():
         assert np.abs(two[name] - value).max() < 1e-5
-        assert np.abs(three[name] - value).max() < 1e-5
+        assert np.abs(four[name] - value).max() < 1e-5
 
 
 def test_devices_agree_with_batchnorm_but_for_its_statistics(settings, tmp_path):
@@ -180,3 +180,13 @@ def test_an_existing_run_is_not_overwritten(settings, tmp_path):
     refused(UsageError, settings, '32 images a step over all devices, now it would be 16', batch_size=16, resume='auto')
     refused(UsageError, settings, 'no run in', resume=str(tmp_path / 'other'), output=None)
     assert (tmp_path / 'run' / 'metrics.jsonl').read_bytes() == before
+
+
+def test_compressed_gradients_learn_otherwise(settings, tmp_path):
+    """Each step moves a weight by the threshold or not at all, and keeps the rest for later."""
+    for name, compression in (('all', None), ('two', '2bit:0.1')):
+        changes = {'cpus': 2, 'batch_size': 16, 'gradient_compression': compression, 'output': str(tmp_path / name)}
+        summary = train(TrainConfig(**{**settings, **changes, 'epochs': 1}))
+        assert summary['final']['top1'] > 0.3
+    whole, compressed = (parameters(newest(tmp_path / name)) for name in ('all', 'two'))
+    assert any(np.abs(whole[name] - compressed[name]).max() > 1e-3 for name in whole)

@@ -1,0 +1,138 @@
+"""The processes of a job, and the variables that tell each its place.
+
+Other launchers set the same variables, so that ``cbam train`` works under them too:
+
+=======================  ================================================================
+``DMLC_ROLE``            ``scheduler``, ``server`` or ``worker``
+``DMLC_NUM_WORKER``      how many workers there are
+``DMLC_NUM_SERVER``      how many servers
+``DMLC_PS_ROOT_URI``     the scheduler's address
+``DMLC_PS_ROOT_PORT``    its port
+``DMLC_WORKER_ID``       the number of a worker; without it they are numbered as they come
+``DMLC_NODE_HOST``       the address at which the others reach this process
+=======================  ================================================================
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Sequence
+
+from ..errors import EnvironmentProblem, UsageError
+from .hosts import HERE, Host, server_hosts, worker_hosts
+
+_LOOPBACK = '127.0.0.1'
+_DISCARD = 9  # any port: connecting a UDP socket sends nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A process of a job.
+
+    Attributes:
+        role: ``scheduler``, ``server`` or ``worker``.
+        number: within the role, from 0.
+        host: where it runs.
+        share: how many of the job's processes share that host's cores.
+        environment: variables on top of the launcher's.
+    """
+
+    role: str
+    number: int
+    host: Host
+    share: int = 1
+    environment: Dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.role if self.role == 'scheduler' else f'{self.role} {self.number}'
+
+
+def plan(
+    workers: int,
+    servers: Optional[int] = None,
+    hosts: Sequence[Host] = (HERE,),
+    port: Optional[int] = None,
+    environment: Optional[Dict[str, str]] = None,
+) -> List[Member]:
+    """The processes of a job: the scheduler on this machine, then servers and workers on the hosts in turn.
+
+    Args:
+        workers: how many.
+        servers: how many; by default one a host that has workers.
+        hosts: the machines.
+        port: of the scheduler; by default a free one.
+        environment: further variables of every process.
+
+    Raises:
+        UsageError: a number makes no sense.
+        EnvironmentProblem: the port is taken, or this machine's address is unknown.
+    """
+    if workers < 1:
+        raise UsageError(f'-n must be at least 1, got {workers}')
+    if servers is not None and servers < 1:
+        raise UsageError(f'-s must be at least 1, got {servers}')
+    of_workers = worker_hosts(hosts, workers)
+    used = list(dict.fromkeys(of_workers))
+    of_servers = server_hosts(used, servers or len(used))
+    everything_here = all(host.is_here for host in used)
+    address = _LOOPBACK if everything_here else own_address(used)
+    common = {
+        **(environment or {}),
+        'DMLC_NUM_WORKER': str(workers),
+        'DMLC_NUM_SERVER': str(len(of_servers)),
+        'DMLC_PS_ROOT_URI': address,
+        'DMLC_PS_ROOT_PORT': str(free_port(address, port)),
+    }
+    if everything_here:
+        common['DMLC_NODE_HOST'] = address
+    busy = Counter(of_workers)
+    roles = [('scheduler', [HERE]), ('server', of_servers), ('worker', of_workers)]
+    return [
+        Member(role, number, host, max(1, busy[host]), {**common, 'DMLC_ROLE': role, **_rank(role, number)})
+        for role, chosen in roles
+        for number, host in enumerate(chosen)
+    ]
+
+
+def _rank(role: str, number: int) -> Dict[str, str]:
+    return {'DMLC_WORKER_ID': str(number)} if role == 'worker' else {}
+
+
+def own_address(hosts: Sequence[Host]) -> str:
+    """The address at which the hosts reach this machine: that of the way to the first of them that is another."""
+    host = next(host for host in hosts if not host.is_here)
+    try:
+        return address_towards(host.name)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"this machine's address towards {host.name} is unknown ({error}): write a name or address of the host "
+            'that resolves here'
+        ) from None
+
+
+def address_towards(host: str) -> str:
+    """This machine's address as ``host`` sees it.
+
+    Raises:
+        OSError: the name does not resolve, or there is no way.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, _DISCARD))
+        return probe.getsockname()[0]
+
+
+def free_port(address: str, port: Optional[int] = None) -> int:
+    """``port`` if it is free at this machine's address, or any free port.
+
+    Raises:
+        EnvironmentProblem: it is not free.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port or 0))
+        except (OSError, OverflowError) as error:
+            raise EnvironmentProblem(f'--port {port} cannot be used at {address}: {error}') from None
+        return probe.getsockname()[1]

@@ -1,0 +1,60 @@
+"""The optimizer that asynchronous workers send to the servers.
+
+Servers import this module while they import mxnet, which is not whole then: nothing else may be imported here.
+"""
+
+from __future__ import annotations
+
+from typing import List
+
+import mxnet as mx
+
+FIRST_SUM = 1_000_000  # keys from here on are sums, those below are parameters
+
+
+class ServerOptimizer(mx.optimizer.Optimizer):
+    """Updates parameters by an optimizer, and adds to sums. It is pickled, and unpickled by the servers.
+
+    Args:
+        optimizer: that updates the weights.
+        rates: the learning rate of every step of the run.
+        workers: how many there are: each sends a gradient a step.
+    """
+
+    def __init__(self, optimizer: mx.optimizer.Optimizer, rates: List[float], workers: int):
+        super().__init__(learning_rate=optimizer.lr)
+        self._optimizer, self._workers = optimizer, workers
+        optimizer.lr_scheduler = _Rates(rates, workers)
+
+    def prepare(self, images: int, step: int) -> None:
+        """Set what the servers cannot ask for: it goes with the optimizer, once.
+
+        Args:
+            images: by which gradients are divided. Each worker's gradient moves the weights by its share of a step.
+            step: at which the run continues.
+        """
+        optimizer = self._optimizer
+        self.rescale_grad = optimizer.rescale_grad = 1 / images
+        optimizer.begin_num_update = optimizer.num_update = step * self._workers
+        # MXNet does not pickle the parameters, which know their factors
+        optimizer.lr_mult = {index: parameter.lr_mult for index, parameter in self.param_dict.items()}
+        optimizer.wd_mult = {index: parameter.wd_mult for index, parameter in self.param_dict.items()}
+
+    def create_state_multi_precision(self, index, weight):
+        return None if index >= FIRST_SUM else self._optimizer.create_state_multi_precision(index, weight)
+
+    def update_multi_precision(self, index, weight, grad, state):
+        if index >= FIRST_SUM:
+            weight += grad
+        else:
+            self._optimizer.update_multi_precision(index, weight, grad, state)
+
+
+class _Rates:
+    """The learning rate as a function of the number of gradients that came."""
+
+    def __init__(self, rates: List[float], workers: int):
+        self._rates, self._workers = rates, workers
+
+    def __call__(self, updates: int) -> float:
+        return self._rates[min((updates - 1) // self._workers, len(self._rates) - 1)]

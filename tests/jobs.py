@@ -1,0 +1,102 @@
+"""Jobs whose processes are small shell scripts: no mxnet is needed to see them start, stop and die."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 120  # seconds; scripts take two on an idle machine, training ten
+
+JOB = """
+import json, sys
+from gluon_cbam.console import Group
+import click
+from gluon_cbam.launch import launch
+from gluon_cbam.launch.hosts import Host
+from gluon_cbam.launch.plan import plan
+
+@click.group(cls=Group)
+def cli():
+    pass
+
+@cli.command()
+@click.argument('text')
+def run(text):
+    told = json.loads(text)
+    hosts = [Host(name) for name in told['hosts']]
+    members = plan(told['workers'], told['servers'], hosts, environment=told['environment'])
+    launch(members, told['command'], lambda line: print(line.decode(), end='', flush=True), ssh=told['ssh'],
+           grace=told['grace'], role_command=told['role'])
+
+cli()
+"""
+WAITS = ['sh', '-c', 'echo ready >&2; while :; do sleep 0.1; done']
+
+
+class Job:
+    """A launcher in a process of its own, and the processes that carry its mark in their environment."""
+
+    def __init__(self, cwd, **told):
+        self.mark = uuid.uuid4().hex
+        defaults = dict(workers=2, servers=1, hosts=['localhost'], ssh='ssh', grace=0.5, role=WAITS, environment={})
+        told = {**defaults, **told, 'environment': {**told.get('environment', {}), 'MARK': self.mark}}
+        self._talk = (cwd / f'{self.mark}.err').open('w+b')  # noqa: SIM115 (as long as the job)
+        self.process = subprocess.Popen(
+            [sys.executable, '-c', JOB, 'run', json.dumps(told)],
+            stdout=subprocess.PIPE,
+            stderr=self._talk,
+            cwd=cwd,
+            env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        )
+
+    def talk(self):
+        """Standard error so far, as lines."""
+        self._talk.seek(0)
+        return self._talk.read().decode().splitlines()
+
+    def wait_for(self, line, times=1):
+        deadline = time.time() + PATIENCE
+        while sum(said.endswith(line) for said in self.talk()) < times:
+            assert time.time() < deadline, self.talk()
+            assert self.process.poll() is None, self.talk()
+            time.sleep(0.02)
+
+    def ended(self):
+        """(exit code, standard output, last line of standard error); fails if it does not end."""
+        out, _ = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out.decode(), self.talk()[-1] if self.talk() else ''
+
+    def left(self):
+        """The processes of the job: {number: (its environment, its command line)}."""
+        found = {}
+        for folder in Path('/proc').iterdir():
+            try:
+                environment = (folder / 'environ').read_text(errors='replace') if folder.name.isdigit() else ''
+                line = (folder / 'cmdline').read_text(errors='replace').replace('\0', ' ')
+            except OSError:
+                continue
+            if f'MARK={self.mark}' in environment and line:
+                found[int(folder.name)] = (dict(e.partition('=')[::2] for e in environment.split('\0')), line)
+        return found
+
+    def member(self, role, number=0, guard=False):
+        """The process of a member's command, or its guard's."""
+        (pid,) = (
+            pid
+            for pid, (environment, line) in self.left().items()
+            if environment.get('DMLC_ROLE') == role
+            and environment.get('DMLC_WORKER_ID', '0') == str(number)
+            and ('launch.guard' in line) == guard
+            and line.strip() != 'sleep 0.1'
+        )
+        return pid
+
+    def assert_nobody_left(self):
+        deadline = time.time() + PATIENCE
+        while self.left() and time.time() < deadline:
+            time.sleep(0.05)
+        assert not self.left()
