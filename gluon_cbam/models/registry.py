@@ -91,7 +91,7 @@ def get_model(
 
     path, card = published.locate(name, pretrained, root)
     if card:
-        classes, options = classes or card.classes, {**card.options, **options}
+        classes, options = card.classes if classes is None else classes, {**card.options, **options}
         _check_options(name, options)
     net = _built(name, classes, options)
     weights.load_for_fine_tuning(net, path, ctx)
@@ -100,7 +100,7 @@ def get_model(
 
 def _built(name, classes, options):
     row = variant(name)
-    return _family(row).build(row, classes=classes or 1000, **options)
+    return _family(row).build(row, classes=1000 if classes is None else classes, **options)
 
 
 def _check_options(name, options) -> None:

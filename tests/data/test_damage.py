@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from checks import assert_one_line
 from records import encoded, photo
+from runs import newest
 
 from gluon_cbam.data.recordio import RecordFile, RecordWriter, index_path
 from gluon_cbam.errors import CbamError
@@ -153,7 +154,7 @@ def test_a_bad_image_is_skipped_under_a_limit(files, tmp_path):
     records = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
     assert [record['bad_records'] for record in records if record['kind'] == 'epoch'] == [1, 1]
     assert (folder / 'train.log').read_text().count(f'record {HIT} at offset') == 1
-    (card,) = (folder / 'checkpoints').glob('newest-*.json')
+    card = newest(folder, '.json')
     assert json.loads(card.read_text())['training']['bad_records'] == [HIT]
 
 

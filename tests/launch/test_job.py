@@ -11,7 +11,7 @@ BRIEF = ['sh', '-c', 'sleep 1']
 STOPS = [
     'sh',
     '-c',
-    'trap "echo saved; exit 143" TERM; trap "echo saved; exit 130" INT; trap "echo now" USR1; '
+    'trap "echo saved; exit 143" TERM; trap "echo saved; exit 130" INT; trap "echo now; echo now >&2" USR1; '
     'echo ready >&2; while :; do sleep 0.1; done',
 ]
 HANGS = ['sh', '-c', 'trap "" TERM INT; echo ready >&2; while :; do sleep 0.1; done']
@@ -82,7 +82,7 @@ def test_a_signal_to_the_launcher_stops_the_workers(job, number, status):
     one = job(STOPS)
     one.wait_for('ready', times=4)
     one.process.send_signal(signal.SIGUSR1)
-    one.wait_for('now', times=1)
+    one.wait_for('now', times=3)  # of both workers, and what the other one says on standard output
     one.process.send_signal(number)
     assert one.ended() == (
         status,
