@@ -17,7 +17,7 @@ from jobs import ROOT, Job
 from gluon_cbam.data.recordio import RecordFile
 from gluon_cbam.launch.start import ROLE
 
-SCRIPT = str(Path(__file__).with_name('train_plainly.py'))
+SCRIPT = str(Path(__file__).parent.parent / 'train_plainly.py')
 RECORDS = 1437
 BATCH = 48  # over all: the records are no multiple of it, and of no number of workers times it
 

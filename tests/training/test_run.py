@@ -7,9 +7,9 @@ import mxnet as mx
 import numpy as np
 import pytest
 import yaml
+from train_plainly import Plain
 
 from gluon_cbam import get_model
-from gluon_cbam.blocks import CheckedBlock
 from gluon_cbam.data.preprocessing import Preprocessing
 from gluon_cbam.data.recordio import RecordFile, RecordWriter
 from gluon_cbam.errors import DataError, EnvironmentProblem, RunError, UsageError
@@ -68,16 +68,6 @@ def test_the_same_seed_gives_the_same_weights(settings, tmp_path):
     assert any(not np.array_equal(a[name], c[name]) for name in a)
 
 
-class WithoutBatchNorm(CheckedBlock):
-    def __init__(self, name, classes):
-        super().__init__()
-        self.conv = mx.gluon.nn.Conv2D(8, 3, in_channels=3, activation='relu')
-        self.fc = mx.gluon.nn.Dense(classes, in_units=8 * 36)
-
-    def hybrid_forward(self, F, x):
-        return self.fc(self.conv(x))
-
-
 def trained_on(contexts, settings, tmp_path):
     output = tmp_path / f'on{contexts}'
     config = {
@@ -94,7 +84,7 @@ def trained_on(contexts, settings, tmp_path):
 
 @pytest.mark.parametrize('kv_store', ['device', 'local'])
 def test_devices_agree_without_batchnorm(settings, tmp_path, monkeypatch, kv_store):
-    monkeypatch.setattr(setup, 'get_model', WithoutBatchNorm)
+    monkeypatch.setattr(setup, 'get_model', Plain)
     settings['kv_store'] = kv_store
     one, two, four = (trained_on(contexts, settings, tmp_path) for contexts in (1, 2, 4))
     for name, value in one.items():
