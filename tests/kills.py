@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from runs import assert_same_run, metrics
+from run_folders import assert_same_run, metrics
 
 from gluon_cbam.data.digits import write_digits
 

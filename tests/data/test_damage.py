@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from checks import assert_one_line
 from records import encoded, photo
-from runs import newest
+from run_folders import newest
 
 from gluon_cbam.data.recordio import RecordFile, RecordWriter, index_path
 from gluon_cbam.errors import CbamError

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from kills import CBAM, PATIENCE, finish, kill
-from runs import assert_same_run
+from run_folders import assert_same_run
 
 from gluon_cbam.training import TrainConfig, train
 

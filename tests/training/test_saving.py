@@ -11,7 +11,7 @@ import time
 import mxnet as mx
 import numpy as np
 import pytest
-from runs import assert_same_run, metrics, newest, state
+from run_folders import assert_same_run, metrics, newest, state
 
 from gluon_cbam.data.recordio import RecordFile, RecordWriter
 from gluon_cbam.errors import DataError, Interrupted, UsageError
