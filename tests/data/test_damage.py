@@ -155,7 +155,7 @@ def test_a_bad_image_is_skipped_under_a_limit(files, tmp_path):
     assert [record['bad_records'] for record in records if record['kind'] == 'epoch'] == [1, 1]
     assert (folder / 'train.log').read_text().count(f'record {HIT} at offset') == 1
     card = newest(folder, '.json')
-    assert json.loads(card.read_text())['training']['bad_records'] == [HIT]
+    assert json.loads(card.read_text())['training']['progress']['bad_records'] == [HIT]
 
 
 def test_the_command_ends_with_exit_code_4(files, tmp_path, cbam):
