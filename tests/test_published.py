@@ -88,6 +88,7 @@ class Shop:
         self.card = {
             'tag': self.tag, 'network': network, 'classes': 10, 'preprocessing': PREPROCESSING, 'source': 'a test',
             'original': {**original, 'addresses': [address]}, 'metrics': {'top1': 0.5, 'data': 'noise'},
+            'default': True,
         }  # fmt: skip
         if kind == 'own':
             self.card.update(sha256=hashlib.sha256(self.data).hexdigest(), bytes=len(self.data))
