@@ -200,7 +200,7 @@ def zoo_verify(names, data_val, root, registries, offline, **settings):
     entries = [{'tag': card.tag, 'files': [str(path) for path in files]} for card, files in checked]
     for entry, verdict in zip(entries, verdicts):
         entry.update(verdict.as_dict())
-    lines = [f'{entry["tag"]}: {len(entry["files"])} files are whole' for entry in entries]
+    lines = [f'{entry["tag"]}: whole: {", ".join(entry["files"])}' for entry in entries]
     lines += [line for verdict in verdicts for line in _comparison(verdict)]
     return {'weights': entries}, '\n'.join(lines) or 'no weights are here'
 
