@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -100,3 +101,11 @@ class Job:
         while self.left() and time.time() < deadline:
             time.sleep(0.05)
         assert not self.left()
+
+
+def end(jobs):
+    """End what a failed test left of jobs."""
+    for job in jobs:
+        job.process.kill()
+        for pid in job.left():
+            os.kill(pid, signal.SIGKILL)

@@ -6,6 +6,7 @@ import click
 
 from ..console import byte_progress, common_options, progress_bar, settings_options
 from ..errors import UsageError
+from ..tables import aligned
 
 _ROOT = click.option('--root', metavar='DIR', help='folder of the store  [CBAM_HOME/models, MXNET_HOME/models, ...]')
 _REGISTRY = click.option(
@@ -36,7 +37,7 @@ def zoo_list(root, registries, offline):
     cards = sorted(zoo.cards(None, registries, root, offline), key=lambda card: (card.network, not card.default))
     entries = [_entry(card, root) for card in cards]
     rows = [_row(card, entry) for card, entry in zip(cards, entries)]
-    return {'weights': entries}, _table(('weights', 'top-1', 'top-5', 'measured by', 'MB', 'here'), rows)
+    return {'weights': entries}, aligned([('weights', 'top-1', 'top-5', 'measured by', 'MB', 'here'), *rows])
 
 
 def _entry(card, root) -> dict:
@@ -56,15 +57,6 @@ def _row(card, entry):
         card.metrics.measured_by,
         f'{card.bytes / 1e6:.1f}' if card.bytes else '-',
         'verified' if entry['verified'] else 'yes' if entry['cached'] else 'no',
-    )
-
-
-def _table(heads, rows) -> str:
-    """Lines of columns; the first is flush left, the others are flush right."""
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    return '\n'.join(
-        '  '.join(cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(cells))
-        for cells in (list(zip(row, widths)) for row in (heads, *rows))
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 from zoo.files import PathLike, atomic_path
 
 from ..errors import DataError, UsageError
+from ..tables import aligned
 from .clock import duration
 from .folder import holds_run, read_config, read_metrics
 
@@ -74,9 +75,7 @@ class Comparison(NamedTuple):
         """A table."""
         rows = [tuple(column.title for column in _COLUMNS)]
         rows += [tuple(column.text(run) for column in _COLUMNS) for run in self.runs]
-        widths = [max(map(len, cells)) for cells in zip(*rows)]
-        pads = [str.ljust if column.left else str.rjust for column in _COLUMNS]
-        return '\n'.join('  '.join(pad(*cell) for pad, cell in zip(pads, zip(row, widths))).rstrip() for row in rows)
+        return aligned(rows, [number for number, column in enumerate(_COLUMNS) if column.left])
 
 
 def _number(value: Optional[float], form: str) -> str:

@@ -1,10 +1,7 @@
 """Fixtures of the launcher's tests."""
 
-import os
-import signal
-
 import pytest
-from jobs import Job
+from jobs import Job, end
 
 
 @pytest.fixture
@@ -17,7 +14,4 @@ def job(tmp_path):
         return started[-1]
 
     yield start
-    for one in started:
-        one.process.kill()
-        for pid in one.left():
-            os.kill(pid, signal.SIGKILL)
+    end(started)

@@ -12,7 +12,7 @@ from pathlib import Path
 import mxnet as mx
 import numpy as np
 import pytest
-from jobs import ROOT, Job
+from jobs import ROOT, Job, end
 
 from gluon_cbam.data.recordio import RecordFile
 from gluon_cbam.launch.start import ROLE
@@ -42,10 +42,7 @@ def job(tmp_path, digits):
         return started[-1]
 
     yield start
-    for one in started:
-        one.process.kill()
-        for pid in one.left():
-            os.kill(pid, signal.SIGKILL)
+    end(started)
 
 
 def settings_of(digits, output, **settings):
