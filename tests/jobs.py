@@ -85,15 +85,19 @@ class Job:
         return found
 
     def member(self, role, number=0, guard=False):
-        """The process of a member's command, or its guard's."""
-        (pid,) = (
+        """The process of a member's command, or its guard's.
+
+        The command is the guard's child. It cannot be told from its own children by the command line: between fork and
+        exec they carry that of the shell.
+        """
+        guards = {
             pid
             for pid, (environment, line) in self.left().items()
             if environment.get('DMLC_ROLE') == role
             and environment.get('DMLC_WORKER_ID', '0') == str(number)
-            and ('launch.guard' in line) == guard
-            and line.strip() != 'sleep 0.1'
-        )
+            and 'launch.guard' in line
+        }
+        (pid,) = guards if guard else (pid for pid in self.left() if _parent(pid) in guards)
         return pid
 
     def assert_nobody_left(self):
@@ -101,6 +105,14 @@ class Job:
         while self.left() and time.time() < deadline:
             time.sleep(0.05)
         assert not self.left()
+
+
+def _parent(pid):
+    try:
+        stat = Path(f'/proc/{pid}/stat').read_text(errors='replace')
+    except OSError:  # it has ended since
+        return None
+    return int(stat.rpartition(')')[2].split()[1])
 
 
 def end(jobs):
