@@ -1,6 +1,7 @@
 """The dry run."""
 
 import json
+import resource
 import shutil
 from collections import namedtuple
 
@@ -31,7 +32,12 @@ def flags(settings):
     return ['--dry-run', *(part for name, value in settings.items() for part in (f'--{name.replace("_", "-")}', value))]
 
 
+def _peak_bytes():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def test_what_it_says(settings, tmp_path):
+    before = _peak_bytes()
     report = rehearse(TrainConfig(**settings))
     assert (report.steps_per_epoch, report.steps, report.images_per_step) == (11, 440, 128)
     trained = [p for p in get_model('cbamnet_tiny', classes=10).collect_params().values() if p.grad_req != 'null']
@@ -39,7 +45,7 @@ def test_what_it_says(settings, tmp_path):
     assert [report.learning_rates[epoch] for epoch in (0, 29, 30, 40)] == pytest.approx([0.1, 0.1, 0.01, 0.01])
     assert report.run_seconds == pytest.approx(440 * (report.step_seconds + report.load_seconds))
     assert 1.5 < report.loss < 4
-    assert 50e6 < report.peak_bytes < 5e9
+    assert max(before, 50e6) <= report.peak_bytes <= _peak_bytes(), 'of the process, so that other tests count'
     assert report.free_bytes == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.2)
     assert report.checkpoint_bytes == pytest.approx(8 * 4 * report.parameters, rel=0.05)
     assert '11 an epoch, 40 epochs: 440' in report.as_text()

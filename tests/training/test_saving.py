@@ -292,7 +292,9 @@ def test_two_processes_do_not_train_in_one_folder(settings, tmp_path):
 def test_a_second_interrupt_stops_at_once(settings):
     def show(batches, total, text):
         for batch in batches:
-            signal.raise_signal(signal.SIGINT)  # to this thread: two that wait for it would be one
+            signal.raise_signal(signal.SIGINT)
+            while signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+                time.sleep(0.001)  # until the first was noted: two that wait would be one
             signal.raise_signal(signal.SIGINT)
             time.sleep(1)
             yield batch
