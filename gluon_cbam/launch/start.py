@@ -59,7 +59,7 @@ def _carried(member: Member) -> Dict[str, str]:
 
 def send(process: subprocess.Popen, number: int) -> None:
     """Ask a guard to send a signal; nothing happens where it has ended."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # the latter where another thread has closed it
         process.stdin.write(f'{signal.Signals(number).name}\n'.encode())
         process.stdin.flush()
 
@@ -72,6 +72,7 @@ def wait(process: subprocess.Popen) -> int:
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.stdin.close()
+    with suppress(OSError):  # what was written in vain
+        process.stdin.close()
     code = process.wait()
     return code if code >= 0 else 128 - code
