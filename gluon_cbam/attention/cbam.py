@@ -6,8 +6,9 @@ from typing import Optional, Sequence
 
 from mxnet import init
 
-from ..blocks import CheckedBlock
 from ..errors import closest
+from ..kernels.forms import Gated
+from .applying import Attention, finish
 from .channel import ChannelAttention
 from .gates import apply_gate
 from .spatial import SpatialAttention
@@ -15,7 +16,7 @@ from .spatial import SpatialAttention
 ORDERS = ('channel_spatial', 'spatial_channel', 'parallel')
 
 
-class CBAM(CheckedBlock):
+class CBAM(Attention):
     """Scales a feature map by its channel gate, then the result by its spatial gate (equation 1):
     ``F1 = Mc(F) * F; F2 = Ms(F1) * F1``.
 
@@ -87,7 +88,8 @@ class CBAM(CheckedBlock):
                     kernel_size, descriptors, spatial_pool, channels, use_norm=spatial_norm, **shared
                 )
 
-    def hybrid_forward(self, F, x):
+    def define(self, F, x):
+        """The equations."""
         if self._order == 'parallel':
             maps = F.broadcast_add(self.channel.map(F, x), self.spatial.map(F, x))  # (N, C, H, W)
             return x * apply_gate(F, maps, self._gate)
@@ -97,3 +99,20 @@ class CBAM(CheckedBlock):
         for gate in gates:
             x = F.broadcast_mul(x, gate(x))
         return x
+
+    def refine(self, F, passes, x, shortcut=None, relu=False):
+        """The same in passes, see :class:`.applying.Attention`."""
+        if self._order == 'parallel':
+            channel, x = self.channel.logits(F, passes, x)
+            spatial, gated = self.spatial.logits(passes, Gated(x))
+            maps = F.broadcast_add(channel.expand_dims(2).expand_dims(3), spatial)  # (N, C, H, W)
+            return finish(F, gated.x * apply_gate(F, maps, self._gate), shortcut, relu)
+        if self._order == 'spatial_channel':
+            spatial, gated = self.spatial.logits(passes, Gated(x))
+            x = passes.scale(gated, apply_gate(F, spatial, self._gate))
+        channel, x = self.channel.logits(F, passes, x)
+        gated = Gated(x, apply_gate(F, channel, self._gate))
+        if self._order == 'spatial_channel' or self.spatial is None:
+            return passes.scale(gated, None, shortcut, relu)
+        spatial, gated = self.spatial.logits(passes, gated)
+        return passes.scale(gated, apply_gate(F, spatial, self._gate), shortcut, relu)

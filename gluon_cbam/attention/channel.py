@@ -73,7 +73,7 @@ class ChannelAttention(CheckedBlock):
         super().__init__(**kwargs)
         hidden = hidden_channels(channels, reduction)
         self._in_channels = channels
-        self._pools = [POOLS[name] for name in _checked_pool_types(pool_types)]
+        self._pool_types = tuple(_checked_pool_types(pool_types))
         self._gate = checked_gate(gate)
         if weight_initializer is None:
             weight_initializer = init.Xavier(rnd_type='uniform', factor_type='in', magnitude=1)
@@ -87,8 +87,21 @@ class ChannelAttention(CheckedBlock):
 
     def map(self, F, x):
         """The gate before its sigmoid, (N, C, 1, 1)."""
-        attention = sum(self.fc2(self.fc1(pool(F, x))) for pool in self._pools)  # (N, C)
+        attention = sum(self.fc2(self.fc1(POOLS[name](F, x))) for name in self._pool_types)  # (N, C)
         return attention.expand_dims(2).expand_dims(3)
+
+    def logits(self, F, passes, x):
+        """The map where it runs: (N, C), and the map of :meth:`.kernels.forms.Compiled.pool`."""
+        if set(self._pool_types) <= {'avg', 'max'}:
+            mean, maximum, x = passes.pool(x)
+            vectors = {'avg': mean, 'max': maximum}
+            pooled = [vectors[name] for name in self._pool_types]
+        else:
+            pooled = [F.flatten(POOLS[name](F, x)) for name in self._pool_types]
+        if len(pooled) == 1:
+            return self.fc2(self.fc1(pooled[0])), x
+        attention = self.fc2(self.fc1(F.concat(*pooled, dim=0)))  # (pools * N, C), one pass of the MLP for all
+        return sum(F.split(attention, num_outputs=len(pooled), axis=0)), x
 
 
 def _checked_pool_types(pool_types):

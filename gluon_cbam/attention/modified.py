@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from mxnet.gluon import HybridBlock, nn
 
-from ..blocks import CheckedBlock, hidden_channels
+from ..blocks import hidden_channels
 from ..errors import closest
+from ..kernels.forms import Gated
+from .applying import Attention
 from .spatial import DESCRIPTORS
 
+ORDER = ('mean', 'max')  # of the descriptors at the spatial convolution
 ACTIVATIONS = ('prelu', 'leaky', 'elu', 'gelu', 'selu')
 
 
@@ -29,7 +32,7 @@ class _MLP(HybridBlock):
         return self.fc2(x)
 
 
-class ModifiedCBAM(CheckedBlock):
+class ModifiedCBAM(Attention):
     """Scales a feature map by its channel gate, then the result by its spatial gate.
 
     What differs from :class:`.cbam.CBAM`: the average and the maximum have an MLP each, without biases, whose
@@ -67,9 +70,19 @@ class ModifiedCBAM(CheckedBlock):
                 1, 3, padding=1, in_channels=2, use_bias=False, weight_initializer=weight_initializer
             )
 
-    def hybrid_forward(self, F, x):
+    def define(self, F, x):
+        """The equations."""
         pooled = (self.avg, 'avg'), (self.max, 'max')
         first, second = (mlp(F.Pooling(x, global_pool=True, pool_type=pool)) for mlp, pool in pooled)
         x = F.broadcast_mul(x, F.sigmoid(first + second))  # (N, C, H, W)
-        maps = F.concat(*[DESCRIPTORS[name](F, x) for name in ('mean', 'max')], dim=1)  # (N, 2, H, W)
+        maps = F.concat(*[DESCRIPTORS[name](F, x) for name in ORDER], dim=1)  # (N, 2, H, W)
         return F.broadcast_mul(x, F.sigmoid(self.spatial(maps)))
+
+    def refine(self, F, passes, x, shortcut=None, relu=False):
+        """The same in passes, see :class:`.applying.Attention`."""
+        mean, maximum, x = passes.pool(x)
+        first, second = (
+            mlp(pooled.expand_dims(2).expand_dims(3)) for mlp, pooled in ((self.avg, mean), (self.max, maximum))
+        )
+        maps, gated = passes.describe(Gated(x, F.flatten(F.sigmoid(first + second))), ORDER)
+        return passes.scale(gated, F.sigmoid(self.spatial(maps)), shortcut, relu)

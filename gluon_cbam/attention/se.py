@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ..blocks import CheckedBlock
+from ..kernels.forms import Gated
+from .applying import Attention
 from .channel import ChannelAttention
 
 
-class SqueezeExcitation(CheckedBlock):
+class SqueezeExcitation(Attention):
     """Scales a feature map by the channel gate of its averages: ``F * sigmoid(MLP(AvgPool(F)))``.
 
     It is CBAM's channel gate with average pooling alone and nothing after it, biases included.
@@ -31,5 +32,11 @@ class SqueezeExcitation(CheckedBlock):
         with self.name_scope():
             self.gate = ChannelAttention(channels, reduction, pool_types=('avg',))
 
-    def hybrid_forward(self, F, x):
+    def define(self, F, x):
+        """The equation."""
         return F.broadcast_mul(x, self.gate(x))
+
+    def refine(self, F, passes, x, shortcut=None, relu=False):
+        """The same in passes, see :class:`.applying.Attention`."""
+        attention, x = self.gate.logits(F, passes, x)
+        return passes.scale(Gated(x, F.sigmoid(attention)), None, shortcut, relu)

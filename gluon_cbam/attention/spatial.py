@@ -68,7 +68,7 @@ class SpatialAttention(CheckedBlock):
         if pool == 'conv1x1' and channels is None:
             raise ValueError("pool='conv1x1' needs channels, got None")
         self._in_channels = channels
-        self._descriptors = [DESCRIPTORS[name] for name in descriptors]
+        self._descriptors = tuple(descriptors)
         self._gate = checked_gate(gate)
         initializer = weight_initializer or init.MSRAPrelu(factor_type='out', slope=0)
         with self.name_scope():
@@ -93,6 +93,17 @@ class SpatialAttention(CheckedBlock):
         if self.pool is not None:
             maps = self.pool(x)  # (N, 1, H, W)
         else:
-            maps = F.concat(*[describe(F, x) for describe in self._descriptors], dim=1)  # (N, 2, H, W)
+            maps = F.concat(*[DESCRIPTORS[name](F, x) for name in self._descriptors], dim=1)  # (N, 2, H, W)
+        return self._from_maps(maps)
+
+    def _from_maps(self, maps):
         attention = self.conv(maps)  # (N, 1, H, W)
         return attention if self.bn is None else self.bn(attention)
+
+    def logits(self, passes, gated):
+        """The map where it runs, of a :class:`.kernels.forms.Gated` map: (N, 1, H, W), and that map."""
+        if self.pool is not None:
+            x = gated.x if gated.channel is None else passes.scale(gated)
+            return self._from_maps(self.pool(x)), type(gated)(x)
+        maps, gated = passes.describe(gated, self._descriptors)
+        return self._from_maps(maps), gated

@@ -21,6 +21,7 @@ from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
 from ..attention import ModifiedCBAM
+from ..attention.applying import attend
 from ..attention.modified import ACTIVATIONS
 from ..blocks import CheckedBlock, positive_int
 from ..errors import closest
@@ -129,7 +130,7 @@ class _Unit(HybridBlock):
         shortcut = x if self.conv1sc is None else self.bn_sc(self.conv1sc(x))
         for name, _ in self._body:
             x = getattr(self, name)(x)
-        return self.attention(x) + shortcut
+        return attend(F, self.attention, x, shortcut)
 
 
 class _Stem(HybridBlock):

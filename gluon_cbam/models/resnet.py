@@ -21,6 +21,7 @@ from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
 from ..attention import ATTENTIONS
+from ..attention.applying import attend
 from ..blocks import CheckedBlock, positive_int
 from ..errors import closest
 from .options import attention_classes, check_attention, option_names
@@ -82,7 +83,7 @@ class _ResidualBlock(HybridBlock):
         shortcut = x if self.downsample is None else self.downsample(x)
         residual = self._body(F, x)
         if self.attention is not None:
-            residual = self.attention(residual)
+            return attend(F, self.attention, residual, shortcut, relu=True)
         return F.Activation(residual + shortcut, act_type='relu')
 
 

@@ -1,0 +1,41 @@
+"""Attention where it runs: in the passes of :mod:`gluon_cbam.kernels`, together with what a residual block does after it."""
+
+from __future__ import annotations
+
+from ..blocks import CheckedBlock
+from ..kernels.forms import form
+
+
+class Attention(CheckedBlock):
+    """A module that is defined by equations in MXNet's operators and runs in passes.
+
+    Subclasses have ``define(F, x)``, the equations, which are exported, and ``refine(F, passes, x, shortcut, relu)``,
+    the same followed by the addition of a shortcut and ReLU, where ``passes`` is what
+    :func:`gluon_cbam.kernels.forms.form` gives.
+    """
+
+    def hybrid_forward(self, F, x):
+        passes = form(F, x)
+        return self.define(F, x) if passes is None else self.refine(F, passes, x)
+
+
+def attend(F, attention, x, shortcut, relu: bool = False):
+    """What a residual block does: ``attention(x) + shortcut``, then ReLU.
+
+    Args:
+        F: mxnet.ndarray or mxnet.symbol.
+        attention: maps (N, C, H, W) to the same.
+        x: the map, (N, C, H, W).
+        shortcut: (N, C, H, W).
+        relu: whether a ReLU follows.
+    """
+    passes = form(F, x) if isinstance(attention, Attention) else None
+    if passes is not None:
+        return attention.refine(F, passes, x, shortcut, relu)
+    return finish(F, attention(x), shortcut, relu)
+
+
+def finish(F, x, shortcut=None, relu: bool = False):
+    """``x`` plus a shortcut, then ReLU, in MXNet's operators."""
+    x = x if shortcut is None else x + shortcut
+    return F.Activation(x, act_type='relu') if relu else x

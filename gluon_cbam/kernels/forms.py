@@ -1,0 +1,124 @@
+"""The passes of attention over a map, in the form that is best where they run."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional, Sequence, Tuple, Union
+
+import mxnet as mx
+import numpy as np
+
+from . import tracing
+from .library import load
+from .status import choice
+
+tracing.install()
+_TYPES = (np.float32, np.float64)
+
+
+class Gated(NamedTuple):
+    """A map with the channel gate that is still to be applied to it.
+
+    Attributes:
+        x: (N, C, H, W).
+        channel: (N, C), or None.
+    """
+
+    x: Any
+    channel: Any = None
+
+
+class Compiled:
+    """The operators of native/: each pass over the map is one operator.
+
+    The map comes out of each pass again, for the next one to take: native/operators.cc says why.
+
+    Args:
+        operators: of arrays or of symbols.
+    """
+
+    def __init__(self, operators):
+        self._operators = operators
+
+    def pool(self, x) -> Tuple[Any, Any, Any]:
+        """(mean, maximum, x) over the positions, (N, C) each, and the map."""
+        return tuple(self._operators.pool(x))
+
+    def describe(self, gated: Gated, descriptors: Sequence[str]) -> Tuple[Any, Gated]:
+        """``max`` and ``mean`` over the channels of the gated map, (N, 2, H, W), in this order, and the map."""
+        gate = '' if gated.channel is None else '_gated'
+        operator = getattr(self._operators, f'describe{gate}_{"_".join(descriptors)}')
+        described, x = operator(*(array for array in gated if array is not None))
+        return described, Gated(x, gated.channel)
+
+    def scale(self, gated: Gated, spatial=None, shortcut=None, relu: bool = False):
+        """The map times its gates, (N, C) and (N, 1, H, W), plus the shortcut, then ReLU."""
+        given = {'_channel': gated.channel, '_spatial': spatial, '_add': shortcut}
+        name = ''.join(part for part, array in given.items() if array is not None) + ('_relu' if relu else '')
+        operator = getattr(self._operators, f'scale{name}')
+        return operator(gated.x, *(array for array in given.values() if array is not None))
+
+
+class Graph:
+    """MXNet's operators: a mean over channels as a convolution, a maximum by halves, see docs/benchmark.md.
+
+    Args:
+        F: mxnet.ndarray or mxnet.symbol.
+    """
+
+    def __init__(self, F):
+        self._F = F
+
+    def pool(self, x) -> Tuple[Any, Any, Any]:
+        """As of :class:`Compiled`."""
+        F = self._F
+        pooled = (F.flatten(F.Pooling(x, global_pool=True, pool_type=kind)) for kind in ('avg', 'max'))
+        return (*pooled, x)
+
+    def describe(self, gated: Gated, descriptors: Sequence[str]) -> Tuple[Any, Gated]:
+        """As of :class:`Compiled`; the map is gated already when it comes out."""
+        F, x = self._F, gated.x
+        if gated.channel is not None:
+            x = F.broadcast_mul(x, _map(gated.channel))
+        described = {'max': F.max(x, axis=1, keepdims=True), 'mean': self._mean(x)}
+        return F.concat(*(described[name] for name in descriptors), dim=1), Gated(x)
+
+    def _mean(self, x):
+        F = self._F
+        ones = F.ones_like(F.slice(x, begin=(0, None, 0, 0), end=(1, None, 1, 1)))  # (1, C, 1, 1)
+        kernel = F.broadcast_div(ones, F.sum(ones))
+        return F.Convolution(x, kernel, kernel=(1, 1), num_filter=1, no_bias=True)
+
+    def scale(self, gated: Gated, spatial=None, shortcut=None, relu: bool = False):
+        """As of :class:`Compiled`."""
+        F, x = self._F, gated.x
+        for gate in (None if gated.channel is None else _map(gated.channel), spatial):
+            x = x if gate is None else F.broadcast_mul(x, gate)
+        x = x if shortcut is None else x + shortcut
+        return F.Activation(x, act_type='relu') if relu else x
+
+
+def _map(channel):
+    return channel.expand_dims(2).expand_dims(3)  # (N, C, 1, 1)
+
+
+def form(F, x) -> Optional[Union[Compiled, Graph]]:
+    """How attention runs on a map.
+
+    Args:
+        F: mxnet.ndarray or mxnet.symbol.
+        x: the map.
+
+    Returns:
+        The passes; None where the module is to do what its definition says.
+    """
+    wanted = choice()
+    if wanted == 'plain':
+        return None
+    if isinstance(x, mx.nd.NDArray):
+        fits = x.context.device_type == 'cpu' and x.dtype in _TYPES and x.stype == 'default'
+        library = load() if fits and wanted == 'auto' else None
+        return Compiled(library.nd) if library else None
+    if not tracing.is_building(x):
+        return None
+    library = load() if wanted == 'auto' else None
+    return Compiled(library.sym) if library else Graph(F)

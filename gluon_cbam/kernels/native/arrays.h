@@ -1,0 +1,128 @@
+// MXNet's arrays as the kernels take them.
+#pragma once
+
+#include <vector>
+
+#include "kernels.h"
+#include "mxnet_abi.h"
+
+namespace cbam {
+
+using mxnet::NDArray;
+
+// How a map lies in memory: 1 for (N, C, H, W), 8 or 16 for oneDNN's blocks of channels, 0 for anything else.
+inline int block_of(const NDArray& map) {
+  if (!map.IsMKLDNNData()) return 1;
+  const dnnl_memory_desc_t& found = descriptor_of(*map.GetMKLDNNData());
+  const dnnl_blocking_desc_t& blocking = found.format_desc.blocking;
+  if (found.format_kind != dnnl_blocked || found.ndims != 4 || found.offset0 != 0 || blocking.inner_nblks != 1 ||
+      blocking.inner_idxs[0] != 1) {
+    return 0;
+  }
+  const int64_t block = blocking.inner_blks[0], channels = found.dims[1];
+  const int64_t positions = found.dims[2] * found.dims[3];
+  const bool dense = channels % block == 0 && found.padded_dims[1] == channels &&
+                     blocking.strides[3] == block && blocking.strides[2] == block * found.dims[3] &&
+                     blocking.strides[1] == block * positions && blocking.strides[0] == channels * positions;
+  return dense && (block == 8 || block == 16) ? static_cast<int>(block) : 0;
+}
+
+// An array in MXNet's own layout, a copy where it is not.
+inline NDArray plain(const NDArray& array) { return array.IsMKLDNNData() ? array.Reorder2Default() : array; }
+
+// The maps that an operator reads, all in one layout: that of the first where they agree, else plain.
+class Maps {
+ public:
+  explicit Maps(std::vector<NDArray> arrays, bool only_plain) : arrays_(std::move(arrays)) {
+    block_ = only_plain ? 0 : block_of(arrays_[0]);
+    for (const NDArray& array : arrays_) block_ = block_of(array) == block_ ? block_ : 0;
+    if (block_ == 0) {
+      for (NDArray& array : arrays_) array = plain(array);
+      block_ = 1;
+    }
+  }
+
+  template <typename T>
+  Map<const T> get(size_t index) const {
+    const NDArray& array = arrays_[index];
+    const T* data = block_ == 1 ? array.data().dptr<T>() : static_cast<const T*>(array.storage_handle().dptr);
+    return view(data);
+  }
+
+  // An output map in the layout of the inputs.
+  template <typename T>
+  Map<T> create(const NDArray& output) const {
+    NDArray& array = const_cast<NDArray&>(output);  // as MXNet's own operators do
+    if (block_ == 1) {
+      array.InvalidateMKLDNNData();  // the layout of what was there before
+      return view(array.data().dptr<T>());
+    }
+    const dnnl_memory_desc_t wanted = descriptor_of(*arrays_[0].GetMKLDNNData());
+    array.CreateMKLDNNData(mkldnn::memory::desc(wanted));
+    return view(static_cast<T*>(array.storage_handle().dptr));
+  }
+
+  template <typename Value>
+  Map<Value> view(Value* data) const {
+    const mxnet::TShape& shape = arrays_[0].shape();
+    return {data, shape[0], shape[1], shape[2] * shape[3], block_};
+  }
+
+ private:
+  std::vector<NDArray> arrays_;
+  int block_;
+};
+
+// The index of an output that a variant of an operator does not have.
+constexpr size_t kAbsent = static_cast<size_t>(-1);
+
+inline bool is_written(mxnet::OpReqType request) {
+  return request == mxnet::kWriteTo || request == mxnet::kWriteInplace;
+}
+
+// Where an operator writes an output: the array itself, or a place beside it where the values are to be added to it or
+// nobody wants them; null if it is absent.
+template <typename T>
+class Target {
+ public:
+  Target(const std::vector<NDArray>& outputs, const std::vector<mxnet::OpReqType>& requests, size_t index) {
+    if (index == kAbsent) return;
+    const NDArray& array = outputs[index];
+    const mxnet::OpReqType request = requests[index];
+    if (!is_written(request)) beside_.resize(array.shape().Size());
+    if (request == mxnet::kNullOp) return;
+    if (is_written(request)) const_cast<NDArray&>(array).InvalidateMKLDNNData();
+    out_ = array.data().dptr<T>();
+  }
+
+  T* data() { return beside_.empty() ? out_ : beside_.data(); }
+
+  // To be called once the values are there.
+  void finish() {
+    for (size_t i = 0; out_ && i < beside_.size(); ++i) out_[i] += beside_[i];
+  }
+
+ private:
+  T* out_ = nullptr;
+  std::vector<T> beside_;
+};
+
+// The same for a map: in the layout of the inputs where it is written.
+template <typename T>
+class MapTarget {
+ public:
+  MapTarget(const Maps& maps, const std::vector<NDArray>& outputs, const std::vector<mxnet::OpReqType>& requests,
+            size_t index)
+      : beside_(outputs, requests, index != kAbsent && is_written(requests[index]) ? kAbsent : index),
+        map_(index != kAbsent && is_written(requests[index]) ? maps.create<T>(outputs[index])
+                                                             : maps.view(beside_.data())) {}
+
+  Map<T> map() const { return map_; }
+  void finish() { beside_.finish(); }
+
+ private:
+  Target<T> beside_;
+  Map<T> map_;
+};
+
+}  // namespace cbam

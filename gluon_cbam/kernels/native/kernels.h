@@ -1,0 +1,57 @@
+// The passes over feature maps that attention is made of, for float and double, in one variant an instruction set.
+//
+// A map is seen as (N, C / B, H * W, B): B = 1 is MXNet's own (N, C, H, W), B = 8 and 16 are the layouts that oneDNN's
+// convolutions use. Channels fill their blocks. No pass allocates; all are parallel over OpenMP's default threads, and
+// their results do not depend on how many there are.
+#pragma once
+
+#include <cstdint>
+
+namespace cbam {
+
+// a map; Value may be const
+template <typename Value>
+struct Map {
+  Value* data;
+  int64_t batch, channels, positions;
+  int block;
+
+  int64_t blocks() const { return channels / block; }
+  Value* at(int64_t sample, int64_t channel_block) const {
+    return data + (sample * blocks() + channel_block) * positions * block;
+  }
+};
+
+// Positions of a map are worked on in tiles of this many.
+constexpr int64_t kTile = 64;
+
+inline int64_t tiles_of(int64_t positions) { return (positions + kTile - 1) / kTile; }
+
+template <typename T>
+struct Kernels {
+  // mean and maximum over the positions, (N, C) each, and where the maximum is (the first one) unless `where` is null
+  void (*pool)(Map<const T> x, T* mean, T* maximum, int32_t* where);
+  // dx = dy + dmean / positions, + dmaximum where the maximum was; dx may be dy
+  void (*pool_backward)(Map<const T> dy, const T* dmean, const T* dmaximum, const int32_t* where, Map<T> dx);
+  // maximum and mean over the channels of x * gate (1 if null), (positions) a sample with `stride` between samples
+  void (*describe)(Map<const T> x, const T* gate, T* maximum, T* mean, int64_t stride, int32_t* where);
+  // dx = dy + the gradient through the descriptors; dgate unless null: partial sums (N, tiles, C); dx may be dy
+  void (*describe_backward)(Map<const T> x, const T* gate, const T* dmaximum, const T* dmean, int64_t stride,
+                            const int32_t* where, Map<const T> dy, Map<T> dx, T* dgate);
+  // y = x * channel gate (N, C) * spatial gate (N, positions) + shortcut, then ReLU; gates and shortcut may be null
+  void (*scale)(Map<const T> x, const T* channel, const T* spatial, const T* shortcut, bool relu, Map<T> y);
+  // the gradients of scale; y is what came out (null without ReLU), dchannel: partial sums (N, tiles, C);
+  // dx, dspatial, dchannel and dshortcut may be null
+  void (*scale_backward)(Map<const T> x, const T* channel, const T* spatial, const T* y, Map<const T> dy, T* dx,
+                         T* dspatial, T* dchannel, T* dshortcut);
+};
+
+// one definition a file kernels_*.cc
+const Kernels<float>& baseline_float();
+const Kernels<double>& baseline_double();
+const Kernels<float>& avx2_float();
+const Kernels<double>& avx2_double();
+const Kernels<float>& avx512_float();
+const Kernels<double>& avx512_double();
+
+}  // namespace cbam

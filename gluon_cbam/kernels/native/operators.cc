@@ -1,0 +1,461 @@
+// MXNet operators of the kernels. They take maps in the layouts that oneDNN's convolutions leave, so that nothing is
+// reordered around the attention.
+//
+//   _cbam_pool(x)                         -> mean (N, C), maximum (N, C), x
+//   _cbam_describe_*(x[, gate])           -> maximum and mean over channels (N, 2, H, W), x
+//   _cbam_scale_*(x[, channel][, spatial][, shortcut]) -> x * channel * spatial + shortcut, with ReLU or not
+//
+// x comes out again, in place, for the next of them to take: its gradients then come back through one chain, each
+// operator adding its own in place, where separate users of x would each write a map for MXNet to add up.
+#include <cstdlib>
+
+#include "arrays.h"
+
+namespace cbam {
+namespace {
+
+using mxnet::OpContext;
+using mxnet::OpReqType;
+using mxnet::ShapeVector;
+using mxnet::TShape;
+using nnvm::NodeAttrs;
+using nnvm::NodeEntry;
+using nnvm::ObjectPtr;
+using Arrays = std::vector<NDArray>;
+using Requests = std::vector<OpReqType>;
+using Pairs = std::vector<std::pair<int, int>>;
+
+// --------------------------------------------------------------------------------------------- instruction sets
+
+enum Instructions { kBaseline, kAvx2, kAvx512 };
+const char* const kNames[] = {"baseline", "avx2", "avx512"};
+
+// The best that the processor has, or less: CBAM_INSTRUCTIONS names a limit.
+Instructions choose() {
+  Instructions best = kBaseline;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) best = kAvx2;
+  if (best == kAvx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    best = kAvx512;
+  }
+  const char* limit = std::getenv("CBAM_INSTRUCTIONS");
+  for (int i = kBaseline; limit && i < best; ++i) {
+    if (std::strcmp(limit, kNames[i]) == 0) return static_cast<Instructions>(i);
+  }
+  return best;
+}
+
+const Instructions kChosen = choose();
+
+template <typename T>
+const Kernels<T>& kernels();
+template <>
+const Kernels<float>& kernels<float>() {
+  return kChosen == kAvx512 ? avx512_float() : kChosen == kAvx2 ? avx2_float() : baseline_float();
+}
+template <>
+const Kernels<double>& kernels<double>() {
+  return kChosen == kAvx512 ? avx512_double() : kChosen == kAvx2 ? avx2_double() : baseline_double();
+}
+
+// ------------------------------------------------------------------------------------------------------ helpers
+
+bool is_double(const NDArray& array) { return array.dtype() == mshadow::kFloat64; }
+
+bool has_gradient(const OpContext& context) { return context.is_train || context.need_grad; }
+
+bool adds(const Requests& requests) {
+  return std::find(requests.begin(), requests.end(), mxnet::kAddTo) != requests.end();
+}
+
+// A small array's values in MXNet's own layout; `keep` holds what had to be copied.
+template <typename T>
+const T* values_of(const NDArray& array, Arrays* keep) {
+  keep->push_back(plain(array));
+  return keep->back().data().dptr<T>();
+}
+
+template <typename T>
+void copy_unless_same(Map<const T> from, Map<T> to) {
+  if (from.data == to.data) return;
+  std::memcpy(to.data, from.data, from.batch * from.channels * from.positions * sizeof(T));
+}
+
+// The sums over tiles, (N, tiles, C) to (N, C), in one order for any number of threads.
+template <typename T>
+void add_tiles(const std::vector<T>& partial, int64_t batch, int64_t tiles, int64_t channels, T* sums) {
+#pragma omp parallel for schedule(static)
+  for (int64_t sample = 0; sample < batch; ++sample) {
+    T* to = sums + sample * channels;
+    std::fill(to, to + channels, T(0));
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      const T* from = partial.data() + (sample * tiles + tile) * channels;
+      for (int64_t c = 0; c < channels; ++c) to[c] += from[c];
+    }
+  }
+}
+
+const TShape* map_shape(const ShapeVector& shapes, size_t index) {
+  const TShape& shape = shapes[index];
+  if (!mxnet::shape_is_known(shape)) return nullptr;
+  CHECK_EQ(shape.ndim(), 4) << "attention takes an (N, C, H, W) map, got the shape " << shape;
+  return &shape;
+}
+
+bool same_types(std::vector<int>* in, std::vector<int>* out, size_t floats_in, size_t floats_out) {
+  int type = -1;
+  for (size_t i = 0; i < floats_in; ++i) type = (*in)[i] >= 0 ? (*in)[i] : type;
+  for (size_t i = 0; i < floats_out; ++i) type = (*out)[i] >= 0 ? (*out)[i] : type;
+  if (type < 0) return false;
+  CHECK(type == mshadow::kFloat32 || type == mshadow::kFloat64)
+      << "the compiled attention takes float32 and float64: CBAM_KERNELS=0 in the environment leaves it out";
+  for (size_t i = 0; i < in->size(); ++i) (*in)[i] = i < floats_in ? type : mshadow::kInt32;
+  for (size_t i = 0; i < out->size(); ++i) (*out)[i] = i < floats_out ? type : mshadow::kInt32;
+  return true;
+}
+
+bool dense_storage(const NodeAttrs&, int, mxnet::DispatchMode* mode, std::vector<int>* in, std::vector<int>* out) {
+  std::fill(in->begin(), in->end(), mxnet::kDefaultStorage);
+  std::fill(out->begin(), out->end(), mxnet::kDefaultStorage);
+  *mode = mxnet::DispatchMode::kFComputeEx;
+  return true;
+}
+
+TShape matrix(int64_t rows, int64_t columns) { return TShape({rows, columns}); }
+TShape maps_shape(const TShape& like, int64_t channels) { return TShape({like[0], channels, like[2], like[3]}); }
+
+// -------------------------------------------------------------------------------------------------------- pool
+
+bool pool_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+  const TShape* x = map_shape(*in, 0);
+  if (!x) return false;
+  *out = {matrix((*x)[0], (*x)[1]), matrix((*x)[0], (*x)[1]), *x, matrix((*x)[0], (*x)[1])};
+  return true;
+}
+
+bool pool_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) { return same_types(in, out, 1, 3); }
+
+template <typename T>
+void pool(const OpContext& context, const Arrays& in, const Requests& requests, const Arrays& out) {
+  const Maps maps({in[0]}, false);
+  const Map<const T> x = maps.get<T>(0);
+  Target<T> mean(out, requests, 0), maximum(out, requests, 1);
+  Target<int32_t> where(out, requests, 3);
+  kernels<T>().pool(x, mean.data(), maximum.data(), has_gradient(context) ? where.data() : nullptr);
+  mean.finish();
+  maximum.finish();
+  copy_unless_same(x, maps.create<T>(out[2]));
+}
+
+bool pool_backward_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+  const TShape* dy = map_shape(*in, 2);
+  if (!dy) return false;
+  (*in)[0] = (*in)[1] = (*in)[3] = matrix((*dy)[0], (*dy)[1]);
+  *out = {*dy};
+  return true;
+}
+
+bool pool_backward_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
+  return same_types(in, out, 3, 1);
+}
+
+template <typename T>
+void pool_backward(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+  Arrays keep;
+  keep.reserve(2);
+  const T* dmean = values_of<T>(in[0], &keep);
+  const T* dmaximum = values_of<T>(in[1], &keep);
+  const int32_t* where = in[3].data().dptr<int32_t>();
+  const Maps maps({in[2]}, adds(requests));
+  MapTarget<T> dx(maps, out, requests, 0);
+  kernels<T>().pool_backward(maps.get<T>(0), dmean, dmaximum, where, dx.map());
+  dx.finish();
+}
+
+// ---------------------------------------------------------------------------------------------------- describe
+
+template <bool kGated>
+bool describe_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+  const TShape* x = map_shape(*in, 0);
+  if (!x) return false;
+  if (kGated) (*in)[1] = matrix((*x)[0], (*x)[1]);
+  *out = {maps_shape(*x, 2), *x, maps_shape(*x, 1)};
+  return true;
+}
+
+template <bool kGated>
+bool describe_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
+  return same_types(in, out, kGated ? 2 : 1, 2);
+}
+
+template <typename T, bool kGated, bool kMaximumFirst>
+void describe(const OpContext& context, const Arrays& in, const Requests& requests, const Arrays& out) {
+  Arrays keep;
+  const T* gate = kGated ? values_of<T>(in[1], &keep) : nullptr;
+  const Maps maps({in[0]}, false);
+  const Map<const T> x = maps.get<T>(0);
+  Target<T> descriptors(out, requests, 0);
+  Target<int32_t> where(out, requests, 2);
+  T* first = descriptors.data();
+  T* second = first + x.positions;
+  kernels<T>().describe(x, gate, kMaximumFirst ? first : second, kMaximumFirst ? second : first, 2 * x.positions,
+                        has_gradient(context) ? where.data() : nullptr);
+  descriptors.finish();
+  copy_unless_same(x, maps.create<T>(out[1]));
+}
+
+// inputs: gradients of the descriptors and of x as it came out, x, where the maximum was[, gate]
+template <bool kGated>
+bool describe_backward_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+  const TShape* x = map_shape(*in, 2);
+  if (!x) return false;
+  (*in)[0] = maps_shape(*x, 2);
+  (*in)[1] = *x;
+  *out = {*x};
+  if (kGated) out->push_back(matrix((*x)[0], (*x)[1]));
+  return true;
+}
+
+template <bool kGated>
+bool describe_backward_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
+  return same_types(in, out, kGated ? 4 : 3, out->size());
+}
+
+template <typename T, bool kGated, bool kMaximumFirst>
+void describe_backward(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+  Arrays keep;
+  const T* descriptors = values_of<T>(in[0], &keep);
+  const T* gate = kGated ? values_of<T>(in[3], &keep) : nullptr;
+  const int32_t* where = plain(in.back()).data().dptr<int32_t>();
+  const Maps maps({in[2], in[1]}, requests[0] == mxnet::kAddTo);
+  const Map<const T> x = maps.get<T>(0), dy = maps.get<T>(1);
+  const T* dmaximum = descriptors + (kMaximumFirst ? 0 : x.positions);
+  const T* dmean = descriptors + (kMaximumFirst ? x.positions : 0);
+  const int64_t tiles = tiles_of(x.positions);
+  std::vector<T> partial(kGated ? x.batch * tiles * x.channels : 0);
+  MapTarget<T> dx(maps, out, requests, 0);
+  kernels<T>().describe_backward(x, gate, dmaximum, dmean, 2 * x.positions, where, dy, dx.map(),
+                                 kGated ? partial.data() : nullptr);
+  dx.finish();
+  if (!kGated) return;
+  Target<T> dgate(out, requests, 1);
+  add_tiles(partial, x.batch, tiles, x.channels, dgate.data());
+  dgate.finish();
+}
+
+// ------------------------------------------------------------------------------------------------------- scale
+
+// What a variant of scale takes beside x, in this order.
+template <bool kHasChannel, bool kHasSpatial, bool kHasShortcut, bool kHasRelu>
+struct Scale {
+  static constexpr bool kChannel = kHasChannel, kSpatial = kHasSpatial, kShortcut = kHasShortcut, kRelu = kHasRelu;
+  static constexpr size_t kSpatialAt = kChannel ? 2 : 1, kShortcutAt = kSpatialAt + kSpatial;
+  static constexpr size_t kInputs = kShortcutAt + kShortcut;
+
+  static bool shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+    const TShape* x = map_shape(*in, 0);
+    if (!x) return false;
+    if (kChannel) (*in)[1] = matrix((*x)[0], (*x)[1]);
+    if (kSpatial) (*in)[kSpatialAt] = maps_shape(*x, 1);
+    if (kShortcut) (*in)[kShortcutAt] = *x;
+    *out = {*x};
+    return true;
+  }
+
+  static bool type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
+    return same_types(in, out, in->size(), out->size());
+  }
+
+  template <typename T>
+  static void forward(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+    Arrays keep, read = {in[0]};
+    keep.reserve(2);
+    const T* channel = kChannel ? values_of<T>(in[1], &keep) : nullptr;
+    const T* spatial = kSpatial ? values_of<T>(in[kSpatialAt], &keep) : nullptr;
+    if (kShortcut) read.push_back(in[kShortcutAt]);
+    const Maps maps(read, adds(requests));
+    const T* shortcut = kShortcut ? maps.get<T>(kShortcut).data : nullptr;
+    MapTarget<T> y(maps, out, requests, 0);
+    kernels<T>().scale(maps.get<T>(0), channel, spatial, shortcut, kRelu, y.map());
+    y.finish();
+  }
+
+  // inputs: gradient, x[, channel][, spatial][, y]; outputs: gradients of the inputs
+  static constexpr size_t kOutputAt = kInputs + 1 - kShortcut;
+
+  static bool backward_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+    const TShape* x = map_shape(*in, 1);
+    if (!x) return false;
+    (*in)[0] = *x;
+    *out = {*x};
+    if (kChannel) out->push_back(matrix((*x)[0], (*x)[1]));
+    if (kSpatial) out->push_back(maps_shape(*x, 1));
+    if (kShortcut) out->push_back(*x);
+    return true;
+  }
+
+  template <typename T>
+  static void backward(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+    Arrays keep, read = {in[1], in[0]};
+    keep.reserve(2);
+    const T* channel = kChannel ? values_of<T>(in[2], &keep) : nullptr;
+    const T* spatial = kSpatial ? values_of<T>(in[kSpatialAt + 1], &keep) : nullptr;
+    if (kRelu) read.push_back(in[kOutputAt]);
+    const Maps maps(read, adds(requests));
+    const Map<const T> x = maps.get<T>(0), dy = maps.get<T>(1);
+    const T* y = kRelu ? maps.get<T>(1 + kRelu).data : nullptr;
+    MapTarget<T> dx(maps, out, requests, 0);
+    MapTarget<T> dshortcut(maps, out, requests, kShortcut ? kShortcutAt : kAbsent);
+    Target<T> dspatial(out, requests, kSpatial ? kSpatialAt : kAbsent);
+    Target<T> dchannel(out, requests, kChannel ? 1 : kAbsent);
+    const int64_t tiles = tiles_of(x.positions);
+    std::vector<T> partial(kChannel ? x.batch * tiles * x.channels : 0);
+    kernels<T>().scale_backward(x, channel, spatial, y, dy, dx.map().data, dspatial.data(),
+                                kChannel ? partial.data() : nullptr, dshortcut.map().data);
+    if (kChannel) add_tiles(partial, x.batch, tiles, x.channels, dchannel.data());
+    dx.finish();
+    dshortcut.finish();
+    dspatial.finish();
+    dchannel.finish();
+  }
+
+  static std::vector<NodeEntry> backward_inputs(const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
+    std::vector<NodeEntry> inputs = {gradients[0]};
+    inputs.insert(inputs.end(), node->inputs.begin(), node->inputs.begin() + kShortcutAt);
+    if (kRelu) inputs.emplace_back(node, 0, 0);
+    return inputs;
+  }
+
+  static std::string name() {
+    return std::string("_cbam_scale") + (kChannel ? "_channel" : "") + (kSpatial ? "_spatial" : "") +
+           (kShortcut ? "_add" : "") + (kRelu ? "_relu" : "");
+  }
+};
+
+// -------------------------------------------------------------------------------------------------- registering
+
+using Pass = void (*)(const OpContext&, const Arrays&, const Requests&, const Arrays&);
+using BackwardInputs = std::vector<NodeEntry> (*)(const ObjectPtr&, const std::vector<NodeEntry>&);
+using InferShape = bool (*)(const NodeAttrs&, ShapeVector*, ShapeVector*);
+using InferType = bool (*)(const NodeAttrs&, std::vector<int>*, std::vector<int>*);
+
+nnvm::Op& register_operator(const std::string& name, std::vector<std::string> inputs, size_t outputs, InferShape shape,
+                            InferType type, Pass single, Pass twice, Pairs in_place) {
+  nnvm::Op& op = dmlc::Registry<nnvm::Op>::Get()->__REGISTER_OR_GET__(name);
+  for (const std::string& input : inputs) op.add_argument(input, "NDArray-or-Symbol", "");
+  op.set_num_inputs(inputs.size());
+  op.set_num_outputs(outputs);
+  set_attribute<mxnet::FInferShape>(op, "FInferShape", callable(shape));
+  set_attribute<nnvm::FInferType>(op, "FInferType", callable(type));
+  set_attribute<mxnet::FInferStorageType>(op, "FInferStorageType", callable(dense_storage));
+  set_attribute<nnvm::FListInputNames>(op, "FListInputNames", [inputs](const NodeAttrs&) { return inputs; });
+  set_attribute<nnvm::FInplaceOption>(op, "FInplaceOption", [in_place](const NodeAttrs&) { return in_place; });
+  set_attribute<mxnet::FComputeEx>(op, "FComputeEx<cpu>",
+                                 [single, twice](const NodeAttrs&, const OpContext& context, const Arrays& in,
+                                                 const Requests& requests, const Arrays& out) {
+                                   (is_double(in[0]) ? twice : single)(context, in, requests, out);
+                                 });
+  return op;
+}
+
+void set_gradient(nnvm::Op& op, const std::string& backward, size_t outputs, BackwardInputs inputs) {
+  set_attribute<nnvm::FGradient>(op, "FGradient", [backward, outputs, inputs](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
+        ObjectPtr made = nnvm::Node::Create();
+        made->attrs.op = nnvm::Op::Get(backward);
+        made->attrs.name = node->attrs.name + "_backward";
+        made->inputs = inputs(node, gradients);
+        made->control_deps.push_back(node);
+        std::vector<NodeEntry> entries;
+        for (uint32_t i = 0; i < outputs; ++i) entries.emplace_back(made, i, 0);
+        return entries;
+      });
+}
+
+void hide_last_output(nnvm::Op& op, uint32_t visible) {
+  set_attribute<nnvm::FNumVisibleOutputs>(op, "FNumVisibleOutputs", [visible](const NodeAttrs&) { return visible; });
+}
+
+void register_backward(const std::string& name, size_t inputs, size_t outputs, InferShape shape, InferType type,
+                       Pass single, Pass twice, Pairs in_place) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < inputs; ++i) names.push_back("input" + std::to_string(i));
+  nnvm::Op& op = register_operator(name, names, outputs, shape, type, single, twice, in_place);
+  set_attribute<nnvm::TIsBackward>(op, "TIsBackward", true);
+}
+
+void register_pool() {
+  const std::string backward = "_backward_cbam_pool";
+  nnvm::Op& op = register_operator("_cbam_pool", {"data"}, 4, pool_shape, pool_type, pool<float>, pool<double>,
+                                   {{0, 2}});
+  hide_last_output(op, 3);
+  set_gradient(op, backward, 1, [](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
+    return std::vector<NodeEntry>{gradients[0], gradients[1], gradients[2], NodeEntry(node, 3, 0)};
+  });
+  register_backward(backward, 4, 1, pool_backward_shape, pool_backward_type, pool_backward<float>,
+                    pool_backward<double>, {{2, 0}});
+}
+
+template <bool kGated, bool kMaximumFirst>
+void register_describe() {
+  const std::string name = std::string("_cbam_describe") + (kGated ? "_gated" : "") +
+                           (kMaximumFirst ? "_max_mean" : "_mean_max");
+  const std::string backward = "_backward" + name;
+  nnvm::Op& op = register_operator(
+      name, kGated ? std::vector<std::string>{"data", "gate"} : std::vector<std::string>{"data"}, 3,
+      describe_shape<kGated>, describe_type<kGated>, describe<float, kGated, kMaximumFirst>,
+      describe<double, kGated, kMaximumFirst>, {{0, 1}});
+  hide_last_output(op, 2);
+  set_gradient(op, backward, kGated ? 2 : 1, [](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
+    std::vector<NodeEntry> inputs = {gradients[0], gradients[1], node->inputs[0]};
+    if (kGated) inputs.push_back(node->inputs[1]);
+    inputs.emplace_back(node, 2, 0);
+    return inputs;
+  });
+  register_backward(backward, kGated ? 5 : 4, kGated ? 2 : 1, describe_backward_shape<kGated>,
+                    describe_backward_type<kGated>, describe_backward<float, kGated, kMaximumFirst>,
+                    describe_backward<double, kGated, kMaximumFirst>, {{1, 0}});
+}
+
+template <typename Variant>
+void register_scale() {
+  const std::string backward = "_backward" + Variant::name();
+  std::vector<std::string> inputs = {"data"};
+  if (Variant::kChannel) inputs.push_back("channel");
+  if (Variant::kSpatial) inputs.push_back("spatial");
+  if (Variant::kShortcut) inputs.push_back("shortcut");
+  nnvm::Op& op = register_operator(Variant::name(), inputs, 1, Variant::shape, Variant::type,
+                                   Variant::template forward<float>, Variant::template forward<double>, {{0, 0}});
+  set_gradient(op, backward, Variant::kInputs, Variant::backward_inputs);
+  register_backward(backward, Variant::kOutputAt + Variant::kRelu, Variant::kInputs, Variant::backward_shape,
+                    Variant::type, Variant::template backward<float>, Variant::template backward<double>,
+                    {{0, Variant::kShortcut ? int(Variant::kShortcutAt) : 0}});
+}
+
+template <bool kChannel, bool kSpatial>
+void register_scales() {
+  register_scale<Scale<kChannel, kSpatial, false, false>>();
+  register_scale<Scale<kChannel, kSpatial, false, true>>();
+  register_scale<Scale<kChannel, kSpatial, true, false>>();
+  register_scale<Scale<kChannel, kSpatial, true, true>>();
+}
+
+}  // namespace
+}  // namespace cbam
+
+extern "C" {
+
+// Adds the operators to MXNet's; to be called once.
+void cbam_register() {
+  cbam::register_pool();
+  cbam::register_describe<true, true>();
+  cbam::register_describe<true, false>();
+  cbam::register_describe<false, true>();
+  cbam::register_describe<false, false>();
+  cbam::register_scales<true, false>();
+  cbam::register_scales<false, true>();
+  cbam::register_scales<true, true>();
+}
+
+// The name of the instruction set in use.
+const char* cbam_instructions() { return cbam::kNames[cbam::kChosen]; }
+}

@@ -1,0 +1,47 @@
+"""Tells the graph that runs from the one that is exported.
+
+MXNet's HybridBlock keeps one graph for both. While it builds what it will run, :func:`is_building` is true, so that
+attention modules use the operators of this package; afterwards the graph to export is traced without them.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import mxnet as mx
+from mxnet.gluon import HybridBlock, SymbolBlock
+
+_build_cache = HybridBlock._build_cache
+_state = threading.local()
+
+
+def is_building(x) -> bool:
+    """Whether a symbol belongs to a graph that will run on the CPU; notes that somebody asked."""
+    _state.asked = True
+    return getattr(_state, 'building', False) and isinstance(x, mx.sym.Symbol)
+
+
+def install() -> None:
+    """Let every HybridBlock build its graphs so. Calling it again changes nothing."""
+    HybridBlock._build_cache = _build_both
+
+
+def _build_both(self, *args):
+    if self._backend or isinstance(self, SymbolBlock) or not _on_cpu(args):
+        _build_cache(self, *args)  # a graph that MXNet rewrites, one that is given, or one for GPUs
+        return
+    kept, self._cached_graph = self._cached_graph, ()
+    outside, _state.building, _state.asked = getattr(_state, 'building', False), True, False
+    try:
+        _build_cache(self, *args)
+        asked = _state.asked
+    finally:
+        _state.building = outside
+    if asked:
+        self._cached_graph = kept
+        self._get_graph(*args)
+
+
+def _on_cpu(args) -> bool:
+    arrays = (a for arg in args for a in (arg if isinstance(arg, (list, tuple)) else [arg]))
+    return all(array.context.device_type.startswith('cpu') for array in arrays if isinstance(array, mx.nd.NDArray))
