@@ -13,6 +13,7 @@ from typing import Callable, List
 from .compat import cuda, versions
 from .compat.threads import physical_cores
 from .errors import DependencyError
+from .kernels import status as kernels
 
 _PROBE_SECONDS = 120
 
@@ -92,6 +93,15 @@ def _gpu() -> Check:
     return Check('gpu', bool(usable), detail, remedy)
 
 
+def _kernels() -> Check:
+    found = kernels.look()
+    if not found.ok:  # all works without them, only slower
+        return Check('kernels', True, f'{found.detail}: {found.remedy}' if found.remedy else found.detail)
+    code = 'print("compiled,", gluon_cbam.kernels.library.load().instructions)'
+    remedy = f'{kernels.BUILD} compiles them anew, {kernels.VARIABLE}=graph leaves them out'
+    return _import_probe('gluon_cbam.kernels.library', code, remedy, 'kernels')
+
+
 def _threads() -> Check:
     return Check('threads', True, f'{physical_cores()} physical cores for this process')
 
@@ -117,4 +127,4 @@ def _import_probe(module: str, code: str, remedy: str, name: str = '') -> Check:
     return Check(name or module, False, said, remedy)
 
 
-_CHECKS: List[Callable[[], Check]] = [_python, _versions, _mxnet, _gluoncv, _opencv, _gpu, _threads, _disk]
+_CHECKS: List[Callable[[], Check]] = [_python, _versions, _mxnet, _gluoncv, _opencv, _kernels, _gpu, _threads, _disk]

@@ -56,7 +56,8 @@ install() {
     "$bin/python" -c 'import cv2' 2>/dev/null || "${pip[@]}" --force-reinstall --no-deps 'opencv-python-headless<4.12'
 }
 
-wanted="${EXTRA:-cpu} $(cat "$root/setup.cfg" "$root/pyproject.toml" | cksum) $root"
+described=("$root"/setup.cfg "$root"/setup.py "$root"/pyproject.toml "$root"/gluon_cbam/kernels/{building.py,native/*})
+wanted="${EXTRA:-cpu} $(cat "${described[@]}" | cksum) $root"
 "$bin/python" -m pip --version >/dev/null 2>&1 || make_venv
 check_venv
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then

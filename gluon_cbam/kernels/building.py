@@ -1,7 +1,7 @@
 """Compiles the operators of native/: ``python -m gluon_cbam.kernels.building``, and once at installation.
 
-It needs a C++17 compiler (GCC 8 or later; ``CXX`` names it) and mxnet's headers, which are in its wheel. Imports nothing
-of this package, since setup.py loads it by its path.
+It needs a C++17 compiler (GCC 8 or later; ``CXX`` names it) and mxnet's headers, which are in its wheel. It imports
+nothing of this package, since setup.py loads it by its path.
 """
 
 from __future__ import annotations

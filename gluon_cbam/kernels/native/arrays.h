@@ -10,47 +10,55 @@ namespace cbam {
 
 using mxnet::NDArray;
 
-// How a map lies in memory: 1 for (N, C, H, W), 8 or 16 for oneDNN's blocks of channels, 0 for anything else.
+// How a map lies in memory, as Map::block says; 0 for anything else.
 inline int block_of(const NDArray& map) {
   if (!map.IsMKLDNNData()) return 1;
   const dnnl_memory_desc_t& found = descriptor_of(*map.GetMKLDNNData());
   const dnnl_blocking_desc_t& blocking = found.format_desc.blocking;
-  if (found.format_kind != dnnl_blocked || found.ndims != 4 || found.offset0 != 0 || blocking.inner_nblks != 1 ||
-      blocking.inner_idxs[0] != 1) {
+  if (found.format_kind != dnnl_blocked || found.ndims != 4 || found.offset0 != 0) return 0;
+  const int64_t channels = found.dims[1], positions = found.dims[2] * found.dims[3];
+  int64_t block = channels;  // (N, H, W, C)
+  if (blocking.inner_nblks == 1 && blocking.inner_idxs[0] == 1) {
+    block = blocking.inner_blks[0];
+  } else if (blocking.inner_nblks != 0) {
     return 0;
   }
-  const int64_t block = blocking.inner_blks[0], channels = found.dims[1];
-  const int64_t positions = found.dims[2] * found.dims[3];
-  const bool dense = channels % block == 0 && found.padded_dims[1] == channels &&
-                     blocking.strides[3] == block && blocking.strides[2] == block * found.dims[3] &&
-                     blocking.strides[1] == block * positions && blocking.strides[0] == channels * positions;
-  return dense && (block == 8 || block == 16) ? static_cast<int>(block) : 0;
+  const bool dense = channels % block == 0 && found.padded_dims[1] == channels && blocking.strides[3] == block &&
+                     blocking.strides[2] == block * found.dims[3] && blocking.strides[0] == channels * positions &&
+                     blocking.strides[1] == (block == channels ? 1 : block * positions);
+  return dense && (block == 8 || block == 16 || block == channels) ? static_cast<int>(block) : 0;
 }
 
 // An array in MXNet's own layout, a copy where it is not.
 inline NDArray plain(const NDArray& array) { return array.IsMKLDNNData() ? array.Reorder2Default() : array; }
 
-// The maps that an operator reads, all in one layout: that of the first where they agree, else plain.
+// The maps that an operator reads, all in one layout: that of the first, or MXNet's own.
+template <typename T>
 class Maps {
  public:
-  explicit Maps(std::vector<NDArray> arrays, bool only_plain) : arrays_(std::move(arrays)) {
-    block_ = only_plain ? 0 : block_of(arrays_[0]);
-    for (const NDArray& array : arrays_) block_ = block_of(array) == block_ ? block_ : 0;
-    if (block_ == 0) {
-      for (NDArray& array : arrays_) array = plain(array);
-      block_ = 1;
+  Maps(std::vector<NDArray> arrays, bool only_plain) : arrays_(std::move(arrays)) {
+    const int first = only_plain ? 1 : block_of(arrays_[0]);
+    block_ = first == 0 ? 1 : first;
+    for (NDArray& array : arrays_) {
+      const int block = block_of(array);
+      if (block != block_ && (block == 0 || block_ == 1)) array = plain(array);
     }
   }
 
-  template <typename T>
-  Map<const T> get(size_t index) const {
+  Map<const T> get(size_t index) {
     const NDArray& array = arrays_[index];
-    const T* data = block_ == 1 ? array.data().dptr<T>() : static_cast<const T*>(array.storage_handle().dptr);
-    return view(data);
+    const int block = block_of(array);
+    const T* data = block == 1 ? array.data().dptr<T>() : static_cast<const T*>(array.storage_handle().dptr);
+    if (block == block_) return view(data);
+    copies_.emplace_back(new T[array.shape().Size()]);
+    const Map<T> copy = view(copies_.back().get());
+    Map<const T> from = view(data);
+    from.block = block;
+    kernels<T>().relayout(from, copy);
+    return view<const T>(copy.data);
   }
 
   // An output map in the layout of the inputs.
-  template <typename T>
   Map<T> create(const NDArray& output) const {
     NDArray& array = const_cast<NDArray&>(output);  // as MXNet's own operators do
     if (block_ == 1) {
@@ -70,6 +78,7 @@ class Maps {
 
  private:
   std::vector<NDArray> arrays_;
+  std::vector<std::unique_ptr<T[]>> copies_;
   int block_;
 };
 
@@ -111,10 +120,10 @@ class Target {
 template <typename T>
 class MapTarget {
  public:
-  MapTarget(const Maps& maps, const std::vector<NDArray>& outputs, const std::vector<mxnet::OpReqType>& requests,
+  MapTarget(const Maps<T>& maps, const std::vector<NDArray>& outputs, const std::vector<mxnet::OpReqType>& requests,
             size_t index)
       : beside_(outputs, requests, index != kAbsent && is_written(requests[index]) ? kAbsent : index),
-        map_(index != kAbsent && is_written(requests[index]) ? maps.create<T>(outputs[index])
+        map_(index != kAbsent && is_written(requests[index]) ? maps.create(outputs[index])
                                                              : maps.view(beside_.data())) {}
 
   Map<T> map() const { return map_; }

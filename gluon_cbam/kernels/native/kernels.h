@@ -1,7 +1,7 @@
 // The passes over feature maps that attention is made of, for float and double, in one variant an instruction set.
 //
-// A map is seen as (N, C / B, H * W, B): B = 1 is MXNet's own (N, C, H, W), B = 8 and 16 are the layouts that oneDNN's
-// convolutions use. Channels fill their blocks. No pass allocates; all are parallel over OpenMP's default threads, and
+// A map is seen as (N, C / B, H * W, B): B = 1 is MXNet's own (N, C, H, W); B = 8, 16 and C, which is (N, H, W, C), are
+// the layouts that oneDNN's convolutions use. Channels fill their blocks. No pass allocates; all are parallel over OpenMP's default threads, and
 // their results do not depend on how many there are.
 #pragma once
 
@@ -29,6 +29,8 @@ inline int64_t tiles_of(int64_t positions) { return (positions + kTile - 1) / kT
 
 template <typename T>
 struct Kernels {
+  // the same values in another layout
+  void (*relayout)(Map<const T> from, Map<T> to);
   // mean and maximum over the positions, (N, C) each, and where the maximum is (the first one) unless `where` is null
   void (*pool)(Map<const T> x, T* mean, T* maximum, int32_t* where);
   // dx = dy + dmean / positions, + dmaximum where the maximum was; dx may be dy
@@ -53,5 +55,11 @@ const Kernels<float>& avx2_float();
 const Kernels<double>& avx2_double();
 const Kernels<float>& avx512_float();
 const Kernels<double>& avx512_double();
+
+// The best that the processor has, or less: CBAM_INSTRUCTIONS in the environment names a limit.
+template <typename T>
+const Kernels<T>& kernels();
+// its name: baseline, avx2 or avx512
+const char* instructions();
 
 }  // namespace cbam

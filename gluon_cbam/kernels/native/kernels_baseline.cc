@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #define CBAM_VARIANT baseline
 #include "kernels.inl"

@@ -85,9 +85,9 @@ void set_attribute(nnvm::Op& op, const std::string& key, const Value& value) {
   (op.*set_attr)(key, value, kPriority);
 }
 
-// dnnl_memory: a table of virtual functions, the engine, the descriptor
+// dnnl_memory: a table of virtual functions, two pointers, the descriptor
 inline const dnnl_memory_desc_t& descriptor_of(const mkldnn::memory& memory) {
-  return *reinterpret_cast<const dnnl_memory_desc_t*>(reinterpret_cast<const char*>(memory.get()) + 2 * sizeof(void*));
+  return *reinterpret_cast<const dnnl_memory_desc_t*>(reinterpret_cast<const char*>(memory.get()) + 3 * sizeof(void*));
 }
 
 }  // namespace cbam

@@ -7,8 +7,6 @@
 //
 // x comes out again, in place, for the next of them to take: its gradients then come back through one chain, each
 // operator adding its own in place, where separate users of x would each write a map for MXNet to add up.
-#include <cstdlib>
-
 #include "arrays.h"
 
 namespace cbam {
@@ -24,39 +22,6 @@ using nnvm::ObjectPtr;
 using Arrays = std::vector<NDArray>;
 using Requests = std::vector<OpReqType>;
 using Pairs = std::vector<std::pair<int, int>>;
-
-// --------------------------------------------------------------------------------------------- instruction sets
-
-enum Instructions { kBaseline, kAvx2, kAvx512 };
-const char* const kNames[] = {"baseline", "avx2", "avx512"};
-
-// The best that the processor has, or less: CBAM_INSTRUCTIONS names a limit.
-Instructions choose() {
-  Instructions best = kBaseline;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) best = kAvx2;
-  if (best == kAvx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    best = kAvx512;
-  }
-  const char* limit = std::getenv("CBAM_INSTRUCTIONS");
-  for (int i = kBaseline; limit && i < best; ++i) {
-    if (std::strcmp(limit, kNames[i]) == 0) return static_cast<Instructions>(i);
-  }
-  return best;
-}
-
-const Instructions kChosen = choose();
-
-template <typename T>
-const Kernels<T>& kernels();
-template <>
-const Kernels<float>& kernels<float>() {
-  return kChosen == kAvx512 ? avx512_float() : kChosen == kAvx2 ? avx2_float() : baseline_float();
-}
-template <>
-const Kernels<double>& kernels<double>() {
-  return kChosen == kAvx512 ? avx512_double() : kChosen == kAvx2 ? avx2_double() : baseline_double();
-}
 
 // ------------------------------------------------------------------------------------------------------ helpers
 
@@ -137,14 +102,14 @@ bool pool_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) { 
 
 template <typename T>
 void pool(const OpContext& context, const Arrays& in, const Requests& requests, const Arrays& out) {
-  const Maps maps({in[0]}, false);
-  const Map<const T> x = maps.get<T>(0);
+  Maps<T> maps({in[0]}, false);
+  const Map<const T> x = maps.get(0);
   Target<T> mean(out, requests, 0), maximum(out, requests, 1);
   Target<int32_t> where(out, requests, 3);
   kernels<T>().pool(x, mean.data(), maximum.data(), has_gradient(context) ? where.data() : nullptr);
   mean.finish();
   maximum.finish();
-  copy_unless_same(x, maps.create<T>(out[2]));
+  copy_unless_same(x, maps.create(out[2]));
 }
 
 bool pool_backward_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
@@ -166,9 +131,9 @@ void pool_backward(const OpContext&, const Arrays& in, const Requests& requests,
   const T* dmean = values_of<T>(in[0], &keep);
   const T* dmaximum = values_of<T>(in[1], &keep);
   const int32_t* where = in[3].data().dptr<int32_t>();
-  const Maps maps({in[2]}, adds(requests));
+  Maps<T> maps({in[2]}, adds(requests));
   MapTarget<T> dx(maps, out, requests, 0);
-  kernels<T>().pool_backward(maps.get<T>(0), dmean, dmaximum, where, dx.map());
+  kernels<T>().pool_backward(maps.get(0), dmean, dmaximum, where, dx.map());
   dx.finish();
 }
 
@@ -192,8 +157,8 @@ template <typename T, bool kGated, bool kMaximumFirst>
 void describe(const OpContext& context, const Arrays& in, const Requests& requests, const Arrays& out) {
   Arrays keep;
   const T* gate = kGated ? values_of<T>(in[1], &keep) : nullptr;
-  const Maps maps({in[0]}, false);
-  const Map<const T> x = maps.get<T>(0);
+  Maps<T> maps({in[0]}, false);
+  const Map<const T> x = maps.get(0);
   Target<T> descriptors(out, requests, 0);
   Target<int32_t> where(out, requests, 2);
   T* first = descriptors.data();
@@ -201,7 +166,7 @@ void describe(const OpContext& context, const Arrays& in, const Requests& reques
   kernels<T>().describe(x, gate, kMaximumFirst ? first : second, kMaximumFirst ? second : first, 2 * x.positions,
                         has_gradient(context) ? where.data() : nullptr);
   descriptors.finish();
-  copy_unless_same(x, maps.create<T>(out[1]));
+  copy_unless_same(x, maps.create(out[1]));
 }
 
 // inputs: gradients of the descriptors and of x as it came out, x, where the maximum was[, gate]
@@ -227,8 +192,8 @@ void describe_backward(const OpContext&, const Arrays& in, const Requests& reque
   const T* descriptors = values_of<T>(in[0], &keep);
   const T* gate = kGated ? values_of<T>(in[3], &keep) : nullptr;
   const int32_t* where = plain(in.back()).data().dptr<int32_t>();
-  const Maps maps({in[2], in[1]}, requests[0] == mxnet::kAddTo);
-  const Map<const T> x = maps.get<T>(0), dy = maps.get<T>(1);
+  Maps<T> maps({in[2], in[1]}, requests[0] == mxnet::kAddTo);
+  const Map<const T> x = maps.get(0), dy = maps.get(1);
   const T* dmaximum = descriptors + (kMaximumFirst ? 0 : x.positions);
   const T* dmean = descriptors + (kMaximumFirst ? x.positions : 0);
   const int64_t tiles = tiles_of(x.positions);
@@ -273,10 +238,10 @@ struct Scale {
     const T* channel = kChannel ? values_of<T>(in[1], &keep) : nullptr;
     const T* spatial = kSpatial ? values_of<T>(in[kSpatialAt], &keep) : nullptr;
     if (kShortcut) read.push_back(in[kShortcutAt]);
-    const Maps maps(read, adds(requests));
-    const T* shortcut = kShortcut ? maps.get<T>(kShortcut).data : nullptr;
+    Maps<T> maps(read, adds(requests));
+    const T* shortcut = kShortcut ? maps.get(kShortcut).data : nullptr;
     MapTarget<T> y(maps, out, requests, 0);
-    kernels<T>().scale(maps.get<T>(0), channel, spatial, shortcut, kRelu, y.map());
+    kernels<T>().scale(maps.get(0), channel, spatial, shortcut, kRelu, y.map());
     y.finish();
   }
 
@@ -301,9 +266,9 @@ struct Scale {
     const T* channel = kChannel ? values_of<T>(in[2], &keep) : nullptr;
     const T* spatial = kSpatial ? values_of<T>(in[kSpatialAt + 1], &keep) : nullptr;
     if (kRelu) read.push_back(in[kOutputAt]);
-    const Maps maps(read, adds(requests));
-    const Map<const T> x = maps.get<T>(0), dy = maps.get<T>(1);
-    const T* y = kRelu ? maps.get<T>(1 + kRelu).data : nullptr;
+    Maps<T> maps(read, adds(requests));
+    const Map<const T> x = maps.get(0), dy = maps.get(1);
+    const T* y = kRelu ? maps.get(1 + kRelu).data : nullptr;
     MapTarget<T> dx(maps, out, requests, 0);
     MapTarget<T> dshortcut(maps, out, requests, kShortcut ? kShortcutAt : kAbsent);
     Target<T> dspatial(out, requests, kSpatial ? kSpatialAt : kAbsent);
@@ -348,6 +313,7 @@ nnvm::Op& register_operator(const std::string& name, std::vector<std::string> in
   set_attribute<mxnet::FInferShape>(op, "FInferShape", callable(shape));
   set_attribute<nnvm::FInferType>(op, "FInferType", callable(type));
   set_attribute<mxnet::FInferStorageType>(op, "FInferStorageType", callable(dense_storage));
+  set_attribute<bool>(op, "TIsMKLDNN", true);  // without it MXNet hands over copies in its own layout
   set_attribute<nnvm::FListInputNames>(op, "FListInputNames", [inputs](const NodeAttrs&) { return inputs; });
   set_attribute<nnvm::FInplaceOption>(op, "FInplaceOption", [in_place](const NodeAttrs&) { return in_place; });
   set_attribute<mxnet::FComputeEx>(op, "FComputeEx<cpu>",
@@ -457,5 +423,5 @@ void cbam_register() {
 }
 
 // The name of the instruction set in use.
-const char* cbam_instructions() { return cbam::kNames[cbam::kChosen]; }
+const char* cbam_instructions() { return cbam::instructions(); }
 }

@@ -1,0 +1,44 @@
+"""The installation is described in setup.cfg; here is what compiles gluon_cbam/kernels, where that is possible.
+
+Without a compiler the installation goes on: the networks then run on operators of MXNet.
+"""
+
+import importlib.util
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+_FILE = Path(__file__).parent / 'gluon_cbam' / 'kernels' / 'building.py'
+_SPEC = importlib.util.spec_from_file_location('building', _FILE)
+building = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(building)
+
+
+class BuildOperators(build_ext):
+    """Leaves compiling to the package's own module, which compiles after the installation as well."""
+
+    def get_ext_filename(self, name):
+        return str(Path(*name.split('.')[:-1], building.LIBRARY.name))
+
+    def build_extension(self, extension):
+        try:
+            building.build(Path(self.get_ext_fullpath(extension.name)))
+        except building.CannotBuild as error:
+            self.announce(f'gluon_cbam.kernels is left out: {error}', level=3)
+
+
+def _headers():
+    """What compiling needs: the headers in mxnet's wheel."""
+    try:
+        building.compiler()
+    except building.CannotBuild:
+        return []
+    return ['mxnet==1.9.1']
+
+
+setup(
+    ext_modules=[Extension('gluon_cbam.kernels.operators', [], optional=True)],
+    cmdclass={'build_ext': BuildOperators},
+    setup_requires=_headers(),
+)
