@@ -1,4 +1,4 @@
-"""Attention where it runs: in the passes of :mod:`gluon_cbam.kernels`, together with what a residual block does after it."""
+"""Attention where it runs: in passes of :mod:`gluon_cbam.kernels`, with what a residual block does after it."""
 
 from __future__ import annotations
 
