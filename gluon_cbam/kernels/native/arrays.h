@@ -82,6 +82,24 @@ class Maps {
   int block_;
 };
 
+// Where the rows (N, H, W, C) of an output go, in the layout that oneDNN knows them by.
+template <typename Q>
+Q* rows_of(const NDArray& output, dnnl_data_type_t type) {
+  const mxnet::TShape& shape = output.shape();
+  dnnl_memory_desc_t wanted = {};
+  wanted.ndims = 4;
+  wanted.data_type = type;
+  wanted.format_kind = dnnl_blocked;
+  const int64_t strides[] = {shape[1] * shape[2] * shape[3], 1, shape[1] * shape[3], shape[1]};
+  for (int i = 0; i < 4; ++i) {
+    wanted.dims[i] = wanted.padded_dims[i] = shape[i];
+    wanted.format_desc.blocking.strides[i] = strides[i];
+  }
+  NDArray& array = const_cast<NDArray&>(output);
+  array.CreateMKLDNNData(mkldnn::memory::desc(wanted));
+  return static_cast<Q*>(array.storage_handle().dptr);
+}
+
 // The index of an output that a variant of an operator does not have.
 constexpr size_t kAbsent = static_cast<size_t>(-1);
 

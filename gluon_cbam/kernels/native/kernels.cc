@@ -38,6 +38,10 @@ const Kernels<double>& kernels<double>() {
   return kChosen == kAvx512 ? avx512_double() : kChosen == kAvx2 ? avx2_double() : baseline_double();
 }
 
+const QuantizedKernels& quantized_kernels() {
+  return kChosen == kAvx512 ? avx512_quantized() : kChosen == kAvx2 ? avx2_quantized() : baseline_quantized();
+}
+
 const char* instructions() { return kNames[kChosen]; }
 
 }  // namespace cbam

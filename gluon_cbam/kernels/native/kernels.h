@@ -48,17 +48,33 @@ struct Kernels {
                          T* dspatial, T* dchannel, T* dshortcut);
 };
 
+// The same for maps of integers, (N, H, W, C) with C a multiple of 16: the values are the integers times a step. For
+// inference, as the end of a residual block: channel and spatial gates, a shortcut and ReLU.
+struct QuantizedKernels {
+  void (*pool_signed)(Map<const int8_t> x, float step, float* mean, float* maximum);
+  void (*pool_unsigned)(Map<const uint8_t> x, float step, float* mean, float* maximum);
+  void (*describe)(Map<const int8_t> x, float step, const float* gate, float* maximum, float* mean, int64_t stride);
+  void (*scale_signed)(Map<const int8_t> x, float step, const float* channel, const float* spatial,
+                       const int8_t* shortcut, float shortcut_step, float output_step, uint8_t* y);
+  void (*scale_unsigned)(Map<const int8_t> x, float step, const float* channel, const float* spatial,
+                         const uint8_t* shortcut, float shortcut_step, float output_step, uint8_t* y);
+};
+
 // one definition a file kernels_*.cc
 const Kernels<float>& baseline_float();
 const Kernels<double>& baseline_double();
+const QuantizedKernels& baseline_quantized();
 const Kernels<float>& avx2_float();
 const Kernels<double>& avx2_double();
+const QuantizedKernels& avx2_quantized();
 const Kernels<float>& avx512_float();
 const Kernels<double>& avx512_double();
+const QuantizedKernels& avx512_quantized();
 
 // The best that the processor has, or less: CBAM_INSTRUCTIONS in the environment names a limit.
 template <typename T>
 const Kernels<T>& kernels();
+const QuantizedKernels& quantized_kernels();
 // its name: baseline, avx2 or avx512
 const char* instructions();
 

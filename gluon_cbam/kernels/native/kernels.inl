@@ -641,6 +641,8 @@ struct Rows {
   }
 };
 
+#include "quantized.inl"
+
 // --------------------------------------------------------------------------------------------------- by the block
 
 #define CBAM_BY_BLOCK(name, rows, block, ...)                                         \
@@ -688,11 +690,19 @@ const Kernels<T>& table() {
   return kernels;
 }
 
+const QuantizedKernels& quantized_table() {
+  static const QuantizedKernels kernels = {quantized_pool<int8_t>,     quantized_pool<uint8_t>,
+                                           quantized_describe<int8_t>, quantized_scale<int8_t>,
+                                           quantized_scale<uint8_t>};
+  return kernels;
+}
+
 }  // namespace CBAM_VARIANT
 
 #define CBAM_JOINED(variant, type) variant##_##type
 #define CBAM_NAMED(variant, type) CBAM_JOINED(variant, type)
 const Kernels<float>& CBAM_NAMED(CBAM_VARIANT, float)() { return CBAM_VARIANT::table<float>(); }
 const Kernels<double>& CBAM_NAMED(CBAM_VARIANT, double)() { return CBAM_VARIANT::table<double>(); }
+const QuantizedKernels& CBAM_NAMED(CBAM_VARIANT, quantized)() { return CBAM_VARIANT::quantized_table(); }
 
 }  // namespace cbam

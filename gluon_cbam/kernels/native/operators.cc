@@ -7,37 +7,15 @@
 //
 // x comes out again, in place, for the next of them to take: its gradients then come back through one chain, each
 // operator adding its own in place, where separate users of x would each write a map for MXNet to add up.
-#include "arrays.h"
+#include "registration.h"
 
 namespace cbam {
 namespace {
-
-using mxnet::OpContext;
-using mxnet::OpReqType;
-using mxnet::ShapeVector;
-using mxnet::TShape;
-using nnvm::NodeAttrs;
-using nnvm::NodeEntry;
-using nnvm::ObjectPtr;
-using Arrays = std::vector<NDArray>;
-using Requests = std::vector<OpReqType>;
-using Pairs = std::vector<std::pair<int, int>>;
-
-// ------------------------------------------------------------------------------------------------------ helpers
-
-bool is_double(const NDArray& array) { return array.dtype() == mshadow::kFloat64; }
 
 bool has_gradient(const OpContext& context) { return context.is_train || context.need_grad; }
 
 bool adds(const Requests& requests) {
   return std::find(requests.begin(), requests.end(), mxnet::kAddTo) != requests.end();
-}
-
-// A small array's values in MXNet's own layout; `keep` holds what had to be copied.
-template <typename T>
-const T* values_of(const NDArray& array, Arrays* keep) {
-  keep->push_back(plain(array));
-  return keep->back().data().dptr<T>();
 }
 
 template <typename T>
@@ -60,34 +38,17 @@ void add_tiles(const std::vector<T>& partial, int64_t batch, int64_t tiles, int6
   }
 }
 
-const TShape* map_shape(const ShapeVector& shapes, size_t index) {
-  const TShape& shape = shapes[index];
-  if (!mxnet::shape_is_known(shape)) return nullptr;
-  CHECK_EQ(shape.ndim(), 4) << "attention takes an (N, C, H, W) map, got the shape " << shape;
-  return &shape;
-}
-
 bool same_types(std::vector<int>* in, std::vector<int>* out, size_t floats_in, size_t floats_out) {
   int type = -1;
   for (size_t i = 0; i < floats_in; ++i) type = (*in)[i] >= 0 ? (*in)[i] : type;
   for (size_t i = 0; i < floats_out; ++i) type = (*out)[i] >= 0 ? (*out)[i] : type;
   if (type < 0) return false;
   CHECK(type == mshadow::kFloat32 || type == mshadow::kFloat64)
-      << "the compiled attention takes float32 and float64: CBAM_KERNELS=0 in the environment leaves it out";
+      << "the compiled attention takes float32 and float64: CBAM_KERNELS=plain in the environment leaves it out";
   for (size_t i = 0; i < in->size(); ++i) (*in)[i] = i < floats_in ? type : mshadow::kInt32;
   for (size_t i = 0; i < out->size(); ++i) (*out)[i] = i < floats_out ? type : mshadow::kInt32;
   return true;
 }
-
-bool dense_storage(const NodeAttrs&, int, mxnet::DispatchMode* mode, std::vector<int>* in, std::vector<int>* out) {
-  std::fill(in->begin(), in->end(), mxnet::kDefaultStorage);
-  std::fill(out->begin(), out->end(), mxnet::kDefaultStorage);
-  *mode = mxnet::DispatchMode::kFComputeEx;
-  return true;
-}
-
-TShape matrix(int64_t rows, int64_t columns) { return TShape({rows, columns}); }
-TShape maps_shape(const TShape& like, int64_t channels) { return TShape({like[0], channels, like[2], like[3]}); }
 
 // -------------------------------------------------------------------------------------------------------- pool
 
@@ -299,30 +260,7 @@ struct Scale {
 
 // -------------------------------------------------------------------------------------------------- registering
 
-using Pass = void (*)(const OpContext&, const Arrays&, const Requests&, const Arrays&);
 using BackwardInputs = std::vector<NodeEntry> (*)(const ObjectPtr&, const std::vector<NodeEntry>&);
-using InferShape = bool (*)(const NodeAttrs&, ShapeVector*, ShapeVector*);
-using InferType = bool (*)(const NodeAttrs&, std::vector<int>*, std::vector<int>*);
-
-nnvm::Op& register_operator(const std::string& name, std::vector<std::string> inputs, size_t outputs, InferShape shape,
-                            InferType type, Pass single, Pass twice, Pairs in_place) {
-  nnvm::Op& op = dmlc::Registry<nnvm::Op>::Get()->__REGISTER_OR_GET__(name);
-  for (const std::string& input : inputs) op.add_argument(input, "NDArray-or-Symbol", "");
-  op.set_num_inputs(inputs.size());
-  op.set_num_outputs(outputs);
-  set_attribute<mxnet::FInferShape>(op, "FInferShape", callable(shape));
-  set_attribute<nnvm::FInferType>(op, "FInferType", callable(type));
-  set_attribute<mxnet::FInferStorageType>(op, "FInferStorageType", callable(dense_storage));
-  set_attribute<bool>(op, "TIsMKLDNN", true);  // without it MXNet hands over copies in its own layout
-  set_attribute<nnvm::FListInputNames>(op, "FListInputNames", [inputs](const NodeAttrs&) { return inputs; });
-  set_attribute<nnvm::FInplaceOption>(op, "FInplaceOption", [in_place](const NodeAttrs&) { return in_place; });
-  set_attribute<mxnet::FComputeEx>(op, "FComputeEx<cpu>",
-                                 [single, twice](const NodeAttrs&, const OpContext& context, const Arrays& in,
-                                                 const Requests& requests, const Arrays& out) {
-                                   (is_double(in[0]) ? twice : single)(context, in, requests, out);
-                                 });
-  return op;
-}
 
 void set_gradient(nnvm::Op& op, const std::string& backward, size_t outputs, BackwardInputs inputs) {
   set_attribute<nnvm::FGradient>(op, "FGradient", [backward, outputs, inputs](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
@@ -420,6 +358,7 @@ void cbam_register() {
   cbam::register_scales<true, false>();
   cbam::register_scales<false, true>();
   cbam::register_scales<true, true>();
+  cbam::register_quantized();
 }
 
 // The name of the instruction set in use.

@@ -1,0 +1,176 @@
+// MXNet operators for attention in networks of eight-bit integers: they take what MXNet's quantized convolutions give, the
+// integers with the least and the greatest value that they stand for, and give the next convolution the same.
+//
+//   _cbam_quantized_pool(x, min, max)                  -> mean (N, C), maximum (N, C)
+//   _cbam_quantized_describe_*(x, min, max, gate)      -> maximum and mean over channels (N, 2, H, W)
+//   _cbam_quantized_scale(x, min, max, channel, spatial, shortcut, min, max, limit) -> unsigned integers, min, max
+//
+// The last is relu(x * channel * spatial + shortcut), in integers from 0 to `limit`.
+#include "registration.h"
+
+namespace cbam {
+namespace {
+
+// The step between the values that integers stand for.
+float step_of(const NDArray& integers, const NDArray& low, const NDArray& high) {
+  const float least = low.data().dptr<float>()[0], greatest = high.data().dptr<float>()[0];
+  if (integers.dtype() == mshadow::kUint8) return greatest / 255;
+  return std::max(std::abs(least), std::abs(greatest)) / 127;
+}
+
+// A map of integers as rows of channels, a copy where it is not.
+template <typename Q>
+class QuantizedMap {
+ public:
+  explicit QuantizedMap(const NDArray& array) {
+    const mxnet::TShape& shape = array.shape();
+    map_ = {nullptr, shape[0], shape[1], shape[2] * shape[3], static_cast<int>(shape[1])};
+    const int block = block_of(array);
+    if (block == map_.block && block != 1) {
+      map_.data = static_cast<const Q*>(array.storage_handle().dptr);
+      return;
+    }
+    held_ = plain(array);
+    const Q* from = held_.data().dptr<Q>();
+    copy_.resize(shape.Size());
+    for (int64_t sample = 0; sample < map_.batch; ++sample) {
+      for (int64_t c = 0; c < map_.channels; ++c) {
+        for (int64_t p = 0; p < map_.positions; ++p) {
+          copy_[(sample * map_.positions + p) * map_.channels + c] = *from++;
+        }
+      }
+    }
+    map_.data = copy_.data();
+  }
+
+  const Map<const Q>& map() const { return map_; }
+
+ private:
+  Map<const Q> map_;
+  NDArray held_;
+  std::vector<Q> copy_;
+};
+
+const TShape* quantized_shape(const ShapeVector& shapes, size_t index) {
+  const TShape* x = map_shape(shapes, index);
+  if (x) CHECK_EQ((*x)[1] % 16, 0) << "quantized attention takes multiples of 16 channels, got the shape " << *x;
+  return x;
+}
+
+void set_scalars(ShapeVector* shapes, std::initializer_list<size_t> places) {
+  for (size_t place : places) (*shapes)[place] = TShape({1});
+}
+
+// -------------------------------------------------------------------------------------------------------- pool
+
+bool pool_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+  const TShape* x = quantized_shape(*in, 0);
+  if (!x) return false;
+  set_scalars(in, {1, 2});
+  *out = {matrix((*x)[0], (*x)[1]), matrix((*x)[0], (*x)[1])};
+  return true;
+}
+
+bool quantized_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
+  if ((*in)[0] < 0) return false;
+  for (size_t i = 1; i < in->size(); ++i) (*in)[i] = mshadow::kFloat32;
+  std::fill(out->begin(), out->end(), mshadow::kFloat32);
+  return true;
+}
+
+void pool(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+  Target<float> mean(out, requests, 0), maximum(out, requests, 1);
+  const float step = step_of(in[0], in[1], in[2]);
+  if (in[0].dtype() == mshadow::kUint8) {
+    quantized_kernels().pool_unsigned(QuantizedMap<uint8_t>(in[0]).map(), step, mean.data(), maximum.data());
+  } else {
+    quantized_kernels().pool_signed(QuantizedMap<int8_t>(in[0]).map(), step, mean.data(), maximum.data());
+  }
+  mean.finish();
+  maximum.finish();
+}
+
+// ---------------------------------------------------------------------------------------------------- describe
+
+bool describe_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+  const TShape* x = quantized_shape(*in, 0);
+  if (!x) return false;
+  set_scalars(in, {1, 2});
+  (*in)[3] = matrix((*x)[0], (*x)[1]);
+  *out = {maps_shape(*x, 2)};
+  return true;
+}
+
+template <bool kMaximumFirst>
+void describe(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+  Arrays keep;
+  const float* gate = values_of<float>(in[3], &keep);
+  const QuantizedMap<int8_t> x(in[0]);
+  const int64_t positions = x.map().positions;
+  Target<float> descriptors(out, requests, 0);
+  float* first = descriptors.data();
+  float* second = first + positions;
+  quantized_kernels().describe(x.map(), step_of(in[0], in[1], in[2]), gate, kMaximumFirst ? first : second,
+                               kMaximumFirst ? second : first, 2 * positions);
+  descriptors.finish();
+}
+
+// ------------------------------------------------------------------------------------------------------- scale
+
+bool scale_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+  const TShape* x = quantized_shape(*in, 0);
+  if (!x) return false;
+  set_scalars(in, {1, 2, 6, 7, 8});
+  (*in)[3] = matrix((*x)[0], (*x)[1]);
+  (*in)[4] = maps_shape(*x, 1);
+  (*in)[5] = *x;
+  *out = {*x, TShape({1}), TShape({1})};
+  return true;
+}
+
+bool scale_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
+  if ((*in)[0] < 0 || (*in)[5] < 0) return false;
+  for (size_t i = 1; i < in->size(); ++i) (*in)[i] = i == 5 ? (*in)[i] : int(mshadow::kFloat32);
+  *out = {mshadow::kUint8, mshadow::kFloat32, mshadow::kFloat32};
+  return true;
+}
+
+void scale(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+  Arrays keep;
+  keep.reserve(2);
+  const float* channel = values_of<float>(in[3], &keep);
+  const float* spatial = values_of<float>(in[4], &keep);
+  const QuantizedMap<int8_t> x(in[0]);
+  const float limit = in[8].data().dptr<float>()[0], step = step_of(in[0], in[1], in[2]);
+  const float shortcut_step = step_of(in[5], in[6], in[7]);
+  Target<float> low(out, requests, 1), high(out, requests, 2);
+  *low.data() = 0;
+  *high.data() = limit;
+  uint8_t* y = rows_of<uint8_t>(out[0], dnnl_u8);
+  if (in[5].dtype() == mshadow::kUint8) {
+    const QuantizedMap<uint8_t> shortcut(in[5]);
+    quantized_kernels().scale_unsigned(x.map(), step, channel, spatial, shortcut.map().data, shortcut_step,
+                                       limit / 255, y);
+  } else {
+    const QuantizedMap<int8_t> shortcut(in[5]);
+    quantized_kernels().scale_signed(x.map(), step, channel, spatial, shortcut.map().data, shortcut_step, limit / 255,
+                                     y);
+  }
+}
+
+}  // namespace
+
+void register_quantized() {
+  register_operator("_cbam_quantized_pool", {"data", "min_data", "max_data"}, 2, pool_shape, quantized_type, pool, pool,
+                    {});
+  register_operator("_cbam_quantized_describe_gated_max_mean", {"data", "min_data", "max_data", "gate"}, 1,
+                    describe_shape, quantized_type, describe<true>, describe<true>, {});
+  register_operator("_cbam_quantized_describe_gated_mean_max", {"data", "min_data", "max_data", "gate"}, 1,
+                    describe_shape, quantized_type, describe<false>, describe<false>, {});
+  register_operator("_cbam_quantized_scale",
+                    {"data", "min_data", "max_data", "channel", "spatial", "shortcut", "min_shortcut", "max_shortcut",
+                     "limit"},
+                    3, scale_shape, scale_type, scale, scale, {});
+}
+
+}  // namespace cbam
