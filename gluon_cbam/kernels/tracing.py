@@ -21,6 +21,20 @@ def is_building(x) -> bool:
     return getattr(_state, 'building', False) and isinstance(x, mx.sym.Symbol)
 
 
+def running_symbol(block: HybridBlock, name: str = 'data') -> mx.sym.Symbol:
+    """The graph that a block of one input runs on the CPU.
+
+    Args:
+        block: of one input and one output.
+        name: of the input.
+    """
+    outside, _state.building = getattr(_state, 'building', False), True
+    try:
+        return block(mx.sym.var(name))
+    finally:
+        _state.building = outside
+
+
 def install() -> None:
     """Let every HybridBlock build its graphs so. Calling it again changes nothing."""
     HybridBlock._build_cache = _build_both

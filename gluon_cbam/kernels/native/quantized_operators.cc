@@ -158,19 +158,39 @@ void scale(const OpContext&, const Arrays& in, const Requests& requests, const A
   }
 }
 
+// MXNet wants a gradient of every operator in a graph, as of its own quantized ones: zeros.
+void set_zero_gradient(nnvm::Op& op) {
+  set_attribute<nnvm::FGradient>(op, "FGradient", [](const ObjectPtr& node, const std::vector<NodeEntry>&) {
+    std::vector<NodeEntry> zeros;
+    for (const NodeEntry& input : node->inputs) {
+      ObjectPtr made = nnvm::Node::Create();
+      made->attrs.op = nnvm::Op::Get("zeros_like");
+      made->attrs.name = node->attrs.name + "_backward";
+      made->inputs.push_back(input);
+      zeros.emplace_back(made, 0, 0);
+    }
+    return zeros;
+  });
+}
+
 }  // namespace
 
 void register_quantized() {
-  register_operator("_cbam_quantized_pool", {"data", "min_data", "max_data"}, 2, pool_shape, quantized_type, pool, pool,
-                    {});
-  register_operator("_cbam_quantized_describe_gated_max_mean", {"data", "min_data", "max_data", "gate"}, 1,
-                    describe_shape, quantized_type, describe<true>, describe<true>, {});
-  register_operator("_cbam_quantized_describe_gated_mean_max", {"data", "min_data", "max_data", "gate"}, 1,
-                    describe_shape, quantized_type, describe<false>, describe<false>, {});
-  register_operator("_cbam_quantized_scale",
-                    {"data", "min_data", "max_data", "channel", "spatial", "shortcut", "min_shortcut", "max_shortcut",
-                     "limit"},
-                    3, scale_shape, scale_type, scale, scale, {});
+  const std::vector<std::string> x = {"data", "min_data", "max_data"};
+  std::vector<std::string> described = x, scaled = x;
+  described.push_back("gate");
+  for (const char* name : {"channel", "spatial", "shortcut", "min_shortcut", "max_shortcut", "limit"}) {
+    scaled.push_back(name);
+  }
+  nnvm::Op* const operators[] = {
+      &register_operator("_cbam_quantized_pool", x, 2, pool_shape, quantized_type, pool, pool, {}),
+      &register_operator("_cbam_quantized_describe_gated_max_mean", described, 1, describe_shape, quantized_type,
+                         describe<true>, describe<true>, {}),
+      &register_operator("_cbam_quantized_describe_gated_mean_max", described, 1, describe_shape, quantized_type,
+                         describe<false>, describe<false>, {}),
+      &register_operator("_cbam_quantized_scale", scaled, 3, scale_shape, scale_type, scale, scale, {}),
+  };
+  for (nnvm::Op* op : operators) set_zero_gradient(*op);
 }
 
 }  // namespace cbam
