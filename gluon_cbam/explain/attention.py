@@ -75,8 +75,10 @@ def attention_maps(net: mx.gluon.HybridBlock, images: Images, whole: bool = Fals
                 symbols.append(symbol)
     if not symbols:
         return []
+    with mx.autograd.pause(train_mode=False):
+        values = compute(symbols, graph.parameters, {DATA: images})
     found: Dict[str, Dict[str, np.ndarray]] = {}
-    for (path, name), value in zip(wanted, compute(symbols, graph.parameters, {DATA: images})):
+    for (path, name), value in zip(wanted, values):
         found.setdefault(path, {'channel': None, 'spatial': None})[name] = value.asnumpy()
     return [AttentionMaps(path, **maps) for path, maps in found.items()]
 

@@ -91,6 +91,8 @@ def grad_cam(
         )
     images = prepared(net, images)
     graph = trace(net)
+    if not isinstance(graph.output, mx.sym.Symbol) or len(graph.output.list_outputs()) != 1:
+        raise UsageError(f'{type(net).__name__} gives several arrays, where (N, classes) is needed')
     shapes = _map_shapes(graph, images.shape)
     layer = _default_layer(net, graph, shapes) if layer is None else _checked_layer(layer, graph, shapes)
     values, gradients, logits, classes = _differentiated(net, graph, layer, images, targets)
@@ -103,11 +105,12 @@ def grad_cam(
 
 def _differentiated(net, graph: Graph, layer: str, images, targets):
     """The layer's maps and the gradients of the targets' logits, both float64; the logits and the targets."""
-    (maps,) = compute([graph.outputs[layer]], graph.parameters, {DATA: images})
+    with mx.autograd.pause(train_mode=False):
+        (maps,) = compute([graph.outputs[layer]], graph.parameters, {DATA: images})
     head, variable = cut(graph.output, graph.outputs[layer])
     inputs = {name: value for name, value in ((DATA, images), (variable, maps)) if name in head.list_inputs()}
-    if variable not in inputs or len(head.list_outputs()) != 1:
-        raise UsageError(f'{type(net).__name__} does not give one array that depends on {layer}')
+    if variable not in inputs:
+        raise UsageError(f'the output of {type(net).__name__} does not depend on {layer}')
     maps.attach_grad()
     with mx.autograd.record(train_mode=False):
         (output,) = compute([head], graph.parameters, inputs)
@@ -117,7 +120,8 @@ def _differentiated(net, graph: Graph, layer: str, images, targets):
     classes = _checked_targets(targets, logits)
     chosen = np.zeros_like(logits)
     chosen[np.arange(len(classes)), classes] = 1
-    output.backward(mx.nd.array(chosen, output.context, output.dtype))
+    # backward() trains by default: BatchNorm would take the batch's statistics, and keep them
+    output.backward(mx.nd.array(chosen, output.context, output.dtype), train_mode=False)
     return maps.asnumpy().astype(np.float64), maps.grad.asnumpy().astype(np.float64), logits, classes
 
 

@@ -92,17 +92,17 @@ def prepared(net: mx.gluon.HybridBlock, images: Images) -> mx.nd.NDArray:
         for parameter in parameters:
             parameter.data(context)
     except DeferredInitializationError:
-        net(images[:1])
+        with mx.autograd.pause(train_mode=False):
+            net(images[:1])
     return images
 
 
 def compute(
     symbols: Sequence[mx.sym.Symbol], parameters: mx.gluon.ParameterDict, inputs: Dict[str, mx.nd.NDArray]
 ) -> List[mx.nd.NDArray]:
-    """The values of symbols, as in inference.
+    """The values of symbols. The caller says by autograd's ``pause`` or ``record`` and ``train_mode=False`` how.
 
-    Under ``autograd.record(train_mode=False)`` they are recorded for the inputs alone: parameters have no gradients
-    there, and running statistics stay as they are.
+    They are recorded for the inputs alone: parameters are constants.
 
     Args:
         symbols: of a graph.
