@@ -6,5 +6,6 @@ its outputs, gradients and running statistics stay as they are.
 
 from .attention import AttentionMaps, attention_maps
 from .gradcam import METHODS, GradCAM, grad_cam
+from .grid import Grid, spread
 
-__all__ = ['METHODS', 'AttentionMaps', 'GradCAM', 'attention_maps', 'grad_cam']
+__all__ = ['METHODS', 'AttentionMaps', 'GradCAM', 'Grid', 'attention_maps', 'grad_cam', 'spread']

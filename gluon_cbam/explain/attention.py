@@ -9,6 +9,7 @@ import numpy as np
 
 from ..attention import BAM, CBAM, ModifiedCBAM, SqueezeExcitation
 from .graph import DATA, Graph, Images, compute, prepared, trace
+from .grid import Grid
 
 _CBAM_GATES = {
     'channel_spatial': ('channel', 'spatial'),
@@ -37,12 +38,14 @@ class AttentionMaps(NamedTuple):
         channel: (N, C); None if the module has no channel gate.
         spatial: (N, H, W) in pixels of the module's map; None if the module has no spatial gate.
         whole: (N, C, H, W), only if asked for, and None where it is no more than ``channel`` times ``spatial``.
+        grid: where the cells of the map lie on the images, for :func:`spread`; None where that is not known.
     """
 
     path: str
     channel: Optional[np.ndarray]
     spatial: Optional[np.ndarray]
     whole: Optional[np.ndarray] = None
+    grid: Optional[Grid] = None
 
 
 def attention_maps(net: mx.gluon.HybridBlock, images: Images, whole: bool = False) -> List[AttentionMaps]:
@@ -80,7 +83,9 @@ def attention_maps(net: mx.gluon.HybridBlock, images: Images, whole: bool = Fals
     found: Dict[str, Dict[str, np.ndarray]] = {}
     for (path, name), value in zip(wanted, values):
         found.setdefault(path, {'channel': None, 'spatial': None})[name] = value.asnumpy()
-    return [AttentionMaps(path, **maps) for path, maps in found.items()]
+    shapes = {path: shape for path, shape in graph.maps(images.shape).items() if path in found}
+    grids = graph.grids(shapes, images.shape[2:])
+    return [AttentionMaps(path, **maps, grid=grids[path]) for path, maps in found.items()]
 
 
 def _attentions(graph: Graph):

@@ -11,6 +11,7 @@ from mxnet.gluon.nn.conv_layers import _Pooling
 
 from ..errors import UsageError, closest
 from .graph import DATA, Graph, Images, compute, cut, prepared, trace
+from .grid import Grid
 
 
 def _gradcam_weights(maps: np.ndarray, gradients: np.ndarray) -> np.ndarray:
@@ -46,12 +47,14 @@ class GradCAM(NamedTuple):
         classes: (N,), the class of each image.
         layer: path of the block whose output was weighted.
         logits: (N, classes), the network's output.
+        grid: where the cells of the maps lie on the images, for :func:`spread`; None where that is not known.
     """
 
     maps: np.ndarray
     classes: np.ndarray
     layer: str
     logits: np.ndarray
+    grid: Optional[Grid] = None
 
 
 def grad_cam(
@@ -93,14 +96,15 @@ def grad_cam(
     graph = trace(net)
     if not isinstance(graph.output, mx.sym.Symbol) or len(graph.output.list_outputs()) != 1:
         raise UsageError(f'{type(net).__name__} gives several arrays, where (N, classes) is needed')
-    shapes = _map_shapes(graph, images.shape)
+    shapes = graph.maps(images.shape)
     layer = _default_layer(net, graph, shapes) if layer is None else _checked_layer(layer, graph, shapes)
     values, gradients, logits, classes = _differentiated(net, graph, layer, images, targets)
     weights = METHODS[method](values, gradients)
     heat = np.maximum(np.einsum('nc,nchw->nhw', weights, values), 0)
     peak = heat.max(axis=(1, 2), keepdims=True)
     heat = np.divide(heat, peak, out=np.zeros_like(heat), where=peak > 0)
-    return GradCAM(heat.astype(np.float32), classes, layer, logits)
+    grid = graph.grids({layer: shapes[layer]}, images.shape[2:])[layer]
+    return GradCAM(heat.astype(np.float32), classes, layer, logits, grid)
 
 
 def _differentiated(net, graph: Graph, layer: str, images, targets):
@@ -123,13 +127,6 @@ def _differentiated(net, graph: Graph, layer: str, images, targets):
     # backward() trains by default: BatchNorm would take the batch's statistics, and keep them
     output.backward(mx.nd.array(chosen, output.context, output.dtype), train_mode=False)
     return maps.asnumpy().astype(np.float64), maps.grad.asnumpy().astype(np.float64), logits, classes
-
-
-def _map_shapes(graph: Graph, input_shape):
-    """The shapes of the blocks' outputs that are maps (N, C, H, W), by path."""
-    names = list(graph.outputs)
-    _, shapes, _ = mx.sym.Group([graph.outputs[name] for name in names]).infer_shape(**{DATA: input_shape})
-    return {name: shape for name, shape in zip(names, shapes) if len(shape) == 4}
 
 
 def _default_layer(net, graph: Graph, shapes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Dict, List, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import mxnet as mx
 import numpy as np
@@ -12,6 +12,7 @@ from mxnet.gluon.parameter import DeferredInitializationError
 
 from ..attachment import block_paths
 from ..errors import UsageError
+from .grid import Grid, grids
 
 DATA, _CUT = 'data', 'explained_map'
 Images = Union[np.ndarray, mx.nd.NDArray]
@@ -33,6 +34,17 @@ class Graph:
     blocks: Dict[str, mx.gluon.Block]
     outputs: Dict[str, mx.sym.Symbol]
     parameters: mx.gluon.ParameterDict
+
+    def maps(self, input_shape: Tuple[int, ...]) -> Dict[str, Tuple[int, ...]]:
+        """The shapes of the blocks' outputs that are maps (N, C, H, W), by path."""
+        names = list(self.outputs)
+        _, shapes, _ = mx.sym.Group([self.outputs[name] for name in names]).infer_shape(**{DATA: input_shape})
+        return {name: shape for name, shape in zip(names, shapes) if len(shape) == 4}
+
+    def grids(self, shapes: Dict[str, Tuple[int, ...]], size: Sequence[int]) -> Dict[str, Optional[Grid]]:
+        """Where maps lie on images of a height and a width, by path; ``shapes`` is of :meth:`maps` or a part of it."""
+        symbols = [self.outputs[path] for path in shapes]
+        return dict(zip(shapes, grids(symbols, DATA, size, list(shapes.values())) if symbols else ()))
 
 
 def trace(net: mx.gluon.HybridBlock) -> Graph:

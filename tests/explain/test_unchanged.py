@@ -22,11 +22,10 @@ def made():
 
 
 def explained(net):
-    attention = explain.attention_maps(net, IMAGES)
-    return [
-        *(array for maps in attention for array in (maps.channel, maps.spatial)),
-        *(explain.grad_cam(net, IMAGES, 1, layer, method).maps for layer in (None, 'layer2') for method in explain.METHODS),
-    ]  # fmt: skip
+    arrays = [array for maps in explain.attention_maps(net, IMAGES) for array in (maps.channel, maps.spatial)]
+    for method in explain.METHODS:
+        arrays += [explain.grad_cam(net, IMAGES, 1, layer, method).maps for layer in (None, 'layer2')]
+    return arrays
 
 
 def state(net, folder):
