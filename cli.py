@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 import gluon_cbam
-from gluon_cbam.commands import convert, data, doctor, inference, launch, models, runs, train, zoo
+from gluon_cbam.commands import convert, data, doctor, explain, inference, launch, models, runs, train, zoo
 from gluon_cbam.console import Group
 
 
@@ -24,6 +24,7 @@ for command in (
     runs.runs,
     inference.validate,
     inference.predict,
+    explain.explain,
     convert.convert,
     models.models,
     data.data,

@@ -33,6 +33,8 @@ def _gradcam_plus_plus_weights(maps: np.ndarray, gradients: np.ndarray) -> np.nd
 
 METHODS = {'gradcam': _gradcam_weights, 'gradcam++': _gradcam_plus_plus_weights}
 """Method -> function of maps and gradients (N, C, H, W) that gives the weights of the channels (N, C)."""
+TITLES = {'gradcam': 'Grad-CAM', 'gradcam++': 'Grad-CAM++'}
+"""What people call a method."""
 
 
 _PASSED = (_Pooling, nn.Dropout)  # blocks whose output is not the last map, even where it has four dimensions
