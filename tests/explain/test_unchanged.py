@@ -69,20 +69,24 @@ def test_a_hybridized_network_is_the_same_afterwards_and_has_the_same_maps(net, 
 
 
 def test_statistics_stay_while_a_caller_trains(net):
-    """Inside a caller's own recording too, and its gradients are those without explaining."""
+    """Inside a caller's own recording too, where the maps are still those of inference, and its gradients are those
+    without explaining."""
     net.hybridize(False)
     parameters = net.collect_params()
     parameters.setattr('grad_req', 'write')
+    running = [parameter for name, parameter in parameters.items() if 'running' in name]
 
     def step(explains):
         with mx.autograd.record():
             loss = net(mx.nd.array(IMAGES)).sum()
-            if explains:
-                statistics = [parameters[name].data().asnumpy() for name in parameters if 'running' in name]
-                explained(net)
-                mx.nd.waitall()
-                after = [parameters[name].data().asnumpy() for name in parameters if 'running' in name]
-                assert all((one == other).all() for one, other in zip(statistics, after)) and len(after) > 40
+            before = [parameter.data().asnumpy() for parameter in running]
+            maps = explained(net) if explains else []
+            mx.nd.waitall()
+            after = [parameter.data().asnumpy() for parameter in running]
+        assert len(running) > 40 and all((one == other).all() for one, other in zip(before, after))
+        if explains:
+            for inside, outside in zip(maps, explained(net)):
+                np.testing.assert_array_equal(inside, outside)
         loss.backward()
         return [parameter.grad().asnumpy() for parameter in parameters.values() if parameter.grad_req != 'null']
 
