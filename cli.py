@@ -15,7 +15,7 @@ from gluon_cbam.console import Group
 @click.group(cls=Group, context_settings={'help_option_names': ['-h', '--help']})
 @click.version_option(gluon_cbam.__version__, prog_name='cbam')
 def cli():
-    """CBAM networks on MXNet 1.9.1 / Gluon: train, validate, predict."""
+    """CBAM networks on MXNet 1.9.1 / Gluon: train, validate, predict, explain."""
 
 
 for command in (

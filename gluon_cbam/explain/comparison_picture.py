@@ -12,7 +12,7 @@ from .canvas import FAINT, Canvas
 from .gradcam import TITLES
 from .overlay import COLOURS, enlarged, lay_over
 
-_TILE, _GAP, _MARGIN, _HEAD, _SIDE, _NOTE, _FOOT = 192, 10, 16, 44, 170, 20, 56
+_TILE, _GAP, _MARGIN, _HEAD, _SIDE, _NOTE, _FOOT = 192, 10, 16, 44, 210, 20, 56
 _ACROSS = 6  # images are columns up to this many, as in the paper, and rows beyond
 
 

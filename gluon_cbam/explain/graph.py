@@ -38,6 +38,8 @@ class Graph:
     def maps(self, input_shape: Tuple[int, ...]) -> Dict[str, Tuple[int, ...]]:
         """The shapes of the blocks' outputs that are maps (N, C, H, W), by path."""
         names = list(self.outputs)
+        if not names:
+            return {}
         _, shapes, _ = mx.sym.Group([self.outputs[name] for name in names]).infer_shape(**{DATA: input_shape})
         return {name: shape for name, shape in zip(names, shapes) if len(shape) == 4}
 

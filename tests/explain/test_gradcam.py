@@ -182,3 +182,12 @@ def test_networks_without_classes():
         net.initialize()
         with pytest.raises(UsageError, match=words):
             explain.grad_cam(net, np.zeros((1, 3, 32, 32)))
+
+
+def test_a_graph_without_blocks():
+    """An exported network: it has neither paths nor modules."""
+    symbol = mx.sym.Pooling(mx.sym.Variable('data'), global_pool=True, pool_type='avg').flatten()
+    net = mx.gluon.SymbolBlock(symbol, mx.sym.Variable('data'))
+    assert explain.attention_maps(net, np.zeros((1, 3, 8, 8))) == []
+    with pytest.raises(UsageError, match='SymbolBlock has no block with a map'):
+        explain.grad_cam(net, np.zeros((1, 3, 8, 8)))

@@ -64,6 +64,28 @@ def test_grids_of_the_networks():
         assert all(grid.start == 2 * ((grid.stride[0] - 1) / 2 if start is None else start,) for grid in grids)
 
 
+def test_a_map_of_a_resnet_lies_on_what_moved_it():
+    """Resizing, which divides the image evenly, shifts it by half a cell down and to the right."""
+    mx.random.seed(3)
+    net = gluon_cbam.get_model('cifar_resnet18', classes=2)
+    net.initialize()
+    side, places = 64, [(row, column) for row in (16, 21, 26, 40) for column in (18, 27, 36)]
+    images = np.zeros((len(places) + 1, 3, side, side), np.float32)
+    for image, (row, column) in zip(images, places):
+        image[:, row : row + 5, column : column + 5] = 2
+    grid = explain.grad_cam(net, images[:1], 0, 'layer3').grid
+    maps = gluon_cbam.features(net, (2,))(mx.nd.array(images))[0].asnumpy()
+    moved = np.square(np.abs(maps[:-1] - maps[-1:]).sum(axis=1))
+
+    def errors(grid):
+        found = [explain.spread(heat, (side, side), grid) for heat in moved]
+        peaks = [np.argwhere(heat >= 0.8 * heat.max()).mean(axis=0) for heat in found]
+        return np.mean(np.subtract(peaks, np.add(places, 2)), axis=0)
+
+    assert np.abs(errors(grid)).max() < 0.7  # pixels; a cell is 4
+    assert errors(None).min() > 1
+
+
 def test_spreading_puts_a_cell_at_its_place():
     heat = np.zeros((4, 4), np.float32)
     heat[1, 2] = 1
