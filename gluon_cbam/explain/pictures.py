@@ -66,12 +66,12 @@ def write(
         report: whether to write ``report.html``.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     name, images, unreadable, rows = PictureNames(folder, inputs), [], [], []
     for item in explained:
         if isinstance(item, Unreadable):
             unreadable.append(item)
             continue
+        folder.mkdir(parents=True, exist_ok=True)  # not before there is something to write
         path = name(item.file)
         maps = draw(item, path, network, method, channels)
         top = [{'class': g.index, 'label': g.label, 'probability': g.probability} for g in item.top]
@@ -79,5 +79,6 @@ def write(
         if report:
             rows.append(report_file.row(item, path.name))
     if report:
+        folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / REPORT, report_file.page(network, method, rows, unreadable))
     return Written(images, unreadable, str(folder / REPORT) if report else None)

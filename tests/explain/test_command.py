@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import cv2
@@ -215,6 +216,15 @@ def test_embeddings_show_gates_and_evidence_for_an_output_asked_for(scans):
         class_index('8', network)
 
 
+def test_a_class_by_name_or_number():
+    network = load_network('cbamnet_tiny', [mx.cpu()], classes=4)
+    network = replace(network, class_names=['crane', '0', 'crane', 'tench'])
+    assert [class_index(text, network) for text in ('tench', '0', '2')] == [3, 1, 2]  # names come before numbers
+    for text, words in (('crane', r'2 classes .*one of \[0, 2\]'), ('trench', 'did you mean tench'), ('4', 'no class')):
+        with pytest.raises(UsageError, match=words):
+            class_index(text, network)
+
+
 def test_networks_compared(scans, tmp_path, cbam_here):
     networks = 'cbamnet_tiny,cifar_cbam_resnet18'
     files = [scans / f'{number}.png' for number in range(7)]
@@ -252,7 +262,7 @@ def test_networks_compared(scans, tmp_path, cbam_here):
 def test_mistakes_cost_one_line_and_no_file(arguments, words, scans, tmp_path, cbam_here):
     process = cbam_here('explain', scans / '1.png', '--output', tmp_path / 'out', *arguments)
     assert words in assert_one_line(process, 2)
-    assert not list(tmp_path.rglob('*.png'))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_picture_appears_whole_or_not_at_all(scans, tmp_path, cbam_here, monkeypatch):
