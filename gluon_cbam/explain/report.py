@@ -106,10 +106,10 @@ figure {{ margin: 0; width: 8rem }} img {{ display: block; width: 8rem; height: 
 figcaption {{ font-size: .75rem; color: #555 }} ol {{ margin: 0; padding-left: 1.2rem }}
 @media (max-width: 46rem) {{
   thead {{ display: block }} thead tr {{ display: flex; flex-wrap: wrap }} thead th:not([data-sort]) {{ display: none }}
-  tbody, tbody tr, td {{ display: block }} td {{ border: 0; padding: .15rem 0 }}
+  table, tbody, tbody tr, td {{ display: block }} td {{ border: 0; padding: .15rem 0 }}
   tbody tr {{ border-bottom: 1px solid #bbb; padding: .6rem 0 }}
   td[data-name]::before {{ content: attr(data-name) ": "; color: #777 }}
-  .pics {{ width: auto }} figure {{ flex: 1; max-width: 8rem }}
+  .pics {{ width: auto }} figure {{ flex: 1; min-width: 0; max-width: 8rem }}
   img {{ width: 100%; height: auto; aspect-ratio: 1 }}
 }}
 </style>
