@@ -8,14 +8,14 @@ from __future__ import annotations
 import click
 
 import gluon_cbam
-from gluon_cbam.commands import convert, data, doctor, inference, launch, models, runs, train, zoo
+from gluon_cbam.commands import convert, data, doctor, explain, inference, launch, models, runs, train, zoo
 from gluon_cbam.console import Group
 
 
 @click.group(cls=Group, context_settings={'help_option_names': ['-h', '--help']})
 @click.version_option(gluon_cbam.__version__, prog_name='cbam')
 def cli():
-    """CBAM networks on MXNet 1.9.1 / Gluon: train, validate, predict."""
+    """CBAM networks on MXNet 1.9.1 / Gluon: train, validate, predict, explain."""
 
 
 for command in (
@@ -24,6 +24,7 @@ for command in (
     runs.runs,
     inference.validate,
     inference.predict,
+    explain.explain,
     convert.convert,
     models.models,
     data.data,

@@ -27,7 +27,7 @@ _LAZY = {
     'get_model': 'models',
     'list_models': 'models',
 }
-_MODULES = ('attention', 'convert', 'data', 'errors', 'models', 'training')
+_MODULES = ('attention', 'convert', 'data', 'errors', 'explain', 'models', 'training')
 
 __all__ = [*_LAZY, *_MODULES]  # noqa: PLE0604 (they are strings)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Callable, Dict, List, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Tuple, Union
 
 import mxnet as mx
-from mxnet.gluon import HybridBlock
+from mxnet.gluon import Block, HybridBlock
 
 from .attention import CBAM
 
@@ -45,9 +45,9 @@ def attach(
         >>> net.collect_params('.*cbam').initialize()
     """
     attention = attention or CBAM
-    blocks = {path: block for path, block in _paths(net) if fnmatchcase(path, pattern)}
+    blocks = {path: block for path, block in block_paths(net) if fnmatchcase(path, pattern)}
     if not blocks:
-        known = ', '.join(path for path, _ in list(_paths(net))[:12])
+        known = ', '.join(path for path, _ in list(block_paths(net))[:12])
         raise ValueError(f'no block matches {pattern!r}: the network has {known}, ...')
     for path, block in blocks.items():
         if CHILD in block._children:
@@ -61,10 +61,11 @@ def attach(
     return list(blocks)
 
 
-def _paths(block, prefix=''):
+def block_paths(block: Block, prefix: str = '') -> Iterator[Tuple[str, Block]]:
+    """Yields every block below a block and its path as ``save_parameters`` has it, parents first."""
     for name, child in block._children.items():
         yield prefix + name, child
-        yield from _paths(child, f'{prefix}{name}.')
+        yield from block_paths(child, f'{prefix}{name}.')
 
 
 def _follow(block: HybridBlock, then: Callable) -> None:

@@ -92,10 +92,13 @@ class Preprocessing:
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB to (3, image_size, image_size) float32."""
-        pixels = self.crop(pixels).astype(np.float32)
+        return self.normalise(self.crop(pixels))
+
+    def normalise(self, pixels: np.ndarray) -> np.ndarray:
+        """What comes after :meth:`crop`: (H, W, 3) uint8 RGB to (3, H, W) float32."""
         scale = np.float32(1) / (255 * np.float32(self.std))
         shift = -np.float32(self.mean) / np.float32(self.std)
-        return np.ascontiguousarray((pixels * scale + shift).transpose(2, 0, 1))
+        return np.ascontiguousarray((pixels.astype(np.float32) * scale + shift).transpose(2, 0, 1))
 
     def crop(self, pixels: np.ndarray) -> np.ndarray:
         """Resize and crop alone: (H, W, 3) uint8 RGB to (image_size, image_size, 3) uint8."""

@@ -1,0 +1,95 @@
+"""What a network looks at: ``cbam explain``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..console import common_options, progress_bar, settings_options, weights_options
+from ..errors import UsageError
+from .inference import _NETWORK, _load
+
+_SHOWN = [
+    click.option('--output', metavar='DIR', default='explained', show_default=True, help='folder of the pictures'),
+    click.option('--stages', metavar='PATH,...', help="attentions to show, or 'all'  [the last one of each stage]"),
+    click.option('--class', 'target', metavar='CLASS', help='Grad-CAM for this class too: its number or name'),
+    click.option('--channels', type=click.IntRange(1), default=8, show_default=True, help='strongest channels a gate'),
+    click.option('--method', default='gradcam', show_default=True, metavar='NAME', help='gradcam or gradcam++'),
+    click.option('--layer', metavar='PATH', help='block whose map Grad-CAM weights  [the last before the pooling]'),
+    click.option('--report', is_flag=True, help='write report.html too, one file with all images'),
+    click.option('--compare', metavar='NETWORK[=FILE|=TAG],...', help='one picture, Grad-CAM of these networks'),
+]
+
+
+def _shown_options(function):
+    for option in reversed(_SHOWN):
+        function = option(function)
+    return function
+
+
+@click.command()
+@click.argument('images', nargs=-1, required=True, metavar='IMAGE...')
+@settings_options('network')
+@weights_options
+@_shown_options
+@settings_options(*_NETWORK[1:])
+@common_options
+@click.pass_context
+def explain(ctx, images, compare, workers, **options):
+    """Show where a network looks on images: attention maps and Grad-CAM, a picture an image.
+
+    Images that cannot be read are named, with exit code 4 at the end.
+    """
+    from ..compat.threads import usable_cpus
+    from ..data.parallel import image_threads
+
+    if bool(options['network']) == bool(compare):
+        raise UsageError('give either --network or --compare')
+    with image_threads(workers or usable_cpus()) as pool:
+        made = _compare(images, pool, compare, **options) if compare else _explain(images, pool, **options)
+    for bad in made.unreadable:
+        click.echo(f'cbam: {bad.error}', err=True)
+    if made.unreadable:
+        click.echo(f'cbam: {len(made.unreadable)} of {len(images)} images could not be read', err=True)
+        ctx.call_on_close(lambda: sys.exit(4))
+    return made.as_dict(), made.as_text()
+
+
+def _explain(images, pool, output, stages, target, channels, method, layer, report, batch_size, **options):
+    """A picture for each image."""
+    from ..explain import explaining
+    from ..explain.pictures import write
+
+    if options['params'] is None and options['pretrained'] is None:
+        raise UsageError('explain needs weights: give --params FILE or --pretrained')
+    loaded, ctx = _load(**options)
+    index = None if target is None else explaining.class_index(target, loaded)
+    wanted = explaining.Wanted(_listed(stages), index, method, layer)
+    found = explaining.explain(loaded, explaining.open_files(images), wanted, ctx[0], batch_size, pool)
+    return write(progress_bar(found, len(images)), output, images, loaded.name, method, channels, report)
+
+
+def _compare(images, pool, compare, output, target, method, layer, batch_size, **options):
+    """One picture of several networks."""
+    from ..explain import explaining
+    from ..explain.comparison import compare as run
+
+    for name in ('params', 'pretrained', 'stages', 'report', 'option'):
+        if options.pop(name):
+            raise UsageError(f'--compare takes no --{name}')
+    del options['network'], options['channels']
+
+    def load(entry):
+        weights = {'params': entry.weights} if entry.is_file else {'pretrained': entry.weights or ''}
+        loaded, ctx = _load(
+            **{'params': None, 'pretrained': None, **options, **weights}, network=entry.network, option={}
+        )
+        return loaded, ctx[0]
+
+    wanted = explaining.Wanted(stages=(), method=method, layer=layer)
+    return run(_listed(compare), load, images, target, wanted, output, batch_size, pool)
+
+
+def _listed(text):
+    return None if text is None else [part.strip() for part in text.split(',') if part.strip()]

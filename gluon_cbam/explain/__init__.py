@@ -1,0 +1,11 @@
+"""What a network looks at: the gates of its attention, and Grad-CAM.
+
+Everything works on the network's graph as symbols, which is another one than a hybridized network keeps: the network,
+its outputs, gradients and running statistics stay as they are.
+"""
+
+from .attention import AttentionMaps, attention_maps
+from .gradcam import METHODS, GradCAM, grad_cam
+from .grid import Grid, spread
+
+__all__ = ['METHODS', 'AttentionMaps', 'GradCAM', 'Grid', 'attention_maps', 'grad_cam', 'spread']
