@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Union
 
 import numpy as np
 
@@ -121,17 +121,31 @@ def _engine(path: Path, engine: str):
     return engine, engines[engine]
 
 
-def _onnxruntime(path: Path, threads: int) -> Run:
+def onnxruntime_session(model: Union[str, bytes], threads: int) -> Run:
+    """A function from a batch to all outputs of a model.
+
+    Args:
+        model: path of a file, or the bytes of one.
+        threads: of the session.
+
+    Raises:
+        DependencyError: ONNX Runtime is not installed.
+    """
     runtime = needed('onnxruntime')
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # from 1.18 on it warns once for every initializer that it folds
-    try:
-        session = runtime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-    except Exception as error:
-        raise _unusable(path, 'ONNX Runtime', error) from error
+    session = runtime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
     name = session.get_inputs()[0].name
     return lambda batch: session.run(None, {name: batch})
+
+
+def _onnxruntime(path: Path, threads: int) -> Run:
+    needed('onnxruntime')
+    try:
+        return onnxruntime_session(str(path), threads)
+    except Exception as error:
+        raise _unusable(path, 'ONNX Runtime', error) from error
 
 
 def _openvino(path: Path, threads: int) -> Run:
