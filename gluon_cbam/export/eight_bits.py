@@ -69,7 +69,7 @@ class _Writer:
         rows = (
             (('Conv', 'Gemm'), self._is_worth_it, self._linear),
             (('Add',), self._is_wide, self._elementwise),
-            (('MaxPool',), self._is_whole, self._ordered),
+            (('MaxPool', 'Flatten'), self._is_whole, self._ordered),
             (('Mul',), self._is_attended, self._elementwise),
             (('GlobalMaxPool',), self._is_attended, self._global_maximum),
             (('GlobalAveragePool',), self._is_attended, self._elementwise),

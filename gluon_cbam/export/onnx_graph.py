@@ -152,7 +152,7 @@ def to_model(graph: OnnxGraph, opset: int, texts: Mapping[str, str], name: str):
         nodes,
         name,
         [helper.make_tensor_value_info(graph.input, kind, ['N', *graph.input_shape])],
-        [helper.make_tensor_value_info(name, kinds.FLOAT, _free(graph.shapes[name])) for name in graph.outputs],
+        [helper.make_tensor_value_info(name, kinds.FLOAT, _free(graph.shapes.get(name))) for name in graph.outputs],
         [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     opsets = [helper.make_opsetid('', opset)]
@@ -162,5 +162,6 @@ def to_model(graph: OnnxGraph, opset: int, texts: Mapping[str, str], name: str):
     return model
 
 
-def _free(shape) -> list:
-    return ['N', *shape[1:]]
+def _free(shape: Optional[Tuple[int, ...]]) -> Optional[list]:
+    """A shape with a free batch; None where it is not known."""
+    return None if shape is None else ['N', *shape[1:]]
