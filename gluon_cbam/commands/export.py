@@ -26,6 +26,7 @@ def _stages(ctx, param, text):
 @click.option('--preprocessing', is_flag=True, help='inside: (N, H, W, 3) uint8 RGB goes in')
 @click.option('--features', callback=_stages, metavar='N,N,...', help='maps of these stages, from 0, instead of logits')
 @click.option('--opset', type=int, metavar='N', help='of ONNX; default 17')
+@click.option('--engine', default='onnxruntime', show_default=True, help='that onnx is tuned for; or openvino')
 @click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help='a .rec file to compare on')
 @click.option('--image', 'images', multiple=True, metavar='FILE', help='an image to compare on; may be given again')
 @click.option('--calibration', metavar='FILE', help='a .rec file for the ranges of eight bits')
@@ -56,7 +57,7 @@ def export(form, output, **arguments):
     return value, '\n'.join(_lines(value))
 
 
-def _request(form, network, params, pretrained, preprocessing, features, opset, data_val, images, **rest):
+def _request(form, network, params, pretrained, preprocessing, features, opset, engine, data_val, images, **rest):
     """What to export, and the images to compare on."""
     import mxnet as mx
 
@@ -83,7 +84,7 @@ def _request(form, network, params, pretrained, preprocessing, features, opset, 
     if records is not None and form == 'onnx-int8' and features is None:
         records.check_labels(loaded.classes)
     ranges = Calibration(samples(size, RecordFile(calibration), count=count), attention) if calibration else None
-    request = Request(loaded, preprocessing, opset or DEFAULT_OPSET, ranges, None if features else records)
+    request = Request(loaded, preprocessing, opset or DEFAULT_OPSET, engine, ranges, None if features else records)
     return request, samples(size, records, images)
 
 

@@ -136,7 +136,10 @@ class _Writer:
         self._whole[node.output] = _Whole(made.output, data.range)
 
     def _global_maximum(self, node: Node) -> None:
-        self._ordered(Node('ReduceMax', node.inputs, node.outputs, {'axes': [2, 3], 'keepdims': 1}))
+        """Pooling with a kernel of the map's size: ONNX Runtime's reduction of whole numbers is slow over axes that
+        are not the last ones, which they are not in its own order of axes."""
+        size = self._source.shapes[node.inputs[0]][2:]
+        self._ordered(Node('MaxPool', node.inputs, node.outputs, {'kernel_shape': list(size)}))
 
     def _mean(self, node: Node) -> None:
         """The mean over channels, as a convolution."""

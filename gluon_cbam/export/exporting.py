@@ -22,11 +22,12 @@ from .graph import Graph, trace
 from .onnx_graph import DEFAULT_OPSET, OnnxGraph, checked_opset, to_model
 from .packages import needed
 from .quantization import Calibration, quantize
-from .rewriting import simplify, tune
+from .rewriting import simplify
 from .runtime import ExportedNetwork, load_exported, onnxruntime_session
 from .samples import Samples
 from .scoring import evaluate, milliseconds
 from .translation import to_onnx_graph
+from .tuning import tune
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Request:
         loaded: the network.
         pixels: whether its preprocessing goes inside.
         opset: of ONNX.
+        engine: that ONNX in float32 is tuned for, a key of :data:`.tuning.ENGINES`; any engine runs it.
         calibration: for eight bits; None without.
         records: that the accuracy in eight bits is measured on; None for no accuracy.
     """
@@ -44,6 +46,7 @@ class Request:
     loaded: LoadedNetwork
     pixels: bool = False
     opset: int = DEFAULT_OPSET
+    engine: str = 'onnxruntime'
     calibration: Optional[Calibration] = None
     records: Optional[RecordFile] = None
 
@@ -118,7 +121,7 @@ def _write_symbol(request: Request, prefix: Path, samples: Samples):
 
 def _write_onnx(request: Request, path: Path, samples: Samples):
     graph = _simplified(request)
-    tune(graph)
+    tune(graph, request.engine)
     _save(graph, request, path)
     return _checked(request, path, samples), {'opset': request.opset}
 

@@ -1,6 +1,6 @@
 """Rewriting a graph of ONNX operators so that engines have less to do; the numbers stay, to rounding.
 
-Each pass is a function that changes a graph; :data:`SIMPLIFYING` and :data:`TUNING` are their order.
+Each pass is a function that changes a graph; :data:`PASSES` is their order.
 """
 
 from __future__ import annotations
@@ -125,20 +125,11 @@ def _merge(graph: OnnxGraph, total: Node, first: Node, second: Node) -> None:
     graph.nodes[place : place + 1] = [added, dense]
 
 
-_Pass = Callable[[OnnxGraph], None]
-SIMPLIFYING: List[_Pass] = [fold_batch_norms, fold_normalisation, add_before_dense]
-"""Fewer operators, in this order."""
-TUNING: List[_Pass] = []
-"""Operators that float engines run faster, in this order."""
+PASSES: List[Callable[[OnnxGraph], None]] = [fold_batch_norms, fold_normalisation, add_before_dense]
+"""In this order."""
 
 
 def simplify(graph: OnnxGraph) -> None:
-    """Fold what can be folded."""
-    for run in SIMPLIFYING:
-        run(graph)
-
-
-def tune(graph: OnnxGraph) -> None:
-    """Write a simplified graph in the operators that engines run fast in float32."""
-    for run in TUNING:
+    """Fold what can be folded, for any engine and any precision."""
+    for run in PASSES:
         run(graph)

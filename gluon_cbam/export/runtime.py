@@ -65,9 +65,18 @@ class ExportedNetwork:
         Raises:
             DataError: the file gives maps of features.
         """
+        self.require_classes()
+        return self.run(batch)[0]
+
+    def require_classes(self) -> int:
+        """How many classes it tells apart.
+
+        Raises:
+            DataError: it gives maps of features.
+        """
         if not self.classes:
             raise DataError(f'{self.path} gives maps of features, no logits: use run()')
-        return self.run(batch)[0]
+        return self.classes
 
 
 def load_exported(path: PathLike, engine: str = 'auto', threads: Optional[int] = None) -> ExportedNetwork:
