@@ -90,6 +90,8 @@ def _renamed(symbol: mx.sym.Symbol, names: Dict[str, str], prefix: str) -> mx.sy
     graph = json.loads(symbol.tojson())
     counts: Dict[str, int] = {}
     for node in graph['nodes']:
+        # every trace counts the versions of running statistics up: what it was traced for before does not matter
+        node['inputs'] = [[index, output, min(version, 1)] for index, output, version in node['inputs']]
         if node['op'] == 'null':
             node['attrs'] = {}  # shapes and initializers are Gluon's own
             node['name'] = names.get(node['name'], node['name'])

@@ -7,18 +7,8 @@ import pytest
 
 def test_export_and_validate(cbam_here, digits, tmp_path):
     path, data = tmp_path / 'digits.onnx', digits / 'val.rec'
-    done = cbam_here(
-        'export',
-        '--network',
-        'cbamnet_tiny',
-        '--pretrained',
-        '--preprocessing',
-        '-o',
-        path,
-        '--data-val',
-        data,
-        '--json',
-    )
+    network = ('--network', 'cbamnet_tiny', '--pretrained')
+    done = cbam_here('export', *network, '--preprocessing', '-o', path, '--data-val', data, '--json')
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said['files'] == [str(path)] and said['compared_on'] == '8 images of val.rec'

@@ -54,16 +54,13 @@ def test_whole_numbers_are_where_they_should_be(quantised):
         if node.op_type == 'Conv' and constants.get(node.input[1]) is None:  # eight bits
             assert [made[name].op_type for name in node.input] == ['DequantizeLinear'] * len(node.input)
             assert taken[node.output[0]] == 1, 'a pair that somebody else takes too is not fused'
-    assert [made[node.input[0]].op_type for node in model.graph.node if node.op_type == 'MaxPool'] == [
-        'QuantizeLinear'
-    ] * 2
+    pools = [made[node.input[0]].op_type for node in model.graph.node if node.op_type == 'MaxPool']
+    assert pools == ['QuantizeLinear'] * 4
 
 
 NETWORKS = {
     'cbam_resnet18': lambda: ResNet('basic', (1, 1, 1, 1), 7, attention='cbam', widen=0.25),
-    'parallel': lambda: ResNet(
-        'basic', (1, 1, 1, 1), 7, attention='cbam', order='parallel', gate='identity', widen=0.25
-    ),
+    'parallel': lambda: ResNet('basic', (1, 1, 1, 1), 7, attention='cbam', order='parallel', widen=0.25),
     'bam_resnet18': lambda: ResNet('basic', (1, 1, 1, 1), 7, attention='bam', widen=0.25),
     'se_mobilenet0.7': lambda: MobileNet(0.25, 7, 'se'),
     'modified_cbamnet18': lambda: ModifiedCBAMNet((1, 1, 1, 1), (16, 16, 16, 32, 32), False, 9, 1, 'B', ibn=True),
@@ -101,7 +98,7 @@ def test_ranges_hold_zero_and_leave_outliers_out():
     values = np.random.RandomState(0).randn(4, 5000).astype(np.float32)
     values[0, 0] = 12.0
     found = observe(Graph(), ['data'], [values], lambda graph: lambda batch: [])['data']
-    assert 255 * found.scale < 0.8 * (12.0 - values.min())
+    assert 255 * found.scale < 0.85 * (12.0 - values.min())
 
 
 def test_what_cannot_be_meant(digits_network):
