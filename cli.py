@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 import gluon_cbam
-from gluon_cbam.commands import convert, data, doctor, explain, inference, launch, models, runs, train, zoo
+from gluon_cbam.commands import convert, data, doctor, explain, export, inference, launch, models, runs, train, zoo
 from gluon_cbam.console import Group
 
 
@@ -26,6 +26,7 @@ for command in (
     inference.predict,
     explain.explain,
     convert.convert,
+    export.export,
     models.models,
     data.data,
     zoo.zoo_group,

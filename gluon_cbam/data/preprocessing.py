@@ -96,9 +96,17 @@ class Preprocessing:
 
     def normalise(self, pixels: np.ndarray) -> np.ndarray:
         """What comes after :meth:`crop`: (H, W, 3) uint8 RGB to (3, H, W) float32."""
-        scale = np.float32(1) / (255 * np.float32(self.std))
-        shift = -np.float32(self.mean) / np.float32(self.std)
-        return np.ascontiguousarray((pixels.astype(np.float32) * scale + shift).transpose(2, 0, 1))
+        return np.ascontiguousarray((pixels.astype(np.float32) * self.scale + self.shift).transpose(2, 0, 1))
+
+    @property
+    def scale(self) -> np.ndarray:
+        """(3,) float32: what pixels in 0..255 are multiplied by."""
+        return np.float32(1) / (255 * np.float32(self.std))
+
+    @property
+    def shift(self) -> np.ndarray:
+        """(3,) float32: what is added to them then."""
+        return -np.float32(self.mean) / np.float32(self.std)
 
     def crop(self, pixels: np.ndarray) -> np.ndarray:
         """Resize and crop alone: (H, W, 3) uint8 RGB to (image_size, image_size, 3) uint8."""
