@@ -37,7 +37,10 @@ def decode(image: bytes, name: str) -> np.ndarray:
         raise DataError(f'{name}: the image is empty')
     if not image.startswith(_SIGNATURES):
         raise DataError(f'{name}: no JPEG, PNG or BMP (it begins with {image[:12]!r})')
-    pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error as error:  # it claims more pixels than OpenCV takes, or than memory holds
+        raise DataError(f'{name}: OpenCV refuses the image ({error.err})') from None
     if pixels is None:
         raise DataError(f'{name}: a damaged image ({len(image)} bytes)')
     return pixels

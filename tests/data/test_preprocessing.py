@@ -1,5 +1,8 @@
 """Preprocessing against MXNet's own reader, and by hand."""
 
+import struct
+import zlib
+
 import cv2
 import mxnet as mx
 import numpy as np
@@ -53,6 +56,18 @@ def test_grey_and_transparent_images_have_three_channels():
         image = cv2.imencode('.png', np.full(shape, 200, np.uint8))[1].tobytes()
         assert (decode(image, 'a') == 200).all()
         assert decode(image, 'a').shape == (5, 7, 3)
+
+
+def test_an_image_that_claims_too_many_pixels_is_damaged():
+    """OpenCV raises an error of its own there, where it otherwise gives nothing."""
+
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+    header = struct.pack('>IIBBBBB', 60_000, 60_000, 8, 2, 0, 0, 0)
+    image = b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(bytes(99)))
+    with pytest.raises(DataError, match='x.png: OpenCV refuses'):
+        decode(image, 'x.png')
 
 
 def test_errors():
