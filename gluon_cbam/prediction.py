@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Union
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from .data.images import Picture
 from .data.labels import read_names
 from .data.parallel import image_threads, ordered_map
 from .errors import CbamError, DataError
+from .inference import LoadedNetwork
 
 
 class Guess(NamedTuple):
@@ -104,11 +105,11 @@ def predict(
             yield from _named(*running.popleft(), names, top)
 
 
-def class_names(classifier: Classifier, labels: Optional[PathLike] = None) -> List[str]:
+def class_names(classifier: Union[Classifier, LoadedNetwork], labels: Optional[PathLike] = None) -> List[str]:
     """The names of the classes: of the weights, else ImageNet's for 1000 classes, else the numbers.
 
     Args:
-        classifier: of which the names are.
+        classifier: or a loaded network.
         labels: a text file that says otherwise, a name a line.
 
     Raises:
