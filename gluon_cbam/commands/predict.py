@@ -8,7 +8,7 @@ import click
 
 from ..console import debug_option, json_option, progress_bar, settings_options, weights_options
 from ..errors import UsageError
-from .loading import NETWORK, load
+from .loading import NETWORK, exported_options, load, load_exported
 
 _INPUT = [
     click.option(
@@ -41,33 +41,41 @@ def _add(options):
 @_add(_INPUT)
 @settings_options('network')
 @weights_options
+@exported_options
 @_add(_OUTPUT)
 @settings_options(*NETWORK[1:])
 @json_option
 @debug_option
-def predict(images, files_from, camera, every, limit, labels, top_k, batch_size, workers, params, pretrained, **others):
+def predict(images, files_from, camera, every, limit, labels, top_k, batch_size, workers, **others):
     """Name what is on images.
 
     IMAGE is a file, a folder (with those below it), a pattern in quotes such as 'photos/**/*.jpg', a .rec file, a
     video, or - for one image on standard input. Images that cannot be read are named at the end, with exit code 4.
     """
-    from ..classifier import on_devices
     from ..compat.threads import usable_cpus
     from ..prediction import class_names
     from ..prediction import predict as run
 
-    if params is None and pretrained is None:
-        raise UsageError('predict needs weights: give --params FILE or --pretrained')
-    if pretrained and not (images or files_from or camera):
-        raise UsageError(f'no images: --pretrained took {pretrained!r} as the tag of weights; write images before it')
-    pictures = _pictures(images, files_from, camera, every, limit)
     outputs = _outputs(*(others.pop(name) for name in ('as_json', 'csv', 'jsonl', 'output')))
-    loaded, ctx = load(params=params, pretrained=pretrained, **others)
-    live = camera is not None
-    classifier = on_devices(loaded, ctx[:1] if live else ctx)
+    if others['pretrained'] and not (images or files_from or camera):
+        tag = others['pretrained']
+        raise UsageError(f'no images: --pretrained took {tag!r} as the tag of weights; write images before it')
+    pictures = _pictures(images, files_from, camera, every, limit)
+    classifier, live = _classifier(**others), camera is not None
     names, top = class_names(classifier, labels), min(top_k, classifier.classes)
     predictions = run(classifier, pictures, top, batch_size, workers or usable_cpus(), names, live)
     _write(predictions, outputs, top, live, ' '.join(images) or files_from)
+
+
+def _classifier(exported, engine, params, pretrained, **settings):
+    """The network or the exported file that the options name."""
+    from ..classifier import of_export, on_devices
+
+    if exported is not None:
+        return of_export(load_exported(exported, engine, params=params, pretrained=pretrained, **settings))
+    if params is None and pretrained is None:
+        raise UsageError('predict needs weights: give --params FILE, --pretrained or --exported FILE')
+    return on_devices(*load(params=params, pretrained=pretrained, **settings))
 
 
 def _pictures(images, files_from, camera, every, limit):
