@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from checks import assert_one_line
 
+from cli import cli
 from gluon_cbam.data.recordio import RecordFile
 
 SEVEN = Path(__file__).parent.parent / 'data' / 'seven.png'
@@ -124,6 +125,47 @@ def test_a_camera_that_is_interrupted_leaves_whole_files(predict, tmp_path, monk
     assert [(entry['file'], entry['number'], entry['top'][0]['class']) for entry in value['images']] == [
         ('camera 0', number, 7) for number in range(3)
     ]
+
+
+@pytest.fixture(scope='module')
+def exported(tmp_path_factory):
+    """Files that cbam export wrote, by a name."""
+    folder = tmp_path_factory.mktemp('exported')
+    for name, *more in (('floats.onnx',), ('pixels.onnx', '--preprocessing'), ('net', '--format', 'symbol')):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(['export', *NETWORK, '--output', str(folder / name), *more])
+        assert ended.value.code == 0
+    return {'floats': folder / 'floats.onnx', 'pixels': folder / 'pixels.onnx', 'symbol': folder / 'net-symbol.json'}
+
+
+@pytest.mark.parametrize(
+    ('name', 'engine'),
+    [('floats', 'onnxruntime'), ('pixels', 'onnxruntime'), ('floats', 'openvino'), ('symbol', 'auto')],
+)
+def test_exported_files_say_what_the_network_says(exported, cbam_here, digits, name, engine):
+    if engine != 'auto':
+        pytest.importorskip(engine)
+    arguments = ['predict', digits / 'val.rec', '--limit', 100, '--top-k', 10, '--json']
+    ours = json.loads(cbam_here(*arguments, *NETWORK).stdout)['images']
+    theirs = json.loads(cbam_here(*arguments, '--exported', exported[name], '--engine', engine).stdout)['images']
+    assert len(theirs) == 100
+    for one, other in zip(ours, theirs):
+        assert one['number'] == other['number']
+        assert [guess['label'] for guess in one['top']][:2] == [guess['label'] for guess in other['top']][:2]
+        probabilities = [{guess['class']: guess['probability'] for guess in entry['top']} for entry in (one, other)]
+        assert max(abs(probabilities[0][k] - probabilities[1][k]) for k in range(10)) < 1e-4
+
+
+def test_an_exported_file_decides(exported, cbam_here, tmp_path):
+    arguments = ['predict', SEVEN, '--exported', exported['symbol']]
+    for more, code, said in (
+        (['--network', 'cbamnet_small'], 2, 'is of cbamnet_tiny, not of cbamnet_small'),
+        (['--image-size', 32], 2, 'comes with all that --image-size says'),
+        (['--pretrained'], 2, 'comes with all that --pretrained says'),
+        (['--engine', 'onnxruntime'], 2, 'onnxruntime does not run'),
+    ):
+        assert said in assert_one_line(cbam_here(*arguments, *more), code)
+    assert cbam_here(*arguments, '--network', 'cbamnet_tiny').stdout.startswith(f'{SEVEN}: 7 0.9999')
 
 
 @pytest.mark.parametrize(
