@@ -1,5 +1,6 @@
 """The scripts of scripts/examples run as they stand, and do what they say."""
 
+import json
 import os
 import re
 import shlex
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -65,3 +67,34 @@ def test_gluoncv_backbone(example):
     count, overlap = found(r'of 100 digits that it never saw, (\d+) found and named \(mean overlap (\S+)\)', printed)
     assert int(count) > 40
     assert float(overlap) > 0.4
+
+
+def test_explain(example, tmp_path):
+    """A picture of the image, without colour, and of the gates and heat maps over it."""
+    printed = example('explain')
+    assert re.findall(r'^(\S+): strongest channels', printed, re.MULTILINE) == [
+        'stages.0.attention',
+        'stages.1.attention',
+    ]
+    assert found(r'7: probability (\S+),', printed) == ('0.9999',)
+    assert printed.endswith('explained.png: 5 panels\n')
+    picture = cv2.imread(str(tmp_path / 'explained.png'))
+    height, width = picture.shape[:2]
+    assert width > 4 * height
+    colours = picture.max(axis=2) - picture.min(axis=2).astype(int)
+    assert colours[:, : width // 7].mean() < 1  # the image itself, which is grey
+    assert min(colours[:, width * part // 5 : width * (part + 1) // 5].mean() for part in range(1, 5)) > 10
+
+
+def test_export_and_serve(example, tmp_path):
+    pytest.importorskip('onnxruntime')
+    printed = example('export_and_serve')
+    (difference,) = found(r'model.onnx differs from MXNet by (\S+) on seven.png', printed)
+    assert float(difference) < 1e-4
+    status, answer = found(r'^(\d+) (\{.*\})$', printed.splitlines()[-1])
+    assert status == '200'
+    best = json.loads(answer)['top']
+    assert len(best) == 3
+    assert best[0]['label'] == '7'
+    assert best[0]['probability'] == pytest.approx(0.99995, abs=1e-4)
+    assert (tmp_path / 'model.onnx').is_file()
