@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from checks import assert_one_line
+from odd_images import READABLE
 
 from cli import cli
 from gluon_cbam.data.recordio import RecordFile
@@ -195,15 +196,18 @@ def test_images_behind_pretrained_are_not_taken_for_forgotten(cbam_here):
 
 
 def test_standard_input(tmp_path):
-    """One image, or a list; and FFmpeg's talk about a damaged video is not heard."""
+    """One image, or a list; and what OpenCV and FFmpeg say about damaged files is not heard."""
     (tmp_path / 'damaged.mp4').write_bytes(b'no video' * 99)
+    (tmp_path / 'cut.png').write_bytes(READABLE['plain.png'][:200])
+    (tmp_path / 'cut.bmp').write_bytes(READABLE['plain.bmp'][:200])
     command = [str(Path(sys.executable).parent / 'cbam'), 'predict']
     for arguments, given, code in (
         (['-'], SEVEN.read_bytes(), 0),
-        (['--files-from', '-'], f'{SEVEN}\n{tmp_path}/damaged.mp4\n'.encode(), 4),
+        (['--files-from', '-'], f'{SEVEN}\n{tmp_path}\n{tmp_path}/damaged.mp4\n'.encode(), 4),
     ):
         process = subprocess.run([*command, *arguments, *NETWORK], input=given, capture_output=True, check=False)
         assert process.returncode == code, process.stderr
         name = arguments[0] if arguments == ['-'] else SEVEN
         assert process.stdout.decode().startswith(f'{name}: 7 0.9999')
-        assert len(process.stderr.splitlines()) == (code > 0)
+        assert len(process.stderr.splitlines()) == (code > 0), process.stderr
+        assert (b'3 of 4 images' in process.stderr) == (code > 0)
