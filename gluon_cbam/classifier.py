@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, List, Optional
 
@@ -9,6 +10,7 @@ import mxnet as mx
 import numpy as np
 
 from .errors import UsageError
+from .evaluation import Start, on_contexts
 from .inference import LoadedNetwork
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Classifier:
     class_names: Optional[List[str]]
     devices: int
     prepare: Callable[[np.ndarray], np.ndarray]
-    start: Callable[[np.ndarray], Callable[[], np.ndarray]]
+    start: Start
 
 
 def on_devices(network: LoadedNetwork, ctx: List[mx.Context]) -> Classifier:
@@ -46,24 +48,19 @@ def on_devices(network: LoadedNetwork, ctx: List[mx.Context]) -> Classifier:
     if outputs != network.classes:
         raise UsageError(f'{network.name} gives embeddings of {outputs} numbers: there are no classes to predict')
 
-    def start(batch: np.ndarray) -> Callable[[], np.ndarray]:
-        parts = [network.net(part) for part in mx.gluon.utils.split_and_load(batch, ctx)]
-        return lambda: np.concatenate([part.asnumpy() for part in parts])
-
+    start = on_contexts(network.net, ctx)
     return Classifier(network.name, network.classes, network.class_names, len(ctx), network.preprocessing, start)
 
 
 def of_export(network: ExportedNetwork) -> Classifier:
-    """An exported file in its engine, which computes when it is started.
+    """An exported file in its engine, in a thread of its own.
 
     Raises:
-        UsageError: the file gives maps of features, no classes.
+        DataError: the file gives maps of features, no classes.
     """
-    if not network.classes:
-        raise UsageError(f'{network.path} gives maps of features: there are no classes to predict')
+    classes, engine = network.require_classes(), ThreadPoolExecutor(1, thread_name_prefix='engine')
 
     def start(batch: np.ndarray) -> Callable[[], np.ndarray]:
-        logits = network(batch)
-        return lambda: logits
+        return engine.submit(network, batch).result
 
-    return Classifier(network.name, network.classes, network.class_names, 1, network.prepare, start)
+    return Classifier(network.name, classes, network.class_names, 1, network.prepare, start)

@@ -71,7 +71,7 @@ def evaluate(
         DataError: an image cannot be decoded.
         RunError: an output is not finite.
     """
-    return score(_on(net, ctx), records, preprocessing, batch_size * len(ctx), workers, progress, processes)
+    return score(on_contexts(net, ctx), records, preprocessing, batch_size * len(ctx), workers, progress, processes)
 
 
 def score(
@@ -124,8 +124,8 @@ def score(
     return Evaluation(len(records), top1 / count, top5 / count, loss / count, time.time() - began)
 
 
-def _on(net, ctx) -> Start:
-    """A network on its contexts, which compute while nobody waits."""
+def on_contexts(net: mx.gluon.HybridBlock, ctx: List[mx.Context]) -> Start:
+    """A network on some of its contexts, which compute while nobody waits; batches are multiples of them."""
 
     def start(images):
         outputs = [net(part) for part in mx.gluon.utils.split_and_load(images, ctx)]

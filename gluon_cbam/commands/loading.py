@@ -46,7 +46,7 @@ def load_exported(exported, engine, network, **settings):
 
     given = next((name for name in _DECIDED if settings.get(name) not in (None, {}, ())), None)
     if given:
-        raise UsageError(f'--exported {exported} comes with all that {flag(given)} says: leave that out')
+        raise UsageError(f'--exported knows its network and weights: leave {flag(given)} out')
     loaded = run(exported, engine)
     if network not in (None, loaded.name):
         raise UsageError(f'{exported} is of {loaded.name}, not of {network}')

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import List, Sequence
 
 import numpy as np
 
+from ..classifier import of_export
 from ..data.recordio import RecordFile
 from ..evaluation import Evaluation, score
 from .runtime import ExportedNetwork
@@ -29,10 +29,7 @@ def evaluate(exported: ExportedNetwork, records: RecordFile, batch_size: int, wo
         DataError: an image cannot be decoded, or the file gives no logits.
         RunError: an output is not finite.
     """
-    with ThreadPoolExecutor(1) as engine:
-        return score(
-            lambda batch: engine.submit(exported, batch).result, records, exported.prepare, batch_size, workers, **how
-        )
+    return score(of_export(exported).start, records, exported.prepare, batch_size, workers, **how)
 
 
 def milliseconds(exported: Sequence[ExportedNetwork], batch_size: int) -> List[float]:
