@@ -58,6 +58,7 @@ def explain(ctx, images, compare, workers, **options):
 
 def _explain(images, pool, output, stages, target, channels, method, layer, report, batch_size, **options):
     """A picture for each image."""
+    from ..data.images import picture_of
     from ..explain import explaining
     from ..explain.pictures import write
 
@@ -66,7 +67,7 @@ def _explain(images, pool, output, stages, target, channels, method, layer, repo
     loaded, ctx = load(**options)
     index = None if target is None else explaining.class_index(target, loaded)
     wanted = explaining.Wanted(_listed(stages), index, method, layer)
-    found = explaining.explain(loaded, explaining.open_files(images), wanted, ctx[0], batch_size, pool)
+    found = explaining.explain(loaded, map(picture_of, images), wanted, ctx[0], batch_size, pool)
     return write(progress_bar(found, len(images)), output, images, loaded.name, method, channels, report)
 
 
@@ -80,7 +81,7 @@ def _compare(images, pool, compare, output, target, method, layer, batch_size, *
             raise UsageError(f'--compare takes no --{name}')
     del options['network'], options['channels']
 
-    def load(entry):
+    def of_entry(entry):
         weights = {'params': entry.weights} if entry.is_file else {'pretrained': entry.weights or ''}
         loaded, ctx = load(
             **{'params': None, 'pretrained': None, **options, **weights}, network=entry.network, option={}
@@ -88,7 +89,7 @@ def _compare(images, pool, compare, output, target, method, layer, batch_size, *
         return loaded, ctx[0]
 
     wanted = explaining.Wanted(stages=(), method=method, layer=layer)
-    return run(_listed(compare), load, images, target, wanted, output, batch_size, pool)
+    return run(_listed(compare), of_entry, images, target, wanted, output, batch_size, pool)
 
 
 def _listed(text):

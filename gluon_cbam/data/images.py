@@ -108,7 +108,7 @@ def _standard_input(path: str, every: int) -> Iterator[Picture]:
 
 def _folder(path: str, every: int) -> Iterator[Picture]:
     for file in _below(path):
-        yield from _file(file, every)
+        yield picture_of(file)
 
 
 def _below(folder: str, above: Tuple[Tuple[int, int], ...] = ()) -> Iterator[str]:
@@ -149,8 +149,13 @@ def _video(path: str, every: int) -> Iterator[Picture]:
         yield _broken(path, error)
 
 
+def picture_of(path: str) -> Picture:
+    """The image in a file, whether the file is there or not."""
+    return Picture(path, None, lambda: decode(Path(path).read_bytes(), path))
+
+
 def _file(path: str, every: int) -> Iterator[Picture]:
-    yield Picture(path, None, lambda: decode(Path(path).read_bytes(), path))
+    yield picture_of(path)
 
 
 def _broken(path: str, error: Exception) -> Picture:
