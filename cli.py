@@ -8,7 +8,20 @@ from __future__ import annotations
 import click
 
 import gluon_cbam
-from gluon_cbam.commands import convert, data, doctor, explain, inference, launch, models, runs, train, zoo
+from gluon_cbam.commands import (
+    convert,
+    data,
+    doctor,
+    explain,
+    export,
+    inference,
+    launch,
+    models,
+    predict,
+    runs,
+    train,
+    zoo,
+)
 from gluon_cbam.console import Group
 
 
@@ -23,9 +36,10 @@ for command in (
     launch.launch,
     runs.runs,
     inference.validate,
-    inference.predict,
+    predict.predict,
     explain.explain,
     convert.convert,
+    export.export,
     models.models,
     data.data,
     zoo.zoo_group,

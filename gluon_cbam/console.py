@@ -180,13 +180,17 @@ def weights_options(function):
     return function
 
 
+json_option = click.option('--json', 'as_json', is_flag=True, help='one JSON object on standard output')
+debug_option = click.option('--debug', is_flag=True, expose_value=False, help='a traceback for an error')
+
+
 def common_options(function):
     """Adds --json and --debug; the function returns (object for --json, text for people or None)."""
 
-    @click.option('--json', 'as_json', is_flag=True, help='one JSON object on standard output')
-    @click.option('--debug', is_flag=True, help='a traceback for an error')
+    @json_option
+    @debug_option
     @functools.wraps(function)
-    def run(as_json, debug, **arguments):
+    def run(as_json, **arguments):
         value, text = function(**arguments)
         if as_json or text is not None:
             click.echo(json_module.dumps(value, allow_nan=False) if as_json else text)

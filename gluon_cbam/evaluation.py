@@ -41,6 +41,10 @@ class Evaluation:
         return asdict(self)
 
 
+Start = Callable[[np.ndarray], Callable[[], np.ndarray]]
+"""Starts a batch of prepared images, and gives what waits for their logits, (N, classes) or more rows."""
+
+
 def evaluate(
     net: mx.gluon.HybridBlock,
     records: RecordFile,
@@ -67,13 +71,39 @@ def evaluate(
         DataError: an image cannot be decoded.
         RunError: an output is not finite.
     """
+    return score(on_contexts(net, ctx), records, preprocessing, batch_size * len(ctx), workers, progress, processes)
+
+
+def score(
+    start: Start,
+    records: RecordFile,
+    prepare: Callable[[np.ndarray], np.ndarray],
+    batch_size: int,
+    workers: int,
+    progress: Callable[[Iterable, int], Iterable] = lambda batches, total: batches,
+    processes: Optional[Workers] = None,
+) -> Evaluation:
+    """Evaluate whatever gives logits on every record of a file.
+
+    Args:
+        start: it is one batch ahead of the counting.
+        records: as of :func:`evaluate`.
+        prepare: from (H, W, 3) uint8 to an image of a batch.
+        batch_size: images a batch.
+        workers: as of :func:`evaluate`.
+        progress: as of :func:`evaluate`.
+        processes: as of :func:`evaluate`.
+
+    Raises:
+        DataError: an image cannot be decoded.
+        RunError: an output is not finite.
+    """
     began = time.time()
-    total = batch_size * len(ctx)
     count = top1 = top5 = 0
     loss = 0.0
     numbers = range(processes.rank if processes else 0, len(records), processes.size if processes else 1)
-    batches = evaluation_batches(records, total, preprocessing, workers, numbers)
-    for batch, logits in _ahead(net, progress(batches, -(-len(numbers) // total)), ctx):
+    batches = evaluation_batches(records, batch_size, prepare, workers, numbers)
+    for batch, logits in _ahead(start, progress(batches, -(-len(numbers) // batch_size))):
         bad = ~np.isfinite(logits).all(axis=1)
         if bad.any():
             raise RunError(
@@ -94,21 +124,30 @@ def evaluate(
     return Evaluation(len(records), top1 / count, top5 / count, loss / count, time.time() - began)
 
 
-def _ahead(net, batches, ctx):
+def on_contexts(net: mx.gluon.HybridBlock, ctx: List[mx.Context]) -> Start:
+    """A network on some of its contexts, which compute while nobody waits; batches are multiples of them."""
+
+    def start(images):
+        outputs = [net(part) for part in mx.gluon.utils.split_and_load(images, ctx)]
+        return lambda: np.concatenate([part.asnumpy() for part in outputs])
+
+    return start
+
+
+def _ahead(start, batches):
     """(batch, its logits in float64), one batch behind the devices, so that they never wait for the counting."""
     waiting = None
     for batch in batches:
-        images = mx.gluon.utils.split_and_load(batch.images, ctx)
-        outputs = [net(part) for part in images]
+        started = start(batch.images)
         if waiting:
             yield waiting[0], _gather(*waiting)
-        waiting = batch, outputs
+        waiting = batch, started
     if waiting:
         yield waiting[0], _gather(*waiting)
 
 
-def _gather(batch, outputs) -> np.ndarray:
-    return np.concatenate([part.asnumpy() for part in outputs])[: batch.count].astype(np.float64)
+def _gather(batch, wait) -> np.ndarray:
+    return wait()[: batch.count].astype(np.float64)
 
 
 def _earlier_ties(logits, own, labels) -> np.ndarray:

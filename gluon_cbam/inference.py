@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, Optional, Union
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 import mxnet as mx
 
@@ -13,6 +13,7 @@ from . import published, weights
 from .data.preprocessing import Preprocessing
 from .errors import UsageError
 from .models import get_model, variant
+from .models.features import Features
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class LoadedNetwork:
         class_names: in the order of the outputs, or None.
         preprocessing: that its weights want.
         params_sha256: of the parameter file; None for random weights.
+        options: that the network was built with.
     """
 
     net: mx.gluon.HybridBlock
@@ -34,6 +36,7 @@ class LoadedNetwork:
     class_names: Optional[List[str]]
     preprocessing: Preprocessing
     params_sha256: Optional[str]
+    options: Dict[str, Any] = field(default_factory=dict)
 
 
 def load_network(
@@ -47,6 +50,7 @@ def load_network(
     options: Optional[Dict[str, Any]] = None,
     root: Optional[PathLike] = None,
     progress: Optional[Callable[[int, Optional[int]], None]] = None,
+    features: Optional[Sequence[int]] = None,
 ) -> LoadedNetwork:
     """Build a network and load its weights.
 
@@ -63,6 +67,7 @@ def load_network(
         options: of the network.
         root: of the store of published weights, as of :func:`zoo.get`.
         progress: of a download, as of :func:`zoo.get`.
+        features: stages whose maps the network gives instead of logits, as of :class:`gluon_cbam.models.Features`.
 
     Raises:
         UsageError: an unknown name, or both ``params`` and ``pretrained``.
@@ -83,6 +88,8 @@ def load_network(
         weights.load(net, path, ctx)
     else:
         net.initialize(ctx=ctx)
+    if features is not None:
+        net = Features(net, features)
     net.hybridize(static_alloc=True, static_shape=True)
     # the hash of a card was compared with the file's a moment ago
     digest = card.sha256 if card else weights.sha256(path) if path else None
@@ -93,6 +100,7 @@ def load_network(
         class_names=card.class_names if card else None,
         preprocessing=preprocessing,
         params_sha256=digest,
+        options=dict(options or {}),
     )
 
 

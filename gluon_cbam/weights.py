@@ -21,7 +21,9 @@ from zoo.files import PathLike, atomic_path, sha256, write_text
 from . import parameter_file
 from .convert.loading import check_arrays, set_parameters
 from .errors import DataError, UsageError
+from .export import tensors
 
+TENSORS = '.safetensors'
 _log = logging.getLogger('gluon_cbam.weights')
 
 
@@ -51,7 +53,10 @@ def card_beside(path: PathLike, network: Optional[str] = None) -> Optional[zoo.C
     Raises:
         DataError: the card is damaged, another file's, or another network's.
     """
-    beside = Path(path).with_suffix('.json')
+    path = Path(path)
+    if path.suffix == TENSORS:
+        return _card_inside(path, network)
+    beside = path.with_suffix('.json')
     if not beside.is_file():
         return None
     try:
@@ -64,6 +69,22 @@ def card_beside(path: PathLike, network: Optional[str] = None) -> Optional[zoo.C
             f'{path} has the SHA-256 {found}, {beside.name} beside it says {card.sha256}: the file is damaged or '
             'another one; remove the card if that is intended'
         )
+    return _of_network(card, path, network)
+
+
+def _card_inside(path: Path, network: Optional[str]) -> Optional[zoo.Card]:
+    """The card among the metadata of a safetensors file; hash and size are the file's."""
+    said = tensors.read_card(path)
+    if not said:
+        return None
+    try:
+        card = zoo.Card.from_dict({**said, 'sha256': sha256(path), 'bytes': os.path.getsize(path)}, str(path))
+    except zoo.ZooError as error:
+        raise DataError(str(error)) from None
+    return _of_network(card, path, network)
+
+
+def _of_network(card: zoo.Card, path: Path, network: Optional[str]) -> zoo.Card:
     if network not in (None, card.network):
         raise DataError(f'{path} holds weights of {card.network}, not of {network}')
     return card
@@ -138,11 +159,13 @@ def _ours(path: PathLike) -> Dict[str, mx.nd.NDArray]:
 
 
 def read_arrays(path: PathLike) -> Dict[str, mx.nd.NDArray]:
-    """The arrays of a file that MXNet wrote, by name.
+    """The arrays of a file that MXNet or :mod:`gluon_cbam.export.tensors` wrote, by name.
 
     Raises:
         DataError: it is damaged, or holds arrays without names.
     """
+    if Path(path).suffix == TENSORS:
+        return {name: mx.nd.array(value, dtype=value.dtype) for name, value in tensors.read(path).items()}
     numpy_semantics = parameter_file.check(path)
     try:
         with mx.util.np_shape(numpy_semantics):

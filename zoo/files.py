@@ -32,15 +32,21 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _sync(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp made it private
-        os.replace(temporary, path)
-        _sync(path.parent)
+        place(temporary, path)
     finally:
         if temporary.exists():
             temporary.unlink()
+
+
+def place(temporary: Path, path: PathLike) -> None:
+    """Give a finished file its final name, on the same disk: synced, and readable as a file that was opened there."""
+    path = Path(path)
+    _sync(temporary)
+    umask = os.umask(0)
+    os.umask(umask)
+    temporary.chmod(0o666 & ~umask)  # mkstemp made it private
+    os.replace(temporary, path)
+    _sync(path.parent)
 
 
 def remove_temporaries(folder: PathLike) -> None:

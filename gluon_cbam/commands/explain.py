@@ -8,7 +8,7 @@ import click
 
 from ..console import common_options, progress_bar, settings_options, weights_options
 from ..errors import UsageError
-from .inference import _NETWORK, _load
+from .loading import NETWORK, load
 
 _SHOWN = [
     click.option('--output', metavar='DIR', default='explained', show_default=True, help='folder of the pictures'),
@@ -33,7 +33,7 @@ def _shown_options(function):
 @settings_options('network')
 @weights_options
 @_shown_options
-@settings_options(*_NETWORK[1:])
+@settings_options(*NETWORK[1:])
 @common_options
 @click.pass_context
 def explain(ctx, images, compare, workers, **options):
@@ -58,15 +58,16 @@ def explain(ctx, images, compare, workers, **options):
 
 def _explain(images, pool, output, stages, target, channels, method, layer, report, batch_size, **options):
     """A picture for each image."""
+    from ..data.images import picture_of
     from ..explain import explaining
     from ..explain.pictures import write
 
     if options['params'] is None and options['pretrained'] is None:
         raise UsageError('explain needs weights: give --params FILE or --pretrained')
-    loaded, ctx = _load(**options)
+    loaded, ctx = load(**options)
     index = None if target is None else explaining.class_index(target, loaded)
     wanted = explaining.Wanted(_listed(stages), index, method, layer)
-    found = explaining.explain(loaded, explaining.open_files(images), wanted, ctx[0], batch_size, pool)
+    found = explaining.explain(loaded, map(picture_of, images), wanted, ctx[0], batch_size, pool)
     return write(progress_bar(found, len(images)), output, images, loaded.name, method, channels, report)
 
 
@@ -80,15 +81,15 @@ def _compare(images, pool, compare, output, target, method, layer, batch_size, *
             raise UsageError(f'--compare takes no --{name}')
     del options['network'], options['channels']
 
-    def load(entry):
+    def of_entry(entry):
         weights = {'params': entry.weights} if entry.is_file else {'pretrained': entry.weights or ''}
-        loaded, ctx = _load(
+        loaded, ctx = load(
             **{'params': None, 'pretrained': None, **options, **weights}, network=entry.network, option={}
         )
         return loaded, ctx[0]
 
     wanted = explaining.Wanted(stages=(), method=method, layer=layer)
-    return run(_listed(compare), load, images, target, wanted, output, batch_size, pool)
+    return run(_listed(compare), of_entry, images, target, wanted, output, batch_size, pool)
 
 
 def _listed(text):

@@ -13,13 +13,14 @@ from zoo.files import PathLike, atomic_path, write_text
 from .. import weights
 from ..data.preprocessing import Preprocessing
 from ..errors import DataError, UsageError
+from ..export import tensors
 from ..models import get_model, variant
 from . import pytorch
 from .loading import load_arrays, scheme_of
 from .symbols import to_symbol
 from .writing import to_arrays
 
-_FORMATS = '.params, .npz, .pth, .pt, .pth.tar, or the prefix of PREFIX-0000.params'
+_FORMATS = '.params, .npz, .safetensors, .pth, .pt, .pth.tar, or the prefix of PREFIX-0000.params'
 
 
 def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
@@ -27,7 +28,7 @@ def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
 
     Args:
         path: ``.params`` of Gluon or of a symbol, whose names then begin with ``arg:`` and ``aux:``; the prefix of such
-            files, for the newest epoch; ``.npz``; ``.pth``, ``.pt`` or ``.pth.tar`` of PyTorch, a state_dict or a
+            files, for the newest epoch; ``.npz``; ``.safetensors``; ``.pth``, ``.pt`` or ``.pth.tar`` of PyTorch, a state_dict or a
             dictionary with one under ``state_dict``; torch is not needed.
 
     Raises:
@@ -38,6 +39,7 @@ def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
     readers = {
         '.params': _read_mxnet,
         '.npz': _read_numpy,
+        '.safetensors': tensors.read,
         '.pth': pytorch.read,
         '.pt': pytorch.read,
         '.tar': pytorch.read,

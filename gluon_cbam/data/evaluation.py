@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing
 from itertools import islice
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Callable, Iterator, List, NamedTuple, Optional
 
 import numpy as np
 
 from .parallel import image_threads, ordered_map
-from .preprocessing import Preprocessing, decode_record
+from .preprocessing import decode_record
 from .recordio import RecordFile
 
 
@@ -36,7 +36,7 @@ class EvaluationBatch(NamedTuple):
     """Images to evaluate.
 
     Attributes:
-        images: (batch size, 3, H, W) float32; rows from ``count`` on are zeros.
+        images: (batch size, 3, H, W) float32, or what else the preprocessing makes; rows from ``count`` on are zeros.
         labels: (count,) int64.
         count: how many images there are.
     """
@@ -49,7 +49,7 @@ class EvaluationBatch(NamedTuple):
 def evaluation_batches(
     records: RecordFile,
     batch_size: int,
-    preprocessing: Preprocessing,
+    preprocessing: Callable[[np.ndarray], np.ndarray],
     workers: int,
     numbers: Optional[range] = None,
 ) -> Iterator[EvaluationBatch]:
@@ -60,7 +60,7 @@ def evaluation_batches(
     Args:
         records: the checked file.
         batch_size: images a batch; the last is filled up with zeros.
-        preprocessing: of every image.
+        preprocessing: of every image: a :class:`.Preprocessing`, or another function of (H, W, 3) uint8.
         workers: threads that decode.
         numbers: of the records, for a worker that evaluates a part: ``range(rank, len(records), parts)``. Default all.
 
@@ -81,6 +81,6 @@ def evaluation_batches(
 
 
 def _stack(images: List[np.ndarray], batch_size: int) -> np.ndarray:
-    stacked = np.zeros((batch_size, *images[0].shape), np.float32)
+    stacked = np.zeros((batch_size, *images[0].shape), images[0].dtype)
     stacked[: len(images)] = images
     return stacked

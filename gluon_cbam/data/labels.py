@@ -52,18 +52,28 @@ def read_classes(path: Path) -> List[str]:
         UsageError: there is no such file.
         DataError: a name comes twice, or there is none.
     """
-    if not path.is_file():
-        raise UsageError(f'no file {str(path)!r}')
-    if path.suffix == '.mat':
+    if path.suffix == '.mat' and path.is_file():
         names = _meta_synsets(path)
     else:
-        names = [line.strip() for _, line in _lines(path)]
+        names = read_names(path)
         if all(_SYNSET.match(name) for name in names):
             names = [_SYNSET.match(name).group() for name in names]
     twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
     if twice or not names:
         raise DataError(f'{path}: ' + (f'the class {min(twice)!r} comes twice' if twice else 'it names no class'))
     return names
+
+
+def read_names(path: Path) -> List[str]:
+    """The lines of a text file that are not blank, as they stand.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it is no text in UTF-8.
+    """
+    if not path.is_file():
+        raise UsageError(f'no file {str(path)!r}')
+    return [line.strip() for _, line in _lines(path)]
 
 
 def _meta_synsets(path: Path) -> List[str]:

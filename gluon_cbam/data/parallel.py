@@ -19,9 +19,11 @@ Result = TypeVar('Result')
 def image_threads(workers: int) -> ThreadPoolExecutor:
     """Threads that decode and resize images. OpenCV lets go of Python's lock meanwhile, so that they run side by side.
 
-    OpenCV's own threads, which would only stand in their way, are switched off in this process.
+    OpenCV's own threads, which would only stand in their way, are switched off in this process, and so is its log,
+    which would tell of damaged images beside the errors of :func:`.preprocessing.decode`.
     """
     cv2.setNumThreads(1)
+    cv2.setLogLevel(0)
     _keep_freed_memory()
     return ThreadPoolExecutor(workers, thread_name_prefix='images')
 

@@ -37,7 +37,10 @@ def decode(image: bytes, name: str) -> np.ndarray:
         raise DataError(f'{name}: the image is empty')
     if not image.startswith(_SIGNATURES):
         raise DataError(f'{name}: no JPEG, PNG or BMP (it begins with {image[:12]!r})')
-    pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error as error:  # it claims more pixels than OpenCV takes, or than memory holds
+        raise DataError(f'{name}: OpenCV refuses the image ({error.err})') from None
     if pixels is None:
         raise DataError(f'{name}: a damaged image ({len(image)} bytes)')
     return pixels
@@ -96,9 +99,17 @@ class Preprocessing:
 
     def normalise(self, pixels: np.ndarray) -> np.ndarray:
         """What comes after :meth:`crop`: (H, W, 3) uint8 RGB to (3, H, W) float32."""
-        scale = np.float32(1) / (255 * np.float32(self.std))
-        shift = -np.float32(self.mean) / np.float32(self.std)
-        return np.ascontiguousarray((pixels.astype(np.float32) * scale + shift).transpose(2, 0, 1))
+        return np.ascontiguousarray((pixels.astype(np.float32) * self.scale + self.shift).transpose(2, 0, 1))
+
+    @property
+    def scale(self) -> np.ndarray:
+        """(3,) float32: what pixels in 0..255 are multiplied by."""
+        return np.float32(1) / (255 * np.float32(self.std))
+
+    @property
+    def shift(self) -> np.ndarray:
+        """(3,) float32: what is added to them then."""
+        return -np.float32(self.mean) / np.float32(self.std)
 
     def crop(self, pixels: np.ndarray) -> np.ndarray:
         """Resize and crop alone: (H, W, 3) uint8 RGB to (image_size, image_size, 3) uint8."""

@@ -10,9 +10,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 
 from zoo.files import PathLike
 
+from ..data.images import picture_of
 from ..errors import UsageError
 from .comparison_picture import draw
-from .explaining import Explanation, Unreadable, Wanted, class_index, explain, open_files
+from .explaining import Explanation, Unreadable, Wanted, class_index, explain
 
 PICTURE = 'comparison.png'
 
@@ -138,7 +139,7 @@ def compare(
         if targets is None and target is not None:
             targets = _targets(target, network, len(files))
         asked = replace(wanted, targets=targets)
-        columns.append(list(explain(network, open_files(files), asked, ctx, batch_size, pool)))
+        columns.append(list(explain(network, map(picture_of, files), asked, ctx, batch_size, pool)))
         if targets is None:
             targets = [0 if isinstance(item, Unreadable) else item.top[0].index for item in columns[0]]
     rows = [row for row in zip(*columns) if not any(isinstance(item, Unreadable) for item in row)]

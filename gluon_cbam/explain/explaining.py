@@ -5,14 +5,13 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import mxnet as mx
 import numpy as np
 
+from ..data.images import Picture
 from ..data.parallel import ordered_map
-from ..data.preprocessing import decode
 from ..errors import DataError, UsageError, closest
 from ..inference import LoadedNetwork
 from ..prediction import Guess, class_names
@@ -20,18 +19,6 @@ from .attention import AttentionMaps, attention_maps
 from .gradcam import GradCAM, grad_cam
 from .grid import Grid
 from .stages import choose
-
-
-class Picture(NamedTuple):
-    """An image that was not decoded yet.
-
-    Attributes:
-        file: its path.
-        decode: gives (H, W, 3) uint8 RGB, in any thread; raises DataError or OSError.
-    """
-
-    file: str
-    decode: Callable[[], np.ndarray]
 
 
 class Evidence(NamedTuple):
@@ -121,12 +108,6 @@ class Wanted:
     top: int = 5
 
 
-def open_files(files: Iterable[str]) -> Iterator[Picture]:
-    """The images of some files, none read yet."""
-    for file in files:
-        yield Picture(file, lambda file=file: decode(Path(file).read_bytes(), file))
-
-
 def names_of(network: LoadedNetwork) -> List[str]:
     """The names of a network's outputs: of its classes, or of the numbers of an embedding."""
     outputs = getattr(network.net, 'outputs', None)
@@ -162,7 +143,7 @@ def explain(
 
     Args:
         network: with weights.
-        pictures: of :func:`open_files`.
+        pictures: as of :func:`.data.images.open_pictures`.
         wanted: what is to be shown.
         ctx: one of the network's contexts.
         batch_size: images at a time.

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import TYPE_CHECKING, List, Optional, Union
 
 from ..errors import UsageError, closest
+from ..ordering import naturally_sorted
 from .variants import VARIANTS
 
 if TYPE_CHECKING:
     import mxnet as mx
-
-
-def _natural(name: str):
-    """A sort key that puts resnet18 before resnet101."""
-    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', name)]
 
 
 def list_models(pattern: Optional[str] = None) -> List[str]:
@@ -25,7 +20,7 @@ def list_models(pattern: Optional[str] = None) -> List[str]:
     Args:
         pattern: a shell pattern such as ``cbam_*``; default all.
     """
-    return sorted((name for name in VARIANTS if fnmatchcase(name, pattern or '*')), key=_natural)
+    return naturally_sorted(name for name in VARIANTS if fnmatchcase(name, pattern or '*'))
 
 
 def variant(name: str):

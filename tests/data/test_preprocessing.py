@@ -1,9 +1,13 @@
 """Preprocessing against MXNet's own reader, and by hand."""
 
+import struct
+import zlib
+
 import cv2
 import mxnet as mx
 import numpy as np
 import pytest
+from odd_images import READABLE, pillow
 from records import photo
 
 from gluon_cbam.data.preprocessing import Preprocessing, decode
@@ -53,6 +57,26 @@ def test_grey_and_transparent_images_have_three_channels():
         image = cv2.imencode('.png', np.full(shape, 200, np.uint8))[1].tobytes()
         assert (decode(image, 'a') == 200).all()
         assert decode(image, 'a').shape == (5, 7, 3)
+
+
+@pytest.mark.parametrize('name', READABLE)
+def test_equals_pillow(name):
+    """Orientation, alpha, palettes, 16 bits, inks, the first of several pictures."""
+    ours, theirs = decode(READABLE[name], name), pillow(READABLE[name])
+    assert ours.shape == theirs.shape
+    assert np.abs(ours.astype(int) - theirs).mean() < (2 if name == 'print.jpg' else 0.5)  # inks have no one meaning
+
+
+def test_an_image_that_claims_too_many_pixels_is_damaged():
+    """OpenCV raises an error of its own there, where it otherwise gives nothing."""
+
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+    header = struct.pack('>IIBBBBB', 60_000, 60_000, 8, 2, 0, 0, 0)
+    image = b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(bytes(99)))
+    with pytest.raises(DataError, match='x.png: OpenCV refuses'):
+        decode(image, 'x.png')
 
 
 def test_errors():

@@ -16,9 +16,10 @@ from sklearn.datasets import load_digits
 
 import gluon_cbam
 from gluon_cbam import explain
+from gluon_cbam.data.images import picture_of
 from gluon_cbam.data.preprocessing import decode
 from gluon_cbam.errors import UsageError
-from gluon_cbam.explain.explaining import Wanted, class_index, open_files
+from gluon_cbam.explain.explaining import Wanted, class_index
 from gluon_cbam.explain.explaining import explain as explain_files
 from gluon_cbam.explain.overlay import COLOURS, SHARE
 from gluon_cbam.inference import load_network
@@ -207,7 +208,7 @@ def test_embeddings_show_gates_and_evidence_for_an_output_asked_for(scans):
     with image_threads(1) as pool:
         for target, evidence in ((None, 0), (7, 1)):
             (found,) = explain_files(
-                network, open_files([str(scans / '2.png')]), Wanted(targets=target), mx.cpu(), 4, pool
+                network, [picture_of(str(scans / '2.png'))], Wanted(targets=target), mx.cpu(), 4, pool
             )
             assert found.top == [] and len(found.evidence) == evidence
             assert [gate.path for gate in found.gates] == [f'layer{stage}.unit2.attention' for stage in (1, 2, 3, 4)]

@@ -1,0 +1,47 @@
+"""What an exported network scores, and how fast it is."""
+
+from __future__ import annotations
+
+import time
+from typing import List, Sequence
+
+import numpy as np
+
+from ..classifier import of_export
+from ..data.recordio import RecordFile
+from ..evaluation import Evaluation, score
+from .runtime import ExportedNetwork
+
+_RUNS = 5
+
+
+def evaluate(exported: ExportedNetwork, records: RecordFile, batch_size: int, workers: int, **how) -> Evaluation:
+    """The exact score of an exported network, as of :func:`gluon_cbam.evaluation.evaluate`.
+
+    Args:
+        exported: the file.
+        records: the checked file; labels must be classes of the network.
+        batch_size: images at a time.
+        workers: threads that decode.
+        **how: ``progress`` of :func:`gluon_cbam.evaluation.score`.
+
+    Raises:
+        DataError: an image cannot be decoded, or the file gives no logits.
+        RunError: an output is not finite.
+    """
+    return score(of_export(exported).start, records, exported.prepare, batch_size, workers, **how)
+
+
+def milliseconds(exported: Sequence[ExportedNetwork], batch_size: int) -> List[float]:
+    """The median time of a batch for each of several files, taken in turn, after a run to warm up."""
+    size = exported[0].preprocessing.image_size
+    image = np.random.RandomState(0).randint(0, 256, (size, size, 3)).astype(np.uint8)
+    batches = [np.stack([each.prepare(image)] * batch_size) for each in exported]
+    times: List[List[float]] = [[] for _ in exported]
+    for turn in range(_RUNS + 1):
+        for each, batch, taken in zip(exported, batches, times):
+            began = time.perf_counter()
+            each.run(batch)
+            if turn:
+                taken.append(1e3 * (time.perf_counter() - began))
+    return [float(np.median(taken)) for taken in times]

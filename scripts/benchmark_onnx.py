@@ -1,0 +1,127 @@
+"""Times our ONNX files beside another one, such as the official network exported by PyTorch, in the same engine.
+
+    .venv/bin/python scripts/benchmark_onnx.py --official official.onnx ours.onnx ours-int8.onnx --batch 1 --batch 8
+
+Both sides run in turn in one process, with the same threads. Files whose batch is fixed are timed for that batch only.
+Outputs are compared first: the second column says how far a file is from the official one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Callable, Dict, List
+
+import click
+import numpy as np
+
+import gluon_cbam  # noqa: F401 (numpy and threads)
+from gluon_cbam.compat.threads import physical_cores
+from gluon_cbam.tables import aligned
+
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+def onnxruntime_run(path: str, batch: np.ndarray, threads: int) -> Run:
+    """A function from a batch to the first output."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+    name = session.get_inputs()[0].name
+    return lambda batch: session.run(None, {name: batch})[0]
+
+
+def openvino_run(path: str, batch: np.ndarray, threads: int) -> Run:
+    """The same; a free batch is fixed to that of ``batch``, as OpenVINO recommends."""
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(path)
+    model.reshape(list(batch.shape))
+    settings = {'INFERENCE_NUM_THREADS': threads, 'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY'}
+    request = core.compile_model(model, 'CPU', settings).create_infer_request()
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        request.infer({0: batch})
+        return request.get_output_tensor(0).data
+
+    return run
+
+
+ENGINES = {'onnxruntime': onnxruntime_run, 'openvino': openvino_run}
+
+
+def measure(runs: Dict[str, Run], batch: np.ndarray, seconds: float) -> Dict[str, List[float]]:
+    """Milliseconds of every run, one of each in turn, for some seconds in all."""
+    times: Dict[str, List[float]] = {name: [] for name in runs}
+    for run in runs.values():  # to warm up
+        run(batch)
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times[next(iter(times))]) < 3:
+        for name, run in runs.items():
+            began = time.perf_counter()
+            run(batch)
+            times[name].append(1e3 * (time.perf_counter() - began))
+    return times
+
+
+def compare(official: str, files, engine: str, size: int, images: int, threads: int, seconds: float) -> List[dict]:
+    """One row a file, the official one first."""
+    batch = np.random.RandomState(0).randn(images, 3, size, size).astype(np.float32)
+    official = official.replace('{batch}', str(images))
+    runs = {path: ENGINES[engine](path, batch, threads) for path in (official, *files)}
+    wanted = np.array(runs[official](batch))
+    differences = {path: float(np.abs(run(batch) - wanted).max()) for path, run in runs.items()}
+    times = measure(runs, batch, seconds)
+    base = float(np.median(times[official]))
+    return [
+        {
+            'engine': engine,
+            'batch': images,
+            'file': path,
+            'difference': differences[path],
+            'milliseconds': {'min': min(taken), 'median': float(np.median(taken))},
+            'ratio': base / float(np.median(taken)),
+        }
+        for path, taken in times.items()
+    ]
+
+
+@click.command(help=__doc__)
+@click.argument('files', nargs=-1, required=True)
+@click.option('--official', required=True, help='the file to beat; {batch} in its name stands for the batch')
+@click.option('--engine', 'engines', multiple=True, default=('onnxruntime',), type=click.Choice(list(ENGINES)))
+@click.option('--batch', 'batches', multiple=True, default=(1, 8), type=int)
+@click.option('--image-size', default=224)
+@click.option('--threads', default=physical_cores())
+@click.option('--seconds', default=20.0, help='for each engine and batch')
+@click.option('--json', 'as_json', is_flag=True)
+def main(files, official, engines, batches, image_size, threads, seconds, as_json):
+    rows = [
+        row
+        for engine in engines
+        for batch in batches
+        for row in compare(official, files, engine, image_size, batch, threads, seconds)
+    ]
+    if as_json:
+        click.echo(json.dumps({'threads': threads, 'rows': rows}))
+        return
+    cells = [
+        (
+            row['engine'],
+            str(row['batch']),
+            row['file'],
+            f'{row["difference"]:.2g}',
+            f'{row["milliseconds"]["min"]:.1f}',
+            f'{row["milliseconds"]["median"]:.1f}',
+            f'{row["ratio"]:.2f} x',
+        )
+        for row in rows
+    ]
+    click.echo(aligned([('engine', 'batch', 'file', 'difference', 'min ms', 'median ms', 'ratio'), *cells], (0, 2)))
+
+
+if __name__ == '__main__':
+    main()

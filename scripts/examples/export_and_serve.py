@@ -1,0 +1,77 @@
+"""Export a network to ONNX, serve it over HTTP with the standard library, and ask it one question.
+
+    python scripts/examples/export_and_serve.py photo.jpg --network cbam_resnet50
+    python scripts/examples/export_and_serve.py     # a digit of the tests, and the network that knows digits
+
+Needs pip install 'gluon_cbam[onnx]'. From load_exported() on, nothing needs MXNet.
+"""
+
+import argparse
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+
+from gluon_cbam.data.preprocessing import decode
+from gluon_cbam.errors import DataError
+from gluon_cbam.export.exporting import Request, export
+from gluon_cbam.export.runtime import load_exported
+from gluon_cbam.export.samples import samples
+from gluon_cbam.inference import load_network
+
+# isort: split
+import mxnet as mx
+
+SEVEN = Path(__file__).resolve().parents[2] / 'tests' / 'data' / 'seven.png'
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument('image', nargs='?', type=Path, default=SEVEN)
+parser.add_argument('--network', default='cbamnet_tiny', help='with published weights: see cbam zoo list')
+parser.add_argument('--output', type=Path, default=Path('model.onnx'))
+parser.add_argument('--port', type=int, default=0, help='0 for any that is free')
+arguments = parser.parse_args()
+
+# as 'cbam export --network cbamnet_tiny --pretrained --format onnx --preprocessing --output model.onnx'
+loaded = load_network(arguments.network, [mx.cpu()], pretrained=True)
+images = samples(loaded.preprocessing.image_size, files=[arguments.image])
+report = export(Request(loaded, pixels=True), 'onnx', arguments.output, images)
+print(f'{arguments.output} differs from MXNet by {report.difference.largest:.1e} on {arguments.image.name}')
+
+model = load_exported(arguments.output)
+names = model.class_names or [str(index) for index in range(model.classes)]
+
+
+class Answer(BaseHTTPRequestHandler):
+    """POST an image, get its three best classes."""
+
+    def do_POST(self):  # noqa: N802 (http.server's name)
+        image = self.rfile.read(int(self.headers.get('Content-Length', 0)))
+        try:
+            logits = model(model.prepare(decode(image, 'the image'))[None])[0].astype(float)
+        except DataError as error:
+            self.answer(400, {'error': str(error)})
+            return
+        probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+        best = np.argsort(-probabilities)[:3]
+        self.answer(200, {'top': [{'label': names[index], 'probability': probabilities[index]} for index in best]})
+
+    def answer(self, status, value):
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header('Content-Type', 'application/json')
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+server = ThreadingHTTPServer(('127.0.0.1', arguments.port), Answer)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+address = f'http://127.0.0.1:{server.server_port}/'
+print(f'{model.engine} answers at {address}: curl --data-binary @{arguments.image.name} {address}')
+
+# one request, as a client anywhere would make it
+with urlopen(address, data=arguments.image.read_bytes()) as response:
+    print(response.status, response.read().decode())
+server.shutdown()

@@ -1,0 +1,79 @@
+"""Fine-tune published weights on a folder of images, a folder a class.
+
+    python scripts/examples/fine_tune.py photos/ --network cbam_resnet50 --epochs 5
+    python scripts/examples/fine_tune.py            # without a folder: digits, in the new classes even and odd
+
+What it prints at the end does the same with the command.
+"""
+
+import argparse
+from pathlib import Path
+
+from gluon_cbam.classifier import on_devices
+from gluon_cbam.data.digits import write_digits
+from gluon_cbam.data.images import open_pictures
+from gluon_cbam.data.lists import make_lists
+from gluon_cbam.data.packing import pack
+from gluon_cbam.data.recordio import RecordFile
+from gluon_cbam.inference import load_network
+from gluon_cbam.prediction import predict
+from gluon_cbam.training import TrainConfig, train
+
+# isort: split
+import mxnet as mx
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument('images', nargs='?', help='folder of the class folders')
+parser.add_argument('--network', default='cbamnet_tiny', help='with published weights: see cbam zoo list')
+parser.add_argument('--epochs', type=int, default=2)
+parser.add_argument('--lr', type=float, default=0.02)
+parser.add_argument('--output', type=Path, default=Path('runs/fine_tuned'))
+arguments = parser.parse_args()
+output, images = arguments.output, arguments.images
+
+
+def even_and_odd(folder):
+    """A folder of images, as the user's would be: scans of digits in two classes."""
+    write_digits(folder / 'digits')
+    records = RecordFile(folder / 'digits' / 'train.rec')
+    for number in range(0, len(records), 4):
+        path = folder / 'images' / ('odd' if records.labels[number] % 2 else 'even') / f'{number}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(records[number].image)
+    return folder / 'images'
+
+
+# a fifth of each class is held out; classes.txt gets the names of the folders
+images = images or even_and_odd(output / 'example')
+for part in make_lists(images, output / 'data' / 'list', shuffle=True, val_ratio=0.2):
+    pack(part.path, output / 'data', root=images)
+train_rec, val_rec = (str(output / 'data' / f'list_{name}.rec') for name in ('train', 'val'))
+
+# pretrained='': the published weights of the network; the last layer starts anew for the new classes
+config = TrainConfig(
+    network=arguments.network,
+    pretrained='',
+    data_train=train_rec,
+    data_val=val_rec,
+    output=str(output / 'run'),
+    resume='auto',  # go on with the run that is there, if there is one
+    epochs=arguments.epochs,
+    lr=arguments.lr,
+    lr_mode='cosine',
+    batch_size=16,
+)
+summary = train(config)
+print(f'top-1 {summary["best"]["top1"]:.3f} on images held out, after {summary["epochs"]} epochs')
+
+# what was trained, on some of the images
+network = load_network(arguments.network, [mx.cpu()], params=summary['output'])
+for prediction in predict(on_devices(network, [mx.cpu()]), open_pictures([str(images)], limit=3), top=2):
+    print(f'{prediction.name}: ' + ', '.join(f'{guess.label} {guess.probability:.2f}' for guess in prediction.top))
+
+print(f"""The same with the command:
+cbam data list {images} {output}/data/list --shuffle --val-ratio 0.2
+cbam data pack {output}/data/list_train.lst {output}/data --root {images}
+cbam data pack {output}/data/list_val.lst {output}/data --root {images}
+cbam train --network {arguments.network} --data-train {train_rec} --data-val {val_rec} \\
+    --pretrained --epochs {arguments.epochs} --lr {arguments.lr} --lr-mode cosine --batch-size 16 --output {output}/run
+cbam predict {images} --network {arguments.network} --params {output}/run""")

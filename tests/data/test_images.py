@@ -1,0 +1,143 @@
+"""Where images come from: their order, their names, and what happens to those that are not there."""
+
+import os
+
+import numpy as np
+import pytest
+from odd_images import OTHER, READABLE
+from records import BAD, BAD_IMAGES, write_with_bad_image
+
+from gluon_cbam.data.images import IN_FOLDERS, open_pictures
+from gluon_cbam.errors import DataError, UsageError
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Images in folders, and files that are none; it is the current folder."""
+    image = READABLE['plain.png']
+    for name in ('b/2.png', 'b/10.png', 'b/1.PNG', 'b/c10/x.jpg', 'b/c9/x.bmp', 'a.jpeg'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(image)
+    for name in ('notes.txt', 'b/labels.csv', '.hidden.png', '.hidden/x.png', 'clip.mp4'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'no image')
+    (tmp_path / 'b' / 'loop').symlink_to(tmp_path / 'b', target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def files(*arguments, **options):
+    return [picture.file for picture in open_pictures(arguments, **options)]
+
+
+def test_a_folder_in_natural_order(folder):
+    expected = ['b/1.PNG', 'b/2.png', 'b/10.png', 'b/c9/x.bmp', 'b/c10/x.jpg']
+    assert files('b') == files('b/') == expected
+    assert files('.') == ['./a.jpeg', *(f'./{name}' for name in expected)]
+    assert files('b', limit=2) == expected[:2]
+
+
+def test_patterns(folder):
+    assert files('b/*.png') == ['b/2.png', 'b/10.png']
+    assert files('*/c*/x.*') == ['b/c9/x.bmp', 'b/c10/x.jpg']
+    assert files('b/c*') == ['b/c9/x.bmp', 'b/c10/x.jpg']
+    assert 'b/c10/x.jpg' in files('**/*.jpg')
+    (folder / '[1].png').write_bytes(b'')
+    assert files('[1].png', 'a.jpeg') == ['[1].png', 'a.jpeg']
+
+
+def test_what_is_not_there_is_a_mistake_in_an_argument(folder):
+    for arguments, said in (
+        (['a.jpeg', 'c.jpeg'], "no image file or folder 'c.jpeg'"),
+        (['*.tga'], r"no file matches '\*.tga'"),
+        (['-', '-'], 'once, got it 2 times'),
+    ):
+        with pytest.raises(UsageError, match=said):
+            open_pictures(arguments)
+    with pytest.raises(UsageError, match="no list of images 'list.txt'"):
+        open_pictures(files_from='list.txt')
+
+
+def test_what_is_not_there_is_a_bad_image_in_a_list(folder):
+    (folder / 'list.txt').write_bytes(b'a.jpeg\r\n\nb\nc.jpeg\nnone.rec\n  \nclip.mp4\n')
+    pictures = list(open_pictures(['a.jpeg'], files_from='list.txt'))
+    assert [picture.file for picture in pictures] == [
+        'a.jpeg', 'a.jpeg', *files('b'), 'c.jpeg', 'none.rec', 'clip.mp4',
+    ]  # fmt: skip
+    for picture in pictures[:-3]:
+        assert picture.decode().shape == (30, 40, 3)
+    for picture, error in zip(pictures[-3:], (FileNotFoundError, DataError, DataError)):
+        with pytest.raises(error):
+            picture.decode()
+
+
+def test_names_that_are_no_utf8(folder):
+    name = b'caf\xe9.png'
+    (folder / os.fsdecode(name)).write_bytes(READABLE['plain.png'])
+    (folder / 'list.txt').write_bytes(name + b'\n')
+    (picture,) = open_pictures(files_from='list.txt')
+    assert picture.decode().shape == (30, 40, 3)
+    assert os.fsencode(picture.file) == name
+
+
+def test_every_image_of_a_folder_is_named(tmp_path):
+    """Those that cannot be read as well, so that nobody takes them for counted."""
+    for name, image in {**READABLE, **OTHER}.items():
+        (tmp_path / name).write_bytes(image)
+    assert {name.rpartition('.')[2] for name in OTHER} <= {ending[1:] for ending in IN_FOLDERS}
+    bad = []
+    for picture in open_pictures([str(tmp_path)]):
+        try:
+            assert picture.decode().shape[2] == 3
+        except DataError as error:
+            assert 'no JPEG, PNG or BMP' in str(error)
+            bad.append(os.path.basename(picture.file))
+    assert bad == sorted(OTHER)
+
+
+def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if path.endswith('c9'):
+            raise PermissionError(13, 'Permission denied', path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    assert files('b')[-2:] == ['b/c9', 'b/c10/x.jpg']
+
+
+def test_records(tmp_path):
+    records = write_with_bad_image(tmp_path, 'cut')
+    pictures = list(open_pictures([str(records.path)]))
+    assert [(picture.file, picture.number) for picture in pictures] == [(str(records.path), n) for n in range(10)]
+    for number, picture in enumerate(pictures):
+        if number == BAD:
+            with pytest.raises(DataError, match=f'record {BAD} at offset'):
+                picture.decode()
+        else:
+            assert picture.decode().shape == (48, 64, 3)
+    (tmp_path / 'bad.rec').write_bytes((tmp_path / 'bad.rec').read_bytes()[:3000])
+    (broken,) = open_pictures([str(records.path)])
+    with pytest.raises(DataError, match='truncated'):
+        broken.decode()
+
+
+@pytest.mark.parametrize('kind', BAD_IMAGES)
+def test_bad_files_say_so_when_they_are_decoded(tmp_path, kind):
+    (tmp_path / 'bad.jpg').write_bytes(BAD_IMAGES[kind])
+    (picture,) = open_pictures([str(tmp_path / 'bad.jpg')])
+    with pytest.raises(DataError, match='bad.jpg: '):
+        picture.decode()
+
+
+def test_nothing_is_read_ahead(folder):
+    """A million files behind a pattern or in a list are no million open files, images or lines."""
+    pictures = open_pictures(['b'])
+    first = next(pictures)
+    (folder / 'b' / '2.png').unlink()
+    (folder / 'b' / 'c9' / 'new.png').write_bytes(b'')
+    assert np.array_equal(first.decode(), next(open_pictures(['b/10.png'])).decode())
+    with pytest.raises(FileNotFoundError):
+        next(pictures).decode()
+    assert 'b/c9/new.png' in [picture.file for picture in pictures]

@@ -1,0 +1,44 @@
+"""``cbam export`` and ``cbam validate --exported``."""
+
+import json
+
+import pytest
+
+
+def test_export_and_validate(cbam_here, digits, tmp_path):
+    path, data = tmp_path / 'digits.onnx', digits / 'val.rec'
+    network = ('--network', 'cbamnet_tiny', '--pretrained')
+    done = cbam_here('export', *network, '--preprocessing', '-o', path, '--data-val', data, '--json')
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said['files'] == [str(path)] and said['compared_on'] == '8 images of val.rec'
+    assert said['largest_difference'] < 1e-4 < said['largest_output']
+    wanted = cbam_here('validate', '--network', 'cbamnet_tiny', '--pretrained', '--data-val', data, '--json')
+    found = cbam_here('validate', '--exported', path, '--data-val', data, '--batch-size', 100, '--json')
+    assert found.returncode == 0, found.stderr
+    wanted, found = json.loads(wanted.stdout), json.loads(found.stdout)
+    for key in ('network', 'params_sha256', 'records', 'top1', 'top5'):
+        assert found[key] == wanted[key]
+    assert found['loss'] == pytest.approx(wanted['loss'], abs=1e-5) and found['engine'] == 'onnxruntime'
+
+
+def test_features_and_text(cbam_here, tmp_path):
+    path = tmp_path / 'maps.onnx'
+    done = cbam_here('export', '--network', 'cbamnet_tiny', '--pretrained', '--features', '0,1', '-o', path)
+    assert done.returncode == 0 and 'differs from MXNet by' in done.stdout and 'generated images' in done.stdout
+    done = cbam_here('export', '--network', 'cbamnet_tiny', '--features', '0,x', '-o', path)
+    assert done.returncode == 2 and '--features takes stages' in done.stderr
+
+
+def test_mistakes_cost_a_line(cbam_here, digits, tmp_path):
+    damaged = tmp_path / 'damaged.onnx'
+    damaged.write_bytes(b'\x00' * 100)
+    for arguments, code, said in (
+        (('export', '-o', 'x.onnx'), 2, '--network is needed'),
+        (('export', '--network', 'cbamnet_tiny', '-o', tmp_path / 'x.onnx', '--image', 'no.jpg'), 2, 'no image file'),
+        (('validate', '--exported', damaged, '--data-val', digits / 'val.rec'), 4, 'no whole ONNX file'),
+        (('validate', '--exported', damaged, '--pretrained', '--data-val', 'v.rec'), 2, 'leave --pretrained'),
+    ):
+        done = cbam_here(*arguments)
+        assert (done.returncode, done.stdout) == (code, '')
+        assert said in done.stderr.splitlines()[-1]

@@ -1,0 +1,95 @@
+"""Every family and option as ONNX gives what MXNet gives."""
+
+import mxnet as mx
+import numpy as np
+import pytest
+from lively import lively
+
+from gluon_cbam import CBAMNet, features, get_model
+from gluon_cbam.export.graph import trace
+from gluon_cbam.export.onnx_graph import to_model
+from gluon_cbam.export.rewriting import simplify
+from gluon_cbam.export.runtime import onnxruntime_session
+from gluon_cbam.export.translation import to_onnx_graph
+from gluon_cbam.export.tuning import ENGINES, tune
+from gluon_cbam.models.features import Features
+from gluon_cbam.models.mobilenet import MobileNet
+from gluon_cbam.models.modified_cbamnet import HEADS, ModifiedCBAMNet
+from gluon_cbam.models.resnet import ResNet
+
+
+def resnet(attention, block='basic', **options):
+    return lambda: ResNet(block, (1, 1, 1, 1), 7, attention=attention, widen=0.25, **options)
+
+
+def modified(bottleneck=False, size=32, **options):
+    """Its units, stems and heads, as narrow as they can be."""
+    return lambda: ModifiedCBAMNet(
+        (1, 2, 1, 1), (16, 16, 16, 32, 32), bottleneck, 9, reduction=4, image_size=size, **options
+    )
+
+
+NETWORKS = {
+    'resnet18': (33, lambda: get_model('resnet18', classes=7)),
+    'resnet, stride in the first convolution': (32, resnet(None, 'bottleneck', bottleneck_stride='1x1')),
+    'se_resnet': (32, resnet('se')),
+    'bam_resnet': (32, resnet('bam', reduction=4)),
+    'cbam_resnet18': (33, lambda: get_model('cbam_resnet18', classes=7)),
+    'cbam_resnet, bottlenecks': (40, resnet('cbam', 'bottleneck')),
+    'cbam, spatial first': (32, resnet('cbam', order='spatial_channel')),
+    'cbam, parallel': (32, resnet('cbam', order='parallel')),
+    'cbam, four poolings': (32, resnet('cbam', pool_types=('avg', 'max', 'lp', 'lse'), kernel_size=3)),
+    'cbam, average': (32, resnet('cbam', pool_types=('avg',))),
+    'cbam, maximum': (32, resnet('cbam', pool_types=('max',))),
+    'cbam, conv1x1': (32, resnet('cbam', spatial_pool='conv1x1')),
+    'cbam, channel gate alone': (32, resnet('cbam', spatial=False)),
+    'cbam, identity': (32, resnet('cbam', gate='identity', descriptors=('mean', 'max'))),
+    'cbam, identity, parallel': (
+        32,
+        resnet('cbam', gate='identity', order='parallel', mlp_bias=False, spatial_norm=False),
+    ),
+    'cifar_cbam_resnet': (16, resnet('cbam', stem='cifar')),
+    'cbam_resnext': (32, resnet('cbam', 'bottleneck', groups=8, group_width=8)),
+    'cbam_wide_resnet': (32, lambda: ResNet('basic', (1, 1, 1, 1), 7, attention='cbam', widen=0.375)),
+    'mobilenet': (32, lambda: MobileNet(0.25, 7)),
+    'se_mobilenet': (32, lambda: MobileNet(0.25, 7, 'se')),
+    'cbam_mobilenet': (32, lambda: MobileNet(0.25, 7, 'cbam')),
+    'cbamnet_tiny': (17, lambda: get_model('cbamnet_tiny', classes=7)),
+    'cbamnet without its top': (16, lambda: CBAMNet(dims=(16, 24), include_top=False)),
+    **{f'modified, head {head}': (32, modified(version_output=head)) for head in HEADS},
+    **{
+        f'modified, {act}': (32, modified(version_act=act, version_output='B'))
+        for act in ('leaky', 'elu', 'gelu', 'selu')
+    },
+    'modified, ibn': (32, modified(ibn=True, version_output='A')),
+    'modified, bottlenecks': (32, modified(True, version_output='A')),
+    'modified, stem of 7 x 7': (64, modified(size=64, version_input=0, version_output='G')),
+    'features': (33, lambda: Features(resnet('cbam')(), (1, 2, 3))),
+    'features of cbamnet': (16, lambda: features('cbamnet_tiny', (0, 1))),
+    'features of mobilenet': (32, lambda: Features(MobileNet(0.25, 7, 'cbam'), (4, 0))),
+}
+"""What -> image size, function that makes the network."""
+TOLERANCE = 2e-5  # of the largest output; seen: 6e-6
+
+
+def difference(net, size):
+    """The largest difference of ONNX sessions from MXNet, as a part of the largest output."""
+    batch = np.random.RandomState(3).uniform(0, 255, (3, 3, size, size)).astype(np.float32)
+    batch = batch if 'Modified' in type(net).__name__ else batch / 64 - 2
+    wanted = net(mx.nd.array(batch))
+    wanted = [value.asnumpy() for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
+    differences = []
+    for engine in ENGINES:
+        graph = to_onnx_graph(trace(net, size))
+        simplify(graph)
+        tune(graph, engine)
+        given = onnxruntime_session(to_model(graph, 17, {}, 'net').SerializeToString(), 1)(batch)
+        assert [value.shape for value in given] == [value.shape for value in wanted]
+        differences += [float(np.abs(one - two).max() / np.abs(two).max()) for one, two in zip(given, wanted)]
+    return max(differences)
+
+
+@pytest.mark.parametrize('what', NETWORKS)
+def test_equals_mxnet(what):
+    size, make = NETWORKS[what]
+    assert difference(lively(make(), size), size) < TOLERANCE

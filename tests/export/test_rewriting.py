@@ -1,0 +1,58 @@
+"""Rewriting a graph leaves its numbers and takes the operators that it is for."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from lively import lively
+
+from gluon_cbam import CBAM
+from gluon_cbam.data.preprocessing import Preprocessing
+from gluon_cbam.export.graph import trace
+from gluon_cbam.export.onnx_graph import to_model
+from gluon_cbam.export.rewriting import PASSES
+from gluon_cbam.export.runtime import onnxruntime_session
+from gluon_cbam.export.translation import to_onnx_graph
+from gluon_cbam.export.tuning import ENGINES
+from gluon_cbam.models.resnet import ResNet
+
+
+def outputs(graph, batch):
+    return onnxruntime_session(to_model(graph, 17, {}, 'net').SerializeToString(), 1)(batch)[0]
+
+
+@pytest.fixture(scope='module')
+def network():
+    return lively(ResNet('basic', (2, 2, 2, 2), 7, attention='cbam', widen=0.25), 32)
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_each_pass_keeps_the_numbers(network, engine):
+    batch = np.random.RandomState(0).randint(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    graph = to_onnx_graph(trace(network, 32, Preprocessing(32)))
+    before = outputs(graph, batch)
+    for rewrite in PASSES + ENGINES[engine]:
+        rewrite(graph)
+        np.testing.assert_allclose(outputs(graph, batch), before, atol=2e-6 * np.abs(before).max())
+
+
+def test_everything_foldable_is_folded(network):
+    graph = to_onnx_graph(trace(network, 32, Preprocessing(32)))
+    before = Counter(node.op for node in graph.nodes)
+    for rewrite in PASSES:
+        rewrite(graph)
+    after = Counter(node.op for node in graph.nodes)
+    assert before['BatchNormalization'] == 29 and after['BatchNormalization'] == 0
+    assert before['Mul'] - after['Mul'] == 1, 'the scale of the normalisation went into the first convolution'
+    assert before['Gemm'] - after['Gemm'] == 8, 'each MLP has one last layer for both pooled vectors'
+
+
+def test_a_shared_layer_is_merged_only_where_nobody_else_needs_it():
+    """A dense layer whose output is taken twice stays."""
+    net = lively(CBAM(8, 2, pool_types=('avg', 'max', 'lp')), 6)
+    graph = to_onnx_graph(trace(net, 6))
+    first = next(node for node in graph.nodes if node.op == 'Add')
+    graph.outputs.append(first.inputs[0])
+    for rewrite in PASSES:
+        rewrite(graph)
+    assert sum(node.op == 'Gemm' for node in graph.nodes) > 4
