@@ -43,10 +43,31 @@ def data_digits(folder, clutter, seed):
     """Write scikit-learn's handwritten digits to FOLDER: 1,437 scans to train on, 360 held out."""
     from ..data.digits import write_digits
 
-    counts = write_digits(folder, clutter, seed)
-    return {'output': folder, 'records': counts}, '\n'.join(
-        f'{folder}/{name}: {n} records' for name, n in counts.items()
-    )
+    return _written(folder, write_digits(folder, clutter, seed))
+
+
+@data.command('shapes')
+@click.argument('folder')
+@click.option('--size', type=click.IntRange(1), default=64, show_default=True, help='height and width in pixels')
+@click.option('--train', type=click.IntRange(1), default=6000, show_default=True, help='images to train on')
+@click.option('--val', type=click.IntRange(1), default=800, show_default=True, help='images held out')
+@click.option('--classes', type=click.IntRange(1), default=8, show_default=True, help='how many of the eight shapes')
+@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='of everything')
+@common_options
+def data_shapes(folder, **settings):
+    """Draw one shape, whose kind is the class, among others in clutter to FOLDER, with masks of where it is.
+
+    'cbam explain --score' compares them with what a network looks at.
+    """
+    from ..data.shapes import write_shapes
+
+    return _written(folder, write_shapes(folder, **settings))
+
+
+def _written(folder, counts):
+    """What a generator reports of its files."""
+    text = '\n'.join(f'{folder}/{name}: {count} records' for name, count in counts.items())
+    return {'output': folder, 'records': counts}, text
 
 
 @data.command('list')

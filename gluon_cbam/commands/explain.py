@@ -8,6 +8,7 @@ import click
 
 from ..console import common_options, progress_bar, settings_options, weights_options
 from ..errors import UsageError
+from .explain_score import score_options, scored
 from .loading import NETWORK, load
 
 _SHOWN = [
@@ -16,7 +17,9 @@ _SHOWN = [
     click.option('--class', 'target', metavar='CLASS', help='Grad-CAM for this class too: its number or name'),
     click.option('--channels', type=click.IntRange(1), default=8, show_default=True, help='strongest channels a gate'),
     click.option('--method', default='gradcam', show_default=True, metavar='NAME', help='gradcam or gradcam++'),
-    click.option('--layer', metavar='PATH', help='block whose map Grad-CAM weights  [the last before the pooling]'),
+    click.option(
+        '--layer', metavar='PATH', help='block for Grad-CAM; several with --score  [the last before the pooling]'
+    ),
     click.option('--report', is_flag=True, help='write report.html too, one file with all images'),
     click.option('--compare', metavar='NETWORK[=FILE|=TAG],...', help='one picture, Grad-CAM of these networks'),
 ]
@@ -29,21 +32,30 @@ def _shown_options(function):
 
 
 @click.command()
-@click.argument('images', nargs=-1, required=True, metavar='IMAGE...')
+@click.argument('images', nargs=-1, metavar='IMAGE...')
 @settings_options('network')
 @weights_options
 @_shown_options
+@score_options
 @settings_options(*NETWORK[1:])
 @common_options
 @click.pass_context
-def explain(ctx, images, compare, workers, **options):
+def explain(ctx, images, compare, workers, score, data_val, masks, align, **options):
     """Show where a network looks on images: attention maps and Grad-CAM, a picture an image.
 
     Images that cannot be read are named, with exit code 4 at the end.
+
+    With --score nothing is drawn: a table says how well the maps agree with the objects' masks of a .rec file.
     """
     from ..compat.threads import usable_cpus
     from ..data.parallel import image_threads
 
+    if score:
+        return scored(ctx, data_val, masks, align, workers=workers or usable_cpus(), **options)
+    if data_val or masks:
+        raise UsageError('--data-val and --masks go with --score')
+    if not images:
+        raise UsageError('give images, or --score and --data-val')
     if bool(options['network']) == bool(compare):
         raise UsageError('give either --network or --compare')
     with image_threads(workers or usable_cpus()) as pool:

@@ -1,4 +1,4 @@
-"""What a network looks at: the gates of its attention, and Grad-CAM.
+"""What a network looks at: the gates of its attention, and Grad-CAM; and how well maps agree with objects' masks.
 
 Everything works on the network's graph as symbols, which is another one than a hybridized network keeps: the network,
 its outputs, gradients and running statistics stay as they are.
@@ -7,5 +7,16 @@ its outputs, gradients and running statistics stay as they are.
 from .attention import AttentionMaps, attention_maps
 from .gradcam import METHODS, GradCAM, grad_cam
 from .grid import Grid, spread
+from .scoring import Agreement, Scores
 
-__all__ = ['METHODS', 'AttentionMaps', 'GradCAM', 'Grid', 'attention_maps', 'grad_cam', 'spread']
+__all__ = [
+    'METHODS',
+    'Agreement',
+    'AttentionMaps',
+    'GradCAM',
+    'Grid',
+    'Scores',
+    'attention_maps',
+    'grad_cam',
+    'spread',
+]

@@ -6,7 +6,6 @@ import ast
 import json
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-import cv2
 import mxnet as mx
 import numpy as np
 
@@ -36,23 +35,55 @@ def even(shape: Sequence[int], size: Sequence[int]) -> Grid:
 
 
 def spread(heat: np.ndarray, size: Sequence[int], grid: Optional[Grid] = None) -> np.ndarray:
-    """A map over the pixels of the image, bilinear between the places of its cells, constant outside them.
+    """Maps over the pixels of the image, bilinear between the places of their cells, constant outside them.
+
+    With the grid of :func:`even` it is OpenCV's ``INTER_LINEAR`` and PyTorch's ``align_corners=False``.
 
     Args:
-        heat: (H, W), float.
+        heat: (..., H, W), float.
         size: height and width of the image that the network saw, in pixels.
         grid: of the map; default :func:`even`.
 
     Returns:
-        ``size``, float32.
+        (..., *size), of the type of ``heat``.
     """
-    grid = grid or even(heat.shape, size)
-    rows, columns = (
-        ((np.arange(length) - start) / stride).astype(np.float32)
-        for length, start, stride in zip(size, grid.start, grid.stride)
+    shape = heat.shape[-2:]
+    grid = grid or even(shape, size)
+    down, right = (
+        _weights((np.arange(length) - start) / stride, cells)
+        for length, cells, start, stride in zip(size, shape, grid.start, grid.stride)
     )
-    across, down = np.meshgrid(columns, rows)
-    return cv2.remap(heat.astype(np.float32), across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return (down @ heat @ right.T).astype(heat.dtype)
+
+
+def at_cells(pixels: np.ndarray, shape: Sequence[int], grid: Optional[Grid] = None) -> np.ndarray:
+    """The values of an image at the places of a map's cells, bilinear between the pixels.
+
+    Args:
+        pixels: (..., H, W).
+        shape: of the map, height and width.
+        grid: of the map; default :func:`even`.
+
+    Returns:
+        (..., *shape), float64.
+    """
+    size = pixels.shape[-2:]
+    grid = grid or even(shape, size)
+    down, right = (
+        _weights(start + stride * np.arange(cells), length)
+        for length, cells, start, stride in zip(size, shape, grid.start, grid.stride)
+    )
+    return down @ pixels @ right.T
+
+
+def _weights(places: np.ndarray, cells: int) -> np.ndarray:
+    """(places, cells): the part of every cell in the value at every place, counted in cells."""
+    places = np.clip(places, 0, cells - 1)
+    below = np.floor(places).astype(int)
+    weights, rows = np.zeros((len(places), cells)), np.arange(len(places))
+    weights[rows, below] = 1 - (places - below)
+    weights[rows, np.minimum(below + 1, cells - 1)] += places - below
+    return weights
 
 
 def grids(symbols: Sequence[mx.sym.Symbol], data: str, size: Sequence[int], shapes: Sequence) -> List[Optional[Grid]]:

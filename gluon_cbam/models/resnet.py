@@ -244,12 +244,16 @@ def _check(block, stem, attention, bottleneck_stride, widen, groups, group_width
         raise ValueError(f'group_width must leave each group a channel, got {group_width} with widen {widen}')
 
 
-_SAID_BY_THE_ROW = ('block', 'layers', 'stem', 'attention', 'widen', 'groups', 'group_width')
+_SAID_BY_THE_ROW = ('block', 'layers', 'stem', 'attention', 'groups', 'group_width')
 
 
 def build(variant: ResNetVariant, **options) -> ResNet:
-    """The network of a row of :data:`.variants.RESNETS`; options as :func:`options` names them."""
-    return ResNet(**{name: getattr(variant, name) for name in _SAID_BY_THE_ROW}, **options)
+    """The network of a row of :data:`.variants.RESNETS`; options as :func:`options` names them.
+
+    ``widen`` is the row's unless it is given: below 1 it makes narrow networks for small images.
+    """
+    said = {name: getattr(variant, name) for name in (*_SAID_BY_THE_ROW, 'widen')}
+    return ResNet(**{**said, **options})
 
 
 def options(variant: ResNetVariant) -> List[str]:

@@ -1,5 +1,6 @@
 """Where maps lie on images: measured by which pixels move a cell."""
 
+import cv2
 import mxnet as mx
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from mxnet.gluon import nn
 
 import gluon_cbam
 from gluon_cbam import explain
+from gluon_cbam.explain.grid import at_cells
 
 
 class Averages(nn.HybridSequential):
@@ -95,6 +97,20 @@ def test_spreading_puts_a_cell_at_its_place():
     evenly = explain.spread(heat, (16, 16))  # resizing: the cell covers rows 4..7 and columns 8..11
     assert np.isclose(evenly[5:7, 9:11], evenly.max()).all() and evenly[12:, :].max() == 0
     assert (explain.spread(np.ones((1, 1)), (5, 7)) == 1).all()
+
+
+@pytest.mark.parametrize('cells, pixels', [((4, 4), (64, 64)), ((3, 5), (17, 11)), ((1, 1), (6, 6)), ((7, 7), (7, 7))])
+def test_spreading_evenly_is_resizing(cells, pixels):
+    maps = np.random.RandomState(0).rand(3, *cells).astype(np.float32)
+    expected = [cv2.resize(one, pixels[::-1], interpolation=cv2.INTER_LINEAR) for one in maps]
+    np.testing.assert_allclose(explain.spread(maps, pixels), expected, atol=1e-6)
+
+
+def test_an_image_at_the_cells():
+    image = np.arange(16.0).reshape(4, 4)
+    assert at_cells(image, (2, 2)).tolist() == [[2.5, 4.5], [10.5, 12.5]]  # the middles of four pixels
+    assert at_cells(image, (2, 2), explain.Grid((2, 2), (0, 0))).tolist() == [[0, 2], [8, 10]]
+    assert np.array_equal(at_cells(image, (4, 4)), image)
 
 
 def test_something_else_on_the_way_leaves_the_grid_unknown():

@@ -79,3 +79,15 @@ def test_input_channels():
     assert net(mx.nd.zeros((1, 1, 32, 32))).shape == (1, 1000)
     with pytest.raises(ValueError, match='takes 1 channels'):
         net(mx.nd.zeros((1, 3, 32, 32)))
+
+
+def test_width_by_option():
+    """The row's unless it is given, and then the same as a row that has it."""
+    wide = complexity(get_model('wide_resnet18_x1_5'), (1, 3, 64, 64))
+    assert complexity(get_model('resnet18', widen=1.5), (1, 3, 64, 64)) == wide
+    assert complexity(get_model('wide_resnet18_x1_5', widen=1.5), (1, 3, 64, 64)) == wide
+    narrow = get_model('cbam_resnet18', widen=0.25, reduction=4)
+    assert narrow.stage_channels == (16, 32, 64, 128)
+    assert narrow.layer4[1].attention.channel.fc1.weight.shape == (32, 128)
+    with pytest.raises(ValueError, match='widen must leave the first stage a channel of its 64, got 0.01'):
+        get_model('resnet18', widen=0.01)

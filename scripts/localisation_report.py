@@ -1,0 +1,252 @@
+"""The table and the plot of scripts/localisation.py."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence
+
+import numpy as np
+from study import draw_seeds, plus_minus
+
+_MAIN = 'gradcam layer2'
+_COLUMNS = ('pointing', 'energy', 'lift', 'iou')
+_COLOURS = ('#2171b5', '#e6550d', '#31a354')
+_TEXT = """\
+# Where networks look, scored
+
+{images} training and {records} validation images of `cbam data shapes`: 64 x 64 pixels, one shape of {classes} classes
+among forms of no class, on clutter; the mask of the shape is known. A ResNet-18 of a quarter of the width (with
+`reduction=4` for SE and CBAM) is trained from nothing. Mean and standard deviation over {seeds} seeds, of the weights
+with each run's best top-1.
+
+* **pointing**: share of the images where the largest value lies on the object.
+* **energy**: share of the sum of the map that lies on the object, every map stretched to 0..1; **lift** is that over
+  the objects' share of the area: 1 is no better than ignoring the image.
+* **IoU** of the object and of what is over a threshold, the best one for all images together.
+
+Grad-CAM is asked for the class of the label. Chance knows nothing of the image: one value everywhere, 8 x 8 random
+values, and a bump in the middle, which objects that lie wholly inside favour.
+
+## Grad-CAM after stage 2 (8 x 8 cells)
+
+| network | parameters | top-1 | pointing | energy | lift | IoU |
+|---|---|---|---|---|---|---|
+{main}
+
+![Pointing game of every seed](localisation.png)
+
+{verdicts}
+
+## Spatial attention
+
+| network | gate of | pointing | energy | lift | IoU |
+|---|---|---|---|---|---|
+{gates}
+
+A lift below 1 is a gate that is *lower* on the object than elsewhere: it dims what is there, which the layers behind it
+can use as well as the opposite. Of the 7 x 7 convolution's input, most is padding where maps have 4 x 4 cells (layer3)
+or 2 x 2 (layer4). Gates in parallel are the mean over the channels. With a lift above 1.1 in every seed (higher), below
+0.9 in every seed (lower), or above in some and below in others (either):
+
+{directions}
+
+## Grad-CAM and Grad-CAM++ of every stage
+
+After stage 4, the usual place, a map has 2 x 2 cells, and after stage 3 it has 4 x 4: compare them with the bump in the
+middle.
+
+| network | map | pointing | energy | lift | IoU |
+|---|---|---|---|---|---|
+{cams}
+
+## Where the cells of a map lie
+
+Above, the cells of a map divide the image evenly, as maps are usually laid over images. A strided 3 x 3 convolution
+looks at the first of two pixels, so that the receptive fields of its cells lie half a cell further up and left. With
+maps laid there (`--align fields`), IoU, means over the networks of seed 0:
+
+| map | even | fields |
+|---|---|---|
+{alignments}
+
+## What it shows, and what not
+
+Differences within two deviations mean nothing. The task is drawn, the networks are small and not trained to the end,
+and their maps are coarse. Nothing here was measured on ImageNet or with published weights.
+
+`scripts/localisation`, {date}: `cbam train {recipe}`, options `widen=0.25` and `reduction=4`;
+`cbam explain --score --layer {layers}`. Python {python}, mxnet 1.9.1, OpenCV {opencv}, NumPy {numpy}, one thread a run.
+"""
+
+
+class Outcome(NamedTuple):
+    """What the seeds of a network scored.
+
+    Attributes:
+        name: in the tables.
+        parameters: of the network.
+        runs: a seed each: alignment -> what ``cbam explain --score --json`` gave.
+    """
+
+    name: str
+    parameters: int
+    runs: List[Dict[str, dict]]
+
+    def top1(self) -> List[float]:
+        """Of every seed."""
+        return [run['even']['top1'] for run in self.runs]
+
+    def maps(self, kind: str = '') -> List[str]:
+        """Names of what was scored, those that begin with ``kind``."""
+        return [scores['name'] for scores in self.runs[0]['even']['maps'] if scores['name'].startswith(kind)]
+
+    def values(self, name: str, column: str, align: str = 'even') -> List[float]:
+        """A score of a map, of every seed that was scored with this alignment."""
+        runs = [run[align]['maps'] for run in self.runs if align in run]
+        return [scores[column] for run in runs for scores in run if scores['name'] == name]
+
+    def cells(self, name: str) -> str:
+        """The scores of a map, for a table."""
+        return ' | '.join(plus_minus(self.values(name, column), 3) for column in _COLUMNS)
+
+
+def text(outcomes: Sequence[Outcome], images: int, classes: int, recipe: Sequence[str], layers: Sequence[str]) -> str:
+    """The report, in Markdown."""
+    import cv2
+
+    first = outcomes[0].runs[0]['even']
+    lines = {
+        'main': _main(outcomes, first['chance']),
+        'verdicts': _verdicts(outcomes),
+        'gates': _maps(outcomes, 'spatial'),
+        'directions': _directions(outcomes),
+        'cams': _maps(outcomes, 'gradcam'),
+        'alignments': _alignments(outcomes),
+    }
+    return _TEXT.format(
+        images=images,
+        records=first['records'],
+        classes=classes,
+        seeds=len(outcomes[0].runs),
+        recipe=' '.join(recipe),
+        layers=','.join(layers),
+        date=datetime.date.today(),
+        python=platform.python_version(),
+        opencv=cv2.__version__,
+        numpy=np.__version__,
+        **{name: '\n'.join(some) for name, some in lines.items()},
+    )
+
+
+def _main(outcomes: Sequence[Outcome], chance: Sequence[dict]) -> Iterator[str]:
+    for outcome in outcomes:
+        yield f'| {outcome.name} | {outcome.parameters:,} | {plus_minus(outcome.top1(), 3)} | {outcome.cells(_MAIN)} |'
+    for scores in chance:
+        yield f'| chance: {scores["name"]} | | | {" | ".join(f"{scores[column]:.3f}" for column in _COLUMNS)} |'
+
+
+def _maps(outcomes: Sequence[Outcome], kind: str) -> Iterator[str]:
+    for outcome in outcomes:
+        for name in outcome.maps(kind):
+            yield f'| {outcome.name} | {_short(name)} | {outcome.cells(name)} |'
+
+
+def _short(name: str) -> str:
+    return name.replace('spatial ', '').replace('.attention', '')
+
+
+def _verdicts(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """How each network differs from the one without attention, in words."""
+    plain, *others = outcomes
+    yield f'Beside {plain.name}, where the means differ by more than twice the larger deviation:'
+    yield ''
+    for outcome in others:
+        found = [
+            f'{name} {np.mean(values(outcome)) - np.mean(values(plain)):+.3f}'
+            for name, values in _COMPARED.items()
+            if _apart(values(outcome), values(plain))
+        ]
+        yield f'* {outcome.name}: {", ".join(found) if found else "nothing"}'
+
+
+def _directions(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Which gates are higher and which are lower on the object, in words."""
+    for outcome in outcomes:
+        lifts = {_short(name): outcome.values(name, 'lift') for name in outcome.maps('spatial')}
+        found = {
+            word: [gate for gate, lift in lifts.items() if is_so(min(lift), max(lift))]
+            for word, is_so in _DIRECTIONS.items()
+        }
+        if lifts:
+            words = '; '.join(f'{word} at {", ".join(gates) if gates else "none"}' for word, gates in found.items())
+            yield f'* {outcome.name}: {words}'
+
+
+_DIRECTIONS: Dict[str, Callable[[float, float], bool]] = {
+    'higher': lambda least, most: least > 1.1,
+    'lower': lambda least, most: most < 0.9,
+    'either': lambda least, most: least < 0.9 and most > 1.1,
+}
+
+
+_COMPARED: Dict[str, Callable[[Outcome], List[float]]] = {
+    'top-1': Outcome.top1,
+    'pointing': lambda outcome: outcome.values(_MAIN, 'pointing'),
+    'energy': lambda outcome: outcome.values(_MAIN, 'energy'),
+    'IoU': lambda outcome: outcome.values(_MAIN, 'iou'),
+}
+
+
+def _apart(first: Sequence[float], second: Sequence[float]) -> bool:
+    spread = max(np.std(first, ddof=1), np.std(second, ddof=1))
+    return bool(abs(np.mean(first) - np.mean(second)) > 2 * spread)
+
+
+def _alignments(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """The IoU with both alignments, over all networks that have a map, of the first seed."""
+    for name in dict.fromkeys(name for outcome in reversed(outcomes) for name in outcome.maps()):
+        even, fields = (
+            np.mean([value for outcome in outcomes for value in outcome.values(name, 'iou', align)[:1]])
+            for align in ('even', 'fields')
+        )
+        yield f'| {_short(name)} | {even:.3f} | {fields:.3f} |'
+
+
+def draw(outcomes: Sequence[Outcome], path: Path) -> None:
+    """Two panels: Grad-CAM of all networks after three stages, and the spatial gates of the orders."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 5.4), dpi=120, layout='constrained')
+    left, right = figure.subplots(1, 2)
+    cams = outcomes[0].maps('gradcam ')
+    _panel(
+        left,
+        [outcome.name.replace(', ', ',\n') for outcome in outcomes],
+        [(cam, [(o, cam) for o in outcomes]) for cam in cams],
+    )
+    left.set_title('Grad-CAM')
+    gated = [outcome for outcome in outcomes if outcome.maps('spatial')]
+    gates = gated[0].maps('spatial')
+    _panel(right, [_short(gate) for gate in gates], [(o.name, [(o, gate) for gate in gates]) for o in gated])
+    right.set_title('Spatial attention')
+    figure.suptitle('Does the largest value lie on the object? Each seed, their mean and standard deviation')
+    for axes in (left, right):
+        for scores, style in zip(outcomes[0].runs[0]['even']['chance'], (':', None, '--')):
+            if style:
+                axes.axvline(scores['pointing'], color='0.4', linestyle=style, label=f'chance: {scores["name"]}')
+        axes.set_xlabel('pointing game')
+        axes.set_xlim(-0.02, 1)
+        axes.grid(axis='x', alpha=0.3)
+        axes.legend(fontsize=8, loc='upper center', bbox_to_anchor=(0.5, -0.12), ncol=2)
+    figure.savefig(str(path))
+
+
+def _panel(axes, rows: Sequence[str], series) -> None:
+    """Rows from top to bottom; a series is its label and an outcome and a map for each row."""
+    places = len(rows) - 1 - np.arange(len(rows))
+    for number, ((label, pairs), colour) in enumerate(zip(series, _COLOURS)):
+        values = [outcome.values(name, 'pointing') for outcome, name in pairs]
+        draw_seeds(axes, places + 0.2 * (1 - number), values, colour, label)
+    axes.set_yticks(places, rows)

@@ -1,0 +1,114 @@
+"""What the studies of this folder share: the networks that they compare, and training each with several seeds.
+
+Every run is ``cbam train`` in a process of its own. A run that is finished is not trained again; one that was stopped
+goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Callable, List, NamedTuple, Sequence, Tuple, TypeVar
+
+import click
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+CORES = len(os.sched_getaffinity(0))
+_CBAM = str(Path(sys.executable).parent / 'cbam')
+Result = TypeVar('Result')
+
+
+class Row(NamedTuple):
+    """A network to compare: a name in the table, and its flags."""
+
+    name: str
+    network: str
+    options: Tuple[str, ...] = ()
+
+    @property
+    def flags(self) -> List[str]:
+        """Of the command."""
+        return ['--network', self.network, *(flag for option in self.options for flag in ('--option', option))]
+
+
+CHANNEL_ONLY = Row('CBAM, channel only', 'cbam_resnet18', ('spatial=false',))
+ROWS = (
+    Row('ResNet-18', 'resnet18'),
+    Row('SE', 'se_resnet18'),
+    CHANNEL_ONLY,
+    Row('CBAM, channel then spatial (the paper)', 'cbam_resnet18'),
+    Row('CBAM, spatial then channel', 'cbam_resnet18', ('order=spatial_channel',)),
+    Row('CBAM, both in parallel', 'cbam_resnet18', ('order=parallel',)),
+)
+
+
+def call(*arguments: str) -> dict:
+    """What ``cbam`` answers, on one thread: a core a run, and the same bits every time."""
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    done = subprocess.run(
+        [_CBAM, *arguments, '--json'], env=environment, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise click.ClickException(f'cbam {" ".join(arguments)} ended with {done.returncode}')
+    return json.loads(done.stdout)
+
+
+def train(row: Row, seed: int, work: Path, recipe: Sequence[str]) -> Path:
+    """Train one network with one seed on ``work/data``; returns its run folder."""
+    output = work / f'{row.network}{"-".join(("", *row.options))}-seed{seed}'
+    data = work / 'data'
+    if not (output / 'summary.json').exists():
+        call(
+            'train', *row.flags, *recipe, '--seed', str(seed), '--resume', 'auto',
+            '--data-train', str(data / 'train.rec'), '--data-val', str(data / 'val.rec'), '--output', str(output),
+        )  # fmt: skip
+    print(f'{output.name}: top-1 {final(output)["top1"]:.4f}', file=sys.stderr, flush=True)
+    return output
+
+
+def final(run: Path) -> dict:
+    """What a finished run scores after its last epoch."""
+    return json.loads((run / 'summary.json').read_text())['final']
+
+
+def of_every_seed(
+    rows: Sequence[Row], seeds: int, jobs: int, function: Callable[[Row, int], Result]
+) -> List[List[Result]]:
+    """The results of ``function`` for every row and seed, ``jobs`` at a time: a list of seeds for each row.
+
+    The first seeds of all rows come first, so that a study that is stopped has something of each.
+    """
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = {(row, seed): pool.submit(function, row, seed) for seed in range(seeds) for row in rows}
+        return [[futures[row, seed].result() for seed in range(seeds)] for row in rows]
+
+
+def parameters(row: Row, classes: int, size: int) -> int:
+    """Of a row's network."""
+    arguments = ['models', 'info', row.network, *row.flags[2:]]
+    return call(*arguments, '--classes', str(classes), '--image-size', str(size))['parameters']
+
+
+def flags(settings: dict) -> List[str]:
+    """Settings as flags of the command."""
+    return [text for name, value in settings.items() for text in (f'--{name}', str(value))]
+
+
+def plus_minus(values: Sequence[float], digits: int = 4) -> str:
+    """Mean and standard deviation of the seeds."""
+    return f'{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}'
+
+
+def draw_seeds(
+    axes, places: Sequence[float], values: Sequence[Sequence[float]], colour: str = '#2171b5', label: str = ''
+) -> None:
+    """Each seed, their mean and standard deviation, at a place of the y axis for each row."""
+    means, spreads = np.mean(values, axis=1), np.std(values, axis=1, ddof=1)
+    axes.errorbar(means, places, xerr=spreads, fmt='o', color=colour, capsize=4, zorder=3, label=label or None)
+    for place, seeds in zip(places, values):
+        axes.plot(seeds, np.full(len(seeds), place), '.', color=colour, alpha=0.4, markersize=9, zorder=2)
