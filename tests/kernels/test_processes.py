@@ -16,7 +16,7 @@ def maps(c, h, k=3, inputs=64):
     return mx.nd.Convolution(*made, kernel=(k, k), pad=(k // 2, k // 2), num_filter=c, no_bias=True)
 bits, sums = hashlib.md5(), []
 for name in NAMES:
-    for x in (mx.nd.array(random.randn(3, 19, 13, 11)), maps(64, 14), maps(48, 7, inputs=256)):
+    for x in (mx.nd.array(random.randn(3, 19, 13, 11)), maps(64, 14), maps(40, 9), maps(48, 7, inputs=256)):
         n, c, h, w = x.shape
         sizes = {'_gated': (n, c), '_channel': (n, c), '_spatial': (n, 1, h, w), '_add': x.shape}
         inputs = [x] + [mx.nd.array(random.randn(*size)) for part, size in sizes.items() if part in name]
@@ -79,12 +79,13 @@ def test_threads_change_no_bit(threads, one_thread, python):
     assert _digest(python, OMP_NUM_THREADS=threads) == one_thread
 
 
-@pytest.mark.parametrize('limit', ['baseline', 'avx2'])
-def test_instruction_sets_agree(limit, one_thread, python):
+@pytest.mark.parametrize(('limit', 'onednn'), [('baseline', 'ALL'), ('avx2', 'AVX2')])
+def test_instruction_sets_agree(limit, onednn, one_thread, python):
+    """On layouts for AVX-512, and on those that oneDNN has for AVX2."""
     best, _, expected = one_thread
     if best in ('baseline', limit):
         pytest.skip(f'this processor has {best} at most')
-    instructions, _, sums = _digest(python, CBAM_INSTRUCTIONS=limit)
+    instructions, _, sums = _digest(python, CBAM_INSTRUCTIONS=limit, DNNL_MAX_CPU_ISA=onednn)
     assert instructions == limit
     assert sums == pytest.approx(expected, rel=1e-5)
 
