@@ -15,8 +15,16 @@ class Attention(CheckedBlock):
     """
 
     def hybrid_forward(self, F, x):
-        passes = form(F, x)
+        passes = form_of(self, F, x)
         return self.define(F, x) if passes is None else self.refine(F, passes, x)
+
+
+def form_of(attention, F, x):
+    """As of :func:`gluon_cbam.kernels.forms.form`; None where hooks wait for calls of the module or of its gates, which
+    its definition makes and its passes do not."""
+    blocks = attention, *attention._children.values()
+    watched = any(block._forward_hooks or block._forward_pre_hooks for block in blocks)
+    return None if watched else form(F, x)
 
 
 def attend(F, attention, x, shortcut, relu: bool = False):
@@ -29,7 +37,7 @@ def attend(F, attention, x, shortcut, relu: bool = False):
         shortcut: (N, C, H, W).
         relu: whether a ReLU follows.
     """
-    passes = form(F, x) if isinstance(attention, Attention) else None
+    passes = form_of(attention, F, x) if isinstance(attention, Attention) else None
     if passes is not None:
         return attention.refine(F, passes, x, shortcut, relu)
     return finish(F, attention(x), shortcut, relu)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import NamedTuple, Optional
@@ -11,9 +12,11 @@ from mxnet.base import _LIB, OpHandle, c_str, check_call
 from mxnet.ndarray.register import _make_ndarray_function
 from mxnet.symbol.register import _make_symbol_function
 
+from ..errors import DependencyError
 from .building import LIBRARY
-from .status import look
+from .status import BUILD, VARIABLE, look
 
+_LOCK = threading.Lock()
 _PREFIX = '_cbam_'
 NAMES = (
     'pool',
@@ -42,14 +45,27 @@ class Library(NamedTuple):
     instructions: str
 
 
-@lru_cache(maxsize=None)
 def load() -> Optional[Library]:
-    """The compiled operators, added to mxnet's; None where :func:`.status.look` says so."""
+    """The compiled operators, added to mxnet's; None where :func:`.status.look` says so.
+
+    Raises:
+        DependencyError: the compiled file is damaged.
+    """
+    with _LOCK:  # the operators are added once
+        return _load()
+
+
+@lru_cache(maxsize=None)
+def _load() -> Optional[Library]:
     if not look().ok:
         return None
     # the operators call into mxnet's library, which Python loads with its names hidden
     ctypes.CDLL(_LIB._name, mode=ctypes.RTLD_GLOBAL)
-    library = ctypes.CDLL(str(LIBRARY))
+    try:
+        library = ctypes.CDLL(str(LIBRARY))
+    except OSError as error:
+        remedy = f'{BUILD} compiles it anew, {VARIABLE}=graph leaves it out'
+        raise DependencyError(f'the compiled operators cannot be loaded ({error}): {remedy}') from None
     library.cbam_instructions.restype = ctypes.c_char_p
     library.cbam_register()
     nd, sym = SimpleNamespace(), SimpleNamespace()

@@ -48,11 +48,11 @@ def _build_both(self, *args):
     outside, _state.building, _state.asked = getattr(_state, 'building', False), True, False
     try:
         _build_cache(self, *args)
-        asked = _state.asked
     finally:
         _state.building = outside
-    if asked:
-        self._cached_graph = kept
+        if _state.asked:  # what was built does not go into an export, nor what was half built
+            self._cached_graph = kept
+    if _state.asked:
         self._get_graph(*args)
 
 

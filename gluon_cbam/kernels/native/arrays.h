@@ -10,23 +10,25 @@ namespace cbam {
 
 using mxnet::NDArray;
 
-// How a map lies in memory, as Map::block says; 0 for anything else.
+// How a map lies in memory, as Map::block says; 0 for anything else, which is copied to be read.
 inline int block_of(const NDArray& map) {
   if (!map.IsMKLDNNData()) return 1;
+  if (map.IsView()) return 0;  // a part of an array that oneDNN has laid out as a whole
   const dnnl_memory_desc_t& found = descriptor_of(*map.GetMKLDNNData());
   const dnnl_blocking_desc_t& blocking = found.format_desc.blocking;
   if (found.format_kind != dnnl_blocked || found.ndims != 4 || found.offset0 != 0) return 0;
   const int64_t channels = found.dims[1], positions = found.dims[2] * found.dims[3];
-  int64_t block = channels;  // (N, H, W, C)
+  int64_t block = channels, stride = 1;  // (N, H, W, C)
   if (blocking.inner_nblks == 1 && blocking.inner_idxs[0] == 1) {
     block = blocking.inner_blks[0];
+    stride = block * positions;
   } else if (blocking.inner_nblks != 0) {
     return 0;
   }
   const bool dense = channels % block == 0 && found.padded_dims[1] == channels && blocking.strides[3] == block &&
                      blocking.strides[2] == block * found.dims[3] && blocking.strides[0] == channels * positions &&
-                     blocking.strides[1] == (block == channels ? 1 : block * positions);
-  return dense && (block == 8 || block == 16 || block == channels) ? static_cast<int>(block) : 0;
+                     blocking.strides[1] == stride;
+  return dense && block > 1 && (block == 8 || block == 16 || block == channels) ? static_cast<int>(block) : 0;
 }
 
 // An array in MXNet's own layout, a copy where it is not.
@@ -107,6 +109,14 @@ inline bool is_written(mxnet::OpReqType request) {
   return request == mxnet::kWriteTo || request == mxnet::kWriteInplace;
 }
 
+// Whether maps must be written in MXNet's own layout: into a part of an array, or where values are added to others.
+inline bool need_plain(const std::vector<NDArray>& outputs, const std::vector<mxnet::OpReqType>& requests) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (requests[i] == mxnet::kAddTo || (requests[i] != mxnet::kNullOp && outputs[i].IsView())) return true;
+  }
+  return false;
+}
+
 // Where an operator writes an output: the array itself, or a place beside it where the values are to be added to it or
 // nobody wants them; null if it is absent.
 template <typename T>
@@ -118,8 +128,11 @@ class Target {
     const mxnet::OpReqType request = requests[index];
     if (!is_written(request)) beside_.resize(array.shape().Size());
     if (request == mxnet::kNullOp) return;
-    if (is_written(request)) const_cast<NDArray&>(array).InvalidateMKLDNNData();
+    const NDArray before = request == mxnet::kAddTo ? plain(array) : array;
+    const_cast<NDArray&>(array).InvalidateMKLDNNData();
     out_ = array.data().dptr<T>();
+    const T* values = before.data().dptr<T>();
+    if (values != out_) std::memcpy(out_, values, array.shape().Size() * sizeof(T));
   }
 
   T* data() { return beside_.empty() ? out_ : beside_.data(); }

@@ -12,16 +12,19 @@
 namespace cbam {
 namespace {
 
-bool has_gradient(const OpContext& context) { return context.is_train || context.need_grad; }
-
-bool adds(const Requests& requests) {
-  return std::find(requests.begin(), requests.end(), mxnet::kAddTo) != requests.end();
-}
-
+// Hands a map on as an output, which is the input itself where MXNet plans so.
 template <typename T>
-void copy_unless_same(Map<const T> from, Map<T> to) {
+void hand_on(const Maps<T>& maps, Map<const T> from, const NDArray& output, OpReqType request) {
+  if (request == mxnet::kNullOp) return;
+  const Map<T> to = maps.create(output);
   if (from.data == to.data) return;
   std::memcpy(to.data, from.data, from.batch * from.channels * from.positions * sizeof(T));
+}
+
+// The index of an output, or that of none where nobody wants it: where maxima are is not wanted by a graph without
+// gradients. (The context does not tell: in graphs with static memory its need_grad is never set.)
+size_t wanted(const Requests& requests, bool exists, size_t index) {
+  return exists && requests[index] != mxnet::kNullOp ? index : kAbsent;
 }
 
 // The sums over tiles, (N, tiles, C) to (N, C), in one order for any number of threads.
@@ -38,10 +41,18 @@ void add_tiles(const std::vector<T>& partial, int64_t batch, int64_t tiles, int6
   }
 }
 
+void set_type(const std::vector<int>& types, size_t count, int* type) {
+  for (size_t i = 0; i < count; ++i) {
+    if (types[i] < 0) continue;
+    CHECK(*type < 0 || types[i] == *type) << "attention takes inputs of one type";
+    *type = types[i];
+  }
+}
+
 bool same_types(std::vector<int>* in, std::vector<int>* out, size_t floats_in, size_t floats_out) {
   int type = -1;
-  for (size_t i = 0; i < floats_in; ++i) type = (*in)[i] >= 0 ? (*in)[i] : type;
-  for (size_t i = 0; i < floats_out; ++i) type = (*out)[i] >= 0 ? (*out)[i] : type;
+  set_type(*in, floats_in, &type);
+  set_type(*out, floats_out, &type);
   if (type < 0) return false;
   CHECK(type == mshadow::kFloat32 || type == mshadow::kFloat64)
       << "the compiled attention takes float32 and float64: CBAM_KERNELS=plain in the environment leaves it out";
@@ -62,21 +73,21 @@ bool pool_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
 bool pool_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) { return same_types(in, out, 1, 3); }
 
 template <typename T>
-void pool(const OpContext& context, const Arrays& in, const Requests& requests, const Arrays& out) {
-  Maps<T> maps({in[0]}, false);
+void pool(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+  Maps<T> maps({in[0]}, need_plain(out, requests));
   const Map<const T> x = maps.get(0);
   Target<T> mean(out, requests, 0), maximum(out, requests, 1);
-  Target<int32_t> where(out, requests, 3);
-  kernels<T>().pool(x, mean.data(), maximum.data(), has_gradient(context) ? where.data() : nullptr);
+  Target<int32_t> where(out, requests, wanted(requests, true, 3));
+  kernels<T>().pool(x, mean.data(), maximum.data(), where.data());
   mean.finish();
   maximum.finish();
-  copy_unless_same(x, maps.create(out[2]));
+  hand_on(maps, x, out[2], requests[2]);
 }
 
 bool pool_backward_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   const TShape* dy = map_shape(*in, 2);
   if (!dy) return false;
-  (*in)[0] = (*in)[1] = (*in)[3] = matrix((*dy)[0], (*dy)[1]);
+  for (size_t index : {0, 1, 3}) set_shape(in, index, matrix((*dy)[0], (*dy)[1]));
   *out = {*dy};
   return true;
 }
@@ -92,7 +103,7 @@ void pool_backward(const OpContext&, const Arrays& in, const Requests& requests,
   const T* dmean = values_of<T>(in[0], &keep);
   const T* dmaximum = values_of<T>(in[1], &keep);
   const int32_t* where = in[3].data().dptr<int32_t>();
-  Maps<T> maps({in[2]}, adds(requests));
+  Maps<T> maps({in[2]}, need_plain(out, requests));
   MapTarget<T> dx(maps, out, requests, 0);
   kernels<T>().pool_backward(maps.get(0), dmean, dmaximum, where, dx.map());
   dx.finish();
@@ -104,7 +115,7 @@ template <bool kGated>
 bool describe_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   const TShape* x = map_shape(*in, 0);
   if (!x) return false;
-  if (kGated) (*in)[1] = matrix((*x)[0], (*x)[1]);
+  if (kGated) set_shape(in, 1, matrix((*x)[0], (*x)[1]));
   *out = {maps_shape(*x, 2), *x, maps_shape(*x, 1)};
   return true;
 }
@@ -115,19 +126,19 @@ bool describe_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out
 }
 
 template <typename T, bool kGated, bool kMaximumFirst>
-void describe(const OpContext& context, const Arrays& in, const Requests& requests, const Arrays& out) {
+void describe(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
   Arrays keep;
   const T* gate = kGated ? values_of<T>(in[1], &keep) : nullptr;
-  Maps<T> maps({in[0]}, false);
+  Maps<T> maps({in[0]}, need_plain(out, requests));
   const Map<const T> x = maps.get(0);
   Target<T> descriptors(out, requests, 0);
-  Target<int32_t> where(out, requests, 2);
+  Target<int32_t> where(out, requests, wanted(requests, true, 2));
   T* first = descriptors.data();
   T* second = first + x.positions;
   kernels<T>().describe(x, gate, kMaximumFirst ? first : second, kMaximumFirst ? second : first, 2 * x.positions,
-                        has_gradient(context) ? where.data() : nullptr);
+                        where.data());
   descriptors.finish();
-  copy_unless_same(x, maps.create(out[1]));
+  hand_on(maps, x, out[1], requests[1]);
 }
 
 // inputs: gradients of the descriptors and of x as it came out, x, where the maximum was[, gate]
@@ -135,8 +146,8 @@ template <bool kGated>
 bool describe_backward_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   const TShape* x = map_shape(*in, 2);
   if (!x) return false;
-  (*in)[0] = maps_shape(*x, 2);
-  (*in)[1] = *x;
+  set_shape(in, 0, maps_shape(*x, 2));
+  set_shape(in, 1, *x);
   *out = {*x};
   if (kGated) out->push_back(matrix((*x)[0], (*x)[1]));
   return true;
@@ -152,8 +163,8 @@ void describe_backward(const OpContext&, const Arrays& in, const Requests& reque
   Arrays keep;
   const T* descriptors = values_of<T>(in[0], &keep);
   const T* gate = kGated ? values_of<T>(in[3], &keep) : nullptr;
-  const int32_t* where = plain(in.back()).data().dptr<int32_t>();
-  Maps<T> maps({in[2], in[1]}, requests[0] == mxnet::kAddTo);
+  const int32_t* where = in.back().data().dptr<int32_t>();
+  Maps<T> maps({in[2], in[1]}, need_plain(out, requests));
   const Map<const T> x = maps.get(0), dy = maps.get(1);
   const T* dmaximum = descriptors + (kMaximumFirst ? 0 : x.positions);
   const T* dmean = descriptors + (kMaximumFirst ? x.positions : 0);
@@ -181,9 +192,9 @@ struct Scale {
   static bool shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
     const TShape* x = map_shape(*in, 0);
     if (!x) return false;
-    if (kChannel) (*in)[1] = matrix((*x)[0], (*x)[1]);
-    if (kSpatial) (*in)[kSpatialAt] = maps_shape(*x, 1);
-    if (kShortcut) (*in)[kShortcutAt] = *x;
+    if (kChannel) set_shape(in, 1, matrix((*x)[0], (*x)[1]));
+    if (kSpatial) set_shape(in, kSpatialAt, maps_shape(*x, 1));
+    if (kShortcut) set_shape(in, kShortcutAt, *x);
     *out = {*x};
     return true;
   }
@@ -199,7 +210,7 @@ struct Scale {
     const T* channel = kChannel ? values_of<T>(in[1], &keep) : nullptr;
     const T* spatial = kSpatial ? values_of<T>(in[kSpatialAt], &keep) : nullptr;
     if (kShortcut) read.push_back(in[kShortcutAt]);
-    Maps<T> maps(read, adds(requests));
+    Maps<T> maps(read, need_plain(out, requests));
     const T* shortcut = kShortcut ? maps.get(kShortcut).data : nullptr;
     MapTarget<T> y(maps, out, requests, 0);
     kernels<T>().scale(maps.get(0), channel, spatial, shortcut, kRelu, y.map());
@@ -212,7 +223,7 @@ struct Scale {
   static bool backward_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
     const TShape* x = map_shape(*in, 1);
     if (!x) return false;
-    (*in)[0] = *x;
+    set_shape(in, 0, *x);
     *out = {*x};
     if (kChannel) out->push_back(matrix((*x)[0], (*x)[1]));
     if (kSpatial) out->push_back(maps_shape(*x, 1));
@@ -227,18 +238,18 @@ struct Scale {
     const T* channel = kChannel ? values_of<T>(in[2], &keep) : nullptr;
     const T* spatial = kSpatial ? values_of<T>(in[kSpatialAt + 1], &keep) : nullptr;
     if (kRelu) read.push_back(in[kOutputAt]);
-    Maps<T> maps(read, adds(requests));
+    Maps<T> maps(read, need_plain(out, requests));
     const Map<const T> x = maps.get(0), dy = maps.get(1);
     const T* y = kRelu ? maps.get(1 + kRelu).data : nullptr;
-    MapTarget<T> dx(maps, out, requests, 0);
-    MapTarget<T> dshortcut(maps, out, requests, kShortcut ? kShortcutAt : kAbsent);
-    Target<T> dspatial(out, requests, kSpatial ? kSpatialAt : kAbsent);
-    Target<T> dchannel(out, requests, kChannel ? 1 : kAbsent);
+    MapTarget<T> dx(maps, out, requests, wanted(requests, true, 0));
+    MapTarget<T> dshortcut(maps, out, requests, wanted(requests, kShortcut, kShortcutAt));
+    Target<T> dspatial(out, requests, wanted(requests, kSpatial, kSpatialAt));
+    Target<T> dchannel(out, requests, wanted(requests, kChannel, 1));
     const int64_t tiles = tiles_of(x.positions);
-    std::vector<T> partial(kChannel ? x.batch * tiles * x.channels : 0);
+    std::vector<T> partial(dchannel.data() ? x.batch * tiles * x.channels : 0);
     kernels<T>().scale_backward(x, channel, spatial, y, dy, dx.map().data, dspatial.data(),
-                                kChannel ? partial.data() : nullptr, dshortcut.map().data);
-    if (kChannel) add_tiles(partial, x.batch, tiles, x.channels, dchannel.data());
+                                dchannel.data() ? partial.data() : nullptr, dshortcut.map().data);
+    if (dchannel.data()) add_tiles(partial, x.batch, tiles, x.channels, dchannel.data());
     dx.finish();
     dshortcut.finish();
     dspatial.finish();
@@ -348,8 +359,11 @@ void register_scales() {
 
 extern "C" {
 
-// Adds the operators to MXNet's; to be called once.
+// Adds the operators to MXNet's; once, however often it is called, since MXNet ends a process that adds one again.
 void cbam_register() {
+  static bool done = false;
+  if (done) return;
+  done = true;
   cbam::register_pool();
   cbam::register_describe<true, true>();
   cbam::register_describe<true, false>();

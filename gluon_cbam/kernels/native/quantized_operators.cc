@@ -96,7 +96,7 @@ bool describe_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   const TShape* x = quantized_shape(*in, 0);
   if (!x) return false;
   set_scalars(in, {1, 2});
-  (*in)[3] = matrix((*x)[0], (*x)[1]);
+  set_shape(in, 3, matrix((*x)[0], (*x)[1]));
   *out = {maps_shape(*x, 2)};
   return true;
 }
@@ -121,9 +121,9 @@ bool scale_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   const TShape* x = quantized_shape(*in, 0);
   if (!x) return false;
   set_scalars(in, {1, 2, 6, 7, 8});
-  (*in)[3] = matrix((*x)[0], (*x)[1]);
-  (*in)[4] = maps_shape(*x, 1);
-  (*in)[5] = *x;
+  set_shape(in, 3, matrix((*x)[0], (*x)[1]));
+  set_shape(in, 4, maps_shape(*x, 1));
+  set_shape(in, 5, *x);
   *out = {*x, TShape({1}), TShape({1})};
   return true;
 }

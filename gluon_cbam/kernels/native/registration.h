@@ -35,6 +35,14 @@ inline const TShape* map_shape(const ShapeVector& shapes, size_t index) {
   return &shape;
 }
 
+// Sets the shape of an input, which follows from that of the map.
+inline void set_shape(ShapeVector* shapes, size_t index, const TShape& needed) {
+  TShape& shape = (*shapes)[index];
+  CHECK(!mxnet::shape_is_known(shape) || shape == needed)
+      << "attention takes an input " << index << " of the shape " << needed << " with this map, got " << shape;
+  shape = needed;
+}
+
 inline bool dense_storage(const NodeAttrs&, int, mxnet::DispatchMode* mode, std::vector<int>* in, std::vector<int>* out) {
   std::fill(in->begin(), in->end(), mxnet::kDefaultStorage);
   std::fill(out->begin(), out->end(), mxnet::kDefaultStorage);
