@@ -27,7 +27,7 @@ def quantised(digits_network, digits, tmp_path_factory):
     path = tmp_path_factory.mktemp('int8') / 'digits.onnx'
     records = RecordFile(digits / 'val.rec')
     calibration = Calibration(samples(16, RecordFile(digits / 'train.rec'), count=64))
-    request = Request(digits_network, calibration=calibration, records=records)
+    request = Request(digits_network, pixels=True, calibration=calibration, records=records)
     return path, export(request, 'onnx-int8', path, samples(16, records)), records
 
 
