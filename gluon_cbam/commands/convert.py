@@ -19,9 +19,9 @@ from ..errors import UsageError
 def convert(source_file, output, network, source, reverse, option, classes):
     """Convert parameters of other implementations to ours, or back with --reverse.
 
-    SRC is .params, .npz, .safetensors, .pth, .pt or the prefix of a checkpoint PREFIX-0000.params; DST ends in .params and gets a
-    card beside it. With --reverse, SRC is a .params file of ours or a run folder; DST ends in .npz, for imgclsmob
-    also in .params, and is for modified also the prefix of PREFIX-symbol.json and PREFIX-0000.params.
+    SRC is .params, .npz, .safetensors, .pth, .pt or the prefix of a checkpoint PREFIX-0000.params; DST ends in .params
+    and gets a card beside it. With --reverse, SRC is a .params file of ours or a run folder; DST ends in .npz, for
+    imgclsmob also in .params, and is for modified also the prefix of PREFIX-symbol.json and PREFIX-0000.params.
     """
     from ..convert import checkpoint
 

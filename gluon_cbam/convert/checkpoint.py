@@ -28,8 +28,8 @@ def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
 
     Args:
         path: ``.params`` of Gluon or of a symbol, whose names then begin with ``arg:`` and ``aux:``; the prefix of such
-            files, for the newest epoch; ``.npz``; ``.safetensors``; ``.pth``, ``.pt`` or ``.pth.tar`` of PyTorch, a state_dict or a
-            dictionary with one under ``state_dict``; torch is not needed.
+            files, for the newest epoch; ``.npz``; ``.safetensors``; ``.pth``, ``.pt`` or ``.pth.tar`` of PyTorch, a
+            state_dict or a dictionary with one under ``state_dict``; torch is not needed.
 
     Raises:
         UsageError: there is no such file, or its ending is unknown.

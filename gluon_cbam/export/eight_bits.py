@@ -17,7 +17,6 @@ from .ranges import Range
 
 _FEWEST_CHANNELS = 8  # of a convolution that is worth it: the spatial gates have one
 _SMALLEST_DENSE = 1 << 12  # weights of a dense layer that is worth it, where the batch is small
-_ATTENTIVE = {'GlobalAveragePool', 'GlobalMaxPool', 'ReduceMax', 'Mul'}
 _GATES = {'Sigmoid': Range.of(0.0, 1.0)}
 
 
@@ -76,7 +75,6 @@ class _Writer:
             (('GlobalAveragePool',), self._is_attended, self._elementwise),
             (('ReduceMax',), self._is_attended, self._ordered),
             (('ReduceMean',), self._is_channel_mean, self._mean),
-            (('BatchNormalization',), self._is_before_attention, self._rounded),
         )
         return next((action for ops, meets, action in rows if node.op in ops and meets(node)), self._plain)
 
@@ -104,11 +102,6 @@ class _Writer:
     def _is_channel_mean(self, node: Node) -> bool:
         return self._is_attended(node) and node.attributes['axes'] == [1]
 
-    def _is_before_attention(self, node: Node) -> bool:
-        """Whether a node in float gives the map that an attention looks at: in eight bits that can go on."""
-        taken = {other.op for other in self._consumers[node.output] if other}
-        return self._attention and self._is_whole(node) and bool(taken & _ATTENTIVE)
-
     # what becomes of it
 
     def _plain(self, node: Node) -> None:
@@ -133,10 +126,6 @@ class _Writer:
 
     def _elementwise(self, node: Node) -> None:
         inputs = [self._dequantized(self._to_whole(name)) for name in node.inputs]
-        self._quantize_after(Node(node.op, inputs, node.outputs, node.attributes))
-
-    def _rounded(self, node: Node) -> None:
-        inputs = [self._float(name) for name in node.inputs]
         self._quantize_after(Node(node.op, inputs, node.outputs, node.attributes))
 
     def _ordered(self, node: Node) -> None:

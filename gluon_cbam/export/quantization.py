@@ -66,7 +66,10 @@ def quantize(graph: OnnxGraph, calibration: Calibration, prepare: Prepare, runne
         runner: from a graph to a function of a batch that gives all its outputs.
     """
     wanted = {'int8': [True], 'float': [False], 'auto': [True, False]}[calibration.attention]
-    values = sorted({name for attention in wanted for name in values_to_observe(graph, attention)})
+    observed = {attention: values_to_observe(graph, attention) for attention in (True, False)}
+    if observed[True] == observed[False]:  # its attention looks at maps in float
+        wanted = [False]
+    values = sorted({name for attention in wanted for name in observed[attention]})
     ranges = observe(graph, values, _batches(calibration.images, prepare), runner)
     exact = _outputs(runner(graph), calibration.images, prepare)
     best: Optional[Candidate] = None

@@ -12,7 +12,7 @@ from ..data.recordio import RecordFile
 from ..evaluation import Evaluation, score
 from .runtime import ExportedNetwork
 
-_RUNS = 5
+_TURNS, _SECONDS = 5, 1.0  # at least
 
 
 def evaluate(exported: ExportedNetwork, records: RecordFile, batch_size: int, workers: int, **how) -> Evaluation:
@@ -38,10 +38,12 @@ def milliseconds(exported: Sequence[ExportedNetwork], batch_size: int) -> List[f
     image = np.random.RandomState(0).randint(0, 256, (size, size, 3)).astype(np.uint8)
     batches = [np.stack([each.prepare(image)] * batch_size) for each in exported]
     times: List[List[float]] = [[] for _ in exported]
-    for turn in range(_RUNS + 1):
+    for each, batch in zip(exported, batches):
+        each.run(batch)
+    end = time.perf_counter() + _SECONDS
+    while len(times[0]) < _TURNS or time.perf_counter() < end:
         for each, batch, taken in zip(exported, batches, times):
             began = time.perf_counter()
             each.run(batch)
-            if turn:
-                taken.append(1e3 * (time.perf_counter() - began))
+            taken.append(1e3 * (time.perf_counter() - began))
     return [float(np.median(taken)) for taken in times]

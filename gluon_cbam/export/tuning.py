@@ -99,7 +99,7 @@ def _substitute(graph: OnnxGraph, node: Node, nodes: List[Node]) -> None:
 
 
 ENGINES: Dict[str, List[Callable[[OnnxGraph], None]]] = {
-    'onnxruntime': [pool_with_kernels, mean_as_product, add_in_convolution],
+    'onnxruntime': [pool_with_kernels, mean_as_product, add_in_convolution, dense_as_convolutions],
     'openvino': [pool_with_kernels, dense_as_convolutions],
 }
 """Engine -> the passes for it, in this order."""

@@ -30,7 +30,7 @@ def modified(bottleneck=False, size=32, **options):
 
 
 NETWORKS = {
-    'resnet18': (33, lambda: get_model('resnet18', classes=7)),
+    'resnet': (33, resnet(None)),
     'resnet, stride in the first convolution': (32, resnet(None, 'bottleneck', bottleneck_stride='1x1')),
     'se_resnet': (32, resnet('se')),
     'bam_resnet': (32, resnet('bam', reduction=4)),

@@ -56,3 +56,26 @@ def test_a_shared_layer_is_merged_only_where_nobody_else_needs_it():
     for rewrite in PASSES:
         rewrite(graph)
     assert sum(node.op == 'Gemm' for node in graph.nodes) > 4
+
+
+def operators(network, engine):
+    graph = to_onnx_graph(trace(network, 32))
+    for rewrite in PASSES + ENGINES[engine]:
+        rewrite(graph)
+    return graph, Counter(node.op for node in graph.nodes)
+
+
+def test_onnxruntime_adds_and_rectifies_in_convolutions(network):
+    graph, count = operators(network, 'onnxruntime')
+    made = {node.output: node for node in graph.nodes}
+    added = [node for node in graph.nodes if node.op == 'Relu' and made[node.inputs[0]].op == 'Add']
+    shortcuts = [node for node in added if len(graph.shapes[node.inputs[0]]) == 4]
+    assert len(shortcuts) == 8 and 'GlobalMaxPool' not in count and 'ReduceMean' not in count
+    for node in shortcuts:
+        assert 'Conv' in {made[name].op for name in made[node.inputs[0]].inputs}
+    assert sum(node.attributes.get('group', 1) > 1 for node in graph.nodes if node.op == 'Conv') == 8
+
+
+def test_openvino_gets_convolutions_for_dense_layers(network):
+    _, count = operators(network, 'openvino')
+    assert count['Gemm'] == 1 and 'Unsqueeze' not in count and 'GlobalAveragePool' not in count

@@ -101,6 +101,14 @@ def test_the_description_is_read_without_any_package(exported_digits):
     assert read_metadata(path) == {entry.key: entry.value for entry in model.metadata_props}
 
 
+def test_a_file_that_was_cut_is_known_without_any_package(exported_digits, tmp_path):
+    whole = (exported_digits / 'digits.onnx').read_bytes()
+    for size in (*range(0, len(whole), len(whole) // 7), len(whole) - 1):
+        (tmp_path / 'cut.onnx').write_bytes(whole[:size])
+        with pytest.raises(DataError, match='cut.onnx: no whole ONNX file'):
+            read_metadata(tmp_path / 'cut.onnx')
+
+
 SYMBOL_DAMAGE = {
     'symbol cut': ('digits-symbol.json', lambda data: data[: len(data) // 2]),
     'symbol of another network': ('digits-symbol.json', lambda data: data.replace(b'stages.1', b'stages.7')),
@@ -129,3 +137,13 @@ def test_a_part_of_a_symbol_is_missing(exported_digits, tmp_path, missing):
             shutil.copy(str(file), str(tmp_path))
     with pytest.raises(DataError, match=f'no {missing} beside it'):
         load_exported(tmp_path / 'digits-symbol.json')
+
+
+def test_serving_onnx_needs_no_mxnet(exported_digits, python):
+    code = (
+        'import sys, numpy; from gluon_cbam.export.runtime import load_exported; '
+        f'network = load_exported({str(exported_digits / "pixels.onnx")!r}); '
+        'print(network(numpy.zeros((1, 16, 16, 3), numpy.uint8)).shape, "mxnet" in sys.modules)'
+    )
+    done = python(code)
+    assert done.stdout.strip() == '(1, 10) False', done.stderr
