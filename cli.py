@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 import gluon_cbam
-from gluon_cbam.commands import convert, data, doctor, inference, launch, models, runs, train, zoo
+from gluon_cbam.commands import bench, convert, data, doctor, inference, launch, models, runs, train, zoo
 from gluon_cbam.console import Group
 
 
@@ -25,6 +25,7 @@ for command in (
     inference.validate,
     inference.predict,
     convert.convert,
+    bench.bench,
     models.models,
     data.data,
     zoo.zoo_group,
