@@ -7,3 +7,5 @@ medians. A repetition ends with one wait for all that it queued, and has none in
 
 :data:`.subjects.SUBJECTS` says which engine measures what, in which module.
 """
+
+MODES = ('train', 'validate', 'predict', 'loader')

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Dict, Optional
 
-MODES = ('train', 'validate', 'predict', 'loader')
-
 
 @dataclass(frozen=True)
 class Spec:

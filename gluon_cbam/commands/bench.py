@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 
 import click
 
-from ..benchmarks.spec import MODES, Spec
+from ..benchmarks import MODES
 from ..console import common_options, progress_bar, settings_options
 from ..errors import UsageError, closest
 
@@ -40,11 +38,13 @@ def bench(mode, data, against, compare, repetitions, warm_up, **settings):
 
     Every side is a process of its own. Times are of a batch; a repetition ends with a wait for all that it began.
     """
+    import tempfile
+
     from ..benchmarks import report
     from ..benchmarks.side import measure
 
     with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
-        spec = _spec(mode, data, Path(folder), settings)
+        spec = _spec(mode, data, folder, settings)
         others, left_out = _others(spec, against, compare)
         for engine, why in left_out.items():
             click.echo(f'cbam: {engine} is left out: {why}', err=True)
@@ -52,8 +52,9 @@ def bench(mode, data, against, compare, repetitions, warm_up, **settings):
     return report.as_dict(measured, repetitions, left_out), report.as_text(measured, repetitions, left_out)
 
 
-def _spec(mode, data, folder, settings) -> Spec:
+def _spec(mode, data, folder, settings):
     """Our own side."""
+    from ..benchmarks.spec import Spec
     from ..compat.threads import usable_cpus
     from ..models.registry import variant
 
@@ -67,7 +68,7 @@ def _spec(mode, data, folder, settings) -> Spec:
     if mode in _NEED_DATA and not data:
         from ..benchmarks.textures import write_records
 
-        data = str(folder / 'textures.rec')
+        data = f'{folder}/textures.rec'
         write_records(data, max(_TEXTURES, settings['batch_size']), settings['classes'] or 10)
     return Spec(
         mode=mode,
