@@ -9,6 +9,7 @@ import click
 
 import gluon_cbam
 from gluon_cbam.commands import (
+    bench,
     convert,
     data,
     doctor,
@@ -40,6 +41,7 @@ for command in (
     explain.explain,
     convert.convert,
     export.export,
+    bench.bench,
     models.models,
     data.data,
     zoo.zoo_group,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json as json_module
-import logging
 import os
 import sys
 from contextlib import contextmanager
@@ -233,16 +232,17 @@ class ProgressLine:
         self._bar.set_description_str(text, refresh=False)
 
 
-class _Talk(logging.Handler):
-    """Log lines on standard error, above the progress line."""
-
-    def emit(self, record):
-        from tqdm import tqdm
-
-        tqdm.write(self.format(record), file=sys.stderr)
-
-
 def show_log() -> None:
     """Show what the library logs: on a terminal, where a line shows the progress, not every interval."""
-    handler = _Talk(logging.INFO if sys.stderr.isatty() else logging.DEBUG)
+    import logging  # here, since most commands log nothing
+
+    from tqdm import tqdm
+
+    class Talk(logging.Handler):
+        """Log lines on standard error, above the progress line."""
+
+        def emit(self, record):
+            tqdm.write(self.format(record), file=sys.stderr)
+
+    handler = Talk(logging.INFO if sys.stderr.isatty() else logging.DEBUG)
     logging.getLogger('gluon_cbam').addHandler(handler)

@@ -13,54 +13,33 @@ import statistics
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
 
 import gluon_cbam  # noqa: F401 (prepares the import of mxnet)
+from gluon_cbam.benchmarks.loading import decode_all
+from gluon_cbam.benchmarks.textures import write_records
 from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.augmentation import random_part
+from gluon_cbam.data.parallel import image_threads
 from gluon_cbam.data.preprocessing import Preprocessing
-from gluon_cbam.data.recordio import RecordFile, RecordWriter, index_path
+from gluon_cbam.data.recordio import RecordFile, index_path
 from gluon_cbam.data.training import TrainingData
 
 import mxnet as mx  # isort: skip
 
 SIZE = 224
-TEXTURES = 200  # different images of the file that is made
-
-
-def texture(rng, height=375, width=500):
-    """Noise of several scales: its JPEG is as large as that of a photograph."""
-    pixels = np.full((height, width, 3), 128, np.float32)
-    for cells, strength in ((6, 60), (24, 50), (96, 30), (375, 18)):
-        noise = rng.standard_normal((cells, cells * 4 // 3, 3)).astype(np.float32)
-        pixels += strength * cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(pixels, 0, 255).astype(np.uint8)
-
-
-def make(path, images):
-    rng = np.random.default_rng(0)
-    encoded = [cv2.imencode('.jpg', texture(rng), [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes() for _ in range(TEXTURES)]
-    with RecordWriter(path) as writer:
-        for number in range(images):
-            writer.write(number % 10, encoded[number % TEXTURES])
 
 
 def bare_decoding(records, batch, threads):
     """``cv2.imdecode`` and nothing else, of bytes that are in memory."""
     images = [np.frombuffer(records[number].image, np.uint8) for number in range(len(records))]
 
-    def decode(first):
-        for image in images[first::threads]:
-            cv2.imdecode(image, cv2.IMREAD_COLOR)
-
     def one_pass():
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(decode, range(threads)))
+        with image_threads(threads) as pool:
+            decode_all(images, pool, threads)
 
     return one_pass
 
@@ -159,7 +138,7 @@ def main(file, threads, images, batch_size, repeats, as_json):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(file or Path(folder) / 'textures.rec')
         if not file:
-            make(path, images)
+            write_records(path, images)
         records = RecordFile(path)
         rates = measure(records, batch_size, threads, repeats)
         size = path.stat().st_size / len(records)

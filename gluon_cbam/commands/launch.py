@@ -10,7 +10,7 @@ import click
 
 from ..console import common_options
 from ..errors import UsageError
-from ..launch.start import SSH
+from ..launch import SSH
 
 
 def _variables(ctx, param, pairs) -> Dict[str, str]:

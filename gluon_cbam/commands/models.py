@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from .. import list_models
 from ..console import common_options, progress_bar, settings_options
 from ..errors import UsageError
 
@@ -19,6 +18,8 @@ def models():
 @common_options
 def models_list(pattern):
     """Names, those that match a shell PATTERN such as 'cbam_*'."""
+    from ..models import list_models
+
     names = list_models(pattern)
     return {'models': names}, '\n'.join(names)
 

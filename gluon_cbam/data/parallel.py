@@ -42,19 +42,30 @@ def _keep_freed_memory() -> None:
 
 
 def ordered_map(
-    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
+    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int, together: int = 1
 ) -> Iterator[Result]:
     """``function`` of every item, in order, with at most ``ahead`` results computed or waiting at a time.
 
     ``Executor.map`` submits everything at once: on a million images it would hold them all.
+
+    Args:
+        pool: that computes.
+        function: of an item.
+        items: any number.
+        ahead: how many results.
+        together: how many results are taken at a time: the last of them is waited for first, so that who takes them is
+            woken once and not for each, which takes time from the pool's threads.
     """
     waiting = iter(items)
     pending = deque(pool.submit(function, item) for item in islice(waiting, ahead))
     try:
         while pending:
-            result = pending.popleft().result()
-            pending.extend(pool.submit(function, item) for item in islice(waiting, 1))
-            yield result
+            group = min(together, len(pending))
+            pending[group - 1].exception()  # waits, and leaves it to the result to raise
+            for _ in range(group):
+                result = pending.popleft().result()
+                pending.extend(pool.submit(function, item) for item in islice(waiting, 1))
+                yield result
     finally:
         for future in pending:
             future.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import asdict, dataclass
-from typing import Tuple
+from typing import Callable, Tuple, Union
 
 import cv2
 import numpy as np
@@ -18,9 +18,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 # what MXNet's own decoder reads as well; it knows no WebP
 _SIGNATURES = (b'\xff\xd8\xff', b'\x89PNG', b'BM')
+_SIGNATURE = max(map(len, _SIGNATURES))
 
 
-def decode(image: bytes, name: str) -> np.ndarray:
+def decode(image: Union[bytes, memoryview], name: str) -> np.ndarray:
     """Decode an image.
 
     Args:
@@ -33,17 +34,30 @@ def decode(image: bytes, name: str) -> np.ndarray:
     Raises:
         DataError: it cannot be decoded, or not to its end.
     """
-    if not image:
-        raise DataError(f'{name}: the image is empty')
-    if not image.startswith(_SIGNATURES):
-        raise DataError(f'{name}: no JPEG, PNG or BMP (it begins with {image[:12]!r})')
-    try:
-        pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error as error:  # it claims more pixels than OpenCV takes, or than memory holds
-        raise DataError(f'{name}: OpenCV refuses the image ({error.err})') from None
+    return _decoded(image, lambda: name)
+
+
+def _decoded(image: Union[bytes, memoryview], name: Callable[[], str]) -> np.ndarray:
+    """As :func:`decode`; what messages call the image is asked for where one is needed."""
+    pixels = None
+    if bytes(image[:_SIGNATURE]).startswith(_SIGNATURES):
+        try:
+            pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
+        except cv2.error as error:  # it claims more pixels than OpenCV takes, or than memory holds
+            raise DataError(f'{name()}: OpenCV refuses the image ({error.err})') from None
     if pixels is None:
-        raise DataError(f'{name}: a damaged image ({len(image)} bytes)')
+        raise DataError(f'{name()}: {_fault(image)}')
     return pixels
+
+
+def _fault(image: Union[bytes, memoryview]) -> str:
+    """What is wrong with an image that cannot be decoded."""
+    begin = bytes(image[:12])
+    if not begin:
+        return 'the image is empty'
+    if not begin.startswith(_SIGNATURES):
+        return f'no JPEG, PNG or BMP (it begins with {begin!r})'
+    return f'a damaged image ({len(image)} bytes)'
 
 
 def decode_record(records: RecordFile, number: int) -> np.ndarray:
@@ -55,16 +69,16 @@ def decode_record(records: RecordFile, number: int) -> np.ndarray:
     Raises:
         DataError: as of :func:`decode`, or it cannot be read any more; the message names the record and its offset.
     """
-    name = f'{records.path}: record {number} at offset {records.offset(number)}'
     try:
-        image = records[number].image
-    except (
-        OSError,
-        ValueError,
-        struct.error,
-    ) as error:  # the file was changed, or the disk failed
-        raise DataError(f'{name}: cannot be read any more ({error})') from error
-    return decode(image, name)
+        image = records.image(number)
+    except (OSError, ValueError, struct.error) as error:  # the file was changed, or the disk failed
+        raise DataError(f'{_name(records, number)}: cannot be read any more ({error})') from error
+    return _decoded(image, lambda: _name(records, number))
+
+
+def _name(records: RecordFile, number: int) -> str:
+    """What messages call a record."""
+    return f'{records.path}: record {number} at offset {records.offset(number)}'
 
 
 @dataclass(frozen=True)

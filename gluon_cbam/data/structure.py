@@ -179,13 +179,23 @@ def _next_record(window: _Window, position: int, size: int) -> int:
     return size
 
 
-def read_payload(descriptor: int, position: int) -> bytes:
-    """The payload of the record at ``position``, which a walk has found to be whole."""
-    parts: List[bytes] = []
+def read_payload(descriptor: int, position: int, stored: int = PART.size) -> memoryview:
+    """The payload of the record at ``position``, which a walk has found to be whole.
+
+    Args:
+        descriptor: of the open file; its position is not used.
+        position: of the record.
+        stored: bytes to read at first. Those of the whole record, where they are known, save further reads.
+    """
+    parts: List[memoryview] = []
     while True:
-        _, word = PART.unpack(os.pread(descriptor, PART.size, position))
+        begin = memoryview(os.pread(descriptor, stored, position))
+        _, word = PART.unpack_from(begin)
         length = word & LENGTH
-        parts.append(os.pread(descriptor, length, position + PART.size))
+        part = begin[PART.size : PART.size + length]
+        if len(part) < length and stored == PART.size:
+            part = memoryview(os.pread(descriptor, length, position + PART.size))
+        parts.append(part)
         if word >> 29 in (0, 3):
-            return MAGIC_BYTES.join(parts)
-        position += PART.size + (length + 3 & ~3)
+            return parts[0] if len(parts) == 1 else memoryview(MAGIC_BYTES.join(parts))
+        position, stored = position + PART.size + (length + 3 & ~3), PART.size

@@ -11,9 +11,17 @@ for ever when one of them dies. Hence the parts:
 * :mod:`.job`: waits, stops, and ends all when one dies;
 * :mod:`.role`: a scheduler or server.
 
-Nothing here imports mxnet.
+Nothing here imports mxnet, and the package itself nothing at all, so that the command line starts fast.
 """
 
-from .job import launch
+__all__ = ['SSH', 'launch']
 
-__all__ = ['launch']
+SSH = 'ssh -o BatchMode=yes -o ServerAliveInterval=10'
+"""The command that reaches other machines."""
+
+
+def launch(members, command, *arguments, **options):
+    """Run a command in several processes: see :func:`gluon_cbam.launch.job.launch`."""
+    from .job import launch as run
+
+    return run(members, command, *arguments, **options)

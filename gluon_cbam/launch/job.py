@@ -14,9 +14,10 @@ from queue import Empty, SimpleQueue
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from ..errors import Interrupted, MemberFailed, UsageError
+from . import SSH
 from .plan import Member
 from .relay import Relay
-from .start import ROLE, SSH, send, start, wait
+from .start import ROLE, send, start, wait
 
 # a signal to the launcher -> what the workers get: they know how to stop after these
 _STOPS = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.SIGHUP: signal.SIGTERM}

@@ -14,7 +14,6 @@ from .plan import Member
 
 GUARD = 'gluon_cbam.launch.guard'
 ROLE = (sys.executable, '-m', 'gluon_cbam.launch.role')
-SSH = 'ssh -o BatchMode=yes -o ServerAliveInterval=10'
 # what another machine needs of this one's environment, besides what is said with --env
 _CARRIED = ('DMLC_', 'PS_', 'MXNET_', 'OMP_', 'KMP_', 'CUDA_', 'NCCL_', 'PYTHON', 'LD_LIBRARY_PATH', 'PATH')
 

@@ -63,7 +63,7 @@ def test_reads_what_was_written(tmp_path):
     assert len(records) == len(payloads())
     assert records.labels.tolist() == list(range(len(payloads())))
     for number, payload in enumerate(payloads()):
-        assert records[number].image == payload
+        assert records[number].image == bytes(records.image(number)) == payload
         assert records[number].id == number
         assert records[number].labels.tolist() == np.atleast_1d(labels_of(number)).tolist()
 

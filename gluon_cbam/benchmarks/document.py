@@ -1,0 +1,124 @@
+"""The table of speed as files: JSON of measurements, and the Markdown that is made of it and of nothing else."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from pathlib import Path
+from typing import Any, Dict, List, Mapping
+
+from zoo.files import read_json, write_json, write_text
+
+from .ratios import Outcome
+from .report import processor
+from .rows import Row
+
+Document = Dict[str, Any]
+"""``rows``: key -> what :func:`measured` or :func:`missing` gives; ``growth``, if it was measured."""
+
+
+def read(path: Path) -> Document:
+    """The document of earlier measurements; an empty one without any."""
+    return read_json(path) if path.is_file() else {'rows': {}}
+
+
+def circumstances(threads: int) -> Dict[str, Any]:
+    """When and on what something is measured."""
+    return {
+        'date': datetime.date.today().isoformat(),
+        'machine': processor(),
+        'system': f'{platform.system()} {platform.machine()}, Python {platform.python_version()}',
+        'threads': threads,
+    }
+
+
+def measured(row: Row, outcome: Outcome, threads: int) -> Dict[str, Any]:
+    """The record of a row that was measured."""
+    return {
+        'title': row.title,
+        'target': str(row.target),
+        'ratio': outcome.ratio,
+        'met': row.target.met(outcome.ratio),
+        'what': outcome.what,
+        'repetitions': outcome.repetitions,
+        'sides': outcome.sides,
+        **circumstances(threads),
+    }
+
+
+def missing(row: Row, reason: str) -> Dict[str, Any]:
+    """The record of a row that could not be measured."""
+    return {'title': row.title, 'target': str(row.target), 'ratio': None, 'reason': reason}
+
+
+def write(document: Document, rows: Mapping[str, Row], folder: Path) -> None:
+    """Write ``benchmark.json`` and ``benchmark.md``, the rows in the table's order."""
+    document = {**document, 'rows': {key: document['rows'][key] for key in rows if key in document['rows']}}
+    write_json(folder / 'benchmark.json', document)
+    write_text(folder / 'benchmark.md', as_markdown(document))
+
+
+def as_markdown(document: Document) -> str:
+    """The document for people."""
+    rows = document['rows']
+    lines = [
+        '# Speed and memory',
+        '',
+        'Every figure is a ratio of medians (of peaks, for memory) of repetitions in turn, in one run on one machine,',
+        'float32, 224 x 224 pixels unless the row says otherwise. Each side is a process of its own. Written by',
+        '`scripts/benchmark` from [benchmark.json](benchmark.json).',
+        '',
+        '| what | target | measured | sides | date |',
+        '|---|---|---|---|---|',
+        *(_line(row) for row in rows.values()),
+        '',
+        *_environments(rows),
+        '',
+        '`scripts/benchmark` measures all rows, `scripts/benchmark --only KEY,...` some of them and keeps the others:',
+        ', '.join(f'`{key}`' for key in rows) + '.',
+        '',
+    ]
+    if 'growth' in document:
+        lines += _growth(document['growth'])
+    return '\n'.join(lines)
+
+
+def _line(row: Dict[str, Any]) -> str:
+    if row['ratio'] is None:
+        return f'| {row["title"]} | {row["target"]} | not measured: {row["reason"]} | | |'
+    mark = '' if row['met'] else ' (missed)'
+    sides = ' / '.join(_side(side, row['what']) for side in row['sides'])
+    return f'| {row["title"]} | {row["target"]} | **{row["ratio"]:.2f}**{mark} | {sides} | {row["date"]} |'
+
+
+def _side(side: Dict[str, Any], what: str) -> str:
+    if what == 'memory':
+        return f'{side["used_bytes"] / 1e6:.0f} MB'
+    return f'{side["milliseconds"]["median"]:.1f} ms'
+
+
+def _environments(rows: Mapping[str, Dict[str, Any]]) -> List[str]:
+    """A line for each set of circumstances, with the versions that took part."""
+    found: Dict[str, Dict[str, str]] = {}
+    for row in rows.values():
+        if row['ratio'] is None:
+            continue
+        where = f'{row["date"]}: {row["machine"]}, {row["threads"]} threads, {row["system"]}'
+        for side in row['sides']:
+            found.setdefault(where, {}).update(side.get('versions', {}))
+    return [
+        '- ' + ', '.join([where, *(f'{name} {version}' for name, version in sorted(versions.items()))])
+        for where, versions in found.items()
+    ]
+
+
+def _growth(growth: Dict[str, Any]) -> List[str]:
+    return [
+        '## Growth',
+        '',
+        '![Time and memory against batch, image size, depth and threads](benchmark_growth.png)',
+        '',
+        f'Medians of {growth["repetitions"]} repetitions after one, every point a process of its own; memory is the',
+        f'peak above what the imports take. {growth["date"]}: {growth["machine"]}. `scripts/benchmark --growth`.',
+        '',
+    ]

@@ -1,0 +1,135 @@
+"""The rows of the project's table of speed: what is measured against what, and what it should come to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Callable, Dict, NamedTuple
+
+from .ratios import (
+    Given,
+    Outcome,
+    Target,
+    at_least,
+    at_most,
+    of_commands,
+    of_int8,
+    of_onnx,
+    on_records,
+    ratio,
+)
+from .spec import Spec
+
+
+class Row(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        title: for people.
+        target: of the ratio.
+        measure: does it; raises EnvironmentProblem where something is missing.
+    """
+
+    title: str
+    target: Target
+    measure: Callable[[Given], Outcome]
+
+
+def _plain(spec: Spec) -> Spec:
+    """The same network written with MXNet's plain operators."""
+    return spec.but(environment={'CBAM_KERNELS': 'plain'}, label=f'{spec.network}, plain operators')
+
+
+_CBAM = Spec('predict', network='cbam_resnet50')
+_STEP = _CBAM.but(mode='train')
+_THEIRS, _THEIR_STEP = _CBAM.but(engine='gluoncv2'), _STEP.but(engine='gluoncv2')
+_FACES = Spec('predict', network='modified_cbamnet50', image_size=112)
+_BASE = Spec('predict', network='cbamnet_base', image_size=32, batch=8)
+_LOADER = Spec('loader', batch=50, classes=10, label='training loader')
+# a step takes hundreds of times as long as decoding its images of 32 x 32 pixels
+_EPOCH = Spec('epoch', network='cifar_cbam_resnet18', batch=16, image_size=32, classes=10, label='cbam train')
+
+ROWS: Dict[str, Row] = {
+    'inference-8': Row(
+        'CBAM-ResNet-50 / ResNet-50, inference, batch 8', at_most(1.20), ratio(_CBAM, _CBAM.but(network='resnet50'))
+    ),
+    'inference-1': Row(
+        'CBAM-ResNet-50 / ResNet-50, inference, batch 1',
+        at_most(1.30),
+        ratio(_CBAM.but(batch=1), _CBAM.but(network='resnet50', batch=1), part=3),
+    ),
+    'training-8': Row(
+        'CBAM-ResNet-50 / ResNet-50, training step, batch 8',
+        at_most(1.35),
+        ratio(_STEP, _STEP.but(network='resnet50'), warm_up=1, part=0.5),
+    ),
+    'gluoncv2-inference-8': Row(
+        "gluoncv2's CBAM-ResNet-50 / ours, inference, batch 8", at_least(3), ratio(_THEIRS, _CBAM, part=0.5)
+    ),
+    'gluoncv2-training-8': Row(
+        "gluoncv2's CBAM-ResNet-50 / ours, training step, batch 8",
+        at_least(3),
+        ratio(_THEIR_STEP, _STEP, warm_up=1, part=0.3),
+    ),
+    'modified-inference-8': Row(
+        'modified_cbamnet50, plain operators / ours, inference, batch 8, 112 x 112',
+        at_least(2),
+        ratio(_plain(_FACES), _FACES),
+    ),
+    'modified-training-8': Row(
+        'modified_cbamnet50, plain operators / ours, training step of a bare loop, batch 8, 112 x 112',
+        at_least(2),
+        ratio(*(side.but(mode='train', engine='gluon') for side in (_plain(_FACES), _FACES)), warm_up=1, part=0.5),
+    ),
+    'base-inference-8': Row(
+        'cbamnet_base, plain operators / ours, inference, batch 8, 32 x 32',
+        at_least(2),
+        ratio(_plain(_BASE), _BASE, part=2),
+    ),
+    'base-training-8': Row(
+        'cbamnet_base, plain operators / ours, training step, batch 8, 32 x 32',
+        at_least(2),
+        ratio(_plain(_BASE).but(mode='train'), _BASE.but(mode='train')),
+    ),
+    'training-memory-8': Row(
+        'CBAM-ResNet-50 / ResNet-50, peak memory of a training step, batch 8',
+        at_most(1.15),
+        ratio(_STEP, _STEP.but(network='resnet50'), 'memory', warm_up=0, part=0),
+    ),
+    **{
+        f'{short}-{batch}': Row(
+            f'official ONNX / our {kind}ONNX, {engine}, batch {batch}', at_least(bound), of_onnx(file, package, batch)
+        )
+        for short, kind, engine, package, file, bound in (
+            ('onnxruntime', '', 'ONNX Runtime', 'onnxruntime', 'our_onnx', 1.15),
+            ('openvino', '', 'OpenVINO', 'openvino', 'our_onnx', 1.0),
+            ('onnxruntime-int8', 'INT8 ', 'ONNX Runtime', 'onnxruntime', 'our_int8_onnx', 2.5),
+        )
+        for batch in (1, 8)
+    },
+    **{
+        f'int8-{batch}': Row(
+            f'CBAM-ResNet-50 float32 / native INT8, inference, batch {batch}', at_least(3), of_int8(batch)
+        )
+        for batch in (1, 8)
+    },
+    'loader': Row(
+        'bare JPEG decoding / training loader, 500 x 375 pixels, same threads',
+        at_least(0.8),
+        on_records(_LOADER.but(engine='cv2.imdecode', label='bare cv2.imdecode'), _LOADER, 2000),
+    ),
+    'epoch': Row(
+        'epoch of cbam train on RecordIO / bare Gluon loop on data in memory',
+        at_most(1.05),
+        on_records(_EPOCH, _EPOCH.but(engine='gluon', label='bare loop'), 16 * 24, (32, 32), part=0.3),
+    ),
+    'help': Row(
+        'cbam --help / python -c "import click"',
+        at_most(2),
+        of_commands(
+            ('cbam --help', [str(Path(sys.executable).parent / 'cbam'), '--help']),
+            ('import click', [sys.executable, '-c', 'import click']),
+        ),
+    ),
+}
+"""Key -> row, in the order of the table."""

@@ -1,0 +1,124 @@
+"""The official ResNet and CBAM-ResNet in PyTorch, to compare with: 18 to 152 layers, ImageNet's stem.
+
+Written from the paper (Woo et al., ECCV 2018, section 3) and from what the published weights need; parameters carry the
+official names, so that they can be converted to ours. Imports torch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ..errors import UsageError
+
+# depth -> whether the blocks are bottlenecks, blocks a stage
+_DEPTHS = {
+    18: (False, (2, 2, 2, 2)),
+    34: (False, (3, 4, 6, 3)),
+    50: (True, (3, 4, 6, 3)),
+    101: (True, (3, 4, 23, 3)),
+    152: (True, (3, 8, 36, 3)),
+}
+
+
+def network(name: str, classes: int) -> nn.Module:
+    """The official form of one of our networks.
+
+    Raises:
+        UsageError: there is none here.
+    """
+    kind, _, depth = name.rpartition('resnet')
+    if kind not in ('', 'cbam_') or not depth.isdigit() or int(depth) not in _DEPTHS:
+        raise UsageError(f'PyTorch has no {name} here: compare [cbam_]resnet18 to 152')
+    return ResNet(*_DEPTHS[int(depth)], classes, bool(kind))
+
+
+class ChannelGate(nn.Module):
+    """Average and maximum over the map, one shared perceptron, added, sigmoid: (N, C, H, W) scaled."""
+
+    def __init__(self, channels: int, reduction: int = 16):
+        super().__init__()
+        hidden = channels // reduction
+        self.mlp = nn.Sequential(nn.Flatten(), nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
+
+    def forward(self, x):
+        pooled = self.mlp(functional.adaptive_avg_pool2d(x, 1)) + self.mlp(functional.adaptive_max_pool2d(x, 1))
+        return x * torch.sigmoid(pooled)[:, :, None, None]
+
+
+class SpatialGate(nn.Module):
+    """Maximum and mean over the channels, convolution 7 x 7, BatchNorm, sigmoid: (N, C, H, W) scaled."""
+
+    def __init__(self):
+        super().__init__()
+        self.spatial = nn.Module()
+        self.spatial.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
+        self.spatial.bn = nn.BatchNorm2d(1, momentum=0.01)
+
+    def forward(self, x):
+        pooled = torch.cat((x.max(1, keepdim=True)[0], x.mean(1, keepdim=True)), dim=1)
+        return x * torch.sigmoid(self.spatial.bn(self.spatial.conv(pooled)))
+
+
+class CBAM(nn.Sequential):
+    """Both gates, the channels first."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.add_module('ChannelGate', ChannelGate(channels))
+        self.add_module('SpatialGate', SpatialGate())
+
+
+class Block(nn.Module):
+    """A residual block, basic or a bottleneck with its stride in the 3 x 3 convolution."""
+
+    def __init__(self, in_channels: int, width: int, stride: int, bottleneck: bool, cbam: bool):
+        super().__init__()
+        channels = width * (4 if bottleneck else 1)
+        layers = (
+            ((1, 1, width), (3, stride, width), (1, 1, channels)) if bottleneck else ((3, stride, width), (3, 1, width))
+        )
+        before = in_channels
+        for number, (kernel, step, after) in enumerate(layers, 1):
+            self.add_module(f'conv{number}', nn.Conv2d(before, after, kernel, step, kernel // 2, bias=False))
+            self.add_module(f'bn{number}', nn.BatchNorm2d(after))
+            before = after
+        self._layers = len(layers)
+        self.cbam = CBAM(channels) if cbam else nn.Identity()
+        self.downsample = nn.Identity()
+        if stride != 1 or in_channels != channels:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+
+    def forward(self, x):
+        shortcut = self.downsample(x)
+        for number in range(1, self._layers + 1):
+            x = getattr(self, f'bn{number}')(getattr(self, f'conv{number}')(x))
+            if number < self._layers:
+                x = functional.relu(x, inplace=True)
+        return functional.relu(self.cbam(x) + shortcut, inplace=True)
+
+
+class ResNet(nn.Module):
+    """(N, 3, H, W) to (N, classes), logits."""
+
+    def __init__(self, bottleneck: bool, blocks, classes: int, cbam: bool):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        channels = 64
+        for stage, count in enumerate(blocks):
+            layer = nn.Sequential()
+            for index in range(count):
+                width, stride = 64 * 2**stage, 2 if stage and not index else 1
+                layer.append(Block(channels, width, stride, bottleneck, cbam))
+                channels = width * (4 if bottleneck else 1)
+            self.add_module(f'layer{stage + 1}', layer)
+        self.fc = nn.Linear(channels, classes)
+
+    def forward(self, x):
+        x = functional.max_pool2d(functional.relu(self.bn1(self.conv1(x)), inplace=True), 3, 2, 1)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(torch.flatten(functional.adaptive_avg_pool2d(x, 1), 1))

@@ -1,0 +1,73 @@
+"""Fills the project's table of speed: docs/benchmark.md, .json and, with --growth, benchmark_growth.png.
+
+Without options, every row is measured, which takes about half an hour on two cores; nothing else should run meanwhile.
+What a row needs and does not find is said in the table.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gluon_cbam.benchmarks import document, growth
+from gluon_cbam.benchmarks.ratios import Given
+from gluon_cbam.benchmarks.rows import ROWS
+from gluon_cbam.compat.threads import physical_cores
+from gluon_cbam.errors import CbamError, EnvironmentProblem, UsageError, closest
+
+ROOT = Path(__file__).resolve().parent.parent
+GROWTH_REPETITIONS, GROWTH_SECONDS = 3, 60
+
+
+@click.command(help=__doc__)
+@click.option('--only', metavar='KEY,...', help='measure these rows, and keep the others as they are')
+@click.option('--growth', 'with_growth', is_flag=True, help='measure growth and draw it, and no row without --only')
+@click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='where the files are')
+@click.option('--threads', default=physical_cores(), show_default=True)
+@click.option('--repetitions', default=10, show_default=True, type=click.IntRange(3), help='of a side, about')
+@click.option('--official-onnx', metavar='FILE', help='the official CBAM-ResNet-50, exported by PyTorch')
+@click.option('--our-onnx', metavar='FILE', help='of cbam export --format onnx')
+@click.option('--our-int8-onnx', metavar='FILE', help='of cbam export --format onnx-int8')
+def main(only, with_growth, docs, **given):
+    docs.mkdir(exist_ok=True)
+    written = document.read(docs / 'benchmark.json')
+    for key in _chosen(only, with_growth):
+        written['rows'][key] = _record(key, Given(**given))
+        document.write(written, ROWS, docs)
+    if with_growth:
+        points = growth.measure_growth(
+            given['threads'], GROWTH_REPETITIONS, GROWTH_SECONDS, lambda line: click.echo(line, err=True)
+        )
+        growth.draw(points, docs / 'benchmark_growth.png')
+        about = {'repetitions': GROWTH_REPETITIONS, **document.circumstances(given['threads'])}
+        written['growth'] = {**about, 'points': points}
+        document.write(written, ROWS, docs)
+
+
+def _chosen(only, with_growth):
+    if only is None:
+        return [] if with_growth else list(ROWS)
+    keys = only.split(',')
+    for key in keys:
+        if key not in ROWS:
+            raise UsageError(f'unknown row {key!r}: {closest(key, ROWS)}')
+    return keys
+
+
+def _record(key, given):
+    row = ROWS[key]
+    try:
+        outcome = row.measure(given)
+    except EnvironmentProblem as error:
+        click.echo(f'{row.title}: {error}', err=True)
+        return document.missing(row, str(error))
+    click.echo(f'{row.title}: {outcome.ratio:.3f} (target {row.target})', err=True)
+    return document.measured(row, outcome, given.threads)
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except CbamError as error:
+        raise SystemExit(f'benchmark: {error}') from None

@@ -1,0 +1,153 @@
+"""The table of speed: rows, their record as JSON, and the Markdown made of it."""
+
+import json
+
+import pytest
+
+from gluon_cbam.benchmarks import document, ratios
+from gluon_cbam.benchmarks.ratios import Given, Outcome, at_least, at_most
+from gluon_cbam.benchmarks.rows import ROWS, Row
+from gluon_cbam.benchmarks.side import Measured
+from gluon_cbam.benchmarks.subjects import SUBJECTS
+from gluon_cbam.errors import EnvironmentProblem
+from gluon_cbam.models.variants import VARIANTS
+
+
+def outcome(ratio, what='time'):
+    sides = [
+        {'name': name, 'milliseconds': {'min': 1, 'median': median, 'p95': 9}, 'used_bytes': 10e6 * median,
+         'versions': {'mxnet': '1.9.1'}}
+        for name, median in (('a', 30 * ratio), ('b', 30))
+    ]  # fmt: skip
+    return Outcome(ratio, sides, what, 5)
+
+
+TABLE = {
+    'good': Row('a / b, good', at_most(1.2), None),
+    'bad': Row('a / b, bad', at_least(2), None),
+    'memory': Row('a / b, memory', at_most(1.15), None),
+    'absent': Row('absent', at_least(1), None),
+}
+
+
+@pytest.fixture
+def written(tmp_path):
+    rows = {
+        'absent': document.missing(TABLE['absent'], 'no file'),
+        'bad': document.measured(TABLE['bad'], outcome(1.5), 2),
+        'good': document.measured(TABLE['good'], outcome(1.1), 2),
+        'memory': document.measured(TABLE['memory'], outcome(1.1, 'memory'), 2),
+    }
+    document.write({'rows': rows}, TABLE, tmp_path)
+    return tmp_path
+
+
+def test_the_table(written):
+    lines = (written / 'benchmark.md').read_text().splitlines()
+    good, bad, memory, absent = (line.split('|') for line in lines if line.startswith(('| a /', '| absent')))
+    assert [cell.strip() for cell in good[1:5]] == ['a / b, good', '<= 1.20', '**1.10**', '33.0 ms / 30.0 ms']
+    assert [cell.strip() for cell in bad[2:5]] == ['>= 2.00', '**1.50** (missed)', '45.0 ms / 30.0 ms']
+    assert memory[4].strip() == '330 MB / 300 MB'
+    assert absent[3].strip() == 'not measured: no file'
+    assert any(line.startswith('- 20') and '2 threads' in line and 'mxnet 1.9.1' in line for line in lines)
+
+
+def test_the_markdown_is_made_of_the_json_alone(written):
+    kept = json.loads((written / 'benchmark.json').read_text())
+    assert document.as_markdown(kept) == (written / 'benchmark.md').read_text()
+    kept['rows']['good']['ratio'] = 7.77
+    assert '**7.77**' in document.as_markdown(kept)
+
+
+def test_rows_that_are_not_measured_again_stay(written):
+    before = document.read(written / 'benchmark.json')
+    before['rows']['bad']['date'] = '2001-02-03'
+    before['rows']['good'] = document.measured(TABLE['good'], outcome(1.3), 4)
+    document.write(before, TABLE, written)
+    text = (written / 'benchmark.md').read_text()
+    assert '**1.30** (missed)' in text
+    assert '2001-02-03' in text
+    assert list(document.read(written / 'benchmark.json')['rows']) == list(TABLE), 'in the order of the table'
+    assert document.read(written / 'none.json') == {'rows': {}}
+
+
+def measured(spec, seconds, peak):
+    facts = {'images': spec.batch, 'device': 'fake', 'versions': {}, 'imported_bytes': 100e6}
+    return Measured(spec, facts, seconds, peak)
+
+
+@pytest.fixture
+def sides(monkeypatch):
+    """Fakes of all processes: the first of two sides takes 3 s and 400 MB, the second 2 s and 300 MB."""
+    asked = []
+
+    def measure(specs, repetitions, warm_up):
+        asked.append((specs, repetitions))
+        return [measured(spec, [3.0 - n] * 3, (400 - 100 * n) * 1e6) for n, spec in enumerate(specs)]
+
+    monkeypatch.setattr(ratios, 'measure', measure)
+    return asked
+
+
+@pytest.mark.parametrize('key', [key for key in ROWS if 'onnx' not in key and 'openvino' not in key])
+def test_every_row_of_two_sides(sides, key):
+    """Ratios are the first side's figures over the second's; what is asked for is there."""
+    if key in ('help', 'int8-1', 'int8-8', 'loader', 'epoch'):
+        pytest.skip('not of two networks alone')
+    outcome = ROWS[key].measure(Given(threads=3))
+    assert outcome.ratio == pytest.approx(1.5)
+    ((specs, repetitions),) = sides
+    assert repetitions >= 3
+    for spec in specs:
+        assert spec.threads == 3
+        assert spec.mode in SUBJECTS[spec.engine]
+        assert spec.network in VARIANTS
+
+
+def test_memory_is_above_the_imports(sides):
+    outcome = ratios.ratio(*[ratios.Spec('train')] * 2, 'memory')(Given(threads=1))
+    assert outcome.ratio == pytest.approx(300 / 200)
+
+
+def test_the_file_of_a_row_is_made_and_removed(sides, tmp_path, monkeypatch):
+    row = ratios.on_records(ratios.Spec('loader'), ratios.Spec('loader'), 4, (8, 8))
+    row(Given(threads=1))
+    ((specs, _),) = sides
+    assert {spec.data for spec in specs} == {specs[0].data}
+    assert specs[0].data.endswith('.rec')
+    assert not ratios.Path(specs[0].data).exists()
+
+
+def test_onnx_rows_need_their_files():
+    with pytest.raises(EnvironmentProblem, match='needs --our-onnx and --official-onnx'):
+        ROWS['onnxruntime-8'].measure(Given(threads=1))
+
+
+def test_a_script_of_others_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(ratios, '_SCRIPTS', tmp_path)
+    with pytest.raises(EnvironmentProblem, match='benchmark_onnx.py is not there'):
+        ROWS['onnxruntime-8'].measure(Given(threads=1, official_onnx='o.onnx', our_onnx='x/n.onnx'))
+    (tmp_path / 'benchmark_onnx.py').write_text(
+        'import json, sys\n'
+        "assert sys.argv[1:] == ['--official', 'o.onnx', 'x/n.onnx', '--engine', 'onnxruntime', '--batch', '8',\n"
+        "    '--threads', '1', '--json'], sys.argv\n"
+        'row = lambda file, median, ratio: dict(file=file, milliseconds=dict(median=median), ratio=ratio)\n'
+        "print(json.dumps(dict(rows=[row('o.onnx', 30, 1), row('x/n.onnx', 20, 1.5)])))\n"
+    )
+    outcome = ROWS['onnxruntime-8'].measure(Given(threads=1, official_onnx='o.onnx', our_onnx='x/n.onnx'))
+    assert outcome.ratio == 1.5
+    assert [side['name'] for side in outcome.sides] == ['o.onnx', 'n.onnx']
+    (tmp_path / 'benchmark_int8.py').write_text("raise SystemExit('no such network')")
+    with pytest.raises(EnvironmentProblem, match='benchmark_int8.py ended with 1: no such network'):
+        ROWS['int8-1'].measure(Given(threads=1))
+
+
+def test_commands_are_run_in_turn(tmp_path):
+    def noting(name):
+        code = f"open({str(tmp_path / 'log')!r}, 'a').write({name!r})"
+        return name, [ratios.sys.executable, '-S', '-c', code]
+
+    outcome = ratios.of_commands(noting('a'), noting('b'), 2)(Given(threads=1))
+    assert (tmp_path / 'log').read_text() == 'abababab'
+    medians = [side['milliseconds']['median'] for side in outcome.sides]
+    assert outcome.ratio == pytest.approx(medians[0] / medians[1])
