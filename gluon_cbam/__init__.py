@@ -26,6 +26,7 @@ _LAZY = {
     'features': 'models.features',
     'get_model': 'models',
     'list_models': 'models',
+    'quantize': 'quantization',
 }
 _MODULES = ('attention', 'convert', 'data', 'errors', 'explain', 'models', 'training')
 

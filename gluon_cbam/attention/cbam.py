@@ -110,8 +110,8 @@ class CBAM(Attention):
         if self._order == 'spatial_channel':
             spatial, gated = self.spatial.logits(passes, Gated(x))
             x = passes.scale(gated, apply_gate(F, spatial, self._gate))
-        channel, x = self.channel.logits(F, passes, x)
-        gated = Gated(x, apply_gate(F, channel, self._gate))
+        channel, x = self.channel.gate_where_it_runs(F, passes, x)
+        gated = Gated(x, channel)
         if self._order == 'spatial_channel' or self.spatial is None:
             return passes.scale(gated, None, shortcut, relu)
         spatial, gated = self.spatial.logits(passes, gated)

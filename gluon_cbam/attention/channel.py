@@ -101,7 +101,16 @@ class ChannelAttention(CheckedBlock):
         if len(pooled) == 1:
             return self.fc2(self.fc1(pooled[0])), x
         attention = self.fc2(self.fc1(F.concat(*pooled, dim=0)))  # (pools * N, C), one pass of the MLP for all
-        return sum(F.split(attention, num_outputs=len(pooled), axis=0)), x
+        return F.add_n(*F.split(attention, num_outputs=len(pooled), axis=0)), x
+
+    def gate_where_it_runs(self, F, passes, x):
+        """The gate, (N, C), and the map, as of :meth:`logits`."""
+        is_usual = sorted(self._pool_types) == ['avg', 'max'] and self._gate == 'sigmoid' and self.fc1.bias is not None
+        if passes.has_gate and is_usual:
+            mean, maximum, x = passes.pool(x)
+            return passes.gate(mean, maximum, self.fc1, self.fc2), x
+        attention, x = self.logits(F, passes, x)
+        return apply_gate(F, attention, self._gate), x
 
 
 def _checked_pool_types(pool_types):

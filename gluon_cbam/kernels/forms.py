@@ -34,10 +34,27 @@ class Compiled:
 
     Args:
         operators: of arrays or of symbols.
+        for_inference: whether no gradients will be asked for.
+
+    Attributes:
+        has_gate: whether :meth:`gate` can be called.
     """
 
-    def __init__(self, operators):
+    def __init__(self, operators, for_inference: bool = False):
         self._operators = operators
+        self.has_gate = for_inference
+
+    def gate(self, mean, maximum, fc1, fc2):
+        """A channel gate, (N, C), of pooled vectors: the sigmoid of the sum of what one MLP makes of both.
+
+        Args:
+            mean: (N, C).
+            maximum: (N, C).
+            fc1: the first dense layer of the MLP, with ReLU and a bias.
+            fc2: the second, with a bias.
+        """
+        layers = (fc1.weight, fc1.bias, fc2.weight, fc2.bias)
+        return self._operators.gate(mean, maximum, *(parameter.var() for parameter in layers))
 
     def pool(self, x) -> Tuple[Any, Any, Any]:
         """(mean, maximum, x) over the positions, (N, C) each, and the map."""
@@ -64,6 +81,8 @@ class Graph:
     Args:
         F: mxnet.ndarray or mxnet.symbol.
     """
+
+    has_gate = False
 
     def __init__(self, F):
         self._F = F
@@ -121,4 +140,4 @@ def form(F, x) -> Optional[Union[Compiled, Graph]]:
     if not tracing.is_building(x):
         return None
     library = load() if wanted == 'auto' else None
-    return Compiled(library.sym) if library else Graph(F)
+    return Compiled(library.sym, tracing.is_for_inference()) if library else Graph(F)

@@ -20,6 +20,7 @@ _LOCK = threading.Lock()
 _PREFIX = '_cbam_'
 NAMES = (
     'pool',
+    'gate',
     *(f'describe{gated}_{order}' for gated in ('', '_gated') for order in ('max_mean', 'mean_max')),
     *(
         f'scale{gates}{add}{relu}'

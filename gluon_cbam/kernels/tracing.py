@@ -21,18 +21,24 @@ def is_building(x) -> bool:
     return getattr(_state, 'building', False) and isinstance(x, mx.sym.Symbol)
 
 
-def running_symbol(block: HybridBlock, name: str = 'data') -> mx.sym.Symbol:
-    """The graph that a block of one input runs on the CPU.
+def is_for_inference() -> bool:
+    """Whether no gradients will be asked of the graph that is built."""
+    return getattr(_state, 'for_inference', False)
+
+
+def inference_symbol(block: HybridBlock, name: str = 'data') -> mx.sym.Symbol:
+    """The graph that a block of one input runs on the CPU, without gradients.
 
     Args:
         block: of one input and one output.
         name: of the input.
     """
-    outside, _state.building = getattr(_state, 'building', False), True
+    outside = getattr(_state, 'building', False), is_for_inference()
+    _state.building = _state.for_inference = True
     try:
         return block(mx.sym.var(name))
     finally:
-        _state.building = outside
+        _state.building, _state.for_inference = outside
 
 
 def install() -> None:

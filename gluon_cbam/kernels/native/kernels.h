@@ -48,9 +48,18 @@ struct Kernels {
                          T* dspatial, T* dchannel, T* dshortcut);
 };
 
-// The same for maps of integers, (N, H, W, C) with C a multiple of 16: the values are the integers times a step. For
-// inference, as the end of a residual block: channel and spatial gates, a shortcut and ReLU.
+// A channel gate from the mean and the maximum, (N, C) each, by one MLP with ReLU for both, C -> hidden -> C:
+// sigmoid(MLP(mean) + MLP(maximum)). Weights are (hidden, C) and (C, hidden). For inference.
+struct Mlp {
+  const float *weight1, *bias1, *weight2, *bias2;
+  int64_t channels, hidden;
+};
+
+// Passes for maps of integers, (N, H, W, C) with C a multiple of 16: the values are the integers times a step. For
+// inference, as the end of a residual block: channel and spatial gates, a shortcut and ReLU. `gate` needs N * hidden floats
+// beside.
 struct QuantizedKernels {
+  void (*gate)(const float* mean, const float* maximum, const Mlp& mlp, int64_t batch, float* beside, float* gate);
   void (*pool_signed)(Map<const int8_t> x, float step, float* mean, float* maximum);
   void (*pool_unsigned)(Map<const uint8_t> x, float step, float* mean, float* maximum);
   void (*describe)(Map<const int8_t> x, float step, const float* gate, float* maximum, float* mean, int64_t stride);

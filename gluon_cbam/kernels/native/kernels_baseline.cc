@@ -1,6 +1,7 @@
 // The kernels for every x86-64.
 #include "kernels.h"
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <type_traits>

@@ -87,3 +87,29 @@ void quantized_scale(Map<const int8_t> x, float step, const float* channel, cons
     }
   });
 }
+
+inline float dot(const float* a, const float* b, int64_t size) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < size; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+void gate_of_pooled(const float* mean, const float* maximum, const Mlp& mlp, int64_t batch, float* beside,
+                    float* gate) {
+  const int64_t channels = mlp.channels, hidden = mlp.hidden;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < batch * hidden; ++i) {
+    const int64_t sample = i / hidden, unit = i % hidden;
+    const float* weights = mlp.weight1 + unit * channels;
+    const float first = dot(weights, mean + sample * channels, channels) + mlp.bias1[unit];
+    const float second = dot(weights, maximum + sample * channels, channels) + mlp.bias1[unit];
+    beside[i] = (first > 0 ? first : 0) + (second > 0 ? second : 0);  // the second layer is linear: one pass for both
+  }
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < batch * channels; ++i) {
+    const int64_t sample = i / channels, channel = i % channels;
+    const float logit = dot(mlp.weight2 + channel * hidden, beside + sample * hidden, hidden) + 2 * mlp.bias2[channel];
+    gate[i] = 1 / (1 + std::exp(-logit));
+  }
+}

@@ -1,6 +1,7 @@
 // MXNet operators for attention in networks of eight-bit integers: they take what MXNet's quantized convolutions give, the
 // integers with the least and the greatest value that they stand for, and give the next convolution the same.
 //
+//   _cbam_gate(mean, maximum, weight1, bias1, weight2, bias2) -> the channel gate (N, C), of floats
 //   _cbam_quantized_pool(x, min, max)                  -> mean (N, C), maximum (N, C)
 //   _cbam_quantized_describe_*(x, min, max, gate)      -> maximum and mean over channels (N, 2, H, W)
 //   _cbam_quantized_scale(x, min, max, channel, spatial, shortcut, min, max, limit) -> unsigned integers, min, max
@@ -88,6 +89,40 @@ void pool(const OpContext&, const Arrays& in, const Requests& requests, const Ar
   }
   mean.finish();
   maximum.finish();
+}
+
+// -------------------------------------------------------------------------------------------------------- gate
+
+bool gate_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+  const TShape mean = (*in)[0], weight = (*in)[2];
+  if (!mxnet::shape_is_known(mean) || !mxnet::shape_is_known(weight)) return false;
+  CHECK(mean.ndim() == 2 && weight.ndim() == 2) << "a gate takes matrices, got the shapes " << mean << " and " << weight;
+  set_shape(in, 1, mean);
+  set_shape(in, 2, matrix(weight[0], mean[1]));
+  set_shape(in, 3, TShape({weight[0]}));
+  set_shape(in, 4, matrix(mean[1], weight[0]));
+  set_shape(in, 5, TShape({mean[1]}));
+  *out = {mean};
+  return true;
+}
+
+bool gate_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
+  std::fill(in->begin(), in->end(), mshadow::kFloat32);
+  *out = {mshadow::kFloat32};
+  return true;
+}
+
+void gate(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+  Arrays keep;
+  keep.reserve(in.size());
+  std::vector<const float*> values;
+  for (const NDArray& array : in) values.push_back(values_of<float>(array, &keep));
+  const int64_t batch = in[0].shape()[0], hidden = in[2].shape()[0];
+  std::vector<float> beside(batch * hidden);
+  Target<float> target(out, requests, 0);
+  const Mlp mlp = {values[2], values[3], values[4], values[5], in[0].shape()[1], hidden};
+  quantized_kernels().gate(values[0], values[1], mlp, batch, beside.data(), target.data());
+  target.finish();
 }
 
 // ---------------------------------------------------------------------------------------------------- describe
@@ -182,7 +217,9 @@ void register_quantized() {
   for (const char* name : {"channel", "spatial", "shortcut", "min_shortcut", "max_shortcut", "limit"}) {
     scaled.push_back(name);
   }
+  const std::vector<std::string> pooled = {"mean", "maximum", "weight1", "bias1", "weight2", "bias2"};
   nnvm::Op* const operators[] = {
+      &register_operator("_cbam_gate", pooled, 1, gate_shape, gate_type, gate, gate, {}),
       &register_operator("_cbam_quantized_pool", x, 2, pool_shape, quantized_type, pool, pool, {}),
       &register_operator("_cbam_quantized_describe_gated_max_mean", described, 1, describe_shape, quantized_type,
                          describe<true>, describe<true>, {}),

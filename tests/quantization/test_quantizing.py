@@ -1,0 +1,95 @@
+"""Whole networks in eight-bit integers."""
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+import gluon_cbam
+from gluon_cbam.data.preprocessing import decode_record
+from gluon_cbam.data.recordio import RecordFile
+from gluon_cbam.errors import EnvironmentProblem, UsageError
+from gluon_cbam.evaluation import evaluate
+from gluon_cbam.inference import load_network
+from gluon_cbam.kernels import status
+
+pytestmark = pytest.mark.skipif(not status.look().ok, reason=f'compiled operators: {status.look().detail}')
+
+
+def small(attention='cbam', **options):
+    """A residual network of all that is to be quantized, with BatchNorms that are no identities."""
+    mx.random.seed(3)
+    net = gluon_cbam.ResNet('bottleneck', (1, 2, 1, 1), classes=10, attention=attention, widen=0.25, **options)
+    net.initialize()
+    for name, parameter in net.collect_params().items():
+        if name.endswith(('gamma', 'running_var')):
+            parameter.set_data(mx.nd.random.uniform(0.5, 1.5, shape=parameter.shape))
+        elif name.endswith(('beta', 'running_mean')):
+            parameter.set_data(mx.nd.random.normal(0, 0.1, shape=parameter.shape))
+    return net
+
+
+def operators(block):
+    return [node.attr('op') or node.name for node in block._cached_graph[1].get_internals()]
+
+
+def error(net, block, images):
+    exact, about = net(images).asnumpy(), block(images).asnumpy()
+    return np.abs(exact - about).mean() / exact.std(axis=1).mean()
+
+
+@pytest.mark.parametrize(
+    ('options', 'in_integers'),
+    [
+        ({}, 5),
+        ({'attention': None}, 0),
+        ({'attention': 'se'}, 0),
+        ({'order': 'spatial_channel'}, 0),
+        ({'pool_types': ('max',)}, 5),
+        ({'gate': 'identity'}, 5),
+    ],
+)
+def test_outputs_stay_near(options, in_integers):
+    """To a few per cent; and the attention of each block is in integers, where there are operators for it."""
+    net = small(**options)
+    images = mx.nd.random.normal(shape=(12, 3, 64, 64))
+    block = gluon_cbam.quantize(net, [images[:4].asnumpy(), images[4:8].asnumpy()])
+    graph = block._cached_graph[1].tojson()
+    assert graph.count('"_cbam_quantized_scale"') == in_integers
+    assert '"quantized": "true"' in graph
+    assert error(net, block, images[8:]) < 0.1
+    assert error(net, block, images[8:9]) < 0.15, 'another batch than that of the calibration'
+
+
+def test_accuracy_on_digits(digits):
+    loaded = load_network('cifar_cbam_resnet18', [mx.cpu()], pretrained=True)
+    records = RecordFile(digits / 'train.rec')
+    images = np.stack([loaded.preprocessing(decode_record(records, number)) for number in range(64)])
+    block = gluon_cbam.quantize(loaded.net, [images])
+    assert block._cached_graph[1].tojson().count('"_cbam_quantized_scale"') == 8
+    validation = RecordFile(digits / 'val.rec')
+    before, after = (evaluate(net, validation, loaded.preprocessing, [mx.cpu()], 60, 1) for net in (loaded.net, block))
+    assert before.top1 > 0.98
+    assert after.top1 > before.top1 - 0.01
+    assert after.loss != before.loss
+
+
+def test_the_network_is_left_as_it_is():
+    net = small()
+    images = mx.nd.random.normal(shape=(4, 3, 64, 64))
+    net.hybridize()
+    before = net(images).asnumpy()
+    block = gluon_cbam.quantize(net, [images.asnumpy()])
+    net(images)
+    assert (net(images).asnumpy() == before).all()
+    quantized = block(images).asnumpy()
+    for parameter in net.collect_params().values():
+        parameter.set_data(parameter.data() * 0)
+    assert (block(images).asnumpy() == quantized).all(), 'its parameters are its own'
+
+
+def test_what_it_needs(monkeypatch):
+    with pytest.raises(UsageError, match='needs images'):
+        gluon_cbam.quantize(small(), [])
+    monkeypatch.setenv('CBAM_KERNELS', 'graph')
+    with pytest.raises(EnvironmentProblem, match='left out by CBAM_KERNELS=graph'):
+        gluon_cbam.quantize(small(), [np.zeros((1, 3, 64, 64))])
