@@ -1,4 +1,4 @@
-"""Measures CBAM-ResNet-50 in native eight-bit integers beside itself in float32, in one process, repetitions alternating.
+"""Measures CBAM-ResNet-50 in native eight-bit integers beside itself in float32, in one process and by turns.
 
     .venv/bin/python scripts/benchmark_int8.py --batch 1 --batch 8
 
