@@ -6,6 +6,7 @@ import click
 
 from ..console import common_options, settings_options, weights_options
 from ..errors import UsageError
+from .loading import load
 
 _NETWORK = ('classes', 'image_size', 'crop_ratio', 'option')
 
@@ -57,27 +58,16 @@ def export(form, output, **arguments):
     return value, '\n'.join(_lines(value))
 
 
-def _request(form, network, params, pretrained, preprocessing, features, opset, engine, data_val, images, **rest):
+def _request(form, params, preprocessing, features, opset, engine, data_val, images, **rest):
     """What to export, and the images to compare on."""
-    import mxnet as mx
-
-    from ..console import byte_progress
     from ..data.recordio import RecordFile
     from ..export.exporting import Request
     from ..export.onnx_graph import DEFAULT_OPSET
     from ..export.quantization import Calibration
     from ..export.samples import samples
-    from ..inference import load_network
 
     calibration, count, attention = (rest.pop(name) for name in ('calibration', 'calibration_images', 'attention'))
-    options = rest.pop('option')
-    if not network:
-        raise UsageError('--network is needed')
-    pretrained = True if pretrained == '' else pretrained or False
-    with byte_progress(network) as progress:
-        loaded = load_network(
-            network, [mx.cpu()], params, pretrained, options=options, progress=progress, features=features, **rest
-        )
+    loaded, _ = load(params=params, gpus=None, cpus=None, features=features, **rest)
     if loaded.params_sha256 is None:
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
     size, records = loaded.preprocessing.image_size, RecordFile(data_val) if data_val else None
