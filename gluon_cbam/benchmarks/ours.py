@@ -50,10 +50,10 @@ def predicting(spec: Spec) -> Iterator[Subject]:
         files = [Path(folder) / f'{number}.jpg' for number in range(spec.batch)]
         for file, image in zip(files, textures.jpegs(spec.batch)):
             file.write_bytes(image)
-        names = [str(file) for file in files]
+        names, classifier = [str(file) for file in files], on_devices(network, ctx)
         yield Subject(
             spec.batch,
-            lambda: list(predict(on_devices(network, ctx), open_pictures(names), 5, spec.batch, spec.workers)),
+            lambda: list(predict(classifier, open_pictures(names), 5, spec.batch, spec.workers)),
             mx.nd.waitall,
             str(ctx[0]),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Callable, Dict, List, Optional
 
 import mxnet as mx
@@ -53,7 +54,7 @@ class Optimization:
         self._servers_update = workers.servers_update
         self._clip_norm, self._average = config.clip_norm, average
         self._scaler = LossScaler() if config.dtype == FLOAT16 else None
-        parameters = named(net)
+        parameters = _by_size(named(net))
         self._trained = [parameter for parameter in parameters.values() if parameter.grad_req != 'null']
         self.trainer = mx.gluon.Trainer(
             list(parameters.values()),
@@ -124,3 +125,12 @@ class Optimization:
 
     def _gradients(self, context: mx.Context) -> List[mx.nd.NDArray]:
         return [parameter.grad(context) for parameter in self._trained]
+
+
+def _by_size(parameters: Dict[str, mx.gluon.Parameter]) -> Dict[str, mx.gluon.Parameter]:
+    """The parameters, the smallest first.
+
+    MXNet updates several of a trainer's parameters in one kernel that counts to the size of the largest: equals side by
+    side save a third of the update's time (measured: CIFAR CBAM-ResNet-18, two threads).
+    """
+    return dict(sorted(parameters.items(), key=lambda item: math.prod(item[1].shape)))

@@ -1,14 +1,12 @@
 """What the engines do when they are called: small networks, in this process."""
 
-from pathlib import Path
-
 import mxnet as mx
 import numpy as np
 import pytest
 from records import encoded, photo, write
 
 import gluon_cbam
-from gluon_cbam.benchmarks import memory
+from gluon_cbam.benchmarks import memory, ours
 from gluon_cbam.benchmarks.epoch import PacedRun
 from gluon_cbam.benchmarks.gluon import gluoncv2_name
 from gluon_cbam.benchmarks.spec import Spec
@@ -48,17 +46,20 @@ def test_every_subject_can_be_called_again(photos, mode, engine, images):
     assert 0 < facts['imported_bytes'] <= memory.peak()
 
 
-def test_predicting_from_files_begins_with_their_bytes(monkeypatch):
-    from gluon_cbam.benchmarks import ours
+def test_predicting_from_files_names_every_image(monkeypatch):
+    made = []
+    real = ours.predict
 
-    seen = []
-    monkeypatch.setattr(
-        ours, 'predict', lambda network, files, *rest: seen.append(Path(files[0]).read_bytes()[:3]) or []
-    )
+    def predict(*arguments):
+        made.append(list(real(*arguments)))
+        return made[-1]
+
+    monkeypatch.setattr(ours, 'predict', predict)
     with build(TINY.but(with_decode=True)) as (subject, _):
         subject.call()
         subject.call()
-    assert seen == [b'\xff\xd8\xff'] * 2
+    assert [[prediction.name.rpartition('/')[2] for prediction in each] for each in made] == [['0.jpg', '1.jpg']] * 2
+    assert [prediction.error for each in made for prediction in each] == [None] * 4
 
 
 def test_a_step_is_one_of_the_engines(monkeypatch):
