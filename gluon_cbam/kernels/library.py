@@ -20,7 +20,6 @@ _LOCK = threading.Lock()
 _PREFIX = '_cbam_'
 NAMES = (
     'pool',
-    'gate',
     *(f'describe{gated}_{order}' for gated in ('', '_gated') for order in ('max_mean', 'mean_max')),
     *(
         f'scale{gates}{add}{relu}'
@@ -30,6 +29,8 @@ NAMES = (
     ),
 )
 """The operators of native/operators.cc, without their prefix."""
+INFERENCE_NAMES = ('gate',)
+"""Those that have no gradients, of native/quantized_operators.cc."""
 
 
 class Library(NamedTuple):
@@ -70,7 +71,7 @@ def _load() -> Optional[Library]:
     library.cbam_instructions.restype = ctypes.c_char_p
     library.cbam_register()
     nd, sym = SimpleNamespace(), SimpleNamespace()
-    for name in NAMES:
+    for name in (*NAMES, *INFERENCE_NAMES):
         handle = OpHandle()
         check_call(_LIB.NNGetOpHandle(c_str(_PREFIX + name), ctypes.byref(handle)))
         setattr(nd, name, _make_ndarray_function(handle, _PREFIX + name, name))
