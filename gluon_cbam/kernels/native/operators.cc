@@ -321,7 +321,7 @@ void register_describe() {
       describe<double, kGated, kMaximumFirst>, {{0, 1}});
   hide_last_output(op, 2);
   set_gradient(op, backward, kGated ? 2 : 1, [](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
-    std::vector<NodeEntry> inputs = {gradients[0], gradients[1], node->inputs[0]};
+    std::vector<NodeEntry> inputs = {gradients[0], gradients[1], NodeEntry(node, 1, 0)};  // x came in place
     if (kGated) inputs.push_back(node->inputs[1]);
     inputs.emplace_back(node, 2, 0);
     return inputs;
