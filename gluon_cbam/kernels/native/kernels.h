@@ -1,8 +1,8 @@
 // The passes over feature maps that attention is made of, for float and double, in one variant an instruction set.
 //
 // A map is seen as (N, C / B, H * W, B): B = 1 is MXNet's own (N, C, H, W); B = 8, 16 and C, which is (N, H, W, C), are
-// the layouts that oneDNN's convolutions use. Channels fill their blocks. No pass allocates; all are parallel over OpenMP's default threads, and
-// their results do not depend on how many there are.
+// the layouts that oneDNN's convolutions use. Channels fill their blocks. No pass allocates; all are parallel over
+// OpenMP's default threads, and their results do not depend on how many there are.
 #pragma once
 
 #include <cstdint>
@@ -56,8 +56,8 @@ struct Mlp {
 };
 
 // Passes for maps of integers, (N, H, W, C) with C a multiple of 16: the values are the integers times a step. For
-// inference, as the end of a residual block: channel and spatial gates, a shortcut and ReLU. `gate` needs N * hidden floats
-// beside.
+// inference, as the end of a residual block: channel and spatial gates, a shortcut and ReLU. `gate` needs N * hidden
+// floats beside.
 struct QuantizedKernels {
   void (*gate)(const float* mean, const float* maximum, const Mlp& mlp, int64_t batch, float* beside, float* gate);
   void (*pool_signed)(Map<const int8_t> x, float step, float* mean, float* maximum);

@@ -9,7 +9,7 @@
 //    and not as it would be inlined here, since it hands such a function over.
 //
 // How oneDNN's memory lies is read from the object itself, since the wheel hides oneDNN's C functions: `descriptor_of`.
-// All of this holds for one file, libmxnet.so of mxnet 1.9.1 for Linux on x86-64, and the Python side loads this library
+// All of this holds for one file, libmxnet.so of mxnet 1.9.1 for Linux on x86-64; the Python side loads this library
 // beside no other.
 #pragma once
 

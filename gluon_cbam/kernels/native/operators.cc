@@ -274,16 +274,17 @@ struct Scale {
 using BackwardInputs = std::vector<NodeEntry> (*)(const ObjectPtr&, const std::vector<NodeEntry>&);
 
 void set_gradient(nnvm::Op& op, const std::string& backward, size_t outputs, BackwardInputs inputs) {
-  set_attribute<nnvm::FGradient>(op, "FGradient", [backward, outputs, inputs](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
-        ObjectPtr made = nnvm::Node::Create();
-        made->attrs.op = nnvm::Op::Get(backward);
-        made->attrs.name = node->attrs.name + "_backward";
-        made->inputs = inputs(node, gradients);
-        made->control_deps.push_back(node);
-        std::vector<NodeEntry> entries;
-        for (uint32_t i = 0; i < outputs; ++i) entries.emplace_back(made, i, 0);
-        return entries;
-      });
+  const auto gradient = [backward, outputs, inputs](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
+    ObjectPtr made = nnvm::Node::Create();
+    made->attrs.op = nnvm::Op::Get(backward);
+    made->attrs.name = node->attrs.name + "_backward";
+    made->inputs = inputs(node, gradients);
+    made->control_deps.push_back(node);
+    std::vector<NodeEntry> entries;
+    for (uint32_t i = 0; i < outputs; ++i) entries.emplace_back(made, i, 0);
+    return entries;
+  };
+  set_attribute<nnvm::FGradient>(op, "FGradient", gradient);
 }
 
 void hide_last_output(nnvm::Op& op, uint32_t visible) {

@@ -83,7 +83,8 @@ void quantized_scale(Map<const int8_t> x, float step, const float* channel, cons
       for (; c + kPooled <= channels; c += kPooled) {
         quantized_scale_run(x.data + start + c, gates + c, gate, shortcut + start + c, other, kPooled, y + start + c);
       }
-      quantized_scale_run(x.data + start + c, gates + c, gate, shortcut + start + c, other, channels - c, y + start + c);
+      quantized_scale_run(x.data + start + c, gates + c, gate, shortcut + start + c, other, channels - c,
+                          y + start + c);
     }
   });
 }

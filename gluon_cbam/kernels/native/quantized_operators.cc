@@ -1,5 +1,5 @@
-// MXNet operators for attention in networks of eight-bit integers: they take what MXNet's quantized convolutions give, the
-// integers with the least and the greatest value that they stand for, and give the next convolution the same.
+// MXNet operators for attention in networks of eight-bit integers: they take what MXNet's quantized convolutions give,
+// the integers with the least and the greatest value that they stand for, and give the next convolution the same.
 //
 //   _cbam_gate(mean, maximum, weight1, bias1, weight2, bias2) -> the channel gate (N, C), of floats
 //   _cbam_quantized_pool(x, min, max)                  -> mean (N, C), maximum (N, C)
@@ -96,7 +96,8 @@ void pool(const OpContext&, const Arrays& in, const Requests& requests, const Ar
 bool gate_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   const TShape mean = (*in)[0], weight = (*in)[2];
   if (!mxnet::shape_is_known(mean) || !mxnet::shape_is_known(weight)) return false;
-  CHECK(mean.ndim() == 2 && weight.ndim() == 2) << "a gate takes matrices, got the shapes " << mean << " and " << weight;
+  CHECK(mean.ndim() == 2 && weight.ndim() == 2)
+      << "a gate takes matrices, got the shapes " << mean << " and " << weight;
   set_shape(in, 1, mean);
   set_shape(in, 2, matrix(weight[0], mean[1]));
   set_shape(in, 3, TShape({weight[0]}));

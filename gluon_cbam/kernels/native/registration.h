@@ -43,7 +43,8 @@ inline void set_shape(ShapeVector* shapes, size_t index, const TShape& needed) {
   shape = needed;
 }
 
-inline bool dense_storage(const NodeAttrs&, int, mxnet::DispatchMode* mode, std::vector<int>* in, std::vector<int>* out) {
+inline bool dense_storage(const NodeAttrs&, int, mxnet::DispatchMode* mode, std::vector<int>* in,
+                          std::vector<int>* out) {
   std::fill(in->begin(), in->end(), mxnet::kDefaultStorage);
   std::fill(out->begin(), out->end(), mxnet::kDefaultStorage);
   *mode = mxnet::DispatchMode::kFComputeEx;
@@ -57,8 +58,8 @@ using Pass = void (*)(const OpContext&, const Arrays&, const Requests&, const Ar
 using InferShape = bool (*)(const NodeAttrs&, ShapeVector*, ShapeVector*);
 using InferType = bool (*)(const NodeAttrs&, std::vector<int>*, std::vector<int>*);
 
-inline nnvm::Op& register_operator(const std::string& name, std::vector<std::string> inputs, size_t outputs, InferShape shape,
-                            InferType type, Pass single, Pass twice, Pairs in_place) {
+inline nnvm::Op& register_operator(const std::string& name, std::vector<std::string> inputs, size_t outputs,
+                                   InferShape shape, InferType type, Pass single, Pass twice, Pairs in_place) {
   nnvm::Op& op = dmlc::Registry<nnvm::Op>::Get()->__REGISTER_OR_GET__(name);
   for (const std::string& input : inputs) op.add_argument(input, "NDArray-or-Symbol", "");
   op.set_num_inputs(inputs.size());
