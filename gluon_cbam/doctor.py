@@ -98,8 +98,7 @@ def _kernels() -> Check:
     if not found.ok:  # all works without them, only slower
         return Check('kernels', True, f'{found.detail}: {found.remedy}' if found.remedy else found.detail)
     code = 'print("compiled,", gluon_cbam.kernels.library.load().instructions)'
-    remedy = f'{kernels.BUILD} compiles them anew, {kernels.VARIABLE}=graph leaves them out'
-    return _import_probe('gluon_cbam.kernels.library', code, remedy, 'kernels')
+    return _import_probe('gluon_cbam.kernels.library', code, kernels.REPAIR, 'kernels')
 
 
 def _threads() -> Check:

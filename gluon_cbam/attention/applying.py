@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..blocks import CheckedBlock
-from ..kernels.forms import form
+from ..kernels.forms import finish, form
 
 
 class Attention(CheckedBlock):
@@ -41,9 +41,3 @@ def attend(F, attention, x, shortcut, relu: bool = False):
     if passes is not None:
         return attention.refine(F, passes, x, shortcut, relu)
     return finish(F, attention(x), shortcut, relu)
-
-
-def finish(F, x, shortcut=None, relu: bool = False):
-    """``x`` plus a shortcut, then ReLU, in MXNet's operators."""
-    x = x if shortcut is None else x + shortcut
-    return F.Activation(x, act_type='relu') if relu else x

@@ -7,8 +7,8 @@ from typing import Optional, Sequence
 from mxnet import init
 
 from ..errors import closest
-from ..kernels.forms import Gated
-from .applying import Attention, finish
+from ..kernels.forms import Gated, finish
+from .applying import Attention
 from .channel import ChannelAttention
 from .gates import apply_gate
 from .spatial import SpatialAttention

@@ -112,8 +112,20 @@ class Graph:
         F, x = self._F, gated.x
         for gate in (None if gated.channel is None else _map(gated.channel), spatial):
             x = x if gate is None else F.broadcast_mul(x, gate)
-        x = x if shortcut is None else x + shortcut
-        return F.Activation(x, act_type='relu') if relu else x
+        return finish(F, x, shortcut, relu)
+
+
+def finish(F, x, shortcut=None, relu: bool = False):
+    """A map plus a shortcut, then ReLU, in MXNet's operators.
+
+    Args:
+        F: mxnet.ndarray or mxnet.symbol.
+        x: (N, C, H, W).
+        shortcut: of the same shape; default none.
+        relu: whether a ReLU follows.
+    """
+    x = x if shortcut is None else x + shortcut
+    return F.Activation(x, act_type='relu') if relu else x
 
 
 def _map(channel):

@@ -14,7 +14,7 @@ from mxnet.symbol.register import _make_symbol_function
 
 from ..errors import DependencyError
 from .building import LIBRARY
-from .status import BUILD, VARIABLE, look
+from .status import REPAIR, look
 
 _LOCK = threading.Lock()
 _PREFIX = '_cbam_'
@@ -66,8 +66,7 @@ def _load() -> Optional[Library]:
     try:
         library = ctypes.CDLL(str(LIBRARY))
     except OSError as error:
-        remedy = f'{BUILD} compiles it anew, {VARIABLE}=graph leaves it out'
-        raise DependencyError(f'the compiled operators cannot be loaded ({error}): {remedy}') from None
+        raise DependencyError(f'the compiled operators cannot be loaded ({error}): {REPAIR}') from None
     library.cbam_instructions.restype = ctypes.c_char_p
     library.cbam_register()
     nd, sym = SimpleNamespace(), SimpleNamespace()

@@ -18,6 +18,8 @@ CHOICES = ('auto', 'graph', 'plain')
 _BUILD_ID = '472988f6268780302be9ee15d6c53d9a07b534f5'
 _NOTE = b'\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0'  # of a 20-byte build ID, in the file's first page
 BUILD = 'python -m gluon_cbam.kernels.building'
+REPAIR = f'{BUILD} compiles it anew, {VARIABLE}=graph leaves it out'
+"""What to do about a compiled file that cannot be loaded."""
 
 
 class Status(NamedTuple):

@@ -82,7 +82,8 @@ class _Rewriter:
         self._old, self._heads, self._written = _read(symbol)
         self._limits = limits
         self._new: List[Dict[str, Any]] = []
-        self._at: Dict[Entry, Entry] = {}  # output of an old node -> that of the new one
+        self._copied: Dict[int, int] = {}  # an old node -> the same one in the new graph
+        self._at: Dict[Entry, Entry] = {}  # output of an old node that was replaced -> what it is now
         self._integers: Dict[Entry, List[Entry]] = {}  # output of an old node -> new (integers, min, max) of its values
         self.parameters: Dict[str, float] = {}
 
@@ -114,10 +115,12 @@ class _Rewriter:
     def _copy(self, number: int, node: _Node) -> None:
         rest = {key: value for key, value in self._written[number].items() if key == 'subgraphs'}
         at = self._add(node.op, node.name, [self._floats(entry) for entry in node.inputs], node.attrs, **rest)
-        self._at.update({(number, output): (at, output) for output in range(8)})
+        self._copied[number] = at
 
     def _floats(self, entry: Entry) -> Entry:
         """The new output for an old one; integers are turned into floats for those who want them so."""
+        if entry[0] in self._copied:
+            return self._copied[entry[0]], entry[1]
         if entry not in self._at:
             name = f'{self._old[entry[0]].name}_floats'
             at = self._add('_contrib_dequantize', name, self._integers[entry], {'out_type': 'float32'})
@@ -137,12 +140,18 @@ class _Rewriter:
 
     def _pool(self, number: int, node: _Node) -> bool:
         integers = self._integers.get(node.inputs[0])
-        if integers is None:
+        if integers is None or not self._has_signs(node.inputs[0]):
             return False
         at = self._add(_QUANTIZED['pool'], node.name, integers)
         self._at.update({(number, 0): (at, 0), (number, 1): (at, 1)})
         self._integers[number, 2] = integers
         return True
+
+    def _has_signs(self, entry: Entry) -> bool:
+        """Whether integers are signed, as a convolution gives them; MXNet takes others where no value is below 0."""
+        node = self._old[entry[0]]
+        source = self._old[node.inputs[0][0]]
+        return node.op == '_contrib_dequantize' and float(source.attrs.get('min_calib_range', -1)) < 0
 
     def _describe(self, number: int, node: _Node) -> bool:
         integers = self._integers.get(node.inputs[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Dict, Iterable, List
 
 import mxnet as mx
@@ -15,7 +14,6 @@ from . import graph
 
 _FUSION = 'MKLDNN_QUANTIZE'  # MXNet's name of its passes over the graph, before quantization and after
 _DATA = 'data'
-_log = logging.getLogger('gluon_cbam.quantization')
 
 
 def quantize(net: mx.gluon.HybridBlock, images: Iterable[np.ndarray]) -> mx.gluon.SymbolBlock:
@@ -27,8 +25,8 @@ def quantize(net: mx.gluon.HybridBlock, images: Iterable[np.ndarray]) -> mx.gluo
 
     Args:
         net: of this package, with its parameters, on the CPU.
-        images: batches of preprocessed images, (N, C, H, W) each, all of one shape, as they will come: some tens of
-            images suffice.
+        images: batches of preprocessed images, (N, C, H, W) each, as they will come: some tens of images suffice. A
+            batch of another shape than the first, as the last one may be, is left out.
 
     Returns:
         A block that maps the same inputs to about the same outputs; of its own parameters.

@@ -84,6 +84,12 @@ def test_gate(batch, channels, hidden):
     close(found, 1 / (1 + np.exp(-mlp(mean) - mlp(maximum))), 1e-5)
 
 
+def test_unsigned_integers_are_no_gated_map():
+    arrays, _ = integers(np.random.RandomState(0), (1, 16, 4, 4), 'uint8', 1.0)
+    with pytest.raises(mx.MXNetError, match='signed integers'):
+        operator('quantized_describe_gated_max_mean')(*arrays, mx.nd.ones((1, 16)))
+
+
 def test_channels_that_do_not_fit():
     arrays, _ = integers(np.random.RandomState(0), (1, 24, 4, 4), 'int8', 1.0)
     with pytest.raises(mx.MXNetError, match='multiples of 16 channels'):

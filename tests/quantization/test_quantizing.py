@@ -60,6 +60,18 @@ def test_outputs_stay_near(options, in_integers):
     assert error(net, block, images[8:9]) < 0.15, 'another batch than that of the calibration'
 
 
+def test_maps_that_are_nowhere_negative():
+    """MXNet takes unsigned integers for them, which the passes of the attention do not."""
+    net = small()
+    for block in (block for stage in (net.layer1, net.layer2) for block in stage):
+        block.bn3.gamma.set_data(block.bn3.gamma.data() * 0.01)
+        block.bn3.beta.set_data(block.bn3.beta.data() * 0 + 1)
+    images = mx.nd.random.normal(shape=(8, 3, 64, 64))
+    block = gluon_cbam.quantize(net, [images[:4].asnumpy()])
+    assert block._cached_graph[1].tojson().count('"_cbam_quantized_scale"') == 2, 'of the stages after them'
+    assert error(net, block, images[4:]) < 0.1
+
+
 def test_accuracy_on_digits(digits):
     loaded = load_network('cifar_cbam_resnet18', [mx.cpu()], pretrained=True)
     records = RecordFile(digits / 'train.rec')

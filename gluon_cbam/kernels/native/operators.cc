@@ -141,7 +141,7 @@ void describe(const OpContext&, const Arrays& in, const Requests& requests, cons
   hand_on(maps, x, out[1], requests[1]);
 }
 
-// inputs: gradients of the descriptors and of x as it came out, x, where the maximum was[, gate]
+// inputs: gradients of the descriptors and of x as it came out, x[, gate], where the maximum was
 template <bool kGated>
 bool describe_backward_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   const TShape* x = map_shape(*in, 2);
@@ -275,10 +275,7 @@ using BackwardInputs = std::vector<NodeEntry> (*)(const ObjectPtr&, const std::v
 
 void set_gradient(nnvm::Op& op, const std::string& backward, size_t outputs, BackwardInputs inputs) {
   const auto gradient = [backward, outputs, inputs](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
-    ObjectPtr made = nnvm::Node::Create();
-    made->attrs.op = nnvm::Op::Get(backward);
-    made->attrs.name = node->attrs.name + "_backward";
-    made->inputs = inputs(node, gradients);
+    const ObjectPtr made = backward_node(backward, node, inputs(node, gradients));
     made->control_deps.push_back(node);
     std::vector<NodeEntry> entries;
     for (uint32_t i = 0; i < outputs; ++i) entries.emplace_back(made, i, 0);

@@ -72,7 +72,7 @@ bool pool_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   return true;
 }
 
-bool quantized_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
+bool pool_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
   if ((*in)[0] < 0) return false;
   for (size_t i = 1; i < in->size(); ++i) (*in)[i] = mshadow::kFloat32;
   std::fill(out->begin(), out->end(), mshadow::kFloat32);
@@ -137,6 +137,16 @@ bool describe_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   return true;
 }
 
+// The passes behind the first take signed integers: a map that is about to be gated has both signs.
+bool is_signed(int type) {
+  CHECK(type < 0 || type == mshadow::kInt8) << "quantized attention takes signed integers after pooling";
+  return type >= 0;
+}
+
+bool describe_type(const NodeAttrs& attributes, std::vector<int>* in, std::vector<int>* out) {
+  return is_signed((*in)[0]) && pool_type(attributes, in, out);
+}
+
 template <bool kMaximumFirst>
 void describe(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
   Arrays keep;
@@ -165,7 +175,7 @@ bool scale_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
 }
 
 bool scale_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
-  if ((*in)[0] < 0 || (*in)[5] < 0) return false;
+  if (!is_signed((*in)[0]) || (*in)[5] < 0) return false;
   for (size_t i = 1; i < in->size(); ++i) (*in)[i] = i == 5 ? (*in)[i] : int(mshadow::kFloat32);
   *out = {mshadow::kUint8, mshadow::kFloat32, mshadow::kFloat32};
   return true;
@@ -199,11 +209,7 @@ void set_zero_gradient(nnvm::Op& op) {
   set_attribute<nnvm::FGradient>(op, "FGradient", [](const ObjectPtr& node, const std::vector<NodeEntry>&) {
     std::vector<NodeEntry> zeros;
     for (const NodeEntry& input : node->inputs) {
-      ObjectPtr made = nnvm::Node::Create();
-      made->attrs.op = nnvm::Op::Get("zeros_like");
-      made->attrs.name = node->attrs.name + "_backward";
-      made->inputs.push_back(input);
-      zeros.emplace_back(made, 0, 0);
+      zeros.emplace_back(backward_node("zeros_like", node, {input}), 0, 0);
     }
     return zeros;
   });
@@ -221,10 +227,10 @@ void register_quantized() {
   const std::vector<std::string> pooled = {"mean", "maximum", "weight1", "bias1", "weight2", "bias2"};
   nnvm::Op* const operators[] = {
       &register_operator("_cbam_gate", pooled, 1, gate_shape, gate_type, gate, gate, {}),
-      &register_operator("_cbam_quantized_pool", x, 2, pool_shape, quantized_type, pool, pool, {}),
-      &register_operator("_cbam_quantized_describe_gated_max_mean", described, 1, describe_shape, quantized_type,
+      &register_operator("_cbam_quantized_pool", x, 2, pool_shape, pool_type, pool, pool, {}),
+      &register_operator("_cbam_quantized_describe_gated_max_mean", described, 1, describe_shape, describe_type,
                          describe<true>, describe<true>, {}),
-      &register_operator("_cbam_quantized_describe_gated_mean_max", described, 1, describe_shape, quantized_type,
+      &register_operator("_cbam_quantized_describe_gated_mean_max", described, 1, describe_shape, describe_type,
                          describe<false>, describe<false>, {}),
       &register_operator("_cbam_quantized_scale", scaled, 3, scale_shape, scale_type, scale, scale, {}),
   };

@@ -78,6 +78,15 @@ inline nnvm::Op& register_operator(const std::string& name, std::vector<std::str
   return op;
 }
 
+// The node of an operator that gives gradients of a node's inputs.
+inline ObjectPtr backward_node(const std::string& op, const ObjectPtr& node, std::vector<NodeEntry> inputs) {
+  ObjectPtr made = nnvm::Node::Create();
+  made->attrs.op = nnvm::Op::Get(op);
+  made->attrs.name = node->attrs.name + "_backward";
+  made->inputs = std::move(inputs);
+  return made;
+}
+
 // Adds the operators of quantized_operators.cc.
 void register_quantized();
 
