@@ -76,18 +76,12 @@ def _error(net, integers, images):
 
 
 def _call(block, images):
-    import time
-
     import mxnet as mx
 
+    from gluon_cbam.benchmarks.timing import timed
+
     x = mx.nd.array(images)
-
-    def once():
-        began = time.perf_counter()
-        block(x).wait_to_read()
-        return time.perf_counter() - began
-
-    return once
+    return timed(lambda: block(x).wait_to_read())
 
 
 if __name__ == '__main__':

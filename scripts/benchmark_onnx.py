@@ -9,13 +9,14 @@ Outputs are compared first: the second column says how far a file is from the of
 from __future__ import annotations
 
 import json
-import time
-from typing import Callable, Dict, List
+from functools import partial
+from typing import Callable, List
 
 import click
 import numpy as np
 
 import gluon_cbam  # noqa: F401 (numpy and threads)
+from gluon_cbam.benchmarks.timing import Timing, interleaved, timed
 from gluon_cbam.compat.threads import physical_cores
 from gluon_cbam.tables import aligned
 
@@ -53,20 +54,6 @@ def openvino_run(path: str, batch: np.ndarray, threads: int) -> Run:
 ENGINES = {'onnxruntime': onnxruntime_run, 'openvino': openvino_run}
 
 
-def measure(runs: Dict[str, Run], batch: np.ndarray, seconds: float) -> Dict[str, List[float]]:
-    """Milliseconds of every run, one of each in turn, for some seconds in all."""
-    times: Dict[str, List[float]] = {name: [] for name in runs}
-    for run in runs.values():  # to warm up
-        run(batch)
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[next(iter(times))]) < 3:
-        for name, run in runs.items():
-            began = time.perf_counter()
-            run(batch)
-            times[name].append(1e3 * (time.perf_counter() - began))
-    return times
-
-
 def compare(official: str, files, engine: str, size: int, images: int, threads: int, seconds: float) -> List[dict]:
     """One row a file, the official one first."""
     batch = np.random.RandomState(0).randn(images, 3, size, size).astype(np.float32)
@@ -74,18 +61,19 @@ def compare(official: str, files, engine: str, size: int, images: int, threads: 
     runs = {path: ENGINES[engine](path, batch, threads) for path in (official, *files)}
     wanted = np.array(runs[official](batch))
     differences = {path: float(np.abs(run(batch) - wanted).max()) for path, run in runs.items()}
-    times = measure(runs, batch, seconds)
-    base = float(np.median(times[official]))
+    repeat = {path: timed(partial(run, batch)) for path, run in runs.items()}
+    times = {path: Timing.of(taken) for path, taken in interleaved(repeat, 3, 1, seconds=seconds).items()}
+    base = times[official].median
     return [
         {
             'engine': engine,
             'batch': images,
             'file': path,
             'difference': differences[path],
-            'milliseconds': {'min': min(taken), 'median': float(np.median(taken))},
-            'ratio': base / float(np.median(taken)),
+            'milliseconds': {'min': timing.min, 'median': timing.median},
+            'ratio': base / timing.median,
         }
-        for path, taken in times.items()
+        for path, timing in times.items()
     ]
 
 

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
@@ -14,7 +13,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from ..errors import EnvironmentProblem
 from .side import Measured, measure
 from .spec import Spec
-from .timing import Timing, interleaved
+from .timing import Timing, interleaved, timed
 
 _SCRIPTS = Path(__file__).resolve().parents[2] / 'scripts'
 Side = Dict[str, Any]
@@ -145,12 +144,7 @@ def of_commands(first: Tuple[str, List[str]], second: Tuple[str, List[str]], rep
 
     def run(given: Given) -> Outcome:
         def repeat(command: List[str]) -> Callable[[], float]:
-            def once() -> float:
-                began = time.perf_counter()
-                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-                return time.perf_counter() - began
-
-            return once
+            return timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
 
         taken = interleaved({name: repeat(command) for name, command in (first, second)}, repetitions, 2)
         sides = [{'name': name, 'milliseconds': Timing.of(taken[name])._asdict()} for name, _ in (first, second)]

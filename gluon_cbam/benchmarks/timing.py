@@ -69,27 +69,48 @@ def repetition(subject: Subject, calls: int = 1, now: Callable[[], float] = time
     return (now() - began) / calls
 
 
+def timed(call: Callable[[], Any]) -> Callable[[], float]:
+    """Something that waits for its own end, as a repetition of :func:`interleaved`."""
+
+    def once() -> float:
+        began = time.perf_counter()
+        call()
+        return time.perf_counter() - began
+
+    return once
+
+
 def interleaved(
     repeat: Dict[Key, Callable[[], float]],
     repetitions: int,
     warm_up: int,
     progress: Callable[[Iterable[int], int], Iterable[int]] = lambda rounds, total: rounds,
+    seconds: float = 0.0,
 ) -> Dict[Key, List[float]]:
     """Repetitions of several things in turn: each round has one of each.
 
     Args:
         repeat: name -> does one repetition and returns its seconds.
-        repetitions: of each that count.
+        repetitions: of each that count, at least.
         warm_up: rounds before them that do not.
         progress: wraps the rounds, (rounds, how many).
+        seconds: that the rounds after the warm-up take together, at least.
 
     Returns:
         Name -> seconds of each repetition.
     """
     taken: Dict[Key, List[float]] = {name: [] for name in repeat}
-    for number in progress(range(warm_up + repetitions), warm_up + repetitions):
+
+    def go_round(counts: bool) -> None:
         for name, one in repeat.items():
-            seconds = one()
-            if number >= warm_up:
-                taken[name].append(seconds)
+            took = one()
+            if counts:
+                taken[name].append(took)
+
+    began = time.perf_counter()
+    for number in progress(range(warm_up + repetitions), warm_up + repetitions):
+        began = time.perf_counter() if number == warm_up else began
+        go_round(number >= warm_up)
+    while time.perf_counter() - began < seconds:
+        go_round(True)
     return taken

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from typing import List, Sequence
 
 import numpy as np
 
+from ..benchmarks.timing import Timing, interleaved, timed
 from ..classifier import of_export
 from ..data.recordio import RecordFile
 from ..evaluation import Evaluation, score
@@ -37,13 +38,6 @@ def milliseconds(exported: Sequence[ExportedNetwork], batch_size: int) -> List[f
     size = exported[0].preprocessing.image_size
     image = np.random.RandomState(0).randint(0, 256, (size, size, 3)).astype(np.uint8)
     batches = [np.stack([each.prepare(image)] * batch_size) for each in exported]
-    times: List[List[float]] = [[] for _ in exported]
-    for each, batch in zip(exported, batches):
-        each.run(batch)
-    end = time.perf_counter() + _SECONDS
-    while len(times[0]) < _TURNS or time.perf_counter() < end:
-        for each, batch, taken in zip(exported, batches, times):
-            began = time.perf_counter()
-            each.run(batch)
-            taken.append(1e3 * (time.perf_counter() - began))
-    return [float(np.median(taken)) for taken in times]
+    repeat = {number: timed(partial(each.run, batch)) for number, (each, batch) in enumerate(zip(exported, batches))}
+    taken = interleaved(repeat, _TURNS, 1, seconds=_SECONDS)
+    return [Timing.of(seconds).median for seconds in taken.values()]

@@ -6,7 +6,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cbam.benchmarks.timing import Subject, Timing, interleaved, repetition
+from gluon_cbam.benchmarks.timing import Subject, Timing, interleaved, repetition, timed
 
 
 class Device:
@@ -83,3 +83,15 @@ def test_repetitions_come_in_turn():
     taken = interleaved({'a': side('a'), 'b': side('b')}, repetitions=3, warm_up=1)
     assert calls == ['a', 'b'] * 4
     assert taken == {'a': [2, 4, 6], 'b': [3, 5, 7]}, 'the first round does not count'
+
+
+def test_rounds_go_on_until_the_time_is_over(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(time, 'perf_counter', lambda: clock[0])
+
+    def call():
+        clock[0] += 3
+
+    for seconds, rounds in ((0, 2), (6, 2), (7, 3), (30, 10)):
+        taken = interleaved({'a': timed(call)}, repetitions=2, warm_up=1, seconds=seconds)
+        assert taken == {'a': [3.0] * rounds}, seconds
