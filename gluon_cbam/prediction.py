@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Union
 
 import cv2
 import numpy as np
@@ -34,6 +34,10 @@ class Guess(NamedTuple):
     index: int
     label: str
     probability: float
+
+    def as_dict(self) -> Dict[str, Any]:
+        """As ``--json`` has it."""
+        return {'class': self.index, 'label': self.label, 'probability': self.probability}
 
 
 class Prediction(NamedTuple):

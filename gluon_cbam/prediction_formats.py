@@ -96,7 +96,7 @@ def as_dict(prediction: Prediction) -> Dict[str, Any]:
         value['number'] = prediction.number
     if prediction.error is not None:
         return {**value, 'error': prediction.error}
-    top = [{'class': guess.index, 'label': guess.label, 'probability': guess.probability} for guess in prediction.top]
+    top = [guess.as_dict() for guess in prediction.top]
     return {**value, 'top': top}
 
 

@@ -74,7 +74,7 @@ def write(
         folder.mkdir(parents=True, exist_ok=True)  # not before there is something to write
         path = name(item.file)
         maps = draw(item, path, network, method, channels)
-        top = [{'class': g.index, 'label': g.label, 'probability': g.probability} for g in item.top]
+        top = [guess.as_dict() for guess in item.top]
         images.append({'file': item.file, 'picture': str(path), 'top': top, 'maps': maps})
         if report:
             rows.append(report_file.row(item, path.name))
