@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple
 
 import click
-from study import CORES, ROOT, ROWS, Row, call, draw_seeds, final, flags, of_every_seed, parameters, plus_minus, train
+from study import ROWS, Row, call, draw_seeds, final, flags, of_every_seed, parameters, plus_minus, study_options, train
 
 RECIPE = {
     'image-size': 32,
@@ -35,12 +35,7 @@ class Scores(NamedTuple):
 
 
 @click.command()
-@click.option('--seeds', default=3, show_default=True, type=click.IntRange(2), help='runs a network')
-@click.option('--epochs', default=5, show_default=True, type=click.IntRange(1))
-@click.option('--images', default=3000, show_default=True, type=click.IntRange(64), help='training images')
-@click.option('--work', default=ROOT / 'runs' / 'ablation', type=click.Path(path_type=Path), help='folder of the runs')
-@click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='where table and plot go')
-@click.option('--jobs', default=CORES, show_default=True, help='runs at a time, a core each')
+@study_options('ablation', epochs=5, images=3000)
 def main(seeds: int, epochs: int, images: int, work: Path, docs: Path, jobs: int) -> None:
     """Train every network with every seed and write the comparison."""
     call('data', 'digits', str(work / 'data'), '--clutter', str(images))

@@ -12,7 +12,7 @@ from typing import Dict
 
 import click
 from localisation_report import Outcome, draw, text
-from study import CHANNEL_ONLY, CORES, ROOT, ROWS, Row, call, flags, of_every_seed, parameters, train
+from study import CHANNEL_ONLY, ROWS, Row, call, flags, of_every_seed, parameters, study_options, train
 
 from zoo.files import write_json
 
@@ -40,12 +40,7 @@ NETWORKS = tuple(_narrow(row) for row in ROWS if row != CHANNEL_ONLY)
 
 
 @click.command()
-@click.option('--seeds', default=3, show_default=True, type=click.IntRange(2), help='runs a network')
-@click.option('--epochs', default=6, show_default=True, type=click.IntRange(1))
-@click.option('--images', default=5000, show_default=True, type=click.IntRange(64), help='training images')
-@click.option('--work', default=ROOT / 'runs' / 'localisation', type=click.Path(path_type=Path), help='of the runs')
-@click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='where table and plot go')
-@click.option('--jobs', default=CORES, show_default=True, help='runs at a time, a core each')
+@study_options('localisation', epochs=6, images=5000)
 def main(seeds: int, epochs: int, images: int, work: Path, docs: Path, jobs: int) -> None:
     """Train every network with every seed, score where it looks, and write the comparison."""
     if not (work / 'data' / 'classes.txt').exists():

@@ -36,6 +36,25 @@ class Row(NamedTuple):
         return ['--network', self.network, *(flag for option in self.options for flag in ('--option', option))]
 
 
+def study_options(name: str, epochs: int, images: int):
+    """A decorator that adds the options that every study has, with its defaults; ``name`` is that of its runs."""
+    options = (
+        click.option('--seeds', default=3, show_default=True, type=click.IntRange(2), help='runs a network'),
+        click.option('--epochs', default=epochs, show_default=True, type=click.IntRange(1)),
+        click.option('--images', default=images, show_default=True, type=click.IntRange(64), help='training images'),
+        click.option('--work', default=ROOT / 'runs' / name, type=click.Path(path_type=Path), help='of the runs'),
+        click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='where table and plot go'),
+        click.option('--jobs', default=CORES, show_default=True, help='runs at a time, a core each'),
+    )
+
+    def add(function):
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
 CHANNEL_ONLY = Row('CBAM, channel only', 'cbam_resnet18', ('spatial=false',))
 ROWS = (
     Row('ResNet-18', 'resnet18'),
