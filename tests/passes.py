@@ -9,7 +9,7 @@ EPSILON = {'float32': (1e-5, 1e-4), 'float64': (1e-12, 1e-12)}
 def inputs_of(name, shape):
     """Shapes of the inputs of an operator, the map first."""
     n, c, h, w = shape
-    beside = {'_gated': (n, c), '_channel': (n, c), '_spatial': (n, 1, h, w), '_add': shape}
+    beside = {'_gated': (n, c), '_channel': (n, c), '_spatial': (n, 1, h, w), '_add': shape, 'prelu': (c,)}
     return [shape, *(size for part, size in beside.items() if part in name)]
 
 
@@ -17,7 +17,7 @@ def run(name, inputs, heads):
     """The outputs of an operator for inputs, and the gradients of the inputs for those of the outputs."""
     inputs, heads = ([np.asarray(array, 'float64') for array in arrays] for arrays in (inputs, heads))
     kind = name.split('_')[0]
-    return {'pool': _pool, 'describe': _describe, 'scale': _scale}[kind](name, inputs, heads)
+    return {'pool': _pool, 'describe': _describe, 'scale': _scale, 'prelu': _prelu}[kind](name, inputs, heads)
 
 
 def _pool(_, inputs, heads):
@@ -60,6 +60,14 @@ def _scale(name, inputs, heads):
         'add': lambda: dy,
     }
     return [y], [dy * channel * spatial, *(gradients[part]() for part in given)]
+
+
+def _prelu(_, inputs, heads):
+    (x, gamma), (dy,) = inputs, heads
+    slopes = gamma.reshape(1, -1, *[1] * (x.ndim - 2))
+    below = np.where(x > 0, 0, dy * x)
+    dgamma = below.sum((0, *range(2, x.ndim))) if len(gamma) > 1 else below.sum(keepdims=True).reshape(1)
+    return [np.where(x > 0, x, x * slopes)], [np.where(x > 0, dy, dy * slopes), dgamma]
 
 
 def error(found, expected):

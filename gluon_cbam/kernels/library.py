@@ -27,8 +27,9 @@ NAMES = (
         for add in ('', '_add')
         for relu in ('', '_relu')
     ),
+    'prelu',
 )
-"""The operators of native/operators.cc, without their prefix."""
+"""The operators that have gradients, of native/operators.cc and native/prelu_operators.cc, without their prefix."""
 INFERENCE_NAMES = ('gate',)
 """Those that have no gradients, of native/quantized_operators.cc."""
 

@@ -53,7 +53,8 @@ def run(operator, inputs, heads, **requests):
 
 def head_shapes(name, shape):
     n, c, h, w = shape
-    return {'pool': [(n, c), (n, c), shape], 'describe': [(n, 2, h, w), shape], 'scale': [shape]}[name.split('_')[0]]
+    kinds = {'pool': [(n, c), (n, c), shape], 'describe': [(n, 2, h, w), shape], 'scale': [shape], 'prelu': [shape]}
+    return kinds[name.split('_')[0]]
 
 
 def values(arrays):
@@ -99,7 +100,7 @@ def test_takes_the_layouts_of_convolutions(name, layout, operators):
     check_arrays(operators, name, *made_for(name, shape, made))
 
 
-@pytest.mark.parametrize('name', ['pool', 'describe_gated_max_mean', 'scale_channel_add', EVERYTHING])
+@pytest.mark.parametrize('name', ['pool', 'describe_gated_max_mean', 'scale_channel_add', 'prelu', EVERYTHING])
 def test_takes_maps_of_different_layouts(name, operators):
     shape, channels, _ = LAID_OUT['many blocks of 16']
     blocks = functools.partial(convolved, channels=channels, kernel=1)
@@ -112,7 +113,7 @@ def test_takes_maps_of_different_layouts(name, operators):
         check_arrays(operators, name, inputs, heads)
 
 
-@pytest.mark.parametrize('name', ['pool', 'describe_gated_mean_max', EVERYTHING])
+@pytest.mark.parametrize('name', ['pool', 'describe_gated_mean_max', 'prelu', EVERYTHING])
 def test_takes_parts_of_arrays(name, operators):
     def part(shape, seed):
         return convolved((shape[0] + 2, *shape[1:]), seed)[1:-1]
@@ -136,7 +137,7 @@ def test_adds_to_gradients(name, operators):
 
 
 @pytest.mark.parametrize('request_', ['write', 'add'])
-@pytest.mark.parametrize('name', ['pool', 'describe_gated_max_mean', EVERYTHING])
+@pytest.mark.parametrize('name', ['pool', 'describe_gated_max_mean', 'prelu', EVERYTHING])
 def test_writes_gradients_where_others_lie(name, request_, operators):
     """A gradient that is a part of an array, and one that a convolution has laid out."""
     for part in (False, True):
@@ -157,13 +158,14 @@ def test_writes_gradients_where_others_lie(name, request_, operators):
             assert all((whole[0] == 1).asnumpy().all() and (whole[-1] == 1).asnumpy().all() for whole in wholes)
 
 
-def test_leaves_out_gradients_that_nobody_wants(operators):
-    for wanted in range(4):
-        inputs, heads = made_for(EVERYTHING)
-        expected = passes.run(EVERYTHING, values(inputs), values(heads))[1]
+@pytest.mark.parametrize('name', [EVERYTHING, 'prelu'])
+def test_leaves_out_gradients_that_nobody_wants(name, operators):
+    for wanted in range(len(passes.inputs_of(name, SIZE))):
+        inputs, heads = made_for(name)
+        expected = passes.run(name, values(inputs), values(heads))[1]
         inputs[wanted].attach_grad()
         with mx.autograd.record():
-            y = getattr(operators.nd, EVERYTHING)(*inputs)
+            y = getattr(operators.nd, name)(*inputs)
         y.backward(heads[0])
         assert passes.error(inputs[wanted].grad.asnumpy(), expected[wanted]) <= 1e-4
 
@@ -224,6 +226,18 @@ def test_first_of_equal_ones_in_every_layout(operators):
             check_arrays(operators, name, inputs, heads)
 
 
+def test_prelu_at_0_in_every_layout(operators):
+    """The gradient there is that of a negative value, as MXNet's is."""
+    for shape, channels, kernel in LAID_OUT.values():
+        weight = random((shape[1], channels, kernel, kernel), 2)
+        weight[::3] = 0
+        x = mx.nd.array(random((shape[0], channels, *shape[2:]), 1))
+        size = dict(kernel=(kernel,) * 2, pad=(kernel // 2,) * 2, num_filter=shape[1])
+        x = mx.nd.Convolution(x, mx.nd.array(weight), no_bias=True, **size)
+        check_arrays(operators, 'prelu', [x, random_array(shape[1:2], 3)], [random_array(shape, 4)])
+        assert (x.asnumpy()[:, ::3] == 0).all()
+
+
 @pytest.mark.parametrize(
     ('name', 'shapes', 'types', 'said'),
     [
@@ -233,6 +247,15 @@ def test_first_of_equal_ones_in_every_layout(operators):
         ('scale_spatial_add', [(2, 3, 4, 4), (2, 1, 4, 4), (2, 3, 4, 5)], 'f4 f4 f4', 'input 2 of the shape'),
         ('describe_gated_max_mean', [(2, 3, 4, 4), (2, 3, 1, 1)], 'f4 f4', 'input 1 of the shape'),
         ('scale_channel', [(2, 3, 4, 4), (2, 3)], 'f4 f8', 'inputs of one type'),
+        (
+            'prelu',
+            [(2, 3, 4, 4), (2,)],
+            'f4 f4',
+            r'one slope, or one a channel, .* \[2,3,4,4\], got the shape \[2\]',
+        ),
+        ('prelu', [(2, 3, 4, 4), (1, 3)], 'f4 f4', r'got the shape \[1,3\]'),
+        ('prelu', [(3,), (3,)], 'f4 f4', r'takes an \(N, C, ...\) input, got the shape \[3\]'),
+        ('prelu', [(2, 3), (3,)], 'f2 f2', 'takes float32 and float64'),
     ],
 )
 def test_refuses_what_does_not_fit(name, shapes, types, said, operators):

@@ -18,7 +18,7 @@ bits, sums = hashlib.md5(), []
 for name in NAMES:
     for x in (mx.nd.array(random.randn(3, 19, 13, 11)), maps(64, 14), maps(40, 9), maps(48, 7, inputs=256)):
         n, c, h, w = x.shape
-        sizes = {'_gated': (n, c), '_channel': (n, c), '_spatial': (n, 1, h, w), '_add': x.shape}
+        sizes = {'_gated': (n, c), '_channel': (n, c), '_spatial': (n, 1, h, w), '_add': x.shape, 'prelu': (c,)}
         inputs = [x] + [mx.nd.array(random.randn(*size)) for part, size in sizes.items() if part in name]
         for array in inputs:
             array.attach_grad()

@@ -75,7 +75,7 @@ class Maps {
   template <typename Value>
   Map<Value> view(Value* data) const {
     const mxnet::TShape& shape = arrays_[0].shape();
-    return {data, shape[0], shape[1], shape[2] * shape[3], block_};
+    return {data, shape[0], shape[1], static_cast<int64_t>(shape.ProdShape(2, shape.ndim())), block_};
   }
 
  private:

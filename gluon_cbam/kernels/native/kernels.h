@@ -1,4 +1,5 @@
-// The passes over feature maps that attention is made of, for float and double, in one variant an instruction set.
+// The passes over feature maps that attention is made of, and PReLU, for float and double, in one variant an instruction
+// set.
 //
 // A map is seen as (N, C / B, H * W, B): B = 1 is MXNet's own (N, C, H, W); B = 8, 16 and C, which is (N, H, W, C), are
 // the layouts that oneDNN's convolutions use. Channels fill their blocks. No pass allocates; all are parallel over
@@ -46,6 +47,10 @@ struct Kernels {
   // dx, dspatial, dchannel and dshortcut may be null
   void (*scale_backward)(Map<const T> x, const T* channel, const T* spatial, const T* y, Map<const T> dy, T* dx,
                          T* dspatial, T* dchannel, T* dshortcut);
+  // y = x where x > 0, x * gamma (C) elsewhere; y may be x
+  void (*prelu)(Map<const T> x, const T* gamma, Map<T> y);
+  // the gradients of prelu; dgamma: partial sums (N, tiles, C); dx and dgamma may be null, dx may be dy
+  void (*prelu_backward)(Map<const T> x, const T* gamma, Map<const T> dy, T* dx, T* dgamma);
 };
 
 // A channel gate from the mean and the maximum, (N, C) each, by one MLP with ReLU for both, C -> hidden -> C:

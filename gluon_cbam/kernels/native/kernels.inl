@@ -429,46 +429,49 @@ void scale_backward_tiles(Map<const T> x, const T* channel, const T* spatial, co
   block == 1    ? name<T, 1>(__VA_ARGS__)                                            \
   : block == 8  ? name<T, 8>(__VA_ARGS__)                                            \
   : block == 16 ? name<T, 16>(__VA_ARGS__)                                           \
-                : Rows<T>::rows(__VA_ARGS__)
+                : rows(__VA_ARGS__)
 
 template <typename T>
 void pool(Map<const T> x, T* mean, T* maximum, int32_t* where) {
-  CBAM_BY_BLOCK(pool_blocks, pool, x.block, x, mean, maximum, where);
+  CBAM_BY_BLOCK(pool_blocks, Rows<T>::pool, x.block, x, mean, maximum, where);
 }
 
 template <typename T>
 void pool_backward(Map<const T> dy, const T* dmean, const T* dmaximum, const int32_t* where, Map<T> dx) {
-  CBAM_BY_BLOCK(pool_backward_blocks, pool_backward, dy.block, dy, dmean, dmaximum, where, dx);
+  CBAM_BY_BLOCK(pool_backward_blocks, Rows<T>::pool_backward, dy.block, dy, dmean, dmaximum, where, dx);
 }
 
 template <typename T>
 void describe(Map<const T> x, const T* gate, T* maximum, T* mean, int64_t stride, int32_t* where) {
-  CBAM_BY_BLOCK(describe_tiles, describe, x.block, x, gate, maximum, mean, stride, where);
+  CBAM_BY_BLOCK(describe_tiles, Rows<T>::describe, x.block, x, gate, maximum, mean, stride, where);
 }
 
 template <typename T>
 void describe_backward(Map<const T> x, const T* gate, const T* dmaximum, const T* dmean, int64_t stride,
                        const int32_t* where, Map<const T> dy, Map<T> dx, T* dgate) {
-  CBAM_BY_BLOCK(describe_backward_tiles, describe_backward, x.block, x, gate, dmaximum, dmean, stride, where, dy, dx,
-                dgate);
+  CBAM_BY_BLOCK(describe_backward_tiles, Rows<T>::describe_backward, x.block, x, gate, dmaximum, dmean, stride, where,
+                dy, dx, dgate);
 }
 
 template <typename T>
 void scale(Map<const T> x, const T* channel, const T* spatial, const T* shortcut, bool relu, Map<T> y) {
-  CBAM_BY_BLOCK(scale_any, scale, x.block, x, channel, spatial, shortcut, relu, y);
+  CBAM_BY_BLOCK(scale_any, Rows<T>::scale, x.block, x, channel, spatial, shortcut, relu, y);
 }
 
 template <typename T>
 void scale_backward(Map<const T> x, const T* channel, const T* spatial, const T* y, Map<const T> dy, T* dx,
                     T* dspatial, T* dchannel, T* dshortcut) {
-  CBAM_BY_BLOCK(scale_backward_tiles, scale_backward, x.block, x, channel, spatial, y, dy, dx, dspatial, dchannel,
-                dshortcut);
+  CBAM_BY_BLOCK(scale_backward_tiles, Rows<T>::scale_backward, x.block, x, channel, spatial, y, dy, dx, dspatial,
+                dchannel, dshortcut);
 }
+
+#include "prelu.inl"
 
 template <typename T>
 const Kernels<T>& table() {
-  static const Kernels<T> kernels = {
-      relayout<T>, pool<T>, pool_backward<T>, describe<T>, describe_backward<T>, scale<T>, scale_backward<T>};
+  static const Kernels<T> kernels = {relayout<T>,          pool<T>,  pool_backward<T>,  describe<T>,
+                                     describe_backward<T>, scale<T>, scale_backward<T>, prelu<T>,
+                                     prelu_backward<T>};
   return kernels;
 }
 

@@ -21,46 +21,6 @@ void hand_on(const Maps<T>& maps, Map<const T> from, const NDArray& output, OpRe
   std::memcpy(to.data, from.data, from.batch * from.channels * from.positions * sizeof(T));
 }
 
-// The index of an output, or that of none where nobody wants it: where maxima are is not wanted by a graph without
-// gradients. (The context does not tell: in graphs with static memory its need_grad is never set.)
-size_t wanted(const Requests& requests, bool exists, size_t index) {
-  return exists && requests[index] != mxnet::kNullOp ? index : kAbsent;
-}
-
-// The sums over tiles, (N, tiles, C) to (N, C), in one order for any number of threads.
-template <typename T>
-void add_tiles(const std::vector<T>& partial, int64_t batch, int64_t tiles, int64_t channels, T* sums) {
-#pragma omp parallel for schedule(static)
-  for (int64_t sample = 0; sample < batch; ++sample) {
-    T* to = sums + sample * channels;
-    std::fill(to, to + channels, T(0));
-    for (int64_t tile = 0; tile < tiles; ++tile) {
-      const T* from = partial.data() + (sample * tiles + tile) * channels;
-      for (int64_t c = 0; c < channels; ++c) to[c] += from[c];
-    }
-  }
-}
-
-void set_type(const std::vector<int>& types, size_t count, int* type) {
-  for (size_t i = 0; i < count; ++i) {
-    if (types[i] < 0) continue;
-    CHECK(*type < 0 || types[i] == *type) << "attention takes inputs of one type";
-    *type = types[i];
-  }
-}
-
-bool same_types(std::vector<int>* in, std::vector<int>* out, size_t floats_in, size_t floats_out) {
-  int type = -1;
-  set_type(*in, floats_in, &type);
-  set_type(*out, floats_out, &type);
-  if (type < 0) return false;
-  CHECK(type == mshadow::kFloat32 || type == mshadow::kFloat64)
-      << "the compiled attention takes float32 and float64: CBAM_KERNELS=plain in the environment leaves it out";
-  for (size_t i = 0; i < in->size(); ++i) (*in)[i] = i < floats_in ? type : mshadow::kInt32;
-  for (size_t i = 0; i < out->size(); ++i) (*out)[i] = i < floats_out ? type : mshadow::kInt32;
-  return true;
-}
-
 // -------------------------------------------------------------------------------------------------------- pool
 
 bool pool_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
@@ -271,29 +231,8 @@ struct Scale {
 
 // -------------------------------------------------------------------------------------------------- registering
 
-using BackwardInputs = std::vector<NodeEntry> (*)(const ObjectPtr&, const std::vector<NodeEntry>&);
-
-void set_gradient(nnvm::Op& op, const std::string& backward, size_t outputs, BackwardInputs inputs) {
-  const auto gradient = [backward, outputs, inputs](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
-    const ObjectPtr made = backward_node(backward, node, inputs(node, gradients));
-    made->control_deps.push_back(node);
-    std::vector<NodeEntry> entries;
-    for (uint32_t i = 0; i < outputs; ++i) entries.emplace_back(made, i, 0);
-    return entries;
-  };
-  set_attribute<nnvm::FGradient>(op, "FGradient", gradient);
-}
-
 void hide_last_output(nnvm::Op& op, uint32_t visible) {
   set_attribute<nnvm::FNumVisibleOutputs>(op, "FNumVisibleOutputs", [visible](const NodeAttrs&) { return visible; });
-}
-
-void register_backward(const std::string& name, size_t inputs, size_t outputs, InferShape shape, InferType type,
-                       Pass single, Pass twice, Pairs in_place) {
-  std::vector<std::string> names;
-  for (size_t i = 0; i < inputs; ++i) names.push_back("input" + std::to_string(i));
-  nnvm::Op& op = register_operator(name, names, outputs, shape, type, single, twice, in_place);
-  set_attribute<nnvm::TIsBackward>(op, "TIsBackward", true);
 }
 
 void register_pool() {
@@ -370,6 +309,7 @@ void cbam_register() {
   cbam::register_scales<true, false>();
   cbam::register_scales<false, true>();
   cbam::register_scales<true, true>();
+  cbam::register_prelu();
   cbam::register_quantized();
 }
 

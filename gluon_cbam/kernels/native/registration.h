@@ -54,6 +54,46 @@ inline bool dense_storage(const NodeAttrs&, int, mxnet::DispatchMode* mode, std:
 inline TShape matrix(int64_t rows, int64_t columns) { return TShape({rows, columns}); }
 inline TShape maps_shape(const TShape& like, int64_t channels) { return TShape({like[0], channels, like[2], like[3]}); }
 
+// The index of an output, or that of none where nobody wants it: where maxima are is not wanted by a graph without
+// gradients. (The context does not tell: in graphs with static memory its need_grad is never set.)
+inline size_t wanted(const Requests& requests, bool exists, size_t index) {
+  return exists && requests[index] != mxnet::kNullOp ? index : kAbsent;
+}
+
+// The sums over tiles, (N, tiles, C) to (N, C), in one order for any number of threads.
+template <typename T>
+void add_tiles(const std::vector<T>& partial, int64_t batch, int64_t tiles, int64_t channels, T* sums) {
+#pragma omp parallel for schedule(static)
+  for (int64_t sample = 0; sample < batch; ++sample) {
+    T* to = sums + sample * channels;
+    std::fill(to, to + channels, T(0));
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      const T* from = partial.data() + (sample * tiles + tile) * channels;
+      for (int64_t c = 0; c < channels; ++c) to[c] += from[c];
+    }
+  }
+}
+
+inline void set_type(const std::vector<int>& types, size_t count, int* type) {
+  for (size_t i = 0; i < count; ++i) {
+    if (types[i] < 0) continue;
+    CHECK(*type < 0 || types[i] == *type) << "compiled operators take inputs of one type";
+    *type = types[i];
+  }
+}
+
+inline bool same_types(std::vector<int>* in, std::vector<int>* out, size_t floats_in, size_t floats_out) {
+  int type = -1;
+  set_type(*in, floats_in, &type);
+  set_type(*out, floats_out, &type);
+  if (type < 0) return false;
+  CHECK(type == mshadow::kFloat32 || type == mshadow::kFloat64)
+      << "a compiled operator takes float32 and float64: CBAM_KERNELS=plain in the environment leaves it out";
+  for (size_t i = 0; i < in->size(); ++i) (*in)[i] = i < floats_in ? type : mshadow::kInt32;
+  for (size_t i = 0; i < out->size(); ++i) (*out)[i] = i < floats_out ? type : mshadow::kInt32;
+  return true;
+}
+
 using Pass = void (*)(const OpContext&, const Arrays&, const Requests&, const Arrays&);
 using InferShape = bool (*)(const NodeAttrs&, ShapeVector*, ShapeVector*);
 using InferType = bool (*)(const NodeAttrs&, std::vector<int>*, std::vector<int>*);
@@ -87,6 +127,30 @@ inline ObjectPtr backward_node(const std::string& op, const ObjectPtr& node, std
   return made;
 }
 
+using BackwardInputs = std::vector<NodeEntry> (*)(const ObjectPtr&, const std::vector<NodeEntry>&);
+
+// Says which operator gives the gradients of an operator's inputs, and what it takes.
+inline void set_gradient(nnvm::Op& op, const std::string& backward, size_t outputs, BackwardInputs inputs) {
+  const auto gradient = [backward, outputs, inputs](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
+    const ObjectPtr made = backward_node(backward, node, inputs(node, gradients));
+    made->control_deps.push_back(node);
+    std::vector<NodeEntry> entries;
+    for (uint32_t i = 0; i < outputs; ++i) entries.emplace_back(made, i, 0);
+    return entries;
+  };
+  set_attribute<nnvm::FGradient>(op, "FGradient", gradient);
+}
+
+inline void register_backward(const std::string& name, size_t inputs, size_t outputs, InferShape shape, InferType type,
+                              Pass single, Pass twice, Pairs in_place) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < inputs; ++i) names.push_back("input" + std::to_string(i));
+  nnvm::Op& op = register_operator(name, names, outputs, shape, type, single, twice, in_place);
+  set_attribute<nnvm::TIsBackward>(op, "TIsBackward", true);
+}
+
+// Adds the operators of prelu_operators.cc.
+void register_prelu();
 // Adds the operators of quantized_operators.cc.
 void register_quantized();
 
