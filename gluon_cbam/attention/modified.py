@@ -6,6 +6,7 @@ from mxnet.gluon import HybridBlock, nn
 
 from ..blocks import hidden_channels
 from ..errors import closest
+from ..kernels.activation import PReLU
 from ..kernels.forms import Gated
 from .applying import Attention
 from .spatial import DESCRIPTORS
@@ -23,7 +24,7 @@ class _MLP(HybridBlock):
         self._activation = activation
         with self.name_scope():
             self.fc1 = nn.Conv2D(hidden, 1, in_channels=channels, **conv)
-            self.act = nn.PReLU(in_channels=hidden) if activation == 'prelu' else None
+            self.act = PReLU(in_channels=hidden) if activation == 'prelu' else None
             self.fc2 = nn.Conv2D(channels, 1, in_channels=hidden, **conv)
 
     def hybrid_forward(self, F, x):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, NamedTuple, Optional, Sequence, Tuple, Union
 
 import mxnet as mx
@@ -132,6 +133,22 @@ def _map(channel):
     return channel.expand_dims(2).expand_dims(3)  # (N, C, 1, 1)
 
 
+def compiled(x) -> Optional[SimpleNamespace]:
+    """The compiled operators for an array or a symbol; None where MXNet's are to be used.
+
+    Args:
+        x: what the operators are to be applied to.
+    """
+    if choice() != 'auto':
+        return None
+    if isinstance(x, mx.nd.NDArray):
+        fits = x.context.device_type == 'cpu' and x.dtype in _TYPES and x.stype == 'default'
+    else:
+        fits = tracing.is_building(x)
+    library = load() if fits else None
+    return library and (library.nd if isinstance(x, mx.nd.NDArray) else library.sym)
+
+
 def form(F, x) -> Optional[Union[Compiled, Graph]]:
     """How attention runs on a map.
 
@@ -142,14 +159,7 @@ def form(F, x) -> Optional[Union[Compiled, Graph]]:
     Returns:
         The passes; None where the module is to do what its definition says.
     """
-    wanted = choice()
-    if wanted == 'plain':
-        return None
-    if isinstance(x, mx.nd.NDArray):
-        fits = x.context.device_type == 'cpu' and x.dtype in _TYPES and x.stype == 'default'
-        library = load() if fits and wanted == 'auto' else None
-        return Compiled(library.nd) if library else None
-    if not tracing.is_building(x):
-        return None
-    library = load() if wanted == 'auto' else None
-    return Compiled(library.sym, tracing.is_for_inference()) if library else Graph(F)
+    operators = compiled(x)
+    if operators:
+        return Compiled(operators, tracing.is_for_inference())
+    return Graph(F) if choice() != 'plain' and tracing.is_building(x) else None

@@ -1,7 +1,8 @@
 """Tells the graph that runs from the one that is exported.
 
-MXNet's HybridBlock keeps one graph for both. While it builds what it will run, :func:`is_building` is true, so that
-attention modules use the operators of this package; afterwards the graph to export is traced without them.
+MXNet's HybridBlock keeps one graph for both. While it builds what it will run, :func:`is_running` is true, and on the
+CPU :func:`is_building`, so that attention modules use the operators of this package; afterwards the graph to export is
+traced without them.
 """
 
 from __future__ import annotations
@@ -17,8 +18,18 @@ _state = threading.local()
 
 def is_building(x) -> bool:
     """Whether a symbol belongs to a graph that will run on the CPU; notes that somebody asked."""
-    _state.asked = True
-    return getattr(_state, 'building', False) and isinstance(x, mx.sym.Symbol)
+    return _runs_on(x, ('cpu',))
+
+
+def is_running(x) -> bool:
+    """Whether a symbol belongs to a graph that will run, wherever; notes that somebody asked."""
+    return _runs_on(x, ('cpu', 'gpu'))
+
+
+def _runs_on(x, devices) -> bool:
+    runs = getattr(_state, 'device', None) in devices and isinstance(x, mx.sym.Symbol)
+    _state.asked = runs or getattr(_state, 'asked', False)
+    return runs
 
 
 def is_for_inference() -> bool:
@@ -33,12 +44,12 @@ def inference_symbol(block: HybridBlock, name: str = 'data') -> mx.sym.Symbol:
         block: of one input and one output.
         name: of the input.
     """
-    outside = getattr(_state, 'building', False), is_for_inference()
-    _state.building = _state.for_inference = True
+    outside = getattr(_state, 'device', None), is_for_inference()
+    _state.device, _state.for_inference = 'cpu', True
     try:
         return block(mx.sym.var(name))
     finally:
-        _state.building, _state.for_inference = outside
+        _state.device, _state.for_inference = outside
 
 
 def install() -> None:
@@ -47,15 +58,16 @@ def install() -> None:
 
 
 def _build_both(self, *args):
-    if self._backend or isinstance(self, SymbolBlock) or not _on_cpu(args):
-        _build_cache(self, *args)  # a graph that MXNet rewrites, one that is given, or one for GPUs
+    if self._backend or isinstance(self, SymbolBlock):
+        _build_cache(self, *args)  # a graph that MXNet rewrites, or one that is given
         return
     kept, self._cached_graph = self._cached_graph, ()
-    outside, _state.building, _state.asked = getattr(_state, 'building', False), True, False
+    outside, _state.asked = getattr(_state, 'device', None), False
+    _state.device = 'cpu' if _on_cpu(args) else 'gpu'
     try:
         _build_cache(self, *args)
     finally:
-        _state.building = outside
+        _state.device = outside
         if _state.asked:  # what was built does not go into an export, nor what was half built
             self._cached_graph = kept
     if _state.asked:

@@ -25,6 +25,7 @@ from ..attention.applying import attend
 from ..attention.modified import ACTIVATIONS
 from ..blocks import CheckedBlock, positive_int
 from ..errors import closest
+from ..kernels.activation import PReLU
 from .options import option_names
 from .variants import ModifiedCBAMNetVariant
 
@@ -95,7 +96,7 @@ class _Step(HybridBlock):
         with self.name_scope():
             self.bn = _norm(in_channels) if norm == 'bn' else None
             self.ibn = _HalfInstanceNorm(in_channels) if norm == 'ibn' else None
-            self.act = nn.PReLU(in_channels=in_channels) if act else None
+            self.act = PReLU(in_channels=in_channels) if act else None
             self.conv = _conv(in_channels, *conv) if conv else None
 
     def hybrid_forward(self, F, x):
@@ -142,7 +143,7 @@ class _Stem(HybridBlock):
         with self.name_scope():
             self.conv = _conv(in_channels, channels, *((3, 1) if small else (7, 2)))
             self.bn = _norm(channels)
-            self.act = nn.PReLU(in_channels=channels)
+            self.act = PReLU(in_channels=channels)
 
     def hybrid_forward(self, F, x):
         x = self.act(self.bn(self.conv(x)))
@@ -203,7 +204,7 @@ class _Head(HybridBlock):
                     block = nn.Dense(embedding, in_units=units, weight_initializer=_weights())
                     channels = embedding
                 elif kind == 'prelu':
-                    block = nn.PReLU(in_channels=channels)
+                    block = PReLU(in_channels=channels)
                 else:
                     block = _norm(channels, scale=kind == 'norm')
                 setattr(self, name, block)

@@ -14,6 +14,7 @@ import mxnet as mx
 
 _POOL, _SCALE = '_cbam_pool', '_cbam_scale_channel_spatial_add_relu'
 _DESCRIBE = '_cbam_describe_gated'
+_PASSES = (_POOL, '_cbam_describe', '_cbam_scale')  # beginnings of the names of those over the whole map
 _QUANTIZED = {'pool': '_cbam_quantized_pool', 'scale': '_cbam_quantized_scale'}
 Entry = Tuple[int, int]
 
@@ -59,7 +60,7 @@ def _collect_gates(nodes: List[_Node], scale: _Node, names: Set[str]) -> None:
     waiting = [nodes[at] for at, _ in scale.inputs[1 : 1 + gates]]
     while waiting:
         node = waiting.pop()
-        if node.op == 'null' or node.op.startswith('_cbam_') or node.name in names:
+        if node.op == 'null' or node.op.startswith(_PASSES) or node.name in names:
             continue
         names.add(node.name)
         waiting += [nodes[at] for at, _ in node.inputs]

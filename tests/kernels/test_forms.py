@@ -1,4 +1,4 @@
-"""Attention modules in each form against the one of their definitions: outputs, gradients, statistics, training."""
+"""Attention and PReLU in each form against the one of their definitions: outputs, gradients, statistics, training."""
 
 import checks
 import mxnet as mx
@@ -9,7 +9,9 @@ import pytest
 from gluon_cbam import CBAM, SqueezeExcitation
 from gluon_cbam.attention import ModifiedCBAM
 from gluon_cbam.attention.modified import ACTIVATIONS
+from gluon_cbam.kernels.activation import PReLU
 from gluon_cbam.kernels.status import VARIABLE
+from gluon_cbam.models.modified_cbamnet import ModifiedCBAMNet
 from gluon_cbam.models.resnet import BasicBlock, Bottleneck
 
 X = np.random.RandomState(0).randn(2, 32, 9, 7).astype('float32')
@@ -31,17 +33,19 @@ MODULES = {
     **{activation: lambda a=activation: ModifiedCBAM(32, 4, activation=a) for activation in ACTIVATIONS},
     'basic block': lambda: BasicBlock(32, 32, 1, CBAM, '3x3', 1, 64),
     'bottleneck': lambda: Bottleneck(32, 16, 2, SqueezeExcitation, '3x3', 1, 64),
+    'prelu': lambda: PReLU(in_channels=32),
+    'prelu of one slope': PReLU,
     'no attention after': lambda: Bottleneck(32, 16, 1, lambda c: CBAM(c, order='parallel'), '1x1', 1, 64),
 }
 
 
-def outcome(make, form, hybrid, monkeypatch):
+def outcome(make, form, hybrid, monkeypatch, images=X):
     """Name -> array: the output in inference and, in training, the output, gradients and running statistics."""
     monkeypatch.setenv(VARIABLE, form)
     net = checks.fill(make())
     if hybrid is not None:
         net.hybridize(**hybrid)
-    x = mx.nd.array(X)
+    x = mx.nd.array(images)
     x.attach_grad()
     found = {'output': net(x)}
     with mx.autograd.record(train_mode=False):
@@ -60,17 +64,33 @@ def outcome(make, form, hybrid, monkeypatch):
     return {name: array.asnumpy() for name, array in found.items()}
 
 
-@pytest.mark.parametrize('name', MODULES)
-def test_forms_agree(name, monkeypatch):
-    expected = outcome(MODULES[name], 'plain', None, monkeypatch)
+def assert_forms_agree(make, monkeypatch, images=X, rounding=1e-3):
+    expected = outcome(make, 'plain', None, monkeypatch, images)
     largest = max(np.abs(array).max() for key, array in expected.items() if not key.startswith('output'))
-    for form, hybrid in (('auto', None), ('auto', {}), ('auto', STATIC), ('graph', STATIC)):
-        for key, array in outcome(MODULES[name], form, hybrid, monkeypatch).items():
+    for form, hybrid in (('auto', None), ('auto', {}), ('auto', STATIC), ('graph', STATIC), ('plain', STATIC)):
+        for key, array in outcome(make, form, hybrid, monkeypatch, images).items():
             if key.startswith('output'):
                 assert passes.error(array, expected[key]) <= 1e-5, (form, hybrid, key)
             else:  # what BatchNorm takes away has no gradient but rounding
-                scale = max(np.abs(expected[key]).max(), 1e-3 * largest)
+                scale = max(np.abs(expected[key]).max(), rounding * largest)
                 assert np.abs(array - expected[key]).max() <= 1e-4 * scale, (form, hybrid, key)
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_forms_agree(name, monkeypatch):
+    assert_forms_agree(MODULES[name], monkeypatch)
+
+
+@pytest.mark.parametrize(('bottleneck', 'options'), [(False, {'version_output': 'A'}), (True, {})])
+def test_networks_full_of_prelu_agree(bottleneck, options, monkeypatch):
+    """Between convolutions, before and after other layouts, at the end and in the attention."""
+
+    def make():
+        widths = 32, 32, 48, 64, 64
+        return ModifiedCBAMNet((1, 2, 1, 1), widths, bottleneck, 8, image_size=48, **{'version_output': 'G', **options})
+
+    images = np.random.RandomState(0).uniform(0, 255, (2, 3, 48, 48)).astype('float32')
+    assert_forms_agree(make, monkeypatch, images, rounding=1e-2)
 
 
 def test_training_agrees(monkeypatch):

@@ -1,16 +1,20 @@
 """Whole networks in eight-bit integers."""
 
+import json
+
 import mxnet as mx
 import numpy as np
 import pytest
 
 import gluon_cbam
+from gluon_cbam.attention import ModifiedCBAM
 from gluon_cbam.data.preprocessing import decode_record
 from gluon_cbam.data.recordio import RecordFile
 from gluon_cbam.errors import EnvironmentProblem, UsageError
 from gluon_cbam.evaluation import evaluate
 from gluon_cbam.inference import load_network
-from gluon_cbam.kernels import status
+from gluon_cbam.kernels import status, tracing
+from gluon_cbam.quantization import graph
 
 pytestmark = pytest.mark.skipif(not status.look().ok, reason=f'compiled operators: {status.look().detail}')
 
@@ -105,3 +109,12 @@ def test_what_it_needs(monkeypatch):
     monkeypatch.setenv('CBAM_KERNELS', 'graph')
     with pytest.raises(EnvironmentProblem, match='left out by CBAM_KERNELS=graph'):
         gluon_cbam.quantize(small(), [np.zeros((1, 3, 64, 64))])
+
+
+@pytest.mark.parametrize('activation', ['prelu', 'leaky'])
+def test_gates_stay_in_floats(activation):
+    """All convolutions of an attention that makes gates are kept, behind a PReLU of ours as well."""
+    symbol = tracing.inference_symbol(ModifiedCBAM(16, 4, activation))
+    convolutions = [n['name'] for n in json.loads(symbol.tojson())['nodes'] if n['op'] == 'Convolution']
+    assert len(convolutions) == 5
+    assert set(convolutions) <= set(graph.kept_in_floats(symbol))
