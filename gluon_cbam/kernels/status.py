@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Sequence
 
 from ..errors import UsageError, closest
 from .building import LIBRARY
@@ -13,6 +13,9 @@ from .building import LIBRARY
 VARIABLE = 'CBAM_KERNELS'
 CHOICES = ('auto', 'graph', 'plain')
 """Values of the environment's variable: the best there is; no compiled operators; the operators of the definitions."""
+LIMIT = 'CBAM_INSTRUCTIONS'
+INSTRUCTIONS = ('baseline', 'avx2', 'avx512')
+"""Values of the variable that limits what the compiled operators use, as in native/kernels.cc."""
 
 # libmxnet.so of the wheel of mxnet 1.9.1 for Linux on x86-64: native/mxnet_abi.h holds for this file alone
 _BUILD_ID = '472988f6268780302be9ee15d6c53d9a07b534f5'
@@ -42,14 +45,24 @@ def choice() -> str:
     Raises:
         UsageError: none of :data:`CHOICES`.
     """
-    value = os.environ.get(VARIABLE) or 'auto'
-    if value not in CHOICES:
-        raise UsageError(f'{VARIABLE}={value!r} in the environment: {closest(value, CHOICES)}')
+    return _asked_for(VARIABLE, CHOICES) or 'auto'
+
+
+def _asked_for(variable: str, known: Sequence[str]) -> str:
+    """The value of a variable of the environment; empty where it has none."""
+    value = os.environ.get(variable, '')
+    if value and value not in known:
+        raise UsageError(f'{variable}={value!r} in the environment: {closest(value, known)}')
     return value
 
 
 def look() -> Status:
-    """Whether the compiled operators are used in this process, and why not."""
+    """Whether the compiled operators are used in this process, and why not.
+
+    Raises:
+        UsageError: the environment asks for what is none of :data:`CHOICES` or :data:`INSTRUCTIONS`.
+    """
+    _asked_for(LIMIT, INSTRUCTIONS)
     if choice() != 'auto':
         return Status(False, f'left out by {VARIABLE}={choice()}')
     if not LIBRARY.is_file():

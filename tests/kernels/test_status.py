@@ -68,10 +68,14 @@ def test_the_doctor_names_the_instructions(operators):
     assert check == doctor.Check('kernels', True, f'compiled, {operators.instructions}')
 
 
-def test_an_unknown_choice_is_one_line(cbam_here, monkeypatch, tmp_path):
-    monkeypatch.setenv(status.VARIABLE, 'nonsense')
+@pytest.mark.parametrize(
+    ('variable', 'known'), [(status.VARIABLE, 'auto, graph, plain'), (status.LIMIT, 'baseline, avx2, avx512')]
+)
+def test_an_unknown_choice_is_one_line(variable, known, cbam_here, monkeypatch, tmp_path):
+    monkeypatch.setenv(variable, 'nonsense')
+    library._load.cache_clear()  # the predicting below asks anew; the operators are added once all the same
     image = tmp_path / 'image.png'
     assert cv2.imwrite(str(image), np.zeros((28, 28, 3), 'uint8'))
     for command in (['doctor'], ['predict', image, '--network', 'cbamnet_tiny', '--pretrained']):
         said = checks.assert_one_line(cbam_here(*command), 2)
-        assert "CBAM_KERNELS='nonsense' in the environment: known: auto, graph, plain" in said
+        assert f"{variable}='nonsense' in the environment: known: {known}" in said
