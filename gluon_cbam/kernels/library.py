@@ -32,6 +32,8 @@ NAMES = (
 """The operators that have gradients, of native/operators.cc and native/prelu_operators.cc, without their prefix."""
 INFERENCE_NAMES = ('gate',)
 """Those that have no gradients, of native/quantized_operators.cc."""
+CONVOLUTION = 'convolution'
+"""That of native/convolution_operators.cc."""
 
 
 class Library(NamedTuple):
@@ -71,7 +73,7 @@ def _load() -> Optional[Library]:
     library.cbam_instructions.restype = ctypes.c_char_p
     library.cbam_register()
     nd, sym = SimpleNamespace(), SimpleNamespace()
-    for name in (*NAMES, *INFERENCE_NAMES):
+    for name in (*NAMES, *INFERENCE_NAMES, CONVOLUTION):
         handle = OpHandle()
         check_call(_LIB.NNGetOpHandle(c_str(_PREFIX + name), ctypes.byref(handle)))
         setattr(nd, name, _make_ndarray_function(handle, _PREFIX + name, name))

@@ -26,6 +26,7 @@ from ..attention.modified import ACTIVATIONS
 from ..blocks import CheckedBlock, positive_int
 from ..errors import closest
 from ..kernels.activation import PReLU
+from ..kernels.convolution import Conv2D
 from .options import option_names
 from .variants import ModifiedCBAMNetVariant
 
@@ -55,7 +56,7 @@ def _norm(channels, scale=True):
 
 
 def _conv(in_channels, channels, kernel, stride):
-    return nn.Conv2D(
+    return Conv2D(
         channels,
         kernel,
         stride,

@@ -24,6 +24,7 @@ from ..attention import ATTENTIONS
 from ..attention.applying import attend
 from ..blocks import CheckedBlock, positive_int
 from ..errors import closest
+from ..kernels.convolution import Conv2D
 from .options import attention_classes, check_attention, option_names
 from .variants import ResNetVariant
 
@@ -35,7 +36,7 @@ STRIDES = ('3x3', '1x1')
 
 def _conv(channels, kernel, stride, in_channels, initializer=None, groups=1):
     """Convolution without bias that keeps the size at stride 1; Kaiming normal, fan out, unless told otherwise."""
-    return nn.Conv2D(
+    return Conv2D(
         channels,
         kernel,
         stride,

@@ -84,18 +84,26 @@ class Maps {
   int block_;
 };
 
-// Where the rows (N, H, W, C) of an output go, in the layout that oneDNN knows them by.
+// Where an output goes in a layout of channels, in blocks as of Map: 16, or all of them. oneDNN is told of it.
 template <typename Q>
-Q* rows_of(const NDArray& output, dnnl_data_type_t type) {
+Q* laid_out(const NDArray& output, dnnl_data_type_t type, int block) {
   const mxnet::TShape& shape = output.shape();
+  const int64_t positions = shape[2] * shape[3];
+  const bool rows = block == shape[1];
   dnnl_memory_desc_t wanted = {};
   wanted.ndims = 4;
   wanted.data_type = type;
   wanted.format_kind = dnnl_blocked;
-  const int64_t strides[] = {shape[1] * shape[2] * shape[3], 1, shape[1] * shape[3], shape[1]};
+  dnnl_blocking_desc_t& blocking = wanted.format_desc.blocking;
+  if (!rows) {
+    blocking.inner_nblks = 1;
+    blocking.inner_blks[0] = block;
+    blocking.inner_idxs[0] = 1;
+  }
+  const int64_t strides[] = {shape[1] * positions, rows ? 1 : block * positions, block * shape[3], block};
   for (int i = 0; i < 4; ++i) {
     wanted.dims[i] = wanted.padded_dims[i] = shape[i];
-    wanted.format_desc.blocking.strides[i] = strides[i];
+    blocking.strides[i] = strides[i];
   }
   NDArray& array = const_cast<NDArray&>(output);
   array.CreateMKLDNNData(mkldnn::memory::desc(wanted));

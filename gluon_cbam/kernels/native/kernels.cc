@@ -1,5 +1,6 @@
 // The choice of an instruction set, once a process.
 #include "kernels.h"
+#include "winograd.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -41,6 +42,8 @@ const Kernels<double>& kernels<double>() {
 const QuantizedKernels& quantized_kernels() {
   return kChosen == kAvx512 ? avx512_quantized() : kChosen == kAvx2 ? avx2_quantized() : baseline_quantized();
 }
+
+const Winograd* winograd() { return kChosen == kAvx512 ? &avx512_winograd() : nullptr; }
 
 const char* instructions() { return kNames[kChosen]; }
 

@@ -311,6 +311,7 @@ void cbam_register() {
   cbam::register_scales<true, true>();
   cbam::register_prelu();
   cbam::register_quantized();
+  cbam::register_convolution();
 }
 
 // The name of the instruction set in use.

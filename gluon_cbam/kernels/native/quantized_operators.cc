@@ -192,7 +192,7 @@ void scale(const OpContext&, const Arrays& in, const Requests& requests, const A
   Target<float> low(out, requests, 1), high(out, requests, 2);
   *low.data() = 0;
   *high.data() = limit;
-  uint8_t* y = rows_of<uint8_t>(out[0], dnnl_u8);
+  uint8_t* y = laid_out<uint8_t>(out[0], dnnl_u8, x.map().block);
   if (in[5].dtype() == mshadow::kUint8) {
     const QuantizedMap<uint8_t> shortcut(in[5]);
     quantized_kernels().scale_unsigned(x.map(), step, channel, spatial, shortcut.map().data, shortcut_step,

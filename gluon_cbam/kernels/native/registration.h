@@ -153,5 +153,7 @@ inline void register_backward(const std::string& name, size_t inputs, size_t out
 void register_prelu();
 // Adds the operators of quantized_operators.cc.
 void register_quantized();
+// Adds those of convolution_operators.cc.
+void register_convolution();
 
 }  // namespace cbam

@@ -1,0 +1,219 @@
+// MXNet operators for 3 x 3 convolutions with stride 1, padding 1, one group, no dilation and no bias:
+//
+//   _cbam_convolution(data, weight, ...) -> MXNet's Convolution, whose parameters, shapes and types it has
+//
+// Winograd's algorithm does the work where it is faster than oneDNN's convolution, which does it everywhere else.
+#include "registration.h"
+#include "winograd.h"
+
+namespace cbam {
+namespace {
+
+using mxnet::Context;
+using mxnet::OpStatePtr;
+
+const char kOriginal[] = "Convolution", kOriginalBackward[] = "_backward_Convolution";
+const char kOurs[] = "_cbam_convolution", kOursBackward[] = "_backward_cbam_convolution";
+
+template <typename Attribute>
+Attribute attribute_of(const char* op, const char* key) {
+  return nnvm::Op::GetAttr<Attribute>(key).get(nnvm::Op::Get(op), Attribute());
+}
+
+void run_original(const char* op, const NodeAttrs& attributes, const OpContext& context, const Arrays& in,
+                  const Requests& requests, const Arrays& out) {
+  attribute_of<mxnet::FComputeEx>(op, "FComputeEx<cpu>")(attributes, context, in, requests, out);
+}
+
+// Whether Winograd's algorithm is faster: the transformed weights are four times as large as the weights, and going over
+// them has to pay. The measure is the same with and without gradients, and so are the outputs.
+bool pays(const NDArray& map, const TShape& weight, int64_t inputs, int64_t outputs) {
+  constexpr int64_t kPositions = 192;  // found with 256 and 512 channels
+  const TShape& shape = map.shape();
+  const int64_t positions = shape[0] * shape[2] * shape[3];
+  const int64_t products = kWinogradPlaces * winograd_tiles(shape[0], shape[2], shape[3]);
+  return winograd() && map.dtype() == mshadow::kFloat32 && weight[2] == 3 && weight[3] == 3 && outputs % 32 == 0 &&
+         inputs % 16 == 0 && positions >= kPositions && products * 3 <= positions * 9 * 2;
+}
+
+// A map in vectors of 16 channels. What is not is copied, to the layout of oneDNN's convolutions: blocks for training,
+// rows for inference.
+class VectorMap {
+ public:
+  VectorMap(const NDArray& array, bool for_training) {
+    const TShape& shape = array.shape();
+    const int block = block_of(array), channels = static_cast<int>(shape[1]);
+    map_ = {nullptr, shape[0], channels, shape[2] * shape[3], for_training ? 16 : channels};
+    if (block != 1 && (block == 16 || block == channels)) {
+      map_.block = block;
+      map_.data = static_cast<const float*>(array.storage_handle().dptr);
+      return;
+    }
+    const NDArray held = plain(array);
+    Map<const float> from = map_;
+    from.data = held.data().dptr<float>();
+    from.block = 1;
+    copy_.reset(new float[shape.Size()]);
+    Map<float> to = {copy_.get(), map_.batch, map_.channels, map_.positions, map_.block};
+    kernels<float>().relayout(from, to);
+    map_.data = to.data;
+  }
+
+  const Map<const float>& map() const { return map_; }
+
+ private:
+  Map<const float> map_;
+  std::unique_ptr<float[]> copy_;
+};
+
+float* temporary(const OpContext& context, int64_t floats) {
+  return context.requested[0].get_space_typed<mshadow::cpu, 1, float>(mshadow::Shape1(floats), nullptr).dptr_;
+}
+
+// The output gets the layout of the input, so that nothing is reordered behind it.
+void convolve(const NDArray& x, const float* transformed, float* beside, bool for_training, const NDArray& y) {
+  const VectorMap from(x, for_training);
+  const TShape& shape = y.shape();
+  const int block = from.map().block == x.shape()[1] ? static_cast<int>(shape[1]) : from.map().block;
+  const Map<float> to = {laid_out<float>(y, dnnl_f32, block), shape[0], shape[1], shape[2] * shape[3], block};
+  winograd()->convolve(from.map(), shape[2], transformed, beside, to);
+}
+
+// Whether an output can get another layout.
+bool is_whole(const NDArray& output, mxnet::OpReqType request) { return is_written(request) && !output.IsView(); }
+
+// ----------------------------------------------------------------------------------------------------- forward
+
+// What is kept between calls: the weights that were seen last, and the same transformed once they are seen again, so
+// that nothing is kept for a single call or for training.
+struct Kept {
+  NodeAttrs attributes;
+  std::vector<float> transformed;
+  const void* weight = nullptr;
+  size_t version = 0;
+
+  bool sees_again(const NDArray& array) {
+    const void* place = array.storage_handle().dptr;
+    const size_t now = array.version();
+    const bool again = weight == place && version == now;
+    if (!again) std::vector<float>().swap(transformed);
+    weight = place;
+    version = now;
+    return again;
+  }
+};
+
+OpStatePtr create_state(const NodeAttrs& attributes, Context, const ShapeVector&, const std::vector<int>&) {
+  OpStatePtr state = OpStatePtr::Create<Kept>();
+  state.get_state<Kept>().attributes = attributes;
+  return state;
+}
+
+void transform(const NDArray& weight, bool backward, float* transformed) {
+  Arrays keep;
+  const TShape& shape = weight.shape();
+  winograd()->transform(values_of<float>(weight, &keep), shape[0], shape[1], backward, transformed);
+}
+
+void forward(const OpStatePtr& state, const OpContext& context, const Arrays& in, const Requests& requests,
+             const Arrays& out) {
+  Kept& kept = state.get_state<Kept>();
+  const TShape& weight = in[1].shape();
+  if (!is_whole(out[0], requests[0]) || !pays(in[0], weight, weight[1], weight[0])) {
+    run_original(kOriginal, kept.attributes, context, in, requests, out);
+    return;
+  }
+  const int64_t beside = workspace_size(weight[1]), size = transformed_size(weight[0], weight[1]);
+  if (!context.is_train && kept.sees_again(in[1])) {
+    if (kept.transformed.empty()) {
+      kept.transformed.resize(size);
+      transform(in[1], false, kept.transformed.data());
+    }
+    convolve(in[0], kept.transformed.data(), temporary(context, beside), false, out[0]);
+    return;
+  }
+  float* transformed = temporary(context, size + beside);
+  transform(in[1], false, transformed);
+  convolve(in[0], transformed, transformed + size, context.is_train, out[0]);
+}
+
+// ---------------------------------------------------------------------------------------------------- backward
+
+void gradient_of_data(const OpContext& context, const NDArray& dy, const NDArray& weight, const NDArray& dx) {
+  const TShape& shape = weight.shape();
+  const int64_t size = transformed_size(shape[0], shape[1]);
+  float* transformed = temporary(context, size + workspace_size(shape[0]));
+  transform(weight, true, transformed);
+  convolve(dy, transformed, transformed + size, true, dx);
+}
+
+void gradient_of_weight(const OpContext& context, const NDArray& dy, const NDArray& x, Target<float> dweight) {
+  const VectorMap from(x, true), gradient(dy, true);
+  float* beside = temporary(context, gradient_workspace_size(dy.shape()[1], x.shape()[1]));
+  winograd()->gradient(from.map(), x.shape()[2], gradient.map(), beside, dweight.data());
+  dweight.finish();
+}
+
+// inputs: gradient, data, weight; outputs: gradients of data and weight
+void backward(const NodeAttrs& attributes, const OpContext& context, const Arrays& in, const Requests& requests,
+              const Arrays& out) {
+  const TShape& weight = in[2].shape();
+  Requests left = requests;
+  if (is_whole(out[0], requests[0]) && pays(in[0], weight, weight[0], weight[1])) {
+    gradient_of_data(context, in[0], in[2], out[0]);
+    left[0] = mxnet::kNullOp;
+  }
+  if (requests[1] != mxnet::kNullOp && pays(in[1], weight, weight[1], weight[0])) {
+    gradient_of_weight(context, in[0], in[1], Target<float>(out, requests, 1));
+    left[1] = mxnet::kNullOp;
+  }
+  const auto is_left = [](mxnet::OpReqType request) { return request != mxnet::kNullOp; };
+  if (std::any_of(left.begin(), left.end(), is_left)) {
+    run_original(kOriginalBackward, attributes, context, in, left, out);
+  }
+}
+
+// --------------------------------------------------------------------------------------------------- registering
+
+template <typename Attribute>
+void copy_attribute(const char* from, nnvm::Op& to, const char* key) {
+  set_attribute<Attribute>(to, key, attribute_of<Attribute>(from, key));
+}
+
+// An operator with the parameters of another.
+nnvm::Op& register_like(const char* name, const char* original) {
+  const nnvm::Op& from = *nnvm::Op::Get(original);
+  nnvm::Op& op = dmlc::Registry<nnvm::Op>::Get()->__REGISTER_OR_GET__(name);
+  op.arguments = from.arguments;
+  op.num_inputs = from.num_inputs;
+  op.num_outputs = from.num_outputs;
+  op.get_num_inputs = from.get_num_inputs;
+  op.get_num_outputs = from.get_num_outputs;
+  op.attr_parser = from.attr_parser;
+  copy_attribute<mxnet::FResourceRequest>(original, op, "FResourceRequest");
+  set_attribute<mxnet::FInferStorageType>(op, "FInferStorageType", callable(dense_storage));
+  set_attribute<bool>(op, "TIsMKLDNN", true);
+  return op;
+}
+
+}  // namespace
+
+void register_convolution() {
+  nnvm::Op& op = register_like(kOurs, kOriginal);
+  copy_attribute<nnvm::FListInputNames>(kOriginal, op, "FListInputNames");
+  copy_attribute<mxnet::FInferShape>(kOriginal, op, "FInferShape");
+  copy_attribute<nnvm::FInferType>(kOriginal, op, "FInferType");
+  set_attribute<mxnet::FCreateOpState>(op, "FCreateOpState", callable(create_state));
+  set_attribute<mxnet::FStatefulComputeEx>(op, "FStatefulComputeEx<cpu>", forward);
+  set_attribute<nnvm::FGradient>(
+      op, "FGradient", [](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
+        const auto entries = attribute_of<nnvm::FGradient>(kOriginal, "FGradient")(node, gradients);
+        entries[0].node->attrs.op = nnvm::Op::Get(kOursBackward);
+        return entries;
+      });
+  nnvm::Op& back = register_like(kOursBackward, kOriginalBackward);
+  set_attribute<nnvm::TIsBackward>(back, "TIsBackward", true);
+  set_attribute<mxnet::FComputeEx>(back, "FComputeEx<cpu>", backward);
+}
+
+}  // namespace cbam
