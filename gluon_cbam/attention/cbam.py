@@ -108,11 +108,11 @@ class CBAM(Attention):
             maps = F.broadcast_add(channel.expand_dims(2).expand_dims(3), spatial)  # (N, C, H, W)
             return finish(F, gated.x * apply_gate(F, maps, self._gate), shortcut, relu)
         if self._order == 'spatial_channel':
-            spatial, gated = self.spatial.logits(passes, Gated(x))
-            x = passes.scale(gated, apply_gate(F, spatial, self._gate))
+            spatial, gated = self.spatial.gate_where_it_runs(F, passes, Gated(x))
+            x = passes.scale(gated, spatial)
         channel, x = self.channel.gate_where_it_runs(F, passes, x)
         gated = Gated(x, channel)
         if self._order == 'spatial_channel' or self.spatial is None:
             return passes.scale(gated, None, shortcut, relu)
-        spatial, gated = self.spatial.logits(passes, gated)
-        return passes.scale(gated, apply_gate(F, spatial, self._gate), shortcut, relu)
+        spatial, gated = self.spatial.gate_where_it_runs(F, passes, gated)
+        return passes.scale(gated, spatial, shortcut, relu)

@@ -106,7 +106,7 @@ class ChannelAttention(CheckedBlock):
     def gate_where_it_runs(self, F, passes, x):
         """The gate, (N, C), and the map, as of :meth:`logits`."""
         is_usual = sorted(self._pool_types) == ['avg', 'max'] and self._gate == 'sigmoid' and self.fc1.bias is not None
-        if passes.has_gate and is_usual:
+        if passes.has_gates and is_usual:
             mean, maximum, x = passes.pool(x)
             return passes.gate(mean, maximum, self.fc1, self.fc2), x
         attention, x = self.logits(F, passes, x)

@@ -107,3 +107,12 @@ class SpatialAttention(CheckedBlock):
             return self._from_maps(self.pool(x)), type(gated)(x)
         maps, gated = passes.describe(gated, self._descriptors)
         return self._from_maps(maps), gated
+
+    def gate_where_it_runs(self, F, passes, gated):
+        """The gate, (N, 1, H, W), and the map, as of :meth:`logits`."""
+        is_usual = self.pool is None and self.bn is not None and self._gate == 'sigmoid'
+        if passes.has_gates and is_usual and self.bn._kwargs['eps'] == 1e-5:
+            maps, gated = passes.describe(gated, self._descriptors)
+            return passes.spatial_gate(maps, self.conv, self.bn), gated
+        attention, gated = self.logits(passes, gated)
+        return apply_gate(F, attention, self._gate), gated

@@ -38,12 +38,12 @@ class Compiled:
         for_inference: whether no gradients will be asked for.
 
     Attributes:
-        has_gate: whether :meth:`gate` can be called.
+        has_gates: whether :meth:`gate` and :meth:`spatial_gate` can be called.
     """
 
     def __init__(self, operators, for_inference: bool = False):
         self._operators = operators
-        self.has_gate = for_inference
+        self.has_gates = for_inference
 
     def gate(self, mean, maximum, fc1, fc2):
         """A channel gate, (N, C), of pooled vectors: the sigmoid of the sum of what one MLP makes of both.
@@ -56,6 +56,17 @@ class Compiled:
         """
         layers = (fc1.weight, fc1.bias, fc2.weight, fc2.bias)
         return self._operators.gate(mean, maximum, *(parameter.var() for parameter in layers))
+
+    def spatial_gate(self, maps, conv, norm):
+        """A spatial gate, (N, 1, H, W), of two descriptors: the sigmoid of a convolution and BatchNorm.
+
+        Args:
+            maps: (N, 2, H, W).
+            conv: to one channel, without a bias, which keeps the size.
+            norm: BatchNorm with the usual epsilon, 1e-5.
+        """
+        parameters = conv.weight, norm.gamma, norm.beta, norm.running_mean, norm.running_var
+        return self._operators.spatial_gate(maps, *(parameter.var() for parameter in parameters))
 
     def pool(self, x) -> Tuple[Any, Any, Any]:
         """(mean, maximum, x) over the positions, (N, C) each, and the map."""
@@ -83,7 +94,7 @@ class Graph:
         F: mxnet.ndarray or mxnet.symbol.
     """
 
-    has_gate = False
+    has_gates = False
 
     def __init__(self, F):
         self._F = F

@@ -30,7 +30,7 @@ NAMES = (
     'prelu',
 )
 """The operators that have gradients, of native/operators.cc and native/prelu_operators.cc, without their prefix."""
-INFERENCE_NAMES = ('gate',)
+INFERENCE_NAMES = ('gate', 'spatial_gate')
 """Those that have no gradients, of native/quantized_operators.cc."""
 CONVOLUTION = 'convolution'
 """That of native/convolution_operators.cc."""

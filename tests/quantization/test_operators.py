@@ -84,6 +84,20 @@ def test_gate(batch, channels, hidden):
     close(found, 1 / (1 + np.exp(-mlp(mean) - mlp(maximum))), 1e-5)
 
 
+@pytest.mark.parametrize('shape', [(2, 2, 7, 5), (1, 2, 16, 33), (3, 2, 1, 1)])
+@pytest.mark.parametrize('side', [3, 7])
+def test_spatial_gate(side, shape):
+    random = np.random.RandomState(3)
+    maps, weight = random.randn(*shape), random.randn(1, 2, side, side) / side
+    gamma, beta, mean, variance = 1.3, -0.2, 0.4, 0.7
+    padded = np.pad(maps, [(0, 0), (0, 0), (side // 2,) * 2, (side // 2,) * 2])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(2, 3))
+    convolved = np.einsum('nchwij,cij->nhw', windows, weight[0])[:, None]
+    wanted = 1 / (1 + np.exp(-((convolved - mean) / np.sqrt(variance + 1e-5) * gamma + beta)))
+    scalars = ([value] for value in (gamma, beta, mean, variance))
+    close(operator('spatial_gate')(*map(mx.nd.array, (maps, weight, *scalars))), wanted)
+
+
 def test_unsigned_integers_are_no_gated_map():
     arrays, _ = integers(np.random.RandomState(0), (1, 16, 4, 4), 'uint8', 1.0)
     with pytest.raises(mx.MXNetError, match='signed integers'):

@@ -60,11 +60,23 @@ struct Mlp {
   int64_t channels, hidden;
 };
 
+// A spatial gate from two descriptors, (N, 2, H, W): sigmoid(convolution * factor + shift), the weights (2, side, side).
+// For inference.
+struct Stencil {
+  const float* weight;
+  float factor, shift;
+  int64_t batch, height, width, side;
+
+  int64_t padded_width() const { return (width + 15) / 16 * 16 + side - 1; }
+  int64_t padded_size() const { return batch * 2 * (height + side - 1) * padded_width(); }
+};
+
 // Passes for maps of integers, (N, H, W, C) with C a multiple of 16: the values are the integers times a step. For
 // inference, as the end of a residual block: channel and spatial gates, a shortcut and ReLU. `gate` needs N * hidden
-// floats beside.
+// floats beside, `spatial_gate` padded_size() of them.
 struct QuantizedKernels {
   void (*gate)(const float* mean, const float* maximum, const Mlp& mlp, int64_t batch, float* beside, float* gate);
+  void (*spatial_gate)(const float* descriptors, const Stencil& of, float* beside, float* gate);
   void (*pool_signed)(Map<const int8_t> x, float step, float* mean, float* maximum);
   void (*pool_unsigned)(Map<const uint8_t> x, float step, float* mean, float* maximum);
   void (*describe)(Map<const int8_t> x, float step, const float* gate, float* maximum, float* mean, int64_t stride);

@@ -476,10 +476,9 @@ const Kernels<T>& table() {
 }
 
 const QuantizedKernels& quantized_table() {
-  static const QuantizedKernels kernels = {gate_of_pooled,             quantized_pool<int8_t>,
-                                           quantized_pool<uint8_t>,
-                                           quantized_describe<int8_t>, quantized_scale<int8_t>,
-                                           quantized_scale<uint8_t>};
+  static const QuantizedKernels kernels = {
+      gate_of_pooled,          spatial_gate,           quantized_pool<int8_t>,  quantized_pool<uint8_t>,
+      quantized_describe<int8_t>, quantized_scale<int8_t>, quantized_scale<uint8_t>};
   return kernels;
 }
 

@@ -114,3 +114,39 @@ void gate_of_pooled(const float* mean, const float* maximum, const Mlp& mlp, int
     gate[i] = 1 / (1 + std::exp(-logit));
   }
 }
+
+// A row of the padded descriptors of a sample: zeros around, and behind, so that vectors of kLanes fit.
+void pad_descriptors(const float* descriptors, const Stencil& of, float* padded) {
+  const int64_t margin = of.side / 2, wide = of.padded_width(), tall = of.height + 2 * margin;
+#pragma omp parallel for schedule(static)
+  for (int64_t row = 0; row < of.batch * 2 * tall; ++row) {
+    float* to = padded + row * wide;
+    const int64_t y = row % tall - margin;
+    std::fill(to, to + wide, 0.f);
+    if (y < 0 || y >= of.height) continue;
+    std::memcpy(to + margin, descriptors + (row / tall * of.height + y) * of.width, of.width * sizeof(float));
+  }
+}
+
+void spatial_gate(const float* descriptors, const Stencil& of, float* beside, float* gate) {
+  typedef Lanes<float, kLanes> L;
+  const int64_t wide = of.padded_width(), tall = of.height + of.side - 1;
+  pad_descriptors(descriptors, of, beside);
+#pragma omp parallel for schedule(static)
+  for (int64_t row = 0; row < of.batch * of.height; ++row) {
+    const float* top = beside + (row / of.height * 2 * tall + row % of.height) * wide;
+    for (int64_t x = 0; x < of.width; x += kLanes) {
+      L::vector sum = {};
+      const float* weight = of.weight;
+      for (int64_t channel = 0; channel < 2; ++channel) {
+        for (int64_t i = 0; i < of.side; ++i) {
+          const float* from = top + (channel * tall + i) * wide + x;
+          for (int64_t j = 0; j < of.side; ++j) sum += *weight++ * L::load(from + j);
+        }
+      }
+      for (int64_t i = 0; i < kLanes && x + i < of.width; ++i) {
+        gate[row * of.width + x + i] = 1 / (1 + std::exp(-(sum[i] * of.factor + of.shift)));
+      }
+    }
+  }
+}

@@ -2,6 +2,8 @@
 // the integers with the least and the greatest value that they stand for, and give the next convolution the same.
 //
 //   _cbam_gate(mean, maximum, weight1, bias1, weight2, bias2) -> the channel gate (N, C), of floats
+//   _cbam_spatial_gate(descriptors, weight, gamma, beta, mean, variance)
+//                                                      -> the spatial gate (N, 1, H, W), of floats
 //   _cbam_quantized_pool(x, min, max)                  -> mean (N, C), maximum (N, C)
 //   _cbam_quantized_describe_*(x, min, max, gate)      -> maximum and mean over channels (N, 2, H, W)
 //   _cbam_quantized_scale(x, min, max, channel, spatial, shortcut, min, max, limit) -> unsigned integers, min, max
@@ -126,6 +128,35 @@ void gate(const OpContext&, const Arrays& in, const Requests& requests, const Ar
   target.finish();
 }
 
+// ------------------------------------------------------------------------------------------------ spatial gate
+
+bool spatial_gate_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+  const TShape *x = map_shape(*in, 0), *weight = map_shape(*in, 1);
+  if (!x || !weight) return false;
+  set_shape(in, 0, maps_shape(*x, 2));
+  set_shape(in, 1, TShape({1, 2, (*weight)[2], (*weight)[2]}));
+  set_scalars(in, {2, 3, 4, 5});
+  *out = {maps_shape(*x, 1)};
+  return true;
+}
+
+// The BatchNorm is that of inference, with MXNet's usual epsilon.
+void spatial_gate(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+  constexpr float kEpsilon = 1e-5f;
+  Arrays keep;
+  keep.reserve(in.size());
+  std::vector<const float*> values;
+  for (const NDArray& array : in) values.push_back(values_of<float>(array, &keep));
+  const float factor = *values[2] / std::sqrt(*values[5] + kEpsilon);
+  const TShape& shape = in[0].shape();
+  const Stencil of = {values[1], factor, *values[3] - *values[4] * factor, shape[0], shape[2], shape[3],
+                      in[1].shape()[2]};
+  std::vector<float> beside(of.padded_size());
+  Target<float> target(out, requests, 0);
+  quantized_kernels().spatial_gate(values[0], of, beside.data(), target.data());
+  target.finish();
+}
+
 // ---------------------------------------------------------------------------------------------------- describe
 
 bool describe_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
@@ -227,6 +258,8 @@ void register_quantized() {
   const std::vector<std::string> pooled = {"mean", "maximum", "weight1", "bias1", "weight2", "bias2"};
   nnvm::Op* const operators[] = {
       &register_operator("_cbam_gate", pooled, 1, gate_shape, gate_type, gate, gate, {}),
+      &register_operator("_cbam_spatial_gate", {"descriptors", "weight", "gamma", "beta", "mean", "variance"}, 1,
+                         spatial_gate_shape, gate_type, spatial_gate, spatial_gate, {}),
       &register_operator("_cbam_quantized_pool", x, 2, pool_shape, pool_type, pool, pool, {}),
       &register_operator("_cbam_quantized_describe_gated_max_mean", described, 1, describe_shape, describe_type,
                          describe<true>, describe<true>, {}),
