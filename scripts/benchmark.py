@@ -1,4 +1,4 @@
-"""Fills the project's table of speed: docs/benchmark.md, .json and, with --growth, benchmark_growth.png.
+"""Fills the project's table of speed: docs/benchmark.md and .json and, with --growth, benchmark_growth.png.
 
 Without options, every row is measured, which takes about half an hour on two cores; nothing else should run meanwhile.
 What a row needs and does not find is said in the table.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from gluon_cbam.benchmarks import document, growth
+from gluon_cbam.benchmarks import document, growth, profiling
 from gluon_cbam.benchmarks.ratios import Given
 from gluon_cbam.benchmarks.rows import ROWS
 from gluon_cbam.compat.threads import physical_cores
@@ -23,17 +23,22 @@ GROWTH_REPETITIONS, GROWTH_SECONDS = 3, 60
 @click.command(help=__doc__)
 @click.option('--only', metavar='KEY,...', help='measure these rows, and keep the others as they are')
 @click.option('--growth', 'with_growth', is_flag=True, help='measure growth and draw it, and no row without --only')
+@click.option('--profile', 'with_profile', is_flag=True, help='profile, and measure no row without --only')
 @click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='where the files are')
 @click.option('--threads', default=physical_cores(), show_default=True)
 @click.option('--repetitions', default=10, show_default=True, type=click.IntRange(3), help='of a side, about')
 @click.option('--official-onnx', metavar='FILE', help='the official CBAM-ResNet-50, exported by PyTorch')
 @click.option('--our-onnx', metavar='FILE', help='of cbam export --format onnx')
 @click.option('--our-int8-onnx', metavar='FILE', help='of cbam export --format onnx-int8')
-def main(only, with_growth, docs, **given):
+def main(only, with_growth, with_profile, docs, **given):
     docs.mkdir(exist_ok=True)
     written = document.read(docs / 'benchmark.json')
-    for key in _chosen(only, with_growth):
+    for key in _chosen(only, with_growth or with_profile):
         written['rows'][key] = _record(key, Given(**given))
+        document.write(written, ROWS, docs)
+    if with_profile:
+        found = profiling.profile_all(given['threads'], lambda line: click.echo(line, err=True))
+        written['profiles'] = {**document.circumstances(given['threads']), 'found': found}
         document.write(written, ROWS, docs)
     if with_growth:
         points = growth.measure_growth(
@@ -45,9 +50,9 @@ def main(only, with_growth, docs, **given):
         document.write(written, ROWS, docs)
 
 
-def _chosen(only, with_growth):
+def _chosen(only, something_else):
     if only is None:
-        return [] if with_growth else list(ROWS)
+        return [] if something_else else list(ROWS)
     keys = only.split(',')
     for key in keys:
         if key not in ROWS:

@@ -14,7 +14,7 @@ from .report import processor
 from .rows import Row
 
 Document = Dict[str, Any]
-"""``rows``: key -> what :func:`measured` or :func:`missing` gives; ``growth``, if it was measured."""
+"""``rows``: key -> what :func:`measured` or :func:`missing` gives; ``growth`` and ``profiles`` where measured."""
 
 
 def read(path: Path) -> Document:
@@ -78,6 +78,8 @@ def as_markdown(document: Document) -> str:
         ', '.join(f'`{key}`' for key in rows) + '.',
         '',
     ]
+    if 'profiles' in document:
+        lines += _profiles(document['profiles'])
     if 'growth' in document:
         lines += _growth(document['growth'])
     return '\n'.join(lines)
@@ -110,6 +112,29 @@ def _environments(rows: Mapping[str, Dict[str, Any]]) -> List[str]:
         '- ' + ', '.join([where, *(f'{name} {version}' for name, version in sorted(versions.items()))])
         for where, versions in found.items()
     ]
+
+
+def _profiles(profiles: Dict[str, Any]) -> List[str]:
+    lines = [
+        '## Where the time goes',
+        '',
+        'Milliseconds of a call by kinds of operators, as MXNet tells them one by one, which takes a little longer',
+        'than the whole does. The small convolutions of gates count as convolutions.',
+        f'{profiles["date"]}: {profiles["machine"]}, {profiles["threads"]} threads. `scripts/benchmark --profile`.',
+    ]
+    for title, sides in ((found['title'], found['sides']) for found in profiles['found']):
+        lines += [
+            '',
+            f'| {title} | {" | ".join(side["name"] for side in sides)} |',
+            '|---' * (1 + len(sides)) + '|',
+            *(_cells(kind, [side['kinds'][kind] for side in sides]) for kind in sides[0]['kinds']),
+            _cells('together', [sum(side['kinds'].values()) for side in sides]),
+        ]
+    return [*lines, '']
+
+
+def _cells(name: str, milliseconds: List[float]) -> str:
+    return f'| {name} | {" | ".join(f"{value:.1f}" for value in milliseconds)} |'
 
 
 def _growth(growth: Dict[str, Any]) -> List[str]:

@@ -41,7 +41,7 @@ class Side:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=_environment(spec),
+            env=environment_of(spec),
         )
         self.facts: Dict[str, Any] = {}
 
@@ -94,7 +94,8 @@ class Side:
         self.close(at_once=kind is not None)
 
 
-def _environment(spec: Spec) -> Dict[str, str]:
+def environment_of(spec: Spec) -> Dict[str, str]:
+    """The variables of a side's process."""
     path = os.pathsep.join(filter(None, (_ROOT, os.environ.get('PYTHONPATH'))))
     return {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': str(spec.threads), **spec.environment}
 

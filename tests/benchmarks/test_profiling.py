@@ -1,0 +1,58 @@
+"""Profiles by kinds of operators: of a real process, and as a document shows them."""
+
+import pytest
+
+from gluon_cbam.benchmarks import document, profiling
+from gluon_cbam.benchmarks.profiling import Profile, profile
+from gluon_cbam.benchmarks.spec import Spec
+from gluon_cbam.errors import RunError
+
+_TINY = Spec('predict', network='cbamnet_tiny', image_size=32, batch=2, classes=10, label='ours')
+
+
+@pytest.mark.parametrize('mode', ['predict', 'train'])
+def test_every_operator_is_seen_as_often_as_it_runs(mode):
+    spec = _TINY.but(
+        mode=mode, engine='gluon' if mode == 'train' else 'gluon_cbam', environment={'CBAM_KERNELS': 'plain'}
+    )
+    found = profile(spec)
+    # two stages: a convolution each and one in each spatial gate; a BatchNorm each
+    assert found.runs['Convolution'] == 4 and found.runs['BatchNorm'] == 2
+    assert ('_backward_Convolution' in found.runs) == (mode == 'train')
+    assert all(milliseconds > 0 for milliseconds in found.by_kind().values())
+    assert sum(found.by_kind().values()) == pytest.approx(sum(found.milliseconds.values()))
+
+
+def test_kinds_have_their_backward_passes():
+    milliseconds = {
+        'Convolution': 1.0,
+        '_cbam_convolution': 2.0,
+        '_backward_cbam_convolution': 4.0,
+        '_backward_Activation': 8.0,
+        '_cbam_prelu': 16.0,
+        '_backward_cbam_pool': 32.0,
+        'BatchNorm': 64.0,
+    }
+    assert Profile(milliseconds, {}).by_kind() == {
+        'convolutions': 7.0,
+        'BatchNorm': 64.0,
+        'activations': 24.0,
+        'attention and all else': 32.0,
+    }
+
+
+def test_a_process_that_fails_is_told():
+    with pytest.raises(RunError, match='ours: .*cbamnet_tyni'):
+        profile(_TINY.but(network='cbamnet_tyni'))
+
+
+def test_the_document_compares_the_sides(monkeypatch):
+    monkeypatch.setattr(profiling, 'PROFILES', {'tiny': [_TINY.but(label='theirs'), _TINY]})
+    taken = iter([{'Convolution': 30.0, 'max': 12.5}, {'Convolution': 20.0, '_cbam_pool': 0.5}])
+    monkeypatch.setattr(profiling, 'profile', lambda spec: Profile(next(taken), {}))
+    lines = []
+    found = profiling.profile_all(2, lines.append)
+    assert lines == ['tiny: theirs: 42.5 ms', 'tiny: ours: 20.5 ms']
+    text = document.as_markdown({'rows': {}, 'profiles': {**document.circumstances(2), 'found': found}})
+    for line in ('| tiny | theirs | ours |', '| convolutions | 30.0 | 20.0 |', '| together | 42.5 | 20.5 |'):
+        assert line in text
