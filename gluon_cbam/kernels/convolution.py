@@ -5,10 +5,9 @@ from __future__ import annotations
 from mxnet.gluon import nn
 
 from . import tracing
-from .library import CONVOLUTION, load
-from .status import choice
+from .forms import compiled
+from .library import CONVOLUTION
 
-tracing.install()
 _FITS = {'kernel': (3, 3), 'stride': (1, 1), 'pad': (1, 1), 'dilate': (1, 1), 'num_group': 1, 'no_bias': True}
 
 
@@ -21,15 +20,13 @@ class Conv2D(nn.Conv2D):
     """
 
     def hybrid_forward(self, F, x, weight, bias=None):
-        operator = self._operator(x)
-        if operator is None:
-            return super().hybrid_forward(F, x, weight, bias)
-        return operator(x, weight, name='fwd', **self._kwargs)
-
-    def _operator(self, x):
-        fits = self.act is None and all(self._kwargs[name] == value for name, value in _FITS.items())
         # the fusion for quantized networks knows MXNet's own operator only
-        if not fits or choice() != 'auto' or not tracing.is_building(x) or tracing.is_for_inference():
-            return None
-        library = load()
-        return getattr(library.sym, CONVOLUTION) if library else None
+        if self._fits and tracing.is_building(x) and not tracing.is_for_inference():
+            operators = compiled(x)
+            if operators:
+                return getattr(operators, CONVOLUTION)(x, weight, name='fwd', **self._kwargs)
+        return super().hybrid_forward(F, x, weight, bias)
+
+    @property
+    def _fits(self) -> bool:
+        return self.act is None and all(self._kwargs[name] == value for name, value in _FITS.items())

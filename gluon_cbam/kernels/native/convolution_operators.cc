@@ -66,8 +66,16 @@ class VectorMap {
   std::unique_ptr<float[]> copy_;
 };
 
-float* temporary(const OpContext& context, int64_t floats) {
-  return context.requested[0].get_space_typed<mshadow::cpu, 1, float>(mshadow::Shape1(floats), nullptr).dptr_;
+// Space beside, of the thread that runs the operators; MXNet's own comes in up to four copies.
+float* scratch(int64_t floats) {
+  static thread_local std::unique_ptr<float[]> held;
+  static thread_local int64_t size = 0;
+  if (size < floats) {
+    held.reset();
+    held.reset(new float[floats]);
+    size = floats;
+  }
+  return held.get();
 }
 
 // The output gets the layout of the input, so that nothing is reordered behind it.
@@ -129,27 +137,27 @@ void forward(const OpStatePtr& state, const OpContext& context, const Arrays& in
       kept.transformed.resize(size);
       transform(in[1], false, kept.transformed.data());
     }
-    convolve(in[0], kept.transformed.data(), temporary(context, beside), false, out[0]);
+    convolve(in[0], kept.transformed.data(), scratch(beside), false, out[0]);
     return;
   }
-  float* transformed = temporary(context, size + beside);
+  float* transformed = scratch(size + beside);
   transform(in[1], false, transformed);
   convolve(in[0], transformed, transformed + size, context.is_train, out[0]);
 }
 
 // ---------------------------------------------------------------------------------------------------- backward
 
-void gradient_of_data(const OpContext& context, const NDArray& dy, const NDArray& weight, const NDArray& dx) {
+void gradient_of_data(const NDArray& dy, const NDArray& weight, const NDArray& dx) {
   const TShape& shape = weight.shape();
   const int64_t size = transformed_size(shape[0], shape[1]);
-  float* transformed = temporary(context, size + workspace_size(shape[0]));
+  float* transformed = scratch(size + workspace_size(shape[0]));
   transform(weight, true, transformed);
   convolve(dy, transformed, transformed + size, true, dx);
 }
 
-void gradient_of_weight(const OpContext& context, const NDArray& dy, const NDArray& x, Target<float> dweight) {
+void gradient_of_weight(const NDArray& dy, const NDArray& x, Target<float> dweight) {
   const VectorMap from(x, true), gradient(dy, true);
-  float* beside = temporary(context, gradient_workspace_size(dy.shape()[1], x.shape()[1]));
+  float* beside = scratch(gradient_workspace_size(from.map(), x.shape()[2], dy.shape()[1]));
   winograd()->gradient(from.map(), x.shape()[2], gradient.map(), beside, dweight.data());
   dweight.finish();
 }
@@ -160,11 +168,11 @@ void backward(const NodeAttrs& attributes, const OpContext& context, const Array
   const TShape& weight = in[2].shape();
   Requests left = requests;
   if (is_whole(out[0], requests[0]) && pays(in[0], weight, weight[0], weight[1])) {
-    gradient_of_data(context, in[0], in[2], out[0]);
+    gradient_of_data(in[0], in[2], out[0]);
     left[0] = mxnet::kNullOp;
   }
   if (requests[1] != mxnet::kNullOp && pays(in[1], weight, weight[1], weight[0])) {
-    gradient_of_weight(context, in[0], in[1], Target<float>(out, requests, 1));
+    gradient_of_weight(in[0], in[1], Target<float>(out, requests, 1));
     left[1] = mxnet::kNullOp;
   }
   const auto is_left = [](mxnet::OpReqType request) { return request != mxnet::kNullOp; };

@@ -30,7 +30,7 @@ inline int64_t winograd_tiles(int64_t batch, int64_t height, int64_t width) {
 inline int64_t transformed_size(int64_t outputs, int64_t inputs) { return kWinogradPlaces * outputs * inputs; }
 
 int64_t workspace_size(int64_t inputs);
-int64_t gradient_workspace_size(int64_t outputs, int64_t inputs);
+int64_t gradient_workspace_size(Map<const float> x, int64_t height, int64_t outputs);
 
 // Null where the processor has no AVX-512: elsewhere oneDNN's own convolutions do the work.
 const Winograd* winograd();

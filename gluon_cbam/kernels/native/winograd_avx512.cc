@@ -163,7 +163,7 @@ struct Tiling {
         width(width_),
         down((height_ + kOutput - 1) / kOutput),
         across((width_ + kOutput - 1) / kOutput),
-        count(batch * down * across) {}
+        count(winograd_tiles(batch, height_, width_)) {}
 
   int64_t sample(int64_t tile) const { return tile / (down * across); }
   int64_t row(int64_t tile) const { return tile / across % down * kOutput; }
@@ -322,10 +322,11 @@ void from_weight_points(const float* points, int64_t outputs, int64_t inputs, fl
 void gradient(Map<const float> x, int64_t height, Map<const float> dy, float* beside, float* dweight) {
   const Tiling tiling(x.batch, height, x.positions / height);
   const int64_t inputs = x.channels, outputs = dy.channels;
-  const AtPoints left(beside + transformed_size(outputs, inputs), kBatch, inputs);
-  const AtPoints right(left.end(), kBatch, outputs);
-  for (int64_t start = 0; start < tiling.count; start += kBatch) {
-    const int64_t count = std::min(kBatch, tiling.count - start);
+  const int64_t batch = std::min(kBatch, tiling.count);
+  const AtPoints left(beside + transformed_size(outputs, inputs), batch, inputs);
+  const AtPoints right(left.end(), batch, outputs);
+  for (int64_t start = 0; start < tiling.count; start += batch) {
+    const int64_t count = std::min(batch, tiling.count - start);
 #pragma omp parallel for schedule(static)
     for (int64_t slot = 0; slot < count; ++slot) {
       input_to_points(x, tiling, start + slot, slot, left);
@@ -348,8 +349,9 @@ void gradient(Map<const float> x, int64_t height, Map<const float> dy, float* be
 
 int64_t workspace_size(int64_t inputs) { return omp_get_max_threads() * Workspace::size(inputs); }
 
-int64_t gradient_workspace_size(int64_t outputs, int64_t inputs) {
-  return transformed_size(outputs, inputs) + AtPoints::size(kBatch, inputs) + AtPoints::size(kBatch, outputs);
+int64_t gradient_workspace_size(Map<const float> x, int64_t height, int64_t outputs) {
+  const int64_t batch = std::min(kBatch, Tiling(x.batch, height, x.positions / height).count);
+  return transformed_size(outputs, x.channels) + AtPoints::size(batch, x.channels) + AtPoints::size(batch, outputs);
 }
 
 const Winograd& avx512_winograd() {
