@@ -67,6 +67,7 @@ struct Stencil {
   float factor, shift;
   int64_t batch, height, width, side;
 
+  bool is_large() const { return batch * height * width > 1 << 14; }  // for one thread
   int64_t padded_width() const { return (width + 15) / 16 * 16 + side - 1; }
   int64_t padded_size() const { return batch * 2 * (height + side - 1) * padded_width(); }
 };

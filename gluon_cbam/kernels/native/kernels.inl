@@ -44,6 +44,16 @@ struct Lanes {
 
 constexpr int kLanes = 16;  // of plain maps, along the positions
 
+// Waking a second thread between MXNet's operators takes about 40 microseconds, in which one does this much alone.
+constexpr int64_t kAlone = 1 << 17;       // values of a map of floats
+constexpr int64_t kAloneWhole = 1 << 20;  // of integers
+constexpr int64_t kAloneProducts = 1 << 18;
+
+template <typename Value>
+inline bool is_large(Map<Value> map, int64_t alone = kAlone) {
+  return map.batch * map.channels * map.positions > alone;
+}
+
 template <typename T>
 constexpr T lowest() {
   return -std::numeric_limits<T>::infinity();
@@ -55,7 +65,7 @@ template <typename T>
 void relayout(Map<const T> from, Map<T> to) {
   const int64_t channels = from.channels, positions = from.positions;
   const int64_t run = from.block < to.block ? from.block : to.block;  // channels that lie together in both
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_large(from))
   for (int64_t i = 0; i < from.batch * (channels / run); ++i) {
     const int64_t sample = i / (channels / run), channel = i % (channels / run) * run;
     const T* source = from.at(sample, channel / from.block) + channel % from.block;
@@ -130,7 +140,7 @@ struct Pool<T, 1> {
 template <typename T, int B>
 void pool_blocks(Map<const T> x, T* mean, T* maximum, int32_t* where) {
   const int64_t blocks = x.blocks(), count = x.batch * blocks;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_large(x))
   for (int64_t i = 0; i < count; ++i) {
     Pool<T, B>::block(x.at(i / blocks, i % blocks), x.positions, mean + i * B, maximum + i * B,
                       where ? where + i * B : nullptr);
@@ -143,7 +153,7 @@ void pool_backward_blocks(Map<const T> dy, const T* dmean, const T* dmaximum, co
   typedef Lanes<T, lanes> L;
   const int64_t blocks = dy.blocks(), count = dy.batch * blocks, values = dy.positions * B;
   const T share = T(1) / dy.positions;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_large(dy))
   for (int64_t i = 0; i < count; ++i) {
     const T* from = dy.at(i / blocks, i % blocks);
     T* to = dx.at(i / blocks, i % blocks);
@@ -231,7 +241,7 @@ struct Describe<T, 1> {
 template <typename T, int B>
 void describe_tiles(Map<const T> x, const T* gate, T* maximum, T* mean, int64_t stride, int32_t* where) {
   const int64_t tiles = tiles_of(x.positions), count = x.batch * tiles;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_large(x))
   for (int64_t i = 0; i < count; ++i) {
     const int64_t sample = i / tiles, first = i % tiles * kTile;
     const int64_t last = first + kTile < x.positions ? first + kTile : x.positions;
@@ -287,7 +297,7 @@ template <typename T, int B>
 void describe_backward_tiles(Map<const T> x, const T* gate, const T* dmaximum, const T* dmean, int64_t stride,
                              const int32_t* where, Map<const T> dy, Map<T> dx, T* dgate) {
   const int64_t tiles = tiles_of(x.positions), count = x.batch * tiles;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_large(x))
   for (int64_t i = 0; i < count; ++i) {
     const int64_t sample = i / tiles, first = i % tiles * kTile;
     const int64_t size = first + kTile < x.positions ? kTile : x.positions - first;
@@ -309,7 +319,7 @@ void scale_blocks(Map<const T> x, const T* channel, const T* spatial, const T* s
   constexpr int lanes = B == 1 ? kLanes : B;
   typedef Lanes<T, lanes> L;
   const int64_t blocks = x.blocks(), count = x.batch * blocks, values = x.positions * B;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_large(x))
   for (int64_t i = 0; i < count; ++i) {
     const int64_t sample = i / blocks, block = i % blocks;
     const T* from = x.at(sample, block);
@@ -411,7 +421,7 @@ template <typename T, int B>
 void scale_backward_tiles(Map<const T> x, const T* channel, const T* spatial, const T* y, Map<const T> dy, T* dx,
                           T* dspatial, T* dchannel, T* dshortcut) {
   const int64_t tiles = tiles_of(x.positions), count = x.batch * tiles;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_large(x))
   for (int64_t i = 0; i < count; ++i) {
     const int64_t first = i % tiles * kTile;
     const int64_t size = first + kTile < x.positions ? kTile : x.positions - first;

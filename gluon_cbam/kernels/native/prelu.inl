@@ -5,7 +5,7 @@
 template <int B, typename T, typename Each>
 void for_block_tiles(Map<const T> x, Each each) {
   const int64_t tiles = tiles_of(x.positions), blocks = x.blocks(), count = x.batch * blocks * tiles;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_large(x))
   for (int64_t i = 0; i < count; ++i) {
     const int64_t tile = i % tiles, plane = i / tiles, first = tile * kTile;
     const int64_t size = first + kTile < x.positions ? kTile : x.positions - first;
@@ -42,7 +42,7 @@ void prelu_blocks(Map<const T> x, const T* gamma, Map<T> y) {
 
 template <typename T>
 void prelu_rows(Map<const T> x, const T* gamma, Map<T> y) {
-  for_tiles(x.batch, x.positions, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
+  for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
     const int64_t start = (sample * x.positions + first) * x.channels;
     for (int64_t at = start; at < start + size * x.channels; at += x.channels) {
       for_row<T>(x.channels, [&](int64_t c, auto lanes) {
@@ -84,7 +84,7 @@ void prelu_backward_blocks(Map<const T> x, const T* gamma, Map<const T> dy, T* d
 
 template <typename T>
 void prelu_backward_rows(Map<const T> x, const T* gamma, Map<const T> dy, T* dx, T* dgamma) {
-  for_tiles(x.batch, x.positions, [&](int64_t sample, int64_t first, int64_t size, int64_t number) {
+  for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t number) {
     const int64_t start = (sample * x.positions + first) * x.channels;
     T* sums = dgamma ? dgamma + number * x.channels : nullptr;
     if (sums) std::memset(sums, 0, x.channels * sizeof(T));

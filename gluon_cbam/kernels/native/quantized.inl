@@ -3,25 +3,35 @@
 
 constexpr int64_t kPooled = 64;  // channels that are pooled at a time
 
+// Some channels, kWidth of them where that is not 0: then the sums stay in registers.
+template <typename Q, int64_t kWidth>
+void pool_run(const Q* x, int64_t positions, int64_t channels, int64_t some, int32_t* sums, int32_t* bests) {
+  const int64_t width = kWidth ? kWidth : some;
+  int32_t sum[kPooled] = {}, best[kPooled];
+  for (int64_t c = 0; c < width; ++c) best[c] = x[c];
+  for (int64_t p = 0; p < positions; ++p, x += channels) {
+#pragma omp simd
+    for (int64_t c = 0; c < width; ++c) {
+      const int32_t value = x[c];
+      sum[c] += value;
+      best[c] = value > best[c] ? value : best[c];
+    }
+  }
+  std::copy(sum, sum + width, sums);
+  std::copy(best, best + width, bests);
+}
+
 template <typename Q>
 void quantized_pool(Map<const Q> x, float step, float* mean, float* maximum) {
   const int64_t channels = x.channels, chunks = (channels + kPooled - 1) / kPooled, count = x.batch * chunks;
   const float share = step / x.positions;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_large(x, kAloneWhole))
   for (int64_t i = 0; i < count; ++i) {
     const int64_t first = i % chunks * kPooled, at = i / chunks * channels + first;
     const int64_t width = first + kPooled < channels ? kPooled : channels - first;
-    const Q* from = x.at(i / chunks, 0) + first;
-    int32_t sums[kPooled] = {}, bests[kPooled];
-    for (int64_t c = 0; c < width; ++c) bests[c] = from[c];
-    for (int64_t p = 0; p < x.positions; ++p, from += channels) {
-#pragma omp simd
-      for (int64_t c = 0; c < width; ++c) {
-        const int32_t value = from[c];
-        sums[c] += value;
-        bests[c] = value > bests[c] ? value : bests[c];
-      }
-    }
+    const auto run = width == kPooled ? pool_run<Q, kPooled> : pool_run<Q, 0>;
+    int32_t sums[kPooled], bests[kPooled];
+    run(x.at(i / chunks, 0) + first, x.positions, channels, width, sums, bests);
     for (int64_t c = 0; c < width; ++c) {
       mean[at + c] = sums[c] * share;
       maximum[at + c] = bests[c] * step;
@@ -32,7 +42,7 @@ void quantized_pool(Map<const Q> x, float step, float* mean, float* maximum) {
 template <typename Q>
 void quantized_describe(Map<const Q> x, float step, const float* gate, float* maximum, float* mean, int64_t stride) {
   const int64_t channels = x.channels;
-  for_tiles(x.batch, x.positions, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
+  for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
     const float* gates = gate + sample * channels;
     for (int64_t p = first; p < first + size; ++p) {
       const Q* from = x.at(sample, 0) + p * channels;
@@ -46,7 +56,7 @@ void quantized_describe(Map<const Q> x, float step, const float* gate, float* ma
       maximum[sample * stride + p] = best * step;
       mean[sample * stride + p] = sum * step / channels;
     }
-  });
+  }, kAloneWhole);
 }
 
 // A run of channels of quantized_scale; each step in a loop of its own, since GCC leaves a loop over both bytes and
@@ -74,7 +84,7 @@ void quantized_scale(Map<const int8_t> x, float step, const float* channel, cons
                      float shortcut_step, float output_step, uint8_t* y) {
   const int64_t channels = x.channels;
   const float own = step / output_step, other = shortcut_step / output_step;
-  for_tiles(x.batch, x.positions, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
+  for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
     const float* gates = channel + sample * channels;
     for (int64_t p = first; p < first + size; ++p) {
       const int64_t start = (sample * x.positions + p) * channels;
@@ -86,7 +96,7 @@ void quantized_scale(Map<const int8_t> x, float step, const float* channel, cons
       quantized_scale_run(x.data + start + c, gates + c, gate, shortcut + start + c, other, channels - c,
                           y + start + c);
     }
-  });
+  }, kAloneWhole);
 }
 
 inline float dot(const float* a, const float* b, int64_t size) {
@@ -99,7 +109,7 @@ inline float dot(const float* a, const float* b, int64_t size) {
 void gate_of_pooled(const float* mean, const float* maximum, const Mlp& mlp, int64_t batch, float* beside,
                     float* gate) {
   const int64_t channels = mlp.channels, hidden = mlp.hidden;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (batch * hidden * channels > kAloneProducts)
   for (int64_t i = 0; i < batch * hidden; ++i) {
     const int64_t sample = i / hidden, unit = i % hidden;
     const float* weights = mlp.weight1 + unit * channels;
@@ -107,7 +117,7 @@ void gate_of_pooled(const float* mean, const float* maximum, const Mlp& mlp, int
     const float second = dot(weights, maximum + sample * channels, channels) + mlp.bias1[unit];
     beside[i] = (first > 0 ? first : 0) + (second > 0 ? second : 0);  // the second layer is linear: one pass for both
   }
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (batch * hidden * channels > kAloneProducts)
   for (int64_t i = 0; i < batch * channels; ++i) {
     const int64_t sample = i / channels, channel = i % channels;
     const float logit = dot(mlp.weight2 + channel * hidden, beside + sample * hidden, hidden) + 2 * mlp.bias2[channel];
@@ -118,7 +128,7 @@ void gate_of_pooled(const float* mean, const float* maximum, const Mlp& mlp, int
 // A row of the padded descriptors of a sample: zeros around, and behind, so that vectors of kLanes fit.
 void pad_descriptors(const float* descriptors, const Stencil& of, float* padded) {
   const int64_t margin = of.side / 2, wide = of.padded_width(), tall = of.height + 2 * margin;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (of.is_large())
   for (int64_t row = 0; row < of.batch * 2 * tall; ++row) {
     float* to = padded + row * wide;
     const int64_t y = row % tall - margin;
@@ -132,7 +142,7 @@ void spatial_gate(const float* descriptors, const Stencil& of, float* beside, fl
   typedef Lanes<float, kLanes> L;
   const int64_t wide = of.padded_width(), tall = of.height + of.side - 1;
   pad_descriptors(descriptors, of, beside);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (of.is_large())
   for (int64_t row = 0; row < of.batch * of.height; ++row) {
     const float* top = beside + (row / of.height * 2 * tall + row % of.height) * wide;
     for (int64_t x = 0; x < of.width; x += kLanes) {

@@ -1,10 +1,10 @@
 // The passes over maps in (N, H, W, C): rows of channels, one a position. Part of kernels.inl.
 
-// Calls each(sample, first position, positions, number) for every tile.
-template <typename Each>
-void for_tiles(int64_t batch, int64_t positions, Each each) {
-  const int64_t tiles = tiles_of(positions), count = batch * tiles;
-#pragma omp parallel for schedule(static)
+// Calls each(sample, first position, positions, number) for every tile of a map, by one thread unless it is large.
+template <typename Value, typename Each>
+void for_tiles(Map<Value> map, Each each, int64_t alone = kAlone) {
+  const int64_t positions = map.positions, tiles = tiles_of(positions), count = map.batch * tiles;
+#pragma omp parallel for schedule(static) if (is_large(map, alone))
   for (int64_t i = 0; i < count; ++i) {
     const int64_t first = i % tiles * kTile;
     each(i / tiles, first, first + kTile < positions ? kTile : positions - first, i);
@@ -53,7 +53,7 @@ struct Rows {
   static void pool(Map<const T> x, T* mean, T* maximum, int32_t* where) {
     constexpr int64_t width = kChunk * kLanes;
     const int64_t chunks = (x.channels + width - 1) / width, count = x.batch * chunks;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_large(x))
     for (int64_t i = 0; i < count; ++i) {
       const int64_t sample = i / chunks, first = i % chunks * width, at = sample * x.channels + first;
       const T* from = x.at(sample, 0) + first;
@@ -73,7 +73,7 @@ struct Rows {
   static void pool_backward(Map<const T> dy, const T* dmean, const T* dmaximum, const int32_t* where, Map<T> dx) {
     const int64_t channels = dy.channels;
     const T share = T(1) / dy.positions;
-    for_tiles(dy.batch, dy.positions, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
+    for_tiles(dy, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
       const T* means = dmean + sample * channels;
       for (int64_t p = first; p < first + size; ++p) {
         const T* from = dy.at(sample, 0) + p * channels;
@@ -92,7 +92,7 @@ struct Rows {
   static void describe(Map<const T> x, const T* gate, T* maximum, T* mean, int64_t stride, int32_t* where) {
     typedef Lanes<T, kLanes> L;
     const int64_t channels = x.channels, whole = channels - channels % kLanes;
-    for_tiles(x.batch, x.positions, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
+    for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
       const T* gates = gate ? gate + sample * channels : nullptr;
       for (int64_t p = first; p < first + size; ++p) {
         const T* from = x.at(sample, 0) + p * channels;
@@ -130,7 +130,7 @@ struct Rows {
   static void describe_backward(Map<const T> x, const T* gate, const T* dmaximum, const T* dmean, int64_t stride,
                                 const int32_t* where, Map<const T> dy, Map<T> dx, T* dgate) {
     const int64_t channels = x.channels;
-    for_tiles(x.batch, x.positions, [&](int64_t sample, int64_t first, int64_t size, int64_t number) {
+    for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t number) {
       const T* gates = gate ? gate + sample * channels : nullptr;
       T* sums = dgate ? dgate + number * channels : nullptr;
       if (sums) std::memset(sums, 0, channels * sizeof(T));
@@ -156,7 +156,7 @@ struct Rows {
   template <bool kChannel, bool kShortcut, bool kRelu>
   static void scale_rows(Map<const T> x, const T* channel, const T* spatial, const T* shortcut, Map<T> y) {
     const int64_t channels = x.channels;
-    for_tiles(x.batch, x.positions, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
+    for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
       const T* gates = kChannel ? channel + sample * channels : nullptr;
       for (int64_t p = first; p < first + size; ++p) {
         const int64_t start = x.at(sample, 0) + p * channels - x.data;
@@ -188,7 +188,7 @@ struct Rows {
   static void scale_backward(Map<const T> x, const T* channel, const T* spatial, const T* y, Map<const T> dy, T* dx,
                              T* dspatial, T* dchannel, T* dshortcut) {
     const int64_t channels = x.channels;
-    for_tiles(x.batch, x.positions, [&](int64_t sample, int64_t first, int64_t size, int64_t number) {
+    for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t number) {
       const T* gates = channel ? channel + sample * channels : nullptr;
       T* sums = dchannel ? dchannel + number * channels : nullptr;
       if (sums) std::memset(sums, 0, channels * sizeof(T));
