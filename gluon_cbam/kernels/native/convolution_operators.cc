@@ -96,16 +96,16 @@ bool is_whole(const NDArray& output, mxnet::OpReqType request) { return is_writt
 // that nothing is kept for a single call or for training.
 struct Kept {
   NodeAttrs attributes;
-  std::vector<float> transformed;
-  const void* weight = nullptr;
+  NDArray weight;  // held, so that no other array can come to lie there
   size_t version = 0;
+  std::vector<float> transformed;
 
   bool sees_again(const NDArray& array) {
-    const void* place = array.storage_handle().dptr;
     const size_t now = array.version();
-    const bool again = weight == place && version == now;
+    const bool again = !weight.is_none() && weight.var() == array.var() && version == now &&
+                       weight.storage_handle().dptr == array.storage_handle().dptr;
     if (!again) std::vector<float>().swap(transformed);
-    weight = place;
+    weight = array;
     version = now;
     return again;
   }
