@@ -1,4 +1,4 @@
-"""What attention and PReLU run on: operators of our own on the CPU, compiled from native/, or MXNet's in an order that
+"""What attention, PReLU and convolutions run on: operators of our own on the CPU, compiled from native/, or MXNet's in an order that
 suits it.
 
 A network's definition is written in MXNet's operators, and that is what is exported and what other programs see. Where

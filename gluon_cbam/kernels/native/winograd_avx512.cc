@@ -270,33 +270,42 @@ void transform(const float* weight, int64_t outputs, int64_t inputs, bool backwa
   }
 }
 
-// Calls each(first tile, tiles, thread) for groups of tiles.
+// Some of the tiles and, where there are more threads than groups of tiles, some of the outputs.
+struct Task {
+  int64_t first, count, channel, end, thread;
+};
+
+// Calls each(task), in parallel.
 template <typename Each>
-void for_groups(int64_t tiles, Each each) {
-  const int64_t threads = omp_get_max_threads(), turns = (tiles + kGroup * threads - 1) / (kGroup * threads);
-  const int64_t groups = turns * threads;
+void for_tasks(int64_t tiles, int64_t outputs, Each each) {
+  const int64_t threads = omp_get_max_threads(), wide = outputs / kWide, least = (tiles + kGroup - 1) / kGroup;
+  const int64_t groups = least < threads ? least : (least + threads - 1) / threads * threads;
+  const int64_t parts = groups < threads ? std::min(wide, threads / groups) : 1;
 #pragma omp parallel for schedule(static)
-  for (int64_t group = 0; group < groups; ++group) {
-    const int64_t first = tiles * group / groups;
-    each(first, tiles * (group + 1) / groups - first, omp_get_thread_num());
+  for (int64_t i = 0; i < groups * parts; ++i) {
+    const int64_t group = i / parts, part = i % parts, first = tiles * group / groups;
+    each(Task{first, tiles * (group + 1) / groups - first, wide * part / parts * kWide,
+              wide * (part + 1) / parts * kWide, omp_get_thread_num()});
   }
 }
 
 void convolve(Map<const float> x, int64_t height, const float* transformed, float* beside, Map<float> y) {
   const Tiling tiling(x.batch, height, x.positions / height);
   const int64_t inputs = x.channels;
-  for_groups(tiling.count, [&](int64_t first, int64_t count, int64_t thread) {
-    const Workspace mine(beside, thread, inputs);
+  for_tasks(tiling.count, y.channels, [&](const Task& task) {
+    const Workspace mine(beside, task.thread, inputs);
     const AtPoints& left = mine.left;
-    for (int64_t slot = 0; slot < count; ++slot) input_to_points(x, tiling, first + slot, slot, left);
-    for (int64_t channel = 0; channel < y.channels; channel += kWide) {
+    for (int64_t slot = 0; slot < task.count; ++slot) input_to_points(x, tiling, task.first + slot, slot, left);
+    for (int64_t channel = task.channel; channel < task.end; channel += kWide) {
       const float* right = transformed + kPlaces * channel * inputs;
       for (int64_t place = 0; place < kPlaces; ++place) {
         Multiply<false>::run({left.data + place * left.place, left.row, right + place * inputs * kWide, kWide, inputs,
                               mine.sums + place * Workspace::kSumsPlace, false},
-                             count);
+                             task.count);
       }
-      for (int64_t slot = 0; slot < count; ++slot) tile_from_points(mine, slot, tiling, first + slot, channel, y);
+      for (int64_t slot = 0; slot < task.count; ++slot) {
+        tile_from_points(mine, slot, tiling, task.first + slot, channel, y);
+      }
     }
   });
 }
