@@ -1,5 +1,5 @@
-"""What attention, PReLU and convolutions run on: operators of our own on the CPU, compiled from native/, or MXNet's in an order that
-suits it.
+"""What attention, PReLU and convolutions run on: operators of our own on the CPU, compiled from native/, or MXNet's in
+an order that suits it.
 
 A network's definition is written in MXNet's operators, and that is what is exported and what other programs see. Where
 it runs, an attention module asks :func:`.forms.form` how its passes over the map are best done here:
