@@ -113,6 +113,25 @@ def test_takes_maps_of_different_layouts(name, operators):
         check_arrays(operators, name, inputs, heads)
 
 
+@pytest.mark.parametrize('layout', LAID_OUT)
+@pytest.mark.parametrize('name', ['describe_gated_mean_max', 'scale_channel', EVERYTHING])
+def test_makes_a_map_anew_of_what_batch_norm_took(name, layout, operators):
+    """Gradients of what stands beside a map, for which the map is not kept where BatchNorm made it."""
+    shape, channels, kernel = LAID_OUT[layout]
+    z = convolved(shape, 1, channels, kernel)
+    (_, *beside), heads = made_for(name, shape, functools.partial(convolved, channels=channels, kernel=kernel))
+    gamma, beta, mean, variance = (random_array((shape[1],), seed) for seed in range(4))
+    for array in (z, *beside):
+        array.attach_grad()
+    with mx.autograd.record():
+        x = mx.nd.BatchNorm(z, gamma, beta, mean, variance.abs(), fix_gamma=False)
+        outputs = getattr(operators.nd, name)(x, *beside)
+    mx.autograd.backward(outputs, heads)
+    _, (_, *expected) = passes.run(name, values([x, *beside]), values(heads))
+    for array, gradient in zip(beside, expected):
+        assert passes.error(array.grad.asnumpy(), gradient) <= 1e-4
+
+
 @pytest.mark.parametrize('name', ['pool', 'describe_gated_mean_max', 'prelu', EVERYTHING])
 def test_takes_parts_of_arrays(name, operators):
     def part(shape, seed):

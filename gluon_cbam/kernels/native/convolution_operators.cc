@@ -94,7 +94,7 @@ bool is_whole(const NDArray& output, mxnet::OpReqType request) { return is_writt
 
 // What is kept between calls: the weights that were seen last, and the same transformed once they are seen again, so
 // that nothing is kept for a single call or for training.
-struct Kept {
+struct KeptWeights {
   NodeAttrs attributes;
   NDArray weight;  // held, so that no other array can come to lie there
   size_t version = 0;
@@ -112,8 +112,8 @@ struct Kept {
 };
 
 OpStatePtr create_state(const NodeAttrs& attributes, Context, const ShapeVector&, const std::vector<int>&) {
-  OpStatePtr state = OpStatePtr::Create<Kept>();
-  state.get_state<Kept>().attributes = attributes;
+  OpStatePtr state = OpStatePtr::Create<KeptWeights>();
+  state.get_state<KeptWeights>().attributes = attributes;
   return state;
 }
 
@@ -125,7 +125,7 @@ void transform(const NDArray& weight, bool backward, float* transformed) {
 
 void forward(const OpStatePtr& state, const OpContext& context, const Arrays& in, const Requests& requests,
              const Arrays& out) {
-  Kept& kept = state.get_state<Kept>();
+  KeptWeights& kept = state.get_state<KeptWeights>();
   const TShape& weight = in[1].shape();
   if (!is_whole(out[0], requests[0]) || !pays(in[0], weight, weight[1], weight[0])) {
     run_original(kOriginal, kept.attributes, context, in, requests, out);

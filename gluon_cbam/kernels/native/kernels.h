@@ -28,6 +28,12 @@ constexpr int64_t kTile = 64;
 
 inline int64_t tiles_of(int64_t positions) { return (positions + kTile - 1) / kTile; }
 
+// How x follows from the map that lies in its place, channel by channel: (map - mean) * factor + offset, (C) each.
+template <typename T>
+struct Normalization {
+  const T *mean, *factor, *offset;
+};
+
 template <typename T>
 struct Kernels {
   // the same values in another layout
@@ -39,14 +45,15 @@ struct Kernels {
   // maximum and mean over the channels of x * gate (1 if null), (positions) a sample with `stride` between samples
   void (*describe)(Map<const T> x, const T* gate, T* maximum, T* mean, int64_t stride, int32_t* where);
   // dx = dy + the gradient through the descriptors; dgate unless null: partial sums (N, tiles, C); dx may be dy
-  void (*describe_backward)(Map<const T> x, const T* gate, const T* dmaximum, const T* dmean, int64_t stride,
-                            const int32_t* where, Map<const T> dy, Map<T> dx, T* dgate);
+  void (*describe_backward)(Map<const T> map, Normalization<T> of_map, const T* gate, const T* dmaximum,
+                            const T* dmean, int64_t stride, const int32_t* where, Map<const T> dy, Map<T> dx,
+                            T* dgate);
   // y = x * channel gate (N, C) * spatial gate (N, positions) + shortcut, then ReLU; gates and shortcut may be null
   void (*scale)(Map<const T> x, const T* channel, const T* spatial, const T* shortcut, bool relu, Map<T> y);
   // the gradients of scale; y is what came out (null without ReLU), dchannel: partial sums (N, tiles, C);
   // dx, dspatial, dchannel and dshortcut may be null
-  void (*scale_backward)(Map<const T> x, const T* channel, const T* spatial, const T* y, Map<const T> dy, T* dx,
-                         T* dspatial, T* dchannel, T* dshortcut);
+  void (*scale_backward)(Map<const T> map, Normalization<T> of_map, const T* channel, const T* spatial, const T* y,
+                         Map<const T> dy, T* dx, T* dspatial, T* dchannel, T* dshortcut);
   // y = x where x > 0, x * gamma (C) elsewhere; y may be x
   void (*prelu)(Map<const T> x, const T* gamma, Map<T> y);
   // the gradients of prelu; dgamma: partial sums (N, tiles, C); dx and dgamma may be null, dx may be dy

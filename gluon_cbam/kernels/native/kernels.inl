@@ -4,60 +4,7 @@
 namespace cbam {
 namespace CBAM_VARIANT {
 
-template <typename T>
-struct Whole;
-template <>
-struct Whole<float> {
-  typedef int32_t type;
-};
-template <>
-struct Whole<double> {
-  typedef int64_t type;
-};
-
-// L lanes of T
-template <typename T, int L>
-struct Lanes {
-  typedef T vector __attribute__((vector_size(L * sizeof(T))));
-  typedef typename Whole<T>::type whole;
-  typedef whole whole_vector __attribute__((vector_size(L * sizeof(whole))));
-
-  static inline vector load(const T* from) {
-    vector value;
-    std::memcpy(&value, from, sizeof(value));
-    return value;
-  }
-  static inline void store(T* to, vector value) { std::memcpy(to, &value, sizeof(value)); }
-  static inline vector all(T value) { return value - vector{}; }
-  static inline whole_vector all_whole(whole value) { return value - whole_vector{}; }
-  static inline whole_vector count() {
-    whole_vector value;
-    for (int lane = 0; lane < L; ++lane) value[lane] = lane;
-    return value;
-  }
-  static inline T sum(vector value) {
-    T total = 0;
-    for (int lane = 0; lane < L; ++lane) total += value[lane];
-    return total;
-  }
-};
-
-constexpr int kLanes = 16;  // of plain maps, along the positions
-
-// Waking a second thread between MXNet's operators takes about 40 microseconds, in which one does this much alone.
-constexpr int64_t kAlone = 1 << 17;       // values of a map of floats
-constexpr int64_t kAloneWhole = 1 << 20;  // of integers
-constexpr int64_t kAloneProducts = 1 << 18;
-
-template <typename Value>
-inline bool is_large(Map<Value> map, int64_t alone = kAlone) {
-  return map.batch * map.channels * map.positions > alone;
-}
-
-template <typename T>
-constexpr T lowest() {
-  return -std::numeric_limits<T>::infinity();
-}
+#include "lanes.inl"
 
 // ------------------------------------------------------------------------------------------------------ relayout
 
@@ -255,14 +202,15 @@ struct DescribeBackward {
   typedef Lanes<T, B> L;
 
   // one block of channels of a tile; dgate: the sums over its positions
-  static void tile(const T* x, typename L::vector factor, int64_t block, int64_t size, const T* dmaximum,
-                   const T* shares, const int32_t* where, const T* dy, T* dx, T* dgate) {
+  static void tile(const T* map, const Normalization<T>& of_map, typename L::vector factor, int64_t block, int64_t size,
+                   const T* dmaximum, const T* shares, const int32_t* where, const T* dy, T* dx, T* dgate) {
+    const Normal<L, T> normal(of_map, block * B);
     typename L::vector sum = {};
     const typename L::whole_vector channels = L::count() + L::all_whole(block * B);
     for (int64_t p = 0; p < size; ++p) {
       const typename L::vector peak = channels == L::all_whole(where[p]) ? L::all(dmaximum[p]) : typename L::vector{};
       const typename L::vector gradient = shares[p] + peak;
-      sum += L::load(x + p * B) * gradient;
+      sum += normal.x(L::load(map + p * B)) * gradient;
       L::store(dx + p * B, L::load(dy + p * B) + gradient * factor);
     }
     if (dgate) L::store(dgate, sum);
@@ -271,13 +219,14 @@ struct DescribeBackward {
 
 template <typename T>
 struct DescribeBackward<T, 1> {
-  static void tile(const T* x, T factor, int64_t channel, int64_t size, const T* dmaximum, const T* shares,
-                   const int32_t* where, const T* dy, T* dx, T* dgate) {
+  static void tile(const T* map, const Normalization<T>& of_map, T factor, int64_t channel, int64_t size,
+                   const T* dmaximum, const T* shares, const int32_t* where, const T* dy, T* dx, T* dgate) {
+    const T center = of_map.mean[channel], slope = of_map.factor[channel], offset = of_map.offset[channel];
     T sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t p = 0; p < size; ++p) {
       const T gradient = shares[p] + (where[p] == channel ? dmaximum[p] : T(0));
-      sum += x[p] * gradient;
+      sum += ((map[p] - center) * slope + offset) * gradient;
       dx[p] = dy[p] + gradient * factor;
     }
     if (dgate) *dgate = sum;
@@ -294,20 +243,22 @@ inline auto factor_of(const T* gate, int64_t at) {
 }
 
 template <typename T, int B>
-void describe_backward_tiles(Map<const T> x, const T* gate, const T* dmaximum, const T* dmean, int64_t stride,
-                             const int32_t* where, Map<const T> dy, Map<T> dx, T* dgate) {
-  const int64_t tiles = tiles_of(x.positions), count = x.batch * tiles;
-#pragma omp parallel for schedule(static) if (is_large(x))
+void describe_backward_tiles(Map<const T> map, Normalization<T> of_map, const T* gate, const T* dmaximum,
+                             const T* dmean, int64_t stride, const int32_t* where, Map<const T> dy, Map<T> dx,
+                             T* dgate) {
+  const int64_t tiles = tiles_of(map.positions), count = map.batch * tiles;
+#pragma omp parallel for schedule(static) if (is_large(map))
   for (int64_t i = 0; i < count; ++i) {
     const int64_t sample = i / tiles, first = i % tiles * kTile;
-    const int64_t size = first + kTile < x.positions ? kTile : x.positions - first;
+    const int64_t size = first + kTile < map.positions ? kTile : map.positions - first;
     T shares[kTile];
-    for (int64_t p = 0; p < size; ++p) shares[p] = dmean[sample * stride + first + p] / x.channels;
-    for (int64_t b = 0; b < x.blocks(); ++b) {
-      DescribeBackward<T, B>::tile(x.at(sample, b) + first * B, factor_of<T, B>(gate, sample * x.channels + b * B), b,
-                                   size, dmaximum + sample * stride + first, shares,
-                                   where + sample * x.positions + first, dy.at(sample, b) + first * B,
-                                   dx.at(sample, b) + first * B, dgate ? dgate + i * x.channels + b * B : nullptr);
+    for (int64_t p = 0; p < size; ++p) shares[p] = dmean[sample * stride + first + p] / map.channels;
+    for (int64_t b = 0; b < map.blocks(); ++b) {
+      DescribeBackward<T, B>::tile(map.at(sample, b) + first * B, of_map,
+                                   factor_of<T, B>(gate, sample * map.channels + b * B), b, size,
+                                   dmaximum + sample * stride + first, shares, where + sample * map.positions + first,
+                                   dy.at(sample, b) + first * B, dx.at(sample, b) + first * B,
+                                   dgate ? dgate + i * map.channels + b * B : nullptr);
     }
   }
 }
@@ -361,21 +312,23 @@ template <typename T, int B>
 struct ScaleBackward {
   typedef Lanes<T, B> L;
 
-  static void tile(Map<const T> x, const T* channel, const T* spatial, const T* y, Map<const T> dy, T* dx, T* dspatial,
-                   T* dchannel, T* dshortcut, int64_t sample, int64_t first, int64_t size) {
+  static void tile(Map<const T> map, const Normalization<T>& of_map, const T* channel, const T* spatial, const T* y,
+                   Map<const T> dy, T* dx, T* dspatial, T* dchannel, T* dshortcut, int64_t sample, int64_t first,
+                   int64_t size) {
     typename L::vector sums[kTile];
     for (int64_t p = 0; p < size; ++p) sums[p] = typename L::vector{};
-    for (int64_t b = 0; b < x.blocks(); ++b) {
-      const int64_t start = x.at(sample, b) + first * B - x.data;
-      const typename L::vector factor = factor_of<T, B>(channel, sample * x.channels + b * B);
+    for (int64_t b = 0; b < map.blocks(); ++b) {
+      const int64_t start = map.at(sample, b) + first * B - map.data;
+      const Normal<L, T> normal(of_map, b * B);
+      const typename L::vector factor = factor_of<T, B>(channel, sample * map.channels + b * B);
       typename L::vector total = {};
       for (int64_t p = 0; p < size; ++p) {
         const int64_t at = start + p * B;
         typename L::vector gradient = L::load(dy.data + at);
         if (y) gradient = L::load(y + at) > typename L::vector{} ? gradient : typename L::vector{};
         if (dshortcut) L::store(dshortcut + at, gradient);
-        const T gate = spatial ? spatial[sample * x.positions + first + p] : T(1);
-        const typename L::vector product = gradient * L::load(x.data + at);
+        const T gate = spatial ? spatial[sample * map.positions + first + p] : T(1);
+        const typename L::vector product = gradient * normal.x(L::load(map.data + at));
         sums[p] += product * factor;
         total += product * gate;
         if (dx) L::store(dx + at, gradient * factor * gate);
@@ -383,26 +336,28 @@ struct ScaleBackward {
       if (dchannel) L::store(dchannel + b * B, total);
     }
     if (!dspatial) return;
-    for (int64_t p = 0; p < size; ++p) dspatial[sample * x.positions + first + p] = L::sum(sums[p]);
+    for (int64_t p = 0; p < size; ++p) dspatial[sample * map.positions + first + p] = L::sum(sums[p]);
   }
 };
 
 template <typename T>
 struct ScaleBackward<T, 1> {
-  static void tile(Map<const T> x, const T* channel, const T* spatial, const T* y, Map<const T> dy, T* dx, T* dspatial,
-                   T* dchannel, T* dshortcut, int64_t sample, int64_t first, int64_t size) {
+  static void tile(Map<const T> map, const Normalization<T>& of_map, const T* channel, const T* spatial, const T* y,
+                   Map<const T> dy, T* dx, T* dspatial, T* dchannel, T* dshortcut, int64_t sample, int64_t first,
+                   int64_t size) {
     T sums[kTile] = {}, gradients[kTile], gates[kTile];
-    for (int64_t p = 0; p < size; ++p) gates[p] = spatial ? spatial[sample * x.positions + first + p] : T(1);
-    for (int64_t c = 0; c < x.channels; ++c) {
-      const int64_t start = x.at(sample, c) + first - x.data;
-      const T* from = x.data + start;
+    for (int64_t p = 0; p < size; ++p) gates[p] = spatial ? spatial[sample * map.positions + first + p] : T(1);
+    for (int64_t c = 0; c < map.channels; ++c) {
+      const int64_t start = map.at(sample, c) + first - map.data;
+      const T* from = map.data + start;
       const T* above = dy.data + start;
-      const T factor = channel ? channel[sample * x.channels + c] : T(1);
+      const T center = of_map.mean[c], slope = of_map.factor[c], offset = of_map.offset[c];
+      const T factor = channel ? channel[sample * map.channels + c] : T(1);
       T total = 0;
       for (int64_t p = 0; p < size; ++p) gradients[p] = !y || y[start + p] > 0 ? above[p] : T(0);
 #pragma omp simd reduction(+ : total)
       for (int64_t p = 0; p < size; ++p) {
-        const T product = gradients[p] * from[p];
+        const T product = gradients[p] * ((from[p] - center) * slope + offset);
         sums[p] += product * factor;
         total += product * gates[p];
       }
@@ -413,20 +368,20 @@ struct ScaleBackward<T, 1> {
       }
       if (dchannel) dchannel[c] = total;
     }
-    if (dspatial) std::memcpy(dspatial + sample * x.positions + first, sums, size * sizeof(T));
+    if (dspatial) std::memcpy(dspatial + sample * map.positions + first, sums, size * sizeof(T));
   }
 };
 
 template <typename T, int B>
-void scale_backward_tiles(Map<const T> x, const T* channel, const T* spatial, const T* y, Map<const T> dy, T* dx,
-                          T* dspatial, T* dchannel, T* dshortcut) {
-  const int64_t tiles = tiles_of(x.positions), count = x.batch * tiles;
-#pragma omp parallel for schedule(static) if (is_large(x))
+void scale_backward_tiles(Map<const T> map, Normalization<T> of_map, const T* channel, const T* spatial, const T* y,
+                          Map<const T> dy, T* dx, T* dspatial, T* dchannel, T* dshortcut) {
+  const int64_t tiles = tiles_of(map.positions), count = map.batch * tiles;
+#pragma omp parallel for schedule(static) if (is_large(map))
   for (int64_t i = 0; i < count; ++i) {
     const int64_t first = i % tiles * kTile;
-    const int64_t size = first + kTile < x.positions ? kTile : x.positions - first;
-    ScaleBackward<T, B>::tile(x, channel, spatial, y, dy, dx, dspatial, dchannel ? dchannel + i * x.channels : nullptr,
-                              dshortcut, i / tiles, first, size);
+    const int64_t size = first + kTile < map.positions ? kTile : map.positions - first;
+    ScaleBackward<T, B>::tile(map, of_map, channel, spatial, y, dy, dx, dspatial,
+                              dchannel ? dchannel + i * map.channels : nullptr, dshortcut, i / tiles, first, size);
   }
 }
 
@@ -457,10 +412,10 @@ void describe(Map<const T> x, const T* gate, T* maximum, T* mean, int64_t stride
 }
 
 template <typename T>
-void describe_backward(Map<const T> x, const T* gate, const T* dmaximum, const T* dmean, int64_t stride,
-                       const int32_t* where, Map<const T> dy, Map<T> dx, T* dgate) {
-  CBAM_BY_BLOCK(describe_backward_tiles, Rows<T>::describe_backward, x.block, x, gate, dmaximum, dmean, stride, where,
-                dy, dx, dgate);
+void describe_backward(Map<const T> map, Normalization<T> of_map, const T* gate, const T* dmaximum, const T* dmean,
+                       int64_t stride, const int32_t* where, Map<const T> dy, Map<T> dx, T* dgate) {
+  CBAM_BY_BLOCK(describe_backward_tiles, Rows<T>::describe_backward, map.block, map, of_map, gate, dmaximum, dmean, stride,
+                where, dy, dx, dgate);
 }
 
 template <typename T>
@@ -469,9 +424,9 @@ void scale(Map<const T> x, const T* channel, const T* spatial, const T* shortcut
 }
 
 template <typename T>
-void scale_backward(Map<const T> x, const T* channel, const T* spatial, const T* y, Map<const T> dy, T* dx,
-                    T* dspatial, T* dchannel, T* dshortcut) {
-  CBAM_BY_BLOCK(scale_backward_tiles, Rows<T>::scale_backward, x.block, x, channel, spatial, y, dy, dx, dspatial,
+void scale_backward(Map<const T> map, Normalization<T> of_map, const T* channel, const T* spatial, const T* y,
+                    Map<const T> dy, T* dx, T* dspatial, T* dchannel, T* dshortcut) {
+  CBAM_BY_BLOCK(scale_backward_tiles, Rows<T>::scale_backward, map.block, map, of_map, channel, spatial, y, dy, dx, dspatial,
                 dchannel, dshortcut);
 }
 

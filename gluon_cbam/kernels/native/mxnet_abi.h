@@ -2,8 +2,8 @@
 // ways that matter where objects cross between that library and this one.
 //
 // 1. std::string: _GLIBCXX_USE_CXX11_ABI=0, on the compiler's command line.
-// 2. std::unordered_map is 48 bytes there and 56 today. nnvm::NodeAttrs holds one in front of what is used here, so the
-//    headers see a map of the old size that can only be made, empty, and destroyed.
+// 2. std::unordered_map is 48 bytes there and 56 today. nnvm::NodeAttrs holds one, a node's attributes, in front of what
+//    is used here, so the headers see a map of the old size that can be made, empty, searched, and destroyed empty.
 // 3. std::function calls what it holds with its arguments by value there, by reference today: `callable` makes a
 //    std::function that the old library can call, and `set_attribute` calls nnvm::Op::set_attr as it was compiled there
 //    and not as it would be inlined here, since it hands such a function over.
@@ -35,16 +35,30 @@
 #include <mkldnn.hpp>
 
 namespace std {
-template <typename...>
+template <typename Key, typename Value, typename...>
 struct unordered_map_of_gcc_4 {
+  struct Node {
+    Node* next;
+    Key key;
+    Value value;
+    size_t hash;
+  };
+
   unordered_map_of_gcc_4() : buckets(new void*[1]()), count(1) {}
   unordered_map_of_gcc_4(const unordered_map_of_gcc_4&) : unordered_map_of_gcc_4() {}
   unordered_map_of_gcc_4& operator=(const unordered_map_of_gcc_4&) { return *this; }
   ~unordered_map_of_gcc_4() { delete[] buckets; }
 
+  // the value of a key, or null; every node is in the one list, whatever its bucket
+  const Value* search(const Key& key) const {
+    const Node* node = first;
+    while (node && !(node->key == key)) node = node->next;
+    return node ? &node->value : nullptr;
+  }
+
   void** buckets;
   size_t count;
-  void* first = nullptr;
+  Node* first = nullptr;
   size_t size = 0;
   float load = 1;
   size_t next_resize = 1;
@@ -62,7 +76,7 @@ struct unordered_map_of_gcc_4 {
 
 namespace cbam {
 
-static_assert(sizeof(std::unordered_map_of_gcc_4<>) == 48, "the size that GCC 4.8 gives it");
+static_assert(sizeof(std::unordered_map_of_gcc_4<std::string, std::string>) == 48, "the size that GCC 4.8 gives it");
 
 template <typename Result, typename... Arguments>
 std::function<Result(Arguments...)> callable(Result (*function)(Arguments...)) {

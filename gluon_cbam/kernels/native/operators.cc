@@ -7,7 +7,7 @@
 //
 // x comes out again, in place, for the next of them to take: its gradients then come back through one chain, each
 // operator adding its own in place, where separate users of x would each write a map for MXNet to add up.
-#include "registration.h"
+#include "normalization.h"
 
 namespace cbam {
 namespace {
@@ -101,42 +101,49 @@ void describe(const OpContext&, const Arrays& in, const Requests& requests, cons
   hand_on(maps, x, out[1], requests[1]);
 }
 
-// inputs: gradients of the descriptors and of x as it came out, x[, gate], where the maximum was
+// inputs: gradients of the descriptors and of x as it came out[, gate, x[, of the norm]], where the maximum was
+constexpr size_t kNormAt = 4;
+
 template <bool kGated>
 bool describe_backward_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
-  const TShape* x = map_shape(*in, 2);
-  if (!x) return false;
-  set_shape(in, 0, maps_shape(*x, 2));
-  set_shape(in, 1, *x);
-  *out = {*x};
-  if (kGated) out->push_back(matrix((*x)[0], (*x)[1]));
+  const TShape* dy = map_shape(*in, 1);
+  if (!dy) return false;
+  set_shape(in, 0, maps_shape(*dy, 2));
+  set_shape(in, in->size() - 1, maps_shape(*dy, 1));
+  *out = {*dy};
+  if (!kGated) return true;
+  const TShape gate = matrix((*dy)[0], (*dy)[1]);
+  set_shape(in, 2, gate);
+  set_shape(in, 3, *dy);
+  if (in->size() > kNormAt + 1) set_norm_shapes(in, kNormAt, (*dy)[1]);
+  out->push_back(gate);
   return true;
 }
 
-template <bool kGated>
 bool describe_backward_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
-  return same_types(in, out, kGated ? 4 : 3, out->size());
+  return same_types(in, out, in->size() - 1, out->size());
 }
 
 template <typename T, bool kGated, bool kMaximumFirst>
 void describe_backward(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
   Arrays keep;
   const T* descriptors = values_of<T>(in[0], &keep);
-  const T* gate = kGated ? values_of<T>(in[3], &keep) : nullptr;
+  const T* gate = kGated ? values_of<T>(in[2], &keep) : nullptr;
   const int32_t* where = in.back().data().dptr<int32_t>();
-  Maps<T> maps({in[2], in[1]}, need_plain(out, requests));
-  const Map<const T> x = maps.get(0), dy = maps.get(1);
-  const T* dmaximum = descriptors + (kMaximumFirst ? 0 : x.positions);
-  const T* dmean = descriptors + (kMaximumFirst ? x.positions : 0);
-  const int64_t tiles = tiles_of(x.positions);
-  std::vector<T> partial(kGated ? x.batch * tiles * x.channels : 0);
+  Maps<T> maps(kGated ? Arrays{in[3], in[1]} : Arrays{in[1]}, need_plain(out, requests));
+  const Map<const T> map = maps.get(0), dy = maps.get(kGated);
+  const NormValues<T> of_map(in, kNormAt, in.size() > kNormAt + 1, map.channels);
+  const T* dmaximum = descriptors + (kMaximumFirst ? 0 : map.positions);
+  const T* dmean = descriptors + (kMaximumFirst ? map.positions : 0);
+  const int64_t tiles = tiles_of(map.positions);
+  std::vector<T> partial(kGated ? map.batch * tiles * map.channels : 0);
   MapTarget<T> dx(maps, out, requests, 0);
-  kernels<T>().describe_backward(x, gate, dmaximum, dmean, 2 * x.positions, where, dy, dx.map(),
+  kernels<T>().describe_backward(map, of_map.get(), gate, dmaximum, dmean, 2 * map.positions, where, dy, dx.map(),
                                  kGated ? partial.data() : nullptr);
   dx.finish();
   if (!kGated) return;
   Target<T> dgate(out, requests, 1);
-  add_tiles(partial, x.batch, tiles, x.channels, dgate.data());
+  add_tiles(partial, map.batch, tiles, map.channels, dgate.data());
   dgate.finish();
 }
 
@@ -177,13 +184,14 @@ struct Scale {
     y.finish();
   }
 
-  // inputs: gradient, x[, channel][, spatial][, y]; outputs: gradients of the inputs
-  static constexpr size_t kOutputAt = kInputs + 1 - kShortcut;
+  // inputs: gradient, x[, channel][, spatial][, y][, of the norm]; outputs: gradients of the inputs
+  static constexpr size_t kOutputAt = kInputs + 1 - kShortcut, kNormAt = kOutputAt + kRelu;
 
   static bool backward_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
     const TShape* x = map_shape(*in, 1);
     if (!x) return false;
     set_shape(in, 0, *x);
+    if (in->size() > kNormAt) set_norm_shapes(in, kNormAt, (*x)[1]);
     *out = {*x};
     if (kChannel) out->push_back(matrix((*x)[0], (*x)[1]));
     if (kSpatial) out->push_back(maps_shape(*x, 1));
@@ -199,17 +207,18 @@ struct Scale {
     const T* spatial = kSpatial ? values_of<T>(in[kSpatialAt + 1], &keep) : nullptr;
     if (kRelu) read.push_back(in[kOutputAt]);
     Maps<T> maps(read, need_plain(out, requests));
-    const Map<const T> x = maps.get(0), dy = maps.get(1);
+    const Map<const T> map = maps.get(0), dy = maps.get(1);
+    const NormValues<T> of_map(in, kNormAt, in.size() > kNormAt, map.channels);
     const T* y = kRelu ? maps.get(1 + kRelu).data : nullptr;
     MapTarget<T> dx(maps, out, requests, wanted(requests, true, 0));
     MapTarget<T> dshortcut(maps, out, requests, wanted(requests, kShortcut, kShortcutAt));
     Target<T> dspatial(out, requests, wanted(requests, kSpatial, kSpatialAt));
     Target<T> dchannel(out, requests, wanted(requests, kChannel, 1));
-    const int64_t tiles = tiles_of(x.positions);
-    std::vector<T> partial(dchannel.data() ? x.batch * tiles * x.channels : 0);
-    kernels<T>().scale_backward(x, channel, spatial, y, dy, dx.map().data, dspatial.data(),
+    const int64_t tiles = tiles_of(map.positions);
+    std::vector<T> partial(dchannel.data() ? map.batch * tiles * map.channels : 0);
+    kernels<T>().scale_backward(map, of_map.get(), channel, spatial, y, dy, dx.map().data, dspatial.data(),
                                 dchannel.data() ? partial.data() : nullptr, dshortcut.map().data);
-    if (dchannel.data()) add_tiles(partial, x.batch, tiles, x.channels, dchannel.data());
+    if (dchannel.data()) add_tiles(partial, map.batch, tiles, map.channels, dchannel.data());
     dx.finish();
     dshortcut.finish();
     dspatial.finish();
@@ -217,9 +226,11 @@ struct Scale {
   }
 
   static std::vector<NodeEntry> backward_inputs(const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
-    std::vector<NodeEntry> inputs = {gradients[0]};
-    inputs.insert(inputs.end(), node->inputs.begin(), node->inputs.begin() + kShortcutAt);
+    const Kept x(node->inputs[0], node->inputs[0]);
+    std::vector<NodeEntry> inputs = {gradients[0], x.map};
+    inputs.insert(inputs.end(), node->inputs.begin() + 1, node->inputs.begin() + kShortcutAt);
     if (kRelu) inputs.emplace_back(node, 0, 0);
+    inputs.insert(inputs.end(), x.norm.begin(), x.norm.end());
     return inputs;
   }
 
@@ -233,6 +244,13 @@ struct Scale {
 
 void hide_last_output(nnvm::Op& op, uint32_t visible) {
   set_attribute<nnvm::FNumVisibleOutputs>(op, "FNumVisibleOutputs", [visible](const NodeAttrs&) { return visible; });
+}
+
+// The operator that takes x, and its form kOfNorm.
+void register_both(const std::string& name, size_t inputs, size_t outputs, InferShape shape, InferType type,
+                   Pass single, Pass twice, Pairs in_place) {
+  register_backward(name, inputs, outputs, shape, type, single, twice, in_place);
+  register_backward(name + kOfNorm, inputs + kNormInputs, outputs, shape, type, single, twice, in_place);
 }
 
 void register_pool() {
@@ -258,14 +276,18 @@ void register_describe() {
       describe<double, kGated, kMaximumFirst>, {{0, 1}});
   hide_last_output(op, 2);
   set_gradient(op, backward, kGated ? 2 : 1, [](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
-    std::vector<NodeEntry> inputs = {gradients[0], gradients[1], NodeEntry(node, 1, 0)};  // x came in place
-    if (kGated) inputs.push_back(node->inputs[1]);
+    std::vector<NodeEntry> inputs = {gradients[0], gradients[1]};
+    if (kGated) {
+      const Kept x(node->inputs[0], NodeEntry(node, 1, 0));  // x came in place
+      inputs.insert(inputs.end(), {node->inputs[1], x.map});
+      inputs.insert(inputs.end(), x.norm.begin(), x.norm.end());
+    }
     inputs.emplace_back(node, 2, 0);
     return inputs;
   });
-  register_backward(backward, kGated ? 5 : 4, kGated ? 2 : 1, describe_backward_shape<kGated>,
-                    describe_backward_type<kGated>, describe_backward<float, kGated, kMaximumFirst>,
-                    describe_backward<double, kGated, kMaximumFirst>, {{1, 0}});
+  (kGated ? register_both : register_backward)(
+      backward, kGated ? kNormAt + 1 : 3, kGated ? 2 : 1, describe_backward_shape<kGated>, describe_backward_type,
+      describe_backward<float, kGated, kMaximumFirst>, describe_backward<double, kGated, kMaximumFirst>, {{1, 0}});
 }
 
 template <typename Variant>
@@ -278,9 +300,9 @@ void register_scale() {
   nnvm::Op& op = register_operator(Variant::name(), inputs, 1, Variant::shape, Variant::type,
                                    Variant::template forward<float>, Variant::template forward<double>, {{0, 0}});
   set_gradient(op, backward, Variant::kInputs, Variant::backward_inputs);
-  register_backward(backward, Variant::kOutputAt + Variant::kRelu, Variant::kInputs, Variant::backward_shape,
-                    Variant::type, Variant::template backward<float>, Variant::template backward<double>,
-                    {{0, Variant::kShortcut ? int(Variant::kShortcutAt) : 0}});
+  register_both(backward, Variant::kNormAt, Variant::kInputs, Variant::backward_shape, Variant::type,
+                Variant::template backward<float>, Variant::template backward<double>,
+                {{0, Variant::kShortcut ? int(Variant::kShortcutAt) : 0}});
 }
 
 template <bool kChannel, bool kSpatial>

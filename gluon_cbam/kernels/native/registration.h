@@ -118,10 +118,14 @@ inline nnvm::Op& register_operator(const std::string& name, std::vector<std::str
   return op;
 }
 
-// The node of an operator that gives gradients of a node's inputs.
+// Added to the name of a backward operator: the form of it that takes more inputs, see normalization.h.
+const char* const kOfNorm = "_of_norm";
+
+// The node of an operator that gives gradients of a node's inputs, in the form that takes so many inputs.
 inline ObjectPtr backward_node(const std::string& op, const ObjectPtr& node, std::vector<NodeEntry> inputs) {
   ObjectPtr made = nnvm::Node::Create();
-  made->attrs.op = nnvm::Op::Get(op);
+  const nnvm::Op* const found = nnvm::Op::Get(op);
+  made->attrs.op = inputs.size() == found->num_inputs ? found : nnvm::Op::Get(op + kOfNorm);
   made->attrs.name = node->attrs.name + "_backward";
   made->inputs = std::move(inputs);
   return made;

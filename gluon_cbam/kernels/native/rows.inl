@@ -127,27 +127,34 @@ struct Rows {
     });
   }
 
-  static void describe_backward(Map<const T> x, const T* gate, const T* dmaximum, const T* dmean, int64_t stride,
-                                const int32_t* where, Map<const T> dy, Map<T> dx, T* dgate) {
-    const int64_t channels = x.channels;
-    for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t number) {
+  static void describe_backward(Map<const T> map, Normalization<T> of_map, const T* gate, const T* dmaximum,
+                                const T* dmean, int64_t stride, const int32_t* where, Map<const T> dy, Map<T> dx,
+                                T* dgate) {
+    const int64_t channels = map.channels;
+    for_tiles(map, [&](int64_t sample, int64_t first, int64_t size, int64_t number) {
       const T* gates = gate ? gate + sample * channels : nullptr;
       T* sums = dgate ? dgate + number * channels : nullptr;
       if (sums) std::memset(sums, 0, channels * sizeof(T));
       for (int64_t p = first; p < first + size; ++p) {
-        const int64_t start = x.at(sample, 0) + p * channels - x.data;
-        const T *values = x.data + start, *from = dy.data + start;
+        const int64_t start = map.at(sample, 0) + p * channels - map.data;
+        const T *values = map.data + start, *from = dy.data + start;
         T* to = dx.data + start;
         const T share = dmean[sample * stride + p] / channels, peak = dmaximum[sample * stride + p];
-        const int64_t channel = where[sample * x.positions + p];
+        const int64_t channel = where[sample * map.positions + p];
         // dx may be dy: what the peak adds to is known before
         const T at_peak = from[channel] + (share + peak) * (gates ? gates[channel] : T(1));
         for_row<T>(channels, [&](int64_t c, auto lanes) {
           const auto factor = gates ? lanes.load(gates + c) : lanes.all(1);
-          if (sums) lanes.store(sums + c, lanes.load(sums + c) + lanes.load(values + c) * share);
+          if (sums) {
+            const Normal<decltype(lanes), T> normal(of_map, c);
+            lanes.store(sums + c, lanes.load(sums + c) + normal.x(lanes.load(values + c)) * share);
+          }
           lanes.store(to + c, lanes.load(from + c) + factor * share);
         });
-        if (sums) sums[channel] += values[channel] * peak;
+        if (sums) {
+          typedef Lanes<T, 1> One;
+          sums[channel] += Normal<One, T>(of_map, channel).x(One::load(values + channel))[0] * peak;
+        }
         to[channel] = at_peak;
       }
     });
@@ -185,16 +192,16 @@ struct Rows {
     passes[(channel ? 4 : 0) + (shortcut ? 2 : 0) + (relu ? 1 : 0)](x, channel, spatial, shortcut, y);
   }
 
-  static void scale_backward(Map<const T> x, const T* channel, const T* spatial, const T* y, Map<const T> dy, T* dx,
-                             T* dspatial, T* dchannel, T* dshortcut) {
-    const int64_t channels = x.channels;
-    for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t number) {
+  static void scale_backward(Map<const T> map, Normalization<T> of_map, const T* channel, const T* spatial, const T* y,
+                             Map<const T> dy, T* dx, T* dspatial, T* dchannel, T* dshortcut) {
+    const int64_t channels = map.channels;
+    for_tiles(map, [&](int64_t sample, int64_t first, int64_t size, int64_t number) {
       const T* gates = channel ? channel + sample * channels : nullptr;
       T* sums = dchannel ? dchannel + number * channels : nullptr;
       if (sums) std::memset(sums, 0, channels * sizeof(T));
       for (int64_t p = first; p < first + size; ++p) {
-        const int64_t start = x.at(sample, 0) + p * channels - x.data;
-        const T gate = spatial ? spatial[sample * x.positions + p] : T(1);
+        const int64_t start = map.at(sample, 0) + p * channels - map.data;
+        const T gate = spatial ? spatial[sample * map.positions + p] : T(1);
         Lanes<T, kLanes> wide;
         typename Lanes<T, kLanes>::vector total = {};
         T rest = 0;
@@ -204,7 +211,8 @@ struct Rows {
           if (y) gradient = lanes.load(y + start + c) > zero ? gradient : zero;
           if (dshortcut) lanes.store(dshortcut + start + c, gradient);
           const auto factor = gates ? lanes.load(gates + c) : lanes.all(1);
-          const auto product = gradient * lanes.load(x.data + start + c);
+          const Normal<decltype(lanes), T> normal(of_map, c);
+          const auto product = gradient * normal.x(lanes.load(map.data + start + c));
           if constexpr (std::is_same<decltype(lanes), Lanes<T, 1>>::value) {
             rest += (product * factor)[0];
           } else {
@@ -213,7 +221,7 @@ struct Rows {
           if (sums) lanes.store(sums + c, lanes.load(sums + c) + product * gate);
           if (dx) lanes.store(dx + start + c, gradient * factor * gate);
         });
-        if (dspatial) dspatial[sample * x.positions + p] = wide.sum(total) + rest;
+        if (dspatial) dspatial[sample * map.positions + p] = wide.sum(total) + rest;
       }
     });
   }
