@@ -140,15 +140,13 @@ def run_here(task: str, folder: Path, count: int, workers: int) -> dict:
     import numpy as np  # noqa: F401
 
     import gluon_cbam.data.packing  # noqa: F401
+    from gluon_cbam.memory import peak
 
-    def peak(who: int) -> float:
-        return resource.getrusage(who).ru_maxrss / 1024
-
-    before, start, used = peak(resource.RUSAGE_SELF), time.perf_counter(), sum(os.times()[:4])
+    before, start, used = peak(), time.perf_counter(), sum(os.times()[:4])
     TASKS[task][0](folder, count, workers)
     row = {'seconds': time.perf_counter() - start, 'cpu_seconds': sum(os.times()[:4]) - used}
-    own, others = peak(resource.RUSAGE_SELF), peak(resource.RUSAGE_CHILDREN)
-    row.update(peak_mb=own, growth_mb=own - before, workers_mb=others)
+    own, others = peak() / 2**20, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**10
+    row.update(peak_mb=own, growth_mb=own - before / 2**20, workers_mb=others)
     return {'task': task, 'count': count, **{name: round(value, 2) for name, value in row.items()}}
 
 

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any, Dict, TextIO
 
-from . import memory
+from .. import memory
 from .spec import Spec
 from .subjects import build
 from .timing import repetition

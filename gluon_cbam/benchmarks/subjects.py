@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from importlib import import_module, metadata
 from typing import Any, Dict, Iterator, Tuple
 
+from .. import memory
 from ..errors import UsageError, closest
-from . import memory
 from .spec import Spec
 from .timing import Subject
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
 import shutil
 import time
 from contextlib import closing
@@ -16,6 +15,7 @@ import mxnet as mx
 
 from ..data.training import Batch
 from ..errors import RunError
+from ..memory import peak as peak_memory
 from .clock import duration
 from .config import TrainConfig
 from .engine import Engine
@@ -143,7 +143,7 @@ def rehearse(config: TrainConfig) -> Rehearsal:
         step_seconds=step_seconds,
         load_seconds=load_seconds,
         run_seconds=steps * both(step_seconds, load_seconds),
-        peak_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        peak_bytes=peak_memory(),
         device_memory=_device_memory(setup),
         checkpoint_bytes=needed,
         free_bytes=free,

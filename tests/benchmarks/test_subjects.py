@@ -6,7 +6,8 @@ import pytest
 from records import encoded, photo, write
 
 import gluon_cbam
-from gluon_cbam.benchmarks import memory, ours
+from gluon_cbam import memory
+from gluon_cbam.benchmarks import ours
 from gluon_cbam.benchmarks.epoch import PacedRun
 from gluon_cbam.benchmarks.gluon import gluoncv2_name
 from gluon_cbam.benchmarks.spec import Spec

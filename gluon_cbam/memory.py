@@ -1,8 +1,10 @@
-"""Peak memory of this process, as Linux counts it."""
+"""Memory of this process: what is resident, and the peak."""
 
 from __future__ import annotations
 
 import re
+import resource
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,16 +13,18 @@ _RESET_PEAK = '5'  # proc(5): sets the peak to what is resident now
 
 
 def resident() -> int:
-    """Bytes that are resident now."""
+    """Bytes that are resident now; 0 where the system does not tell."""
     return _bytes('VmRSS')
 
 
 def peak() -> int:
     """The most bytes that were resident since the program began, or since :func:`forget_peak`.
 
-    That is this program's alone, unlike ``ru_maxrss``, which a new program inherits from the one that started it.
+    That is this program's alone, unlike ``ru_maxrss``, which a new program inherits from the one that started it; the
+    latter stands in where the system does not tell.
     """
-    return _bytes('VmHWM')
+    inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
+    return _bytes('VmHWM') or inherited
 
 
 def forget_peak() -> None:
@@ -30,5 +34,6 @@ def forget_peak() -> None:
 
 
 def _bytes(name: str) -> int:
-    found = re.search(rf'^{name}:\s+(\d+) kB$', _STATUS.read_text(), re.MULTILINE)
+    status = _STATUS.read_text() if _STATUS.exists() else ''
+    found = re.search(rf'^{name}:\s+(\d+) kB$', status, re.MULTILINE)
     return 1024 * int(found.group(1)) if found else 0
