@@ -12,6 +12,6 @@ it runs, an attention module asks :func:`.forms.form` how its passes over the ma
 compiles, :mod:`.library` loads, :mod:`.tracing` tells running from exporting. Blocks of a single operator, as those of
 :mod:`.activation`, ask :func:`.forms.compiled`.
 
-Ties of maxima: the compiled operators send the gradient of a maximum to the first of equal values, as the official
-code's ``torch.max`` does; MXNet's ``max(axis=1)`` sends it to each of them, in full.
+Ties of maxima over channels: the compiled operators and the graph send the gradient to the first of equal values, as
+the official code's ``torch.max`` does; MXNet's ``max(axis=1)``, which the definitions have, to each of them, in full.
 """

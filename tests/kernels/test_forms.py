@@ -10,6 +10,7 @@ from gluon_cbam import CBAM, SqueezeExcitation
 from gluon_cbam.attention import ModifiedCBAM
 from gluon_cbam.attention.modified import ACTIVATIONS
 from gluon_cbam.kernels.activation import PReLU
+from gluon_cbam.kernels.forms import Compiled, Gated, Graph
 from gluon_cbam.kernels.status import VARIABLE
 from gluon_cbam.models.modified_cbamnet import ModifiedCBAMNet
 from gluon_cbam.models.resnet import BasicBlock, Bottleneck
@@ -91,6 +92,21 @@ def test_networks_full_of_prelu_agree(bottleneck, options, monkeypatch):
 
     images = np.random.RandomState(0).uniform(0, 255, (2, 3, 48, 48)).astype('float32')
     assert_forms_agree(make, monkeypatch, images, rounding=1e-2)
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+def test_gradients_of_maxima_over_channels_go_to_the_first_of_equal_ones(dtype, operators):
+    values = np.random.RandomState(0).randint(0, 3, (2, 40, 5, 7))
+    first = np.zeros_like(values)
+    np.put_along_axis(first, values.argmax(1)[:, None], 1, 1)
+    for passes_ in (Compiled(operators.nd), Graph(mx.nd)):
+        x = mx.nd.array(values, dtype=dtype)
+        x.attach_grad()
+        with mx.autograd.record():
+            maximum = passes_.describe(Gated(x), ('max', 'mean'))[0].slice_axis(axis=1, begin=0, end=1)
+        maximum.backward()
+        assert (maximum.asnumpy() == values.max(1, keepdims=True)).all()
+        assert (x.grad.asnumpy() == first).all()
 
 
 def test_training_agrees(monkeypatch):
