@@ -6,7 +6,8 @@
 //   _cbam_scale_*(x[, channel][, spatial][, shortcut]) -> x * channel * spatial + shortcut, with ReLU or not
 //
 // x comes out again, in place, for the next of them to take: its gradients then come back through one chain, each
-// operator adding its own in place, where separate users of x would each write a map for MXNet to add up.
+// operator adding its own in place, where separate users of x would each write a map for MXNet to add up. Where it came
+// from BatchNorm, it is not kept for that: normalization.h.
 #include "normalization.h"
 
 namespace cbam {
