@@ -1,8 +1,8 @@
 // Maps that BatchNorm made, followed from what BatchNorm keeps.
 //
-// The backward passes of attention need x, the map that came in. Where BatchNorm made it, they take BatchNorm's input in
-// its place, which stays for BatchNorm's own backward pass anyway, and the kernels make x of each value as they read it:
-// the graph has one map less to keep from its forward pass for every block.
+// The backward passes of attention need x, the map that came in. Where BatchNorm made it, they take BatchNorm's input
+// in its place, which stays for BatchNorm's own backward pass anyway, and the kernels make x of each value as they read
+// it: the graph has one map less to keep from its forward pass for every block.
 #pragma once
 
 #include "registration.h"
@@ -10,8 +10,8 @@
 namespace cbam {
 
 // The form kOfNorm of a backward operator takes BatchNorm's input in place of x and, behind its other floats, this many
-// vectors (C): the mean and the inverse standard deviation that BatchNorm used, which are its outputs 1 and 2 in training
-// and in inference, gamma (which BatchNorm has set to 1 where it does not scale) and beta.
+// vectors (C): the mean and the inverse standard deviation that BatchNorm used, which are its outputs 1 and 2 in
+// training and in inference, gamma (which BatchNorm has set to 1 where it does not scale) and beta.
 constexpr size_t kNormInputs = 4;
 
 // The entry that a map was before operators of ours handed it on. While MXNet records operators one by one, it asks for
