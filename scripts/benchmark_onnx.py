@@ -2,8 +2,9 @@
 
     .venv/bin/python scripts/benchmark_onnx.py --official official.onnx ours.onnx ours-int8.onnx --batch 1 --batch 8
 
-Both sides run in turn in one process, with the same threads. Files whose batch is fixed are timed for that batch only.
-Outputs are compared first: the second column says how far a file is from the official one.
+Both sides run in turn in one process, with the same threads, and a pause after each call: ONNX Runtime's threads wait
+actively for 40 ms after it, which would be a core less for whoever comes next. Files whose batch is fixed are timed for
+that batch only. Outputs are compared first: the column of differences says how far a file is from the official one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import click
 import numpy as np
 
 import gluon_cbam  # noqa: F401 (numpy and threads)
-from gluon_cbam.benchmarks.timing import Timing, interleaved, timed
+from gluon_cbam.benchmarks.timing import RESTED, Timing, interleaved, timed
 from gluon_cbam.compat.threads import physical_cores
 from gluon_cbam.tables import aligned
 
@@ -62,7 +63,8 @@ def compare(official: str, files, engine: str, size: int, images: int, threads: 
     wanted = np.array(runs[official](batch))
     differences = {path: float(np.abs(run(batch) - wanted).max()) for path, run in runs.items()}
     repeat = {path: timed(partial(run, batch)) for path, run in runs.items()}
-    times = {path: Timing.of(taken) for path, taken in interleaved(repeat, 3, 1, seconds=seconds).items()}
+    taken = interleaved(repeat, 3, 1, seconds=seconds, rest=RESTED)
+    times = {path: Timing.of(each) for path, each in taken.items()}
     base = times[official].median
     return [
         {

@@ -9,6 +9,10 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Ty
 Key = TypeVar('Key')
 
 
+RESTED = 0.06
+"""Seconds after a call in which ONNX Runtime's threads have gone to sleep: they wait actively for 40 ms before."""
+
+
 class Subject(NamedTuple):
     """Something that can be done again and again.
 
@@ -86,6 +90,7 @@ def interleaved(
     warm_up: int,
     progress: Callable[[Iterable[int], int], Iterable[int]] = lambda rounds, total: rounds,
     seconds: float = 0.0,
+    rest: float = 0.0,
 ) -> Dict[Key, List[float]]:
     """Repetitions of several things in turn: each round has one of each.
 
@@ -95,6 +100,8 @@ def interleaved(
         warm_up: rounds before them that do not.
         progress: wraps the rounds, (rounds, how many).
         seconds: that the rounds after the warm-up take together, at least.
+        rest: seconds of sleep after each repetition, where threads of one side would go on waiting actively and take
+            cores from the next one.
 
     Returns:
         Name -> seconds of each repetition.
@@ -104,6 +111,7 @@ def interleaved(
     def go_round(counts: bool) -> None:
         for name, one in repeat.items():
             took = one()
+            time.sleep(rest)
             if counts:
                 taken[name].append(took)
 

@@ -7,13 +7,13 @@ from typing import List, Sequence
 
 import numpy as np
 
-from ..benchmarks.timing import Timing, interleaved, timed
+from ..benchmarks.timing import RESTED, Timing, interleaved, timed
 from ..classifier import of_export
 from ..data.recordio import RecordFile
 from ..evaluation import Evaluation, score
 from .runtime import ExportedNetwork
 
-_TURNS, _SECONDS = 5, 1.0  # at least
+_TURNS, _SECONDS, _REST = 5, 1.0, RESTED  # the first two at least
 
 
 def evaluate(exported: ExportedNetwork, records: RecordFile, batch_size: int, workers: int, **how) -> Evaluation:
@@ -39,5 +39,5 @@ def milliseconds(exported: Sequence[ExportedNetwork], batch_size: int) -> List[f
     image = np.random.RandomState(0).randint(0, 256, (size, size, 3)).astype(np.uint8)
     batches = [np.stack([each.prepare(image)] * batch_size) for each in exported]
     repeat = {number: timed(partial(each.run, batch)) for number, (each, batch) in enumerate(zip(exported, batches))}
-    taken = interleaved(repeat, _TURNS, 1, seconds=_SECONDS)
+    taken = interleaved(repeat, _TURNS, 1, seconds=_SECONDS, rest=_REST)
     return [Timing.of(seconds).median for seconds in taken.values()]

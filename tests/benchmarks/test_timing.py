@@ -95,3 +95,20 @@ def test_rounds_go_on_until_the_time_is_over(monkeypatch):
     for seconds, rounds in ((0, 2), (6, 2), (7, 3), (30, 10)):
         taken = interleaved({'a': timed(call)}, repetitions=2, warm_up=1, seconds=seconds)
         assert taken == {'a': [3.0] * rounds}, seconds
+
+
+def test_a_rest_is_not_counted(monkeypatch):
+    clock, rests = [0.0], []
+
+    def sleep(seconds):
+        rests.append(seconds)
+        clock[0] += seconds
+
+    def call():
+        clock[0] += 3
+
+    monkeypatch.setattr(time, 'perf_counter', lambda: clock[0])
+    monkeypatch.setattr(time, 'sleep', sleep)
+    sides = {'a': timed(call), 'b': timed(call)}
+    assert interleaved(sides, repetitions=2, warm_up=1, rest=0.5) == {'a': [3.0, 3.0], 'b': [3.0, 3.0]}
+    assert rests == [0.5] * 6, 'after every call, so that no side comes right behind another'

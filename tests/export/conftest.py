@@ -14,6 +14,7 @@ def hurried():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scoring, '_TURNS', 1)
         patch.setattr(scoring, '_SECONDS', 0.0)
+        patch.setattr(scoring, '_REST', 0.0)
         yield
 
 
