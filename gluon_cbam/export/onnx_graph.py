@@ -58,6 +58,8 @@ class OnnxGraph:
         input_dtype: numpy's name.
         outputs: names.
         shapes: of values, for a batch of 1, where they are known.
+        of_batch: values whose first axis is the batch, which engines cannot tell by themselves; the file says it, since
+            ONNX Runtime adds two maps inside a convolution only where it knows that they are of one shape.
     """
 
     nodes: List[Node]
@@ -67,6 +69,7 @@ class OnnxGraph:
     input_dtype: str
     outputs: List[str]
     shapes: Dict[str, Tuple[int, ...]]
+    of_batch: List[str] = field(default_factory=list)
 
     def producers(self) -> Dict[str, Node]:
         """Value -> the operator that makes it."""
@@ -154,6 +157,9 @@ def to_model(graph: OnnxGraph, opset: int, texts: Mapping[str, str], name: str):
         [helper.make_tensor_value_info(graph.input, kind, ['N', *graph.input_shape])],
         [helper.make_tensor_value_info(name, kinds.FLOAT, _free(graph.shapes.get(name))) for name in graph.outputs],
         [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+        value_info=[
+            helper.make_tensor_value_info(name, kinds.FLOAT, _free(graph.shapes[name])) for name in graph.of_batch
+        ],
     )
     opsets = [helper.make_opsetid('', opset)]
     model = helper.make_model(made, opset_imports=opsets, ir_version=helper.find_min_ir_version_for(opsets))

@@ -5,12 +5,15 @@ Attention costs little arithmetic and much memory traffic, so what counts is how
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Tuple
 
 import numpy as np
 
 from ..errors import UsageError, closest
 from .onnx_graph import Node, OnnxGraph
+from .winograd import winograd
+
+_PARTS = 4
 
 
 def pool_with_kernels(graph: OnnxGraph) -> None:
@@ -23,23 +26,78 @@ def pool_with_kernels(graph: OnnxGraph) -> None:
 
 def mean_as_product(graph: OnnxGraph) -> None:
     """The mean over channels becomes a product with a row of 1 / C: ONNX Runtime reduces slowly for a single image."""
-    for node in [node for node in graph.nodes if node.op == 'ReduceMean' and node.attributes['axes'] == [1]]:
+    for node in _reductions_of_channels(graph, 'ReduceMean'):
         _, channels, height, width = graph.shapes[node.inputs[0]]
-        names = [f'{node.output}/{part}' for part in ('flat', 'mean')]
         row = graph.constant(f'{node.output}/row', np.full((1, channels), 1 / channels, np.float32))
-        flat, back = (
-            graph.constant(f'{node.output}/{part}', np.int64(shape))
-            for part, shape in (('flat_shape', [0, channels, height * width]), ('shape', [0, 1, height, width]))
-        )
-        _substitute(
-            graph,
-            node,
-            [
-                Node('Reshape', [node.inputs[0], flat], [names[0]]),
-                Node('MatMul', [row, names[0]], [names[1]]),
-                Node('Reshape', [names[1], back], node.outputs),
-            ],
-        )
+        product = Node('MatMul', [row, f'{node.output}/flat'], [f'{node.output}/mean'])
+        _on_flat(graph, node, [0, channels, height * width], [product])
+
+
+def maximum_in_parts(graph: OnnxGraph) -> None:
+    """The maximum over channels is taken of parts of them first: ONNX Runtime's threads share out what is in front of
+    the axis that it reduces, which would be a single image."""
+    for node in _reductions_of_channels(graph, 'ReduceMax'):
+        _, channels, height, width = graph.shapes[node.inputs[0]]
+        if channels % _PARTS == 0:
+            parts, whole = f'{node.output}/of_parts', f'{node.output}/maximum'
+            maxima = [
+                Node('ReduceMax', [f'{node.output}/flat'], [parts], {'axes': [2], 'keepdims': 0}),
+                Node('ReduceMax', [parts], [whole], {'axes': [1], 'keepdims': 1}),
+            ]
+            _on_flat(graph, node, [0, _PARTS, channels // _PARTS, height * width], maxima)
+
+
+def _reductions_of_channels(graph: OnnxGraph, op: str) -> List[Node]:
+    found = [node for node in graph.nodes if node.op == op and node.attributes['axes'] == [1]]
+    return [node for node in found if len(graph.shapes.get(node.inputs[0], ())) == 4]
+
+
+def _on_flat(graph: OnnxGraph, node: Node, shape: List[int], nodes: List[Node]) -> None:
+    """Put nodes that take ``{output}/flat``, of this shape, in the place of a reduction over channels."""
+    back = [0, 1, *graph.shapes[node.inputs[0]][2:]]
+    flat, whole = (
+        graph.constant(f'{node.output}/{name}', np.int64(value)) for name, value in (('split', shape), ('shape', back))
+    )
+    first = Node('Reshape', [node.inputs[0], flat], [f'{node.output}/flat'])
+    last = Node('Reshape', [nodes[-1].output, whole], node.outputs)
+    place = graph.nodes.index(node)
+    graph.nodes[place : place + 1] = [first, *nodes, last]
+
+
+def average_before_convolution(graph: OnnxGraph) -> None:
+    """``B average(A x)`` becomes ``(B A) average(x)`` for 1 x 1 convolutions: a block's last one widens its map."""
+    for last in [node for node in graph.nodes if _is_pointwise(graph, node)]:
+        producers = graph.producers()
+        pool = producers.get(last.inputs[0])
+        first = producers.get(pool.inputs[0]) if pool is not None and pool.op == 'AveragePool' else None
+        if first is None or not _is_pointwise(graph, first):
+            continue
+        size = list(graph.shapes[first.output][2:])
+        (inner, shift), (outer, bias) = (_matrix(graph, node) for node in (first, last))
+        if pool.attributes != {'kernel_shape': size} or inner.shape[0] <= inner.shape[1]:
+            continue
+        made = Node('AveragePool', [first.inputs[0]], [f'{last.output}/average'], pool.attributes)
+        graph.shapes[made.output] = (1, inner.shape[1], 1, 1)
+        graph.nodes.insert(graph.nodes.index(last), made)
+        values = {'kernel': (outer @ inner)[:, :, None, None], 'bias': outer @ shift + bias}
+        names = [graph.constant(f'{last.output}/{name}', np.float32(value)) for name, value in values.items()]
+        last.inputs = [made.output, *names]
+    graph.prune()
+
+
+def _is_pointwise(graph: OnnxGraph, node: Node) -> bool:
+    kernel = graph.constants.get(node.inputs[1]) if node.op == 'Conv' else None
+    if kernel is None or kernel.shape[2:] != (1, 1):
+        return False
+    given = node.attributes
+    return given.get('group', 1) == 1 and not any(given.get('pads', ())) and set(given.get('strides', (1,))) == {1}
+
+
+def _matrix(graph: OnnxGraph, node: Node) -> Tuple[np.ndarray, np.ndarray]:
+    """Weights (out, in) and bias of a 1 x 1 convolution, float64."""
+    kernel = graph.constants[node.inputs[1]][:, :, 0, 0].astype(np.float64)
+    bias = graph.constants[node.inputs[2]].astype(np.float64) if len(node.inputs) > 2 else np.zeros(len(kernel))
+    return kernel, bias
 
 
 def add_in_convolution(graph: OnnxGraph) -> None:
@@ -93,14 +151,17 @@ def _as_map(graph: OnnxGraph, node: Node, maps: Dict[str, str], made: Node) -> N
     maps[node.output] = made.output
 
 
-def _substitute(graph: OnnxGraph, node: Node, nodes: List[Node]) -> None:
-    place = graph.nodes.index(node)
-    graph.nodes[place : place + 1] = nodes
-
-
 ENGINES: Dict[str, List[Callable[[OnnxGraph], None]]] = {
-    'onnxruntime': [pool_with_kernels, mean_as_product, add_in_convolution, dense_as_convolutions],
-    'openvino': [pool_with_kernels, dense_as_convolutions],
+    'onnxruntime': [
+        pool_with_kernels,
+        mean_as_product,
+        maximum_in_parts,
+        add_in_convolution,
+        dense_as_convolutions,
+        average_before_convolution,
+        winograd,
+    ],
+    'openvino': [pool_with_kernels, dense_as_convolutions, average_before_convolution, winograd],
 }
 """Engine -> the passes for it, in this order."""
 

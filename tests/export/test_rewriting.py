@@ -26,8 +26,16 @@ def network():
     return lively(ResNet('basic', (2, 2, 2, 2), 7, attention='cbam', widen=0.25), 32)
 
 
+@pytest.fixture(scope='module')
+def bottlenecks():
+    """A network whose blocks end in 1 x 1 convolutions."""
+    return lively(ResNet('bottleneck', (1, 2, 1, 1), 7, attention='cbam', widen=0.25), 32)
+
+
+@pytest.mark.parametrize('kind', ['network', 'bottlenecks'])
 @pytest.mark.parametrize('engine', ENGINES)
-def test_each_pass_keeps_the_numbers(network, engine):
+def test_each_pass_keeps_the_numbers(request, kind, engine):
+    network = request.getfixturevalue(kind)
     batch = np.random.RandomState(0).randint(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     graph = to_onnx_graph(trace(network, 32, Preprocessing(32)))
     before = outputs(graph, batch)
@@ -79,3 +87,28 @@ def test_onnxruntime_adds_and_rectifies_in_convolutions(network):
 def test_openvino_gets_convolutions_for_dense_layers(network):
     _, count = operators(network, 'openvino')
     assert count['Gemm'] == 1 and 'Unsqueeze' not in count and 'GlobalAveragePool' not in count
+
+
+def test_onnxruntime_takes_maxima_of_parts(network):
+    graph, _ = operators(network, 'onnxruntime')
+    made = {node.output: node for node in graph.nodes}
+    maxima = [node.attributes for node in graph.nodes if node.op == 'ReduceMax']
+    assert maxima == [{'axes': [2], 'keepdims': 0}, {'axes': [1], 'keepdims': 1}] * 8
+    for node in [node for node in graph.nodes if node.op == 'ReduceMax' and node.attributes['axes'] == [2]]:
+        flat = made[node.inputs[0]]
+        _, channels, height, width = graph.shapes[flat.inputs[0]]
+        assert graph.constants[flat.inputs[1]].tolist() == [0, 4, channels // 4, height * width]
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_averages_are_taken_of_narrow_maps(network, bottlenecks, engine):
+    """Of what comes before a block's last convolution where that is 1 x 1 and makes the map wider."""
+    for net, blocks in ((network, 0), (bottlenecks, 5)):
+        graph, _ = operators(net, engine)
+        made = {node.output: node for node in graph.nodes}
+        pools = {op: [node.inputs[0] for node in graph.nodes if node.op == op] for op in ('AveragePool', 'MaxPool')}
+        gates = [name for name in pools['MaxPool'] if made[name].op == 'Conv']
+        before = [name for name in pools['AveragePool'] if name not in gates]
+        assert len(before) == blocks + 1, 'and that of the head'
+        widened = [made[name].inputs[0] for name in gates]
+        assert sorted(name for name in before if name in widened) == sorted(widened if blocks else [])
