@@ -9,11 +9,11 @@ from lively import lively
 from gluon_cbam import CBAM
 from gluon_cbam.data.preprocessing import Preprocessing
 from gluon_cbam.export.graph import trace
-from gluon_cbam.export.onnx_graph import to_model
+from gluon_cbam.export.onnx_graph import Node, OnnxGraph, to_model
 from gluon_cbam.export.rewriting import PASSES
 from gluon_cbam.export.runtime import onnxruntime_session
 from gluon_cbam.export.translation import to_onnx_graph
-from gluon_cbam.export.tuning import ENGINES
+from gluon_cbam.export.tuning import ENGINES, average_before_convolution
 from gluon_cbam.models.resnet import ResNet
 
 
@@ -112,3 +112,18 @@ def test_averages_are_taken_of_narrow_maps(network, bottlenecks, engine):
         assert len(before) == blocks + 1, 'and that of the head'
         widened = [made[name].inputs[0] for name in gates]
         assert sorted(name for name in before if name in widened) == sorted(widened if blocks else [])
+
+
+def test_averages_of_wide_maps_stay():
+    """Where the first convolution makes a map narrower, its own output is the cheaper one to average."""
+    draw = np.random.RandomState(0)
+    constants = {name: np.float32(draw.randn(*shape, 1, 1)) for name, shape in (('a', (2, 6)), ('b', (3, 2)))}
+    shapes = {'data': (1, 6, 4, 4), 'x': (1, 2, 4, 4), 'mean': (1, 2, 1, 1), 'out': (1, 3, 1, 1)}
+    nodes = [
+        Node('Conv', ['data', 'a'], ['x'], {'kernel_shape': [1, 1]}),
+        Node('AveragePool', ['x'], ['mean'], {'kernel_shape': [4, 4]}),
+        Node('Conv', ['mean', 'b'], ['out'], {'kernel_shape': [1, 1]}),
+    ]
+    graph = OnnxGraph(list(nodes), constants, 'data', (6, 4, 4), 'float32', ['out'], shapes)
+    average_before_convolution(graph)
+    assert graph.nodes == nodes
