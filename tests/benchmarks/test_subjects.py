@@ -44,7 +44,8 @@ def test_every_subject_can_be_called_again(photos, mode, engine, images):
             subject.call()
         subject.wait()
     assert facts['versions']['numpy'] == np.__version__
-    assert 0 < facts['imported_bytes'] <= memory.peak()
+    # the peak counts from then on, and other threads give memory back meanwhile
+    assert 0 < facts['imported_bytes'] <= memory.peak() + 2**24
 
 
 def test_predicting_from_files_names_every_image(monkeypatch):
