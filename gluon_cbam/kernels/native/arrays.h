@@ -34,6 +34,12 @@ inline int block_of(const NDArray& map) {
 // An array in MXNet's own layout, a copy where it is not.
 inline NDArray plain(const NDArray& array) { return array.IsMKLDNNData() ? array.Reorder2Default() : array; }
 
+// Values that lie as a map of this shape.
+template <typename Value>
+Map<Value> map_of(Value* data, const mxnet::TShape& shape, int64_t block) {
+  return {data, shape[0], shape[1], shape[2] * shape[3], static_cast<int>(block)};
+}
+
 // The maps that an operator reads, all in one layout: that of the first, or MXNet's own.
 template <typename T>
 class Maps {
@@ -82,6 +88,40 @@ class Maps {
   std::vector<NDArray> arrays_;
   std::vector<std::unique_ptr<T[]>> copies_;
   int block_;
+};
+
+// A map whose channels lie together, in one of two layouts, as blocks of Map say: what lies otherwise is copied to the
+// first of them.
+template <typename Value>
+class ChannelMap {
+ public:
+  ChannelMap(const NDArray& array, int64_t block, int64_t other) {
+    const int found = block_of(array);
+    if (found != 1 && (found == block || found == other)) {
+      map_ = map_of(static_cast<const Value*>(array.storage_handle().dptr), array.shape(), found);
+      return;
+    }
+    const NDArray held = plain(array);
+    copy_.reset(new Value[array.shape().Size()]);
+    const Map<Value> copy = map_of(copy_.get(), array.shape(), block);
+    lay_out(held.data().dptr<Value>(), copy);
+    map_ = {copy.data, copy.batch, copy.channels, copy.positions, copy.block};
+  }
+
+  const Map<const Value>& map() const { return map_; }
+
+ private:
+  static void lay_out(const Value* from, Map<Value> to) {
+#pragma omp parallel for schedule(static) if (is_large(to))
+    for (int64_t plane = 0; plane < to.batch * to.channels; ++plane) {
+      const int64_t channel = plane % to.channels;
+      Value* at = to.at(plane / to.channels, channel / to.block) + channel % to.block;
+      for (int64_t p = 0; p < to.positions; ++p) at[p * to.block] = from[plane * to.positions + p];
+    }
+  }
+
+  Map<const Value> map_;
+  std::unique_ptr<Value[]> copy_;
 };
 
 // Where an output goes in a layout of channels, in blocks as of Map: 16, or all of them. oneDNN is told of it.

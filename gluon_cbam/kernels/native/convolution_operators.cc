@@ -36,35 +36,12 @@ bool pays(const NDArray& map, const TShape& weight, int64_t inputs, int64_t outp
          inputs % 16 == 0 && positions >= kPositions && products * 3 <= positions * 9 * 2;
 }
 
-// A map in vectors of 16 channels. What is not is copied, to the layout of oneDNN's convolutions: blocks for training,
+// A map in vectors of 16 channels, in the layout of oneDNN's convolutions where it has to be copied: blocks for training,
 // rows for inference.
-class VectorMap {
- public:
-  VectorMap(const NDArray& array, bool for_training) {
-    const TShape& shape = array.shape();
-    const int block = block_of(array), channels = static_cast<int>(shape[1]);
-    map_ = {nullptr, shape[0], channels, shape[2] * shape[3], for_training ? 16 : channels};
-    if (block != 1 && (block == 16 || block == channels)) {
-      map_.block = block;
-      map_.data = static_cast<const float*>(array.storage_handle().dptr);
-      return;
-    }
-    const NDArray held = plain(array);
-    Map<const float> from = map_;
-    from.data = held.data().dptr<float>();
-    from.block = 1;
-    copy_.reset(new float[shape.Size()]);
-    Map<float> to = {copy_.get(), map_.batch, map_.channels, map_.positions, map_.block};
-    kernels<float>().relayout(from, to);
-    map_.data = to.data;
-  }
-
-  const Map<const float>& map() const { return map_; }
-
- private:
-  Map<const float> map_;
-  std::unique_ptr<float[]> copy_;
-};
+ChannelMap<float> in_vectors(const NDArray& array, bool for_training) {
+  const int64_t rows = array.shape()[1];
+  return for_training ? ChannelMap<float>(array, 16, rows) : ChannelMap<float>(array, rows, 16);
+}
 
 // Space beside, of the thread that runs the operators; MXNet's own comes in up to four copies.
 float* scratch(int64_t floats) {
@@ -80,10 +57,10 @@ float* scratch(int64_t floats) {
 
 // The output gets the layout of the input, so that nothing is reordered behind it.
 void convolve(const NDArray& x, const float* transformed, float* beside, bool for_training, const NDArray& y) {
-  const VectorMap from(x, for_training);
+  const ChannelMap<float> from = in_vectors(x, for_training);
   const TShape& shape = y.shape();
   const int block = from.map().block == x.shape()[1] ? static_cast<int>(shape[1]) : from.map().block;
-  const Map<float> to = {laid_out<float>(y, dnnl_f32, block), shape[0], shape[1], shape[2] * shape[3], block};
+  const Map<float> to = map_of(laid_out<float>(y, dnnl_f32, block), shape, block);
   winograd()->convolve(from.map(), shape[2], transformed, beside, to);
 }
 
@@ -156,7 +133,7 @@ void gradient_of_data(const NDArray& dy, const NDArray& weight, const NDArray& d
 }
 
 void gradient_of_weight(const NDArray& dy, const NDArray& x, Target<float> dweight) {
-  const VectorMap from(x, true), gradient(dy, true);
+  const ChannelMap<float> from = in_vectors(x, true), gradient = in_vectors(dy, true);
   float* beside = scratch(gradient_workspace_size(from.map(), x.shape()[2], dy.shape()[1]));
   winograd()->gradient(from.map(), x.shape()[2], gradient.map(), beside, dweight.data());
   dweight.finish();

@@ -1,4 +1,4 @@
-// What the passes compute with: vectors of values. Part of kernels.inl.
+// What the passes compute with: vectors of values. Part of kernels.inl and of winograd_avx512.cc.
 
 template <typename T>
 struct Whole;
@@ -52,16 +52,6 @@ struct Normal {
 };
 
 constexpr int kLanes = 16;  // of plain maps, along the positions
-
-// Waking a second thread between MXNet's operators takes about 40 microseconds, in which one does this much alone.
-constexpr int64_t kAlone = 1 << 17;       // values of a map of floats
-constexpr int64_t kAloneWhole = 1 << 20;  // of integers
-constexpr int64_t kAloneProducts = 1 << 18;
-
-template <typename Value>
-inline bool is_large(Map<Value> map, int64_t alone = kAlone) {
-  return map.batch * map.channels * map.positions > alone;
-}
 
 template <typename T>
 constexpr T lowest() {

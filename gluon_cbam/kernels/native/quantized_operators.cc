@@ -21,38 +21,12 @@ float step_of(const NDArray& integers, const NDArray& low, const NDArray& high) 
   return std::max(std::abs(least), std::abs(greatest)) / 127;
 }
 
-// A map of integers as rows of channels, a copy where it is not.
+// A map of integers as rows of channels.
 template <typename Q>
-class QuantizedMap {
- public:
-  explicit QuantizedMap(const NDArray& array) {
-    const mxnet::TShape& shape = array.shape();
-    map_ = {nullptr, shape[0], shape[1], shape[2] * shape[3], static_cast<int>(shape[1])};
-    const int block = block_of(array);
-    if (block == map_.block && block != 1) {
-      map_.data = static_cast<const Q*>(array.storage_handle().dptr);
-      return;
-    }
-    held_ = plain(array);
-    const Q* from = held_.data().dptr<Q>();
-    copy_.resize(shape.Size());
-    for (int64_t sample = 0; sample < map_.batch; ++sample) {
-      for (int64_t c = 0; c < map_.channels; ++c) {
-        for (int64_t p = 0; p < map_.positions; ++p) {
-          copy_[(sample * map_.positions + p) * map_.channels + c] = *from++;
-        }
-      }
-    }
-    map_.data = copy_.data();
-  }
-
-  const Map<const Q>& map() const { return map_; }
-
- private:
-  Map<const Q> map_;
-  NDArray held_;
-  std::vector<Q> copy_;
-};
+ChannelMap<Q> in_rows(const NDArray& array) {
+  const int64_t rows = array.shape()[1];
+  return ChannelMap<Q>(array, rows, rows);
+}
 
 const TShape* quantized_shape(const ShapeVector& shapes, size_t index) {
   const TShape* x = map_shape(shapes, index);
@@ -85,9 +59,9 @@ void pool(const OpContext&, const Arrays& in, const Requests& requests, const Ar
   Target<float> mean(out, requests, 0), maximum(out, requests, 1);
   const float step = step_of(in[0], in[1], in[2]);
   if (in[0].dtype() == mshadow::kUint8) {
-    quantized_kernels().pool_unsigned(QuantizedMap<uint8_t>(in[0]).map(), step, mean.data(), maximum.data());
+    quantized_kernels().pool_unsigned(in_rows<uint8_t>(in[0]).map(), step, mean.data(), maximum.data());
   } else {
-    quantized_kernels().pool_signed(QuantizedMap<int8_t>(in[0]).map(), step, mean.data(), maximum.data());
+    quantized_kernels().pool_signed(in_rows<int8_t>(in[0]).map(), step, mean.data(), maximum.data());
   }
   mean.finish();
   maximum.finish();
@@ -182,7 +156,7 @@ template <bool kMaximumFirst>
 void describe(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
   Arrays keep;
   const float* gate = values_of<float>(in[3], &keep);
-  const QuantizedMap<int8_t> x(in[0]);
+  const ChannelMap<int8_t> x = in_rows<int8_t>(in[0]);
   const int64_t positions = x.map().positions;
   Target<float> descriptors(out, requests, 0);
   float* first = descriptors.data();
@@ -217,7 +191,7 @@ void scale(const OpContext&, const Arrays& in, const Requests& requests, const A
   keep.reserve(2);
   const float* channel = values_of<float>(in[3], &keep);
   const float* spatial = values_of<float>(in[4], &keep);
-  const QuantizedMap<int8_t> x(in[0]);
+  const ChannelMap<int8_t> x = in_rows<int8_t>(in[0]);
   const float limit = in[8].data().dptr<float>()[0], step = step_of(in[0], in[1], in[2]);
   const float shortcut_step = step_of(in[5], in[6], in[7]);
   Target<float> low(out, requests, 1), high(out, requests, 2);
@@ -225,11 +199,11 @@ void scale(const OpContext&, const Arrays& in, const Requests& requests, const A
   *high.data() = limit;
   uint8_t* y = laid_out<uint8_t>(out[0], dnnl_u8, x.map().block);
   if (in[5].dtype() == mshadow::kUint8) {
-    const QuantizedMap<uint8_t> shortcut(in[5]);
+    const ChannelMap<uint8_t> shortcut = in_rows<uint8_t>(in[5]);
     quantized_kernels().scale_unsigned(x.map(), step, channel, spatial, shortcut.map().data, shortcut_step,
                                        limit / 255, y);
   } else {
-    const QuantizedMap<int8_t> shortcut(in[5]);
+    const ChannelMap<int8_t> shortcut = in_rows<int8_t>(in[5]);
     quantized_kernels().scale_signed(x.map(), step, channel, spatial, shortcut.map().data, shortcut_step, limit / 255,
                                      y);
   }

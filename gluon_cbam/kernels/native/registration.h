@@ -63,7 +63,7 @@ inline size_t wanted(const Requests& requests, bool exists, size_t index) {
 // The sums over tiles, (N, tiles, C) to (N, C), in one order for any number of threads.
 template <typename T>
 void add_tiles(const std::vector<T>& partial, int64_t batch, int64_t tiles, int64_t channels, T* sums) {
-#pragma omp parallel for schedule(static) if (partial.size() > 1 << 17)
+#pragma omp parallel for schedule(static) if (batch * tiles * channels > kAlone)
   for (int64_t sample = 0; sample < batch; ++sample) {
     T* to = sums + sample * channels;
     std::fill(to, to + channels, T(0));
