@@ -22,9 +22,10 @@ struct Winograd {
 
 constexpr int64_t kWinogradOutput = 4, kWinogradInput = 6, kWinogradPlaces = kWinogradInput * kWinogradInput;
 
+inline int64_t winograd_tiles_along(int64_t size) { return (size + kWinogradOutput - 1) / kWinogradOutput; }
+
 inline int64_t winograd_tiles(int64_t batch, int64_t height, int64_t width) {
-  const auto along = [](int64_t size) { return (size + kWinogradOutput - 1) / kWinogradOutput; };
-  return batch * along(height) * along(width);
+  return batch * winograd_tiles_along(height) * winograd_tiles_along(width);
 }
 
 inline int64_t transformed_size(int64_t outputs, int64_t inputs) { return kWinogradPlaces * outputs * inputs; }

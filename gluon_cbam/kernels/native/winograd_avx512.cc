@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 // after the headers, so that no inline function of theirs is compiled for this instruction set alone
@@ -13,36 +14,36 @@
 namespace cbam {
 namespace {
 
-constexpr int64_t kLanes = 16, kWide = 2 * kLanes, kOutput = kWinogradOutput, kInput = kWinogradInput;
+#include "lanes.inl"
+
+typedef Lanes<float, kLanes> L;
+typedef L::vector Vector;
+
+constexpr int64_t kWide = 2 * kLanes, kOutput = kWinogradOutput, kInput = kWinogradInput;
 constexpr int64_t kPlaces = kWinogradPlaces;
 constexpr int kRows = 14;             // of the matrix product at a time: 28 of 32 registers hold their sums
 constexpr int64_t kGroup = 2 * kRows;  // tiles that are worked on together, so that they stay in the second cache
 constexpr int64_t kBatch = 128;        // the same for the gradient of weights, whose sums go over all tiles
 constexpr int64_t kPad = kLanes;       // keeps rows from falling on the same lines of a cache
 
-typedef float Vector __attribute__((vector_size(kLanes * sizeof(float))));
-
-inline Vector load(const float* from) {
-  Vector value;
-  std::memcpy(&value, from, sizeof(value));
-  return value;
-}
-
-inline void store(float* to, Vector value) { std::memcpy(to, &value, sizeof(value)); }
-
 // The points of the interpolation are 0, +-a, +-b and infinity; with 5/8 and 3/2 the errors are a quarter of those with
 // 1 and 2, and both are exact.
 constexpr float a = 0.625f, b = 1.5f, a2 = a * a, b2 = b * b;
 constexpr float kAt0 = 1 / (a2 * b2), kAtA = 1 / (2 * a2 * (a2 - b2)), kAtB = 1 / (2 * b2 * (b2 - a2));
 
-inline void to_input_points(const Vector* d, Vector* to) {
-  const Vector even_a = d[4] - b2 * d[2], odd_a = a * (d[3] - b2 * d[1]);
-  const Vector even_b = d[4] - a2 * d[2], odd_b = b * (d[3] - a2 * d[1]);
-  to[0] = a2 * b2 * d[0] - (a2 + b2) * d[2] + d[4];
+// What is even and what is odd in a point, to the values at +-a and +-b.
+inline void to_both_signs(Vector even_a, Vector odd_a, Vector even_b, Vector odd_b, Vector* to) {
   to[1] = even_a + odd_a;
   to[2] = even_a - odd_a;
   to[3] = even_b + odd_b;
   to[4] = even_b - odd_b;
+}
+
+inline void to_input_points(const Vector* d, Vector* to) {
+  const Vector even_a = d[4] - b2 * d[2], odd_a = a * (d[3] - b2 * d[1]);
+  const Vector even_b = d[4] - a2 * d[2], odd_b = b * (d[3] - a2 * d[1]);
+  to[0] = a2 * b2 * d[0] - (a2 + b2) * d[2] + d[4];
+  to_both_signs(even_a, odd_a, even_b, odd_b, to);
   to[5] = a2 * b2 * d[1] - (a2 + b2) * d[3] + d[5];
 }
 
@@ -50,10 +51,7 @@ inline void to_weight_points(const Vector* g, Vector* to) {
   const Vector even_a = kAtA * (g[0] + a2 * g[2]), odd_a = kAtA * a * g[1];
   const Vector even_b = kAtB * (g[0] + b2 * g[2]), odd_b = kAtB * b * g[1];
   to[0] = kAt0 * g[0];
-  to[1] = even_a + odd_a;
-  to[2] = even_a - odd_a;
-  to[3] = even_b + odd_b;
-  to[4] = even_b - odd_b;
+  to_both_signs(even_a, odd_a, even_b, odd_b, to);
   to[5] = g[2];
 }
 
@@ -62,10 +60,7 @@ inline void gradient_to_points(const Vector* d, Vector* to) {
   const Vector even_a = d[0] + a2 * d[2], odd_a = a * d[1] + a2 * a * d[3];
   const Vector even_b = d[0] + b2 * d[2], odd_b = b * d[1] + b2 * b * d[3];
   to[0] = d[0];
-  to[1] = even_a + odd_a;
-  to[2] = even_a - odd_a;
-  to[3] = even_b + odd_b;
-  to[4] = even_b - odd_b;
+  to_both_signs(even_a, odd_a, even_b, odd_b, to);
   to[5] = d[3];
 }
 
@@ -115,13 +110,13 @@ template <int kCount, bool kTransposed>
 void multiply(const Product& of) {
   Vector sum[kCount][2] = {};
   for (int row = 0; of.add && row < kCount; ++row) {
-    sum[row][0] = load(of.sums + row * kWide);
-    sum[row][1] = load(of.sums + row * kWide + kLanes);
+    sum[row][0] = L::load(of.sums + row * kWide);
+    sum[row][1] = L::load(of.sums + row * kWide + kLanes);
   }
   const float *left = of.left, *right = of.right;
   const int64_t step = of.left_step;
   for (int64_t k = 0; k < of.inner; ++k, right += of.right_step) {
-    const Vector first = load(right), second = load(right + kLanes);
+    const Vector first = L::load(right), second = L::load(right + kLanes);
 #pragma GCC unroll 14
     for (int row = 0; row < kCount; ++row) {
       const float factor = kTransposed ? left[k * step + row] : left[row * step + k];
@@ -130,8 +125,8 @@ void multiply(const Product& of) {
     }
   }
   for (int row = 0; row < kCount; ++row) {
-    store(of.sums + row * kWide, sum[row][0]);
-    store(of.sums + row * kWide + kLanes, sum[row][1]);
+    L::store(of.sums + row * kWide, sum[row][0]);
+    L::store(of.sums + row * kWide + kLanes, sum[row][1]);
   }
 }
 
@@ -161,8 +156,8 @@ struct Tiling {
   Tiling(int64_t batch, int64_t height_, int64_t width_)
       : height(height_),
         width(width_),
-        down((height_ + kOutput - 1) / kOutput),
-        across((width_ + kOutput - 1) / kOutput),
+        down(winograd_tiles_along(height_)),
+        across(winograd_tiles_along(width_)),
         count(winograd_tiles(batch, height_, width_)) {}
 
   int64_t sample(int64_t tile) const { return tile / (down * across); }
@@ -209,9 +204,9 @@ void tile_to_points(Map<const float> x, const Tiling& tiling, int64_t tile, int6
     transform_square<kSize, kInput, kPass>(
         [&](int64_t i, int64_t j) {
           const int64_t position = at[i * kSize + j];
-          return position < 0 ? Vector{} : load(lines.data + position * lines.step);
+          return position < 0 ? Vector{} : L::load(lines.data + position * lines.step);
         },
-        [&](int64_t i, int64_t j, Vector value) { store(to + (i * kInput + j) * points.place, value); });
+        [&](int64_t i, int64_t j, Vector value) { L::store(to + (i * kInput + j) * points.place, value); });
   }
 }
 
@@ -223,9 +218,7 @@ struct Workspace {
   Workspace(float* beside, int64_t thread, int64_t inputs)
       : left(beside + thread * size(inputs), kGroup, inputs), sums(left.end()) {}
 
-  static int64_t size(int64_t inputs) {
-    return AtPoints::size(kGroup, inputs) + kPlaces * kSumsPlace;
-  }
+  static int64_t size(int64_t inputs) { return AtPoints::size(kGroup, inputs) + kPlaces * kSumsPlace; }
 
   static constexpr int64_t kSumsPlace = kGroup * kWide + kPad;
   AtPoints left;
@@ -241,9 +234,9 @@ void tile_from_points(const Workspace& beside, int64_t slot, const Tiling& tilin
     const Lines<float> lines(y, tiling.sample(tile), channel + c);
     const float* from = beside.sums + slot * kWide + c;
     transform_square<kInput, kOutput, from_points>(
-        [&](int64_t i, int64_t j) { return load(from + (i * kInput + j) * Workspace::kSumsPlace); },
+        [&](int64_t i, int64_t j) { return L::load(from + (i * kInput + j) * Workspace::kSumsPlace); },
         [&](int64_t i, int64_t j, Vector value) {
-          if (i < rows && j < columns) store(lines.data + (corner + i * tiling.width + j) * lines.step, value);
+          if (i < rows && j < columns) L::store(lines.data + (corner + i * tiling.width + j) * lines.step, value);
         });
   }
 }
@@ -264,7 +257,7 @@ void transform(const float* weight, int64_t outputs, int64_t inputs, bool backwa
         float* to = transformed + (block * kPlaces * inner + k) * kWide + first;
         transform_square<3, kInput, to_weight_points>(
             [&](int64_t i, int64_t j) { return kernel[i * 3 + j]; },
-            [&](int64_t i, int64_t j, Vector value) { store(to + (i * kInput + j) * inner * kWide, value); });
+            [&](int64_t i, int64_t j, Vector value) { L::store(to + (i * kInput + j) * inner * kWide, value); });
       }
     }
   }
@@ -319,7 +312,7 @@ void from_weight_points(const float* points, int64_t outputs, int64_t inputs, fl
         const float* from = points + (block * kPlaces * inputs + c) * kWide + first;
         float* to = dweight + ((block * kWide + first) * inputs + c) * 9;
         transform_square<kInput, 3, gradient_from_points>(
-            [&](int64_t i, int64_t j) { return load(from + (i * kInput + j) * inputs * kWide); },
+            [&](int64_t i, int64_t j) { return L::load(from + (i * kInput + j) * inputs * kWide); },
             [&](int64_t i, int64_t j, Vector value) {
               for (int64_t lane = 0; lane < kLanes; ++lane) to[lane * inputs * 9 + i * 3 + j] = value[lane];
             });
