@@ -30,20 +30,6 @@ class Foreign(mx.gluon.HybridBlock):
         return self.fc(self.attention(self.conv(x)))
 
 
-@pytest.fixture
-def running(monkeypatch):
-    """The graphs that were given to MXNet to run, as JSON."""
-    monkeypatch.setenv(VARIABLE, 'auto')
-    graphs, made = [], mx.nd.CachedOp
-
-    def record(symbol, flags=()):
-        graphs.append(symbol.tojson())
-        return made(symbol, flags)
-
-    monkeypatch.setattr(mx.nd, 'CachedOp', record)
-    return graphs
-
-
 def has_ours(text):
     return _PREFIX in text
 
