@@ -1,4 +1,4 @@
-"""The installation is described in setup.cfg; here is what compiles gluon_cbam/kernels, where that is possible.
+"""The installation is described in setup.cfg; here is what compiles gluon_cbam.ops, where that is possible.
 
 Without a compiler the installation goes on: the networks then run on operators of MXNet.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-_FILE = Path(__file__).parent / 'gluon_cbam' / 'kernels' / 'building.py'
+_FILE = Path(__file__).parent / 'gluon_cbam' / 'ops' / 'build.py'
 _SPEC = importlib.util.spec_from_file_location('building', _FILE)
 building = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(building)
@@ -25,7 +25,7 @@ class BuildOperators(build_ext):
         try:
             building.build(Path(self.get_ext_fullpath(extension.name)))
         except building.CannotBuild as error:
-            self.announce(f'gluon_cbam.kernels is left out: {error}', level=3)
+            self.announce(f'gluon_cbam.ops is left out: {error}', level=3)
 
 
 def _headers():
@@ -38,7 +38,7 @@ def _headers():
 
 
 setup(
-    ext_modules=[Extension('gluon_cbam.kernels.operators', [], optional=True)],
+    ext_modules=[Extension('gluon_cbam.ops.operators', [], optional=True)],
     cmdclass={'build_ext': BuildOperators},
     setup_requires=_headers(),
 )

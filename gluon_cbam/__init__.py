@@ -6,10 +6,12 @@ Importing the package is fast: mxnet is imported when a network or an attention 
 from importlib import import_module
 
 from . import compat as _compat
+from .compat import renamed as _renamed
 
 __version__ = '0.1.0'
 
 _compat.install()
+_renamed.install()
 
 # public name -> the module that defines it, imported on first use
 _LAZY = {
@@ -22,13 +24,21 @@ _LAZY = {
     'MobileNet': 'models.mobilenet',
     'ModifiedCBAMNet': 'models.modified_cbamnet',
     'ResNet': 'models.resnet',
-    'attach': 'attachment',
+    'attach': 'attention.attach',
     'features': 'models.features',
     'get_model': 'models',
     'list_models': 'models',
     'quantize': 'quantization',
 }
-_MODULES = ('attention', 'convert', 'data', 'errors', 'explain', 'models', 'training')
+_MODULES = {
+    'attention': 'attention',
+    'convert': 'convert',
+    'data': 'data',
+    'errors': 'common.errors',
+    'explain': 'explain',
+    'models': 'models',
+    'training': 'training',
+}
 
 __all__ = [*_LAZY, *_MODULES]  # noqa: PLE0604 (they are strings)
 
@@ -37,7 +47,7 @@ def __getattr__(name):
     if name in _LAZY:
         value = getattr(import_module(f'.{_LAZY[name]}', __name__), name)
     elif name in _MODULES:
-        value = import_module(f'.{name}', __name__)
+        value = import_module(f'.{_MODULES[name]}', __name__)
     else:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     globals()[name] = value

@@ -13,8 +13,8 @@ import click
 from gluon_cbam.benchmarks import document, growth, profiling
 from gluon_cbam.benchmarks.ratios import Given
 from gluon_cbam.benchmarks.rows import ROWS
+from gluon_cbam.common.errors import CbamError, EnvironmentProblem, UsageError, closest
 from gluon_cbam.compat.threads import physical_cores
-from gluon_cbam.errors import CbamError, EnvironmentProblem, UsageError, closest
 
 ROOT = Path(__file__).resolve().parent.parent
 GROWTH_REPETITIONS, GROWTH_SECONDS = 3, 60

@@ -18,8 +18,8 @@ import numpy as np
 
 import gluon_cbam  # noqa: F401 (numpy and threads)
 from gluon_cbam.benchmarks.timing import RESTED, Timing, interleaved, timed
+from gluon_cbam.common.text_table import aligned
 from gluon_cbam.compat.threads import physical_cores
-from gluon_cbam.tables import aligned
 
 Run = Callable[[np.ndarray], np.ndarray]
 

@@ -14,7 +14,7 @@ import click
 from localisation_report import Outcome, draw, text
 from study import CHANNEL_ONLY, ROWS, Row, call, flags, of_every_seed, parameters, study_options, train
 
-from zoo.files import write_json
+from gluon_cbam.common.files import write_json
 
 WIDTH = 'widen=0.25'
 REDUCTION = 'reduction=4'  # of 16 channels in the first stage, 16 would leave one

@@ -36,7 +36,7 @@ def _pixels(number: int) -> bytes:
 
 
 def write(folder: Path, records: int, workers: int) -> None:
-    from gluon_cbam.data.recordio import RecordWriter
+    from gluon_cbam.data.records.recordio import RecordWriter
 
     with RecordWriter(folder / 'many.rec') as writer:
         for number in range(records):
@@ -44,13 +44,13 @@ def write(folder: Path, records: int, workers: int) -> None:
 
 
 def walk(folder: Path, records: int, workers: int) -> None:
-    from gluon_cbam.data.recordio import RecordFile
+    from gluon_cbam.data.records.recordio import RecordFile
 
     assert len(RecordFile(folder / 'many.rec', indexed=False)) == records
 
 
 def open_for_validation(folder: Path, records: int, workers: int) -> None:
-    from gluon_cbam.data.recordio import RecordFile
+    from gluon_cbam.data.records.recordio import RecordFile
 
     file = RecordFile(folder / 'many.rec')
     file.check_labels(CLASSES)
@@ -58,7 +58,7 @@ def open_for_validation(folder: Path, records: int, workers: int) -> None:
 
 
 def index(folder: Path, records: int, workers: int) -> None:
-    from gluon_cbam.data.recordio import rebuild_index
+    from gluon_cbam.data.records.recordio import rebuild_index
 
     assert rebuild_index(folder / 'many.rec') == records
 
@@ -72,7 +72,7 @@ def check_all(folder: Path, records: int, workers: int) -> None:
 
 
 def _check(folder: Path, records: int, workers: int, decoding: bool) -> None:
-    from gluon_cbam.data.checking import check_files
+    from gluon_cbam.data.records.checking import check_files
 
     checked = check_files([folder / 'many.rec'], decoding, decoding, CLASSES, workers)
     assert checked.ok(strict=True)
@@ -80,7 +80,7 @@ def _check(folder: Path, records: int, workers: int, decoding: bool) -> None:
 
 
 def stats_sample(folder: Path, records: int, workers: int) -> None:
-    from gluon_cbam.data.statistics import statistics
+    from gluon_cbam.data.records.statistics import statistics
 
     assert statistics(folder / 'many.rec', sample=10_000, workers=workers)['records'] == records
 
@@ -102,14 +102,14 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def list_tar(folder: Path, images: int, workers: int) -> None:
-    from gluon_cbam.data.lists import make_lists
+    from gluon_cbam.data.sources.lists import make_lists
 
     (done,) = make_lists(folder / 'images.tar', folder / 'images.lst', shuffle=True)
     assert done.images == images
 
 
 def pack_tar(folder: Path, images: int, workers: int) -> None:
-    from gluon_cbam.data.packing import pack
+    from gluon_cbam.data.records.packing import pack
 
     (done,) = pack(folder / 'images.tar', folder / 'packed', shuffle=True, workers=workers)
     assert done.records == images
@@ -139,8 +139,7 @@ def run_here(task: str, folder: Path, count: int, workers: int) -> dict:
     import cv2  # noqa: F401 (its import is no part of the task)
     import numpy as np  # noqa: F401
 
-    import gluon_cbam.data.packing  # noqa: F401
-    from gluon_cbam.memory import peak
+    from gluon_cbam.common.memory import peak
 
     before, start, used = peak(), time.perf_counter(), sum(os.times()[:4])
     TASKS[task][0](folder, count, workers)

@@ -21,12 +21,12 @@ import numpy as np
 import gluon_cbam  # noqa: F401 (prepares the import of mxnet)
 from gluon_cbam.benchmarks.loading import decode_all
 from gluon_cbam.benchmarks.textures import write_records
+from gluon_cbam.common.parallel import image_threads
 from gluon_cbam.compat.threads import usable_cpus
-from gluon_cbam.data.augmentation import random_part
-from gluon_cbam.data.parallel import image_threads
-from gluon_cbam.data.preprocessing import Preprocessing
-from gluon_cbam.data.recordio import RecordFile, index_path
-from gluon_cbam.data.training import TrainingData
+from gluon_cbam.data.loading.augmentation import random_part
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.loading.training import TrainingData
+from gluon_cbam.data.records.recordio import RecordFile, index_path
 
 import mxnet as mx  # isort: skip
 

@@ -56,7 +56,7 @@ install() {
     "$bin/python" -c 'import cv2' 2>/dev/null || "${pip[@]}" --force-reinstall --no-deps 'opencv-python-headless<4.12'
 }
 
-described=("$root"/setup.cfg "$root"/setup.py "$root"/pyproject.toml "$root"/gluon_cbam/kernels/{building.py,native/*})
+described=("$root"/setup.cfg "$root"/setup.py "$root"/pyproject.toml "$root"/gluon_cbam/ops/{build.py,native/*})
 wanted="${EXTRA:-cpu} $(cat "${described[@]}" | cksum) $root"
 "$bin/python" -m pip --version >/dev/null 2>&1 || make_venv
 check_venv

@@ -30,7 +30,7 @@ def cbam():
 @pytest.fixture
 def cbam_here(capsys):
     """As ``cbam``, in this process, where mxnet is imported already."""
-    from cli import cli
+    from gluon_cbam.cli.main import cli
 
     def run(*arguments):
         with pytest.raises(SystemExit) as ended:
@@ -57,7 +57,7 @@ def python():
 @pytest.fixture(scope='session')
 def digits(tmp_path_factory):
     """The folder of the digits RecordIO files."""
-    from gluon_cbam.data.digits import write_digits
+    from gluon_cbam.data.datasets.digits import write_digits
 
     folder = tmp_path_factory.mktemp('digits')
     write_digits(folder)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from run_folders import assert_same_run, metrics
 
-from gluon_cbam.data.digits import write_digits
+from gluon_cbam.data.datasets.digits import write_digits
 
 CBAM = str(Path(sys.executable).parent / 'cbam')
 PATIENCE = 300  # seconds

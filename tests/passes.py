@@ -1,4 +1,4 @@
-"""The passes of gluon_cbam.kernels in numpy, forward and backward, in float64, written from their definitions."""
+"""The passes of gluon_cbam.ops in numpy, forward and backward, in float64, written from their definitions."""
 
 import numpy as np
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from gluon_cbam.data.recordio import RecordFile, RecordWriter
+from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 
 NUMBERED = 50
 BAD = 6

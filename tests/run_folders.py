@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from gluon_cbam.weights import read_arrays
+from gluon_cbam.weights.files import read_arrays
 
 
 def newest(folder, ending='.params'):

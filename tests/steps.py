@@ -3,16 +3,16 @@
 import mxnet as mx
 import numpy as np
 
-from gluon_cbam.blocks import CheckedBlock
-from gluon_cbam.data.preprocessing import Preprocessing
-from gluon_cbam.data.training import Batch
+from gluon_cbam.attention.blocks import CheckedBlock
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.loading.training import Batch
 from gluon_cbam.training import TrainConfig
-from gluon_cbam.training.averaging import Average
-from gluon_cbam.training.decay import set_decay
-from gluon_cbam.training.optimization import Optimization
-from gluon_cbam.training.parameters import named
-from gluon_cbam.training.step import Step
-from gluon_cbam.training.workers import Workers
+from gluon_cbam.training.distributed import Workers
+from gluon_cbam.training.loop.step import Step
+from gluon_cbam.training.optim.update import Optimization
+from gluon_cbam.training.optim.weight_decay import set_decay
+from gluon_cbam.training.parameters.ema import Average
+from gluon_cbam.training.parameters.selection import named
 
 SIZE, CLASSES = 6, 4
 AS_THEY_ARE = Preprocessing(SIZE, 1.0, mean=(0, 0, 0), std=(1 / 255, 1 / 255, 1 / 255))

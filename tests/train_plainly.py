@@ -8,9 +8,10 @@ import gluon_cbam  # noqa: F401 (prepares the import of mxnet)
 # isort: split
 import mxnet as mx
 
-from gluon_cbam.blocks import CheckedBlock
-from gluon_cbam.errors import CbamError
-from gluon_cbam.training import TrainConfig, setup, train
+from gluon_cbam.attention.blocks import CheckedBlock
+from gluon_cbam.common.errors import CbamError
+from gluon_cbam.training import TrainConfig, train
+from gluon_cbam.training.loop import setup
 
 
 class Plain(CheckedBlock):

@@ -5,13 +5,14 @@ they come from, which ``download`` and ``archive`` bring; ``adding`` takes a fil
 ``verified`` checks what is here.
 """
 
+from gluon_cbam.common.errors import ZooError
+
 from .adding import add
 from .card import Card, Published
-from .errors import ZooError
 from .locking import lock
-from .originals import Original, fetch, forget
 from .registry import cards, find
 from .store import cached, file_of, get, is_cached, place, remove
+from .upstream import Original, fetch, forget
 
 __all__ = [
     'Card',

@@ -5,22 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Optional
 
+from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.files import PathLike, sha256
+
 from .card import Published
-from .errors import ZooError
-from .files import PathLike, sha256
 from .locking import lock, writing
-from .originals import Original, forget, keep
 from .store import place, place_with, read_card
+from .upstream import Original, forget, keep
 
 
 def add(file: PathLike, card: Published, root: Optional[PathLike] = None) -> Original:
-    """Take a file into the store, after it was compared with its card; then :func:`zoo.get` needs no network.
+    """Take a file into the store, after it was compared with its card; then :func:`gluon_cbam.zoo.get` needs no network.
 
     Args:
-        file: the original, packed or not, or our parameter file; with the card beside it that :func:`zoo.place` wrote,
+        file: the original, packed or not, or our parameter file; with the card beside it that :func:`gluon_cbam.zoo.place` wrote,
             where it was converted.
         card: of the weights.
-        root: as of :func:`zoo.location.root_of`.
+        root: as of :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
         The file in the store.

@@ -8,8 +8,9 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from gluon_cbam.common.errors import ZooError
+
 from .card import safe_member
-from .errors import ZooError
 
 
 def unzip(path: Path, member: str, output: Path, most: int, called: str) -> None:

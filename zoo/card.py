@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 from typing import Any, Dict, List, Optional, Tuple, TypeVar
 from urllib.parse import urlsplit
 
-from .errors import ZooError
+from gluon_cbam.common.errors import ZooError
+
 from .schema import decode
 
 _C = TypeVar('_C', bound='_Described')

@@ -11,8 +11,9 @@ from typing import Callable, Iterator, Optional
 import requests
 import urllib3
 
-from .errors import ZooError
-from .files import write_text
+from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.files import write_text
+
 from .location import Patience
 
 Progress = Callable[[int, Optional[int]], None]

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import List, NamedTuple, Optional
 
-from .errors import ZooError
-from .files import PathLike
+from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.files import PathLike
 
 
 def root_of(root: Optional[PathLike] = None) -> Path:

@@ -6,9 +6,10 @@ import logging
 from contextlib import contextmanager
 from typing import Iterator, Optional
 
+from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.files import PathLike
+
 from .card import Published
-from .errors import ZooError
-from .files import PathLike
 from .location import root_of
 
 _log = logging.getLogger('zoo')

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 from urllib.parse import urljoin
 
+from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.files import PathLike
+
 from .card import Published
-from .errors import ZooError
-from .files import PathLike
 from .location import is_offline, root_of
 
 BUILT_IN = Path(__file__).parent / 'cards'
@@ -37,7 +38,7 @@ def cards(
             folder with a ``registry.yaml`` or of card files, a YAML or JSON file with one card or a list, or the
             address of such a file.
         root: of the store, which keeps a copy of a registry with an address for offline use.
-        offline: as of :func:`zoo.location.is_offline`.
+        offline: as of :func:`gluon_cbam.zoo.location.is_offline`.
 
     Raises:
         ZooError: a card is damaged, or a tag is taken twice, or a registry cannot be read.

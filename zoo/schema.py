@@ -7,7 +7,7 @@ import reprlib
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Mapping, Type, TypeVar, Union, get_type_hints
 
-from .errors import ZooError
+from gluon_cbam.common.errors import ZooError
 
 T = TypeVar('T')
 

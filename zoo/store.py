@@ -1,6 +1,6 @@
 """The store: a folder of originals and of our parameter files, which many processes share.
 
-For a tag there are ``TAG.params`` with its card ``TAG.json``, what :mod:`zoo.originals` keeps of it, and ``.TAG.lock``.
+For a tag there are ``TAG.params`` with its card ``TAG.json``, what :mod:`gluon_cbam.zoo.upstream` keeps of it, and ``.TAG.lock``.
 A file has its final name only when it is whole and was compared with its card.
 """
 
@@ -12,12 +12,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
+from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.files import PathLike, atomic_path, digests, read_json, sha256, write_json
+
 from .card import Card, Published
-from .errors import ZooError
-from .files import PathLike, atomic_path, digests, read_json, sha256, write_json
 from .location import root_of
 from .locking import lock, writing
-from .originals import Original, fetch, forget
+from .upstream import Original, fetch, forget
 
 _log = logging.getLogger('zoo')
 
@@ -36,9 +37,9 @@ def get(
 
     Args:
         card: of the weights.
-        root: as of :func:`zoo.location.root_of`.
-        offline: as of :func:`zoo.location.is_offline`.
-        progress: as of :data:`zoo.download.Progress`.
+        root: as of :func:`gluon_cbam.zoo.location.root_of`.
+        offline: as of :func:`gluon_cbam.zoo.location.is_offline`.
+        progress: as of :data:`gluon_cbam.zoo.download.Progress`.
         convert: writes our parameter file from the original and returns its path, for cards with a ``conversion``.
 
     Raises:
@@ -52,7 +53,7 @@ def get(
         if found:
             return found
         if card.conversion != 'none' and convert is None:
-            raise ZooError(f'{card.tag} must be converted: gluon_cbam.published.get does that', exit_code=2)
+            raise ZooError(f'{card.tag} must be converted: gluon_cbam.pretrained.locate.get does that', exit_code=2)
         original = fetch(card, root, offline, progress)
         if card.conversion != 'none':
             return place(card, convert(card, original), original, root)
@@ -129,7 +130,7 @@ def place(card: Published, path: PathLike, original: Original, root: Optional[Pa
         card: of the weights.
         path: our parameter file.
         original: that it was made from.
-        root: as of :func:`zoo.location.root_of`.
+        root: as of :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
         Its path in the store.

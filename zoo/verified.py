@@ -8,13 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.files import PathLike, digests, read_json, write_json
+
 from .card import Published
-from .errors import ZooError
-from .files import PathLike, digests, read_json, write_json
 from .location import root_of
 from .locking import writing
-from .originals import original_path
 from .store import SHIPPED, problem_of, read_card
+from .upstream import original_path
 
 
 def check(card: Published, root: Optional[PathLike] = None) -> List[Path]:
@@ -22,7 +23,7 @@ def check(card: Published, root: Optional[PathLike] = None) -> List[Path]:
 
     Args:
         card: of the weights.
-        root: as of :func:`zoo.location.root_of`.
+        root: as of :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
         The files, the parameter file that is used first.
@@ -58,7 +59,7 @@ def record(card: Published, values: Dict[str, Any], root: Optional[PathLike] = N
     Args:
         card: of the weights.
         values: ``params_sha256``, of the file that was measured, and whatever belongs to it, as JSON.
-        root: as of :func:`zoo.location.root_of`.
+        root: as of :func:`gluon_cbam.zoo.location.root_of`.
 
     Raises:
         ZooError: the disk failed.

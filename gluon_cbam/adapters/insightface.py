@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import mxnet as mx
 
-from ..convert.symbols import to_symbol
-from ..errors import UsageError, closest
-from ..models import get_model, variant
-from ..models.variants import MODIFIED_CBAMNETS
+from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.convert.symbols import to_symbol
+from gluon_cbam.models import get_model, variant
+from gluon_cbam.models.variants import MODIFIED_CBAMNETS
 
 _OPTIONS = ('version_input', 'version_output', 'version_act', 'ibn', 'reduction')
 _WITHOUT_EFFECT = ('version_se', 'version_unit', 'workspace', 'memonger', 'input_shape')

@@ -11,7 +11,7 @@ from __future__ import annotations
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
-from ..blocks import CheckedBlock, hidden_channels, positive_int
+from .blocks import CheckedBlock, hidden_channels, positive_int
 
 
 class _ChannelBranch(HybridBlock):

@@ -6,9 +6,10 @@ from typing import Optional, Sequence
 
 from mxnet import init
 
-from ..errors import closest
-from ..kernels.forms import Gated, finish
-from .applying import Attention
+from gluon_cbam.common.errors import closest
+from gluon_cbam.ops.backend import Gated, finish
+
+from .base import Attention
 from .channel import ChannelAttention
 from .gates import apply_gate
 from .spatial import SpatialAttention

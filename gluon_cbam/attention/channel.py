@@ -7,8 +7,9 @@ from typing import Optional, Sequence
 from mxnet import init
 from mxnet.gluon import nn
 
-from ..blocks import CheckedBlock, hidden_channels
-from ..errors import closest
+from gluon_cbam.common.errors import closest
+
+from .blocks import CheckedBlock, hidden_channels
 from .gates import apply_gate, checked_gate
 
 _TINY = 1e-12  # keeps the gradient of the L2 norm finite on a map of zeros

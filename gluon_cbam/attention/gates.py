@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import closest
+from gluon_cbam.common.errors import closest
 
 _GATES = {
     # (0, 1): the paper's

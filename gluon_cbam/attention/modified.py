@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from mxnet.gluon import HybridBlock, nn
 
-from ..blocks import hidden_channels
-from ..errors import closest
-from ..kernels.activation import PReLU
-from ..kernels.forms import Gated
-from .applying import Attention
+from gluon_cbam.common.errors import closest
+from gluon_cbam.ops.activation import PReLU
+from gluon_cbam.ops.backend import Gated
+
+from .base import Attention
+from .blocks import hidden_channels
 from .spatial import DESCRIPTORS
 
 ORDER = ('mean', 'max')  # of the descriptors at the spatial convolution

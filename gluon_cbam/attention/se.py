@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..kernels.forms import Gated
-from .applying import Attention
+from gluon_cbam.ops.backend import Gated
+
+from .base import Attention
 from .channel import ChannelAttention
 
 

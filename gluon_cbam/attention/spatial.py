@@ -7,8 +7,9 @@ from typing import Optional, Sequence
 from mxnet import init
 from mxnet.gluon import nn
 
-from ..blocks import CheckedBlock, positive_int
-from ..errors import closest
+from gluon_cbam.common.errors import closest
+
+from .blocks import CheckedBlock, positive_int
 from .gates import apply_gate, checked_gate
 
 DESCRIPTORS = {

@@ -11,10 +11,11 @@ import os
 import sys
 from typing import Any, Dict, TextIO
 
-from .. import memory
-from .spec import Spec
-from .subjects import build
+from gluon_cbam.common import memory
+
+from .context import Spec
 from .timing import repetition
+from .workloads import build
 
 
 def main() -> int:

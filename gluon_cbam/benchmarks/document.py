@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
-from zoo.files import read_json, write_json, write_text
+from gluon_cbam.common.files import read_json, write_json, write_text
 
 from .ratios import Outcome
 from .report import processor

@@ -10,10 +10,11 @@ from typing import Iterable, Iterator, List
 
 import mxnet as mx
 
-from ..data.recordio import RecordFile
-from ..training import TrainConfig, train
+from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.training import TrainConfig, train
+
+from .context import Spec
 from .ours import training_config
-from .spec import Spec
 from .timing import Subject
 
 _MANY = 10_000  # epochs of the run, which is stopped after those that are measured

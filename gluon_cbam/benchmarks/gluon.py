@@ -8,15 +8,16 @@ from typing import Iterator
 import mxnet as mx
 import numpy as np
 
-from .. import devices
-from ..data.preprocessing import Preprocessing
-from ..data.recordio import RecordFile
-from ..errors import UsageError
-from ..evaluation import evaluate
-from ..models import get_model
-from ..training.loss import SmoothedCrossEntropy
+from gluon_cbam.common import devices
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.models import get_model
+from gluon_cbam.tasks.classification.evaluation import evaluate
+from gluon_cbam.tasks.classification.loss import SmoothedCrossEntropy
+
+from .context import Spec
 from .ours import ready_batch
-from .spec import Spec
 from .timing import Subject
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
-from zoo.files import atomic_path
+from gluon_cbam.common.files import atomic_path
 
-from .side import Measured, measure
-from .spec import Spec
+from .context import Spec
+from .process import Measured, measure
 
 MODES = {'predict': 'inference', 'train': 'training step'}
 _KINDS = ('cbam_', '')  # of the networks, in their names

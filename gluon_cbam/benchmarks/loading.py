@@ -10,10 +10,11 @@ from typing import Iterator, Sequence
 import cv2
 import numpy as np
 
-from ..data.parallel import image_threads
-from ..data.preprocessing import Preprocessing
-from ..data.recordio import RecordFile
-from .spec import Spec
+from gluon_cbam.common.parallel import image_threads
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.records.recordio import RecordFile
+
+from .context import Spec
 from .timing import Subject
 
 _AUGMENTATION = 'imagenet'
@@ -22,7 +23,7 @@ _AUGMENTATION = 'imagenet'
 @contextmanager
 def training_loader(spec: Spec) -> Iterator[Subject]:
     """An epoch of training batches: random parts, mirrored by chance."""
-    from ..data.training import TrainingData
+    from gluon_cbam.data.loading.training import TrainingData
 
     data = TrainingData(
         RecordFile(spec.data), spec.batch, Preprocessing(spec.image_size), _AUGMENTATION, seed=0, workers=spec.workers

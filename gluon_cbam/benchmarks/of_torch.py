@@ -7,8 +7,9 @@ from typing import Iterator
 
 import torch
 
-from ..errors import UsageError
-from .spec import Spec
+from gluon_cbam.common.errors import UsageError
+
+from .context import Spec
 from .timing import Subject
 from .torch_network import network
 

@@ -11,19 +11,20 @@ import cv2
 import mxnet as mx
 import numpy as np
 
-from .. import devices
-from ..classifier import on_devices
-from ..data.images import open_pictures
-from ..data.recordio import RecordFile, RecordWriter
-from ..data.training import Batch
-from ..evaluation import evaluate
-from ..inference import LoadedNetwork, load_network
-from ..prediction import predict
-from ..training import TrainConfig
-from ..training.engine import Engine
-from ..training.setup import prepare
+from gluon_cbam.common import devices
+from gluon_cbam.data.loading.training import Batch
+from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
+from gluon_cbam.data.sources.images import open_pictures
+from gluon_cbam.inference.classifier import on_devices
+from gluon_cbam.inference.network import LoadedNetwork, load_network
+from gluon_cbam.inference.prediction import predict
+from gluon_cbam.tasks.classification.evaluation import evaluate
+from gluon_cbam.training import TrainConfig
+from gluon_cbam.training.loop.engine import Engine
+from gluon_cbam.training.loop.setup import prepare
+
 from . import textures
-from .spec import Spec
+from .context import Spec
 from .timing import Subject
 
 

@@ -14,9 +14,10 @@ import sys
 import tempfile
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
-from ..errors import RunError
-from .side import environment_of
-from .spec import Spec
+from gluon_cbam.common.errors import RunError
+
+from .context import Spec
+from .process import environment_of
 
 ONE_BY_ONE = {'MXNET_EXEC_BULK_EXEC_TRAIN': '0', 'MXNET_EXEC_BULK_EXEC_INFERENCE': '0'}
 KINDS = {
@@ -113,7 +114,7 @@ def _operators(spec: Spec) -> Dict[str, Dict[str, float]]:
     """What MXNet's profiler says of the operators of some calls, by name."""
     import mxnet as mx
 
-    from .subjects import build
+    from .workloads import build
 
     with build(spec) as (subject, _), tempfile.TemporaryDirectory() as folder:
         for _ in range(_WARM_UP):

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from ..errors import EnvironmentProblem
-from .side import Measured, measure
-from .spec import Spec
+from gluon_cbam.common.errors import EnvironmentProblem
+
+from .context import Spec
+from .process import Measured, measure
 from .timing import Timing, interleaved, timed
 
 _SCRIPTS = Path(__file__).resolve().parents[2] / 'scripts'

@@ -6,9 +6,10 @@ import platform
 from pathlib import Path
 from typing import Any, Dict, Sequence
 
-from ..tables import aligned
-from .side import Measured
-from .spec import Spec
+from gluon_cbam.common.text_table import aligned
+
+from .context import Spec
+from .process import Measured
 
 # mode -> what a call does
 MEANINGS = {

@@ -6,19 +6,8 @@ import sys
 from pathlib import Path
 from typing import Callable, Dict, NamedTuple
 
-from .ratios import (
-    Given,
-    Outcome,
-    Target,
-    at_least,
-    at_most,
-    of_commands,
-    of_int8,
-    of_onnx,
-    on_records,
-    ratio,
-)
-from .spec import Spec
+from .context import Spec
+from .ratios import Given, Outcome, Target, at_least, at_most, of_commands, of_int8, of_onnx, on_records, ratio
 
 
 class Row(NamedTuple):

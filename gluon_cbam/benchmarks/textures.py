@@ -7,9 +7,8 @@ from typing import List, Optional, Tuple
 import cv2
 import numpy as np
 
-from zoo.files import PathLike
-
-from ..data.recordio import RecordFile, RecordWriter
+from gluon_cbam.common.files import PathLike
+from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 
 _SIZE = (375, 500)
 _DIFFERENT = 200  # images of a file; further records repeat them

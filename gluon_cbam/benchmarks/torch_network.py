@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..errors import UsageError
+from gluon_cbam.common.errors import UsageError
 
 # depth -> whether the blocks are bottlenecks, blocks a stage
 _DEPTHS = {

@@ -10,7 +10,8 @@ import importlib.util
 from pathlib import Path
 from typing import List, Optional, Tuple
 
-from ..errors import DependencyError
+from gluon_cbam.common.errors import DependencyError
+
 from .versions import mxnet_is_gpu_build
 
 # folder under site-packages/nvidia and file name, in the order in which they need one another

@@ -13,7 +13,8 @@ from typing import Callable, ContextManager, Dict
 
 @contextmanager
 def _for_mxnet():
-    from ..errors import DependencyError
+    from gluon_cbam.common.errors import DependencyError
+
     from . import cuda, threads, versions
 
     versions.require_supported()

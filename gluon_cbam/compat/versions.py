@@ -7,7 +7,7 @@ import sys
 from importlib import metadata
 from typing import List, Optional
 
-from ..errors import DependencyError
+from gluon_cbam.common.errors import DependencyError
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 8), (3, 12)
 _CPU = "pip install 'gluon_cbam[cpu]'"

@@ -8,7 +8,8 @@ from typing import Dict, Mapping
 import mxnet as mx
 import numpy as np
 
-from ..errors import DataError, UsageError, closest
+from gluon_cbam.common.errors import DataError, UsageError, closest
+
 from .sources import SOURCES, Source
 
 _SHOWN = 8  # names in a message before it says how many more

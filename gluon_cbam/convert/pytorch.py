@@ -19,7 +19,8 @@ from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
 
 import numpy as np
 
-from ..errors import DataError
+from gluon_cbam.common.errors import DataError
+
 from . import pickles
 from .pickles import Refused
 

@@ -7,7 +7,8 @@ from typing import Dict
 import mxnet as mx
 import numpy as np
 
-from ..errors import UsageError
+from gluon_cbam.common.errors import UsageError
+
 from .loading import scheme_of, some_of
 
 

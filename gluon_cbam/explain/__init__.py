@@ -4,10 +4,10 @@ Everything works on the network's graph as symbols, which is another one than a 
 its outputs, gradients and running statistics stay as they are.
 """
 
-from .attention import AttentionMaps, attention_maps
-from .gradcam import METHODS, GradCAM, grad_cam
-from .grid import Grid, spread
-from .scoring import Agreement, Scores
+from .localization.metrics import Agreement, Scores
+from .maps.attention import AttentionMaps, attention_maps
+from .maps.grad_cam import METHODS, GradCAM, grad_cam
+from .maps.grid import Grid, spread
 
 __all__ = [
     'METHODS',

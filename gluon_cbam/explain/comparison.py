@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from zoo.files import PathLike
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.files import PathLike
+from gluon_cbam.data.sources.images import picture_of
 
-from ..data.images import picture_of
-from ..errors import UsageError
-from .comparison_picture import draw
 from .explaining import Explanation, Unreadable, Wanted, class_index, explain
+from .figures.comparison_figure import draw
 
 PICTURE = 'comparison.png'
 

@@ -10,15 +10,16 @@ from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 import mxnet as mx
 import numpy as np
 
-from ..data.images import Picture
-from ..data.parallel import ordered_map
-from ..errors import DataError, UsageError, closest
-from ..inference import LoadedNetwork
-from ..prediction import Guess, class_names
-from .attention import AttentionMaps, attention_maps
-from .gradcam import GradCAM, grad_cam
-from .grid import Grid
-from .stages import choose
+from gluon_cbam.common.errors import DataError, UsageError, closest
+from gluon_cbam.common.parallel import ordered_map
+from gluon_cbam.data.sources.images import Picture
+from gluon_cbam.inference.network import LoadedNetwork
+from gluon_cbam.inference.prediction import Guess, class_names
+
+from .maps.attention import AttentionMaps, attention_maps
+from .maps.grad_cam import GradCAM, grad_cam
+from .maps.grid import Grid
+from .maps.stages import choose
 
 
 class Evidence(NamedTuple):

@@ -8,26 +8,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from zoo.files import PathLike, place
+from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.files import PathLike, place
+from gluon_cbam.common.packages import needed
+from gluon_cbam.compat.threads import physical_cores, usable_cpus
+from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.inference.network import LoadedNetwork
+from gluon_cbam.models.features import Features
+from gluon_cbam.weights import safetensors
 
-from ..compat.threads import physical_cores, usable_cpus
-from ..data.recordio import RecordFile
-from ..errors import UsageError, closest
-from ..inference import LoadedNetwork
-from ..models.features import Features
-from . import symbol, tensors
-from .checking import Difference, compare, require_close
-from .description import Description
-from .graph import Graph, trace
-from .onnx_graph import DEFAULT_OPSET, OnnxGraph, checked_opset, to_model
-from .packages import needed
-from .quantization import Calibration, quantize
-from .rewriting import simplify
+from . import symbol
+from .int8.quantization import Calibration, quantize
+from .metadata import Description
+from .onnx.graph import DEFAULT_OPSET, OnnxGraph, checked_opset, to_model
+from .onnx.rewriting import simplify
+from .onnx.translation import to_onnx_graph
+from .onnx.tuning import tune
+from .parity import Difference, compare, require_close
 from .runtime import ExportedNetwork, load_exported, onnxruntime_session
 from .samples import Samples
 from .scoring import evaluate, milliseconds
-from .translation import to_onnx_graph
-from .tuning import tune
+from .tracing import Graph, trace
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def _write_tensors(request: Request, path: Path, samples: Samples):
         'options': request.loaded.options,
         'class_names': said.class_names,
     }
-    tensors.write(arrays, path, {name: value for name, value in card.items() if value is not None})
+    safetensors.write(arrays, path, {name: value for name, value in card.items() if value is not None})
     return None, {'arrays': len(arrays)}
 
 

@@ -8,14 +8,14 @@ from typing import Callable, List, Optional, Union
 
 import numpy as np
 
-from zoo.files import PathLike
+from gluon_cbam.common.errors import DataError, UsageError, closest
+from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.packages import is_installed, needed
+from gluon_cbam.compat.threads import physical_cores
+from gluon_cbam.data.loading.preprocessing import Preprocessing
 
-from ..compat.threads import physical_cores
-from ..data.preprocessing import Preprocessing
-from ..errors import DataError, UsageError, closest
-from .description import PIXELS, Description
-from .onnx_file import read_metadata
-from .packages import is_installed, needed
+from .metadata import PIXELS, Description
+from .onnx.file import read_metadata
 
 Run = Callable[[np.ndarray], List[np.ndarray]]
 """From a batch to all outputs."""
@@ -24,7 +24,7 @@ _SYMBOL = '-symbol.json'
 
 @dataclass(frozen=True)
 class ExportedNetwork:
-    """A file that runs, in place of a :class:`gluon_cbam.inference.LoadedNetwork`.
+    """A file that runs, in place of a :class:`gluon_cbam.inference.network.LoadedNetwork`.
 
     Attributes:
         path: of the file.

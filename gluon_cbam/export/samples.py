@@ -8,11 +8,10 @@ from typing import List, Optional, Sequence
 import cv2
 import numpy as np
 
-from zoo.files import PathLike
-
-from ..data.preprocessing import decode, decode_record
-from ..data.recordio import RecordFile
-from ..errors import UsageError
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.files import PathLike
+from gluon_cbam.data.loading.preprocessing import decode, decode_record
+from gluon_cbam.data.records.recordio import RecordFile
 
 COUNT = 8
 _GENERATED = 'generated images'

@@ -7,24 +7,25 @@ from typing import List, Sequence
 
 import numpy as np
 
-from ..benchmarks.timing import RESTED, Timing, interleaved, timed
-from ..classifier import of_export
-from ..data.recordio import RecordFile
-from ..evaluation import Evaluation, score
+from gluon_cbam.benchmarks.timing import RESTED, Timing, interleaved, timed
+from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.inference.classifier import of_export
+from gluon_cbam.tasks.classification.evaluation import Evaluation, score
+
 from .runtime import ExportedNetwork
 
 _TURNS, _SECONDS, _REST = 5, 1.0, RESTED  # the first two at least
 
 
 def evaluate(exported: ExportedNetwork, records: RecordFile, batch_size: int, workers: int, **how) -> Evaluation:
-    """The exact score of an exported network, as of :func:`gluon_cbam.evaluation.evaluate`.
+    """The exact score of an exported network, as of :func:`gluon_cbam.tasks.classification.evaluation.evaluate`.
 
     Args:
         exported: the file.
         records: the checked file; labels must be classes of the network.
         batch_size: images at a time.
         workers: threads that decode.
-        **how: ``progress`` of :func:`gluon_cbam.evaluation.score`.
+        **how: ``progress`` of :func:`gluon_cbam.tasks.classification.evaluation.score`.
 
     Raises:
         DataError: an image cannot be decoded, or the file gives no logits.

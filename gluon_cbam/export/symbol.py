@@ -13,13 +13,12 @@ from typing import Callable, List
 import mxnet as mx
 import numpy as np
 
-import zoo
-from zoo.files import PathLike, atomic_path, sha256, write_json, write_text
+from gluon_cbam import weights, zoo
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.files import PathLike, atomic_path, sha256, write_json, write_text
 
-from .. import weights
-from ..errors import DataError
-from .description import FLOATS, PIXELS, Description
-from .graph import DATA, Graph
+from .metadata import FLOATS, PIXELS, Description
+from .tracing import DATA, Graph
 
 _ENDING = '-symbol.json'
 
@@ -36,7 +35,7 @@ def write(graph: Graph, described: Description, prefix: PathLike, **card) -> Lis
         graph: the network.
         described: what it is.
         prefix: of the files.
-        **card: further fields of :class:`zoo.Card`.
+        **card: further fields of :class:`gluon_cbam.zoo.Card`.
 
     Returns:
         The files.

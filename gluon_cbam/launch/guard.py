@@ -21,7 +21,8 @@ import time
 from pathlib import Path
 from typing import List
 
-from ..compat.threads import physical_cores
+from gluon_cbam.compat.threads import physical_cores
+
 from .plan import address_towards
 
 _SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)

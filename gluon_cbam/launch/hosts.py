@@ -8,7 +8,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from ..errors import UsageError
+from gluon_cbam.common.errors import UsageError
 
 _HERE = ('localhost', '127.0.0.1', '::1')
 

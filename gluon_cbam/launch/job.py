@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from ..errors import Interrupted, MemberFailed, UsageError
+from gluon_cbam.common.errors import Interrupted, MemberFailed, UsageError
+
 from . import SSH
 from .plan import Member
 from .relay import Relay

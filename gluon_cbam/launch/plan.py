@@ -20,7 +20,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence
 
-from ..errors import EnvironmentProblem, UsageError
+from gluon_cbam.common.errors import EnvironmentProblem, UsageError
+
 from .hosts import HERE, Host, server_hosts, worker_hosts
 
 _LOOPBACK = '127.0.0.1'

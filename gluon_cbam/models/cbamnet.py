@@ -19,8 +19,9 @@ import mxnet as mx
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
-from ..attention import CBAM
-from ..blocks import CheckedBlock, positive_int
+from gluon_cbam.attention import CBAM
+from gluon_cbam.attention.blocks import CheckedBlock, positive_int
+
 from .options import option_names
 from .variants import CBAMNETS, CBAMNetVariant
 

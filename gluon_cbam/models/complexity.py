@@ -12,8 +12,8 @@ from typing import Dict, Tuple
 import mxnet as mx
 import numpy as np
 
-from ..attention import ATTENTIONS, ModifiedCBAM
-from ..blocks import CheckedBlock
+from gluon_cbam.attention import ATTENTIONS, ModifiedCBAM
+from gluon_cbam.attention.blocks import CheckedBlock
 
 _COUNTED = (*ATTENTIONS.values(), ModifiedCBAM)
 """The modules whose share is counted."""

@@ -14,7 +14,8 @@ from typing import Iterator, Optional, Sequence, Tuple, Union
 import mxnet as mx
 from mxnet.gluon import HybridBlock
 
-from ..blocks import CheckedBlock
+from gluon_cbam.attention.blocks import CheckedBlock
+
 from .registry import get_model
 
 

@@ -15,8 +15,9 @@ from typing import List, Optional
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
-from ..attention import ATTENTIONS
-from ..blocks import CheckedBlock, positive_int
+from gluon_cbam.attention import ATTENTIONS
+from gluon_cbam.attention.blocks import CheckedBlock, positive_int
+
 from .options import attention_classes, check_attention, option_names
 from .variants import MobileNetVariant
 

@@ -20,13 +20,14 @@ import numpy as np
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
-from ..attention import ModifiedCBAM
-from ..attention.applying import attend
-from ..attention.modified import ACTIVATIONS
-from ..blocks import CheckedBlock, positive_int
-from ..errors import closest
-from ..kernels.activation import PReLU
-from ..kernels.convolution import Conv2D
+from gluon_cbam.attention import ModifiedCBAM
+from gluon_cbam.attention.base import attend
+from gluon_cbam.attention.blocks import CheckedBlock, positive_int
+from gluon_cbam.attention.modified import ACTIVATIONS
+from gluon_cbam.common.errors import closest
+from gluon_cbam.ops.activation import PReLU
+from gluon_cbam.ops.convolution import Conv2D
+
 from .options import option_names
 from .variants import ModifiedCBAMNetVariant
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any, List, Mapping, Optional
 
-from ..attention import ATTENTIONS
-from ..errors import closest
+from gluon_cbam.attention import ATTENTIONS
+from gluon_cbam.common.errors import closest
 
 _GLUON = ('prefix', 'params', 'classes', 'weight_initializer')
 

@@ -6,8 +6,9 @@ from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import TYPE_CHECKING, List, Optional, Union
 
-from ..errors import UsageError, closest
-from ..ordering import naturally_sorted
+from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.natural_sort import naturally_sorted
+
 from .variants import VARIANTS
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def get_model(
             of another number of classes, or with another ``in_channels``, what does not fit starts anew, and a warning
             of the log says which parameters.
         ctx: where pretrained parameters are put, one context or a list; default the CPU.
-        root: folder of the store of published weights; default as of :func:`zoo.location.root_of`.
+        root: folder of the store of published weights; default as of :func:`gluon_cbam.zoo.location.root_of`.
         **options: of the family, for instance ``reduction`` or ``bottleneck_stride``; those that are not given are the
             pretrained weights'.
 
@@ -82,9 +83,10 @@ def get_model(
     _check_options(name, options)
     if not pretrained:
         return _built(name, classes, options)
-    from .. import published, weights
+    from gluon_cbam import weights
+    from gluon_cbam.pretrained import locate
 
-    path, card = published.locate(name, pretrained, root)
+    path, card = locate.locate(name, pretrained, root)
     if card:
         classes, options = card.classes if classes is None else classes, {**card.options, **options}
         _check_options(name, options)

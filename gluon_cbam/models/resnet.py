@@ -20,11 +20,12 @@ from typing import List, Optional, Sequence
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
-from ..attention import ATTENTIONS
-from ..attention.applying import attend
-from ..blocks import CheckedBlock, positive_int
-from ..errors import closest
-from ..kernels.convolution import Conv2D
+from gluon_cbam.attention import ATTENTIONS
+from gluon_cbam.attention.base import attend
+from gluon_cbam.attention.blocks import CheckedBlock, positive_int
+from gluon_cbam.common.errors import closest
+from gluon_cbam.ops.convolution import Conv2D
+
 from .options import attention_classes, check_attention, option_names
 from .variants import ResNetVariant
 

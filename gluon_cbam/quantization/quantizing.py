@@ -7,9 +7,10 @@ from typing import Dict, Iterable, List
 import mxnet as mx
 import numpy as np
 
-from ..errors import EnvironmentProblem, UsageError
-from ..kernels import tracing
-from ..kernels.status import look
+from gluon_cbam.common.errors import EnvironmentProblem, UsageError
+from gluon_cbam.ops import tracing
+from gluon_cbam.ops.status import look
+
 from . import graph
 
 _FUSION = 'MKLDNN_QUANTIZE'  # MXNet's name of its passes over the graph, before quantization and after

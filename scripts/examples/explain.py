@@ -9,10 +9,10 @@
 import argparse
 from pathlib import Path
 
-from gluon_cbam.data.preprocessing import decode
+from gluon_cbam.data.loading.preprocessing import decode
 from gluon_cbam.explain import attention_maps, grad_cam, spread
-from gluon_cbam.inference import load_network
-from gluon_cbam.prediction import class_names
+from gluon_cbam.inference.network import load_network
+from gluon_cbam.inference.prediction import class_names
 
 # isort: split
 import matplotlib

@@ -15,12 +15,12 @@ from urllib.request import urlopen
 
 import numpy as np
 
-from gluon_cbam.data.preprocessing import decode
-from gluon_cbam.errors import DataError
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.data.loading.preprocessing import decode
 from gluon_cbam.export.exporting import Request, export
 from gluon_cbam.export.runtime import load_exported
 from gluon_cbam.export.samples import samples
-from gluon_cbam.inference import load_network
+from gluon_cbam.inference.network import load_network
 
 # isort: split
 import mxnet as mx

@@ -9,14 +9,14 @@ What it prints at the end does the same with the command.
 import argparse
 from pathlib import Path
 
-from gluon_cbam.classifier import on_devices
-from gluon_cbam.data.digits import write_digits
-from gluon_cbam.data.images import open_pictures
-from gluon_cbam.data.lists import make_lists
-from gluon_cbam.data.packing import pack
-from gluon_cbam.data.recordio import RecordFile
-from gluon_cbam.inference import load_network
-from gluon_cbam.prediction import predict
+from gluon_cbam.data.datasets.digits import write_digits
+from gluon_cbam.data.records.packing import pack
+from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.data.sources.images import open_pictures
+from gluon_cbam.data.sources.lists import make_lists
+from gluon_cbam.inference.classifier import on_devices
+from gluon_cbam.inference.network import load_network
+from gluon_cbam.inference.prediction import predict
 from gluon_cbam.training import TrainConfig, train
 
 # isort: split

@@ -17,7 +17,7 @@ from gluoncv.model_zoo.ssd import SSD
 from gluoncv.model_zoo.ssd.target import SSDTargetGenerator
 from sklearn.datasets import load_digits
 
-from gluon_cbam.inference import load_network
+from gluon_cbam.inference.network import load_network
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument('--network', default='cbamnet_tiny', help='with published weights')

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from gluon_cbam.benchmarks import document, ratios
+from gluon_cbam.benchmarks.process import Measured
 from gluon_cbam.benchmarks.ratios import Given, Outcome, at_least, at_most
 from gluon_cbam.benchmarks.rows import ROWS, Row
-from gluon_cbam.benchmarks.side import Measured
-from gluon_cbam.benchmarks.subjects import SUBJECTS
-from gluon_cbam.errors import EnvironmentProblem
+from gluon_cbam.benchmarks.workloads import SUBJECTS
+from gluon_cbam.common.errors import EnvironmentProblem
 from gluon_cbam.models.variants import VARIANTS
 
 _BY_SCRIPTS = ('onnxruntime', 'openvino', 'int8')

@@ -1,7 +1,7 @@
 """How time and memory grow: the points that are measured, and their picture."""
 
 from gluon_cbam.benchmarks import growth
-from gluon_cbam.benchmarks.side import Measured
+from gluon_cbam.benchmarks.process import Measured
 
 
 def test_points_and_picture(monkeypatch, tmp_path):

@@ -3,9 +3,9 @@
 import pytest
 
 from gluon_cbam.benchmarks import document, profiling
+from gluon_cbam.benchmarks.context import Spec
 from gluon_cbam.benchmarks.profiling import Profile, profile
-from gluon_cbam.benchmarks.spec import Spec
-from gluon_cbam.errors import RunError
+from gluon_cbam.common.errors import RunError
 
 _TINY = Spec('predict', network='cbamnet_tiny', image_size=32, batch=2, classes=10, label='ours')
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch_files as files
 
-from gluon_cbam.convert import checkpoint
-from gluon_cbam.errors import DataError
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.convert.files import read_arrays
 
 FOLDER = Path(__file__).parent.parent / 'data' / 'torch'
 _spec = importlib.util.spec_from_file_location('make', FOLDER / 'make.py')
@@ -34,14 +34,14 @@ def assert_values(arrays):
 
 @pytest.mark.parametrize('name', ['zip', 'legacy', 'protocol4'])
 def test_files_of_torch(name):
-    assert_values(checkpoint.read_arrays(FOLDER / f'{name}.pth'))
+    assert_values(read_arrays(FOLDER / f'{name}.pth'))
 
 
 def test_files_of_the_torch_that_is_installed(tmp_path):
     torch = pytest.importorskip('torch')
     make.write(tmp_path, torch)
     for name in ('zip', 'legacy', 'protocol4'):
-        assert_values(checkpoint.read_arrays(tmp_path / f'{name}.pth'))
+        assert_values(read_arrays(tmp_path / f'{name}.pth'))
     for legacy in (False, True):  # what the tests write without torch is what torch reads
         files.write_state_dict(tmp_path / 'own.pth', {'a': ONE['0'].reshape(2, 3)}, legacy)
         read = torch.load(tmp_path / 'own.pth', map_location='cpu')['state_dict']['a']
@@ -59,7 +59,7 @@ def test_views(legacy, tmp_path):
         'cuda': files.tensor('0', (2, 3)).replace(b'ctorch\n', b'ctorch.cuda\n'),
     }
     files.write(tmp_path / 'net.pth', files.mapping(parts), ONE, legacy)
-    arrays = checkpoint.read_arrays(tmp_path / 'net.pth')
+    arrays = read_arrays(tmp_path / 'net.pth')
     assert {name: array.tolist() for name, array in arrays.items()} == {
         'whole': [[1, 2, 3], [4, 5, 6]], 'columns': [[1, 4], [2, 5], [3, 6]], 'odd': [2, 4], 'scalar': 6,
         'cuda': [[1, 2, 3], [4, 5, 6]],
@@ -110,7 +110,7 @@ def test_hostile_pickles(kind, legacy, tmp_path, monkeypatch):
     part, said = PARTS[kind]
     files.write(tmp_path / 'net.pth', part, ONE, legacy)
     with pytest.raises(DataError, match=said) as caught:
-        checkpoint.read_arrays(tmp_path / 'net.pth')
+        read_arrays(tmp_path / 'net.pth')
     message = str(caught.value)
     assert message.startswith(f'{tmp_path}/net.pth: not a PyTorch file of tensors')
     assert '\n' not in message
@@ -163,7 +163,7 @@ def test_damaged_files(kind, said, tmp_path):
     path = tmp_path / 'net.pth'
     damaged(kind, path)
     with pytest.raises(DataError, match=said):
-        checkpoint.read_arrays(path)
+        read_arrays(path)
 
 
 def test_every_truncation_is_noticed(tmp_path):
@@ -171,12 +171,12 @@ def test_every_truncation_is_noticed(tmp_path):
     for length in range(0, len(data) - 1, 7):
         path.write_bytes(data[:length])
         with pytest.raises(DataError, match='not a PyTorch file'):
-            checkpoint.read_arrays(path)
+            read_arrays(path)
 
 
 def test_a_whole_network_is_refused():
     with pytest.raises(DataError, match=r'asks for torch\.nn\.parallel\.data_parallel\.DataParallel'):
-        checkpoint.read_arrays(FOLDER / 'module.pth')
+        read_arrays(FOLDER / 'module.pth')
 
 
 @pytest.mark.parametrize(
@@ -193,4 +193,4 @@ def test_other_archives(members, compression, said, tmp_path):
         for name, data in members.items():
             archive.writestr(name, data)
     with pytest.raises(DataError, match=said):
-        checkpoint.read_arrays(tmp_path / 'net.pth')
+        read_arrays(tmp_path / 'net.pth')

@@ -34,7 +34,7 @@ def folders(tmp_path, write_image):
 @pytest.fixture
 def contents():
     """Reads a packed file -> [(label, image), ...]."""
-    from gluon_cbam.data.recordio import RecordFile
+    from gluon_cbam.data.records.recordio import RecordFile
 
     def read(path):
         records = RecordFile(path)

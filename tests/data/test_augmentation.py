@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from gluon_cbam.data.augmentation import augment, random_part
-from gluon_cbam.data.preprocessing import Preprocessing
+from gluon_cbam.data.loading.augmentation import augment, random_part
+from gluon_cbam.data.loading.preprocessing import Preprocessing
 
 DRAWS = 2000
 

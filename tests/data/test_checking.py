@@ -7,9 +7,9 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cbam.data.checking import check_files
-from gluon_cbam.data.recordio import RecordFile, RecordWriter, index_path
-from gluon_cbam.errors import UsageError
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.data.records.checking import check_files
+from gluon_cbam.data.records.recordio import RecordFile, RecordWriter, index_path
 
 COUNT = 3000  # more than a piece of the walk
 
@@ -159,8 +159,8 @@ def test_a_report_names_the_first_and_counts_the_rest(path):
 
 MEASURE = r"""
 import re, sys
-from gluon_cbam.data.checking import check_files
-from gluon_cbam.data.recordio import RecordFile
+from gluon_cbam.data.records.checking import check_files
+from gluon_cbam.data.records.recordio import RecordFile
 def peak():  # not getrusage: a process begins with the peak of the one that started it
     return 1024 * int(re.search(r'VmHWM:\s+(\d+)', open('/proc/self/status').read()).group(1))
 check_files([sys.argv[1]], workers=1)

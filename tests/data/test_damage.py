@@ -16,10 +16,10 @@ from checks import assert_one_line
 from records import encoded, photo
 from run_folders import newest
 
-from gluon_cbam.data.recordio import RecordFile, RecordWriter, index_path
-from gluon_cbam.errors import CbamError
+from gluon_cbam.common.errors import CbamError
+from gluon_cbam.data.records.recordio import RecordFile, RecordWriter, index_path
 from gluon_cbam.training import TrainConfig, train
-from gluon_cbam.training.setup import prepare
+from gluon_cbam.training.loop.setup import prepare
 
 RECORDS = 24
 HIT = 7  # the record that is damaged

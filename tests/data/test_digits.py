@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from sklearn.datasets import load_digits
 
-from gluon_cbam.data.digits import write_digits
-from gluon_cbam.data.recordio import RecordFile
+from gluon_cbam.data.datasets.digits import write_digits
+from gluon_cbam.data.records.recordio import RecordFile
 
 
 def read(path):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from records import BAD_IMAGES, write_numbered, write_with_bad_image
 
-from gluon_cbam.data.evaluation import check_images, evaluation_batches
-from gluon_cbam.data.preprocessing import Preprocessing
-from gluon_cbam.errors import DataError
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.data.loading.evaluation import check_images, evaluation_batches
+from gluon_cbam.data.loading.preprocessing import Preprocessing
 
 PLAIN = Preprocessing(8, 1.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 

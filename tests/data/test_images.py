@@ -7,8 +7,8 @@ import pytest
 from odd_images import OTHER, READABLE
 from records import BAD, BAD_IMAGES, write_with_bad_image
 
-from gluon_cbam.data.images import IN_FOLDERS, open_pictures
-from gluon_cbam.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.sources.images import IN_FOLDERS, open_pictures
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from gluon_cbam.data.labels import assign, read_classes, read_list
-from gluon_cbam.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.sources.labels import assign, read_classes, read_list
 
 IMAGES = ['v/val_01.JPEG', 'v/val_02.JPEG', 'v/val_03.JPEG']
 ORDERED = ['n00000003', 'n00000001', 'n00000002']  # as a development kit counts them: not sorted

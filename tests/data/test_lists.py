@@ -8,9 +8,9 @@ import mxnet as mx
 import pytest
 from mxnet.tools import im2rec
 
-from gluon_cbam.data.lists import make_lists
-from gluon_cbam.data.packing import pack
-from gluon_cbam.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.records.packing import pack
+from gluon_cbam.data.sources.lists import make_lists
 
 
 def rows(path):

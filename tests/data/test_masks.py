@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import records
 
-from gluon_cbam.data.masks import MaskFile, masks_path, write_masks
-from gluon_cbam.data.recordio import RecordFile
-from gluon_cbam.errors import DataError
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.data.datasets.masks import MaskFile, masks_path, write_masks
+from gluon_cbam.data.records.recordio import RecordFile
 
 MASKS = np.random.RandomState(0).rand(6, 5, 7) < 0.5
 

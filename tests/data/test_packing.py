@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from gluon_cbam.data.packing import pack
-from gluon_cbam.data.recordio import RecordFile
-from gluon_cbam.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.records.packing import pack
+from gluon_cbam.data.records.recordio import RecordFile
 
 
 @pytest.mark.parametrize('workers', [1, 3])

@@ -10,9 +10,9 @@ import pytest
 from odd_images import READABLE, pillow
 from records import photo
 
-from gluon_cbam.data.preprocessing import Preprocessing, decode
-from gluon_cbam.data.recordio import RecordWriter
-from gluon_cbam.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.loading.preprocessing import Preprocessing, decode
+from gluon_cbam.data.records.recordio import RecordWriter
 
 
 @pytest.mark.parametrize('shape', [(60, 90), (90, 60), (48, 48)])

@@ -7,8 +7,8 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cbam.data.recordio import MAGIC, RecordFile, RecordWriter, index_path, rebuild_index
-from gluon_cbam.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.records.recordio import MAGIC, RecordFile, RecordWriter, index_path, rebuild_index
 
 MAGIC_BYTES = struct.pack('<I', MAGIC)
 COUNT = 12

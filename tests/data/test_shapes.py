@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from gluon_cbam.data.masks import MaskFile
-from gluon_cbam.data.preprocessing import decode_record
-from gluon_cbam.data.recordio import RecordFile
-from gluon_cbam.data.scenes import CLASSES, OTHERS, draw_scene
-from gluon_cbam.data.shapes import write_shapes
-from gluon_cbam.errors import UsageError
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.data.datasets.masks import MaskFile
+from gluon_cbam.data.datasets.scenes import CLASSES, OTHERS, draw_scene
+from gluon_cbam.data.datasets.shapes import write_shapes
+from gluon_cbam.data.loading.preprocessing import decode_record
+from gluon_cbam.data.records.recordio import RecordFile
 
 FILES = ('train.rec', 'train.idx', 'train.masks.npz', 'val.rec', 'val.idx', 'val.masks.npz', 'classes.txt')
 

@@ -4,10 +4,10 @@ import tarfile
 
 import pytest
 
-from gluon_cbam.data.packing import pack
-from gluon_cbam.data.recordio import RecordFile
-from gluon_cbam.data.sources import LAYOUTS, read_source
-from gluon_cbam.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.records.packing import pack
+from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.data.sources.layouts import LAYOUTS, read_source
 
 SYNSETS = ['n02', 'n03', 'n01']
 

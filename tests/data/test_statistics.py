@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gluon_cbam.data.recordio import RecordWriter
-from gluon_cbam.data.statistics import class_counts, statistics
-from gluon_cbam.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.records.recordio import RecordWriter
+from gluon_cbam.data.records.statistics import class_counts, statistics
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cbam.data.recordio import RecordFile, RecordWriter, index_path, rebuild_index, salvage_index
-from gluon_cbam.data.structure import MAGIC_BYTES, walk
-from gluon_cbam.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.records.recordio import RecordFile, RecordWriter, index_path, rebuild_index, salvage_index
+from gluon_cbam.data.records.structure import MAGIC_BYTES, walk
 
 COUNT = 12
 

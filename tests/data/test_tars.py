@@ -6,9 +6,9 @@ import tarfile
 
 import pytest
 
-from gluon_cbam.data.packing import pack
-from gluon_cbam.data.tars import members
-from gluon_cbam.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.records.packing import pack
+from gluon_cbam.data.sources.tars import members
 
 
 def tar_of(path, files, mode='w'):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from records import BAD_IMAGES, encoded, numbered_images, photo, write, write_numbered, write_with_bad_image
 
-from gluon_cbam.data import training
-from gluon_cbam.data.augmentation import AUGMENTATIONS
-from gluon_cbam.data.preprocessing import Preprocessing, decode_record
-from gluon_cbam.data.training import BadRecords, Normalise, TrainingData
-from gluon_cbam.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.loading import training
+from gluon_cbam.data.loading.augmentation import AUGMENTATIONS
+from gluon_cbam.data.loading.preprocessing import Preprocessing, decode_record
+from gluon_cbam.data.loading.training import BadRecords, Normalise, TrainingData
 
 SIZE = Preprocessing(8, 1.0)
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from gluon_cbam.data.images import open_camera, open_pictures
-from gluon_cbam.errors import DataError, EnvironmentProblem
+from gluon_cbam.common.errors import DataError, EnvironmentProblem
+from gluon_cbam.data.sources.images import open_camera, open_pictures
 
 FRAMES = 12
 

@@ -16,13 +16,13 @@ from sklearn.datasets import load_digits
 
 import gluon_cbam
 from gluon_cbam import explain
-from gluon_cbam.data.images import picture_of
-from gluon_cbam.data.preprocessing import decode
-from gluon_cbam.errors import UsageError
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.data.loading.preprocessing import decode
+from gluon_cbam.data.sources.images import picture_of
 from gluon_cbam.explain.explaining import Wanted, class_index
 from gluon_cbam.explain.explaining import explain as explain_files
-from gluon_cbam.explain.overlay import COLOURS, SHARE
-from gluon_cbam.inference import load_network
+from gluon_cbam.explain.figures.overlay import COLOURS, SHARE
+from gluon_cbam.inference.network import load_network
 
 TILE = 256
 TINY = ('--network', 'cbamnet_tiny', '--pretrained')
@@ -202,7 +202,7 @@ def test_a_network_without_attention_has_gradcam_alone(tmp_path, scans, cbam_her
 
 def test_embeddings_show_gates_and_evidence_for_an_output_asked_for(scans):
     network = load_network('modified_cbamnet18', [mx.cpu()], options={'image_size': 32, 'embedding': 8}, image_size=32)
-    from gluon_cbam.data.parallel import image_threads
+    from gluon_cbam.common.parallel import image_threads
 
     assert class_index('7', network) == 7
     with image_threads(1) as pool:
@@ -267,7 +267,7 @@ def test_mistakes_cost_one_line_and_no_file(arguments, words, scans, tmp_path, c
 
 
 def test_a_picture_appears_whole_or_not_at_all(scans, tmp_path, cbam_here, monkeypatch):
-    from gluon_cbam.explain.canvas import Canvas
+    from gluon_cbam.explain.figures.canvas import Canvas
 
     def fail(self, path):
         path.write_bytes(b'half')

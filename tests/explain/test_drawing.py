@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gluon_cbam.explain import Grid
-from gluon_cbam.explain.canvas import Canvas, fitting
-from gluon_cbam.explain.naming import PictureNames
-from gluon_cbam.explain.overlay import COLOURS, SHARE, enlarged, lay_over, limits_of
+from gluon_cbam.explain.figures.canvas import Canvas, fitting
+from gluon_cbam.explain.figures.naming import PictureNames
+from gluon_cbam.explain.figures.overlay import COLOURS, SHARE, enlarged, lay_over, limits_of
 
 
 def test_an_overlay_has_the_cell_at_its_place_and_the_colour_of_its_value():

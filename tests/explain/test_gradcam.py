@@ -7,7 +7,7 @@ from mxnet.gluon import nn
 
 import gluon_cbam
 from gluon_cbam import explain
-from gluon_cbam.errors import UsageError
+from gluon_cbam.common.errors import UsageError
 
 CLASSES = 4
 

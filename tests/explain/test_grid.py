@@ -8,7 +8,7 @@ from mxnet.gluon import nn
 
 import gluon_cbam
 from gluon_cbam import explain
-from gluon_cbam.explain.grid import at_cells
+from gluon_cbam.explain.maps.grid import at_cells
 
 
 class Averages(nn.HybridSequential):

@@ -5,7 +5,7 @@ import json
 import checks
 import pytest
 
-from gluon_cbam.data.shapes import write_shapes
+from gluon_cbam.data.datasets.shapes import write_shapes
 
 NETWORK = ('--score', '--network', 'cbamnet_tiny', '--pretrained')
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from gluon_cbam.errors import UsageError
-from gluon_cbam.explain.attention import AttentionMaps
-from gluon_cbam.explain.grid import Grid
-from gluon_cbam.explain.stages import choose
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.explain.maps.attention import AttentionMaps
+from gluon_cbam.explain.maps.grid import Grid
+from gluon_cbam.explain.maps.stages import choose
 
 
 def maps(path, stride):

@@ -3,7 +3,7 @@
 import mxnet as mx
 import pytest
 
-from gluon_cbam.inference import load_network
+from gluon_cbam.inference.network import load_network
 
 
 @pytest.fixture(scope='session', autouse=True)

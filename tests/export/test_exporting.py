@@ -5,16 +5,17 @@ import numpy as np
 import pytest
 
 from gluon_cbam import get_model
-from gluon_cbam.data.preprocessing import Preprocessing
-from gluon_cbam.data.recordio import RecordFile
-from gluon_cbam.errors import DataError, DependencyError, RunError, UsageError
-from gluon_cbam.export import operators, packages, translation
+from gluon_cbam.common import packages
+from gluon_cbam.common.errors import DataError, DependencyError, RunError, UsageError
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.export.exporting import FORMATS, Request, export
-from gluon_cbam.export.onnx_graph import NEWEST_OPSET, OLDEST_OPSET
-from gluon_cbam.export.quantization import Calibration
+from gluon_cbam.export.int8.quantization import Calibration
+from gluon_cbam.export.onnx import operators, translation
+from gluon_cbam.export.onnx.graph import NEWEST_OPSET, OLDEST_OPSET
 from gluon_cbam.export.runtime import load_exported
 from gluon_cbam.export.samples import samples
-from gluon_cbam.inference import LoadedNetwork, load_network
+from gluon_cbam.inference.network import LoadedNetwork, load_network
 
 
 def test_the_report(digits_network, digits, tmp_path):

@@ -6,12 +6,12 @@ import pytest
 from lively import lively
 
 from gluon_cbam import CBAMNet, features, get_model
-from gluon_cbam.export.graph import trace
-from gluon_cbam.export.onnx_graph import to_model
-from gluon_cbam.export.rewriting import simplify
+from gluon_cbam.export.onnx.graph import to_model
+from gluon_cbam.export.onnx.rewriting import simplify
+from gluon_cbam.export.onnx.translation import to_onnx_graph
+from gluon_cbam.export.onnx.tuning import ENGINES, tune
 from gluon_cbam.export.runtime import onnxruntime_session
-from gluon_cbam.export.translation import to_onnx_graph
-from gluon_cbam.export.tuning import ENGINES, tune
+from gluon_cbam.export.tracing import trace
 from gluon_cbam.models.features import Features
 from gluon_cbam.models.mobilenet import MobileNet
 from gluon_cbam.models.modified_cbamnet import HEADS, ModifiedCBAMNet

@@ -7,13 +7,13 @@ import pytest
 from lively import lively
 
 from gluon_cbam import CBAM
-from gluon_cbam.data.preprocessing import Preprocessing
-from gluon_cbam.export.graph import trace
-from gluon_cbam.export.onnx_graph import Node, OnnxGraph, to_model
-from gluon_cbam.export.rewriting import PASSES
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.export.onnx.graph import Node, OnnxGraph, to_model
+from gluon_cbam.export.onnx.rewriting import PASSES
+from gluon_cbam.export.onnx.translation import to_onnx_graph
+from gluon_cbam.export.onnx.tuning import ENGINES, average_before_convolution
 from gluon_cbam.export.runtime import onnxruntime_session
-from gluon_cbam.export.translation import to_onnx_graph
-from gluon_cbam.export.tuning import ENGINES, average_before_convolution
+from gluon_cbam.export.tracing import trace
 from gluon_cbam.models.resnet import ResNet
 
 

@@ -6,9 +6,9 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cbam.errors import DataError, DependencyError, UsageError
-from gluon_cbam.export import packages
-from gluon_cbam.export.onnx_file import read_metadata
+from gluon_cbam.common import packages
+from gluon_cbam.common.errors import DataError, DependencyError, UsageError
+from gluon_cbam.export.onnx.file import read_metadata
 from gluon_cbam.export.runtime import load_exported
 
 RUNS = [

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from lively import lively
 
-from gluon_cbam.export import winograd as module
-from gluon_cbam.export.graph import trace
-from gluon_cbam.export.onnx_graph import Node, OnnxGraph, to_model
-from gluon_cbam.export.rewriting import simplify
+from gluon_cbam.export.onnx import winograd as module
+from gluon_cbam.export.onnx.graph import Node, OnnxGraph, to_model
+from gluon_cbam.export.onnx.rewriting import simplify
+from gluon_cbam.export.onnx.translation import to_onnx_graph
+from gluon_cbam.export.onnx.tuning import ENGINES, tune
+from gluon_cbam.export.onnx.winograd import Filtering, best_tile, in_tiles, winograd
 from gluon_cbam.export.runtime import onnxruntime_session
-from gluon_cbam.export.translation import to_onnx_graph
-from gluon_cbam.export.tuning import ENGINES, tune
-from gluon_cbam.export.winograd import Filtering, best_tile, in_tiles, winograd
+from gluon_cbam.export.tracing import trace
 from gluon_cbam.models.resnet import ResNet
 
 TILES = (2, 3, 4)

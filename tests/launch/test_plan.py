@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from gluon_cbam.errors import EnvironmentProblem, UsageError
+from gluon_cbam.common.errors import EnvironmentProblem, UsageError
 from gluon_cbam.launch.hosts import Host, read_hosts, server_hosts, worker_hosts
 from gluon_cbam.launch.plan import plan
 from gluon_cbam.launch.start import remote_line

@@ -8,13 +8,13 @@ import pytest
 
 import gluon_cbam
 from gluon_cbam.attention import ModifiedCBAM
-from gluon_cbam.data.preprocessing import decode_record
-from gluon_cbam.data.recordio import RecordFile
-from gluon_cbam.errors import EnvironmentProblem, UsageError
-from gluon_cbam.evaluation import evaluate
-from gluon_cbam.inference import load_network
-from gluon_cbam.kernels import status, tracing
+from gluon_cbam.common.errors import EnvironmentProblem, UsageError
+from gluon_cbam.data.loading.preprocessing import decode_record
+from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.inference.network import load_network
+from gluon_cbam.ops import status, tracing
 from gluon_cbam.quantization import graph
+from gluon_cbam.tasks.classification.evaluation import evaluate
 
 pytestmark = pytest.mark.skipif(not status.look().ok, reason=f'compiled operators: {status.look().detail}')
 

@@ -9,9 +9,10 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cbam.blocks import CheckedBlock
-from gluon_cbam.data.recordio import RecordFile, RecordWriter
-from gluon_cbam.training import curves, setup
+from gluon_cbam.attention.blocks import CheckedBlock
+from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
+from gluon_cbam.training.logging import curves
+from gluon_cbam.training.loop import setup
 
 
 class Small(CheckedBlock):

@@ -9,7 +9,7 @@ import yaml
 from checks import assert_one_line
 from click.testing import CliRunner
 
-from cli import cli
+from gluon_cbam.cli.main import cli
 
 
 def write_run(folder, scores, epochs=3, recipe=None, summary=None, old=True, cut=False):
@@ -81,5 +81,5 @@ def test_what_cannot_be_compared(cbam, runs, tmp_path):
 
 
 def test_reading_runs_is_light(python, runs):
-    code = f'import sys\nfrom gluon_cbam.training.comparison import compare\ncompare({str(runs)!r})\n'
+    code = f'import sys\nfrom gluon_cbam.training.logging.comparison import compare\ncompare({str(runs)!r})\n'
     assert python(code + "print({'mxnet', 'numpy'} & set(sys.modules))").stdout.strip() == 'set()'

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from gluon_cbam.errors import UsageError
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.training import TrainConfig
 
 GOOD = {'network': 'cbamnet_tiny', 'data_train': 'train.rec'}

@@ -6,12 +6,12 @@ import pytest
 from steps import Small, Training, batch
 
 from gluon_cbam import get_model
-from gluon_cbam.errors import UsageError
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.training import TrainConfig, train
-from gluon_cbam.training.decay import set_decay
-from gluon_cbam.training.freezing import freeze
-from gluon_cbam.training.parameters import named, select
-from gluon_cbam.training.statistics import moving_statistics
+from gluon_cbam.training.optim.weight_decay import set_decay
+from gluon_cbam.training.parameters.batch_norm import moving_statistics
+from gluon_cbam.training.parameters.freezing import freeze
+from gluon_cbam.training.parameters.selection import named, select
 
 
 @pytest.mark.parametrize(('pattern', 'names'), [

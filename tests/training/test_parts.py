@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from gluon_cbam import get_model
-from gluon_cbam.errors import DataError
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.tasks.classification.loss import SmoothedCrossEntropy
 from gluon_cbam.training import TrainConfig
-from gluon_cbam.training.loss import SmoothedCrossEntropy
-from gluon_cbam.training.optimizer_state import optimizer_arrays, restore_optimizer
-from gluon_cbam.training.schedule import schedule
+from gluon_cbam.training.optim.lr_schedule import schedule
+from gluon_cbam.training.optim.state import optimizer_arrays, restore_optimizer
 
 
 def config(**settings):

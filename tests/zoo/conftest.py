@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-import cli
-import zoo.download
-from zoo import Published
+import gluon_cbam.zoo.download
+from gluon_cbam.cli import main as cli
+from gluon_cbam.zoo import Published
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def home(tmp_path, monkeypatch):
 def pauses(monkeypatch):
     """The pauses before further attempts, which are not made."""
     made = []
-    monkeypatch.setattr(zoo.download, 'time', SimpleNamespace(sleep=made.append, monotonic=time.monotonic))
+    monkeypatch.setattr(gluon_cbam.zoo.download, 'time', SimpleNamespace(sleep=made.append, monotonic=time.monotonic))
     return made
 
 

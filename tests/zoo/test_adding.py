@@ -3,8 +3,8 @@
 import pytest
 from shelf import own_card, their_card, zipped
 
-import zoo
-from zoo import ZooError
+from gluon_cbam import zoo
+from gluon_cbam.zoo import ZooError
 
 BODY = b'weights' * 1000
 OURS = b'converted' * 1000

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from shelf import PREPROCESSING, own_card, their_card
 
-import zoo
-from gluon_cbam import get_model
-from gluon_cbam.data.preprocessing import Preprocessing
+from gluon_cbam import get_model, zoo
+from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models.complexity import complexity
-from zoo import Card, Published, ZooError, registry
+from gluon_cbam.zoo import Card, Published, ZooError, registry
 
 OWN = own_card(b'weights')
 THEIRS = their_card(b'weights', 'https://host/a.zip', archive='zip')

@@ -11,10 +11,10 @@ import pytest
 from server import Reply
 from shelf import own_card, their_card, write_registry, zipped
 
-import zoo
-from zoo import ZooError
-from zoo.download import download
-from zoo.location import Patience
+from gluon_cbam import zoo
+from gluon_cbam.zoo import ZooError
+from gluon_cbam.zoo.download import download
+from gluon_cbam.zoo.location import Patience
 
 BODY = bytes(range(256)) * 1000
 MOST = len(BODY)

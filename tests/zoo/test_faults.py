@@ -12,8 +12,8 @@ from checks import assert_one_line
 from server import Reply, Server
 from shelf import own_card, their_card, write_registry, zipped
 
-import zoo
-from zoo import ZooError
+from gluon_cbam import zoo
+from gluon_cbam.zoo import ZooError
 
 BODY = bytes(range(256)) * 1000
 PAGE = b'\n<!DOCTYPE html><html><body>Sign in to continue</body></html>'

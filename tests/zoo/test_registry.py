@@ -8,8 +8,8 @@ import yaml
 from server import Reply
 from shelf import own_card, their_card, write_registry
 
-import zoo
-from zoo import ZooError
+from gluon_cbam import zoo
+from gluon_cbam.zoo import ZooError
 
 MINE = own_card(b'mine', 'files/mine.params', tag='cbam_resnet50.acme')
 OTHER = own_card(b'other', tag='cbamnet_tiny.acme')

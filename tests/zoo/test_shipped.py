@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import zoo
-from zoo.store import SHIPPED, read_card
+from gluon_cbam import zoo
+from gluon_cbam.common.files import sha256
+from gluon_cbam.zoo.store import SHIPPED, read_card
 
 ROOT = Path(__file__).parent.parent.parent
 OWN = [card for card in zoo.cards() if (SHIPPED / f'{card.tag}.params').is_file()]
@@ -23,7 +24,7 @@ def test_there_are_two():
 @cards
 def test_a_card_and_its_files(card):
     path = SHIPPED / f'{card.tag}.params'
-    assert (zoo.files.sha256(path), path.stat().st_size) == (card.sha256, card.bytes)
+    assert (sha256(path), path.stat().st_size) == (card.sha256, card.bytes)
     assert card.default
     assert card.metrics.measured_by == 'verified'
     beside = read_card(path)
@@ -43,7 +44,7 @@ def test_a_card_and_its_files(card):
 def test_the_package_takes_its_files(card):
     setup = configparser.ConfigParser()
     setup.read(ROOT / 'setup.cfg')
-    patterns = setup['options.package_data']['zoo'].split()
+    patterns = setup['options.package_data']['gluon_cbam.zoo'].split()
     for path in (*SHIPPED.glob(f'{card.tag}.*'), SHIPPED.parent / 'cards' / f'{card.tag}.yaml'):
         name = str(path.relative_to(SHIPPED.parent))
         assert any(fnmatch(name, pattern) for pattern in patterns), name

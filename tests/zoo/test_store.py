@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from shelf import own_card, their_card, zipped
 
-import zoo
-from zoo import Card, ZooError, store
-from zoo.location import root_of
+from gluon_cbam import zoo
+from gluon_cbam.zoo import Card, ZooError, store
+from gluon_cbam.zoo.location import root_of
 
 BODY = b'weights' * 1000
 OURS = b'converted' * 1000

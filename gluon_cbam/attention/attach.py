@@ -1,0 +1,113 @@
+"""Attention put into networks of other packages."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Callable, Dict, Iterator, List, Tuple, Union
+
+import mxnet as mx
+from mxnet.gluon import Block, HybridBlock
+
+from . import CBAM
+
+CHILD = 'attention'
+"""Name of the attention among the children of the block that it follows."""
+
+
+def attach(
+    net: HybridBlock,
+    pattern: str,
+    attention: Union[Callable[[int], HybridBlock], None] = None,
+    input_shape: Tuple[int, ...] = (1, 3, 224, 224),
+) -> List[str]:
+    """Let attention follow every block whose path matches a pattern.
+
+    The network keeps its structure and its parameters' names, so that its weights can still be loaded; the attention's
+    parameters are ``PATH.attention.*`` and have to be initialised. With ``gate='identity'`` the outputs stay what they
+    were until the attention has learned.
+
+    Args:
+        net: any HybridBlock, initialised or not; changed in place.
+        pattern: shell pattern of paths as ``save_parameters`` has them, for instance ``layer?.*.bn3`` for the end of
+            the residual branch of GluonCV's ``resnet50_v1b``.
+        attention: function of the channels that makes a module; default :class:`gluon_cbam.CBAM`.
+        input_shape: of the network, to find out the channels.
+
+    Returns:
+        The paths of the blocks that have attention now.
+
+    Raises:
+        ValueError: no block matches, a block has attention already, or its output is no (N, C, H, W) map.
+
+    Example:
+        >>> net = gluoncv.model_zoo.get_model('resnet50_v1b', pretrained=True)
+        >>> gluon_cbam.attach(net, 'layer?.*.bn3', lambda channels: gluon_cbam.CBAM(channels, gate='identity'))
+        >>> net.collect_params('.*cbam').initialize()
+    """
+    attention = attention or CBAM
+    blocks = {path: block for path, block in block_paths(net) if fnmatchcase(path, pattern)}
+    if not blocks:
+        known = ', '.join(path for path, _ in list(block_paths(net))[:12])
+        raise ValueError(f'no block matches {pattern!r}: the network has {known}, ...')
+    for path, block in blocks.items():
+        if CHILD in block._children:
+            raise ValueError(f'{path} has attention already')
+    channels = _channels(net, blocks, input_shape)
+    modules = {path: attention(count) for path, count in channels.items()}
+    for path, block in blocks.items():
+        block.register_child(modules[path], CHILD)
+        _follow(block, lambda F, x, path=path: modules[path](x))
+    net.apply(_forget_graph)
+    return list(blocks)
+
+
+def block_paths(block: Block, prefix: str = '') -> Iterator[Tuple[str, Block]]:
+    """Yields every block below a block and its path as ``save_parameters`` has it, parents first."""
+    for name, child in block._children.items():
+        yield prefix + name, child
+        yield from block_paths(child, f'{prefix}{name}.')
+
+
+def _follow(block: HybridBlock, then: Callable) -> None:
+    """Let ``then`` of (F, output) be a block's output; returns nothing, :func:`_unfollow` undoes it."""
+    inner = block.hybrid_forward
+    object.__setattr__(block, 'hybrid_forward', lambda F, *inputs, **params: then(F, inner(F, *inputs, **params)))
+
+
+def _unfollow(block: HybridBlock) -> None:
+    object.__delattr__(block, 'hybrid_forward')
+
+
+def _forget_graph(block) -> None:
+    """Let a hybridized block trace its graph anew."""
+    if isinstance(block, HybridBlock):
+        block._clear_cached_op()
+
+
+def _channels(net, blocks: Dict[str, HybridBlock], input_shape) -> Dict[str, int]:
+    """The channels of the blocks' outputs, from the shapes of the network's graph."""
+    outputs: Dict[str, mx.sym.Symbol] = {}
+
+    def note(path):
+        def noted(F, output):
+            outputs[path] = output
+            return output
+
+        return noted
+
+    for path, block in blocks.items():
+        _follow(block, note(path))
+    try:
+        net(mx.sym.Variable('data'))
+    finally:
+        for block in blocks.values():
+            _unfollow(block)
+    channels = {}
+    for path in blocks:
+        if not isinstance(outputs.get(path), mx.sym.Symbol):
+            raise ValueError(f'{path} gives no single output to follow')
+        shape = outputs[path].infer_shape_partial(data=input_shape)[1][0]
+        if len(shape) != 4 or not shape[1]:
+            raise ValueError(f'the output of {path} is no (N, C, H, W) map, its shape is {shape}')
+        channels[path] = shape[1]
+    return channels

@@ -1,0 +1,121 @@
+"""``cbam bench``."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from gluon_cbam.benchmarks import MODES
+from gluon_cbam.cli.console import common_options, progress_bar, settings_options
+from gluon_cbam.common.errors import UsageError, closest
+
+# what --compare takes -> engines, package
+_RIVALS = {'gluoncv2': (('gluoncv2',), 'gluoncv2'), 'torch': (('torch', 'torch channels_last'), 'torch')}
+_NEED_DATA = ('validate', 'loader')
+_TEXTURES = 400  # images of the file that is made where none is given
+
+
+@click.command()
+@click.argument('mode', type=click.Choice(MODES), metavar='|'.join(MODES))
+@settings_options('network', 'classes', 'image_size', 'option')
+@click.option('--batch-size', '-b', default=8, show_default=True, type=click.IntRange(1), metavar='N', help='images')
+@settings_options('gpus', 'cpus', 'workers')
+@click.option('--data', metavar='FILE', help='.rec file of validate and loader  [made: JPEGs of 500 x 375 pixels]')
+@click.option('--with-decode', is_flag=True, help='predict from JPEG files on, not the network alone')
+@click.option('--against', metavar='NETWORK', help='another network, measured in turn')
+@click.option('--compare', metavar='ENGINE,...', help='the same network elsewhere, in turn: gluoncv2, torch')
+@click.option('--repetitions', default=10, show_default=True, type=click.IntRange(1), metavar='N')
+@click.option('--warm-up', default=2, show_default=True, type=click.IntRange(0), metavar='N', help='repetitions before')
+@click.option('--calls', default=1, show_default=True, type=click.IntRange(1), metavar='N', help='of a repetition')
+@click.option(
+    '--threads', type=click.IntRange(1), metavar='N', help='of the arithmetic  [OMP_NUM_THREADS, or the cores]'
+)
+@common_options
+def bench(mode, data, against, compare, repetitions, warm_up, **settings):
+    """Measure the speed and the memory of a network: a training step, a whole validation, predictions on batches that
+    are ready, or the loader of training images.
+
+    Every side is a process of its own. Times are of a batch; a repetition ends with a wait for all that it began.
+    """
+    import tempfile
+
+    from gluon_cbam.benchmarks import report
+    from gluon_cbam.benchmarks.process import measure
+
+    with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
+        spec = _spec(mode, data, folder, settings)
+        others, left_out = _others(spec, against, compare)
+        for engine, why in left_out.items():
+            click.echo(f'cbam: {engine} is left out: {why}', err=True)
+        measured = measure([spec, *others], repetitions, warm_up, progress_bar)
+    return report.as_dict(measured, repetitions, left_out), report.as_text(measured, repetitions, left_out)
+
+
+def _spec(mode, data, folder, settings):
+    """Our own side."""
+    from gluon_cbam.benchmarks.context import Spec
+    from gluon_cbam.compat.threads import usable_cpus
+    from gluon_cbam.models.registry import variant
+
+    network, size = settings['network'], settings['image_size']
+    if not network and mode != 'loader':
+        raise UsageError('--network is needed')
+    if settings['with_decode'] and mode != 'predict':
+        raise UsageError(f'--with-decode is for predict, got {mode}: leave it out')
+    if data and mode not in _NEED_DATA:
+        raise UsageError(f'--data is for {" and ".join(_NEED_DATA)}, got {mode}: leave it out')
+    if mode in _NEED_DATA and not data:
+        from gluon_cbam.benchmarks.textures import write_records
+
+        data = f'{folder}/textures.rec'
+        write_records(data, max(_TEXTURES, settings['batch_size']), settings['classes'] or 10)
+    return Spec(
+        mode=mode,
+        network=network or '',
+        batch=settings['batch_size'],
+        image_size=size or (variant(network).image_size if network else 224),
+        classes=settings['classes'] or 1000,
+        options=settings['option'],
+        gpus=settings['gpus'],
+        cpus=settings['cpus'],
+        workers=settings['workers'] or usable_cpus(),
+        data=data,
+        with_decode=settings['with_decode'],
+        calls=settings['calls'],
+        threads=settings['threads'] or _threads(),
+    )
+
+
+def _threads() -> int:
+    """What the user chose for OpenMP, of which the first number is the outer loops', or the cores."""
+    from gluon_cbam.compat.threads import physical_cores
+
+    chosen = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
+    return int(chosen) if chosen.isdigit() and int(chosen) else physical_cores()
+
+
+def _others(spec, against, compare):
+    """The sides to compare with, and engine -> why it is left out."""
+    from importlib.util import find_spec
+
+    from gluon_cbam.benchmarks.workloads import can
+
+    if spec.mode == 'loader':
+        if against or compare:
+            raise UsageError('loader is compared with bare decoding: leave --against and --compare out')
+        return [spec.but(engine='cv2.imdecode', network='')], {}
+    others, left_out = [spec.but(network=against)] if against else [], {}
+    for name in filter(None, (compare or '').split(',')):
+        if name not in _RIVALS:
+            raise UsageError(f'unknown engine {name!r} of --compare: {closest(name, _RIVALS)}')
+        engines, package = _RIVALS[name]
+        if spec.with_decode or not all(can(engine, spec.mode) for engine in engines):
+            raise UsageError(f'{name} cannot be compared at {spec.mode}{" --with-decode" * spec.with_decode}')
+        if spec.options:
+            raise UsageError(f'{name} has no options {spec.options}: leave --compare or --option out')
+        if find_spec(package) is None:
+            left_out[name] = f'pip install {package}'
+        else:
+            others += [spec.but(engine=engine) for engine in engines]
+    return others, left_out

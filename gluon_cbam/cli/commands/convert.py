@@ -1,0 +1,32 @@
+"""``cbam convert``."""
+
+from __future__ import annotations
+
+import click
+
+from gluon_cbam.cli.console import common_options, settings_options
+from gluon_cbam.common.errors import UsageError
+
+
+@click.command()
+@click.argument('source_file', metavar='SRC')
+@click.argument('output', metavar='DST')
+@settings_options('network')
+@click.option('--source', required=True, metavar='NAME', help='official, imgclsmob, modified or keras')
+@click.option('--reverse', is_flag=True, help='from our parameters to those of the source')
+@settings_options('classes', 'option')
+@common_options
+def convert(source_file, output, network, source, reverse, option, classes):
+    """Convert parameters of other implementations to ours, or back with --reverse.
+
+    SRC is .params, .npz, .safetensors, .pth, .pt or the prefix of a checkpoint PREFIX-0000.params; DST ends in .params
+    and gets a card beside it. With --reverse, SRC is a .params file of ours or a run folder; DST ends in .npz, for
+    imgclsmob also in .params, and is for modified also the prefix of PREFIX-symbol.json and PREFIX-0000.params.
+    """
+    from gluon_cbam.convert import files
+
+    if not network:
+        raise UsageError('--network is needed')
+    run = files.to_source if reverse else files.from_source
+    files = [str(path) for path in run(source_file, output, network, source, option, classes)]
+    return {'network': network, 'source': source, 'input': source_file, 'files': files}, '\n'.join(files)

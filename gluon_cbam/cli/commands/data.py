@@ -1,0 +1,144 @@
+"""``cbam data``: RecordIO files."""
+
+from __future__ import annotations
+
+import click
+
+from gluon_cbam.cli.console import common_options, progress_bar, settings_options
+
+from .data_reports import data_check, data_stats
+
+
+@click.group()
+def data():
+    """RecordIO files: make, check and describe them."""
+
+
+data.add_command(data_check)
+data.add_command(data_stats)
+
+_SOURCE = [
+    click.option('--labels', metavar='FILE', help='labels of images that are in no class folders'),
+    click.option(
+        '--classes-file', metavar='FILE', help='names of the classes, in the order in which labels count them'
+    ),
+    click.option('--shuffle', is_flag=True, help='in an order that --seed decides  [the order of the source]'),
+    click.option('--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='of what is random'),
+]
+
+
+def _source_options(function):
+    for option in reversed(_SOURCE):
+        function = option(function)
+    return function
+
+
+@data.command('digits')
+@click.argument('folder')
+@click.option(
+    '--clutter', type=click.IntRange(1), metavar='N', help='N images of 32 x 32 pixels: one digit among fragments'
+)
+@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='of the clutter')
+@common_options
+def data_digits(folder, clutter, seed):
+    """Write scikit-learn's handwritten digits to FOLDER: 1,437 scans to train on, 360 held out."""
+    from gluon_cbam.data.datasets.digits import write_digits
+
+    return _written(folder, write_digits(folder, clutter, seed))
+
+
+@data.command('shapes')
+@click.argument('folder')
+@click.option('--size', type=click.IntRange(1), default=64, show_default=True, help='height and width in pixels')
+@click.option('--train', type=click.IntRange(1), default=6000, show_default=True, help='images to train on')
+@click.option('--val', type=click.IntRange(1), default=800, show_default=True, help='images held out')
+@click.option('--classes', type=click.IntRange(1), default=8, show_default=True, help='how many of the eight shapes')
+@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='of everything')
+@common_options
+def data_shapes(folder, **settings):
+    """Draw one shape, whose kind is the class, among others in clutter to FOLDER, with masks of where it is.
+
+    'cbam explain --score' compares them with what a network looks at.
+    """
+    from gluon_cbam.data.datasets.shapes import write_shapes
+
+    return _written(folder, write_shapes(folder, **settings))
+
+
+def _written(folder, counts):
+    """What a generator reports of its files."""
+    text = '\n'.join(f'{folder}/{name}: {count} records' for name, count in counts.items())
+    return {'output': folder, 'records': counts}, text
+
+
+@data.command('list')
+@click.argument('source')
+@click.argument('output')
+@click.option('--val-ratio', type=float, default=0.0, help='part of each class for OUTPUT_val.lst')
+@click.option('--test-ratio', type=float, default=0.0, help='part of each class for OUTPUT_test.lst')
+@_source_options
+@common_options
+def data_list(source, output, **options):
+    """List the images of SOURCE in OUTPUT.lst, as MXNet's im2rec does: index, label, path.
+
+    SOURCE is what 'cbam data pack' takes. 'cbam data pack OUTPUT.lst FOLDER --root SOURCE' packs the list.
+    """
+    from gluon_cbam.data.sources.lists import make_lists
+
+    lists = make_lists(source, output, **options)
+    text = '\n'.join(f'{part.path}: {part.images} images' for part in lists)
+    return {'lists': [{'file': str(part.path), 'images': part.images} for part in lists]}, text
+
+
+@data.command('pack')
+@click.argument('source')
+@click.argument('output')
+@click.option('--resize', type=click.IntRange(1), help='shorter side in pixels, encoded anew  [the original bytes]')
+@click.option('--quality', type=click.IntRange(1, 100), default=95, show_default=True, help='of the JPEGs of --resize')
+@click.option('--skip-bad', is_flag=True, help='leave out files that cannot be decoded')
+@click.option('--root', help='folder or tar file where the paths of a list begin  [the folder of the list]')
+@_source_options
+@settings_options('workers')
+@common_options
+def data_pack(source, output, workers, **options):
+    """Pack images to OUTPUT/*.rec, *.idx and classes.txt.
+
+    SOURCE is one of: class folders (gives train.rec); train/ and val/ of class folders; images without class folders,
+    with --labels (gives val.rec, or val/ beside a train/ of class folders); a .lst or 'path label' list (gives a .rec
+    of its name); a folder with train_list.txt and val_list.txt. Instead of a folder, it may be a tar file, such as
+    ILSVRC2012_img_train.tar: it is not unpacked.
+    """
+    from gluon_cbam.compat.threads import usable_cpus
+    from gluon_cbam.data.records.packing import pack
+
+    done = pack(source, output, workers=workers or usable_cpus(), progress=progress_bar, **options)
+    files = [
+        {'file': str(part.path), 'records': part.records, 'bad': part.bad, 'other_files': part.other} for part in done
+    ]
+    lines = []
+    for part in done:
+        lines.append(
+            f'{part.path}: {part.records} records, {len(part.bad)} bad files left out, {part.other} other files'
+        )
+        lines += [f'  bad: {path}: {fault}' for path, fault in part.bad.items()]
+    return {'output': output, 'files': files}, '\n'.join(lines)
+
+
+@data.command('index')
+@click.argument('file')
+@click.option('--skip-bad', is_flag=True, help='list the whole records of a damaged file')
+@common_options
+def data_index(file, skip_bad):
+    """Rebuild the .idx of a .rec FILE."""
+    from gluon_cbam.data.records.recordio import Salvaged, index_path, rebuild_index, salvage_index
+
+    done = salvage_index(file) if skip_bad else Salvaged(rebuild_index(file), [], 0)
+    value = {'index': str(index_path(file)), 'records': done.records, 'lost_bytes': done.lost}
+    value['faults'] = [fault._asdict() for fault in done.faults]
+    lines = [f'{index_path(file)}: {done.records} records']
+    lines += [
+        f'  at offset {fault.offset}, behind {fault.number} whole records: {fault.reason}' for fault in done.faults
+    ]
+    if done.faults:
+        lines.append(f'  {done.lost} bytes belong to no whole record')
+    return value, '\n'.join(lines)

@@ -1,0 +1,103 @@
+"""``cbam data check`` and ``cbam data stats``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gluon_cbam.cli.console import byte_progress, common_options, settings_options
+
+
+@click.command('check')
+@click.argument('files', nargs=-1, required=True)
+@click.option('--decode/--no-decode', default=True, help='decode every image, or read only the headers  [decode]')
+@click.option('--duplicates/--no-duplicates', default=None, help='look for equal images in all FILES  [with --decode]')
+@click.option('--classes', type=click.IntRange(1), help='labels must be class numbers below it')
+@click.option('--strict', is_flag=True, help='equal images and equal ids are errors')
+@settings_options('workers')
+@common_options
+@click.pass_context
+def data_check(ctx, files, decode, duplicates, classes, strict, workers):
+    """Check .rec FILES and their .idx: structure, index, labels, images. Exit code 4 if anything is wrong."""
+    from gluon_cbam.compat.threads import usable_cpus
+    from gluon_cbam.data.records.checking import check_files
+
+    if duplicates is None:
+        duplicates = decode
+    with byte_progress('check') as progress:
+        checked = check_files(files, decode, duplicates, classes, workers or usable_cpus(), progress)
+    ok = checked.ok(strict)
+    if not ok:
+        ctx.call_on_close(lambda: sys.exit(4))
+    equal = checked.duplicates
+    value = {'ok': ok, 'decoded': decode, 'files': [report.as_dict() for report in checked.files]}
+    value['duplicates'] = equal._asdict() if equal else None
+    lines = [line for report in checked.files for line in _report_lines(report)]
+    return value, '\n'.join(lines + (_duplicate_lines(equal) if equal else []))
+
+
+def _report_lines(report):
+    wrong = ', '.join(f'{count} {kind}' for kind, count in report.counts.items())
+    yield f'{report.path}: {report.records} records, {report.size} bytes: ' + (f'wrong: {wrong}' if wrong else 'ok')
+    for bad in report.bad:
+        where = '' if bad.offset is None else f'record {bad.number} at offset {bad.offset}: '
+        yield f'  {bad.kind}: {where}{bad.reason}'
+    more = sum(report.counts.values()) - len(report.bad)
+    if more:
+        yield f'  and {more} more'
+    if report.lost_bytes:
+        known = '' if report.lost_records is None else f'; {report.lost_records} records of the index are not there'
+        yield f'  lost: {report.lost_bytes} bytes belong to no whole record{known}'
+    if report.repeated_ids:
+        yield f'  warning: {report.repeated_ids} records have the id of an earlier one'
+
+
+def _duplicate_lines(equal):
+    if not equal.images:
+        return ['no image occurs twice']
+    lines = [
+        f'warning: {equal.images} images repeat an earlier one ({equal.groups} different ones, {equal.across} of them '
+        f'in several files, {equal.other_label} with different labels)'
+    ]
+    return lines + ['  ' + ' = '.join(f'{file} record {number}' for file, number in group) for group in equal.first]
+
+
+@click.command('stats')
+@click.argument('file')
+@click.option('--sample', type=click.IntRange(1), help='look at as many images, chosen at random  [all]')
+@click.option('--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='of the choice')
+@settings_options('workers')
+@common_options
+def data_stats(file, sample, seed, workers):
+    """Describe a .rec FILE: images of each class, sizes, formats, channel means and deviations."""
+    from gluon_cbam.compat.threads import usable_cpus
+    from gluon_cbam.data.records.statistics import statistics
+
+    with byte_progress('stats') as progress:
+        value = statistics(file, sample, seed, workers or usable_cpus(), progress)
+    return value, '\n'.join(_statistics_lines(value))
+
+
+def _statistics_lines(value):
+    bad = f", {value['bad']} of them bad (see 'cbam data check')" if value['bad'] else ''
+    yield f'{value["file"]}: {value["records"]} records, {value["images"]} images looked at{bad}'
+    classes = value['classes']
+    if classes is None:
+        yield 'classes: labels are no class numbers'
+    else:
+        empty = f'{len(classes["empty"])} empty' + (f' ({classes["empty"][:10]})' if classes['empty'] else '')
+        yield f'classes: {classes["count"]}, {_three(classes)} images each, {empty}'
+    if value['width'] is None:
+        return
+    for name, unit in (('width', ' pixels'), ('height', ' pixels'), ('aspect', ''), ('bytes', '')):
+        yield f'{name}: {_three(value[name])}{unit}'
+    for name in ('formats', 'modes'):
+        yield f'{name}: ' + ', '.join(f'{kind} {count}' for kind, count in value[name].items())
+    yield f'grey: {value["grey"]}, CMYK: {value["cmyk"]}'
+    for name in ('mean', 'std'):
+        yield f'{name} (R, G, B): ' + ', '.join(f'{channel:.4f}' for channel in value[name])
+
+
+def _three(spread) -> str:
+    return f'{spread["min"]:g} / {spread["median"]:g} / {spread["max"]:g} (min / median / max)'

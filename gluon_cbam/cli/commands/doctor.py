@@ -1,0 +1,28 @@
+"""``cbam doctor``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gluon_cbam.cli.console import common_options
+
+
+@click.command()
+@common_options
+@click.pass_context
+def doctor(ctx):
+    """What works on this machine, and what to do about the rest."""
+    from gluon_cbam.cli.diagnostics import diagnose
+
+    checks = diagnose()
+    ok = all(check.ok for check in checks)
+    if not ok:
+        ctx.call_on_close(lambda: sys.exit(3))
+    lines = [
+        f'{"ok  " if check.ok else "FAIL"} {check.name:8} {check.detail}'
+        + (f'\n     -> {check.remedy}' if check.remedy else '')
+        for check in checks
+    ]
+    return {'ok': ok, 'checks': [check.as_dict() for check in checks]}, '\n'.join(lines)

@@ -1,0 +1,135 @@
+"""Naming what is on images: ``cbam predict``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import click
+
+from gluon_cbam.cli.console import debug_option, json_option, progress_bar, settings_options, weights_options
+from gluon_cbam.common.errors import UsageError
+
+from .network_options import NETWORK, exported_options, load, load_exported
+
+_INPUT = [
+    click.option(
+        '--files-from', metavar='FILE', help='a file with an IMAGE a line; - for such lines on standard input'
+    ),
+    click.option('--camera', metavar='N', help='a camera: its number, device or address; ends with Ctrl-C or --limit'),
+    click.option('--every', type=click.IntRange(1), default=1, show_default=True, help='each Nth frame of a video'),
+    click.option('--limit', type=click.IntRange(1), help='stop after so many images'),
+]
+_OUTPUT = [
+    click.option('--top-k', default=5, show_default=True, type=click.IntRange(1), help='classes an image'),
+    click.option('--labels', metavar='FILE', help="names of the classes, one a line  [the weights']"),
+    click.option('--csv', metavar='FILE', help='a row an image; - for standard output'),
+    click.option('--jsonl', metavar='FILE', help='a JSON object a line and image; - for standard output'),
+    click.option('--output', metavar='FILE', help='.csv, .json, .jsonl or .txt, instead of standard output'),
+]
+
+
+def _add(options):
+    def add(function):
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+@click.command()
+@click.argument('images', nargs=-1, metavar='[IMAGE]...')
+@_add(_INPUT)
+@settings_options('network')
+@weights_options
+@exported_options
+@_add(_OUTPUT)
+@settings_options(*NETWORK[1:])
+@json_option
+@debug_option
+def predict(images, files_from, camera, every, limit, labels, top_k, batch_size, workers, **others):
+    """Name what is on images.
+
+    IMAGE is a file, a folder (with those below it), a pattern in quotes such as 'photos/**/*.jpg', a .rec file, a
+    video, or - for one image on standard input. Images that cannot be read are named at the end, with exit code 4.
+    """
+    from gluon_cbam.compat.threads import usable_cpus
+    from gluon_cbam.inference.prediction import class_names
+    from gluon_cbam.inference.prediction import predict as run
+
+    outputs = _outputs(*(others.pop(name) for name in ('as_json', 'csv', 'jsonl', 'output')))
+    if others['pretrained'] and not (images or files_from or camera):
+        tag = others['pretrained']
+        raise UsageError(f'no images: --pretrained took {tag!r} as the tag of weights; write images before it')
+    pictures = _pictures(images, files_from, camera, every, limit)
+    classifier, live = _classifier(**others), camera is not None
+    names, top = class_names(classifier, labels), min(top_k, classifier.classes)
+    predictions = run(classifier, pictures, top, batch_size, workers or usable_cpus(), names, live)
+    _write(predictions, outputs, top, live, ' '.join(images) or files_from)
+
+
+def _classifier(exported, engine, params, pretrained, **settings):
+    """The network or the exported file that the options name."""
+    from gluon_cbam.inference.classifier import of_export, on_devices
+
+    if exported is not None:
+        return of_export(load_exported(exported, engine, params=params, pretrained=pretrained, **settings))
+    if params is None and pretrained is None:
+        raise UsageError('predict needs weights: give --params FILE, --pretrained or --exported FILE')
+    return on_devices(*load(params=params, pretrained=pretrained, **settings))
+
+
+def _pictures(images, files_from, camera, every, limit):
+    """The images that the arguments name."""
+    from gluon_cbam.data.sources.images import open_camera, open_pictures
+
+    if camera is None:
+        if not images and files_from is None:
+            raise UsageError('no images: give files or folders, --files-from or --camera')
+        return open_pictures(images, files_from, every, limit)
+    if images or files_from is not None:
+        raise UsageError(f'--camera {camera} and images exclude each other: give one')
+    return open_camera(camera, every, limit)
+
+
+def _outputs(as_json, csv, jsonl, output):
+    """(file or ``-``, format) of everything that is to be written."""
+    from gluon_cbam.inference.formats import STANDARD_OUTPUT, Csv, Json, JsonLines, Text, format_of
+
+    asked = [
+        ('--json', STANDARD_OUTPUT if as_json else None, Json),
+        ('--csv', csv, Csv),
+        ('--jsonl', jsonl, JsonLines),
+        ('--output', output, format_of(output) if output else None),
+    ]
+    to_screen = [option for option, target, _ in asked if target == STANDARD_OUTPUT]
+    if len(to_screen) > 1:
+        raise UsageError(f'{" and ".join(to_screen)} exclude each other on standard output: give one of them a file')
+    return [(target, form) for _, target, form in asked if target] or [(STANDARD_OUTPUT, Text)]
+
+
+def _write(predictions, outputs, top, live, where):
+    """Write the predictions as they come. An interrupt is the end of a camera, whose files are whole."""
+    from gluon_cbam.inference.formats import STANDARD_OUTPUT, Tally, written
+
+    tally, interrupted = Tally(), False
+    files = [target for target, _ in outputs if target != STANDARD_OUTPUT]
+    silent = len(files) == len(outputs)
+    with ExitStack() as stack:
+        writers = [stack.enter_context(written(target, form, top)) for target, form in outputs]
+        try:
+            for prediction in progress_bar(predictions, None) if silent else predictions:
+                tally.add(prediction)
+                for writer in writers:
+                    writer.add(prediction)
+        except KeyboardInterrupt:
+            if not live:
+                raise
+            interrupted = True
+        if not tally.images and not interrupted:
+            raise UsageError(f'no images in {where}')
+    if silent:
+        click.echo('\n'.join(f'{file}: {tally.images} images' for file in files))
+    if interrupted:
+        raise click.Abort
+    tally.check()

@@ -1,0 +1,23 @@
+"""``cbam runs``."""
+
+from __future__ import annotations
+
+import click
+
+from gluon_cbam.cli.console import common_options
+
+
+@click.command()
+@click.argument('folder', default='runs', metavar='[DIR]')
+@click.option('--plot', 'picture', metavar='FILE.png', help='draw the curves of the best runs over each other')
+@common_options
+def runs(folder, picture):
+    """Compare the runs in DIR (runs/), the best first."""
+    from gluon_cbam.training.logging.comparison import compare, plot
+
+    compared = compare(folder)
+    for path, reason in compared.damaged.items():
+        click.echo(f'cbam: {path} is left out: {reason}', err=True)
+    if picture:
+        plot(compared.runs, picture)
+    return compared.as_dict(), compared.as_text()

@@ -1,0 +1,257 @@
+"""``cbam zoo``: published weights."""
+
+from __future__ import annotations
+
+import click
+
+from gluon_cbam.cli.console import byte_progress, common_options, progress_bar, settings_options
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.text_table import aligned
+
+_ROOT = click.option('--root', metavar='DIR', help='folder of the store  [CBAM_HOME/models, MXNET_HOME/models, ...]')
+_REGISTRY = click.option(
+    '--registry', 'registries', multiple=True, metavar='FILE|URL', help='further cards; repeat for more'
+)
+_OFFLINE = click.option('--offline', is_flag=True, default=None, help='download nothing  [CBAM_ZOO_OFFLINE]')
+
+
+def _card_options(function):
+    """Adds the options that say where cards and files are."""
+    for option in (_OFFLINE, _REGISTRY, _ROOT):
+        function = option(function)
+    return function
+
+
+@click.group('zoo')
+def zoo_group():
+    """Published weights."""
+
+
+@zoo_group.command('list')
+@_card_options
+@common_options
+def zoo_list(root, registries, offline):
+    """The weights that there are; * marks the default of a network."""
+    from gluon_cbam import zoo
+
+    cards = sorted(zoo.cards(None, registries, root, offline), key=lambda card: (card.network, not card.default))
+    entries = [_entry(card, root) for card in cards]
+    rows = [_row(card, entry) for card, entry in zip(cards, entries)]
+    return {'weights': entries}, aligned([('weights', 'top-1', 'top-5', 'measured by', 'MB', 'here'), *rows])
+
+
+def _entry(card, root) -> dict:
+    """A card as --json gives it."""
+    from gluon_cbam import zoo
+    from gluon_cbam.zoo.verified import verified
+
+    here = {'cached': zoo.is_cached(card, root), 'verified': verified(card, root)}
+    return {'name': card.network, 'sha256': None, **card.as_dict(), **here}
+
+
+def _row(card, entry):
+    figures = (card.metrics.top1, card.metrics.top5)
+    return (
+        f'{card.tag} *' if card.default else card.tag,
+        *('-' if figure is None else f'{figure:.4f}' for figure in figures),
+        card.metrics.measured_by,
+        f'{card.bytes / 1e6:.1f}' if card.bytes else '-',
+        'verified' if entry['verified'] else 'yes' if entry['cached'] else 'no',
+    )
+
+
+@zoo_group.command('info')
+@click.argument('name')
+@_card_options
+@common_options
+def zoo_info(name, root, registries, offline):
+    """The card of weights: NAME is a tag, or a network for its default ones."""
+    import yaml
+
+    from gluon_cbam import zoo
+
+    card = zoo.find(name, registries, root, offline)
+    text = yaml.safe_dump({'tag': card.tag, **card.as_dict()}, sort_keys=False, width=118).rstrip()
+    entry = _entry(card, root)
+    return entry, '\n'.join([text, *_remarks(card, entry['verified'])])
+
+
+def _remarks(card, verified) -> list:
+    """What the fields of a card do not say aloud."""
+    remarks = []
+    if verified:
+        score = ', '.join(f'{name} {verified["metrics"][name]:.4f}' for name in ('top1', 'top5'))
+        remarks.append(f'# verified here on {verified["date"][:10]}: {score} on {verified["data"]}')
+    elif card.metrics.measured_by == 'publisher':
+        remarks.append('# the metrics are stated by the publisher; nobody has verified them here')
+    if not card.hashes:
+        remarks.append('# no hash is published: that of the first file is kept, and later ones must have it')
+    return remarks
+
+
+@zoo_group.command('get')
+@click.argument('name')
+@_card_options
+@common_options
+def zoo_get(name, root, registries, offline):
+    """Download weights, unless they are here: NAME is a tag, or a network for its default ones."""
+    from gluon_cbam import zoo
+
+    card = zoo.find(name, registries, root, offline)
+    cached = zoo.cached(card, root)
+    with byte_progress(card.tag) as progress:
+        path = cached or _get(card, root, offline, progress)
+    if not cached and not card.hashes:
+        click.echo(f'cbam: no hash is published for {card.tag}: this file was trusted, and its hash is kept', err=True)
+    return _file(path, bool(cached))
+
+
+def _get(card, root, offline, progress):
+    if card.conversion == 'none':
+        from gluon_cbam import zoo
+
+        return zoo.get(card, root, offline, progress)
+    from gluon_cbam.pretrained.locate import get
+
+    return get(card, root, offline, progress)
+
+
+def _file(path, cached: bool):
+    """A parameter file of ours as --json and people have it."""
+    from gluon_cbam.zoo.store import read_card
+
+    card = read_card(path)
+    return {'path': str(path), 'sha256': card.sha256, 'bytes': card.bytes, 'cached': cached}, str(path)
+
+
+@zoo_group.command('path')
+@click.argument('name')
+@_card_options
+@common_options
+def zoo_path(name, root, registries, offline):
+    """The parameter file of weights that are here, after its hash was compared."""
+    from gluon_cbam import zoo
+
+    return _file(zoo.file_of(zoo.find(name, registries, root, offline), root), True)
+
+
+@zoo_group.command('add')
+@click.argument('file')
+@click.argument('name', required=False)
+@click.option('--tag', metavar='TAG', help='the same as NAME')
+@_card_options
+@common_options
+def zoo_add(file, name, tag, root, registries, offline):
+    """Take a FILE that is here already into the store: NAME is the tag of its weights, or a network.
+
+    FILE is what would be downloaded, packed or not, or the parameter file of another store with its card beside it. It
+    is compared with the card of the weights; where that has no hash, the hash of FILE is kept for later files.
+    """
+    from gluon_cbam import zoo
+
+    if bool(name) == bool(tag):
+        raise UsageError(f'zoo add takes FILE and NAME, or FILE and --tag, got {name!r} and --tag {tag!r}')
+    added = zoo.add(file, zoo.find(name or tag, registries, root, offline), root)
+    return {'path': str(added.path), 'sha256': added.sha256, 'bytes': added.bytes}, str(added.path)
+
+
+@zoo_group.command('remove')
+@click.argument('name')
+@_card_options
+@common_options
+def zoo_remove(name, root, registries, offline):
+    """Remove weights from the store: NAME is a tag, or a network for its default ones."""
+    from gluon_cbam import zoo
+
+    removed = [str(path) for path in zoo.remove(zoo.find(name, registries, root, offline).tag, root)]
+    return {'removed': removed}, '\n'.join(removed)
+
+
+@zoo_group.command('verify')
+@click.argument('names', nargs=-1, metavar='[NAME]...')
+@click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help='a .rec file with its .idx, to score them on')
+@_card_options
+@settings_options('batch_size', 'gpus', 'cpus', 'workers')
+@common_options
+def zoo_verify(names, data_val, root, registries, offline, **settings):
+    """Compare weights that are here with their cards: their hashes, and with --data-val their accuracies.
+
+    Without a NAME, the hashes of all that are here. Accuracies that a publisher states are reported beside the measured
+    ones, and may differ by a point for his decoder and resize; those that this project states must be met. What was
+    measured is kept in the store, and shown by list and info.
+    """
+    from gluon_cbam import zoo
+    from gluon_cbam.zoo.verified import check
+
+    if data_val and not names:
+        raise UsageError('--data-val needs the NAME of the weights to score')
+    cards = [zoo.find(name, registries, root, offline) for name in names]
+    cards = cards or [card for card in zoo.cards(None, registries, root, offline) if zoo.is_cached(card, root)]
+    checked = [(card, check(card, root)) for card in cards]
+    verdicts = [_scored(card, files[0], data_val, root, **settings) for card, files in checked] if data_val else []
+    entries = [{'tag': card.tag, 'files': [str(path) for path in files]} for card, files in checked]
+    for entry, verdict in zip(entries, verdicts):
+        entry.update(verdict.as_dict())
+    lines = [f'{entry["tag"]}: whole: {", ".join(entry["files"])}' for entry in entries]
+    lines += [line for verdict in verdicts for line in _comparison(verdict)]
+    return {'weights': entries}, '\n'.join(lines) or 'no weights are here'
+
+
+def _scored(card, path, data_val, root, gpus, cpus, batch_size, workers):
+    """What weights score here, which the store then knows; an error where the card states another score of ours."""
+    from gluon_cbam.common import devices
+    from gluon_cbam.compat.threads import usable_cpus
+    from gluon_cbam.publishing.verify import verify
+    from gluon_cbam.zoo.verified import record
+
+    ctx = devices.contexts(gpus, cpus)
+    verdict = verify(card, path, data_val, ctx, batch_size, workers or usable_cpus(), progress_bar)
+    record(card, verdict.as_dict(), root)
+    verdict.check()
+    return verdict
+
+
+def _comparison(verdict) -> list:
+    """Measured and stated accuracies, a line each."""
+    who = {'publisher': "the publisher's", 'verified': 'measured by this project'}[verdict.card.measured_by]
+    measured = verdict.evaluation.as_dict()
+    lines = [
+        f'{verdict.tag} {name}: {measured[name]:.4f} on {verdict.data}, stated {value:.4f} ({who}), '
+        f'difference {verdict.differences[name]:+.4f}'
+        for name, value in verdict.stated.items()
+    ]
+    words = {True: 'agrees with', False: 'differs from', None: 'has nothing to compare with on'}[verdict.agrees]
+    return [*lines, f'{verdict.tag} {words} its card (tolerance {verdict.tolerance:.4f})']
+
+
+@zoo_group.command('publish')
+@click.argument('run', metavar='RUN')
+@click.option('--name', required=True, metavar='N', help='the network, or a whole tag NETWORK.SOURCE')
+@click.option('--tag-source', metavar='S', help='of the tag NETWORK.S  [folder of the validation data]')
+@click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help="a .rec file with its .idx  [the run's]")
+@click.option('--dtype', default='float32', show_default=True, metavar='TYPE', help='or float16 for half the bytes')
+@click.option('--default', is_flag=True, help="the network's name alone means these weights")
+@click.option('--licence', metavar='NAME', help='of the file')
+@click.option('--source', metavar='TEXT', help='who made it')
+@click.option('--citation', metavar='TEXT', help='of the paper')
+@click.option(
+    '--address', 'addresses', multiple=True, metavar='URL', help='a further place of the file; repeat for more'
+)
+@click.option('-o', '--output', required=True, metavar='DIR', help='folder of the files, which is a registry')
+@settings_options('batch_size', 'gpus', 'cpus', 'workers')
+@common_options
+def zoo_publish(run, output, data_val, gpus, cpus, batch_size, workers, **about):
+    """Turn the run folder RUN into weights that others can get: any static web server can hold DIR.
+
+    The accuracies on the card are those of the very bytes that are published, every record counted once. Then
+    `cbam zoo get TAG --registry http://HOST/DIR/registry.yaml` gets them.
+    """
+    from gluon_cbam.common import devices
+    from gluon_cbam.compat.threads import usable_cpus
+    from gluon_cbam.publishing.publish import About, publish
+
+    ctx = devices.contexts(gpus, cpus)
+    card = publish(run, output, About(**about), ctx, data_val, batch_size, workers or usable_cpus(), progress_bar)
+    score = f'top-1 {card.metrics.top1:.4f}, top-5 {card.metrics.top5:.4f} of {card.metrics.records} records'
+    text = f'{output}/{card.tag}.params: {card.bytes:,} bytes, {score}\ncard: {output}/{card.tag}.yaml'
+    return {'output': str(output), 'card': card.as_dict()}, text

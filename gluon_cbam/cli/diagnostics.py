@@ -1,0 +1,129 @@
+"""What works on this machine, and what to do about the rest. Imports nothing heavy: each probe is a process of its own,
+since an installation that is broken enough can take the process with it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from typing import Callable, List
+
+from gluon_cbam.common.errors import DependencyError
+from gluon_cbam.compat import cuda, versions
+from gluon_cbam.compat.threads import physical_cores
+from gluon_cbam.ops import status as kernels
+
+_PROBE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        name: of what was looked at.
+        ok: whether it works.
+        detail: what was seen, one line.
+        remedy: what to do; empty if it works.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ''
+
+    def as_dict(self) -> dict:
+        """The attributes by name."""
+        return asdict(self)
+
+
+def diagnose() -> List[Check]:
+    """Look at everything that the package needs."""
+    return [check() for check in _CHECKS]
+
+
+def _python() -> Check:
+    python = platform.python_version()
+    ok = versions.OLDEST_PYTHON <= sys.version_info[:2] <= versions.NEWEST_PYTHON
+    return Check('python', ok, python, '' if ok else 'use Python 3.8 to 3.12: mxnet 1.9.1 needs numpy < 2')
+
+
+def _versions() -> Check:
+    numpy = versions.installed('numpy')
+    try:
+        versions.require_supported()
+    except DependencyError as error:
+        return Check('numpy', False, f'numpy {numpy}', str(error))
+    return Check('numpy', True, f'numpy {numpy}')
+
+
+def _mxnet() -> Check:
+    found = versions.mxnet_distributions()
+    if not found:
+        return Check('mxnet', False, 'not installed', versions.INSTALL_MXNET)
+    if len(found) > 1:
+        remedy = f'both bring the package mxnet: pip uninstall {" ".join(found)}, then install one'
+        return Check('mxnet', False, ' and '.join(found), remedy)
+    return _import_probe('mxnet', 'mxnet.nd.ones(3).asnumpy(); print(mxnet.__version__)', versions.INSTALL_MXNET)
+
+
+def _opencv() -> Check:
+    remedy = (
+        "apt-get install libgl1 libglib2.0-0, or pip install --force-reinstall --no-deps 'opencv-python-headless<4.12'"
+    )
+    return _import_probe('cv2', 'print(cv2.__version__)', remedy, 'opencv')
+
+
+def _gluoncv() -> Check:
+    return _import_probe('gluoncv', 'print(gluoncv.__version__)', 'pip install gluoncv==0.10.5.post0')
+
+
+def _gpu() -> Check:
+    capabilities = cuda.compute_capabilities()
+    if not versions.mxnet_is_gpu_build():
+        detail = f'{len(capabilities)} GPUs seen, mxnet is the CPU build'
+        return Check('gpu', True, detail)
+    if not capabilities:
+        return Check('gpu', False, 'no GPU, or no NVIDIA driver', 'install the driver, or mxnet==1.9.1 for the CPU')
+    usable = [capability for capability in capabilities if cuda.has_code_for(capability)]
+    detail = f'{len(usable)} of {len(capabilities)} GPUs usable: ' + ', '.join(f'{a}.{b}' for a, b in capabilities)
+    remedy = '' if usable else 'mxnet-cu117 has code for compute capability 5.0 to 8.9 only: use such a GPU, or the CPU'
+    return Check('gpu', bool(usable), detail, remedy)
+
+
+def _kernels() -> Check:
+    found = kernels.look()
+    if not found.ok:  # all works without them, only slower
+        return Check('kernels', True, f'{found.detail}: {found.remedy}' if found.remedy else found.detail)
+    code = 'print("compiled,", gluon_cbam.ops.library.load().instructions)'
+    return _import_probe('gluon_cbam.ops.library', code, kernels.REPAIR, 'kernels')
+
+
+def _threads() -> Check:
+    return Check('threads', True, f'{physical_cores()} physical cores for this process')
+
+
+def _disk() -> Check:
+    free = shutil.disk_usage('.').free / 2**30
+    return Check('disk', free > 1, f'{free:.1f} GiB free here', '' if free > 1 else 'free some space for checkpoints')
+
+
+def _import_probe(module: str, code: str, remedy: str, name: str = '') -> Check:
+    """Import a module in a process of its own, after gluon_cbam, and run a line of code with it."""
+    command = [sys.executable, '-W', 'ignore', '-c', f'import gluon_cbam, {module}; {code}']
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return Check(name or module, False, f'import {module} does not end', remedy)
+    if done.returncode == 0:
+        return Check(name or module, True, done.stdout.strip())
+    said = (done.stderr.strip().splitlines() or [f'exit code {done.returncode}'])[-1]
+    ours = f'{DependencyError.__module__}.{DependencyError.__name__}: '
+    if said.startswith(ours):  # it holds the remedy
+        return Check(name or module, False, 'cannot be imported', said[len(ours) :])
+    return Check(name or module, False, said, remedy)
+
+
+_CHECKS: List[Callable[[], Check]] = [_python, _versions, _mxnet, _gluoncv, _opencv, _kernels, _gpu, _threads, _disk]

@@ -1,0 +1,81 @@
+"""Which devices a command runs on."""
+
+from __future__ import annotations
+
+from typing import List, Optional
+
+from gluon_cbam.compat import cuda, versions
+
+from .errors import EnvironmentProblem, UsageError
+
+ALL = 'all'
+
+
+def parse_gpus(text: str) -> Optional[List[int]]:
+    """The GPU numbers of ``0-7``, ``0,2-3`` and the like; None for ``all``.
+
+    Raises:
+        UsageError: the text is none of these, or names a GPU twice.
+    """
+    if text == ALL:
+        return None
+    numbers: List[int] = []
+    for part in text.split(','):
+        first, dash, last = part.partition('-')
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise UsageError(f"--gpus takes numbers and ranges such as 0-7 or 0,2-3, or 'all', got {text!r}")
+        span = range(int(first), int(last if dash else first) + 1)
+        if not span:
+            raise UsageError(f'--gpus range {part!r} is empty: write the smaller number first')
+        numbers += span
+    if len(set(numbers)) < len(numbers):
+        raise UsageError(f'--gpus names a GPU twice: {text!r}')
+    return numbers
+
+
+def contexts(gpus: Optional[str] = None, cpus: Optional[int] = None) -> list:
+    """The contexts of ``--gpus`` or ``--cpus``; one CPU context without either.
+
+    Args:
+        gpus: as :func:`parse_gpus` takes it.
+        cpus: how many CPU contexts. They share the cores: for trying data parallelism, not for speed.
+
+    Raises:
+        UsageError: both are given, or one is malformed.
+        EnvironmentProblem: a GPU is not there, or the installed mxnet has no code for it.
+    """
+    if gpus is not None and cpus is not None:
+        raise UsageError(f'--gpus {gpus} and --cpus {cpus} exclude each other: give one')
+    if cpus is not None and cpus < 1:
+        raise UsageError(f'--cpus must be at least 1, got {cpus}')
+    numbers = parse_gpus(gpus) if gpus is not None else []
+    import mxnet as mx
+
+    if gpus is None:
+        return [mx.cpu(index) for index in range(cpus or 1)]
+    return [mx.gpu(index) for index in _usable_gpus(numbers)]
+
+
+def _usable_gpus(numbers: Optional[List[int]]) -> List[int]:
+    import mxnet as mx
+
+    if not mx.runtime.Features().is_enabled('CUDA'):
+        raise EnvironmentProblem(
+            'this mxnet is built for the CPU: for GPUs, pip uninstall mxnet and '
+            "pip install 'gluon_cbam[cu117]', or leave --gpus out"
+        )
+    present = mx.context.num_gpus()
+    numbers = list(range(present)) if numbers is None else numbers
+    absent = [number for number in numbers if number >= present]
+    if absent or not numbers:
+        raise EnvironmentProblem(f'GPU {absent[0] if absent else 0} is not there: mxnet sees {present} GPUs')
+    if versions.mxnet_is_gpu_build():
+        capabilities = cuda.compute_capabilities()
+        for number in numbers:
+            if number < len(capabilities) and not cuda.has_code_for(capabilities[number]):
+                major, minor = capabilities[number]
+                raise EnvironmentProblem(
+                    f'GPU {number} is of compute capability {major}.{minor} and mxnet-cu117 has code for 5.0 to 8.9 '
+                    'only (Maxwell to Ada): use another GPU, or the CPU'
+                )
+    return numbers

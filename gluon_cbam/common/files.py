@@ -1,0 +1,103 @@
+"""Writing files so that a crash leaves the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, Union
+
+from gluon_cbam.common.errors import ZooError
+
+PathLike = Union[str, 'os.PathLike[str]']
+_TEMPORARY = '.part'
+
+
+@contextmanager
+def atomic_path(path: PathLike) -> Iterator[Path]:
+    """A temporary path beside ``path``; when the block ends without an error it is synced and takes the final name.
+
+    Args:
+        path: the final name. Its folder must exist.
+
+    Yields:
+        Where to write. Removed if the block raises.
+    """
+    path = Path(path)
+    descriptor, name = tempfile.mkstemp(dir=str(path.parent), prefix=f'.{path.name}.', suffix=_TEMPORARY)
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        place(temporary, path)
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def place(temporary: Path, path: PathLike) -> None:
+    """Give a finished file its final name, on the same disk: synced, and readable as a file that was opened there."""
+    path = Path(path)
+    _sync(temporary)
+    umask = os.umask(0)
+    os.umask(umask)
+    temporary.chmod(0o666 & ~umask)  # mkstemp made it private
+    os.replace(temporary, path)
+    _sync(path.parent)
+
+
+def remove_temporaries(folder: PathLike) -> None:
+    """Remove what writers that were killed left in a folder. Nobody may be writing there."""
+    for path in Path(folder).glob(f'.*{_TEMPORARY}'):
+        path.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(str(path), os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: PathLike, text: str) -> None:
+    """Write a text file atomically, in UTF-8."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+
+
+def write_json(path: PathLike, value: Any) -> None:
+    """Write a JSON file atomically."""
+    write_text(path, json.dumps(value, indent=1) + '\n')
+
+
+def read_json(path: PathLike) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        ZooError: it is not there, or no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        raise ZooError(f'{path} is missing') from None
+    except ValueError as error:
+        raise ZooError(f'{path}: not JSON ({error})') from None
+
+
+def sha256(path: PathLike) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    return digests(path, ('sha256',))['sha256']
+
+
+def digests(path: PathLike, algorithms: Iterable[str] = ('sha1', 'sha256')) -> Dict[str, str]:
+    """Hashes of a file by algorithm, in hexadecimal; the file is read once."""
+    hashes = {name: hashlib.new(name) for name in algorithms}
+    with open(path, 'rb') as file:
+        for chunk in iter(lambda: file.read(1 << 20), b''):
+            for digest in hashes.values():
+                digest.update(chunk)
+    return {name: digest.hexdigest() for name, digest in hashes.items()}

@@ -1,0 +1,38 @@
+"""Packages that only exporting, or running what was exported, needs."""
+
+from __future__ import annotations
+
+from importlib import import_module, util
+from types import ModuleType
+
+from .errors import DependencyError
+
+_EXTRAS = {'onnx': 'onnx', 'onnxruntime': 'onnx', 'openvino': 'openvino', 'safetensors': 'safetensors'}
+
+
+def needed(module: str) -> ModuleType:
+    """Import a module of an optional package.
+
+    Args:
+        module: for instance ``onnxruntime.quantization``.
+
+    Raises:
+        DependencyError: the package is not installed, or cannot be imported; the message says what to install.
+    """
+    package = module.partition('.')[0]
+    remedy = f"pip install 'gluon_cbam[{_EXTRAS[package]}]'"
+    if not is_installed(package):
+        raise DependencyError(f'{package} is not installed: {remedy}')
+    try:
+        return import_module(module)
+    except Exception as error:  # a package that was built for another numpy raises what it likes
+        said = (str(error).strip().splitlines() or [''])[-1]
+        raise DependencyError(f'{package} cannot be imported ({type(error).__name__}: {said}): {remedy}') from error
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package is there, without importing it."""
+    try:
+        return util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False

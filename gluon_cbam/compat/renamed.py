@@ -1,0 +1,198 @@
+"""Modules that were renamed: the old names work for one release, with a DeprecationWarning.
+
+``import gluon_cbam.evaluation`` gives the module that :data:`RENAMED` names, the very same object, so that classes and
+``except`` clauses agree. Remove this module and its rows with the release after 0.2.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import CodeType, ModuleType
+from typing import Dict, Optional, Sequence
+
+RENAMED: Dict[str, str] = {
+    'attachment': 'attention.attach',
+    'attention.applying': 'attention.base',
+    'benchmarks.side': 'benchmarks.process',
+    'benchmarks.spec': 'benchmarks.context',
+    'benchmarks.subjects': 'benchmarks.workloads',
+    'blocks': 'attention.blocks',
+    'classifier': 'inference.classifier',
+    'console': 'cli.console',
+    'convert.checkpoint': 'convert.files',
+    'data.augmentation': 'data.loading.augmentation',
+    'data.checking': 'data.records.checking',
+    'data.classes': 'data.records.classes',
+    'data.digits': 'data.datasets.digits',
+    'data.duplicates': 'data.records.duplicates',
+    'data.evaluation': 'data.loading.evaluation',
+    'data.images': 'data.sources.images',
+    'data.inspection': 'data.records.inspection',
+    'data.labels': 'data.sources.labels',
+    'data.lists': 'data.sources.lists',
+    'data.masks': 'data.datasets.masks',
+    'data.packing': 'data.records.packing',
+    'data.parallel': 'common.parallel',
+    'data.preprocessing': 'data.loading.preprocessing',
+    'data.recordio': 'data.records.recordio',
+    'data.scenes': 'data.datasets.scenes',
+    'data.shapes': 'data.datasets.shapes',
+    'data.statistics': 'data.records.statistics',
+    'data.structure': 'data.records.structure',
+    'data.tables': 'data.records.columns',
+    'data.tars': 'data.sources.tars',
+    'data.training': 'data.loading.training',
+    'data.trees': 'data.sources.file_trees',
+    'data.video': 'data.sources.video',
+    'devices': 'common.devices',
+    'doctor': 'cli.diagnostics',
+    'errors': 'common.errors',
+    'evaluation': 'tasks.classification.evaluation',
+    'explain.attention': 'explain.maps.attention',
+    'explain.canvas': 'explain.figures.canvas',
+    'explain.chance': 'explain.localization.baselines',
+    'explain.comparison_picture': 'explain.figures.comparison_figure',
+    'explain.gradcam': 'explain.maps.grad_cam',
+    'explain.graph': 'explain.maps.graph',
+    'explain.grid': 'explain.maps.grid',
+    'explain.localisation': 'explain.localization.evaluation',
+    'explain.naming': 'explain.figures.naming',
+    'explain.overlay': 'explain.figures.overlay',
+    'explain.picture': 'explain.figures.image_figure',
+    'explain.pictures': 'explain.figures.folder',
+    'explain.report': 'explain.figures.report',
+    'explain.scoring': 'explain.localization.metrics',
+    'explain.stages': 'explain.maps.stages',
+    'export.checking': 'export.parity',
+    'export.description': 'export.metadata',
+    'export.eight_bits': 'export.int8.qdq',
+    'export.graph': 'export.tracing',
+    'export.onnx_file': 'export.onnx.file',
+    'export.onnx_graph': 'export.onnx.graph',
+    'export.operators': 'export.onnx.operators',
+    'export.packages': 'common.packages',
+    'export.quantization': 'export.int8.quantization',
+    'export.ranges': 'export.int8.calibration',
+    'export.rewriting': 'export.onnx.rewriting',
+    'export.tensors': 'weights.safetensors',
+    'export.translation': 'export.onnx.translation',
+    'export.tuning': 'export.onnx.tuning',
+    'export.winograd': 'export.onnx.winograd',
+    'kernels': 'ops',
+    'kernels.activation': 'ops.activation',
+    'kernels.building': 'ops.build',
+    'kernels.convolution': 'ops.convolution',
+    'kernels.forms': 'ops.backend',
+    'kernels.library': 'ops.library',
+    'kernels.status': 'ops.status',
+    'kernels.tracing': 'ops.tracing',
+    'memory': 'common.memory',
+    'ordering': 'common.natural_sort',
+    'parameter_file': 'weights.parameter_file',
+    'prediction': 'inference.prediction',
+    'prediction_formats': 'inference.formats',
+    'published': 'pretrained.locate',
+    'tables': 'common.text_table',
+    'training.averaging': 'training.parameters.ema',
+    'training.checkpoints': 'training.checkpoint.files',
+    'training.clock': 'training.logging.throughput',
+    'training.comparison': 'training.logging.comparison',
+    'training.curves': 'training.logging.curves',
+    'training.decay': 'training.optim.weight_decay',
+    'training.engine': 'training.loop.engine',
+    'training.folder': 'training.checkpoint.run_directory',
+    'training.freezing': 'training.parameters.freezing',
+    'training.interrupts': 'training.loop.signals',
+    'training.layers': 'training.config.resolution',
+    'training.loss': 'tasks.classification.loss',
+    'training.meters': 'training.logging.meters',
+    'training.mixing': 'training.loop.mixup',
+    'training.optimization': 'training.optim.update',
+    'training.optimizer_state': 'training.optim.state',
+    'training.optimizers': 'training.optim.optimizers',
+    'training.origin': 'training.checkpoint.fingerprint',
+    'training.precision': 'training.optim.amp',
+    'training.progress': 'training.checkpoint.state',
+    'training.randomness': 'training.loop.random_state',
+    'training.recipes': 'training.config.recipes',
+    'training.rehearsal': 'training.loop.dry_run',
+    'training.reporting': 'training.logging.reporter',
+    'training.reproducing': 'training.config.command',
+    'training.run': 'training.loop.trainer',
+    'training.saving': 'training.checkpoint.manager',
+    'training.schedule': 'training.optim.lr_schedule',
+    'training.server_optimizer': 'training.optim.server_optimizer',
+    'training.settings': 'training.config.settings',
+    'training.setup': 'training.loop.setup',
+    'training.starting': 'training.parameters.initialization',
+    'training.statistics': 'training.parameters.batch_norm',
+    'training.step': 'training.loop.step',
+    'training.sync_bn': 'training.parameters.sync_batch_norm',
+    'training.tensorboard': 'training.logging.tensorboard',
+    'training.workers': 'training.distributed',
+    'training.workers.base': 'training.distributed.base',
+    'training.workers.collective': 'training.distributed.collective',
+    'training.workers.horovod': 'training.distributed.horovod',
+    'training.workers.servers': 'training.distributed.parameter_server',
+    'verification': 'publishing.verify',
+}
+"""Old name -> new name, both below ``gluon_cbam``."""
+
+_PACKAGE = __package__.partition('.')[0]
+
+
+class _Alias:
+    """Loads the module of the new name in place of the old one. No base class: importlib.abc takes a tenth of the start
+    of ``cbam``."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = import_module(new_name(spec.name))
+        self._spec = module.__spec__  # which the import of the old name replaces
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec
+
+    def get_code(self, fullname: str) -> Optional[CodeType]:
+        """For ``python -m``."""
+        spec = find_spec(new_name(fullname))
+        return spec.loader.get_code(spec.name)  # type: ignore[union-attr]
+
+
+class _Finder:
+    """Finds the old names; asked last, so that it costs nothing where a module exists."""
+
+    def find_spec(
+        self, fullname: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
+    ) -> Optional[ModuleSpec]:
+        if not fullname.startswith(f'{_PACKAGE}.') or new_name(fullname) == fullname:
+            return None
+        warnings.warn(
+            f'{fullname} was renamed to {new_name(fullname)}; the old name goes with the next release',
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return ModuleSpec(fullname, _Alias())  # type: ignore[arg-type]
+
+
+def new_name(module: str) -> str:
+    """The name that a module has now.
+
+    Args:
+        module: a dotted name, old or new.
+
+    Returns:
+        The new name, or ``module`` itself where it was not renamed.
+    """
+    old = module.partition('.')[2]
+    return f'{_PACKAGE}.{RENAMED[old]}' if old in RENAMED else module
+
+
+def install() -> None:
+    """Let the old names be imported. Calling it again changes nothing."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.append(_Finder())

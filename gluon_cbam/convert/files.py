@@ -1,0 +1,205 @@
+"""Files of other people's parameters: read, converted to ours with a card beside, and written again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import mxnet as mx
+import numpy as np
+
+from gluon_cbam import weights
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.files import PathLike, atomic_path, write_text
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.models import get_model, variant
+from gluon_cbam.weights import safetensors
+
+from . import pytorch
+from .loading import load_arrays, scheme_of
+from .symbols import to_symbol
+from .writing import to_arrays
+
+_FORMATS = '.params, .npz, .safetensors, .pth, .pt, .pth.tar, or the prefix of PREFIX-0000.params'
+
+
+def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
+    """The arrays of a file under their own names.
+
+    Args:
+        path: ``.params`` of Gluon or of a symbol, whose names then begin with ``arg:`` and ``aux:``; the prefix of such
+            files, for the newest epoch; ``.npz``; ``.safetensors``; ``.pth``, ``.pt`` or ``.pth.tar`` of PyTorch, a
+            state_dict or a dictionary with one under ``state_dict``; torch is not needed.
+
+    Raises:
+        UsageError: there is no such file, or its ending is unknown.
+        DataError: it is damaged, or holds something else than arrays by name.
+    """
+    path = _find(Path(path))
+    readers = {
+        '.params': _read_mxnet,
+        '.npz': _read_numpy,
+        '.safetensors': safetensors.read,
+        '.pth': pytorch.read,
+        '.pt': pytorch.read,
+        '.tar': pytorch.read,
+    }
+    if path.suffix not in readers:
+        raise UsageError(f'cannot tell the format of {str(path)!r}: give {_FORMATS}')
+    arrays = readers[path.suffix](path)
+    for name, array in arrays.items():
+        if array.dtype.kind not in 'fiub':
+            raise DataError(f'{path}: {name} holds no numbers ({array.dtype})')
+        if not np.isfinite(array).all():
+            raise DataError(f'{path}: {name} holds values that are not finite')
+    return arrays
+
+
+def _find(path: Path) -> Path:
+    if path.is_file():
+        return path
+    epochs = sorted(path.parent.glob(f'{path.name}-[0-9][0-9][0-9][0-9].params'))
+    if not epochs:
+        raise UsageError(f'no parameter file {str(path)!r}: give {_FORMATS}')
+    return epochs[-1]
+
+
+def _read_mxnet(path: Path) -> Dict[str, np.ndarray]:
+    return {name: value.asnumpy() for name, value in weights.read_arrays(path).items()}
+
+
+def _read_numpy(path: Path) -> Dict[str, np.ndarray]:
+    try:
+        with np.load(str(path), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except Exception as error:  # zipfile, zlib and numpy raise their own
+        raise DataError(f'{path}: not an .npz file of arrays ({type(error).__name__})') from error
+
+
+def converted(
+    path: PathLike,
+    network: str,
+    source: str,
+    options: Optional[Dict[str, Any]] = None,
+    classes: Optional[int] = None,
+) -> mx.gluon.HybridBlock:
+    """A network with a source's parameters; arguments and errors are those of :func:`from_source`."""
+    scheme_of(source)
+    net = get_model(network, classes=classes or 1000, **(options or {}))
+    load_arrays(net, read_arrays(path), source)
+    return net
+
+
+def from_source(
+    path: PathLike,
+    output: PathLike,
+    network: str,
+    source: str,
+    options: Optional[Dict[str, Any]] = None,
+    classes: Optional[int] = None,
+) -> List[Path]:
+    """Convert a source's parameters to ours.
+
+    Args:
+        path: as of :func:`read_arrays`.
+        output: ending in ``.params``; the card takes ``.json``.
+        network: its name.
+        source: as of :func:`.load_arrays`.
+        options: of the network.
+        classes: outputs of the network; default 1000; without meaning for networks that give embeddings.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UsageError: an unknown name, option or format.
+        DataError: the file is damaged or does not fit.
+    """
+    output = Path(output)
+    if output.suffix != '.params':
+        raise UsageError(f'our parameters end in .params, got {str(output)!r}')
+    net = converted(path, network, source, options, classes)
+    weights.save(
+        net,
+        output,
+        network=network,
+        classes=getattr(net, 'outputs', classes or 1000),
+        options=dict(options or {}),
+        preprocessing=Preprocessing.of(variant(network), image_size=getattr(net, 'image_size', None)).as_dict(),
+        source=source,
+    )
+    return [output, output.with_suffix('.json')]
+
+
+def to_source(
+    path: PathLike,
+    output: PathLike,
+    network: str,
+    source: str,
+    options: Optional[Dict[str, Any]] = None,
+    classes: Optional[int] = None,
+) -> List[Path]:
+    """Convert our parameters to a source's; options and classes that are not given come from the card beside them.
+
+    Args:
+        path: our parameter file, or a run folder.
+        output: for ``modified`` the prefix of ``PREFIX-symbol.json`` and ``PREFIX-0000.params``; ending in ``.params``
+            for ``imgclsmob``; in ``.npz`` for any.
+        network: its name.
+        source: as of :func:`.load_arrays`.
+        options: of the network.
+        classes: outputs of the network.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UsageError: an unknown name, option or format, or the source has no such network.
+        DataError: the file is damaged or does not fit.
+    """
+    path, output = weights.find_file(path), Path(output)
+    scheme_of(source)
+    card = weights.card_beside(path, network)
+    options = {**(card.options if card else {}), **(options or {})}
+    net = get_model(network, classes=classes or (card.classes if card else 1000), **options)
+    weights.load(net, path)
+    if output.suffix == '.npz':
+        with atomic_path(output) as temporary, open(temporary, 'wb') as file:
+            np.savez(file, **to_arrays(net, source))
+    elif source == 'imgclsmob' and output.suffix == '.params':
+        with atomic_path(output) as temporary:
+            mx.nd.save(str(temporary), {name: mx.nd.array(value) for name, value in to_arrays(net, source).items()})
+    elif source == 'modified' and output.suffix not in ('.params', '.json'):
+        return write_checkpoint(net, output, source)
+    else:
+        wanted = {'modified': 'a prefix', 'imgclsmob': '.params'}
+        endings = ' or '.join([*([wanted[source]] if source in wanted else []), '.npz'])
+        raise UsageError(f'{source} parameters are written to {endings}, got {str(output)!r}')
+    return [output]
+
+
+def write_checkpoint(net: mx.gluon.HybridBlock, prefix: PathLike, source: str = 'modified') -> List[Path]:
+    """Write what ``mx.model.load_checkpoint(prefix, 0)`` reads, under the source's names.
+
+    Args:
+        net: the network, initialised.
+        prefix: of ``PREFIX-symbol.json`` and ``PREFIX-0000.params``.
+        source: as of :func:`.load_arrays`.
+
+    Returns:
+        The files written, each of them whole or not at all.
+
+    Raises:
+        UsageError: the source has no such network.
+    """
+    symbol = to_symbol(net, source)
+    auxiliary = set(symbol.list_auxiliary_states())
+    values = {
+        f'{"aux" if name in auxiliary else "arg"}:{name}': mx.nd.array(value)
+        for name, value in to_arrays(net, source).items()
+    }
+    params, graph = Path(f'{prefix}-0000.params'), Path(f'{prefix}-symbol.json')
+    with atomic_path(params) as temporary:
+        mx.nd.save(str(temporary), values)
+    write_text(graph, symbol.tojson())
+    return [graph, params]

@@ -1,0 +1,96 @@
+"""Data that needs no download: scikit-learn's 1,797 scans of handwritten digits as RecordIO, plain or in clutter.
+
+The scans are of E. Alpaydin and C. Kaynak, UCI 1998: 8 x 8 pixels of 17 levels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, Iterable, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from gluon_cbam.common.files import PathLike, write_text
+from gluon_cbam.data.records.recordio import RecordWriter
+
+_FIFTH = 5
+_BRIGHTEST = 16  # the scans have 17 levels, 0..16
+_CANVAS = 32  # pixels
+_HEIGHTS = (13, 19)  # of a digit in clutter, in pixels
+_FRAGMENT = 1 / 2  # share of a digit's side that a fragment shows
+_FRAGMENTS = 4
+_DIMMER = 0.6  # brightness of fragments
+
+
+def write_digits(folder: PathLike, clutter: Optional[int] = None, seed: int = 0) -> Dict[str, int]:
+    """Write ``train.rec``, ``val.rec``, their ``.idx`` and ``classes.txt``.
+
+    The scans become grey PNGs without loss. The split is fixed: sorted by class, in the data set's own order within a
+    class, every fifth scan is for validation: 1,437 and 360.
+
+    Args:
+        folder: made if it does not exist.
+        clutter: images to make from the training scans, and a quarter as many from the others: 32 x 32 pixels, one
+            digit somewhere in some size among fragments of others. Default: the scans themselves.
+        seed: of the clutter.
+
+    Returns:
+        Records by file name.
+    """
+    from sklearn.datasets import load_digits
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    digits = load_digits()
+    pixels = np.round(digits.images * (255 / _BRIGHTEST)).astype(np.uint8)  # (1797, 8, 8)
+    order = np.argsort(digits.target, kind='stable')
+    held_out = np.zeros(len(order), bool)
+    held_out[order[::_FIFTH]] = True
+    counts = {}
+    for number, (name, chosen) in enumerate((('train.rec', ~held_out), ('val.rec', held_out))):
+        scans, labels = pixels[chosen], digits.target[chosen]
+        if clutter is None:
+            images = zip(scans, labels)
+        else:
+            images = _in_clutter(
+                scans, labels, -(-clutter // (4 if number else 1)), np.random.RandomState([seed, number])
+            )
+        counts[name] = _write(folder / name, images)
+    write_text(folder / 'classes.txt', ''.join(f'{digit}\n' for digit in range(10)))
+    return counts
+
+
+def _write(path: Path, images: Iterable[Tuple[np.ndarray, int]]) -> int:
+    with RecordWriter(path) as writer:
+        for pixels, label in images:
+            writer.write(float(label), cv2.imencode('.png', pixels)[1].tobytes())
+    return writer.count
+
+
+def _in_clutter(scans, labels, count: int, random) -> Iterable[Tuple[np.ndarray, int]]:
+    """Images of one whole digit each, the task of "cluttered MNIST" (Mnih et al., NIPS 2014) on these scans."""
+    for _ in range(count):
+        canvas = np.zeros((_CANVAS, _CANVAS), np.uint8)
+        for _ in range(_FRAGMENTS):
+            whole = _resized(scans[random.randint(len(scans))], random)
+            side = int(len(whole) * _FRAGMENT)
+            top, left = random.randint(0, len(whole) - side + 1, 2)
+            fragment = whole[top : top + side, left : left + side] * _DIMMER
+            _put(canvas, fragment.astype(np.uint8), random)
+        chosen = random.randint(len(scans))
+        _put(canvas, _resized(scans[chosen], random), random)
+        yield canvas, int(labels[chosen])
+
+
+def _resized(scan: np.ndarray, random) -> np.ndarray:
+    side = random.randint(_HEIGHTS[0], _HEIGHTS[1] + 1)
+    return cv2.resize(scan, (side, side), interpolation=cv2.INTER_LINEAR)
+
+
+def _put(canvas: np.ndarray, patch: np.ndarray, random) -> None:
+    """Lay a patch somewhere on the canvas; where both are drawn the brighter stays."""
+    side = len(patch)
+    top, left = random.randint(0, _CANVAS - side + 1, 2)
+    part = canvas[top : top + side, left : left + side]
+    np.maximum(part, patch, out=part)

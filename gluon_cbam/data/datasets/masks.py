@@ -1,0 +1,86 @@
+"""Object masks beside a ``.rec`` file: ``val.masks.npz`` beside ``val.rec``.
+
+A NumPy archive without pickles: ``ids`` (records,) int64, the records' own numbers; ``size`` (2,) int64, height and
+width in pixels; ``bits`` (records, ceil(height * width / 8)) uint8, each mask's rows one after the other, eight pixels
+a byte, the first in the highest bit (``numpy.packbits``).
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Optional, Sequence
+
+import numpy as np
+
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.files import PathLike, atomic_path
+from gluon_cbam.data.records.recordio import RecordFile
+
+
+def masks_path(path: PathLike) -> Path:
+    """The masks beside a ``.rec`` file."""
+    return Path(path).with_suffix('.masks.npz')
+
+
+def write_masks(path: PathLike, ids: Sequence[int], masks: Sequence[np.ndarray]) -> None:
+    """Write masks, whole or not at all; the same masks give the same bytes.
+
+    Args:
+        path: of the archive.
+        ids: of the records.
+        masks: (records, H, W) bool, in the order of ``ids``.
+    """
+    masks = np.asarray(masks, bool)
+    bits = np.packbits(masks.reshape(len(masks), -1), axis=1)
+    with atomic_path(path) as temporary, open(temporary, 'wb') as file:
+        np.savez_compressed(file, ids=np.int64(ids), size=np.int64(masks.shape[1:]), bits=bits)
+
+
+class MaskFile:
+    """The masks of a ``.rec`` file, by record.
+
+    Args:
+        records: the checked file.
+        path: of the archive. Default: that beside the file.
+
+    Raises:
+        DataError: there is no archive, it is damaged, or a record has no mask.
+    """
+
+    def __init__(self, records: RecordFile, path: Optional[PathLike] = None):
+        self.path = Path(path) if path is not None else masks_path(records.path)
+        ids, self.size, self._bits = _read(self.path)
+        rows = {int(number): row for row, number in enumerate(ids)}
+        missing = [int(number) for number in records.ids if int(number) not in rows]
+        if missing:
+            raise DataError(
+                f'{self.path} has no mask for {len(missing)} of the {len(records)} records of {records.path}, '
+                f'the first with id {missing[0]}: masks and records must come from one run'
+            )
+        self._rows = np.array([rows[int(number)] for number in records.ids])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        """The mask of a record by its place in the file: (H, W) bool."""
+        height, width = self.size
+        bits = np.unpackbits(self._bits[self._rows[number]])[: height * width]
+        return bits.reshape(height, width).astype(bool)
+
+
+def _read(path: Path):
+    """ids, (height, width), bits."""
+    if not path.is_file():
+        raise DataError(f"no masks {str(path)!r}: 'cbam data shapes' writes them beside its records")
+    try:
+        with np.load(str(path), allow_pickle=False) as archive:
+            ids, size, bits = (archive[name] for name in ('ids', 'size', 'bits'))
+        height, width = (int(length) for length in size)
+        if bits.dtype != np.uint8 or bits.shape != (len(ids), -(-height * width // 8)) or not len(set(ids)) == len(ids):
+            raise ValueError(f'bits {bits.dtype} {bits.shape} for {len(ids)} masks of {height} x {width}')
+    except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f'{path}: not an archive of masks ({error})') from None
+    return ids, (height, width), bits

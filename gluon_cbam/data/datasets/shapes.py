@@ -1,0 +1,68 @@
+"""A task with known answers to "where": one shape among others in clutter, as RecordIO with object masks.
+
+The pictures are those of ``scenes``. Every one depends on the seed, its file and its number alone, so that another
+count of training images leaves the others as they are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict
+
+import cv2
+import numpy as np
+
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.files import PathLike, write_text
+from gluon_cbam.data.records.recordio import RecordWriter
+
+from .masks import masks_path, write_masks
+from .scenes import CLASSES, draw_scene
+
+SMALLEST = 32  # pixels: below, the shapes are a few pixels wide
+
+
+def write_shapes(
+    folder: PathLike, size: int = 64, train: int = 6000, val: int = 800, seed: int = 0, classes: int = len(CLASSES)
+) -> Dict[str, int]:
+    """Write ``train.rec`` and ``val.rec``, their ``.idx`` and ``.masks.npz``, and ``classes.txt``.
+
+    The labels go round the classes, so that each has its share of the images to one. The images are PNGs; the same
+    arguments give the same bytes with one version of OpenCV and NumPy.
+
+    Args:
+        folder: made if it does not exist.
+        size: height and width of the images in pixels.
+        train: images to train on.
+        val: images held out.
+        seed: of everything.
+        classes: the first so many of :data:`~gluon_cbam.data.datasets.scenes.CLASSES`.
+
+    Returns:
+        Records by file name.
+
+    Raises:
+        UsageError: an argument does not fit.
+    """
+    names = list(CLASSES)[:classes]
+    if not 2 <= classes <= len(CLASSES):
+        raise UsageError(f'the classes must be 2 to {len(CLASSES)} ({", ".join(CLASSES)}), got {classes}')
+    if size < SMALLEST:
+        raise UsageError(f'the size must be at least {SMALLEST} pixels, got {size}')
+    counts = {'train.rec': train, 'val.rec': val}
+    for name, count in counts.items():
+        if count < classes:
+            raise UsageError(f'{name} must have an image of each of the {classes} classes, got {count} images')
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, (name, count) in enumerate(counts.items()):
+        masks = []
+        with RecordWriter(folder / name) as writer:
+            for number in range(count):
+                label = number % classes
+                scene = draw_scene(names[label], size, np.random.RandomState([seed, part, number]))
+                writer.write(float(label), cv2.imencode('.png', scene.image[..., ::-1])[1].tobytes())
+                masks.append(scene.mask)
+        write_masks(masks_path(folder / name), range(count), masks)
+    write_text(folder / 'classes.txt', ''.join(f'{name}\n' for name in names))
+    return counts

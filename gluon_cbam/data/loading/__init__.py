@@ -1,0 +1,1 @@
+"""From records to batches: decoding, preprocessing, augmentation, training and evaluation batches."""

@@ -1,0 +1,87 @@
+"""Batches for evaluation: each record exactly once."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import islice
+from typing import Callable, Iterator, List, NamedTuple, Optional
+
+import numpy as np
+
+from gluon_cbam.common.parallel import image_threads, ordered_map
+from gluon_cbam.data.records.recordio import RecordFile
+
+from .preprocessing import decode_record
+
+
+def check_images(records: RecordFile, workers: int) -> None:
+    """Decode every image of a file.
+
+    Args:
+        records: the checked file.
+        workers: threads.
+
+    Raises:
+        DataError: an image cannot be decoded; the message names the record and its offset.
+    """
+
+    def check(number: int) -> None:
+        decode_record(records, number)
+
+    with image_threads(workers) as pool:
+        for _ in ordered_map(pool, check, range(len(records)), 16 * workers):
+            pass
+
+
+class EvaluationBatch(NamedTuple):
+    """Images to evaluate.
+
+    Attributes:
+        images: (batch size, 3, H, W) float32, or what else the preprocessing makes; rows from ``count`` on are zeros.
+        labels: (count,) int64.
+        count: how many images there are.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    count: int
+
+
+def evaluation_batches(
+    records: RecordFile,
+    batch_size: int,
+    preprocessing: Callable[[np.ndarray], np.ndarray],
+    workers: int,
+    numbers: Optional[range] = None,
+) -> Iterator[EvaluationBatch]:
+    """Each record of a file, or of a part of it, once, in its order, in batches of one size.
+
+    Nothing is ever skipped: what cannot be decoded is an error.
+
+    Args:
+        records: the checked file.
+        batch_size: images a batch; the last is filled up with zeros.
+        preprocessing: of every image: a :class:`.Preprocessing`, or another function of (H, W, 3) uint8.
+        workers: threads that decode.
+        numbers: of the records, for a worker that evaluates a part: ``range(rank, len(records), parts)``. Default all.
+
+    Raises:
+        DataError: an image cannot be decoded; the message names the record.
+    """
+    numbers = range(len(records)) if numbers is None else numbers
+
+    def load(number: int) -> np.ndarray:
+        return preprocessing(decode_record(records, number))
+
+    labels = records.labels[numbers.start : numbers.stop : numbers.step].astype(np.int64)
+    ahead = 2 * batch_size + workers
+    with image_threads(workers) as pool, closing(ordered_map(pool, load, numbers, ahead)) as images:
+        for start in range(0, len(numbers), batch_size):
+            chunk = list(islice(images, batch_size))
+            yield EvaluationBatch(_stack(chunk, batch_size), labels[start : start + len(chunk)], len(chunk))
+
+
+def _stack(images: List[np.ndarray], batch_size: int) -> np.ndarray:
+    stacked = np.zeros((batch_size, *images[0].shape), images[0].dtype)
+    stacked[: len(images)] = images
+    return stacked

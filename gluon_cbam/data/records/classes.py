@@ -1,0 +1,30 @@
+"""``classes.txt``: the names of the classes, a line each, in the order of their numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List
+
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.files import write_text
+
+
+def check_classes(folder: Path, classes: List[str]) -> None:
+    """Check that ``classes.txt`` of a folder, if there is one, names these classes.
+
+    Raises:
+        DataError: it names others: the class numbers of the files beside it would mean something else.
+    """
+    path = folder / 'classes.txt'
+    if classes and path.is_file() and path.read_text(encoding='utf-8') != _text(classes):
+        raise DataError(f'{path} names other classes than these {len(classes)}: use another folder, or remove it')
+
+
+def write_classes(folder: Path, classes: List[str]) -> None:
+    """Write ``classes.txt``, a name a line; without names, nothing."""
+    if classes:
+        write_text(folder / 'classes.txt', _text(classes))
+
+
+def _text(classes: List[str]) -> str:
+    return ''.join(f'{name}\n' for name in classes)

@@ -1,0 +1,130 @@
+"""Images to RecordIO."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Callable, Dict, Iterable, List, Optional, Tuple, Union
+
+import cv2
+import numpy as np
+
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.parallel import ordered_map
+from gluon_cbam.data.loading.preprocessing import decode, resize_short_side
+from gluon_cbam.data.sources.file_trees import Location
+from gluon_cbam.data.sources.layouts import Part, read_source
+
+from .classes import check_classes, write_classes
+from .recordio import RecordWriter
+
+_SHOWN = 10  # bad files named in an error
+
+
+@dataclass
+class Packed:
+    """What became of one ``.rec`` file.
+
+    Attributes:
+        path: of the file.
+        records: images in it.
+        bad: path -> why it was left out.
+        other: files that are no images by their name, which were passed over.
+    """
+
+    path: Path
+    records: int = 0
+    bad: Dict[str, str] = field(default_factory=dict)
+    other: int = 0
+
+
+def pack(
+    source: PathLike,
+    output: PathLike,
+    resize: Optional[int] = None,
+    quality: int = 95,
+    skip_bad: bool = False,
+    workers: int = 1,
+    root: Optional[PathLike] = None,
+    labels: Optional[PathLike] = None,
+    classes_file: Optional[PathLike] = None,
+    shuffle: bool = False,
+    seed: int = 0,
+    progress: Callable[[Iterable, int, str], Iterable] = lambda items, total, name: items,
+) -> List[Packed]:
+    """Pack images to ``.rec``, ``.idx`` and ``classes.txt``.
+
+    Args:
+        source: a folder, a tar file, which is not unpacked, or a list: see
+            :func:`gluon_cbam.data.sources.layouts.read_source`. Class folders give ``train.rec``, images with a label file
+            ``val.rec``, a list a file named like it.
+        output: folder, made if it does not exist.
+        resize: length of the shorter side in pixels, encoded anew as JPEG; default the original bytes.
+        quality: of the JPEG, 1..100.
+        skip_bad: leave out files that cannot be decoded instead of failing.
+        workers: processes.
+        root: folder or tar file where the paths of a list begin; default its folder.
+        labels: label file of images that are in no class folders.
+        classes_file: names of the classes, in the order in which labels count them.
+        shuffle: in an order that depends on the seed alone; default the order of the source.
+        seed: of the order.
+        progress: wraps the images of a file, (images, how many, name), to show how far it is.
+
+    Returns:
+        One entry a file written.
+
+    Raises:
+        UsageError: the source does not exist, holds no images, or does not say what the labels mean.
+        DataError: files cannot be decoded, or the source is damaged. Nothing is written under the final names.
+    """
+    dataset = read_source(source, root, labels, classes_file)
+    if shuffle and any(part.tree.sequential for part in dataset.parts):
+        raise UsageError(f'{source}: a compressed tar file is read in its order: uncompress it, or leave out --shuffle')
+    output = Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    check_classes(output, dataset.classes)
+    encode = partial(_encode, resize=resize, quality=quality)
+    done = []
+    for part in dataset.parts:
+        order = np.random.RandomState(seed).permutation(len(part)) if shuffle else range(len(part))
+        done.append(_pack_one(part, order, output, encode, skip_bad, workers, progress))
+    write_classes(output, dataset.classes)
+    return done
+
+
+def _pack_one(part: Part, order, output: Path, encode, skip_bad: bool, workers: int, progress) -> Packed:
+    result = Packed(output / f'{part.name}.rec', other=part.other)
+    with RecordWriter(result.path) as writer, ProcessPoolExecutor(workers) as pool:
+        contents = part.tree.contents(part.numbers[index] for index in order)
+        encoded = ordered_map(pool, encode, contents, 16 * workers)
+        for index, (image, fault) in zip(order, progress(encoded, len(part), part.name)):
+            if fault:
+                result.bad[part.path(index)] = fault
+            elif skip_bad or not result.bad:  # once it has failed, go on only to name every bad file
+                writer.write(part.labels[index], image)
+        if result.bad and not skip_bad:
+            named = ', '.join(f'{path} ({fault})' for path, fault in list(result.bad.items())[:_SHOWN])
+            more = ' ...' if len(result.bad) > _SHOWN else ''
+            raise DataError(
+                f'{len(result.bad)} of {len(part)} images cannot be packed: {named}{more}; leave out with --skip-bad'
+            )
+        result.records = writer.count
+    return result
+
+
+def _encode(content: Union[Location, bytes], resize: Optional[int], quality: int) -> Tuple[bytes, Optional[str]]:
+    """The bytes to store for an image, and why not if it is bad."""
+    try:
+        data = content if isinstance(content, bytes) else content.read()
+        pixels = decode(data, 'bad')
+    except OSError as error:
+        return b'', error.strerror or str(error)
+    except DataError as error:
+        return b'', str(error).partition(': ')[2]
+    if resize is None:
+        return data, None
+    pixels = cv2.cvtColor(resize_short_side(pixels, resize), cv2.COLOR_RGB2BGR)
+    return cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes(), None

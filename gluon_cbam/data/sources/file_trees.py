@@ -1,0 +1,212 @@
+"""Where the images of a source lie: folders of files, and tar files that are read without unpacking them.
+
+Each kind is a class with the attributes and methods of :class:`Tree`. A tar file inside a tar file is a folder named
+like it without the ending, so that ILSVRC2012_img_train.tar, a tar of 1,000 tars, looks like class folders.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from pathlib import Path
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Protocol, Sequence, Set, Tuple, Union
+
+import numpy as np
+
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.records.columns import Names
+
+from .tars import is_compressed, is_tar, members
+
+EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp')
+"""Endings of the files that are packed; compared without case."""
+
+
+class Location(NamedTuple):
+    """Where the bytes of an image are.
+
+    Attributes:
+        path: of the file.
+        offset: in it.
+        size: in bytes; -1 for all.
+    """
+
+    path: str
+    offset: int = 0
+    size: int = -1
+
+    def read(self) -> bytes:
+        """The bytes; raises OSError, and DataError where the file has become shorter."""
+        with open(self.path, 'rb') as file:
+            file.seek(self.offset)
+            data = file.read(self.size)
+        if len(data) < self.size:
+            raise DataError(f'{self.path}: truncated: {len(data)} of {self.size} bytes at offset {self.offset}')
+        return data
+
+
+class Tree(Protocol):
+    """Images in folders.
+
+    Attributes:
+        path: of the folder or tar file.
+        names: paths of the images inside it, with ``/``.
+        folders: all folders, likewise.
+        other: folder -> how many other files are directly in it.
+        sequential: whether images can be read only in the order of ``names``.
+    """
+
+    path: Path
+    names: Sequence[str]
+    folders: Set[str]
+    other: Dict[str, int]
+    sequential: bool
+
+    def contents(self, numbers: Iterable[int]) -> Iterator[Union[Location, bytes]]:
+        """Where some images are, or what is in them."""
+
+
+def open_tree(path: Path) -> Tree:
+    """The images below a folder or in a tar file; raises UsageError, and DataError if the tar file is damaged."""
+    if path.is_dir():
+        return Folder.walk(path)
+    if not path.is_file() or not is_tar(path):
+        raise UsageError(f'no folder or tar file {str(path)!r}')
+    return CompressedTar(path) if is_compressed(path) else Tar(path)
+
+
+def open_listed(path: Path, names: Sequence[str]) -> Tuple[Tree, Sequence[int]]:
+    """A folder or tar file with the images that a list names, and their numbers; raises as :func:`open_tree`.
+
+    The files of a folder are taken to be there; whoever reads one finds out.
+    """
+    if path.is_dir():
+        return Folder(path, names), range(len(names))
+    if path.is_file() and is_tar(path) and is_compressed(path):
+        raise UsageError(f'{path}: a list cannot choose from a compressed tar file: uncompress it')
+    tree = open_tree(path)
+    return tree, tree.find(names)
+
+
+class Folder:
+    """Files below a folder, or those of a list."""
+
+    sequential = False
+
+    def __init__(self, path: Path, names: Sequence[str], folders: Iterable[str] = (), other=None):
+        self.path = path
+        self.names = names
+        self.folders = set(folders)
+        self.other: Dict[str, int] = other or {}
+
+    @classmethod
+    def walk(cls, path: Path) -> Folder:
+        """All images below a folder, sorted by folder, then by name; hidden folders are passed over."""
+        names, folders, other = Names(), set(), {}
+        for parent, subfolders, files in os.walk(path, followlinks=True):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith('.'))
+            relative = os.path.relpath(parent, path).replace(os.sep, '/')
+            prefix = '' if relative == '.' else f'{relative}/'
+            folders.update(prefix + name for name in subfolders)
+            images = sorted(name for name in files if name.lower().endswith(EXTENSIONS))
+            other[prefix[:-1]] = len(files) - len(images)
+            for name in images:
+                names.append(prefix + name)
+        return cls(path, names, folders, other)
+
+    def contents(self, numbers: Iterable[int]) -> Iterator[Location]:
+        for number in numbers:
+            yield Location(os.path.join(self.path, self.names[number]))
+
+
+class Tar:
+    """Images of an uncompressed tar file, in the order in which :class:`Folder` has them after unpacking.
+
+    The headers are read once; the images are read where they lie, by any process and in any order.
+    """
+
+    sequential = False
+
+    def __init__(self, path: Path):
+        self.path = path
+        names, offsets, sizes, self.other = Names(), array('q'), array('q'), Counter()
+        by_folder: Dict[str, array] = {}
+        for member in members(path):
+            if not member.name.lower().endswith(EXTENSIONS):
+                self.other[_parent(member.name)] += 1
+                continue
+            by_folder.setdefault(_parent(member.name), array('q')).append(len(names))
+            names.append(member.name)
+            offsets.append(member.offset)
+            sizes.append(member.size)
+        order, self._starts = array('q'), {}
+        for folder in sorted(by_folder, key=lambda name: name.split('/')):
+            self._starts[folder] = len(order), len(order) + len(by_folder[folder])
+            order.extend(sorted(by_folder[folder], key=names.__getitem__))
+        self.names = Names(names[number] for number in order)
+        self.folders = _with_parents(by_folder)
+        order = np.asarray(order, np.int64)
+        self._offsets, self._sizes = (np.asarray(column, np.int64)[order] for column in (offsets, sizes))
+
+    def contents(self, numbers: Iterable[int]) -> Iterator[Location]:
+        for number in numbers:
+            yield Location(str(self.path), int(self._offsets[number]), int(self._sizes[number]))
+
+    def find(self, names: Iterable[str]) -> Sequence[int]:
+        """The numbers of the images of these names; raises DataError if there is none of a name."""
+        return array('q', (self._number(name) for name in names))
+
+    def _number(self, name: str) -> int:
+        begin, end = self._starts.get(_parent(name), (0, 0))
+        number = bisect_left(self.names, name, begin, end)
+        if number == end or self.names[number] != name:
+            raise DataError(f'{self.path}: it has no image {name!r}')
+        return number
+
+
+class CompressedTar:
+    """Images of a compressed tar file, in its order: it is read once for the names, and again for the images."""
+
+    sequential = True
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.names, self.other = Names(), Counter()
+        for member in members(path):
+            if member.name.lower().endswith(EXTENSIONS):
+                self.names.append(member.name)
+            else:
+                self.other[_parent(member.name)] += 1
+        self.folders = _with_parents({_parent(name) for name in self.names})
+
+    def contents(self, numbers: Iterable[int]) -> Iterator[bytes]:
+        images = (member for member in members(self.path) if member.name.lower().endswith(EXTENSIONS))
+        wanted = iter(numbers)
+        number = next(wanted, None)
+        for index, member in enumerate(images):
+            if index == number:
+                yield member.read()
+                number = next(wanted, None)
+
+
+def _parent(name: str) -> str:
+    return name.rpartition('/')[0]
+
+
+def _with_parents(folders: Iterable[str]) -> Set[str]:
+    """The folders and those that they are in, without the root."""
+    found: Set[str] = set()
+    for name in folders:
+        folder = name
+        while folder and folder not in found:
+            found.add(folder)
+            folder = _parent(folder)
+    return found
+
+
+def children(tree: Tree, prefix: str) -> List[str]:
+    """Sorted names of the folders directly in one, whose name is ``prefix`` without the last ``/``."""
+    inside = (folder[len(prefix) :] for folder in tree.folders if folder.startswith(prefix))
+    return sorted(name for name in inside if name and '/' not in name)

@@ -1,0 +1,204 @@
+"""Text files that say which class an image is: lists, label files, names of classes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.records.columns import Labels, Names
+
+_SYNSET = re.compile(r'n\d{8}\b')
+_NUMBER = re.compile(r'[+-]?\d+$')
+
+
+def read_list(path: Path) -> Tuple[Names, Labels]:
+    """Paths and labels of a ``.lst`` (index, labels and path, separated by tabs) or of ``path label`` lines.
+
+    Raises:
+        DataError: a line is neither.
+        UsageError: there are no lines.
+    """
+    names, labels = Names(), Labels()
+    for number, line in _lines(path):
+        fields = line.split('\t')
+        if len(fields) > 1:
+            name, numbers = fields[-1], fields[1:-1]
+        else:  # DeepSparkHub's train_list.txt; a path may hold spaces
+            name, *numbers = line.rsplit(None, 1)
+        try:
+            row = tuple(float(label) for label in numbers)
+        except ValueError:
+            row = ()
+        if not row:
+            raise DataError(
+                f'{path}: line {number} is not "index <tab> label... <tab> path" or "path label": {line[:80]!r}'
+            )
+        names.append(name)
+        labels.append(row)
+    if not len(names):
+        raise UsageError(f'{path}: the list is empty')
+    return names, labels
+
+
+def read_classes(path: Path) -> List[str]:
+    """Names of classes, in the order in which label files count them.
+
+    Args:
+        path: a name a line, or a synset and words about it (``n01440764 tench``), or ImageNet's ``meta.mat``.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: a name comes twice, or there is none.
+    """
+    if path.suffix == '.mat' and path.is_file():
+        names = _meta_synsets(path)
+    else:
+        names = read_names(path)
+        if all(_SYNSET.match(name) for name in names):
+            names = [_SYNSET.match(name).group() for name in names]
+    twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
+    if twice or not names:
+        raise DataError(f'{path}: ' + (f'the class {min(twice)!r} comes twice' if twice else 'it names no class'))
+    return names
+
+
+def read_names(path: Path) -> List[str]:
+    """The lines of a text file that are not blank, as they stand.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it is no text in UTF-8.
+    """
+    if not path.is_file():
+        raise UsageError(f'no file {str(path)!r}')
+    return [line.strip() for _, line in _lines(path)]
+
+
+def _meta_synsets(path: Path) -> List[str]:
+    """The synsets of the development kit by ILSVRC2012_ID; those with children are no classes."""
+    from scipy.io import loadmat
+
+    try:
+        synsets = loadmat(str(path), squeeze_me=True)['synsets']
+        rows = sorted((int(row['ILSVRC2012_ID']), str(row['WNID'])) for row in synsets if row['num_children'] == 0)
+    except (ValueError, KeyError, IndexError, TypeError, NotImplementedError) as error:
+        raise DataError(f'{path}: no meta.mat of ImageNet ({error})') from None
+    return [name for _, name in rows]
+
+
+class Assigned(NamedTuple):
+    """Classes of images.
+
+    Attributes:
+        numbers: a class an image.
+        classes: names of the classes, in the order of their numbers; empty if unknown.
+    """
+
+    numbers: List[int]
+    classes: List[str]
+
+
+def assign(path: Path, images: Sequence[str], ordered: Optional[List[str]], known: Optional[List[str]]) -> Assigned:
+    """The classes that a label file gives to images.
+
+    Args:
+        path: of the label file. Its lines are labels alone, for the images in the order of their names
+            (``ILSVRC2012_validation_ground_truth.txt``), or the name of an image and its label behind a space, tab or
+            comma (Caffe's ``val.txt``, Kaggle's ``LOC_val_solution.csv``). Labels are names of classes or numbers.
+        images: their names.
+        ordered: names of the classes in the order in which the numbers count them, from 0 or 1.
+        known: the classes of the training images, sorted.
+
+    Returns:
+        Numbers that count the sorted names of the classes, where names are given.
+
+    Raises:
+        UsageError: there is no such file, or it is not clear what its numbers count.
+        DataError: the file does not fit the images or the classes.
+    """
+    if not path.is_file():
+        raise UsageError(f'no label file {str(path)!r}')
+    texts = _labels_of_images(path, images)
+    kinds = {bool(_NUMBER.match(text)) for text in texts}
+    if len(kinds) > 1:
+        odd = next(text for text in texts if not _NUMBER.match(text))
+        raise DataError(f'{path}: some labels are numbers and some are names, such as {odd!r}')
+    classes = sorted(ordered) if ordered else known
+    if kinds == {True}:
+        return _from_numbers(path, [int(text) for text in texts], ordered, known)
+    classes = classes or sorted(set(texts))
+    place = {name: number for number, name in enumerate(classes)}
+    unknown = next((text for text in texts if text not in place), None)
+    if unknown is not None:
+        raise DataError(f'{path}: {unknown!r} is none of the {len(classes)} classes ({classes[0]}, ...)')
+    return Assigned([place[text] for text in texts], classes)
+
+
+def _from_numbers(path: Path, numbers: List[int], ordered, known) -> Assigned:
+    low, high = min(numbers), max(numbers)
+    names = ordered or known
+    if low < 0 or (names and high - (low > 0) >= len(names)):
+        limit = f' of {len(names)} classes' if names else ''
+        raise DataError(f'{path}: labels in {low}..{high} cannot be numbers{limit}')
+    if ordered and low > 0 and high < len(ordered):
+        raise UsageError(
+            f'{path}: labels in {low}..{high} may count the {len(ordered)} names from 0 or from 1: give the names '
+            f'of the classes instead of numbers'
+        )
+    if not ordered and low > 0:
+        raise UsageError(
+            f'{path}: labels in {low}..{high} do not say which class is which: name the classes in the order of the '
+            f'numbers with --classes-file (for ImageNet, meta.mat of the development kit)'
+        )
+    if not ordered:
+        return Assigned(numbers, known or [])
+    place = {name: number for number, name in enumerate(sorted(ordered))}
+    return Assigned([place[ordered[number - (low > 0)]] for number in numbers], sorted(ordered))
+
+
+def _labels_of_images(path: Path, images: Sequence[str]) -> List[str]:
+    """The text of the label of each image."""
+    rows = [_name_and_label(line) for _, line in _lines(path) if line.strip() != 'ImageId,PredictionString']
+    if all(name is None for name, _ in rows):
+        if len(rows) != len(images):
+            raise DataError(f'{path}: {len(rows)} labels for {len(images)} images')
+        return [label for _, label in rows]
+    labels: Dict[str, str] = {}
+    for name, label in rows:
+        if name is None or labels.setdefault(_stem(name), label) != label:
+            fault = f'{label!r} names no image' if name is None else f'two labels for {name!r}'
+            raise DataError(f'{path}: {fault}')
+    stems = {_stem(image): image for image in images}
+    missing = next((image for stem, image in stems.items() if stem not in labels), None)
+    if missing is not None or len(stems) < len(images):
+        fault = f'no label for {missing!r}' if missing else 'two images have the same name'
+        raise DataError(f'{path}: {fault} ({len(labels)} labels, {len(images)} images)')
+    if len(labels) > len(stems):
+        absent = next(name for name in labels if name not in stems)
+        raise DataError(f'{path}: no image {absent!r} ({len(labels)} labels, {len(images)} images)')
+    return [labels[_stem(image)] for image in images]
+
+
+def _name_and_label(line: str) -> Tuple[Optional[str], str]:
+    if ',' in line:  # Kaggle's: the synset, then boxes
+        name, _, label = line.partition(',')
+        return name.strip(), (label.split() or [''])[0]
+    name, _, label = line.strip().replace('\t', ' ').rpartition(' ')
+    return name.strip() or None, label
+
+
+def _stem(name: str) -> str:
+    return Path(name).stem
+
+
+def _lines(path: Path) -> Iterator[Tuple[int, str]]:
+    """Numbers, from 1, and texts of the lines that are not blank."""
+    try:
+        with open(path, encoding='utf-8') as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield number, line.rstrip('\r\n')
+    except UnicodeDecodeError as error:
+        raise DataError(f'{path}: no text in UTF-8 ({error})') from None

@@ -1,0 +1,111 @@
+"""The members of tar files, tars within a tar included, with damage named that ``tarfile`` takes for the end."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import tarfile
+import zlib
+from pathlib import Path
+from typing import BinaryIO, Callable, Iterator, NamedTuple, Optional
+
+from gluon_cbam.common.errors import DataError
+
+_OPENERS = {
+    '.tar': open, '.tar.gz': gzip.open, '.tgz': gzip.open, '.tar.bz2': bz2.open, '.tar.xz': lzma.open,
+}  # fmt: skip
+_DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+
+
+class Member(NamedTuple):
+    """A regular file in a tar file.
+
+    Attributes:
+        name: its path, with the names of the tar files that it is in as folders.
+        offset: of its first byte; only for a tar file that is not compressed.
+        size: in bytes.
+        read: gives its bytes, until the next member is asked for.
+    """
+
+    name: str
+    offset: int
+    size: int
+    read: Callable[[], bytes]
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file has the name of a tar file."""
+    return _ending(path) is not None
+
+
+def is_compressed(path: Path) -> bool:
+    """Whether a tar file has to be read from the beginning."""
+    return _ending(path) != '.tar'
+
+
+def _ending(path: Path) -> Optional[str]:
+    return next((ending for ending in _OPENERS if path.name.lower().endswith(ending)), None)
+
+
+def members(path: Path) -> Iterator[Member]:
+    """The regular files of a tar file and of the tar files in it, in their order, in bounded memory.
+
+    Raises:
+        DataError: it is damaged; the message names the last member that is whole.
+    """
+    last = None
+    compressed = is_compressed(path)
+    size = None if compressed else path.stat().st_size
+    with _OPENERS[_ending(path)](path, 'rb') as file:
+        try:
+            for member in _members(file, '', size):
+                yield member
+                last = member.name
+            while compressed and file.read(1 << 20):  # the checksum stands at the end
+                pass
+        except _DAMAGE as error:
+            where = f'behind member {last!r}' if last else 'at its beginning'
+            raise DataError(f'{path}: a damaged tar file {where}: {error or type(error).__name__}') from None
+
+
+class _Strict(tarfile.TarInfo):
+    """``tarfile`` takes any header that it cannot read for the end of the file; only a block of zeros is one."""
+
+    @classmethod
+    def frombuf(cls, buf, encoding, errors):
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.EOFHeaderError:
+            raise
+        except tarfile.EmptyHeaderError:
+            raise tarfile.ReadError('it ends without an end mark') from None
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f'a header cannot be read ({error})') from None
+
+
+def _members(file: BinaryIO, prefix: str, limit: Optional[int]) -> Iterator[Member]:
+    """The members of the tar file that begins where ``file`` stands and ends before ``limit``, or of a stream."""
+    with tarfile.open(fileobj=file, mode='r|' if limit is None else 'r:', tarinfo=_Strict) as tar:
+        for info in iter(tar.next, None):
+            tar.members.clear()  # it would keep them all
+            name = prefix + os.path.normpath(info.name).lstrip('/')
+            if limit is not None and info.offset_data + info.size > limit:
+                raise tarfile.ReadError(f'truncated in member {name!r}')
+            if info.isreg() and name.lower().endswith('.tar'):
+                yield from _nested(tar, info, file, name[: -len('.tar')] + '/', limit)
+            elif info.isreg():
+                yield Member(name, info.offset_data, info.size, _reader(tar, info))
+
+
+def _nested(tar: tarfile.TarFile, info, file: BinaryIO, prefix: str, limit: Optional[int]) -> Iterator[Member]:
+    if limit is None:
+        yield from _members(tar.extractfile(info), prefix, None)
+    else:
+        file.seek(info.offset_data)  # tarfile begins where the file stands, and counts from the file's beginning
+        yield from _members(file, prefix, info.offset_data + info.size)
+
+
+def _reader(tar: tarfile.TarFile, info) -> Callable[[], bytes]:
+    return lambda: tar.extractfile(info).read()

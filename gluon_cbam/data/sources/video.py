@@ -1,0 +1,62 @@
+"""Frames of videos and cameras, through OpenCV."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from itertools import count
+from typing import Iterator, Optional, Tuple, Union
+
+import cv2
+import numpy as np
+
+from gluon_cbam.common.errors import DataError
+
+ENDINGS = ('.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.ts', '.wmv', '.flv', '.ogv', '.3gp')
+
+
+def frames(source: Union[int, str], every: int = 1) -> Iterator[Tuple[int, Optional[np.ndarray]]]:
+    """The frames of a video or a camera, turned as the video says, and their numbers from 0.
+
+    Args:
+        source: the path of a video, the address of a stream, or the number of a camera.
+        every: only frames whose number is a multiple of it; the others are not decoded where the format allows.
+
+    Yields:
+        The number, and the frame for :func:`to_rgb`.
+
+    Raises:
+        DataError: it cannot be opened, or has no frame.
+    """
+    with _opened(source) as capture:
+        for number in count():
+            if not capture.grab():
+                break
+            if number % every == 0:
+                yield number, capture.retrieve()[1]
+        if number == 0:
+            raise DataError(f'{source}: no frame of it can be read')
+
+
+@contextmanager
+def _opened(source: Union[int, str]) -> Iterator[cv2.VideoCapture]:
+    """A capture; FFmpeg and OpenCV say nothing on standard error about what cannot be opened."""
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # read when the first video is opened
+    level = cv2.setLogLevel(0)
+    try:
+        capture = cv2.VideoCapture(source)
+    finally:
+        cv2.setLogLevel(level)
+    try:
+        if not capture.isOpened():
+            raise DataError(f'{source}: no video that OpenCV can open')
+        yield capture
+    finally:
+        capture.release()
+
+
+def to_rgb(frame: Optional[np.ndarray]) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a frame; raises DataError for one that could not be decoded."""
+    if frame is None:
+        raise DataError('a damaged frame')
+    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)

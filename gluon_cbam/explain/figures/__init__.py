@@ -1,0 +1,1 @@
+"""Figures: maps over images, comparisons of networks, the HTML report."""

@@ -1,0 +1,1 @@
+"""Localization metrics: maps scored against object masks."""

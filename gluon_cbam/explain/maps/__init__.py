@@ -1,0 +1,1 @@
+"""Attention maps and Grad-CAM, computed on the graph of a network."""

@@ -1,0 +1,1 @@
+"""Quantization of ONNX graphs to int8: calibration, quantize-dequantize nodes."""

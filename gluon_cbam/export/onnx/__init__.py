@@ -1,0 +1,1 @@
+"""ONNX: the graph, its operators, rewriting and tuning for engines, the file."""

@@ -1,0 +1,215 @@
+"""MXNet's operators in ONNX: one row each."""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import Any, Callable, Dict, List, Tuple
+
+import numpy as np
+
+from gluon_cbam.common.errors import DataError
+
+from .graph import Node, OnnxGraph
+
+
+class Call:
+    """An operator of a symbol, about to be translated.
+
+    Args:
+        graph: that operators are added to.
+        name: of the MXNet operator, which its values are named after.
+        attributes: texts by name.
+        inputs: names of ONNX values.
+        shapes: of the inputs, for a batch of 1.
+    """
+
+    def __init__(self, graph: OnnxGraph, name: str, attributes: Dict[str, str], inputs: List[str], shapes: List[tuple]):
+        self._graph, self._name, self._count = graph, name, 0
+        self._attributes, self.inputs, self.shapes = attributes, inputs, shapes
+
+    def attribute(self, name: str, default=None) -> Any:
+        """An attribute as a Python value."""
+        text = self._attributes.get(name)
+        if text is None:
+            return default
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            return text
+
+    def emit(self, op: str, *inputs: str, outputs: int = 1, **attributes) -> Any:
+        """Add an operator; returns the name of its output, or a list of several."""
+        self._count += 1
+        name = self._name if self._count == 1 else f'{self._name}/{self._count}'
+        names = [name] if outputs == 1 else [f'{name}:{number}' for number in range(outputs)]
+        self._graph.nodes.append(Node(op, list(inputs), names, attributes))
+        return names[0] if outputs == 1 else names
+
+    def constant(self, value, name: str = 'constant') -> str:
+        """Add a constant; returns its name."""
+        return self._graph.constant(f'{self._name}/{name}', value)
+
+    def value(self, number: int) -> np.ndarray:
+        """An input that is a parameter."""
+        return self._graph.constants[self.inputs[number]]
+
+    def scalar(self) -> str:
+        """The attribute ``scalar`` as a constant."""
+        return self.constant(np.float32(self.attribute('scalar')), 'scalar')
+
+
+def _convolution(call: Call) -> str:
+    kernel = call.attribute('kernel')
+    return call.emit(
+        'Conv',
+        *call.inputs,
+        kernel_shape=list(kernel),
+        strides=list(call.attribute('stride', (1,) * len(kernel))),
+        dilations=list(call.attribute('dilate', (1,) * len(kernel))),
+        pads=2 * list(call.attribute('pad', (0,) * len(kernel))),
+        group=call.attribute('num_group', 1),
+    )
+
+
+def _dense(call: Call) -> str:
+    data = call.inputs[0]
+    if len(call.shapes[0]) > 2:
+        if not call.attribute('flatten', True):
+            raise DataError('dense layers that keep their axes have no ONNX form here')
+        data = call.emit('Flatten', data, axis=1)
+    return call.emit('Gemm', data, *call.inputs[1:], transB=1)
+
+
+def _batch_norm(call: Call) -> str:
+    data, gamma, *rest = call.inputs
+    if call.attribute('fix_gamma', True):
+        gamma = call.constant(np.ones_like(call.value(1)), 'gamma')
+    return call.emit('BatchNormalization', data, gamma, *rest, epsilon=call.attribute('eps', 1e-3))
+
+
+def _pooling(call: Call) -> str:
+    kind = {'max': 'MaxPool', 'avg': 'AveragePool'}.get(call.attribute('pool_type', 'max'))
+    if kind is None or call.attribute('pooling_convention', 'valid') != 'valid':
+        raise DataError(f'{call.attribute("pool_type")} pooling of this kind has no ONNX form here')
+    if call.attribute('global_pool', False):
+        return call.emit(f'Global{kind}', call.inputs[0])
+    kernel = call.attribute('kernel')
+    extra = {'count_include_pad': int(call.attribute('count_include_pad', True))} if kind == 'AveragePool' else {}
+    return call.emit(
+        kind,
+        call.inputs[0],
+        kernel_shape=list(kernel),
+        strides=list(call.attribute('stride', (1,) * len(kernel))),
+        pads=2 * list(call.attribute('pad', (0,) * len(kernel))),
+        **extra,
+    )
+
+
+def _gelu(call: Call) -> str:
+    """x / 2 (1 + erf(x / sqrt 2)); Gelu itself came with opset 20."""
+    error = call.emit('Erf', call.emit('Mul', call.inputs[0], call.constant(np.float32(1 / math.sqrt(2)))))
+    half = call.emit('Mul', call.inputs[0], call.constant(np.float32(0.5)))
+    return call.emit('Mul', half, call.emit('Add', error, call.constant(np.float32(1))))
+
+
+def _prelu(call: Call) -> str:
+    data, slope = call.inputs
+    shape = (-1,) + (1,) * (len(call.shapes[0]) - 2)  # broadcast over all but the batch and the channels
+    return call.emit('PRelu', data, call.constant(call.value(1).reshape(shape), slope))
+
+
+_LEAKY = {
+    'prelu': _prelu,
+    'gelu': _gelu,
+    'leaky': lambda call: call.emit('LeakyRelu', call.inputs[0], alpha=call.attribute('slope', 0.25)),
+    'elu': lambda call: call.emit('Elu', call.inputs[0], alpha=call.attribute('slope', 0.25)),
+    'selu': lambda call: call.emit('Selu', call.inputs[0]),
+}
+_ACTIVATIONS = {'relu': 'Relu', 'sigmoid': 'Sigmoid', 'tanh': 'Tanh', 'softrelu': 'Softplus', 'softsign': 'Softsign'}
+
+
+def _activation(call: Call) -> str:
+    return call.emit(_ACTIVATIONS[call.attribute('act_type')], call.inputs[0])
+
+
+def _leaky(call: Call) -> str:
+    return _LEAKY[call.attribute('act_type', 'leaky')](call)
+
+
+def _split(call: Call) -> List[str]:
+    axis, count = call.attribute('axis', 1), call.attribute('num_outputs')
+    return call.emit('Split', call.inputs[0], outputs=count, axis=axis, split=[call.shapes[0][axis] // count] * count)
+
+
+def _axes(call: Call) -> List[int]:
+    axis = call.attribute('axis')
+    return list(axis) if isinstance(axis, tuple) else [axis]
+
+
+def _reduction(op: str) -> Callable[[Call], str]:
+    return lambda call: call.emit(op, call.inputs[0], axes=_axes(call), keepdims=int(call.attribute('keepdims', False)))
+
+
+def _plain(op: str) -> Callable[[Call], str]:
+    return lambda call: call.emit(op, *call.inputs)
+
+
+def _with_scalar(op: str, neutral: float) -> Callable[[Call], str]:
+    def translate(call: Call) -> str:
+        return call.inputs[0] if call.attribute('scalar') == neutral else call.emit(op, call.inputs[0], call.scalar())
+
+    return translate
+
+
+def _same(call: Call) -> str:
+    return call.inputs[0]
+
+
+OPERATORS: Dict[str, Callable[[Call], Any]] = {
+    'Convolution': _convolution,
+    'FullyConnected': _dense,
+    'BatchNorm': _batch_norm,
+    'InstanceNorm': lambda call: call.emit('InstanceNormalization', *call.inputs, epsilon=call.attribute('eps', 1e-3)),
+    'Pooling': _pooling,
+    'Activation': _activation,
+    'LeakyReLU': _leaky,
+    'sigmoid': _plain('Sigmoid'),
+    'exp': _plain('Exp'),
+    'log': _plain('Log'),
+    'sqrt': _plain('Sqrt'),
+    'square': lambda call: call.emit('Mul', call.inputs[0], call.inputs[0]),
+    'elemwise_add': _plain('Add'),
+    'elemwise_mul': _plain('Mul'),
+    'broadcast_add': _plain('Add'),
+    'broadcast_sub': _plain('Sub'),
+    'broadcast_mul': _plain('Mul'),
+    '_plus_scalar': _with_scalar('Add', 0),
+    '_minus_scalar': _with_scalar('Sub', 0),
+    '_mul_scalar': _with_scalar('Mul', 1),
+    'max': _reduction('ReduceMax'),
+    'mean': _reduction('ReduceMean'),
+    'sum': _reduction('ReduceSum'),
+    'Concat': lambda call: call.emit('Concat', *call.inputs, axis=call.attribute('dim', 1)),
+    'SliceChannel': _split,
+    'Flatten': lambda call: call.emit('Flatten', call.inputs[0], axis=1),
+    'expand_dims': lambda call: call.emit('Unsqueeze', call.inputs[0], axes=_axes(call)),
+    'transpose': lambda call: call.emit('Transpose', call.inputs[0], perm=list(call.attribute('axes'))),
+    'Cast': lambda call: call.emit('Cast', call.inputs[0], to=_FLOAT),
+    'BlockGrad': _same,
+    'Dropout': _same,
+}
+"""MXNet's operator -> function of a :class:`Call` that adds operators and returns the output's name, or several."""
+_FLOAT = 1  # onnx.TensorProto.FLOAT
+
+
+def translate(op: str, call: Call) -> Tuple[str, ...]:
+    """Translate an operator; returns the names of its outputs.
+
+    Raises:
+        DataError: it has no row.
+    """
+    if op not in OPERATORS:
+        raise DataError(f'the operator {op} of MXNet has no ONNX form here: export the network as a symbol')
+    outputs = OPERATORS[op](call)
+    return tuple(outputs) if isinstance(outputs, list) else (outputs,)

@@ -1,0 +1,104 @@
+"""The one place where a network becomes a graph.
+
+A network is traced as ``net(Variable)``, never taken from its cache: what a hybridized network runs may hold operators
+of this package, what is traced holds MXNet's own alone. Variables carry the names of ``save_parameters``, and
+operators lose the network's own prefix, which counts the networks of the process: the same network gives the same file.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Dict, Optional, Tuple
+
+import mxnet as mx
+import numpy as np
+
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+
+DATA = 'data'
+_PIXELS = 'preprocessing.'
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A traced network.
+
+    Attributes:
+        symbol: its only input is :data:`DATA`.
+        params: array by variable name; running statistics are among them.
+        shape: of one input, without the batch.
+        dtype: of the input.
+    """
+
+    symbol: mx.sym.Symbol
+    params: Dict[str, np.ndarray]
+    shape: Tuple[int, int, int]
+    dtype: str
+
+
+def trace(net: mx.gluon.HybridBlock, image_size: int, pixels: Optional[Preprocessing] = None) -> Graph:
+    """Trace a network.
+
+    Args:
+        net: initialised; hybridized or not.
+        image_size: height and width of the input.
+        pixels: preprocessing to put in front: the input is then (N, H, W, 3) uint8, RGB.
+    """
+    channels = net._in_channels or 3
+    parameters = net._collect_params_with_prefix()
+    if any(parameter._data is None for parameter in parameters.values()):  # their shapes come from the first input
+        net(mx.nd.zeros((1, channels, image_size, image_size), ctx=_context(parameters)))
+    data = mx.sym.Variable(DATA)
+    output = net(data if pixels is None else _normalised(data))
+    symbol = output if isinstance(output, mx.sym.Symbol) else mx.sym.Group(list(output))
+    names = {parameter.name: name for name, parameter in parameters.items()}
+    params = {name: parameter.data(parameter.list_ctx()[0]).asnumpy() for name, parameter in parameters.items()}
+    if pixels is not None:
+        params.update(_constants(pixels))
+    symbol = _renamed(symbol, names, net.prefix)
+    used = set(symbol.list_inputs())
+    shape = (channels, image_size, image_size) if pixels is None else (image_size, image_size, channels)
+    params = {name: np.float32(value) for name, value in params.items() if name in used}
+    return Graph(symbol, params, shape, 'float32' if pixels is None else 'uint8')
+
+
+def _context(parameters) -> mx.Context:
+    for parameter in parameters.values():
+        if parameter._data is not None:
+            return parameter.list_ctx()[0]
+    return mx.cpu()
+
+
+def _normalised(data):
+    """(N, H, W, 3) uint8 to (N, 3, H, W), with the arithmetic of :meth:`.Preprocessing.__call__`."""
+    x = mx.sym.cast(data, dtype='float32', name=f'{_PIXELS}cast')
+    x = mx.sym.transpose(x, axes=(0, 3, 1, 2), name=f'{_PIXELS}transpose')
+    x = mx.sym.broadcast_mul(x, mx.sym.Variable(f'{_PIXELS}scale'), name=f'{_PIXELS}mul')
+    return mx.sym.broadcast_add(x, mx.sym.Variable(f'{_PIXELS}shift'), name=f'{_PIXELS}add')
+
+
+def _constants(preprocessing) -> Dict[str, np.ndarray]:
+    shape = (1, 3, 1, 1)
+    return {
+        f'{_PIXELS}scale': preprocessing.scale.reshape(shape),
+        f'{_PIXELS}shift': preprocessing.shift.reshape(shape),
+    }
+
+
+def _renamed(symbol: mx.sym.Symbol, names: Dict[str, str], prefix: str) -> mx.sym.Symbol:
+    graph = json.loads(symbol.tojson())
+    counts: Dict[str, int] = {}
+    for node in graph['nodes']:
+        # every trace counts the versions of running statistics up: what it was traced for before does not matter
+        node['inputs'] = [[index, output, min(version, 1)] for index, output, version in node['inputs']]
+        if node['op'] == 'null':
+            node['attrs'] = {}  # shapes and initializers are Gluon's own
+            node['name'] = names.get(node['name'], node['name'])
+            continue
+        name = node['name']
+        if prefix and name.startswith(prefix):
+            name = name[len(prefix) :].lstrip('_')
+        counts[name] = counts.get(name, 0) + 1
+        node['name'] = name if counts[name] == 1 else f'{name}_{counts[name] - 1}'
+    return mx.sym.load_json(json.dumps(graph))

@@ -1,0 +1,1 @@
+"""Networks with weights, and what they predict."""

@@ -1,0 +1,101 @@
+"""Compiles the operators of native/: ``python -m gluon_cbam.ops.build``, and once at installation.
+
+It needs a C++17 compiler (GCC 8 or later; ``CXX`` names it) and mxnet's headers, which are in its wheel. It imports
+nothing of this package, since setup.py loads it by its path.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import List, Optional
+
+SOURCES = Path(__file__).parent / 'native'
+LIBRARY = Path(__file__).parent / 'libcbam_operators.so'
+_FLAGS = '-std=gnu++17 -O3 -fPIC -fopenmp -fno-math-errno -fno-trapping-math -Wno-psabi'
+# as the wheel of mxnet 1.9.1 was compiled, where its headers ask; native/mxnet_abi.h tells of the first
+_DEFINITIONS = {
+    '_GLIBCXX_USE_CXX11_ABI': 0,
+    'MXNET_USE_MKLDNN': 1,
+    'MXNET_USE_OPENMP': 1,
+    'MXNET_USE_CUDA': 0,
+    'MSHADOW_USE_CUDA': 0,
+    'MSHADOW_USE_CBLAS': 0,
+    'MSHADOW_USE_MKL': 0,
+    'MSHADOW_USE_F16C': 0,
+    'DMLC_USE_CXX11': 1,
+    'DMLC_LOG_FATAL_THROW': 1,
+}
+
+
+class CannotBuild(Exception):
+    """The operators cannot be compiled here; the message says why."""
+
+
+def compiler() -> List[str]:
+    """The command of the C++ compiler.
+
+    Raises:
+        CannotBuild: there is none, or the machine is one that mxnet's wheels are not for.
+    """
+    if sys.platform != 'linux' or platform.machine() != 'x86_64':
+        raise CannotBuild(f'mxnet 1.9.1 has no wheel for {sys.platform} on {platform.machine()}')
+    command = shlex.split(os.environ.get('CXX', 'g++'))
+    if not command or not shutil.which(command[0]):
+        raise CannotBuild(f'no C++ compiler {" ".join(command)!r}: install g++, or set CXX')
+    return command
+
+
+def build(target: Path = LIBRARY) -> Path:
+    """Compile the operators.
+
+    Args:
+        target: the library; it appears whole or not at all.
+
+    Raises:
+        CannotBuild: no compiler, no headers, or the compiler failed.
+    """
+    flags = [*_FLAGS.split(), *(f'-D{name}={value}' for name, value in _DEFINITIONS.items())]
+    for folder in _headers():
+        flags += ['-isystem', str(folder)]
+    command = compiler()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        sources = sorted(SOURCES.glob('*.cc'))
+        objects = [Path(folder, f'{source.stem}.o') for source in sources]
+        steps = ([*command, *flags, '-c', str(s), '-o', str(o)] for s, o in zip(sources, objects))
+        list(pool.map(_run, steps))
+        linked = Path(folder, target.name)
+        _run([*command, '-shared', '-fopenmp', *map(str, objects), '-o', str(linked)])
+        os.replace(linked, target)
+    return target
+
+
+def _headers() -> List[Path]:
+    spec = importlib.util.find_spec('mxnet')
+    include: Optional[Path] = Path(spec.origin).parent / 'include' if spec and spec.origin else None
+    if include is None or not (include / 'mxnet' / 'ndarray.h').is_file():
+        raise CannotBuild('mxnet, whose headers are needed, is not installed: pip install mxnet==1.9.1')
+    return [include, include / 'mkldnn']
+
+
+def _run(command: List[str]) -> None:
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if 'error' in line] or done.stderr.splitlines()[-1:]
+        raise CannotBuild(f'{command[0]} failed: {(errors or ["no message"])[0]}')
+
+
+if __name__ == '__main__':
+    try:
+        print(build())
+    except CannotBuild as error:
+        sys.exit(f'{error}')

@@ -1,0 +1,82 @@
+"""The compiled operators as functions of mxnet's arrays and symbols."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import NamedTuple, Optional
+
+from mxnet.base import _LIB, OpHandle, c_str, check_call
+from mxnet.ndarray.register import _make_ndarray_function
+from mxnet.symbol.register import _make_symbol_function
+
+from gluon_cbam.common.errors import DependencyError
+
+from .build import LIBRARY
+from .status import REPAIR, look
+
+_LOCK = threading.Lock()
+_PREFIX = '_cbam_'
+NAMES = (
+    'pool',
+    *(f'describe{gated}_{order}' for gated in ('', '_gated') for order in ('max_mean', 'mean_max')),
+    *(
+        f'scale{gates}{add}{relu}'
+        for gates in ('_channel', '_spatial', '_channel_spatial')
+        for add in ('', '_add')
+        for relu in ('', '_relu')
+    ),
+    'prelu',
+)
+"""The operators that have gradients, of native/operators.cc and native/prelu_operators.cc, without their prefix."""
+INFERENCE_NAMES = ('gate', 'spatial_gate')
+"""Those that have no gradients, of native/quantized_operators.cc."""
+CONVOLUTION = 'convolution'
+"""That of native/convolution_operators.cc."""
+
+
+class Library(NamedTuple):
+    """The operators by name.
+
+    Attributes:
+        nd: functions of arrays.
+        sym: functions of symbols.
+        instructions: the instruction set that they use.
+    """
+
+    nd: SimpleNamespace
+    sym: SimpleNamespace
+    instructions: str
+
+
+def load() -> Optional[Library]:
+    """The compiled operators, added to mxnet's; None where :func:`.status.look` says so.
+
+    Raises:
+        DependencyError: the compiled file is damaged.
+    """
+    with _LOCK:  # the operators are added once
+        return _load()
+
+
+@lru_cache(maxsize=None)
+def _load() -> Optional[Library]:
+    if not look().ok:
+        return None
+    # the operators call into mxnet's library, which Python loads with its names hidden
+    ctypes.CDLL(_LIB._name, mode=ctypes.RTLD_GLOBAL)
+    try:
+        library = ctypes.CDLL(str(LIBRARY))
+    except OSError as error:
+        raise DependencyError(f'the compiled operators cannot be loaded ({error}): {REPAIR}') from None
+    library.cbam_instructions.restype = ctypes.c_char_p
+    library.cbam_register()
+    nd, sym = SimpleNamespace(), SimpleNamespace()
+    for name in (*NAMES, *INFERENCE_NAMES, CONVOLUTION):
+        handle = OpHandle()
+        check_call(_LIB.NNGetOpHandle(c_str(_PREFIX + name), ctypes.byref(handle)))
+        setattr(nd, name, _make_ndarray_function(handle, _PREFIX + name, name))
+        setattr(sym, name, _make_symbol_function(handle, _PREFIX + name, name))
+    return Library(nd, sym, library.cbam_instructions().decode())

@@ -1,0 +1,87 @@
+"""Whether the compiled operators can be used, without loading them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import NamedTuple, Sequence
+
+from gluon_cbam.common.errors import UsageError, closest
+
+from .build import LIBRARY
+
+VARIABLE = 'CBAM_KERNELS'
+CHOICES = ('auto', 'graph', 'plain')
+"""Values of the environment's variable: the best there is; no compiled operators; the operators of the definitions."""
+LIMIT = 'CBAM_INSTRUCTIONS'
+INSTRUCTIONS = ('baseline', 'avx2', 'avx512')
+"""Values of the variable that limits what the compiled operators use, as in native/kernels.cc."""
+
+# libmxnet.so of the wheel of mxnet 1.9.1 for Linux on x86-64: native/mxnet_abi.h holds for this file alone
+_BUILD_ID = '472988f6268780302be9ee15d6c53d9a07b534f5'
+_NOTE = b'\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0'  # of a 20-byte build ID, in the file's first page
+BUILD = 'python -m gluon_cbam.ops.build'
+REPAIR = f'{BUILD} compiles it anew, {VARIABLE}=graph leaves it out'
+"""What to do about a compiled file that cannot be loaded."""
+
+
+class Status(NamedTuple):
+    """What was found.
+
+    Attributes:
+        ok: whether the compiled operators are used.
+        detail: what was seen, one line.
+        remedy: what to do to use them; empty where nothing is wrong.
+    """
+
+    ok: bool
+    detail: str
+    remedy: str = ''
+
+
+def choice() -> str:
+    """What the environment asks for.
+
+    Raises:
+        UsageError: none of :data:`CHOICES`.
+    """
+    return _asked_for(VARIABLE, CHOICES) or 'auto'
+
+
+def _asked_for(variable: str, known: Sequence[str]) -> str:
+    """The value of a variable of the environment; empty where it has none."""
+    value = os.environ.get(variable, '')
+    if value and value not in known:
+        raise UsageError(f'{variable}={value!r} in the environment: {closest(value, known)}')
+    return value
+
+
+def look() -> Status:
+    """Whether the compiled operators are used in this process, and why not.
+
+    Raises:
+        UsageError: the environment asks for what is none of :data:`CHOICES` or :data:`INSTRUCTIONS`.
+    """
+    _asked_for(LIMIT, INSTRUCTIONS)
+    if choice() != 'auto':
+        return Status(False, f'left out by {VARIABLE}={choice()}')
+    if not LIBRARY.is_file():
+        return Status(False, 'not compiled: attention runs on slower operators of MXNet', f'{BUILD} (needs g++)')
+    found = _build_id()
+    if found != _BUILD_ID:
+        return Status(False, f'compiled for mxnet 1.9.1 for CPUs, not for this one (build {found or "unknown"})')
+    return Status(True, 'compiled')
+
+
+def _build_id() -> str:
+    spec = importlib.util.find_spec('mxnet')
+    if spec is None or not spec.origin:
+        return ''
+    try:
+        with open(Path(spec.origin).parent / 'libmxnet.so', 'rb') as file:
+            page = file.read(4096)
+    except OSError:
+        return ''
+    start = page.find(_NOTE)
+    return page[start + len(_NOTE) :][:20].hex() if start >= 0 else ''

@@ -1,0 +1,1 @@
+"""Pretrained weights, ready to load: from the store, else downloaded and converted."""

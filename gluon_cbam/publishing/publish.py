@@ -1,0 +1,254 @@
+"""A run folder as published weights: files for a static web server or a release page, which are a registry together.
+
+``TAG.params`` with ``TAG.json``, the card beside it; ``TAG.yaml``, the card of the zoo; ``TAG.log``, how it was
+trained; and ``registry.yaml``, the cards of all weights of the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+
+import mxnet as mx
+import numpy as np
+import yaml
+
+from gluon_cbam import weights, zoo
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.files import PathLike, read_json, sha256, write_json, write_text
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.inference.network import load_network
+from gluon_cbam.models import get_model
+from gluon_cbam.models.complexity import complexity
+from gluon_cbam.pretrained import locate
+from gluon_cbam.tasks.classification.evaluation import Evaluation, evaluate
+from gluon_cbam.training.checkpoint.run_directory import holds_run, read_config, read_metrics
+from gluon_cbam.training.config.command import command_of
+from gluon_cbam.zoo.card import Metrics, OriginalFile
+from gluon_cbam.zoo.registry import REGISTRY, cards_in
+
+from .verify import versions
+
+DTYPES = ('float32', 'float16')
+
+
+@dataclass(frozen=True)
+class About:
+    """What a run folder does not say of its weights.
+
+    Attributes:
+        name: of the network, or a whole tag.
+        tag_source: of the tag ``NETWORK.SOURCE``; default the folder that the validation data is in.
+        dtype: of the published parameters; they are loaded as float32.
+        default: whether the network's name alone means these weights.
+        licence: of the file.
+        source: who made it.
+        citation: of the paper.
+        addresses: where the file will be besides beside its registry.
+    """
+
+    name: str
+    tag_source: Optional[str] = None
+    dtype: str = 'float32'
+    default: bool = False
+    licence: Optional[str] = None
+    source: Optional[str] = None
+    citation: Optional[str] = None
+    addresses: Tuple[str, ...] = ()
+
+
+def publish(
+    run: PathLike,
+    output: PathLike,
+    about: About,
+    ctx: List[mx.Context],
+    data_val: Optional[PathLike] = None,
+    batch_size: int = 32,
+    workers: int = 1,
+    progress: Callable[[Iterable, int], Iterable] = lambda batches, total: batches,
+) -> zoo.Published:
+    """Turn the best checkpoint of a run into published weights, scored as they are published.
+
+    Args:
+        run: a run folder.
+        output: the folder; made if it does not exist.
+        about: the weights.
+        ctx: the contexts.
+        data_val: a ``.rec`` file; default the run's own.
+        batch_size: images a context.
+        workers: threads that decode.
+        progress: as of :func:`.evaluate`.
+
+    Returns:
+        The card.
+
+    Raises:
+        UsageError: no run, no checkpoint, a tag that is taken or does not fit the network.
+        DataError: a file is damaged, or the parameters do not fit into ``about.dtype``.
+    """
+    if about.dtype not in DTYPES:
+        raise UsageError(f'--dtype must be {" or ".join(DTYPES)}, got {about.dtype!r}')
+    source = _source(run)
+    records = RecordFile(data_val or _validation_data(source))
+    records.check_labels(source.card.classes)
+    tag = _tag(about, source.card.network, Path(records.path))
+    output = Path(output)
+    _check_free(tag, output)
+    original = _original(tag, about)
+    output.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix='.publishing-', dir=str(output)) as folder:
+        params = Path(folder) / f'{tag}.params'
+        _write_parameters(source, about.dtype, params)
+        scored = _score(source, params, records, ctx, batch_size, workers, progress)
+        card = _card(source, about, original, params, scored, records)
+        _place(card, source, params, output)
+    return card
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A run that is published."""
+
+    folder: Path
+    params: Path
+    card: zoo.Card
+    settings: Dict[str, Any]
+
+
+def _source(run: PathLike) -> _Source:
+    if not holds_run(run):
+        raise UsageError(f'no run in {str(run)!r}: give the folder that cbam train wrote')
+    path, card = locate.of_file(run)
+    if card is None:
+        raise DataError(f'{path} has no card beside it: it is not as the run left it')
+    return _Source(Path(run), path, card, read_config(run))
+
+
+def _validation_data(source: _Source) -> str:
+    path = source.settings.get('data_val')
+    if not path:
+        raise UsageError(f'{source.folder} was trained without validation data: give --data-val FILE')
+    return path
+
+
+def _tag(about: About, network: str, data: Path) -> str:
+    if about.name.startswith(f'{network}.') and about.tag_source is None:
+        return about.name
+    if about.name != network:
+        raise UsageError(f'the run is of {network}: --name takes that, or a tag {network}.SOURCE, got {about.name!r}')
+    said = about.tag_source or data.resolve().parent.name
+    if not re.fullmatch(r'\w[\w\-]*', said):
+        raise UsageError(f'the source in a tag is of letters, digits, _ and -, got {said!r}: give another --tag-source')
+    return f'{network}.{said}'
+
+
+def _check_free(tag: str, output: Path) -> None:
+    """A tag is given once: those who have its file would never see another."""
+    known = {card.tag: 'the zoo' for card in zoo.cards()}
+    known.update({card.tag: str(output / REGISTRY) for card in _registered(output)})
+    if tag in known:
+        raise UsageError(f'the tag {tag} is taken in {known[tag]}: give another --tag-source, such as a version')
+
+
+def _registered(output: Path) -> List[zoo.Published]:
+    path = output / REGISTRY
+    return cards_in(path.read_text(encoding='utf-8'), str(path)) if path.is_file() else []
+
+
+def _write_parameters(source: _Source, dtype: str, path: Path) -> None:
+    if dtype == 'float32':
+        shutil.copyfile(str(source.params), str(path))
+        return
+    values = {name: value.astype(dtype) for name, value in weights.read_arrays(source.params).items()}
+    for name, value in values.items():
+        if not np.isfinite(value.asnumpy()).all():
+            raise DataError(f'{source.params}: {name} holds values that {dtype} cannot hold: publish float32')
+    mx.nd.save(str(path), values)
+
+
+def _score(source: _Source, params: Path, records: RecordFile, ctx, batch_size, workers, progress) -> Evaluation:
+    """The exact score of the bytes that are published."""
+    said = source.card
+    loaded = load_network(said.network, ctx, str(params), classes=said.classes, options=said.options)
+    preprocessing = Preprocessing.from_dict(said.preprocessing)
+    return evaluate(loaded.net, records, preprocessing, ctx, batch_size, workers, progress)
+
+
+def _original(tag: str, about: About) -> OriginalFile:
+    try:
+        return OriginalFile(name=f'{tag}.params', addresses=(f'{tag}.params', *about.addresses))
+    except zoo.ZooError as error:
+        raise UsageError(str(error)) from None
+
+
+def _card(
+    source: _Source, about: About, original: OriginalFile, params: Path, scored: Evaluation, records: RecordFile
+) -> zoo.Published:
+    said, data, tag = source.card, Path(records.path).resolve(), params.stem
+    size = said.preprocessing['image_size']
+    net = get_model(said.network, classes=said.classes, **said.options)
+    cost = complexity(net, (1, 3, size, size))
+    return zoo.Published(
+        tag=tag, default=about.default, network=said.network, classes=said.classes, options=said.options,
+        class_names=said.class_names, preprocessing=said.preprocessing, source=about.source, licence=about.licence,
+        citation=about.citation, sha256=sha256(params), bytes=params.stat().st_size, parameters=cost.parameters,
+        macs=cost.macs, command=command_of(source.settings),
+        recipe=f'{_progress_of(source)}; seed {source.settings.get("seed")}; {about.dtype}; log: {tag}.log',
+        original=original,
+        metrics=Metrics(
+            top1=scored.top1, top5=scored.top5, data=f'{data.parent.name}/{data.name}', measured_by='verified',
+            records=scored.records, data_sha256=sha256(data),
+        ),
+    )  # fmt: skip
+
+
+def _progress_of(source: _Source) -> str:
+    done = [entry for entry in read_metrics(source.folder) if entry['kind'] == 'epoch']
+    best = [entry for entry in done if entry['val_top1'] is not None]
+    epochs = source.settings.get('epochs')
+    if source.params.stem != 'best' or not best:
+        return f'the newest checkpoint of {epochs} epochs'
+    return f'epoch {max(best, key=lambda entry: entry["val_top1"])["epoch"]}, the best of {epochs}'
+
+
+def _place(card: zoo.Published, source: _Source, params: Path, output: Path) -> None:
+    """Move the files to their names; the registry, which makes them known, comes last."""
+    params.replace(output / params.name)
+    provenance = {'command': card.command, 'recipe': card.recipe, 'versions': versions()}
+    beside = card.beside(card.sha256, card.bytes, provenance)
+    write_json(output / f'{card.tag}.json', beside.as_dict())
+    write_text(output / f'{card.tag}.log', _log_of(card, source))
+    write_text(output / f'{card.tag}.yaml', _yaml(card.as_dict()))
+    with _locked(output):
+        known = sorted([*_registered(output), card], key=lambda entry: entry.tag)
+        write_text(output / REGISTRY, _yaml([entry.as_dict() for entry in known]))
+
+
+def _log_of(card: zoo.Published, source: _Source) -> str:
+    """The command, the environment and the log of the run, without the folders of this machine."""
+    path = source.folder
+    log, environment = path / 'train.log', path / 'environment.json'
+    said = read_json(environment) if environment.is_file() else {}
+    said.pop('command', None)
+    text = log.read_text(encoding='utf-8') if log.is_file() else ''
+    return f'{card.command}\n{json.dumps(said)}\n{text.replace(str(path.resolve()), path.name)}'
+
+
+def _yaml(value: Any) -> str:
+    return yaml.safe_dump(value, sort_keys=False, width=118)
+
+
+@contextmanager
+def _locked(output: Path) -> Iterator[None]:
+    """Two processes that publish into one folder write its registry in turn."""
+    import filelock
+
+    with filelock.FileLock(str(output / f'.{REGISTRY}.lock')):
+        yield

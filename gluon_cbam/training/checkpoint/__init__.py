@@ -1,0 +1,1 @@
+"""What a run keeps: the run directory, checkpoints, the training state, and the fingerprint that resuming compares."""

@@ -1,0 +1,214 @@
+"""Checkpoints of a run: the best parameters for use, and the newest states to continue from.
+
+A state is three files under one stem, ``newest-epoch0002-step00000110`` (epochs and steps that are done): ``.params``;
+``.states``, the arrays of everything else that changes (optimizer, moving averages, ...) as ``part/name``; and
+``.json``, the card of the parameters with the run's progress and the hashes of all three, which is written last: a
+state without it does not exist. A stem is written once, and removed card first, so that a crash at any moment leaves
+whole states alone: the newest two are kept. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Protocol
+
+import mxnet as mx
+
+from gluon_cbam import weights
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.files import atomic_path, remove_temporaries, sha256
+
+_log = logging.getLogger('gluon_cbam.training')
+_STEM = 'newest-epoch'
+_STATE_NAME = _STEM + '{epoch:04d}-step{step:08d}.params'
+_ENDINGS = ('.json', '.states', '.params')  # in the order of removal: without the card the rest is nothing
+_KEPT = 2
+
+
+class Part(Protocol):
+    """Something of a run that changes while it trains, beside the network's parameters."""
+
+    def arrays(self) -> Dict[str, mx.nd.NDArray]:
+        """Its state, by name. Not waited for."""
+
+    def restore(self, arrays: Dict[str, mx.nd.NDArray], step: int) -> None:
+        """Take back what :meth:`arrays` gave.
+
+        Args:
+            arrays: by name, on the CPU.
+            step: steps that are done.
+
+        Raises:
+            DataError: they do not fit.
+        """
+
+
+class State(NamedTuple):
+    """A whole state to continue from.
+
+    Attributes:
+        path: of its parameters.
+        card: of the parameters: network, classes, options, preprocessing.
+        progress: the run's, as :class:`.progress.Progress` has it.
+        origin: what the run was, as the saver gave it.
+    """
+
+    path: Path
+    card: Dict[str, Any]
+    progress: Dict[str, Any]
+    origin: Dict[str, Any]
+
+
+class Checkpoints:
+    """The folder ``checkpoints`` of a run.
+
+    Args:
+        folder: made if it does not exist.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._last: Optional[str] = None  # the stem that was written or restored last: it is whole
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def clean(self) -> None:
+        """Remove what a crash left half-written."""
+        remove_temporaries(self.folder)
+        whole = {path.stem for path in self.folder.glob('*.json')}
+        for path in self.folder.glob(f'{_STEM}*'):
+            if path.stem not in whole:
+                path.unlink()
+
+    def save_best(self, net: mx.gluon.Block, card: Dict[str, Any], name: str = 'best') -> None:
+        """Write the parameters ``name.params`` with their card."""
+        self._remove(name, ('.json',))  # of other parameters than those that come
+        weights.save(net, self.folder / f'{name}.params', **card)
+
+    def keep_best(self, names: Iterable[str]) -> None:
+        """Remove all parameters of best epochs, but for ``best`` and ``names``."""
+        for path in self.folder.glob('best-epoch*.params'):
+            if path.stem not in names:
+                self._remove(path.stem)
+
+    def save_newest(
+        self,
+        net: mx.gluon.Block,
+        parts: Mapping[str, Part],
+        card: Dict[str, Any],
+        progress: Dict[str, Any],
+        origin: Dict[str, Any],
+    ) -> Path:
+        """Write a state, then remove all but it and the one before. Does nothing if it is there already.
+
+        Args:
+            net: of which the parameters are saved.
+            parts: everything else that changes, by name.
+            card: as of :func:`gluon_cbam.weights.save`.
+            progress: ``epoch``, ``step`` and what else :class:`State` is to have.
+            origin: as of :class:`State`.
+
+        Returns:
+            The path of its parameters.
+        """
+        path = self.folder / _STATE_NAME.format(**progress)
+        if path.stem == self._last:
+            return path
+        self._remove(path.stem)  # damaged, if there is one: it was passed over
+        with atomic_path(path.with_suffix('.states')) as temporary:
+            arrays = {f'{part}/{name}': array for part in parts for name, array in parts[part].arrays().items()}
+            mx.nd.save(str(temporary), arrays)
+            digest = sha256(temporary)
+        training = {'progress': progress, 'origin': origin, 'states_sha256': digest}
+        weights.save(net, path, training={**training, 'sha256': _digest(training)}, **card)
+        for other in {other.stem for other in self.folder.glob(f'{_STEM}*')} - {path.stem, self._last}:
+            self._remove(other)
+        self._last = path.stem
+        return path
+
+    def _remove(self, stem: str, endings=_ENDINGS) -> None:
+        for ending in endings:
+            path = self.folder / f'{stem}{ending}'
+            if path.exists():
+                path.unlink()
+
+    def newest(self) -> Optional[State]:
+        """The newest whole state, with a warning for each damaged one that is passed over; or None if none was saved.
+
+        Raises:
+            DataError: there were states, and none is whole.
+        """
+        damage = []
+        for card in sorted(self.folder.glob(f'{_STEM}*.json'), reverse=True):
+            try:
+                state = _read(card)
+            except (DataError, OSError) as error:
+                damage.append(str(error))
+                continue
+            for said in damage:
+                _log.warning('%s: continues from %s, which is whole', said, state.path)
+            return state
+        if not damage and (self.folder / 'best.params').exists():
+            damage = ['its states are gone']
+        if damage:
+            raise DataError(f'no whole state is left in {self.folder} ({damage[0]}): start anew in another --output')
+        return None
+
+    def restore(self, state: State, net: mx.gluon.Block, parts: Mapping[str, Part]) -> None:
+        """Put a state's parameters and arrays back.
+
+        Raises:
+            DataError: they do not fit the network or a part, or are of other parts.
+        """
+        saved: Dict[str, Dict[str, mx.nd.NDArray]] = {}
+        for key, array in weights.read_arrays(state.path.with_suffix('.states')).items():
+            part, _, name = key.partition('/')
+            saved.setdefault(part, {})[name] = array
+        if set(saved) != set(parts):
+            raise DataError(f'{state.path} was saved with {_listed(saved)}, this run has {_listed(parts)}')
+        weights.load(net, state.path)
+        for name, part in parts.items():
+            part.restore(saved[name], state.progress['step'])
+        self._last = state.path.stem
+
+
+class FollowedCheckpoints(Checkpoints):
+    """The checkpoints as workers other than the first have them: they read what that one writes."""
+
+    def clean(self) -> None:
+        pass
+
+    def save_best(self, net: mx.gluon.Block, card: Dict[str, Any], name: str = 'best') -> None:
+        pass
+
+    def keep_best(self, names: Iterable[str]) -> None:
+        pass
+
+    def save_newest(self, net, parts, card, progress, origin) -> Path:
+        return self.folder / _STATE_NAME.format(**progress)
+
+
+def _read(card_path: Path) -> State:
+    """A state, after every hash was compared."""
+    path = card_path.with_suffix('.params')
+    states = path.with_suffix('.states')
+    for needed in (path, states):
+        if not needed.is_file():
+            raise DataError(f'{needed} is missing')
+    card = weights.card_beside(path)
+    training = dict(card.training or {})
+    if training.pop('sha256', None) != _digest(training):
+        raise DataError(f'{card_path} is damaged')
+    if training['states_sha256'] != sha256(states):
+        raise DataError(f'{states} is damaged')
+    return State(path, card.as_dict(), training['progress'], training['origin'])
+
+
+def _digest(values: Dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _listed(parts) -> str:
+    return ', '.join(sorted(parts)) or 'nothing'

@@ -1,0 +1,254 @@
+"""The run folder: configuration, environment, metrics, log, curves, checkpoints, summary.
+
+What reads a folder (:func:`read_config`, :func:`read_metrics`) imports neither mxnet nor numpy.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import platform
+import sys
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any, ContextManager, Dict, Iterator, List, Optional
+
+import yaml
+
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.files import PathLike, remove_temporaries, write_text
+from gluon_cbam.compat import versions
+from gluon_cbam.training.config.train_config import SETTINGS, TrainConfig
+
+from .state import Progress
+
+_log = logging.getLogger('gluon_cbam.training')
+_PACKAGES = ('mxnet', 'mxnet-cu117', 'gluoncv', 'numpy', 'opencv-python', 'opencv-python-headless')
+_VARIABLES = ('OMP_NUM_THREADS', 'MXNET_', 'DMLC_', 'KMP_', 'CUDA_VISIBLE_DEVICES')
+
+
+class RunFolder:
+    """A folder with the files that a run leaves.
+
+    Args:
+        path: of the folder; made if it does not exist.
+    """
+
+    _log_name = 'train.log'
+
+    def __init__(self, path: PathLike):
+        self.path = Path(path)
+        from .files import Checkpoints  # and with it mxnet, which reading a folder does not need
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.checkpoints = Checkpoints(self.path / 'checkpoints')
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process from training in the folder, for instance the one that a scheduler started anew.
+
+        The lock goes with the process, however that ends.
+
+        Raises:
+            UsageError: another process trains in it.
+        """
+        descriptor = os.open(str(self.path), os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):  # else the file system has no locks
+                os.close(descriptor)
+                raise UsageError(
+                    f'another process trains in {str(self.path)!r}: end it, or give another --output'
+                ) from None
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def clean(self) -> None:
+        """Remove what a crash left half-written, under the lock."""
+        remove_temporaries(self.path)
+        self.checkpoints.clean()
+
+    def write_config(self, config: TrainConfig) -> None:
+        """Write ``config.yaml`` and ``environment.json``, and log what changed in a run that continues."""
+        changed = config.differences(read_config(self.path), lasting=False) if holds_run(self.path) else None
+        if changed:
+            _log.info('changed since: %s', ', '.join(changed))
+        text = yaml.safe_dump(config.as_file(), sort_keys=False)
+        write_text(self.path / 'config.yaml', text)
+        write_text(self.path / 'environment.json', json.dumps(environment(), indent=1) + '\n')
+
+    def add_metrics(self, record: Dict[str, Any]) -> None:
+        """Append a line to ``metrics.jsonl``."""
+        with open(self.path / 'metrics.jsonl', 'a', encoding='utf-8') as file:
+            file.write(json.dumps(record) + '\n')
+
+    def metrics(self) -> List[Dict[str, Any]]:
+        """The lines of ``metrics.jsonl``: see :func:`read_metrics`."""
+        return read_metrics(self.path)
+
+    def forget_after(self, progress: Progress) -> None:
+        """Remove the metrics of what came after ``progress``: a resumed run makes them again."""
+        kept = [
+            record
+            for record in self.metrics()
+            if record['step'] <= progress.step and (record['kind'] != 'epoch' or record['epoch'] <= progress.epoch)
+        ]
+        write_text(self.path / 'metrics.jsonl', ''.join(json.dumps(record) + '\n' for record in kept))
+
+    def write_summary(self, summary: Dict[str, Any]) -> None:
+        """Write ``summary.json`` and ``curves.png``."""
+        from gluon_cbam.training.logging.curves import draw
+
+        write_text(self.path / 'summary.json', json.dumps(summary, indent=1) + '\n')
+        draw(self.metrics(), self.path / 'curves.png')
+
+    @contextmanager
+    def logging_to_file(self, logger: logging.Logger) -> Iterator[None]:
+        """Append everything that ``logger`` says to ``train.log``, whatever its own level is."""
+        handler = logging.FileHandler(self.path / self._log_name, encoding='utf-8')
+        handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
+        level = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+            logger.removeHandler(handler)
+            handler.close()
+
+
+class FollowedFolder(RunFolder):
+    """The run folder as workers other than the first have it: they read it, and write a log of their own.
+
+    Args:
+        path: of the folder.
+        rank: of the worker.
+    """
+
+    def __init__(self, path: PathLike, rank: int):
+        from .files import FollowedCheckpoints
+
+        super().__init__(path)
+        self.checkpoints = FollowedCheckpoints(self.path / 'checkpoints')
+        self._log_name = f'train.worker{rank}.log'
+
+    def locked(self) -> ContextManager[None]:
+        return nullcontext()
+
+    def clean(self) -> None:
+        pass
+
+    def write_config(self, config: TrainConfig) -> None:
+        pass
+
+    def add_metrics(self, record: Dict[str, Any]) -> None:
+        pass
+
+    def forget_after(self, progress: Progress) -> None:
+        pass
+
+    def write_summary(self, summary: Dict[str, Any]) -> None:
+        pass
+
+
+def holds_run(path: PathLike) -> bool:
+    """Whether a folder holds a run."""
+    return (Path(path) / 'config.yaml').exists()
+
+
+def read_config(folder: PathLike) -> Dict[str, Any]:
+    """The settings in the ``config.yaml`` of a run.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    path = Path(folder) / 'config.yaml'
+    try:
+        settings = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f'{path}: {str(error).splitlines()[0]}') from None
+    if not isinstance(settings, dict) or not set(settings) <= set(SETTINGS):
+        raise DataError(f'{path}: not the settings of a run')
+    return {name: value for name, value in settings.items() if SETTINGS[name].metadata['in_files']}
+
+
+def read_metrics(folder: PathLike) -> List[Dict[str, Any]]:
+    """The lines of the ``metrics.jsonl`` of a run; those that a crash cut off are left out."""
+    path = Path(folder) / 'metrics.jsonl'
+    records = []
+    for line in path.read_text(encoding='utf-8').splitlines() if path.is_file() else []:
+        with suppress(ValueError):
+            records.append(json.loads(line))
+    return records
+
+
+def check_folder(config: TrainConfig) -> Path:
+    """The path of the run folder of a configuration; nothing is made.
+
+    Raises:
+        UsageError: it holds a run and ``resume`` is not set; or there is nothing to resume; or a lasting setting is not
+            that of the run to resume.
+        DataError: the run to resume is damaged.
+    """
+    path = run_path(config.resume, config.output, config.network)
+    there = path is not None and holds_run(path)
+    if config.resume not in (None, 'auto'):
+        if not there:
+            raise UsageError(f'no run in {config.resume!r} to resume')
+        if config.output and Path(config.output).resolve() != path.resolve():
+            raise UsageError(
+                f'--resume {config.resume} continues in its own folder: leave out --output {config.output}'
+            )
+    if there and config.resume is None:
+        raise UsageError(f'{str(path)!r} holds a run: continue it with --resume auto, or give another --output')
+    changed = config.differences(read_config(path)) if there else []
+    if changed:
+        raise UsageError(f'the run in {str(path)!r} was started otherwise: {", ".join(changed)}')
+    return path
+
+
+def open_folder(config: TrainConfig, rank: int = 0) -> RunFolder:
+    """The run folder of a configuration, made if it does not exist; errors as of :func:`check_folder`.
+
+    Args:
+        config: says where.
+        rank: of this worker; all but the first only read.
+    """
+    path = check_folder(config)
+    return FollowedFolder(path, rank) if rank else RunFolder(path)
+
+
+def run_path(resume: Optional[str], output: Optional[str], network: Optional[str]) -> Optional[Path]:
+    """The folder of a run: ``--resume`` may name it or anything in it."""
+    if resume in (None, 'auto'):
+        return Path(output) if output else Path('runs') / network if network else None
+    path = Path(resume)
+    return next((folder for folder in (path, *path.parents) if holds_run(folder)), path)
+
+
+def environment() -> Dict[str, Any]:
+    """Where a run happens: versions, threads, machine."""
+    return {
+        'command': sys.argv,
+        'python': platform.python_version(),
+        'platform': platform.platform(),
+        'processor': _processor(),
+        'cpus': os.cpu_count(),
+        'packages': {name: versions.installed(name) for name in _PACKAGES if versions.installed(name)},
+        'variables': {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLES)},
+    }
+
+
+def _processor() -> Optional[str]:
+    try:
+        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
+    except OSError:
+        return platform.processor() or None
+    return next((line.partition(':')[2].strip() for line in lines if line.startswith('model name')), None)

@@ -1,0 +1,293 @@
+"""Everything that ``cbam train`` can be told, once: the command line is made from these fields."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Dict, List, Optional
+
+from gluon_cbam.common.errors import UsageError
+
+from . import recipes
+from .settings import checked, flag, setting
+
+KV_STORES = ('local', 'device', 'nccl', 'dist_sync', 'dist_device_sync', 'dist_async', 'horovod')
+# settings that servers, which update the weights with dist_async, know nothing of -> what they must be
+_ON_SERVERS = {'optimizer': 'sgd', 'dtype': 'float32', 'clip_norm': 0.0}
+_OF_A_SESSION = ('output', 'resume')
+
+
+@dataclass
+class TrainConfig:
+    """Settings of a training run; the help of each is in its field's metadata.
+
+    ``recipe`` says where settings came from: :func:`gluon_cbam.training.resolve` reads it.
+
+    Example:
+        >>> TrainConfig(network='cbamnet_tiny', data_train='train.rec', epochs=3).check()
+    """
+
+    # a section of the help begins where a setting names it
+    recipe: Optional[str] = setting(
+        None, f'settings to start from: {", ".join(recipes.names())}, or a file', section='Where settings come from'
+    )
+    data_train: str = setting(
+        None, 'training images, a .rec file with its .idx', hidden=('--rec-train',), section='Data'
+    )
+    data_val: Optional[str] = setting(None, 'validation images, a .rec file with its .idx', hidden=('--rec-val',))
+    workers: Optional[int] = setting(
+        None,
+        'threads that decode images  [the CPUs]',
+        '-j',
+        '--data-nthreads',
+        kind=int,
+        least=1,
+        hidden=('--workers',),
+    )
+    max_bad_records: int = setting(
+        0, 'damaged training images to skip, counted and logged; one more ends the run', kind=int, least=0
+    )
+    network: str = setting(
+        None, 'name of the network: see cbam models list', hidden=('--model',), lasting=True, section='Network'
+    )
+    classes: Optional[int] = setting(
+        None,
+        'number of classes  [lines of classes.txt beside the training data, else 1000]',
+        kind=int,
+        least=1,
+        hidden=('--num-classes',),
+        lasting=True,
+    )
+    option: Dict[str, Any] = setting((), 'an option of the network; repeat for more', kind=dict, lasting=True)
+    pretrained: Optional[str] = setting(
+        None,
+        'weights to start from: a tag, a parameter file or a run folder; alone, the published ones of the network',
+        optional=True,
+        lasting=True,
+    )
+    zero_gamma: bool = setting(
+        False, "start the last BatchNorm of every residual block with gamma 0, as the block's identity", kind=bool
+    )
+    freeze: List[str] = setting(
+        (),
+        'parameters or blocks to leave as they are, such as layer1 or *.bias; repeat for more',
+        kind=tuple,
+        lasting=True,
+    )
+    gpus: Optional[str] = setting(None, 'GPUs: 0-7, 0,2-3 or all  [the CPU]', section='Devices')
+    cpus: Optional[int] = setting(None, 'CPU contexts, to try data parallelism without GPUs', kind=int)
+    kv_store: str = setting(
+        'device', 'how devices and machines add their gradients', choices=KV_STORES, hidden=('--kvstore',)
+    )
+    sync_bn: bool = setting(
+        False, 'batch statistics over all GPUs of a process  [of each device]', kind=bool, lasting=True
+    )
+    gradient_compression: Optional[str] = setting(
+        None, 'send 2 bits a gradient between devices: 2bit or 2bit:THRESHOLD  [all 32]'
+    )
+    batch_size: int = setting(
+        32, 'images a device and step', '-b', '--batch-size', kind=int, least=1, section='Optimisation'
+    )
+    total_batch_size: Optional[int] = setting(
+        None,
+        'images a step over all devices, instead of --batch-size',
+        kind=int,
+        least=1,
+        instead_of='batch_size',
+    )
+    epochs: int = setting(100, 'passes over the training data', kind=int, least=1, hidden=('--num-epochs',))
+    accumulate: int = setting(
+        1,
+        'batches whose gradients are added before an update: a step has so many times the images',
+        kind=int,
+        least=1,
+        lasting=True,
+    )
+    dtype: str = setting(
+        'float32',
+        'of convolutions and fully connected layers; float16 needs GPUs',
+        choices=('float32', 'float16'),
+        lasting=True,
+    )
+    optimizer: str = setting(
+        'sgd', 'how weights are updated', choices=('sgd', 'nag', 'adamw', 'lamb', 'lars'), lasting=True
+    )
+    lr: float = setting(0.1, 'learning rate, exactly', kind=float, least=0)
+    lr_base: Optional[float] = setting(
+        None,
+        'learning rate for 256 images a step, instead of --lr: scaled by the images of a step / 256',
+        kind=float,
+        least=0,
+        instead_of='lr',
+    )
+    momentum: float = setting(
+        0.9, 'momentum of sgd, nag and lars', kind=float, least=0, below=1, hidden=('--mom',), lasting=True
+    )
+    beta1: float = setting(
+        0.9, "of adamw and lamb: decay of the gradients' mean", kind=float, least=0, below=1, lasting=True
+    )
+    beta2: float = setting(
+        0.999, "of adamw and lamb: decay of the squared gradients' mean", kind=float, least=0, below=1, lasting=True
+    )
+    epsilon: float = setting(1e-8, "of adamw and lamb: added to the squared gradients' root", kind=float, least=0)
+    wd: float = setting(1e-4, 'weight decay', kind=float, least=0)
+    no_decay: bool = setting(False, "no weight decay on biases and BatchNorm's gamma and beta", kind=bool)
+    wd_mult: Dict[str, float] = setting(
+        (), 'multiplies the weight decay of parameters or blocks, PATTERN=VALUE; repeat for more', kind=dict
+    )
+    clip_norm: float = setting(
+        0.0, 'largest norm of the gradient over all parameters and devices; 0 for any', kind=float, least=0
+    )
+    ema: float = setting(
+        0.0,
+        'decay of a moving average of the parameters, which is validated and kept as the best; 0 for none',
+        kind=float,
+        least=0,
+        below=1,
+        lasting=True,
+    )
+    lr_mode: str = setting('step', 'how the rate falls', choices=('step', 'cosine'), section='Schedule')
+    lr_step_epochs: List[float] = setting(
+        (30, 60, 90), 'epochs at which lr-mode step multiplies the rate', kind=list, hidden=('--lr-decay-epoch',)
+    )
+    lr_decay: float = setting(0.1, 'factor of lr-mode step', kind=float, least=0, hidden=('--lr-factor',))
+    warmup_epochs: float = setting(0, 'epochs in which the rate grows from 0', kind=float, least=0)
+    image_size: Optional[int] = setting(
+        None,
+        "height and width in pixels  [the network's]",
+        kind=int,
+        least=1,
+        hidden=('--input-size',),
+        lasting=True,
+        section='Images and labels',
+    )
+    crop_ratio: Optional[float] = setting(
+        None, "image size over the short side before validation's crop  [the network's]", kind=float, lasting=True
+    )
+    augment: Optional[str] = setting(
+        None, "imagenet, imagenet_color, cifar, shift or none  [the network's]", lasting=True
+    )
+    label_smoothing: float = setting(
+        0.0, 'share of the label that is spread over all classes', kind=float, least=0, below=1
+    )
+    mixup: float = setting(0.0, 'alpha of mixing whole images and their labels; 0 for none', kind=float, least=0)
+    cutmix: float = setting(0.0, 'alpha of mixing boxes of images and their labels; 0 for none', kind=float, least=0)
+    output: Optional[str] = setting(None, 'folder of the run  [runs/NETWORK]', hidden=('--save-dir',), section='Run')
+    resume: Optional[str] = setting(
+        None, "'auto' continues the run in --output if there is one; or a run folder", in_files=False
+    )
+    seed: int = setting(
+        0, 'of the initial weights, the order and the augmentation', kind=int, least=0, below=2**31, lasting=True
+    )
+    log_interval: int = setting(50, 'steps between two log lines', kind=int, least=1, hidden=('--disp-batches',))
+    save_interval: Optional[int] = setting(
+        None, 'steps between two saved states  [none but after each epoch]', kind=int, least=1
+    )
+    save_minutes: float = setting(20, 'minutes between two saved states, 0 for no limit', kind=float, least=0)
+    keep_best: int = setting(1, 'how many of the best epochs to keep the parameters of', kind=int, least=1)
+    early_stop: Optional[int] = setting(
+        None, 'stop after so many epochs without a better validation  [never]', kind=int, least=1
+    )
+    tensorboard: bool = setting(False, 'also write events for TensorBoard', kind=bool)
+
+    def check(self) -> TrainConfig:
+        """Check what can be checked without looking at files or devices.
+
+        Returns:
+            The configuration itself.
+
+        Raises:
+            UsageError: a value makes no sense.
+        """
+        for name in ('network', 'data_train'):
+            if not getattr(self, name):
+                raise UsageError(f'{flag(name)} is needed')
+        return self.check_values()
+
+    def check_values(self) -> TrainConfig:
+        """As :meth:`check`, of a configuration that is not complete yet."""
+        replaced = self.replaced()
+        for entry in fields(self):
+            if entry.name not in replaced:
+                setattr(self, entry.name, checked(flag(entry.name), getattr(self, entry.name), entry))
+        self.compression()
+        for name, needed in _ON_SERVERS.items() if self.kv_store == 'dist_async' else ():
+            if getattr(self, name) != needed:
+                raise UsageError(f'--kv-store dist_async cannot do {flag(name)} {getattr(self, name)}: use dist_sync')
+        if self.pretrained is not None and self.zero_gamma:
+            raise UsageError('--zero-gamma is for training from the start: leave it out with --pretrained')
+        if self.optimizer == 'nag' and self.momentum == 0:
+            raise UsageError('--optimizer nag needs a --momentum above 0, got 0: use sgd')
+        for name, without in (('early_stop', None), ('keep_best', 1)):
+            if getattr(self, name) != without and not self.data_val:
+                raise UsageError(f'{flag(name)} {getattr(self, name)} needs validation data: give --data-val')
+        if self.warmup_epochs >= self.epochs:
+            raise UsageError(f'--warmup-epochs {self.warmup_epochs:g} must be less than --epochs {self.epochs}')
+        return self
+
+    def compression(self) -> Optional[Dict[str, Any]]:
+        """``gradient_compression`` as ``gluon.Trainer`` takes it.
+
+        Raises:
+            UsageError: it is malformed, or the store cannot do it.
+        """
+        if self.gradient_compression is None:
+            return None
+        kind, _, threshold = self.gradient_compression.partition(':')
+        if kind != '2bit' or not re.fullmatch(r'(\d*\.)?\d+', threshold or '0.5') or float(threshold or 0.5) <= 0:
+            raise UsageError(f'--gradient-compression takes 2bit or 2bit:THRESHOLD, got {self.gradient_compression!r}')
+        if self.kv_store != 'device':
+            raise UsageError(
+                f"--gradient-compression needs --kv-store device, got {self.kv_store}: MXNet's Trainer cannot "
+                'compress with the others'
+            )
+        return {'type': kind, 'threshold': float(threshold or 0.5)}
+
+    def replaced(self) -> Dict[str, str]:
+        """The settings that others take the place of, by name: lr where lr_base is set.
+
+        Raises:
+            UsageError: both are set.
+        """
+        pairs = {}
+        for entry in fields(self):
+            name = entry.metadata['instead_of']
+            if name is None or getattr(self, entry.name) is None:
+                continue
+            if getattr(self, name) not in (None, SETTINGS[name].default):
+                raise UsageError(f'{flag(name)} and {flag(entry.name)} exclude each other: give one of them')
+            pairs[name] = entry.name
+        return pairs
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The settings by name."""
+        return asdict(self)
+
+    def as_file(self) -> Dict[str, Any]:
+        """The settings that files hold; what follows from another setting is None."""
+        replaced = [entry.metadata['instead_of'] for entry in fields(self) if getattr(self, entry.name) is not None]
+        return {
+            name: None if name in replaced else value
+            for name, value in self.as_dict().items()
+            if SETTINGS[name].metadata['in_files']
+        }
+
+    def differences(self, earlier: Dict[str, Any], lasting: bool = True) -> List[str]:
+        """The settings whose values are not those of an earlier run, as flags with both values.
+
+        Args:
+            earlier: settings by name.
+            lasting: the lasting settings, or all others but where and how the run continues.
+        """
+        mine = self.as_dict()
+        return [
+            f'{flag(entry.name)} {mine[entry.name]!r} (was {earlier[entry.name]!r})'
+            for entry in fields(self)
+            if entry.metadata['lasting'] == lasting
+            and entry.name not in _OF_A_SESSION
+            and entry.name in earlier
+            and mine[entry.name] != earlier[entry.name]
+        ]
+
+
+SETTINGS = {entry.name: entry for entry in fields(TrainConfig)}

@@ -1,0 +1,47 @@
+"""The processes that train one network together: :func:`join` chooses how they add their gradients.
+
+``cbam launch`` starts a parameter server's processes, ``horovodrun`` those of Horovod; both run the same command.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Dict
+
+from gluon_cbam.common.errors import UsageError
+
+from .base import Workers
+from .horovod import HorovodWorkers
+from .parameter_server import AsynchronousWorkers, SynchronousWorkers
+
+__all__ = ['Workers', 'join']
+
+# --kv-store -> the processes; :data:`gluon_cbam.training.config.train_config.KV_STORES` has the same names
+_ENGINES: Dict[str, Callable[[str], Workers]] = {
+    'local': Workers,
+    'device': Workers,
+    'nccl': Workers,
+    'dist_sync': SynchronousWorkers,
+    'dist_device_sync': SynchronousWorkers,
+    'dist_async': AsynchronousWorkers,
+    'horovod': HorovodWorkers,
+}
+
+
+def join(kv_store: str) -> Workers:
+    """Connect this process with the others.
+
+    Args:
+        kv_store: name of the store.
+
+    Raises:
+        UsageError: the process was not started as this store needs it.
+        EnvironmentProblem: the others do not answer.
+    """
+    engine = _ENGINES[kv_store]
+    if engine is Workers and os.environ.get('DMLC_NUM_WORKER', '1') != '1':
+        raise UsageError(
+            f'--kv-store {kv_store} would train {os.environ["DMLC_NUM_WORKER"]} networks beside each other under cbam '
+            'launch: use dist_sync'
+        )
+    return engine(kv_store)

@@ -1,0 +1,153 @@
+"""Workers of a parameter server: MXNet's ps-lite, whose processes ``cbam launch`` starts."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import time
+from typing import Callable, Dict, List, Sequence
+
+import mxnet as mx
+import numpy as np
+from mxnet.base import _LIB, check_call
+
+from gluon_cbam.common.errors import EnvironmentProblem, UsageError
+from gluon_cbam.training.optim.server_optimizer import FIRST_SUM, ServerOptimizer
+
+from .collective import Collective
+
+_NEEDED = ('DMLC_ROLE', 'DMLC_PS_ROOT_URI', 'DMLC_PS_ROOT_PORT', 'DMLC_NUM_WORKER', 'DMLC_NUM_SERVER')
+_PATIENCE = 60.0  # seconds for the scheduler to answer
+_MEETING = 20  # steps between two agreements of asynchronous workers
+
+
+class _ServedWorkers(Collective):
+    """Workers whose gradients go to servers."""
+
+    def __init__(self, kv_store: str):
+        super().__init__(kv_store)
+        _require_scheduler(kv_store)
+        # one store for everything: creating a second one hangs
+        self._store = mx.kv.create(kv_store)
+        self._wait_at_exit(False)
+        self.size = self._store.num_workers
+        # ps-lite numbers workers as they come
+        self.rank = int(os.environ.get('DMLC_WORKER_ID', self._store.rank))
+        self._keys: Dict[str, int] = {}
+
+    def kvstore(self, ctx: List[mx.Context]) -> mx.kv.KVStore:
+        return self._store
+
+    def _key(self, name: str, array: mx.nd.NDArray) -> int:
+        """The key of a sum; the parameters have those below."""
+        if name not in self._keys:
+            self._keys[name] = FIRST_SUM + len(self._keys)
+            self._store.init(self._keys[name], mx.nd.zeros_like(array))
+        return self._keys[name]
+
+    def start(self, trainer: mx.gluon.Trainer, images: int, step: int) -> None:
+        """See :meth:`Workers.start`.
+
+        Without the wait, MXNet 1.9.1's first step may be mixed with the first pull of the weights: workers then go on
+        with different and wrong weights.
+        """
+        trainer._init_kvstore()  # this gives asynchronous servers their optimizer, without which they die of a sum
+        trainer._init_params()
+        mx.nd.waitall()
+        self._store._barrier()
+        self._check_alike(step)
+
+    def leave(self) -> None:
+        super().leave()
+        self._wait_at_exit(True)
+
+    def _wait_at_exit(self, wait: bool) -> None:
+        """Whether this process, when it exits, waits for all workers and then ends the servers.
+
+        MXNet does so by default: a worker that fails would hang at its exit, and nobody would know.
+        """
+        check_call(_LIB.MXKVStoreSetBarrierBeforeExit(self._store.handle, ctypes.c_int(wait)))
+
+
+class SynchronousWorkers(_ServedWorkers):
+    """Every step waits for the gradients of all workers; each worker then updates its own weights."""
+
+    def _reduced(self, name: str, array: np.ndarray) -> mx.nd.NDArray:
+        mine = mx.nd.array(array)
+        total = mx.nd.zeros_like(mine)
+        self._store.pushpull(self._key(name, mine), mine, out=total)
+        return total
+
+
+class AsynchronousWorkers(_ServedWorkers):
+    """Servers update the weights with each gradient that comes; a worker goes on with what there is.
+
+    The workers meet every 20 steps, and whenever the loss is logged.
+    """
+
+    servers_update = True
+
+    def __init__(self, kv_store: str):
+        super().__init__(kv_store)
+        self._last: Dict[str, np.ndarray] = {}
+        self._calls = 0
+        self._flags: List[bool] = []
+
+    def optimizer(self, optimizer: mx.optimizer.Optimizer, rates: Callable[[], List[float]]) -> mx.optimizer.Optimizer:
+        return ServerOptimizer(optimizer, rates(), self.size)
+
+    def start(self, trainer: mx.gluon.Trainer, images: int, step: int) -> None:
+        trainer.optimizer.prepare(images, step)
+        super().start(trainer, images, step)
+
+    def _reduced(self, name: str, array: np.ndarray) -> mx.nd.NDArray:
+        """See :meth:`Collective._reduced`. The servers add what comes, so that only the difference is sent."""
+        change = mx.nd.array(array - self._last.get(name, 0))
+        self._last[name] = array
+        key, total = self._key(name, change), mx.nd.zeros_like(change)
+        self._store.push(key, change)
+        self._meet()
+        self._store.pull(key, out=total)
+        self._meet()
+        return total
+
+    def _meet(self) -> None:
+        mx.nd.waitall()
+        self._store._barrier()
+
+    def agree(self, flags: Sequence[bool]) -> List[bool]:
+        """See :meth:`Workers.agree`; here the workers wait for each other, but not at each step."""
+        news = self._news(flags)
+        self._flags = [bool(new) or old for new, old in zip(news, self._flags or [False] * len(flags))]
+        self._calls += 1
+        if self._calls % _MEETING:
+            return [False] * len(flags)
+        mine, self._flags = np.array(self._flags, np.float32), []
+        return list(self._reduced('agree', mine).asnumpy() > 0)
+
+
+def _require_scheduler(kv_store: str) -> None:
+    """Check that there is somebody to connect with: a worker without a scheduler waits for ever.
+
+    Raises:
+        UsageError: the variables that say where it is are not set.
+        EnvironmentProblem: nobody answers.
+    """
+    absent = [name for name in _NEEDED if not os.environ.get(name)]
+    if absent:
+        raise UsageError(
+            f'--kv-store {kv_store}: {absent[0]} is not set; start it with cbam launch -n WORKERS -- cbam train ...'
+        )
+    address = os.environ['DMLC_PS_ROOT_URI'], int(os.environ['DMLC_PS_ROOT_PORT'])
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            with socket.create_connection(address, timeout=_PATIENCE):
+                return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise EnvironmentProblem(
+                    f'no scheduler answers at {address[0]}:{address[1]} ({error}): start it with cbam launch'
+                ) from None
+            time.sleep(0.2)

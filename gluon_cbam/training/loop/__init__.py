@@ -1,0 +1,1 @@
+"""The training loop: setup, the step, epochs, signals, the dry run."""

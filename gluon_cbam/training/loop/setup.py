@@ -1,0 +1,164 @@
+"""From settings to what a run needs: every default filled in, every file and device checked."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+import mxnet as mx
+
+from gluon_cbam.common import devices
+from gluon_cbam.common.errors import EnvironmentProblem, UsageError
+from gluon_cbam.compat.threads import usable_cpus
+from gluon_cbam.data.loading.evaluation import check_images
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.loading.training import BadRecords, TrainingData
+from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.models import get_model, variant
+from gluon_cbam.training.config.train_config import TrainConfig
+from gluon_cbam.training.distributed import Workers, join
+from gluon_cbam.training.optim import amp
+from gluon_cbam.training.optim.weight_decay import set_decay
+from gluon_cbam.training.parameters.freezing import freeze
+from gluon_cbam.training.parameters.initialization import Source, check_zero_gamma, find_source
+from gluon_cbam.training.parameters.selection import named
+from gluon_cbam.training.parameters.sync_batch_norm import synchronise
+
+_IMAGES_OF_BASE = 256  # of a step, for --lr-base: what the published schedules were made for
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run needs, checked.
+
+    Attributes:
+        config: with every default filled in.
+        net: not initialised yet.
+        ctx: the devices.
+        preprocessing: of validation.
+        class_names: if known.
+        data: training batches.
+        val: validation records, or None.
+        workers: the processes that train together.
+        source: the weights to start from, or None for random ones.
+        notes: what is said of the parameters before training: how many are frozen, and which the decay reaches.
+    """
+
+    config: TrainConfig
+    net: mx.gluon.HybridBlock
+    ctx: List[mx.Context]
+    preprocessing: Preprocessing
+    class_names: Optional[List[str]]
+    data: TrainingData
+    val: Optional[RecordFile]
+    workers: Workers
+    source: Optional[Source]
+    notes: List[str]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates an epoch; batches that make no whole step are left out."""
+        return len(self.data) // self.config.accumulate
+
+    @property
+    def images_per_step(self) -> int:
+        """Images an update, over all devices."""
+        return self.data.batch_size * self.config.accumulate
+
+    def another_net(self) -> mx.gluon.HybridBlock:
+        """Another of the same network, not initialised."""
+        return get_model(self.config.network, classes=self.config.classes, **self.config.option)
+
+
+def prepare(config: TrainConfig) -> Setup:
+    """Check a configuration against files and devices, and fill in what it leaves open.
+
+    Raises:
+        CbamError: as :func:`.run.train` lists them.
+    """
+    config = TrainConfig(**config.as_dict()).check()
+    row = variant(config.network)
+    source = find_source(config.network, config.pretrained)
+    wanted = Preprocessing.of(row)
+    if source and source.card:
+        wanted = Preprocessing.from_dict(source.card.preprocessing)
+        config.option = {**source.card.options, **config.option}
+    for name in ('image_size', 'crop_ratio'):
+        if getattr(config, name) is None:
+            setattr(config, name, getattr(wanted, name))
+    config.augment = config.augment or row.augmentation
+    config.workers = config.workers or usable_cpus()
+    preprocessing = replace(wanted, image_size=config.image_size, crop_ratio=config.crop_ratio)
+    class_names = _class_names(Path(config.data_train).parent / 'classes.txt')
+    config.classes = config.classes or (len(class_names) if class_names else 1000)
+    if class_names and len(class_names) != config.classes:
+        class_names = None
+    net = get_model(config.network, classes=config.classes, **config.option)
+    if getattr(net, 'outputs', config.classes) != config.classes:
+        raise UsageError(
+            f'{config.network} gives embeddings of {net.outputs} numbers, no logits of {config.classes} classes: '
+            'training with the losses of face recognition is not supported yet'
+        )
+    net.check_input((1, 3, config.image_size, config.image_size))
+    ctx = devices.contexts(config.gpus, config.cpus)
+    if config.sync_bn:
+        synchronise(net, ctx)
+    notes = _choose_parameters(net, config)
+    amp.check(config.dtype, ctx)
+    if config.kv_store == 'nccl' and not mx.runtime.Features().is_enabled('NCCL'):
+        raise EnvironmentProblem('--kv-store nccl needs mxnet-cu117 and GPUs: use device')
+    if config.tensorboard and importlib.util.find_spec('tensorboardX') is None:
+        raise EnvironmentProblem("--tensorboard needs tensorboardX: pip install 'gluon_cbam[tensorboard]'")
+    train = RecordFile(config.data_train)
+    val = RecordFile(config.data_val) if config.data_val else None
+    for file in (train, val) if val is not None else (train,):
+        file.check_labels(config.classes)
+    if val is not None:
+        check_images(val, config.workers)
+    workers = join(config.kv_store)  # when all is checked: the others wait for this process from here on
+    config.batch_size, config.lr = _batch_and_rate(config, len(ctx), workers.size)
+    data = TrainingData(
+        train, config.batch_size * len(ctx) * workers.size, preprocessing, config.augment, config.seed, config.workers,
+        workers.rank, workers.size, BadRecords(config.max_bad_records),
+    )  # fmt: skip
+    if config.accumulate > len(data):
+        raise UsageError(f'--accumulate {config.accumulate} is more than the {len(data)} batches of an epoch')
+    return Setup(config, net, ctx, preprocessing, class_names, data, val, workers, source, notes)
+
+
+def _batch_and_rate(config: TrainConfig, contexts: int, workers: int) -> Tuple[int, float]:
+    """Images a device and step, and the learning rate, from the totals where those are set."""
+    devices, batch, rate = contexts * workers * config.accumulate, config.batch_size, config.lr
+    if config.total_batch_size is not None:
+        batch, rest = divmod(config.total_batch_size, devices)
+        if rest:
+            raise UsageError(
+                f'--total-batch-size {config.total_batch_size} cannot be divided by {devices}, '
+                f'the devices times --accumulate: take {batch * devices or devices} or {(batch + 1) * devices}'
+            )
+    if config.lr_base is not None:
+        rate = config.lr_base * batch * devices / _IMAGES_OF_BASE
+    return batch, rate
+
+
+def _choose_parameters(net, config: TrainConfig) -> List[str]:
+    """Set which parameters are trained and which decay; returns what to say of it."""
+    if config.zero_gamma:
+        check_zero_gamma(net, config.network)
+    frozen = freeze(net, config.freeze)
+    decay = set_decay(net, config.no_decay, config.wd_mult)
+    decayed = sum(multiplier > 0 for multiplier in decay.values())
+    notes = [f'weight decay {config.wd:g} on {decayed} of {len(decay)} trained parameters']
+    if frozen:
+        notes.append(f'frozen: {len(frozen)} of {len(named(net))} parameters')
+    if config.accumulate > 1:
+        notes.append(f'adds the gradients of {config.accumulate} batches before an update')
+    if config.ema:
+        notes.append(f'validates and keeps as best the moving average of the parameters, decay {config.ema:g}')
+    return notes
+
+
+def _class_names(path: Path) -> Optional[List[str]]:
+    return path.read_text(encoding='utf-8').splitlines() if path.is_file() else None

@@ -1,0 +1,1 @@
+"""Optimizers, learning rate schedules, weight decay, mixed precision, and the update of the weights."""

@@ -1,0 +1,1 @@
+"""Parameters of a network: selection, freezing, initialization, EMA, BatchNorm statistics over devices."""

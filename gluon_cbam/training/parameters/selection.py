@@ -1,0 +1,45 @@
+"""Parameters of a network by name and by pattern."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Dict, List
+
+from mxnet.gluon import Block, Parameter
+
+from gluon_cbam.common.errors import UsageError, closest
+
+
+def named(net: Block) -> Dict[str, Parameter]:
+    """The parameters by the names that files give them, ``layer1.0.conv1.weight``; one that is shared only once."""
+    parameters, seen = {}, set()
+    for name, parameter in net._collect_params_with_prefix().items():
+        if id(parameter) not in seen:
+            seen.add(id(parameter))
+            parameters[name] = parameter
+    return parameters
+
+
+def select(net: Block, pattern: str, flag: str) -> List[str]:
+    """The names of :func:`named` that a pattern means.
+
+    Args:
+        net: the network.
+        pattern: a shell pattern of names (``*.bias``), or of blocks, which means all that is in them (``layer[12]``).
+        flag: of the command line, for the message.
+
+    Raises:
+        UsageError: none.
+    """
+    names = list(named(net))
+    chosen = [name for name in names if any(fnmatchcase(part, pattern) for part in (name, *_blocks(name)))]
+    if not chosen:
+        known = [*dict.fromkeys(block for name in names for block in _blocks(name)), *names]
+        raise UsageError(f'{flag} {pattern!r} means no parameter of {type(net).__name__}: {closest(pattern, known)}')
+    return chosen
+
+
+def _blocks(name: str) -> List[str]:
+    """The blocks that hold a parameter, from the outside."""
+    parts = name.split('.')
+    return ['.'.join(parts[:count]) for count in range(1, len(parts))]

@@ -1,0 +1,133 @@
+"""The structure of the files that MXNet saves arrays in, checked before MXNet loads one.
+
+The format has no checksum, and MXNet allocates what a header claims before it looks how long the file is: a damaged
+file can take the machine's memory. Only the headers are read here, in pure Python.
+
+A file is the magic number, a reserved word, the number of arrays, the arrays, the number of names, and the names, each
+after its length; all of these are uint64, little endian. An array is (int32 but for the dimensions):
+
+=======  =================================================================================
+version  header
+=======  =================================================================================
+0        number of axes, dimensions (uint32)
+1        magic number, number of axes, dimensions (int64)
+2        magic number, storage type, number of axes, dimensions (int64)
+3        as 2, of numpy's semantics, where a shape without axes is a scalar's
+=======  =================================================================================
+
+and then, in each version, the kind and number of the device, the type of the elements, and the elements.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from typing import IO, NamedTuple, Tuple
+
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.files import PathLike
+
+_MAGIC = 0x112
+_DENSE = 0
+_SIZES = {0: 4, 1: 8, 2: 2, 3: 1, 4: 4, 5: 1, 6: 8, 7: 1}  # bytes of float32, 64, 16, uint8, int32, int8, int64, bool
+_DEVICES = (1, 2, 3, 5)  # cpu, gpu, pinned and shared memory
+_MOST_AXES = 32
+
+
+class _Version(NamedTuple):
+    """How an array's header goes on after its first word."""
+
+    has_storage: bool = False
+    dimension: str = 'q'
+    least_axes: int = 1
+
+
+_VERSIONS = {0xF993FAC8: _Version(), 0xF993FAC9: _Version(True), 0xF993FACA: _Version(True, least_axes=0)}
+_NUMPY = _VERSIONS[0xF993FACA]
+_OLDEST = _Version(dimension='I')  # has the number of axes where the others have their magic number
+
+
+def check(path: PathLike) -> bool:
+    """Check that a file is whole, that it holds dense arrays by name, and that no header claims more than is there.
+
+    Args:
+        path: of the file, which exists.
+
+    Returns:
+        Whether the arrays are of numpy's semantics: MXNet loads those within ``mxnet.util.np_shape(True)`` only.
+
+    Raises:
+        DataError: the file is damaged, no such file, or holds arrays without names.
+    """
+    try:
+        with open(path, 'rb') as file:
+            return _Walk(file, os.path.getsize(path)).file()
+    except _Damaged as error:
+        raise DataError(f'{path}: not a parameter file that MXNet reads: {error}') from None
+
+
+class _Damaged(Exception):
+    """What is wrong, as a part of a line."""
+
+
+class _Walk:
+    """Goes through the headers of a file."""
+
+    def __init__(self, file: IO[bytes], size: int):
+        self._file, self._left = file, size
+
+    def file(self) -> bool:
+        magic, _, arrays = self._numbers('QQQ', 'its header')
+        if magic != _MAGIC:
+            raise _Damaged('it begins with something else')
+        kinds = {self._array(f'array {number}') for number in range(arrays)}
+        (names,) = self._numbers('Q', 'the number of names')
+        if names == 0:
+            raise _Damaged('a list of arrays without names')
+        if names != arrays:
+            raise _Damaged(f'{names} names for {arrays} arrays')
+        if len({self._name(f'name {number}') for number in range(names)}) < names:
+            raise _Damaged('a name is given twice')
+        if self._left:
+            raise _Damaged(f'{self._left} bytes follow its end')
+        if len(kinds) > 1:
+            raise _Damaged("arrays of MXNet's and of numpy's semantics together")
+        return kinds.pop()
+
+    def _array(self, what: str) -> bool:
+        (first,) = self._numbers('I', what)
+        version = _VERSIONS.get(first, _OLDEST)
+        if version.has_storage and self._numbers('i', what) != (_DENSE,):
+            raise _Damaged(f'{what} is sparse or of no known storage')
+        (axes,) = (first,) if version is _OLDEST else self._numbers('i', what)
+        if not version.least_axes <= axes <= _MOST_AXES:
+            raise _Damaged(f'{what} claims {axes} axes')
+        shape = self._numbers(f'{axes}{version.dimension}', what) if axes else ()
+        device, _, kind = self._numbers('iii', what)
+        if device not in _DEVICES or kind not in _SIZES:
+            raise _Damaged(f'{what} is on a device or of a type that MXNet does not know ({device}, {kind})')
+        if any(size < 0 for size in shape):
+            raise _Damaged(f'{what} claims the shape {shape}')
+        self._skip(math.prod(shape) * _SIZES[kind], f'{what} of shape {shape}')
+        return version is _NUMPY
+
+    def _name(self, what: str) -> bytes:
+        return self._read(*self._numbers('Q', what), what)
+
+    def _numbers(self, layout: str, what: str) -> Tuple[int, ...]:
+        layout = f'<{layout}'
+        return struct.unpack(layout, self._read(struct.calcsize(layout), what))
+
+    def _read(self, count: int, what: str) -> bytes:
+        self._take(count, what)
+        return self._file.read(count)
+
+    def _skip(self, count: int, what: str) -> None:
+        self._take(count, what)
+        self._file.seek(count, os.SEEK_CUR)
+
+    def _take(self, count: int, what: str) -> None:
+        if count > self._left:
+            raise _Damaged(f'it ends within {what}: {count} bytes are needed, {self._left} are left')
+        self._left -= count

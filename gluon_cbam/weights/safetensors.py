@@ -1,0 +1,68 @@
+"""Parameters as safetensors, under the names of ``save_parameters``, with their card among the metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Mapping, Tuple
+
+import numpy as np
+
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.packages import needed
+
+_CARD = 'gluon_cbam.card'
+
+
+def write(arrays: Mapping[str, np.ndarray], path: PathLike, card: Mapping[str, Any]) -> None:
+    """Write arrays and their card.
+
+    Args:
+        arrays: by name.
+        path: of the file.
+        card: as JSON holds it.
+
+    Raises:
+        DependencyError: safetensors is not installed.
+    """
+    metadata = {'format': 'mxnet', _CARD: json.dumps(card)}
+    needed('safetensors.numpy').save_file(
+        {name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(path), metadata
+    )
+
+
+def read(path: PathLike) -> Dict[str, np.ndarray]:
+    """The arrays of a file by name.
+
+    Raises:
+        DataError: it is damaged.
+        DependencyError: safetensors is not installed.
+    """
+    return _read(path)[0]
+
+
+def read_card(path: PathLike) -> Dict[str, Any]:
+    """The card of a file; empty where it has none.
+
+    Raises:
+        DataError: the file or its card is damaged.
+        DependencyError: safetensors is not installed.
+    """
+    text = _read(path)[1].get(_CARD, '{}')
+    try:
+        card = json.loads(text)
+    except ValueError as error:
+        raise DataError(f'{path}: its card is no JSON ({error})') from None
+    if not isinstance(card, dict):
+        raise DataError(f'{path}: its card is no mapping')
+    return card
+
+
+def _read(path: PathLike) -> Tuple[Dict[str, np.ndarray], Dict[str, str]]:
+    safetensors = needed('safetensors')
+    try:
+        with safetensors.safe_open(str(Path(path)), 'np') as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except Exception as error:  # its own class, and numpy's for types that numpy does not know
+        raise DataError(f'{path}: not a safetensors file that can be read: {error}') from error

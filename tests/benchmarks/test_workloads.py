@@ -1,0 +1,156 @@
+"""What the engines do when they are called: small networks, in this process."""
+
+import mxnet as mx
+import numpy as np
+import pytest
+from records import encoded, photo, write
+
+import gluon_cbam
+from gluon_cbam.benchmarks import ours
+from gluon_cbam.benchmarks.context import Spec
+from gluon_cbam.benchmarks.epoch import PacedRun
+from gluon_cbam.benchmarks.gluon import gluoncv2_name
+from gluon_cbam.benchmarks.workloads import SUBJECTS, build
+from gluon_cbam.common import memory
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.training import TrainConfig
+from gluon_cbam.training.loop.engine import Engine
+
+TINY = Spec('predict', network='cbamnet_tiny', batch=2, image_size=8, classes=10)
+
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory):
+    return write(tmp_path_factory.mktemp('photos') / 'photos.rec', [encoded(photo(40, 50, n)) for n in range(5)])
+
+
+@pytest.mark.parametrize(
+    ('mode', 'engine', 'images'),
+    [
+        ('predict', 'gluon_cbam', 2),
+        ('train', 'gluon_cbam', 2),
+        ('train', 'gluon', 2),
+        ('validate', 'gluon_cbam', 5),
+        ('loader', 'gluon_cbam', 4),
+        ('loader', 'cv2.imdecode', 5),
+        ('epoch', 'gluon_cbam', 4),
+        ('epoch', 'gluon', 4),
+    ],
+)
+def test_every_subject_can_be_called_again(photos, mode, engine, images):
+    with build(TINY.but(mode=mode, engine=engine, data=str(photos.path))) as (subject, facts):
+        assert subject.images == images
+        for _ in range(3):
+            subject.call()
+        subject.wait()
+    assert facts['versions']['numpy'] == np.__version__
+    # the peak counts from then on, and other threads give memory back meanwhile
+    assert 0 < facts['imported_bytes'] <= memory.peak() + 2**24
+
+
+def test_predicting_from_files_names_every_image(monkeypatch):
+    made = []
+    real = ours.predict
+
+    def predict(*arguments):
+        made.append(list(real(*arguments)))
+        return made[-1]
+
+    monkeypatch.setattr(ours, 'predict', predict)
+    with build(TINY.but(with_decode=True)) as (subject, _):
+        subject.call()
+        subject.call()
+    assert [[prediction.name.rpartition('/')[2] for prediction in each] for each in made] == [['0.jpg', '1.jpg']] * 2
+    assert [prediction.error for each in made for prediction in each] == [None] * 4
+
+
+def test_a_step_is_one_of_the_engines(monkeypatch):
+    """Weights move, and running statistics, by the run's own code."""
+    engines = []
+    real = Engine.__init__
+    monkeypatch.setattr(Engine, '__init__', lambda self, setup: engines.append(self) or real(self, setup))
+    with build(TINY.but(mode='train')) as (subject, _):
+        net = engines[0].net
+        before = {name: value.data().asnumpy() for name, value in net.collect_params().items()}
+        subject.call()
+        subject.wait()
+        changed = [
+            name for name, value in net.collect_params().items() if (value.data().asnumpy() != before[name]).any()
+        ]
+    assert any('weight' in name for name in changed)
+    assert any('running' in name for name in changed)
+
+
+def test_a_paced_run_trains_an_epoch_a_call(photos, tmp_path):
+    config = TrainConfig(
+        network='cbamnet_tiny', classes=10, data_train=str(photos.path), output=str(tmp_path / 'run'), batch_size=2,
+        image_size=8, epochs=100, workers=1,
+    )  # fmt: skip
+    with PacedRun(config) as run:
+        for epochs in (1, 2):
+            run.epoch()
+            lines = (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()
+            assert sum('"kind": "epoch"' in line for line in lines) == epochs
+            assert list((tmp_path / 'run' / 'checkpoints').iterdir())
+
+
+def test_a_paced_run_says_what_goes_wrong(photos, tmp_path):
+    config = TrainConfig(network='cbamnet_tiny', classes=1, data_train=str(photos.path), output=str(tmp_path / 'run'))
+    with pytest.raises(gluon_cbam.common.errors.DataError, match='not a class'), PacedRun(config):
+        pass
+
+
+def test_what_an_engine_cannot_do():
+    with pytest.raises(UsageError, match="torch cannot be measured at 'validate'"), build(
+        TINY.but(engine='torch', mode='validate')
+    ):
+        pass
+    with pytest.raises(UsageError, match='gluoncv2 has no network like cbamnet_tiny'), build(
+        TINY.but(engine='gluoncv2')
+    ):
+        pass
+
+
+def test_names_of_gluoncv2_are_of_equal_networks():
+    """Their parameters go into ours, one by one."""
+    from gluoncv2.model_provider import get_model
+
+    for name in ('resnet18', 'resnet50', 'cbam_resnet50', 'bam_resnet101'):
+        theirs = get_model(gluoncv2_name(name)).collect_params().values()
+        ours = gluon_cbam.get_model(name).collect_params().values()
+        assert sorted(str(each.shape) for each in theirs) == sorted(str(each.shape) for each in ours), name
+    assert gluoncv2_name('resnet50') == 'resnet50b'
+    for name in ('se_resnet50', 'cifar_resnet18', 'resnet20'):
+        with pytest.raises(UsageError):
+            gluoncv2_name(name)
+
+
+def test_the_official_network_in_torch_is_ours():
+    torch = pytest.importorskip('torch')
+    from gluon_cbam.benchmarks.torch_network import network
+
+    random = np.random.RandomState(0)
+    for name in ('cbam_resnet18', 'resnet50'):
+        theirs, ours = network(name, 10).eval(), gluon_cbam.get_model(name, classes=10)
+        arrays = {key: value.numpy().copy() for key, value in theirs.state_dict().items()}
+        for key, value in arrays.items():
+            if 'bn' in key or 'downsample.1' in key:  # so that nothing is 0 or 1 by its beginning
+                arrays[key] = random.uniform(0.5, 1.5, value.shape).astype(value.dtype)
+        theirs.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in arrays.items()})
+        gluon_cbam.convert.load_arrays(ours, arrays, 'official')
+        x = random.standard_normal((2, 3, 64, 64)).astype(np.float32)
+        with torch.no_grad():
+            expected = theirs(torch.from_numpy(x)).numpy()
+        assert np.abs(ours(mx.nd.array(x)).asnumpy() - expected).max() < 1e-5 * np.abs(expected).max(), name
+
+
+def test_every_module_of_the_table_is_there():
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    for modes in SUBJECTS.values():
+        for place in modes.values():
+            module, _, function = place.partition(':')
+            if module == 'of_torch' and find_spec('torch') is None:
+                continue
+            assert callable(getattr(import_module(f'gluon_cbam.benchmarks.{module}'), function))

@@ -1,0 +1,131 @@
+"""``cbam bench``: its JSON, its comparisons and its mistakes."""
+
+import json
+
+import pytest
+from checks import assert_one_line
+
+from gluon_cbam.benchmarks import process
+from gluon_cbam.benchmarks.process import Measured
+
+CONTRACT = {'network', 'mode', 'batch', 'images_per_second', 'milliseconds', 'device'}
+
+
+@pytest.fixture
+def no_processes(monkeypatch):
+    """Measurements of 1 second for the first side, 2 for the second and so on; returns what was to be measured."""
+    asked = []
+
+    def measure(specs, repetitions, warm_up, progress):
+        asked.extend(specs)
+        facts = {'images': 8, 'device': 'fake', 'versions': {'mxnet': '1.9.1'}, 'imported_bytes': 2e8}
+        return [Measured(spec, facts, [1.0 + number] * repetitions, int(3e8)) for number, spec in enumerate(specs)]
+
+    monkeypatch.setattr(process, 'measure', measure)
+    return asked
+
+
+def test_real_measurements(cbam):
+    flags = ['--image-size', 8, '--classes', 10, '-b', 2, '--repetitions', 2, '--warm-up', 1]
+    finished = cbam('bench', 'predict', '--network', 'cbamnet_tiny', '--against', 'cifar_resnet18', *flags, '--json')
+    assert (finished.returncode, finished.stderr) == (0, '')
+    value = json.loads(finished.stdout)
+    assert set(value) >= CONTRACT
+    assert (value['network'], value['mode'], value['batch'], value['device']) == (
+        'cbamnet_tiny',
+        'predict',
+        2,
+        'cpu(0)',
+    )
+    times = value['milliseconds']
+    assert set(times) == {'min', 'median', 'p95'}
+    assert 0 < times['min'] <= times['median'] <= times['p95']
+    assert value['images_per_second'] == pytest.approx(2000 / times['median'])
+    (other,) = value['compared']
+    assert other['network'] == 'cifar_resnet18'
+    assert other['time_ratio'] == pytest.approx(times['median'] / other['milliseconds']['median'])
+    assert 0 < value['used_bytes'] < value['peak_bytes'] < 2e9
+    assert value['versions']['mxnet'] == '1.9.1'
+    assert 'the network alone' in value['measured']
+
+
+def test_the_loader_beside_bare_decoding(cbam, tmp_path):
+    from records import encoded, write
+
+    write(tmp_path / 'photos.rec', [encoded()] * 8)
+    flags = ['--data', tmp_path / 'photos.rec', '--image-size', 8, '-b', 4, '--repetitions', 1, '--warm-up', 0]
+    value = json.loads(cbam('bench', 'loader', *flags, '--json').stdout)
+    assert set(value) >= CONTRACT
+    assert [value['network'], value['engine'], value['compared'][0]['engine']] == [None, 'gluon_cbam', 'cv2.imdecode']
+    assert 'mxnet' not in value['compared'][0]['versions']
+
+
+def test_text(no_processes, cbam_here):
+    finished = cbam_here('bench', 'train', '--network', 'cbam_resnet50', '--against', 'resnet50', '--threads', 3)
+    lines = finished.stdout.splitlines()
+    assert lines[0].startswith('train: training steps on images that are ready')
+    assert lines[1].startswith('batch 8, 224 x 224, fake, 3 threads, ')
+    assert lines[3].split() == ['gluon_cbam', 'cbam_resnet50', '1000.0', '1000.0', '1000.0', '8.0', '300.0']
+    assert lines[5] == '0.50 of the time of gluon_cbam resnet50'
+    assert [spec.threads for spec in no_processes] == [3, 3]
+
+
+def test_comparisons_are_of_the_same_settings(no_processes, cbam_here, monkeypatch):
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: name)
+    cbam_here(
+        'bench', 'predict', '--network', 'cbam_resnet18', '--compare', 'gluoncv2,torch', '-b', 3, '--image-size', 64
+    )
+    ours, *others = no_processes
+    assert [spec.engine for spec in others] == ['gluoncv2', 'torch', 'torch channels_last']
+    assert {spec.but(engine='') for spec in map(hashable, others)} == {hashable(ours).but(engine='')}
+
+
+def hashable(spec):
+    return spec.but(options=(), environment=())
+
+
+def test_what_is_not_installed_is_left_out_and_said(no_processes, cbam_here, monkeypatch):
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    finished = cbam_here('bench', 'predict', '--network', 'resnet18', '--compare', 'torch', '--json')
+    assert finished.stderr == 'cbam: torch is left out: pip install torch\n'
+    assert json.loads(finished.stdout)['left_out'] == {'torch': 'pip install torch'}
+    assert len(no_processes) == 1
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'part'),
+    [
+        (['walk'], "'walk' is not one of"),
+        (['predict'], '--network is needed'),
+        (['predict', '--network', 'resnet5'], 'did you mean resnet50'),
+        (['predict', '--network', 'resnet18', '--compare', 'torhc'], 'did you mean torch'),
+        (['validate', '--network', 'resnet18', '--data', 'x', '--compare', 'torch'], 'torch cannot be compared at val'),
+        (['predict', '--network', 'resnet18', '--with-decode', '--compare', 'gluoncv2'], 'predict --with-decode'),
+        (['train', '--network', 'resnet18', '--with-decode'], '--with-decode is for predict, got train'),
+        (['train', '--network', 'resnet18', '--data', 'x.rec'], '--data is for validate and loader, got train'),
+        (['loader', '--data', 'x', '--against', 'resnet18'], 'compared with bare decoding'),
+        (['predict', '--network', 'se_resnet18', '--compare', 'gluoncv2', '--option', 'reduction=8'], 'no options'),
+    ],
+)
+def test_mistakes_cost_one_line(arguments, part, cbam_here, no_processes):
+    assert part in assert_one_line(cbam_here('bench', *arguments), 2)
+    assert no_processes == []
+
+
+def test_a_mistake_that_the_process_finds(cbam, tmp_path):
+    finished = cbam('bench', 'validate', '--network', 'resnet18', '--data', tmp_path / 'none.rec', '--image-size', 8)
+    assert 'gluon_cbam resnet18: no record file' in assert_one_line(finished, 2)
+
+
+def test_the_measuring_process_stays_light(python):
+    """So that it stands in nobody's way: mxnet and numpy are for the sides."""
+    code = """
+import sys
+from click.testing import CliRunner
+from cli import cli
+from gluon_cbam.benchmarks import process, report
+CliRunner().invoke(cli, ['bench', '--help'])
+CliRunner().invoke(cli, ['bench', 'predict'])
+print(sorted({'mxnet', 'numpy', 'cv2', 'torch'} & set(sys.modules)))
+"""
+    assert python(code).stdout.strip() == '[]'

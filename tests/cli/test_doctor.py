@@ -1,0 +1,37 @@
+"""The doctor finds what is wrong and says what to do."""
+
+import json
+
+from gluon_cbam.cli import diagnostics
+
+
+def test_all_is_well_here(cbam):
+    process = cbam('doctor', '--json')
+    report = json.loads(process.stdout)
+    assert process.returncode == 0, report
+    assert report['ok'] is True
+    checks = {check['name']: check for check in report['checks']}
+    assert {'python', 'numpy', 'mxnet', 'gluoncv', 'opencv', 'gpu'} <= set(checks)
+    assert checks['mxnet']['detail'] == '1.9.1'
+    assert all(set(check) == {'name', 'ok', 'detail', 'remedy'} for check in report['checks'])
+
+
+def test_a_broken_package_is_found(cbam, tmp_path):
+    (tmp_path / 'cv2.py').write_text('raise ImportError("libGL.so.1: cannot open shared object file")')
+    process = cbam('doctor', env={'PYTHONPATH': str(tmp_path)})
+    assert process.returncode == 3
+    assert 'FAIL opencv   ImportError: libGL.so.1' in process.stdout
+    assert 'apt-get install libgl1' in process.stdout
+    assert process.stderr == ''
+
+
+def test_a_package_that_takes_the_process_with_it(monkeypatch):
+    check = diagnostics._import_probe('os', 'os.kill(os.getpid(), 11)', 'mend it')
+    assert (check.ok, check.remedy) == (False, 'mend it')
+
+
+def test_mxnet_twice_or_not_at_all(monkeypatch):
+    monkeypatch.setattr(diagnostics.versions, 'mxnet_distributions', lambda: ['mxnet', 'mxnet-cu117'])
+    assert 'pip uninstall mxnet mxnet-cu117' in diagnostics._mxnet().remedy
+    monkeypatch.setattr(diagnostics.versions, 'mxnet_distributions', list)
+    assert 'gluon_cbam[cpu]' in diagnostics._mxnet().remedy

@@ -1,0 +1,40 @@
+"""Writing and hashing files."""
+
+import hashlib
+import os
+
+import pytest
+
+from gluon_cbam.common.files import atomic_path, digests, sha256, write_text
+
+
+def test_atomic_writing(tmp_path):
+    path = tmp_path / 'a.txt'
+    write_text(path, 'old')
+    with pytest.raises(KeyError), atomic_path(path) as temporary:
+        temporary.write_text('half')
+        raise KeyError
+    assert path.read_text() == 'old'
+    with atomic_path(path) as temporary:
+        temporary.write_text('new')
+        assert path.read_text() == 'old'
+    assert path.read_text() == 'new'
+    assert os.listdir(tmp_path) == ['a.txt']
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_hashes(tmp_path):
+    (tmp_path / 'a').write_bytes(b'weights')
+    assert sha256(tmp_path / 'a') == hashlib.sha256(b'weights').hexdigest()
+    assert digests(tmp_path / 'a') == {
+        'sha1': hashlib.sha1(b'weights').hexdigest(),
+        'sha256': hashlib.sha256(b'weights').hexdigest(),
+    }
+
+
+def test_the_zoo_needs_neither_mxnet_nor_numpy(python):
+    heavy = {'mxnet', 'numpy', 'requests'}
+    process = python(f'from gluon_cbam import zoo; import sys; zoo.cards(); print({heavy} & set(sys.modules) or "alone")')
+    assert process.stdout.strip() == 'alone'

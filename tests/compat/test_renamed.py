@@ -1,0 +1,44 @@
+"""The old names of modules work for one release, and say so."""
+
+import sys
+import warnings
+from importlib import import_module
+from importlib.util import find_spec
+
+import pytest
+
+from gluon_cbam.compat.renamed import RENAMED
+
+IMPORTABLE = sorted(old for old in RENAMED if find_spec(f'gluon_cbam.{RENAMED[old]}') is not None)
+
+
+def test_every_new_name_exists():
+    assert IMPORTABLE == sorted(RENAMED)
+
+
+@pytest.mark.parametrize('old', ['errors', 'evaluation', 'data.recordio', 'kernels.forms', 'training.rehearsal'])
+def test_an_old_name_is_the_new_module_with_a_warning(old, monkeypatch):
+    monkeypatch.delitem(sys.modules, f'gluon_cbam.{old}', raising=False)
+    with pytest.warns(DeprecationWarning, match=f'gluon_cbam.{old} was renamed to gluon_cbam.{RENAMED[old]}'):
+        module = import_module(f'gluon_cbam.{old}')
+    assert module is import_module(f'gluon_cbam.{RENAMED[old]}')
+    assert module.__spec__.name == f'gluon_cbam.{RENAMED[old]}'
+
+
+def test_new_names_are_silent(python):
+    process = python("import warnings; warnings.simplefilter('error'); import gluon_cbam.common.errors; print('fine')")
+    assert process.stdout.strip() == 'fine'
+
+
+def test_a_name_that_never_was_is_no_module():
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        with pytest.raises(ModuleNotFoundError, match='gluon_cbam.never_was'):
+            import_module('gluon_cbam.never_was')
+
+
+def test_an_old_name_runs_as_a_program(python):
+    process = python(
+        "import runpy, sys; sys.argv[1:] = ['--help']; runpy.run_module('gluon_cbam.launch.guard', run_name='__main__')"
+    )
+    assert 'gluon_cbam.launch.guard' in process.stdout

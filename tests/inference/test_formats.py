@@ -1,0 +1,115 @@
+"""What is written can be read back, whole, with every image in it."""
+
+import csv
+import io
+import json
+import os
+import sys
+
+import pytest
+
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.inference.formats import FORMATS, STANDARD_OUTPUT, Json, Tally, format_of, written
+from gluon_cbam.inference.prediction import Guess, Prediction
+
+GUESSES = [Guess(7, 'crane, "the bird"', 0.75), Guess(3, 'Käse', 0.25)]
+PREDICTIONS = [
+    Prediction('a, b.jpg', None, GUESSES),
+    Prediction('bad.jpg', None, (), 'a damaged image (3 bytes)'),
+    Prediction('clip.mp4', 12, GUESSES[:1]),
+    Prediction(os.fsdecode(b'caf\xe9.png'), None, GUESSES),
+]
+GOOD = [prediction for prediction in PREDICTIONS if prediction.error is None]
+
+
+def as_bytes(ending, path, predictions=PREDICTIONS):
+    with written(path / f'out{ending}', format_of(f'OUT{ending.upper()}'), 2) as writer:
+        for prediction in predictions:
+            writer.add(prediction)
+    return (path / f'out{ending}').read_bytes()
+
+
+def dictionary(prediction):
+    """A prediction as the interface has it."""
+    value = {'file': prediction.file}
+    if prediction.number is not None:
+        value['number'] = prediction.number
+    if prediction.error:
+        return {**value, 'error': prediction.error}
+    return {**value, 'top': [{'class': index, 'label': label, 'probability': p} for index, label, p in prediction.top]}
+
+
+def test_json(tmp_path):
+    value = json.loads(as_bytes('.json', tmp_path))
+    assert value == {'images': list(map(dictionary, GOOD)), 'failed': [dictionary(PREDICTIONS[1])]}
+    assert json.loads(as_bytes('.json', tmp_path, [])) == {'images': [], 'failed': []}
+    bad = [PREDICTIONS[1]] * 2
+    assert json.loads(as_bytes('.json', tmp_path, bad)) == {'images': [], 'failed': list(map(dictionary, bad))}
+
+
+def test_json_lines(tmp_path):
+    lines = as_bytes('.jsonl', tmp_path).splitlines()
+    assert [json.loads(line) for line in lines] == list(map(dictionary, PREDICTIONS))
+
+
+def test_csv(tmp_path):
+    text = as_bytes('.csv', tmp_path).decode('utf-8', 'surrogateescape')
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row['file'] for row in rows] == [prediction.file for prediction in PREDICTIONS]
+    assert [row['number'] for row in rows] == ['', '', '12', '']
+    assert [row['error'] for row in rows] == ['', PREDICTIONS[1].error, '', '']
+    assert (rows[0]['label_1'], float(rows[0]['probability_2']), rows[0]['class_2']) == ('crane, "the bird"', 0.25, '3')
+    assert rows[1]['class_1'] == rows[2]['class_2'] == ''
+    assert all(None not in row and None not in row.values() for row in rows)
+
+
+def test_text(tmp_path):
+    lines = as_bytes('.txt', tmp_path).splitlines()
+    assert lines[0].decode() == 'a, b.jpg: crane, "the bird" 0.7500, Käse 0.2500'
+    assert [line.partition(b':')[0] for line in lines] == [b'a, b.jpg', b'clip.mp4#12', b'caf\xe9.png']
+
+
+@pytest.mark.parametrize('ending', FORMATS)
+def test_a_file_appears_whole_or_not_at_all(tmp_path, ending):
+    path = tmp_path / 'new' / f'out{ending}'
+    path.parent.mkdir()
+    path.write_text('old')
+    with pytest.raises(KeyError), written(path, format_of(path), 2) as writer:
+        writer.add(PREDICTIONS[0])
+        raise KeyError
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert path.read_text() == 'old'
+
+
+def test_standard_output_comes_at_once(monkeypatch):
+    arrived = io.BytesIO()
+    monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(io.BufferedWriter(arrived)))
+    with written(STANDARD_OUTPUT, format_of('x.txt'), 2) as writer:
+        writer.add(PREDICTIONS[3])
+        assert arrived.getvalue().startswith(b'caf\xe9.png: ')
+    arrived.truncate(0)
+    with written(STANDARD_OUTPUT, Json, 2) as writer:
+        writer.add(PREDICTIONS[0])
+    assert json.loads(arrived.getvalue().strip(b'\0'))['images'] == [dictionary(PREDICTIONS[0])]
+
+
+def test_other_endings():
+    with pytest.raises(UsageError, match=r"end in .csv, .json, .jsonl, .txt, got 'out.xls'"):
+        format_of('out.xls')
+
+
+def test_the_tally_names_what_could_not_be_read():
+    tally = Tally()
+    for prediction in GOOD:
+        tally.add(prediction)
+    tally.check()
+    tally.add(PREDICTIONS[1])
+    with pytest.raises(DataError, match=r'^1 of 4 images could not be read: bad.jpg: a damaged image \(3 bytes\)$'):
+        tally.check()
+    tally.add(Prediction('x.rec', 5, (), 'the image is empty'))
+    with pytest.raises(DataError, match=r'^2 of 5 images .*: bad.jpg, x.rec#5 \(bad.jpg: a damaged image'):
+        tally.check()
+    for number in range(1000):
+        tally.add(Prediction(f'{number}.png', None, (), 'x'))
+    with pytest.raises(DataError, match=r'^1002 of 1005 images .* 9.png, ... \(bad.jpg: '):
+        tally.check()

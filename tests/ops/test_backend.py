@@ -1,0 +1,152 @@
+"""Attention and PReLU in each form against the one of their definitions: outputs, gradients, statistics, training."""
+
+import checks
+import mxnet as mx
+import numpy as np
+import passes
+import pytest
+
+from gluon_cbam import CBAM, SqueezeExcitation
+from gluon_cbam.attention import ModifiedCBAM
+from gluon_cbam.attention.modified import ACTIVATIONS
+from gluon_cbam.models.modified_cbamnet import ModifiedCBAMNet
+from gluon_cbam.models.resnet import BasicBlock, Bottleneck
+from gluon_cbam.ops.activation import PReLU
+from gluon_cbam.ops.backend import Compiled, Gated, Graph
+from gluon_cbam.ops.status import VARIABLE
+
+X = np.random.RandomState(0).randn(2, 32, 9, 7).astype('float32')
+STATIC = dict(static_alloc=True, static_shape=True)
+
+MODULES = {
+    'cbam': lambda: CBAM(32, 4),
+    'spatial first': lambda: CBAM(32, 4, order='spatial_channel'),
+    'parallel': lambda: CBAM(32, 4, order='parallel', descriptors=('mean', 'max')),
+    'parallel conv1x1': lambda: CBAM(32, 4, order='parallel', spatial_pool='conv1x1'),
+    'conv1x1': lambda: CBAM(32, 4, spatial_pool='conv1x1', pool_types=('max',)),
+    'channel only': lambda: CBAM(32, 4, spatial=False, pool_types=('max', 'avg')),
+    'lp lse': lambda: CBAM(32, 4, pool_types=('lp', 'lse', 'avg', 'max')),
+    'keras': lambda: CBAM(32, 4, descriptors=('mean', 'max'), mlp_bias=False, spatial_norm=False),
+    'identity gate': lambda: CBAM(32, 4, gate='identity'),
+    'identity gate, spatial first': lambda: CBAM(32, 4, gate='identity', order='spatial_channel', pool_types=('avg',)),
+    'identity gate, parallel': lambda: CBAM(32, 4, gate='identity', order='parallel'),
+    'se': lambda: SqueezeExcitation(32, 4),
+    **{activation: lambda a=activation: ModifiedCBAM(32, 4, activation=a) for activation in ACTIVATIONS},
+    'basic block': lambda: BasicBlock(32, 32, 1, CBAM, '3x3', 1, 64),
+    'bottleneck': lambda: Bottleneck(32, 16, 2, SqueezeExcitation, '3x3', 1, 64),
+    'prelu': lambda: PReLU(in_channels=32),
+    'prelu of one slope': PReLU,
+    'no attention after': lambda: Bottleneck(32, 16, 1, lambda c: CBAM(c, order='parallel'), '1x1', 1, 64),
+}
+
+
+def outcome(make, form, hybrid, monkeypatch, images=X):
+    """Name -> array: the output in inference and, in training, the output, gradients and running statistics."""
+    monkeypatch.setenv(VARIABLE, form)
+    net = checks.fill(make())
+    if hybrid is not None:
+        net.hybridize(**hybrid)
+    x = mx.nd.array(images)
+    x.attach_grad()
+    found = {'output': net(x)}
+    with mx.autograd.record(train_mode=False):
+        y = net(x).square().sum()
+    y.backward(train_mode=False)
+    found['gradient of x in inference'] = x.grad.copy()
+    mx.nd.waitall()  # with static memory, MXNet's next call changes the mode of operators that have not run yet
+    with mx.autograd.record():
+        y = net(x)
+        loss = (y * mx.nd.array(np.random.RandomState(1).randn(*y.shape))).sum()
+    loss.backward()
+    found['output in training'] = y
+    found['gradient of x'] = x.grad
+    for name, parameter in net._collect_params_with_prefix().items():
+        found[name] = parameter.data() if parameter.grad_req == 'null' else parameter.grad()
+    return {name: array.asnumpy() for name, array in found.items()}
+
+
+def assert_forms_agree(make, monkeypatch, images=X, rounding=1e-3):
+    expected = outcome(make, 'plain', None, monkeypatch, images)
+    largest = max(np.abs(array).max() for key, array in expected.items() if not key.startswith('output'))
+    for form, hybrid in (('auto', None), ('auto', {}), ('auto', STATIC), ('graph', STATIC), ('plain', STATIC)):
+        for key, array in outcome(make, form, hybrid, monkeypatch, images).items():
+            if key.startswith('output'):
+                assert passes.error(array, expected[key]) <= 1e-5, (form, hybrid, key)
+            else:  # what BatchNorm takes away has no gradient but rounding
+                scale = max(np.abs(expected[key]).max(), rounding * largest)
+                assert np.abs(array - expected[key]).max() <= 1e-4 * scale, (form, hybrid, key)
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_forms_agree(name, monkeypatch):
+    assert_forms_agree(MODULES[name], monkeypatch)
+
+
+@pytest.mark.parametrize(('bottleneck', 'options'), [(False, {'version_output': 'A'}), (True, {})])
+def test_networks_full_of_prelu_agree(bottleneck, options, monkeypatch):
+    """Between convolutions, before and after other layouts, at the end and in the attention."""
+
+    def make():
+        widths = 32, 32, 48, 64, 64
+        return ModifiedCBAMNet((1, 2, 1, 1), widths, bottleneck, 8, image_size=48, **{'version_output': 'G', **options})
+
+    images = np.random.RandomState(0).uniform(0, 255, (2, 3, 48, 48)).astype('float32')
+    assert_forms_agree(make, monkeypatch, images, rounding=1e-2)
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+def test_gradients_of_maxima_over_channels_go_to_the_first_of_equal_ones(dtype, operators):
+    values = np.random.RandomState(0).randint(0, 3, (2, 40, 5, 7))
+    first = np.zeros_like(values)
+    np.put_along_axis(first, values.argmax(1)[:, None], 1, 1)
+    for passes_ in (Compiled(operators.nd), Graph(mx.nd)):
+        x = mx.nd.array(values, dtype=dtype)
+        x.attach_grad()
+        with mx.autograd.record():
+            maximum = passes_.describe(Gated(x), ('max', 'mean'))[0].slice_axis(axis=1, begin=0, end=1)
+        maximum.backward()
+        assert (maximum.asnumpy() == values.max(1, keepdims=True)).all()
+        assert (x.grad.asnumpy() == first).all()
+
+
+def test_training_agrees(monkeypatch):
+    """Five steps of a network, hybridized, in every form."""
+
+    def train(form):
+        monkeypatch.setenv(VARIABLE, form)
+        net = mx.gluon.nn.HybridSequential()
+        net.add(BasicBlock(8, 8, 1, lambda c: CBAM(c, 4), '3x3', 1, 64), Bottleneck(8, 4, 2, CBAM, '3x3', 1, 64))
+        net.add(mx.gluon.nn.GlobalAvgPool2D(), mx.gluon.nn.Dense(3, in_units=16))
+        checks.fill(net).hybridize(**STATIC)
+        trainer = mx.gluon.Trainer(net.collect_params(), 'sgd', {'learning_rate': 0.05, 'momentum': 0.9})
+        random, loss = np.random.RandomState(2), mx.gluon.loss.SoftmaxCELoss()
+        losses = []
+        for _ in range(5):
+            x, label = mx.nd.array(random.randn(6, 8, 12, 12)), mx.nd.array(random.randint(0, 3, 6))
+            with mx.autograd.record():
+                error = loss(net(x), label).mean()
+            error.backward()
+            trainer.step(1)
+            losses.append(error.asscalar())
+        return losses, [parameter.data().asnumpy() for parameter in net.collect_params().values()]
+
+    (losses, arrays), others = train('plain'), [train('auto'), train('graph')]
+    assert len(set(losses)) == 5
+    for form_losses, form_arrays in others:
+        np.testing.assert_allclose(form_losses, losses, rtol=1e-4)
+        assert max(passes.error(one, other) for one, other in zip(form_arrays, arrays)) <= 1e-3
+
+
+def test_hooks_are_called(monkeypatch):
+    """Of the module inside a residual block, and of its gates: someone wants to see them."""
+    monkeypatch.setenv(VARIABLE, 'auto')
+    block = checks.fill(BasicBlock(32, 32, 1, lambda c: CBAM(c, 4), '3x3', 1, 64))
+    x = mx.nd.array(X)
+    expected = block(x).asnumpy()
+    seen = {}
+    for name, watched in (('module', block.attention), ('gate', block.attention.spatial)):
+        handle = watched.register_forward_hook(lambda block, inputs, output, name=name: seen.update({name: output}))
+        assert passes.error(block(x).asnumpy(), expected) <= 1e-5
+        handle.detach()
+    assert seen['module'].shape == X.shape
+    assert seen['gate'].shape == (2, 1, 9, 7)

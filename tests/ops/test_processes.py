@@ -1,0 +1,97 @@
+"""Threads, instruction sets and forks, each in a process of its own."""
+
+import json
+
+import pytest
+
+# prints a digest of what the operators give, to the bit and to four digits
+_DIGEST = """
+import gluon_cbam, hashlib, json
+import mxnet as mx, numpy as np
+from gluon_cbam.ops.library import NAMES, load
+operators, random = load(), np.random.RandomState(0)
+def maps(c, h, k=3, inputs=64):
+    # whole numbers in 64ths: no sum of a convolution is rounded
+    made = [mx.nd.array(random.randint(-9, 9, shape) / 8) for shape in ((3, inputs, h, h), (c, inputs, k, k))]
+    return mx.nd.Convolution(*made, kernel=(k, k), pad=(k // 2, k // 2), num_filter=c, no_bias=True)
+bits, sums = hashlib.md5(), []
+for name in NAMES:
+    # more values than one thread works on alone, in the layouts of test_operators.py
+    for x in (mx.nd.array(random.randn(3, 19, 53, 51)), maps(64, 28), maps(40, 35), maps(48, 31, inputs=256)):
+        n, c, h, w = x.shape
+        sizes = {'_gated': (n, c), '_channel': (n, c), '_spatial': (n, 1, h, w), '_add': x.shape, 'prelu': (c,)}
+        inputs = [x] + [mx.nd.array(random.randn(*size)) for part, size in sizes.items() if part in name]
+        for array in inputs:
+            array.attach_grad()
+        with mx.autograd.record():
+            outputs = getattr(operators.nd, name)(*inputs)
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        mx.autograd.backward(outputs, [mx.nd.array(random.randn(*output.shape)) for output in outputs])
+        for array in [*outputs, *(array.grad for array in inputs)]:
+            bits.update(array.asnumpy().tobytes())
+            sums.append(float(np.abs(array.asnumpy().astype('f8')).sum()))
+runtimes = {line.split()[-1] for line in open('/proc/self/maps') if 'libgomp' in line}
+assert len(runtimes) == 1, runtimes  # MXNet sets the threads of this one
+print(json.dumps([operators.instructions, bits.hexdigest(), sums]))
+"""
+
+# a network after a fork, in children of its own and in workers of a DataLoader
+_FORK = """
+import gluon_cbam, os
+import mxnet as mx, numpy as np
+from concurrent.futures import ThreadPoolExecutor
+from gluon_cbam.ops.library import load
+with ThreadPoolExecutor(8) as pool:  # adding an operator to mxnet twice would end the process
+    assert len(set(map(id, pool.map(lambda _: load(), range(8))))) == 1
+net = gluon_cbam.get_model('cbamnet_tiny', pretrained=True)
+images = np.random.RandomState(0).rand(8, *SHAPE).astype('f')
+for hybrid in (False, True):
+    if hybrid:
+        net.hybridize(static_alloc=True, static_shape=True)
+    expected = net(mx.nd.array(images)).asnumpy()
+    child = os.fork()
+    if child == 0:
+        os._exit(int(np.abs(net(mx.nd.array(images)).asnumpy() - expected).max() > 1e-5))
+    assert os.waitpid(child, 0)[1] == 0
+class Logits(mx.gluon.data.Dataset):
+    def __len__(self):
+        return 8
+    def __getitem__(self, index):
+        return net(mx.nd.array(images[index:index + 1])).asnumpy()[0]
+batches = list(mx.gluon.data.DataLoader(Logits(), batch_size=4, num_workers=2))
+assert np.abs(mx.nd.concat(*batches, dim=0).asnumpy() - expected).max() <= 1e-4
+print('the same')
+"""
+
+
+def _digest(python, **variables):
+    process = python(_DIGEST, env={'OMP_NUM_THREADS': '1', **variables})
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
+
+
+@pytest.fixture(scope='module')
+def one_thread(operators, python):
+    return _digest(python)
+
+
+@pytest.mark.parametrize('threads', ['2', '3'])
+def test_threads_change_no_bit(threads, one_thread, python):
+    assert _digest(python, OMP_NUM_THREADS=threads) == one_thread
+
+
+@pytest.mark.parametrize(('limit', 'onednn'), [('baseline', 'ALL'), ('avx2', 'AVX2')])
+def test_instruction_sets_agree(limit, onednn, one_thread, python):
+    """On layouts for AVX-512, and on those that oneDNN has for AVX2."""
+    best, _, expected = one_thread
+    if best in ('baseline', limit):
+        pytest.skip(f'this processor has {best} at most')
+    instructions, _, sums = _digest(python, CBAM_INSTRUCTIONS=limit, DNNL_MAX_CPU_ISA=onednn)
+    assert instructions == limit
+    assert sums == pytest.approx(expected, rel=1e-5)
+
+
+def test_after_a_fork(operators, python):
+    code = _FORK.replace('SHAPE', '(3, 28, 28)')
+    process = python(code, env={'OMP_NUM_THREADS': '2'})
+    assert process.stdout == 'the same\n', process.stderr

@@ -1,0 +1,97 @@
+"""How a process joins the others, and what is refused."""
+
+import pickle
+import socket
+
+import mxnet as mx
+import pytest
+from checks import assert_one_line
+
+from gluon_cbam.common.errors import DependencyError, EnvironmentProblem, UsageError
+from gluon_cbam.training import TrainConfig
+from gluon_cbam.training.config.train_config import KV_STORES
+from gluon_cbam.training.distributed import _ENGINES, join, parameter_server
+from gluon_cbam.training.optim.server_optimizer import FIRST_SUM, ServerOptimizer
+
+
+def test_every_store_has_an_engine():
+    assert tuple(_ENGINES) == KV_STORES
+
+
+def test_alone():
+    workers = join('device')
+    assert (workers.rank, workers.size) == (0, 1)
+    assert workers.agree([True, False]) == [True, False]
+
+
+def test_without_a_launcher(cbam, digits, tmp_path):
+    """MXNet would wait for ever."""
+    process = cbam(
+        'train', '--network', 'cbamnet_tiny', '--image-size', 8, '--data-train', digits / 'train.rec',
+        '--kv-store', 'dist_sync', '--output', tmp_path / 'run',
+    )  # fmt: skip
+    line = assert_one_line(process, 2)
+    assert (
+        line
+        == 'cbam: --kv-store dist_sync: DMLC_ROLE is not set; start it with cbam launch -n WORKERS -- cbam train ...'
+    )
+    assert not (tmp_path / 'run').exists()
+
+
+def test_nobody_answers(monkeypatch):
+    with socket.socket() as unused:
+        unused.bind(('127.0.0.1', 0))
+        for name in parameter_server._NEEDED:
+            monkeypatch.setenv(name, '2')
+        monkeypatch.setenv('DMLC_PS_ROOT_URI', '127.0.0.1')
+        monkeypatch.setenv('DMLC_PS_ROOT_PORT', str(unused.getsockname()[1]))
+        monkeypatch.setattr(parameter_server, '_PATIENCE', 0.3)
+        with pytest.raises(EnvironmentProblem, match='no scheduler answers at 127.0.0.1:.* start it with cbam launch'):
+            join('dist_sync')
+
+
+def test_a_local_store_under_the_launcher(monkeypatch):
+    monkeypatch.setenv('DMLC_NUM_WORKER', '3')
+    with pytest.raises(UsageError, match='--kv-store device would train 3 networks beside each other'):
+        join('device')
+
+
+def test_horovod_where_it_is_not(monkeypatch):
+    monkeypatch.setitem(__import__('sys').modules, 'horovod', None)
+    with pytest.raises(DependencyError, match='--kv-store horovod.*pip install'):
+        join('horovod')
+
+
+@pytest.mark.parametrize(
+    ('settings', 'said'),
+    [
+        ({'gradient_compression': '1bit'}, "takes 2bit or 2bit:THRESHOLD, got '1bit'"),
+        ({'gradient_compression': '2bit:-1'}, 'takes 2bit or'),
+        ({'gradient_compression': '2bit', 'kv_store': 'dist_sync'}, 'needs --kv-store device, got dist_sync'),
+        ({'kv_store': 'dist_async', 'clip_norm': 1.0}, 'dist_async cannot do --clip-norm 1.0: use dist_sync'),
+        ({'kv_store': 'dist_async', 'optimizer': 'lars'}, 'dist_async cannot do --optimizer lars: use dist_sync'),
+        ({'kv_store': 'dist_snyc'}, "'dist_snyc' is unknown: did you mean dist_sync"),
+    ],
+)
+def test_refused_settings(settings, said):
+    with pytest.raises(UsageError, match=said):
+        TrainConfig(network='cbamnet_tiny', data_train='a.rec', **settings).check()
+
+
+def test_what_servers_get():
+    """An optimizer that survives pickling with the factors of the parameters, the rates, and sums beside weights."""
+    parameter = mx.gluon.Parameter('w', shape=(2,), lr_mult=1.0, wd_mult=0.0)
+    optimizer = ServerOptimizer(mx.optimizer.SGD(learning_rate=9.0, wd=0.5), [1.0, 10.0], workers=2)
+    optimizer.param_dict = {0: parameter}
+    optimizer.prepare(images=4, step=0)
+    served = mx.optimizer.get_updater(pickle.loads(pickle.dumps(optimizer, 0)))
+    weight, gradient = mx.nd.ones(2), mx.nd.ones(2)
+    changes = []
+    for _ in range(4):  # two workers, two steps
+        before = weight.asnumpy()
+        served(0, gradient, weight)
+        changes.append(float((before - weight.asnumpy())[0]))
+    assert changes == pytest.approx([0.25, 0.25, 2.5, 2.5])
+    total = mx.nd.ones(2)
+    served(FIRST_SUM + 3, gradient, total)
+    assert total.asnumpy().tolist() == [2, 2]

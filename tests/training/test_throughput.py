@@ -1,0 +1,53 @@
+"""Where the time of a run goes, on a clock that is set by hand."""
+
+import pytest
+
+from gluon_cbam.training.logging.throughput import Clock, duration
+
+
+class Hand:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def slow(hand, count):
+    for number in range(count):
+        hand.now += 3  # to load
+        yield number
+
+
+def test_waiting_and_the_time_left():
+    hand = Hand()
+    clock = Clock(steps=20, epochs=4, now=hand)
+    for epoch in range(2):
+        for number in clock.epoch(slow(hand, 5)):
+            hand.now += 1  # to train
+            if number in (1, 4):
+                assert clock.interval() == (
+                    (2, 8, pytest.approx(0.75)) if number == 1 else (3, 12, pytest.approx(0.75))
+                )
+                # four seconds a step; what lies between epochs is known after the first
+                between = 10 * (4 - epoch) if epoch else 0
+                assert clock.remaining(5 * epoch + number + 1, epoch) == (20 - 5 * epoch - number - 1) * 4 + between
+        hand.now += 10  # to validate and to save
+    assert clock.seconds == 60
+
+
+def test_a_session_that_continues_counts_its_own_speed():
+    hand = Hand()
+    clock = Clock(steps=100, epochs=10, now=hand)
+    assert clock.remaining(step=88, epoch=9) is None
+    for _ in clock.epoch(slow(hand, 2)):
+        pass
+    clock.interval()
+    assert clock.remaining(step=90, epoch=9) == 30
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'text'),
+    [(None, '-'), (0.4, '0:00'), (59.6, '1:00'), (7833, '2:10:33'), (2 * 86400 + 61, '2 d 0:01:01')],
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
