@@ -8,8 +8,8 @@ from typing import Iterator
 import mxnet as mx
 import numpy as np
 
-from gluon_cbam.common import devices
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.compat import devices
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.models import get_model

@@ -11,7 +11,7 @@ import cv2
 import mxnet as mx
 import numpy as np
 
-from gluon_cbam.common import devices
+from gluon_cbam.compat import devices
 from gluon_cbam.data.loading.training import Batch
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 from gluon_cbam.data.sources.images import open_pictures

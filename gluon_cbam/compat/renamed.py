@@ -48,7 +48,7 @@ RENAMED: Dict[str, str] = {
     'data.training': 'data.loading.training',
     'data.trees': 'data.sources.file_trees',
     'data.video': 'data.sources.video',
-    'devices': 'common.devices',
+    'devices': 'compat.devices',
     'doctor': 'cli.diagnostics',
     'errors': 'common.errors',
     'evaluation': 'tasks.classification.evaluation',

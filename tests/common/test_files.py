@@ -36,5 +36,7 @@ def test_hashes(tmp_path):
 
 def test_the_zoo_needs_neither_mxnet_nor_numpy(python):
     heavy = {'mxnet', 'numpy', 'requests'}
-    process = python(f'from gluon_cbam import zoo; import sys; zoo.cards(); print({heavy} & set(sys.modules) or "alone")')
+    process = python(
+        f'from gluon_cbam import zoo; import sys; zoo.cards(); print({heavy} & set(sys.modules) or "alone")'
+    )
     assert process.stdout.strip() == 'alone'

@@ -17,9 +17,9 @@ import torch_files
 import yaml
 from golden import Golden
 
-from gluon_cbam.common.files import sha256
 from gluon_cbam import get_model, weights, zoo
 from gluon_cbam.common.errors import DataError, TransferError, UsageError
+from gluon_cbam.common.files import sha256
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.pretrained import locate
 

@@ -6,9 +6,9 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cbam.common.files import sha256
 from gluon_cbam import get_model, weights
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.files import sha256
 from gluon_cbam.inference.network import load_network
 
 PREPROCESSING = {

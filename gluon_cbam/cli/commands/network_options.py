@@ -13,7 +13,7 @@ NETWORK = ('network', 'classes', 'image_size', 'crop_ratio', 'option', 'batch_si
 
 def load(network, params, pretrained, option, gpus, cpus, **changes):
     """The network that the options name, and its contexts."""
-    from gluon_cbam.common import devices
+    from gluon_cbam.compat import devices
     from gluon_cbam.inference.network import load_network
 
     if not network:

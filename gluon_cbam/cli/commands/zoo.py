@@ -199,7 +199,7 @@ def zoo_verify(names, data_val, root, registries, offline, **settings):
 
 def _scored(card, path, data_val, root, gpus, cpus, batch_size, workers):
     """What weights score here, which the store then knows; an error where the card states another score of ours."""
-    from gluon_cbam.common import devices
+    from gluon_cbam.compat import devices
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.publishing.verify import verify
     from gluon_cbam.zoo.verified import record
@@ -246,7 +246,7 @@ def zoo_publish(run, output, data_val, gpus, cpus, batch_size, workers, **about)
     The accuracies on the card are those of the very bytes that are published, every record counted once. Then
     `cbam zoo get TAG --registry http://HOST/DIR/registry.yaml` gets them.
     """
-    from gluon_cbam.common import devices
+    from gluon_cbam.compat import devices
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.publishing.publish import About, publish
 

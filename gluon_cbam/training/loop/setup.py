@@ -9,8 +9,8 @@ from typing import List, Optional, Tuple
 
 import mxnet as mx
 
-from gluon_cbam.common import devices
 from gluon_cbam.common.errors import EnvironmentProblem, UsageError
+from gluon_cbam.compat import devices
 from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.loading.evaluation import check_images
 from gluon_cbam.data.loading.preprocessing import Preprocessing

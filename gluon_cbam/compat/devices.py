@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from gluon_cbam.compat import cuda, versions
-
+from . import cuda, versions
 from .errors import EnvironmentProblem, UsageError
 
 ALL = 'all'

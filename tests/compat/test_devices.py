@@ -3,9 +3,8 @@
 import mxnet as mx
 import pytest
 
-from gluon_cbam.common import devices
 from gluon_cbam.common.errors import EnvironmentProblem, UsageError
-from gluon_cbam.compat import cuda
+from gluon_cbam.compat import cuda, devices
 
 
 @pytest.mark.parametrize(
