@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import List, Optional
 
+from gluon_cbam.common.errors import EnvironmentProblem, UsageError
+
 from . import cuda, versions
-from .errors import EnvironmentProblem, UsageError
 
 ALL = 'all'
 
