@@ -7,7 +7,7 @@ from gluon_cbam.attention.blocks import CheckedBlock
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import Batch
 from gluon_cbam.training import TrainConfig
-from gluon_cbam.training.distributed import Workers
+from gluon_cbam.training.distributed import ProcessGroup
 from gluon_cbam.training.loop.step import Step
 from gluon_cbam.training.optim.update import Optimization
 from gluon_cbam.training.optim.weight_decay import set_decay
@@ -62,9 +62,9 @@ class Training:
             set_decay(self.net, self.config.no_decay, self.config.wd_mult)
         self.average = Average(self.net, Small(norm), self.config.ema, self.ctx) if self.config.ema else None
         self.optimization = Optimization(
-            self.net, self.config, self.ctx, Workers('device'), lambda step: rate, 1, images, self.average
+            self.net, self.config, self.ctx, ProcessGroup('device'), lambda step: rate, 1, images, self.average
         )
-        Workers('device').start(self.optimization.trainer, images, 0)
+        ProcessGroup('device').start(self.optimization.trainer, images, 0)
         self._step = Step(self.net, self.config, self.ctx, AS_THEY_ARE, loss_scale=lambda: self.optimization.loss_scale)
         self.done = 0
 

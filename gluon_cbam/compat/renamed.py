@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import CodeType, ModuleType
-from typing import Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 RENAMED: Dict[str, str] = {
     'attachment': 'attention.attach',
@@ -190,6 +190,32 @@ def new_name(module: str) -> str:
     """
     old = module.partition('.')[2]
     return f'{_PACKAGE}.{RENAMED[old]}' if old in RENAMED else module
+
+
+def renamed_attributes(module: str, attributes: Mapping[str, str]) -> Callable[[str], Any]:
+    """A module's ``__getattr__`` (PEP 562) that gives attributes under the names that they had before, with a warning.
+
+    Args:
+        module: ``__name__`` of the module that had the attributes.
+        attributes: old name -> new dotted name below ``gluon_cbam``, such as ``training.distributed.ProcessGroup``.
+
+    Example:
+        >>> __getattr__ = renamed_attributes(__name__, {'Workers': 'training.distributed.ProcessGroup'})
+    """
+
+    def get(name: str) -> Any:
+        if name not in attributes:
+            raise AttributeError(f'module {module!r} has no attribute {name!r}')
+        new = f'{_PACKAGE}.{attributes[name]}'
+        warnings.warn(
+            f'{module}.{name} was renamed to {new}; the old name goes with the next release',
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        home, _, attribute = new.rpartition('.')
+        return getattr(import_module(home), attribute)
+
+    return get
 
 
 def install() -> None:

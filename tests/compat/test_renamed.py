@@ -42,3 +42,12 @@ def test_an_old_name_runs_as_a_program(python):
         "import runpy, sys; sys.argv[1:] = ['--help']; runpy.run_module('gluon_cbam.launch.guard', run_name='__main__')"
     )
     assert 'gluon_cbam.launch.guard' in process.stdout
+
+
+def test_an_attribute_has_its_old_name_with_a_warning():
+    from gluon_cbam.training import distributed
+
+    with pytest.warns(DeprecationWarning, match='Workers was renamed to gluon_cbam.training.distributed.ProcessGroup'):
+        assert distributed.Workers is distributed.ProcessGroup
+    with pytest.raises(AttributeError, match="module 'gluon_cbam.training.distributed' has no attribute 'Walkers'"):
+        _ = distributed.Walkers

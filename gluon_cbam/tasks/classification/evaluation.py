@@ -15,7 +15,7 @@ from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 
 if TYPE_CHECKING:
-    from gluon_cbam.training.distributed import Workers
+    from gluon_cbam.training.distributed import ProcessGroup
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def evaluate(
     batch_size: int,
     workers: int,
     progress: Callable[[Iterable, int], Iterable] = lambda batches, total: batches,
-    processes: Optional[Workers] = None,
+    process_group: Optional[ProcessGroup] = None,
 ) -> Evaluation:
     """Evaluate a network on every record of a file.
 
@@ -65,13 +65,13 @@ def evaluate(
         batch_size: images a context.
         workers: threads that decode.
         progress: wraps the batches, (batches, how many), to show how far it is.
-        processes: that evaluate the file together, each a part of it; all get the same result.
+        process_group: that evaluate the file together, each a part of it; all get the same result.
 
     Raises:
         DataError: an image cannot be decoded.
         RunError: an output is not finite.
     """
-    return score(on_contexts(net, ctx), records, preprocessing, batch_size * len(ctx), workers, progress, processes)
+    return score(on_contexts(net, ctx), records, preprocessing, batch_size * len(ctx), workers, progress, process_group)
 
 
 def score(
@@ -81,7 +81,7 @@ def score(
     batch_size: int,
     workers: int,
     progress: Callable[[Iterable, int], Iterable] = lambda batches, total: batches,
-    processes: Optional[Workers] = None,
+    process_group: Optional[ProcessGroup] = None,
 ) -> Evaluation:
     """Evaluate whatever gives logits on every record of a file.
 
@@ -92,7 +92,7 @@ def score(
         batch_size: images a batch.
         workers: as of :func:`evaluate`.
         progress: as of :func:`evaluate`.
-        processes: as of :func:`evaluate`.
+        process_group: as of :func:`evaluate`.
 
     Raises:
         DataError: an image cannot be decoded.
@@ -101,7 +101,9 @@ def score(
     began = time.time()
     count = top1 = top5 = 0
     loss = 0.0
-    numbers = range(processes.rank if processes else 0, len(records), processes.size if processes else 1)
+    numbers = range(
+        process_group.rank if process_group else 0, len(records), process_group.size if process_group else 1
+    )
     batches = evaluation_batches(records, batch_size, prepare, workers, numbers)
     for batch, logits in _ahead(start, progress(batches, -(-len(numbers) // batch_size))):
         bad = ~np.isfinite(logits).all(axis=1)
@@ -117,8 +119,8 @@ def score(
         peak = logits.max(axis=1)
         loss += float((peak + np.log(np.exp(logits - peak[:, None]).sum(axis=1)) - own).sum())
         count += batch.count
-    if processes:
-        count, top1, top5, loss = processes.sum(np.array([count, top1, top5, loss])).tolist()
+    if process_group:
+        count, top1, top5, loss = process_group.sum(np.array([count, top1, top5, loss])).tolist()
     if count != len(records):
         raise DataError(f'{count:g} of {len(records)} records of {records.path} were read')
     return Evaluation(len(records), top1 / count, top5 / count, loss / count, time.time() - began)

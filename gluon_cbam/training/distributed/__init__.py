@@ -9,26 +9,29 @@ import os
 from typing import Callable, Dict
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.compat.renamed import renamed_attributes
 
-from .base import Workers
-from .horovod import HorovodWorkers
-from .parameter_server import AsynchronousWorkers, SynchronousWorkers
+from .base import ProcessGroup
+from .horovod import HorovodGroup
+from .parameter_server import AsynchronousGroup, SynchronousGroup
 
-__all__ = ['Workers', 'join']
+__all__ = ['ProcessGroup', 'join']
+
+__getattr__ = renamed_attributes(__name__, {'Workers': 'training.distributed.ProcessGroup'})
 
 # --kv-store -> the processes; :data:`gluon_cbam.training.config.train_config.KV_STORES` has the same names
-_ENGINES: Dict[str, Callable[[str], Workers]] = {
-    'local': Workers,
-    'device': Workers,
-    'nccl': Workers,
-    'dist_sync': SynchronousWorkers,
-    'dist_device_sync': SynchronousWorkers,
-    'dist_async': AsynchronousWorkers,
-    'horovod': HorovodWorkers,
+_ENGINES: Dict[str, Callable[[str], ProcessGroup]] = {
+    'local': ProcessGroup,
+    'device': ProcessGroup,
+    'nccl': ProcessGroup,
+    'dist_sync': SynchronousGroup,
+    'dist_device_sync': SynchronousGroup,
+    'dist_async': AsynchronousGroup,
+    'horovod': HorovodGroup,
 }
 
 
-def join(kv_store: str) -> Workers:
+def join(kv_store: str) -> ProcessGroup:
     """Connect this process with the others.
 
     Args:
@@ -39,7 +42,7 @@ def join(kv_store: str) -> Workers:
         EnvironmentProblem: the others do not answer.
     """
     engine = _ENGINES[kv_store]
-    if engine is Workers and os.environ.get('DMLC_NUM_WORKER', '1') != '1':
+    if engine is ProcessGroup and os.environ.get('DMLC_NUM_WORKER', '1') != '1':
         raise UsageError(
             f'--kv-store {kv_store} would train {os.environ["DMLC_NUM_WORKER"]} networks beside each other under cbam '
             'launch: use dist_sync'

@@ -8,7 +8,7 @@ import mxnet as mx
 import numpy as np
 
 
-class Workers:
+class ProcessGroup:
     """A process that trains alone, with one device or several.
 
     Attributes:

@@ -10,12 +10,12 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError, EnvironmentProblem
 
-from .base import Workers
+from .base import ProcessGroup
 
 AGREED_LATER = 4  # steps: as many as wait for the devices anyway
 
 
-class Collective(Workers):
+class CollectiveGroup(ProcessGroup):
     """One of several processes; a subclass says how they add arrays."""
 
     def __init__(self, kv_store: str):

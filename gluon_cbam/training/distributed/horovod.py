@@ -11,12 +11,12 @@ import numpy as np
 
 from gluon_cbam.common.errors import DependencyError, UsageError
 
-from .collective import AGREED_LATER, Collective
+from .collective import AGREED_LATER, CollectiveGroup
 
 _RANKS = ('HOROVOD_RANK', 'OMPI_COMM_WORLD_RANK', 'PMI_RANK')  # what horovodrun or mpirun sets
 
 
-class HorovodWorkers(Collective):
+class HorovodGroup(CollectiveGroup):
     """Every step waits for the gradients of all workers, as with ``dist_sync``."""
 
     def __init__(self, kv_store: str):

@@ -15,14 +15,14 @@ from mxnet.base import _LIB, check_call
 from gluon_cbam.common.errors import EnvironmentProblem, UsageError
 from gluon_cbam.training.optim.server_optimizer import FIRST_SUM, ServerOptimizer
 
-from .collective import Collective
+from .collective import CollectiveGroup
 
 _NEEDED = ('DMLC_ROLE', 'DMLC_PS_ROOT_URI', 'DMLC_PS_ROOT_PORT', 'DMLC_NUM_WORKER', 'DMLC_NUM_SERVER')
 _PATIENCE = 60.0  # seconds for the scheduler to answer
 _MEETING = 20  # steps between two agreements of asynchronous workers
 
 
-class _ServedWorkers(Collective):
+class _ParameterServerGroup(CollectiveGroup):
     """Workers whose gradients go to servers."""
 
     def __init__(self, kv_store: str):
@@ -47,7 +47,7 @@ class _ServedWorkers(Collective):
         return self._keys[name]
 
     def start(self, trainer: mx.gluon.Trainer, images: int, step: int) -> None:
-        """See :meth:`Workers.start`.
+        """See :meth:`ProcessGroup.start`.
 
         Without the wait, MXNet 1.9.1's first step may be mixed with the first pull of the weights: workers then go on
         with different and wrong weights.
@@ -70,7 +70,7 @@ class _ServedWorkers(Collective):
         check_call(_LIB.MXKVStoreSetBarrierBeforeExit(self._store.handle, ctypes.c_int(wait)))
 
 
-class SynchronousWorkers(_ServedWorkers):
+class SynchronousGroup(_ParameterServerGroup):
     """Every step waits for the gradients of all workers; each worker then updates its own weights."""
 
     def _reduced(self, name: str, array: np.ndarray) -> mx.nd.NDArray:
@@ -80,7 +80,7 @@ class SynchronousWorkers(_ServedWorkers):
         return total
 
 
-class AsynchronousWorkers(_ServedWorkers):
+class AsynchronousGroup(_ParameterServerGroup):
     """Servers update the weights with each gradient that comes; a worker goes on with what there is.
 
     The workers meet every 20 steps, and whenever the loss is logged.
@@ -102,7 +102,7 @@ class AsynchronousWorkers(_ServedWorkers):
         super().start(trainer, images, step)
 
     def _reduced(self, name: str, array: np.ndarray) -> mx.nd.NDArray:
-        """See :meth:`Collective._reduced`. The servers add what comes, so that only the difference is sent."""
+        """See :meth:`CollectiveGroup._reduced`. The servers add what comes, so that only the difference is sent."""
         change = mx.nd.array(array - self._last.get(name, 0))
         self._last[name] = array
         key, total = self._key(name, change), mx.nd.zeros_like(change)
@@ -117,7 +117,7 @@ class AsynchronousWorkers(_ServedWorkers):
         self._store._barrier()
 
     def agree(self, flags: Sequence[bool]) -> List[bool]:
-        """See :meth:`Workers.agree`; here the workers wait for each other, but not at each step."""
+        """See :meth:`ProcessGroup.agree`; here the workers wait for each other, but not at each step."""
         news = self._news(flags)
         self._flags = [bool(new) or old for new, old in zip(news, self._flags or [False] * len(flags))]
         self._calls += 1

@@ -7,7 +7,7 @@ from typing import List, NamedTuple
 import mxnet as mx
 import numpy as np
 
-from gluon_cbam.training.distributed import Workers
+from gluon_cbam.training.distributed import ProcessGroup
 from gluon_cbam.training.loop.step import StepResult
 
 
@@ -27,11 +27,11 @@ class Meters:
     """Keeps what steps leave on the devices until somebody wants to know.
 
     Args:
-        workers: the processes, over which readings are summed.
+        process_group: the processes, over which readings are summed.
     """
 
-    def __init__(self, workers: Workers):
-        self._workers = workers
+    def __init__(self, process_group: ProcessGroup):
+        self._process_group = process_group
         self._pending: List[StepResult] = []
 
     def __len__(self) -> int:
@@ -47,6 +47,6 @@ class Meters:
             sum(mx.nd.concat(*device, dim=0).asnumpy().astype(float) for device in zip(*column))
             for column in zip(*self._pending)
         )
-        reading = Reading(*self._workers.sum(np.stack(list(columns))))
+        reading = Reading(*self._process_group.sum(np.stack(list(columns))))
         self._pending.clear()
         return reading

@@ -35,7 +35,7 @@ class Reporter:
         self._clock = Clock(setup.steps_per_epoch * self._config.epochs, self._config.epochs)
         self._events = (
             Events(folder.path / 'tensorboard', progress.step)
-            if self._config.tensorboard and setup.workers.rank == 0
+            if self._config.tensorboard and setup.process_group.rank == 0
             else None
         )
 

@@ -32,7 +32,7 @@ class Engine:
     """
 
     def __init__(self, setup: Setup):
-        config, ctx, workers = setup.config, setup.ctx, setup.workers
+        config, ctx, process_group = setup.config, setup.ctx, setup.process_group
         mx.random.seed(config.seed)
         amp.enable(config.dtype)
         self.net = setup.net
@@ -42,11 +42,11 @@ class Engine:
         self.average = Average(self.net, setup.another_net(), config.ema, ctx) if config.ema else None
         steps = config.epochs * setup.steps_per_epoch
         self.optimization = Optimization(
-            self.net, config, ctx, workers, self.rate, steps, setup.images_per_step, self.average
+            self.net, config, ctx, process_group, self.rate, steps, setup.images_per_step, self.average
         )
-        self._random = RandomState(self.net, config.seed, workers.rank)
+        self._random = RandomState(self.net, config.seed, process_group.rank)
         self._step = Step(
-            self.net, config, ctx, setup.preprocessing, workers.rank, lambda: self.optimization.loss_scale
+            self.net, config, ctx, setup.preprocessing, process_group.rank, lambda: self.optimization.loss_scale
         )
 
     def train_on(self, batches: Sequence[Batch], step: int) -> Tuple[StepResult, bool]:

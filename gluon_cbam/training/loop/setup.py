@@ -18,7 +18,7 @@ from gluon_cbam.data.loading.training import BadRecords, TrainingData
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.models import get_model, variant
 from gluon_cbam.training.config.train_config import TrainConfig
-from gluon_cbam.training.distributed import Workers, join
+from gluon_cbam.training.distributed import ProcessGroup, join
 from gluon_cbam.training.optim import amp
 from gluon_cbam.training.optim.weight_decay import set_decay
 from gluon_cbam.training.parameters.freezing import freeze
@@ -41,7 +41,7 @@ class Setup:
         class_names: if known.
         data: training batches.
         val: validation records, or None.
-        workers: the processes that train together.
+        process_group: the processes that train together.
         source: the weights to start from, or None for random ones.
         notes: what is said of the parameters before training: how many are frozen, and which the decay reaches.
     """
@@ -53,7 +53,7 @@ class Setup:
     class_names: Optional[List[str]]
     data: TrainingData
     val: Optional[RecordFile]
-    workers: Workers
+    process_group: ProcessGroup
     source: Optional[Source]
     notes: List[str]
 
@@ -117,20 +117,20 @@ def prepare(config: TrainConfig) -> Setup:
         file.check_labels(config.classes)
     if val is not None:
         check_images(val, config.workers)
-    workers = join(config.kv_store)  # when all is checked: the others wait for this process from here on
-    config.batch_size, config.lr = _batch_and_rate(config, len(ctx), workers.size)
+    process_group = join(config.kv_store)  # when all is checked: the others wait for this process from here on
+    config.batch_size, config.lr = _batch_and_rate(config, len(ctx), process_group.size)
     data = TrainingData(
-        train, config.batch_size * len(ctx) * workers.size, preprocessing, config.augment, config.seed, config.workers,
-        workers.rank, workers.size, BadRecords(config.max_bad_records),
+        train, config.batch_size * len(ctx) * process_group.size, preprocessing, config.augment, config.seed, config.workers,
+        process_group.rank, process_group.size, BadRecords(config.max_bad_records),
     )  # fmt: skip
     if config.accumulate > len(data):
         raise UsageError(f'--accumulate {config.accumulate} is more than the {len(data)} batches of an epoch')
-    return Setup(config, net, ctx, preprocessing, class_names, data, val, workers, source, notes)
+    return Setup(config, net, ctx, preprocessing, class_names, data, val, process_group, source, notes)
 
 
-def _batch_and_rate(config: TrainConfig, contexts: int, workers: int) -> Tuple[int, float]:
+def _batch_and_rate(config: TrainConfig, contexts: int, processes: int) -> Tuple[int, float]:
     """Images a device and step, and the learning rate, from the totals where those are set."""
-    devices, batch, rate = contexts * workers * config.accumulate, config.batch_size, config.lr
+    devices, batch, rate = contexts * processes * config.accumulate, config.batch_size, config.lr
     if config.total_batch_size is not None:
         batch, rest = divmod(config.total_batch_size, devices)
         if rest:

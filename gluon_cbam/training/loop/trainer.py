@@ -50,7 +50,7 @@ def train(config: TrainConfig, progress: Optional[Callable] = None) -> Dict[str,
         Interrupted: a signal stopped the run, after its state was saved.
     """
     setup = prepare(config)
-    folder = open_folder(setup.config, setup.workers.rank)
+    folder = open_folder(setup.config, setup.process_group.rank)
     with folder.locked(), folder.logging_to_file(logging.getLogger('gluon_cbam')), Interrupts() as interrupts:
         return Run(setup, folder, interrupts, progress).fit()
 
@@ -68,7 +68,7 @@ class Run:
     def __init__(self, setup: Setup, folder: RunFolder, interrupts: Interrupts, progress: Optional[Callable] = None):
         self._setup, self._config, self._folder = setup, setup.config, folder
         self._interrupts = interrupts
-        self._meters = Meters(setup.workers)
+        self._meters = Meters(setup.process_group)
         folder.clean()
         state = folder.checkpoints.newest() if setup.config.resume else None
         self._progress = continued(state, setup.images_per_step)
@@ -85,8 +85,8 @@ class Run:
 
     def fit(self) -> Dict[str, Any]:
         """Train to the last epoch. See :func:`train`."""
-        workers, progress = self._setup.workers, self._progress
-        workers.start(self._optimization.trainer, progress.images_per_step, progress.step)
+        process_group, progress = self._setup.process_group, self._progress
+        process_group.start(self._optimization.trainer, progress.images_per_step, progress.step)
         self._folder.write_config(self._config)
         self._report.introduce()
         while self._progress.epoch < self._config.epochs and not self._saving.enough:
@@ -95,7 +95,7 @@ class Run:
         if stopped_early:
             _log.info('stopped early: %d epochs without a better validation', self._progress.stale)
         summary = self._report.summary(stopped_early)
-        workers.leave()
+        process_group.leave()
         return summary
 
     def _epoch(self) -> None:
@@ -124,7 +124,9 @@ class Run:
         try:
             yield from batches
         except DataError as error:
-            if not self._progress.step or self._setup.workers.size > 1:  # others would have to save at the same step
+            if (
+                not self._progress.step or self._setup.process_group.size > 1
+            ):  # others would have to save at the same step
                 raise
             self._read_meters()
             path = self._saving.save()
@@ -166,10 +168,10 @@ class Run:
         setup = self._setup
         if setup.val is None:
             return None
-        share_statistics(self._net, setup.workers)
+        share_statistics(self._net, setup.process_group)
         return evaluate(
             self._kept(), setup.val, setup.preprocessing, setup.ctx, self._config.batch_size, self._config.workers,
-            self._watched, setup.workers,
+            self._watched, setup.process_group,
         )  # fmt: skip
 
     def _kept(self) -> mx.gluon.HybridBlock:
@@ -178,7 +180,7 @@ class Run:
 
     def _watched(self, batches, total):
         for batch in batches:
-            if self._setup.workers.size == 1:  # several have different numbers of batches, and agree after these
+            if self._setup.process_group.size == 1:  # several have different numbers of batches, and agree after these
                 self._heed()
             yield batch
 
@@ -187,21 +189,21 @@ class Run:
 
         In validation, too: a run that continues from there begins with the validation.
         """
-        workers, received = self._setup.workers, self._interrupts.received
+        process_group, received = self._setup.process_group, self._interrupts.received
         flags = [*(received == number for number in STOPS), self._interrupts.save, self._saving.due]
-        *stops, asked, due = workers.agree(flags)
+        *stops, asked, due = process_group.agree(flags)
         stop = next((number for number, flag in zip(STOPS, stops) if flag), None)
         if stop is None and not asked and not due:
             return
         self._read_meters()
-        if workers.size > 1:
-            share_statistics(self._net, workers)
+        if process_group.size > 1:
+            share_statistics(self._net, process_group)
         path = self._saving.save()
         if asked:
             self._interrupts.save = False
             _log.info('SIGUSR1 at step %d: saved %s', self._progress.step, path)
         if stop is not None:
-            workers.leave()
+            process_group.leave()
             raise Interrupted(
                 f'{signal.Signals(stop).name} at step {self._progress.step}: saved {path}; '
                 f'continue with --resume {self._folder.path}',

@@ -18,13 +18,13 @@ class ServerOptimizer(mx.optimizer.Optimizer):
     Args:
         optimizer: that updates the weights.
         rates: the learning rate of every step of the run.
-        workers: how many there are: each sends a gradient a step.
+        processes: how many train: each sends a gradient a step.
     """
 
-    def __init__(self, optimizer: mx.optimizer.Optimizer, rates: List[float], workers: int):
+    def __init__(self, optimizer: mx.optimizer.Optimizer, rates: List[float], processes: int):
         super().__init__(learning_rate=optimizer.lr)
-        self._optimizer, self._workers = optimizer, workers
-        optimizer.lr_scheduler = _Rates(rates, workers)
+        self._optimizer, self._processes = optimizer, processes
+        optimizer.lr_scheduler = _Rates(rates, processes)
 
     def prepare(self, images: int, step: int) -> None:
         """Set what the servers cannot ask for: it goes with the optimizer, once.
@@ -35,7 +35,7 @@ class ServerOptimizer(mx.optimizer.Optimizer):
         """
         optimizer = self._optimizer
         self.rescale_grad = optimizer.rescale_grad = 1 / images
-        optimizer.begin_num_update = optimizer.num_update = step * self._workers
+        optimizer.begin_num_update = optimizer.num_update = step * self._processes
         # MXNet does not pickle the parameters, which know their factors
         optimizer.lr_mult = {index: parameter.lr_mult for index, parameter in self.param_dict.items()}
         optimizer.wd_mult = {index: parameter.wd_mult for index, parameter in self.param_dict.items()}
@@ -53,8 +53,8 @@ class ServerOptimizer(mx.optimizer.Optimizer):
 class _Rates:
     """The learning rate as a function of the number of gradients that came."""
 
-    def __init__(self, rates: List[float], workers: int):
-        self._rates, self._workers = rates, workers
+    def __init__(self, rates: List[float], processes: int):
+        self._rates, self._processes = rates, processes
 
     def __call__(self, updates: int) -> float:
-        return self._rates[min((updates - 1) // self._workers, len(self._rates) - 1)]
+        return self._rates[min((updates - 1) // self._processes, len(self._rates) - 1)]

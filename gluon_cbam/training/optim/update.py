@@ -11,7 +11,7 @@ from mxnet.gluon.utils import clip_global_norm
 
 from gluon_cbam.training.checkpoint.files import Part
 from gluon_cbam.training.config.train_config import TrainConfig
-from gluon_cbam.training.distributed import Workers
+from gluon_cbam.training.distributed import ProcessGroup
 from gluon_cbam.training.parameters.ema import Average
 from gluon_cbam.training.parameters.selection import named
 
@@ -33,7 +33,7 @@ class Optimization:
         net: initialised on every context; ``wd_mult`` and ``grad_req`` of its parameters are set.
         config: ``optimizer`` and what belongs to it.
         ctx: the devices.
-        workers: the processes.
+        process_group: the processes.
         rate: the learning rate of each step, from 0.
         steps: of the whole run.
         images: of a step, over all devices, processes and accumulated batches: gradients are divided by it.
@@ -45,25 +45,25 @@ class Optimization:
         net: mx.gluon.HybridBlock,
         config: TrainConfig,
         ctx: List[mx.Context],
-        workers: Workers,
+        process_group: ProcessGroup,
         rate: Callable[[int], float],
         steps: int,
         images: int,
         average: Optional[Average] = None,
     ):
         self._net, self._ctx, self._rate, self._images = net, ctx, rate, images
-        self._servers_update = workers.servers_update
+        self._servers_update = process_group.servers_update
         self._clip_norm, self._average = config.clip_norm, average
         self._scaler = LossScaler() if config.dtype == FLOAT16 else None
         parameters = _by_size(named(net))
         self._trained = [parameter for parameter in parameters.values() if parameter.grad_req != 'null']
         self.trainer = mx.gluon.Trainer(
             list(parameters.values()),
-            workers.optimizer(optimizers.make(config, parameters), lambda: [rate(step) for step in range(steps)]),
-            kvstore=workers.kvstore(ctx),
+            process_group.optimizer(optimizers.make(config, parameters), lambda: [rate(step) for step in range(steps)]),
+            kvstore=process_group.kvstore(ctx),
             compression_params=config.compression(),
             # elsewhere the optimizer's state is here, to be saved without pickle
-            update_on_kvstore=workers.servers_update,
+            update_on_kvstore=process_group.servers_update,
         )
 
     @property

@@ -11,9 +11,9 @@ from typing import Iterator, List
 import mxnet as mx
 from mxnet.gluon import Block, Parameter
 
-from gluon_cbam.training.distributed import Workers
+from gluon_cbam.training.distributed import ProcessGroup
 
-_ALONE = Workers('device')
+_ALONE = ProcessGroup('device')
 
 
 def norms(block: Block) -> Iterator[Block]:
@@ -36,9 +36,9 @@ def mean_over_devices(statistic: Parameter) -> mx.nd.NDArray:
     return mx.nd.add_n(*copies) / len(copies)
 
 
-def share_statistics(net: Block, workers: Workers = _ALONE) -> None:
+def share_statistics(net: Block, process_group: ProcessGroup = _ALONE) -> None:
     """Give every device of every worker the mean of their running statistics, as a checkpoint has it."""
-    statistics = [s for s in moving_statistics(net) if len(s.list_data()) > 1 or workers.size > 1]
+    statistics = [s for s in moving_statistics(net) if len(s.list_data()) > 1 or process_group.size > 1]
     means = [mean_over_devices(statistic).asnumpy() for statistic in statistics]
-    for statistic, mean in zip(statistics, workers.mean(means)):
+    for statistic, mean in zip(statistics, process_group.mean(means)):
         statistic.set_data(mx.nd.array(mean))

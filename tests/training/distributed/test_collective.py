@@ -11,10 +11,10 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.tasks.classification.evaluation import evaluate
-from gluon_cbam.training.distributed.collective import Collective
+from gluon_cbam.training.distributed.collective import CollectiveGroup
 
 
-class Thread(Collective):
+class Thread(CollectiveGroup):
     """A worker that is a thread: sums in float32, as stores do."""
 
     def __init__(self, rank, meeting, table):
@@ -89,7 +89,9 @@ def test_a_file_that_several_evaluate_counts_each_record_once(digits, size):
     net.initialize()
     records, preprocessing = RecordFile(digits / 'val.rec'), Preprocessing(8, 1.0)
     whole = evaluate(net, records, preprocessing, [mx.cpu()], 50, 1)
-    parts = together(size, lambda worker: evaluate(net, records, preprocessing, [mx.cpu()], 11, 1, processes=worker))
+    parts = together(
+        size, lambda worker: evaluate(net, records, preprocessing, [mx.cpu()], 11, 1, process_group=worker)
+    )
     for part in parts:
         assert (part.records, part.top1, part.top5) == (360, whole.top1, whole.top5)
         assert part.loss == pytest.approx(whole.loss, rel=1e-6)

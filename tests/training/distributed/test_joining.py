@@ -81,7 +81,7 @@ def test_refused_settings(settings, said):
 def test_what_servers_get():
     """An optimizer that survives pickling with the factors of the parameters, the rates, and sums beside weights."""
     parameter = mx.gluon.Parameter('w', shape=(2,), lr_mult=1.0, wd_mult=0.0)
-    optimizer = ServerOptimizer(mx.optimizer.SGD(learning_rate=9.0, wd=0.5), [1.0, 10.0], workers=2)
+    optimizer = ServerOptimizer(mx.optimizer.SGD(learning_rate=9.0, wd=0.5), [1.0, 10.0], processes=2)
     optimizer.param_dict = {0: parameter}
     optimizer.prepare(images=4, step=0)
     served = mx.optimizer.get_updater(pickle.loads(pickle.dumps(optimizer, 0)))
