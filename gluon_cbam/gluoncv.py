@@ -1,6 +1,6 @@
 """Importing this module lets ``gluoncv.model_zoo.get_model`` find the networks of this package.
 
-A name that GluonCV has itself stays GluonCV's.
+A name that GluonCV has itself stays GluonCV's. GluonCV comes with the extra: ``pip install 'gluon_cbam[cpu,gluoncv]'``.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import List
 
-from gluoncv.model_zoo import model_zoo
-
+from .common.packages import needed
 from .models import get_model, list_models
 
 
@@ -19,7 +18,7 @@ def register() -> List[str]:
     Returns:
         The names that GluonCV's ``get_model`` finds here.
     """
-    table = model_zoo._models
+    table = needed('gluoncv.model_zoo.model_zoo')._models
     for name in list_models():
         table.setdefault(name.lower(), partial(get_model, name))
     return [name for name in list_models() if isinstance(table[name.lower()], partial)]

@@ -77,6 +77,8 @@ def _opencv() -> Check:
 
 
 def _gluoncv() -> Check:
+    if versions.installed('gluoncv') is None:
+        return Check('gluoncv', True, "not installed; gluon_cbam.gluoncv needs it: pip install 'gluon_cbam[gluoncv]'")
     return _import_probe('gluoncv', 'print(gluoncv.__version__)', 'pip install gluoncv==0.10.5.post0')
 
 

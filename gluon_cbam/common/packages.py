@@ -1,4 +1,4 @@
-"""Packages that only exporting, or running what was exported, needs."""
+"""Optional packages: each belongs to an extra of the installation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from types import ModuleType
 
 from .errors import DependencyError
 
-_EXTRAS = {'onnx': 'onnx', 'onnxruntime': 'onnx', 'openvino': 'openvino', 'safetensors': 'safetensors'}
+_EXTRAS = {  # package -> the extra that installs it
+    'gluoncv': 'gluoncv',
+    'onnx': 'onnx',
+    'onnxruntime': 'onnx',
+    'openvino': 'openvino',
+    'safetensors': 'safetensors',
+}
 
 
 def needed(module: str) -> ModuleType:

@@ -15,6 +15,7 @@ import numpy as np
 from gluon_cbam.common.errors import CbamError, DataError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.parallel import image_threads, ordered_map
+from gluon_cbam.data.datasets.imagenet import imagenet_classes
 from gluon_cbam.data.sources.images import Picture
 from gluon_cbam.data.sources.labels import read_names
 
@@ -128,9 +129,7 @@ def class_names(classifier: Union[Classifier, LoadedNetwork], labels: Optional[P
     if classifier.class_names and len(classifier.class_names) == classifier.classes:
         return list(classifier.class_names)
     if classifier.classes == 1000:
-        from gluoncv.data.imagenet.classification import ImageNet1kAttr
-
-        return list(ImageNet1kAttr().classes)
+        return imagenet_classes()
     return [str(index) for index in range(classifier.classes)]
 
 

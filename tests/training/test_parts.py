@@ -48,6 +48,36 @@ def test_warmup_does_not_move_the_milestones():
     assert (rate(14), rate(15)) == pytest.approx((1.0, 0.1))
 
 
+def gluoncvs_schedule(settings, steps_per_epoch):
+    """The same schedule by GluonCV's schedulers."""
+    utils = pytest.importorskip('gluoncv.utils')
+    warmup = int(round(settings.warmup_epochs * steps_per_epoch))
+    main = utils.LRScheduler(
+        settings.lr_mode, base_lr=settings.lr, target_lr=0,
+        niters=max(2, settings.epochs * steps_per_epoch - warmup),  # GluonCV divides by niters - 1
+        step_iter=[int(round(epoch * steps_per_epoch)) - warmup for epoch in settings.lr_step_epochs],
+        step_factor=settings.lr_decay,
+    )  # fmt: skip
+    if warmup < 2:
+        return main
+    return utils.LRSequential([utils.LRScheduler('linear', base_lr=0, target_lr=settings.lr, niters=warmup), main])
+
+
+@pytest.mark.parametrize('mode', ['step', 'cosine'])
+def test_every_rate_is_gluoncvs_to_the_last_bit(mode):
+    random = np.random.RandomState(0)
+    for _ in range(60):
+        epochs, steps = int(random.randint(1, 12)), int(random.randint(1, 9))
+        settings = config(
+            lr=float(random.uniform(0.01, 3)), lr_mode=mode, epochs=epochs, lr_decay=float(random.uniform(0.05, 1)),
+            lr_step_epochs=sorted(float(epoch) for epoch in random.uniform(0, epochs, 3)),
+            warmup_epochs=float(random.choice([0, 0.1, 1, random.uniform(0, 3)])),
+        )  # fmt: skip
+        ours, theirs = schedule(settings, steps), gluoncvs_schedule(settings, steps)
+        numbers = range(epochs * steps + 5)
+        assert [ours(number) for number in numbers] == [theirs(number) for number in numbers], settings
+
+
 def step_of(net, trainer, number):
     x = mx.nd.array(np.random.RandomState(number).randn(4, 3, 8, 8))
     with mx.autograd.record():

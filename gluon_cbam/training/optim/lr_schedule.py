@@ -1,32 +1,39 @@
-"""The learning rate of each step, by GluonCV's schedulers."""
+"""The learning rate of each step: linear warm-up, then a step or a cosine schedule (He et al., 2019, section 3.1)."""
 
 from __future__ import annotations
 
+from math import cos, pi
 from typing import Callable
 
 from gluon_cbam.training.config.train_config import TrainConfig
 
 
 def schedule(config: TrainConfig, steps_per_epoch: int) -> Callable[[int], float]:
-    """The learning rate as a function of the step, from 0.
+    """The learning rate as a function of the step.
+
+    Warm-up rises linearly from 0 to ``lr``, which its last step has; the main schedule takes the remaining steps. The
+    numbers are those of GluonCV's ``LRSequential`` of two ``LRScheduler`` to the last bit, so that old runs continue as
+    they began.
 
     Args:
-        config: ``lr``, ``lr_mode``, ``epochs`` and what belongs to them.
-        steps_per_epoch: steps an epoch.
-    """
-    from gluoncv.utils import LRScheduler, LRSequential
+        config: ``lr``, ``lr_mode``, ``lr_step_epochs``, ``lr_decay``, ``epochs`` and ``warmup_epochs``.
+        steps_per_epoch: optimizer steps in an epoch.
 
+    Returns:
+        A function of the step, counted from 0; steps after the last one have its rate.
+    """
+    lr, mode, decay = config.lr, config.lr_mode, config.lr_decay
     warmup = int(round(config.warmup_epochs * steps_per_epoch))
-    steps = config.epochs * steps_per_epoch
+    last = max(2, config.epochs * steps_per_epoch - warmup) - 1  # of the main schedule
     milestones = [int(round(epoch * steps_per_epoch)) - warmup for epoch in config.lr_step_epochs]
-    main = LRScheduler(
-        config.lr_mode,
-        base_lr=config.lr,
-        target_lr=0,
-        niters=max(2, steps - warmup),  # GluonCV divides by niters - 1
-        step_iter=milestones,
-        step_factor=config.lr_decay,
-    )
-    if warmup < 2:
-        return main
-    return LRSequential([LRScheduler('linear', base_lr=0, target_lr=config.lr, niters=warmup), main])
+    first = warmup if warmup >= 2 else 0  # of the main schedule: one step does not make a line
+
+    def rate(step: int) -> float:
+        if step < first:
+            return lr - lr * (1 - max(0, step) / (first - 1))
+        done = min(max(0, step - first), last)
+        if mode == 'cosine':
+            return lr * ((1 + cos(pi * done / last)) / 2)
+        return lr * decay ** sum(milestone <= done for milestone in milestones)
+
+    return rate
