@@ -28,7 +28,7 @@ def main(network, batches, threads, repetitions, as_json):
     import numpy as np
 
     import gluon_cbam
-    from gluon_cbam.benchmarks.timing import Timing, interleaved
+    from gluon_cbam.common.timing import Timing, interleaved
 
     net = _network(network)
     images = np.random.RandomState(0).randn(CALIBRATION + UNSEEN, 3, SIZE, SIZE).astype('float32')
@@ -78,7 +78,7 @@ def _error(net, integers, images):
 def _call(block, images):
     import mxnet as mx
 
-    from gluon_cbam.benchmarks.timing import timed
+    from gluon_cbam.common.timing import timed
 
     x = mx.nd.array(images)
     return timed(lambda: block(x).wait_to_read())

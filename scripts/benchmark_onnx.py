@@ -17,8 +17,8 @@ import click
 import numpy as np
 
 import gluon_cbam  # noqa: F401 (numpy and threads)
-from gluon_cbam.benchmarks.timing import RESTED, Timing, interleaved, timed
 from gluon_cbam.common.text_table import aligned
+from gluon_cbam.common.timing import SPIN_DOWN_SECONDS, Timing, interleaved, timed
 from gluon_cbam.compat.threads import physical_cores
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -63,7 +63,7 @@ def compare(official: str, files, engine: str, size: int, images: int, threads: 
     wanted = np.array(runs[official](batch))
     differences = {path: float(np.abs(run(batch) - wanted).max()) for path, run in runs.items()}
     repeat = {path: timed(partial(run, batch)) for path, run in runs.items()}
-    taken = interleaved(repeat, 3, 1, seconds=seconds, rest=RESTED)
+    taken = interleaved(repeat, 3, 1, seconds=seconds, rest=SPIN_DOWN_SECONDS)
     times = {path: Timing.of(each) for path, each in taken.items()}
     base = times[official].median
     return [

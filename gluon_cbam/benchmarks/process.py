@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 from gluon_cbam.common import errors
+from gluon_cbam.common.timing import Timing, interleaved
 
 from .context import Spec
-from .timing import Timing, interleaved
 
 CHILD = (sys.executable, '-W', 'ignore', '-m', 'gluon_cbam.benchmarks.child')
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -151,7 +151,7 @@ def measure(
         specs: of the sides.
         repetitions: of each that count.
         warm_up: of each before.
-        progress: as of :func:`.timing.interleaved`.
+        progress: as of :func:`gluon_cbam.common.timing.interleaved`.
 
     Raises:
         CbamError: what a side raised, its name in front.

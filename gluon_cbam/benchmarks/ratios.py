@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from gluon_cbam.common.errors import EnvironmentProblem
+from gluon_cbam.common.timing import Timing, interleaved, timed
 
 from .context import Spec
 from .process import Measured, measure
-from .timing import Timing, interleaved, timed
 
 _SCRIPTS = Path(__file__).resolve().parents[2] / 'scripts'
 Side = Dict[str, Any]

@@ -7,14 +7,14 @@ from typing import List, Sequence
 
 import numpy as np
 
-from gluon_cbam.benchmarks.timing import RESTED, Timing, interleaved, timed
+from gluon_cbam.common.timing import SPIN_DOWN_SECONDS, Timing, interleaved, timed
 from gluon_cbam.data.records.recordio import RecordFile
-from gluon_cbam.inference.classifier import of_export
 from gluon_cbam.tasks.classification.evaluation import Evaluation, score
 
+from .classifier import exported_classifier
 from .runtime import ExportedNetwork
 
-_TURNS, _SECONDS, _REST = 5, 1.0, RESTED  # the first two at least
+_TURNS, _SECONDS, _REST = 5, 1.0, SPIN_DOWN_SECONDS  # the first two at least
 
 
 def evaluate(exported: ExportedNetwork, records: RecordFile, batch_size: int, workers: int, **how) -> Evaluation:
@@ -31,7 +31,7 @@ def evaluate(exported: ExportedNetwork, records: RecordFile, batch_size: int, wo
         DataError: an image cannot be decoded, or the file gives no logits.
         RunError: an output is not finite.
     """
-    return score(of_export(exported).start, records, exported.prepare, batch_size, workers, **how)
+    return score(exported_classifier(exported).start, records, exported.prepare, batch_size, workers, **how)
 
 
 def milliseconds(exported: Sequence[ExportedNetwork], batch_size: int) -> List[float]:

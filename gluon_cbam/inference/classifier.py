@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, List, Optional
+from typing import Callable, List, Optional
 
 import mxnet as mx
 import numpy as np
@@ -13,9 +12,6 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.tasks.classification.evaluation import Start, on_contexts
 
 from .network import LoadedNetwork
-
-if TYPE_CHECKING:
-    from gluon_cbam.export.runtime import ExportedNetwork
 
 
 @dataclass(frozen=True)
@@ -51,17 +47,3 @@ def on_devices(network: LoadedNetwork, ctx: List[mx.Context]) -> Classifier:
 
     start = on_contexts(network.net, ctx)
     return Classifier(network.name, network.classes, network.class_names, len(ctx), network.preprocessing, start)
-
-
-def of_export(network: ExportedNetwork) -> Classifier:
-    """An exported file in its engine, in a thread of its own.
-
-    Raises:
-        DataError: the file gives maps of features, no classes.
-    """
-    classes, engine = network.require_classes(), ThreadPoolExecutor(1, thread_name_prefix='engine')
-
-    def start(batch: np.ndarray) -> Callable[[], np.ndarray]:
-        return engine.submit(network, batch).result
-
-    return Classifier(network.name, classes, network.class_names, 1, network.prepare, start)

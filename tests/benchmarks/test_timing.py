@@ -1,12 +1,11 @@
-"""What counts as a repetition, and what is made of several."""
+"""What counts as a repetition."""
 
 import time
 
 import mxnet as mx
-import numpy as np
 import pytest
 
-from gluon_cbam.benchmarks.timing import Subject, Timing, interleaved, repetition, timed
+from gluon_cbam.benchmarks.timing import Subject, repetition
 
 
 class Device:
@@ -63,52 +62,3 @@ def test_waiting_is_for_what_mxnet_queued():
     subject = Subject(1, lambda: mx.nd.Custom(x, op_type='slow_of_test_timing'), mx.nd.waitall, 'cpu(0)')
     repetition(subject, 3, lambda: seen.append(len(done)) or 0.0)
     assert seen == [0, 3]
-
-
-@pytest.mark.parametrize('count', [1, 2, 3, 20, 101])
-def test_percentiles_are_numpys(count):
-    seconds = np.random.RandomState(count).exponential(size=count).tolist()
-    expected = [1000 * np.percentile(seconds, percent) for percent in (0, 50, 95)]
-    assert Timing.of(seconds) == pytest.approx(expected)
-    assert Timing.of(seconds, 0.25) == pytest.approx([each / 4 for each in expected])
-
-
-def test_repetitions_come_in_turn():
-    calls = []
-    seconds = iter(range(100))
-
-    def side(name):
-        return lambda: calls.append(name) or next(seconds)
-
-    taken = interleaved({'a': side('a'), 'b': side('b')}, repetitions=3, warm_up=1)
-    assert calls == ['a', 'b'] * 4
-    assert taken == {'a': [2, 4, 6], 'b': [3, 5, 7]}, 'the first round does not count'
-
-
-def test_rounds_go_on_until_the_time_is_over(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr(time, 'perf_counter', lambda: clock[0])
-
-    def call():
-        clock[0] += 3
-
-    for seconds, rounds in ((0, 2), (6, 2), (7, 3), (30, 10)):
-        taken = interleaved({'a': timed(call)}, repetitions=2, warm_up=1, seconds=seconds)
-        assert taken == {'a': [3.0] * rounds}, seconds
-
-
-def test_a_rest_is_not_counted(monkeypatch):
-    clock, rests = [0.0], []
-
-    def sleep(seconds):
-        rests.append(seconds)
-        clock[0] += seconds
-
-    def call():
-        clock[0] += 3
-
-    monkeypatch.setattr(time, 'perf_counter', lambda: clock[0])
-    monkeypatch.setattr(time, 'sleep', sleep)
-    sides = {'a': timed(call), 'b': timed(call)}
-    assert interleaved(sides, repetitions=2, warm_up=1, rest=0.5) == {'a': [3.0, 3.0], 'b': [3.0, 3.0]}
-    assert rests == [0.5] * 6, 'after every call, so that no side comes right behind another'

@@ -70,10 +70,11 @@ def predict(images, files_from, camera, every, limit, labels, top_k, batch_size,
 
 def _classifier(exported, engine, params, pretrained, **settings):
     """The network or the exported file that the options name."""
-    from gluon_cbam.inference.classifier import of_export, on_devices
+    from gluon_cbam.export.classifier import exported_classifier
+    from gluon_cbam.inference.classifier import on_devices
 
     if exported is not None:
-        return of_export(load_exported(exported, engine, params=params, pretrained=pretrained, **settings))
+        return exported_classifier(load_exported(exported, engine, params=params, pretrained=pretrained, **settings))
     if params is None and pretrained is None:
         raise UsageError('predict needs weights: give --params FILE, --pretrained or --exported FILE')
     return on_devices(*load(params=params, pretrained=pretrained, **settings))
