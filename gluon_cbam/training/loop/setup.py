@@ -17,6 +17,7 @@ from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import BadRecords, TrainingData
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.models import get_model, variant
+from gluon_cbam.training.config.run_config import RunConfig
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.distributed import ProcessGroup, join
 from gluon_cbam.training.optim import amp
@@ -46,7 +47,7 @@ class Setup:
         notes: what is said of the parameters before training: how many are frozen, and which the decay reaches.
     """
 
-    config: TrainConfig
+    config: RunConfig
     net: mx.gluon.HybridBlock
     ctx: List[mx.Context]
     preprocessing: Preprocessing
@@ -125,7 +126,7 @@ def prepare(config: TrainConfig) -> Setup:
     )  # fmt: skip
     if config.accumulate > len(data):
         raise UsageError(f'--accumulate {config.accumulate} is more than the {len(data)} batches of an epoch')
-    return Setup(config, net, ctx, preprocessing, class_names, data, val, process_group, source, notes)
+    return Setup(RunConfig.resolved(config), net, ctx, preprocessing, class_names, data, val, process_group, source, notes)
 
 
 def _batch_and_rate(config: TrainConfig, contexts: int, processes: int) -> Tuple[int, float]:
