@@ -25,8 +25,8 @@ _LAZY = {
     'ModifiedCBAMNet': 'models.modified_cbamnet',
     'ResNet': 'models.resnet',
     'attach': 'attention.attach',
-    'features': 'models.features',
-    'get_model': 'models',
+    'features': 'pretrained.model',
+    'get_model': 'pretrained.model',
     'list_models': 'models',
     'quantize': 'quantization',
 }

@@ -8,8 +8,9 @@ from __future__ import annotations
 from functools import partial
 from typing import List
 
-from .common.packages import needed
-from .models import get_model, list_models
+from gluon_cbam.common.packages import needed
+from gluon_cbam.models import list_models
+from gluon_cbam.pretrained.model import get_model
 
 
 def register() -> List[str]:

@@ -10,8 +10,8 @@ import mxnet as mx
 
 from gluon_cbam.attention.blocks import CheckedBlock
 from gluon_cbam.common.errors import CbamError
+from gluon_cbam.pretrained.resolve import ResolvedModel
 from gluon_cbam.training import TrainConfig, train
-from gluon_cbam.training.loop import setup
 
 
 class Plain(CheckedBlock):
@@ -25,7 +25,7 @@ class Plain(CheckedBlock):
 
 
 if __name__ == '__main__':
-    setup.get_model = Plain
+    ResolvedModel.build = lambda model: Plain(model.name, model.classes)
     try:
         print(json.dumps(train(TrainConfig(**json.loads(sys.argv[1])))))
     except CbamError as error:

@@ -9,7 +9,7 @@ import mxnet as mx
 
 from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.convert.symbols import to_symbol
-from gluon_cbam.models import get_model, variant
+from gluon_cbam.models import build
 from gluon_cbam.models.variants import MODIFIED_CBAMNETS
 
 _OPTIONS = ('version_input', 'version_output', 'version_act', 'ibn', 'reduction')
@@ -39,5 +39,5 @@ def get_symbol(num_classes: int, num_layers: int, **kwargs) -> mx.sym.Symbol:
         if value != _BUILT_IN.get(name, value):
             raise UsageError(f'{name} is built in as {_BUILT_IN[name]}, got {value!r}')
     options = {name: kwargs[name] for name in _OPTIONS if name in kwargs}
-    net = get_model(variant(depths[num_layers]).name, embedding=num_classes, **options)
+    net = build(depths[num_layers], embedding=num_classes, **options)
     return to_symbol(net, 'modified')

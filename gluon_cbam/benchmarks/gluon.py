@@ -12,7 +12,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.compat import devices
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
-from gluon_cbam.models import get_model
+from gluon_cbam.models import build
 from gluon_cbam.tasks.classification.evaluation import evaluate
 from gluon_cbam.tasks.classification.loss import SmoothedCrossEntropy
 
@@ -88,7 +88,7 @@ def training_gluoncv2(spec: Spec) -> Iterator[Subject]:
 @contextmanager
 def training_ours(spec: Spec) -> Iterator[Subject]:
     """The same with our network: what ``cbam train`` does beyond it is left out. Embeddings are taken for logits."""
-    yield _training(get_model(spec.network, classes=spec.classes, **spec.options), spec)
+    yield _training(build(spec.network, classes=spec.classes, **spec.options), spec)
 
 
 def _training(net: mx.gluon.HybridBlock, spec: Spec) -> Subject:
@@ -119,7 +119,7 @@ class _Loop:
 def epoch_in_memory(spec: Spec) -> Iterator[Subject]:
     """All images of a file as floats in memory, each used once a call: no reading, no figures, no saving."""
     ctx, records = _one_context(spec), RecordFile(spec.data)
-    loop = _Loop(get_model(spec.network, classes=spec.classes, **spec.options), ctx)
+    loop = _Loop(build(spec.network, classes=spec.classes, **spec.options), ctx)
     random, size = np.random.RandomState(0), spec.image_size
     steps = [
         (

@@ -3,7 +3,9 @@
 The rules of each source are rows of :data:`.sources.SOURCES`.
 """
 
-from .loading import check_arrays, load_arrays
+from gluon_cbam.weights.assignment import check_arrays
+
+from .loading import load_arrays
 from .writing import to_arrays
 
 __all__ = ['check_arrays', 'load_arrays', 'to_arrays']

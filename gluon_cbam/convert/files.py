@@ -1,4 +1,4 @@
-"""Files of other people's parameters: read, converted to ours with a card beside, and written again."""
+"""Parameter files of other implementations: read, and written again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from gluon_cbam import weights
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path, write_text
-from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.models import get_model, variant
+from gluon_cbam.models import build
+from gluon_cbam.models.registry import DEFAULT_CLASSES
 from gluon_cbam.weights import safetensors
 
 from . import pytorch
@@ -83,92 +83,52 @@ def converted(
     options: Optional[Dict[str, Any]] = None,
     classes: Optional[int] = None,
 ) -> mx.gluon.HybridBlock:
-    """A network with a source's parameters; arguments and errors are those of :func:`from_source`."""
-    scheme_of(source)
-    net = get_model(network, classes=classes or 1000, **(options or {}))
-    load_arrays(net, read_arrays(path), source)
-    return net
-
-
-def from_source(
-    path: PathLike,
-    output: PathLike,
-    network: str,
-    source: str,
-    options: Optional[Dict[str, Any]] = None,
-    classes: Optional[int] = None,
-) -> List[Path]:
-    """Convert a source's parameters to ours.
+    """Build a network with the parameters of a source's file.
 
     Args:
-        path: as of :func:`read_arrays`.
-        output: ending in ``.params``; the card takes ``.json``.
-        network: its name.
-        source: as of :func:`.load_arrays`.
-        options: of the network.
-        classes: outputs of the network; default 1000; without meaning for networks that give embeddings.
+        path: see :func:`read_arrays`.
+        network: name of the model.
+        source: see :func:`.load_arrays`.
+        options: of the model's family.
+        classes: outputs of the network; default 1000; without effect on models that give embeddings.
 
     Returns:
-        The files written.
+        The network, initialized on the CPU.
 
     Raises:
         UsageError: an unknown name, option or format.
         DataError: the file is damaged or does not fit.
     """
-    output = Path(output)
-    if output.suffix != '.params':
-        raise UsageError(f'our parameters end in .params, got {str(output)!r}')
-    net = converted(path, network, source, options, classes)
-    weights.save(
-        net,
-        output,
-        network=network,
-        classes=getattr(net, 'outputs', classes or 1000),
-        options=dict(options or {}),
-        preprocessing=Preprocessing.of(variant(network), image_size=getattr(net, 'image_size', None)).as_dict(),
-        source=source,
-    )
-    return [output, output.with_suffix('.json')]
+    scheme_of(source)
+    net = build(network, classes=classes or DEFAULT_CLASSES, **(options or {}))
+    load_arrays(net, read_arrays(path), source)
+    return net
 
 
-def to_source(
-    path: PathLike,
-    output: PathLike,
-    network: str,
-    source: str,
-    options: Optional[Dict[str, Any]] = None,
-    classes: Optional[int] = None,
-) -> List[Path]:
-    """Convert our parameters to a source's; options and classes that are not given come from the card beside them.
+def write_source(net: mx.gluon.HybridBlock, output: PathLike, source: str) -> List[Path]:
+    """Write the parameters of a network as a file of a source.
 
     Args:
-        path: our parameter file, or a run folder.
+        net: the network, initialized.
         output: for ``modified`` the prefix of ``PREFIX-symbol.json`` and ``PREFIX-0000.params``; ending in ``.params``
-            for ``imgclsmob``; in ``.npz`` for any.
-        network: its name.
-        source: as of :func:`.load_arrays`.
-        options: of the network.
-        classes: outputs of the network.
+            for ``imgclsmob``; in ``.npz`` for any source.
+        source: see :func:`.load_arrays`.
 
     Returns:
         The files written.
 
     Raises:
-        UsageError: an unknown name, option or format, or the source has no such network.
-        DataError: the file is damaged or does not fit.
+        UsageError: an unknown source or format, or the source has no such network.
     """
-    path, output = weights.find_file(path), Path(output)
-    scheme_of(source)
-    card = weights.card_beside(path, network)
-    options = {**(card.options if card else {}), **(options or {})}
-    net = get_model(network, classes=classes or (card.classes if card else 1000), **options)
-    weights.load(net, path)
+    output = Path(output)
     if output.suffix == '.npz':
+        arrays = to_arrays(net, source)
         with atomic_path(output) as temporary, open(temporary, 'wb') as file:
-            np.savez(file, **to_arrays(net, source))
+            np.savez(file, **arrays)
     elif source == 'imgclsmob' and output.suffix == '.params':
+        arrays = to_arrays(net, source)
         with atomic_path(output) as temporary:
-            mx.nd.save(str(temporary), {name: mx.nd.array(value) for name, value in to_arrays(net, source).items()})
+            mx.nd.save(str(temporary), {name: mx.nd.array(value) for name, value in arrays.items()})
     elif source == 'modified' and output.suffix not in ('.params', '.json'):
         return write_checkpoint(net, output, source)
     else:

@@ -1,21 +1,22 @@
-"""Strict loading: every parameter is set exactly once, or nothing is."""
+"""Load arrays under a source's own names, strictly: every parameter is set exactly once, or none is."""
 
 from __future__ import annotations
 
 import re
-from typing import Dict, Mapping
+from typing import Dict, Mapping, Optional
 
 import mxnet as mx
 import numpy as np
 
-from gluon_cbam.common.errors import DataError, UsageError, closest
+from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.weights.assignment import Contexts, check_arrays, set_parameters
 
 from .sources import SOURCES, Source
 
-_SHOWN = 8  # names in a message before it says how many more
 
-
-def load_arrays(net: mx.gluon.Block, arrays: Mapping[str, np.ndarray], source: str, ctx=None) -> None:
+def load_arrays(
+    net: mx.gluon.Block, arrays: Mapping[str, np.ndarray], source: str, ctx: Optional[Contexts] = None
+) -> None:
     """Set every parameter of a network from arrays under a source's own names.
 
     Args:
@@ -52,60 +53,3 @@ def scheme_of(source: str) -> Source:
     if source not in SOURCES:
         raise UsageError(f'unknown source {source!r}: {closest(source, SOURCES)}')
     return SOURCES[source]
-
-
-def set_parameters(net: mx.gluon.Block, values: Mapping[str, mx.nd.NDArray], ctx=None) -> None:
-    """Set checked parameters, on ``ctx`` where the network is not initialised yet and where it lives otherwise.
-
-    Args:
-        net: the network.
-        values: our name -> array, of the right shape; parameters that are not among them stay as they are.
-        ctx: a context or a list of them; default the CPU.
-    """
-    for name, parameter in net._collect_params_with_prefix().items():
-        if name not in values:
-            continue
-        if parameter._data is None:
-            parameter.shape = values[name].shape  # where the first input would have said it
-            parameter.initialize(init=mx.init.Zero(), ctx=ctx or mx.cpu())
-        parameter.set_data(values[name])
-
-
-def check_arrays(net: mx.gluon.Block, shapes: Mapping[str, tuple], twice=(), what: str = 'parameters') -> None:
-    """Compare shapes under our names with a network's parameters.
-
-    Args:
-        net: the network.
-        shapes: our name -> shape.
-        twice: further complaints about names.
-        what: begins the message.
-
-    Raises:
-        DataError: they do not fit; the message lists the differences.
-    """
-    expected = {name: parameter.shape for name, parameter in net._collect_params_with_prefix().items()}
-    wrong = [
-        f'{name} {tuple(shapes[name])} instead of {expected[name]}'
-        for name in expected
-        if name in shapes and not _fits(shapes[name], expected[name])
-    ]
-    complaints = {
-        'missing': [name for name in expected if name not in shapes],
-        'unexpected': [name for name in shapes if name not in expected],
-        'of the wrong shape': wrong,
-        'given twice': list(twice),
-    }
-    listed = '; '.join(f'{len(names)} {kind}: {some_of(names)}' for kind, names in complaints.items() if names)
-    if listed:
-        raise DataError(f'{what} do not fit {type(net).__name__}: {listed}')
-
-
-def _fits(shape, expected) -> bool:
-    """Whether a shape is the expected one, whose zeros are not known yet."""
-    return len(shape) == len(expected) and all(known in (0, size) for size, known in zip(shape, expected))
-
-
-def some_of(names) -> str:
-    """Names for a message, the first few."""
-    more = f' and {len(names) - _SHOWN} more' if len(names) > _SHOWN else ''
-    return ', '.join(names[:_SHOWN]) + more

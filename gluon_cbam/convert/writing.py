@@ -8,8 +8,9 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.weights.assignment import first_of
 
-from .loading import scheme_of, some_of
+from .loading import scheme_of
 
 
 def their_names(net: mx.gluon.Block, source: str) -> Dict[str, str]:
@@ -23,7 +24,7 @@ def their_names(net: mx.gluon.Block, source: str) -> Dict[str, str]:
     without = [name for name, theirs in names.items() if theirs is None]
     if without:
         message = f'{source} has no names for {len(without)} parameters of {type(net).__name__}'
-        raise UsageError(f'{message}: {some_of(without)}')
+        raise UsageError(f'{message}: {first_of(without)}')
     return names
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 import mxnet as mx
 
-from gluon_cbam import weights
-from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.files import PathLike, sha256
+from gluon_cbam.common.files import PathLike
 from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.models import get_model, variant
 from gluon_cbam.models.features import Features
-from gluon_cbam.pretrained import locate
+from gluon_cbam.pretrained.resolve import resolve
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def load_network(
 ) -> LoadedNetwork:
     """Build a network and load its weights.
 
-    What is not given is taken from the card of the weights, and without a card from the network's row.
+    What is not given is taken as :mod:`gluon_cbam.pretrained.resolve` states.
 
     Args:
         network: its name.
@@ -74,39 +71,18 @@ def load_network(
         DataError: the weights are damaged or do not fit.
         TransferError: published weights could not be downloaded.
     """
-    row = variant(network)
-    path, card = _locate(network, params, pretrained, root, progress)
-    preprocessing = Preprocessing.of(row)
-    if card:
-        preprocessing = Preprocessing.from_dict(card.preprocessing)
-        classes = classes or card.classes
-        options = {**card.options, **(options or {})}
-    changes = {'image_size': image_size, 'crop_ratio': crop_ratio}
-    preprocessing = replace(preprocessing, **{name: value for name, value in changes.items() if value is not None})
-    net = get_model(network, classes=classes or 1000, **(options or {}))
-    if path:
-        weights.load(net, path, ctx)
-    else:
-        net.initialize(ctx=ctx)
+    model = resolve(network, params, pretrained, classes or None, options, image_size, crop_ratio, root, progress)
+    net = model.build()
+    model.initialize(net, ctx)
     if features is not None:
         net = Features(net, features)
     net.hybridize(static_alloc=True, static_shape=True)
-    # the hash of a card was compared with the file's a moment ago
-    digest = card.sha256 if card else sha256(path) if path else None
     return LoadedNetwork(
         net=net,
-        name=network,
-        classes=classes or 1000,
-        class_names=card.class_names if card else None,
-        preprocessing=preprocessing,
-        params_sha256=digest,
-        options=dict(options or {}),
+        name=model.name,
+        classes=model.classes,
+        class_names=model.class_names,
+        preprocessing=model.preprocessing,
+        params_sha256=model.params_sha256,
+        options=model.options,
     )
-
-
-def _locate(network, params, pretrained, root, progress) -> locate.Weights:
-    if params and pretrained:
-        raise UsageError(f'params {params!r} and pretrained {pretrained!r} exclude each other: give one')
-    if params:
-        return locate.of_file(params, network)
-    return locate.locate(network, pretrained, root, progress) if pretrained else locate.Weights()

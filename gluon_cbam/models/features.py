@@ -9,14 +9,12 @@ A family takes part by two attributes and a method of its network class:
 from __future__ import annotations
 
 from itertools import islice
-from typing import Iterator, Optional, Sequence, Tuple, Union
+from typing import Iterator, Optional, Sequence, Tuple
 
 import mxnet as mx
 from mxnet.gluon import HybridBlock
 
 from gluon_cbam.attention.blocks import CheckedBlock
-
-from .registry import get_model
 
 
 class Features(CheckedBlock):
@@ -75,23 +73,3 @@ def _needed_blocks(block, needed, prefix='') -> Iterator[Tuple[str, HybridBlock]
             yield prefix + name, child
         elif names & needed:
             yield from _needed_blocks(child, needed, f'{prefix}{name}.')
-
-
-def features(network: Union[str, HybridBlock], out_indices: Optional[Sequence[int]] = None, **options) -> Features:
-    """A network as a backbone.
-
-    Args:
-        network: its name, or a network of this package.
-        out_indices: as of :class:`Features`.
-        **options: of :func:`get_model`, with a name.
-
-    Example:
-        >>> backbone = gluon_cbam.features('cbam_resnet50', out_indices=(1, 2, 3))
-        >>> backbone.channels, backbone.strides
-        ((512, 1024, 2048), (8, 16, 32))
-    """
-    if isinstance(network, str):
-        network = get_model(network, **options)
-    elif options:
-        raise ValueError(f'options such as {sorted(options)[0]!r} go with the name of a network, not with a network')
-    return Features(network, out_indices)

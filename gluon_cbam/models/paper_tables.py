@@ -10,7 +10,7 @@ import io
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Dict, Iterable, Optional, Tuple
 
-from .registry import get_model, option_names
+from .registry import build, option_names
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _count(name, **options):
     from .complexity import complexity
 
     known = option_names(name)
-    net = get_model(name, **{option: value for option, value in options.items() if option in known})
+    net = build(name, **{option: value for option, value in options.items() if option in known})
     return complexity(net, (1, 3, SIZE, SIZE))
 
 

@@ -7,7 +7,7 @@ in ``module``, whose ``build(variant, **options)`` returns the HybridBlock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Optional, Tuple
+from typing import Any, ClassVar, Dict, Optional, Tuple, Union
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,9 @@ class ModifiedCBAMNetVariant:
     std: Tuple[float, float, float] = (1 / 255, 1 / 255, 1 / 255)
 
 
+Variant = Union[ResNetVariant, MobileNetVariant, CBAMNetVariant, ModifiedCBAMNetVariant]
+"""A row of any family."""
+
 # depth -> block, residual blocks a stage (He et al., CVPR 2016, table 1)
 _DEPTHS = {
     18: ('basic', (2, 2, 2, 2)),
@@ -122,14 +125,14 @@ _DEPTHS = {
     101: ('bottleneck', (3, 4, 23, 3)),
     152: ('bottleneck', (3, 8, 36, 3)),
 }
-_IMAGENET = dict(stem='imagenet', image_size=224, crop_ratio=0.875, augmentation='imagenet')
-_CIFAR = dict(stem='cifar', image_size=32, crop_ratio=1.0, augmentation='cifar')
-_32X4D = dict(groups=32, group_width=4)
-_PAPER = (None, 'se', 'cbam')  # the forms of the CBAM paper's tables
-_ALL = (*_PAPER, 'bam')
+_IMAGENET: Dict[str, Any] = dict(stem='imagenet', image_size=224, crop_ratio=0.875, augmentation='imagenet')
+_CIFAR: Dict[str, Any] = dict(stem='cifar', image_size=32, crop_ratio=1.0, augmentation='cifar')
+_32X4D: Dict[str, Any] = dict(groups=32, group_width=4)
+_PAPER: Tuple[Optional[str], ...] = (None, 'se', 'cbam')  # the attentions of the CBAM paper's tables
+_ALL: Tuple[Optional[str], ...] = (*_PAPER, 'bam')
 
 # name with a place for its attention, depth, attentions, the rest
-_RESNETS = (
+_RESNETS: Tuple[Tuple[str, int, Tuple[Optional[str], ...], Dict[str, Any]], ...] = (
     *((f'{{}}resnet{depth}', depth, _ALL, _IMAGENET) for depth in _DEPTHS),
     ('{}wide_resnet18_x1_5', 18, _PAPER, {**_IMAGENET, 'widen': 1.5}),
     ('{}wide_resnet18_x2_0', 18, _PAPER, {**_IMAGENET, 'widen': 2.0}),
@@ -181,5 +184,7 @@ MODIFIED_CBAMNETS = tuple(
     for depth, units in _MODIFIED_DEPTHS.items()
 )
 
-VARIANTS = {variant.name: variant for variant in (*RESNETS, *MOBILENETS, *CBAMNETS, *MODIFIED_CBAMNETS)}
+_ROWS: Tuple[Variant, ...] = (*RESNETS, *MOBILENETS, *CBAMNETS, *MODIFIED_CBAMNETS)
+
+VARIANTS: Dict[str, Variant] = {row.name: row for row in _ROWS}
 """Name -> row."""

@@ -25,7 +25,7 @@ from gluon_cbam.common.files import PathLike, read_json, sha256, write_json, wri
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.inference.network import load_network
-from gluon_cbam.models import get_model
+from gluon_cbam.models import build
 from gluon_cbam.models.complexity import complexity
 from gluon_cbam.pretrained import locate
 from gluon_cbam.tasks.classification.evaluation import Evaluation, evaluate
@@ -193,7 +193,7 @@ def _card(
 ) -> zoo.Published:
     said, data, tag = source.card, Path(records.path).resolve(), params.stem
     size = said.preprocessing['image_size']
-    net = get_model(said.network, classes=said.classes, **said.options)
+    net = build(said.network, classes=said.classes, **said.options)
     cost = complexity(net, (1, 3, size, size))
     return zoo.Published(
         tag=tag, default=about.default, network=said.network, classes=said.classes, options=said.options,

@@ -18,9 +18,9 @@ import numpy as np
 from gluon_cbam import zoo
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path, sha256, write_text
-from gluon_cbam.convert.loading import check_arrays, set_parameters
 
 from . import parameter_file, safetensors
+from .assignment import check_arrays, set_parameters
 
 TENSORS = '.safetensors'
 _log = logging.getLogger('gluon_cbam.weights')

@@ -8,8 +8,8 @@ import pytest
 from golden import ModifiedGolden, keras_tiny
 
 from gluon_cbam import convert, get_model
-from gluon_cbam.convert import files
 from gluon_cbam.inference.network import load_network
+from gluon_cbam.pretrained import conversion
 
 OPTIONS = {'version_output': 'C', 'embedding': 32}
 
@@ -74,8 +74,8 @@ def test_there_and_back(original, cbam, tmp_path):
 def test_numpy_files(tmp_path):
     _, weights = keras_tiny()
     np.savez(tmp_path / 'keras.npz', **weights)
-    files.from_source(tmp_path / 'keras.npz', tmp_path / 'ours.params', 'cbamnet_tiny', 'keras', classes=10)
-    files.to_source(tmp_path / 'ours.params', tmp_path / 'again.npz', 'cbamnet_tiny', 'keras')
+    conversion.from_source(tmp_path / 'keras.npz', tmp_path / 'ours.params', 'cbamnet_tiny', 'keras', classes=10)
+    conversion.to_source(tmp_path / 'ours.params', tmp_path / 'again.npz', 'cbamnet_tiny', 'keras')
     with np.load(tmp_path / 'again.npz') as again:
         assert set(again.files) == set(weights)
         assert all(np.array_equal(again[name], value) for name, value in weights.items())
@@ -87,8 +87,8 @@ def test_gluon_files(tmp_path):
     arrays = convert.to_arrays(net, 'imgclsmob')
     mx.nd.save(str(tmp_path / 'theirs.params'), {name: mx.nd.array(value) for name, value in arrays.items()})
     arguments = ('cifar_cbam_resnet18', 'imgclsmob')
-    files.from_source(tmp_path / 'theirs.params', tmp_path / 'ours.params', *arguments, classes=3)
-    files.to_source(tmp_path / 'ours.params', tmp_path / 'again.params', *arguments)
+    conversion.from_source(tmp_path / 'theirs.params', tmp_path / 'ours.params', *arguments, classes=3)
+    conversion.to_source(tmp_path / 'ours.params', tmp_path / 'again.params', *arguments)
     assert (tmp_path / 'theirs.params').read_bytes() == (tmp_path / 'again.params').read_bytes()
 
 
@@ -111,14 +111,14 @@ def test_mistakes(original, tmp_path):
         (prefix, 4, r'head.fc1.gamma \(32,\) instead of \(512,\)'),  # the default embedding
     ):
         with pytest.raises(ValueError, match=said) as error:
-            files.from_source(source, ours, 'modified_cbamnet18', 'modified', {'version_output': 'C'})
+            conversion.from_source(source, ours, 'modified_cbamnet18', 'modified', {'version_output': 'C'})
         assert error.value.exit_code == code
         assert '\n' not in str(error.value)
     with pytest.raises(ValueError, match='our parameters end in .params'):
-        files.from_source(prefix, tmp_path / 'ours', 'modified_cbamnet18', 'modified', OPTIONS)
+        conversion.from_source(prefix, tmp_path / 'ours', 'modified_cbamnet18', 'modified', OPTIONS)
     assert not ours.exists()
-    files.from_source(prefix, ours, 'modified_cbamnet18', 'modified', OPTIONS)
+    conversion.from_source(prefix, ours, 'modified_cbamnet18', 'modified', OPTIONS)
     with pytest.raises(ValueError, match=r"written to a prefix or .npz, got '.*out.params'"):
-        files.to_source(ours, tmp_path / 'out.params', 'modified_cbamnet18', 'modified')
+        conversion.to_source(ours, tmp_path / 'out.params', 'modified_cbamnet18', 'modified')
     with pytest.raises(ValueError, match='holds weights of modified_cbamnet18, not of modified_cbamnet50'):
-        files.to_source(ours, tmp_path / 'out', 'modified_cbamnet50', 'modified')
+        conversion.to_source(ours, tmp_path / 'out', 'modified_cbamnet50', 'modified')

@@ -11,8 +11,8 @@ import pytest
 
 from gluon_cbam.attention.blocks import CheckedBlock
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
+from gluon_cbam.pretrained.resolve import ResolvedModel
 from gluon_cbam.training.logging import curves
-from gluon_cbam.training.loop import setup
 
 
 class Small(CheckedBlock):
@@ -38,7 +38,7 @@ def small_network(monkeypatch):
     class Network(Small):
         pass
 
-    monkeypatch.setattr(setup, 'get_model', Network)
+    monkeypatch.setattr(ResolvedModel, 'build', lambda model: Network(model.name, model.classes))
     monkeypatch.setattr(curves, 'draw', lambda metrics, path: None)
     return Network
 

@@ -82,7 +82,7 @@ def test_residual_blocks_start_as_their_shortcuts(five, tmp_path):
     config = settings(five, tmp_path, zero_gamma=True)
     config.network, config.image_size, config.augment = 'cifar_cbam_resnet18', 8, 'none'
     setup = prepare(config)
-    initialise(setup)
+    initialise(setup.net, setup.model, setup.ctx, setup.config.zero_gamma)
     gammas = {name: value for name, value in setup.net._collect_params_with_prefix().items() if 'gamma' in name}
     zero = [name for name, value in gammas.items() if '.attention.' not in name and not value.data().asnumpy().any()]
     assert zero == [f'layer{stage}.{block}.bn2.gamma' for stage in range(1, 5) for block in range(2)]

@@ -13,9 +13,9 @@ from gluon_cbam import get_model
 from gluon_cbam.common.errors import DataError, EnvironmentProblem, RunError, UsageError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
+from gluon_cbam.pretrained.resolve import ResolvedModel
 from gluon_cbam.tasks.classification.evaluation import evaluate
 from gluon_cbam.training import TrainConfig, train
-from gluon_cbam.training.loop import setup
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def trained_on(contexts, settings, tmp_path):
 
 @pytest.mark.parametrize('kv_store', ['device', 'local'])
 def test_devices_agree_without_batchnorm(settings, tmp_path, monkeypatch, kv_store):
-    monkeypatch.setattr(setup, 'get_model', Plain)
+    monkeypatch.setattr(ResolvedModel, 'build', lambda model: Plain(model.name, model.classes))
     settings['kv_store'] = kv_store
     one, two, four = (trained_on(contexts, settings, tmp_path) for contexts in (1, 2, 4))
     for name, value in one.items():

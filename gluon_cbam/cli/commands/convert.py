@@ -23,10 +23,10 @@ def convert(source_file, output, network, source, reverse, option, classes):
     and gets a card beside it. With --reverse, SRC is a .params file of ours or a run folder; DST ends in .npz, for
     imgclsmob also in .params, and is for modified also the prefix of PREFIX-symbol.json and PREFIX-0000.params.
     """
-    from gluon_cbam.convert import files
+    from gluon_cbam.pretrained import conversion
 
     if not network:
         raise UsageError('--network is needed')
-    run = files.to_source if reverse else files.from_source
+    run = conversion.to_source if reverse else conversion.from_source
     files = [str(path) for path in run(source_file, output, network, source, option, classes)]
     return {'network': network, 'source': source, 'input': source_file, 'files': files}, '\n'.join(files)

@@ -30,11 +30,11 @@ def models_list(pattern):
 @common_options
 def models_info(name, classes, image_size, option):
     """Parameters and multiply-adds of a network."""
-    from gluon_cbam.models import get_model, variant
+    from gluon_cbam.models import build, variant
     from gluon_cbam.models.complexity import complexity
 
     size = image_size or variant(name).image_size
-    net = get_model(name, classes=classes or 1000, **option)
+    net = build(name, **({'classes': classes} if classes else {}), **option)
     cost, outputs = complexity(net, (1, 3, size, size)), getattr(net, 'outputs', classes or 1000)
     value = {'name': name, 'input': [3, size, size], 'classes': outputs, **cost.as_dict()}
     text = (

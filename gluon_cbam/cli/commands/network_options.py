@@ -15,13 +15,14 @@ def load(network, params, pretrained, option, gpus, cpus, **changes):
     """The network that the options name, and its contexts."""
     from gluon_cbam.compat import devices
     from gluon_cbam.inference.network import load_network
+    from gluon_cbam.pretrained.resolve import pretrained_of_flag
 
     if not network:
         raise UsageError('--network is needed')
     ctx = devices.contexts(gpus, cpus)
-    pretrained = True if pretrained == '' else pretrained
+    pretrained = pretrained_of_flag(pretrained)
     with byte_progress(network) as progress:
-        loaded = load_network(network, ctx, params, pretrained or False, options=option, progress=progress, **changes)
+        loaded = load_network(network, ctx, params, pretrained, options=option, progress=progress, **changes)
     return loaded, ctx
 
 

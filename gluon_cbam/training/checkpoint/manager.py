@@ -117,7 +117,7 @@ class Saving:
             'options': config.option,
             'class_names': self._setup.class_names,
             'preprocessing': self._setup.preprocessing.as_dict(),
-            'started_from': self._setup.source.as_dict() if self._setup.source else None,
+            'started_from': self._setup.model.started_from(),
         }
 
 

@@ -36,7 +36,7 @@ class Engine:
         mx.random.seed(config.seed)
         amp.enable(config.dtype)
         self.net = setup.net
-        initialise(setup)
+        initialise(self.net, setup.model, ctx, config.zero_gamma)
         self.net.hybridize(static_alloc=True, static_shape=True)
         self.rate = schedule(config, setup.steps_per_epoch)
         self.average = Average(self.net, setup.another_net(), config.ema, ctx) if config.ema else None

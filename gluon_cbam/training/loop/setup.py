@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Tuple
 
@@ -16,14 +16,15 @@ from gluon_cbam.data.loading.evaluation import check_images
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import BadRecords, TrainingData
 from gluon_cbam.data.records.recordio import RecordFile
-from gluon_cbam.models import get_model, variant
+from gluon_cbam.models.registry import DEFAULT_CLASSES
+from gluon_cbam.pretrained.resolve import ResolvedModel, pretrained_of_flag, resolve
 from gluon_cbam.training.config.run_config import RunConfig
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.distributed import ProcessGroup, join
 from gluon_cbam.training.optim import amp
 from gluon_cbam.training.optim.weight_decay import set_decay
 from gluon_cbam.training.parameters.freezing import freeze
-from gluon_cbam.training.parameters.initialization import Source, check_zero_gamma, find_source
+from gluon_cbam.training.parameters.initialization import check_zero_gamma
 from gluon_cbam.training.parameters.selection import named
 from gluon_cbam.training.parameters.sync_batch_norm import synchronise
 
@@ -36,27 +37,30 @@ class Setup:
 
     Attributes:
         config: with every default filled in.
+        model: the network with the weights to start from, its preprocessing and its options.
         net: not initialised yet.
         ctx: the devices.
-        preprocessing: of validation.
         class_names: if known.
         data: training batches.
         val: validation records, or None.
         process_group: the processes that train together.
-        source: the weights to start from, or None for random ones.
         notes: what is said of the parameters before training: how many are frozen, and which the decay reaches.
     """
 
     config: RunConfig
+    model: ResolvedModel
     net: mx.gluon.HybridBlock
     ctx: List[mx.Context]
-    preprocessing: Preprocessing
     class_names: Optional[List[str]]
     data: TrainingData
     val: Optional[RecordFile]
     process_group: ProcessGroup
-    source: Optional[Source]
     notes: List[str]
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """Of the images of validation."""
+        return self.model.preprocessing
 
     @property
     def steps_per_epoch(self) -> int:
@@ -70,7 +74,7 @@ class Setup:
 
     def another_net(self) -> mx.gluon.HybridBlock:
         """Another of the same network, not initialised."""
-        return get_model(self.config.network, classes=self.config.classes, **self.config.option)
+        return self.model.build()
 
 
 def prepare(config: TrainConfig) -> Setup:
@@ -80,23 +84,19 @@ def prepare(config: TrainConfig) -> Setup:
         CbamError: as :func:`.run.train` lists them.
     """
     config = TrainConfig(**config.as_dict()).check()
-    row = variant(config.network)
-    source = find_source(config.network, config.pretrained)
-    wanted = Preprocessing.of(row)
-    if source and source.card:
-        wanted = Preprocessing.from_dict(source.card.preprocessing)
-        config.option = {**source.card.options, **config.option}
-    for name in ('image_size', 'crop_ratio'):
-        if getattr(config, name) is None:
-            setattr(config, name, getattr(wanted, name))
-    config.augment = config.augment or row.augmentation
-    config.workers = config.workers or usable_cpus()
-    preprocessing = replace(wanted, image_size=config.image_size, crop_ratio=config.crop_ratio)
     class_names = _class_names(Path(config.data_train).parent / 'classes.txt')
-    config.classes = config.classes or (len(class_names) if class_names else 1000)
+    config.classes = config.classes or (len(class_names) if class_names else DEFAULT_CLASSES)
+    model = resolve(
+        config.network, None, pretrained_of_flag(config.pretrained), config.classes, config.option, config.image_size,
+        config.crop_ratio,
+    )  # fmt: skip
+    config.option = model.options
+    config.image_size, config.crop_ratio = model.preprocessing.image_size, model.preprocessing.crop_ratio
+    config.augment = config.augment or model.variant.augmentation
+    config.workers = config.workers or usable_cpus()
     if class_names and len(class_names) != config.classes:
         class_names = None
-    net = get_model(config.network, classes=config.classes, **config.option)
+    net = model.build()
     if getattr(net, 'outputs', config.classes) != config.classes:
         raise UsageError(
             f'{config.network} gives embeddings of {net.outputs} numbers, no logits of {config.classes} classes: '
@@ -121,12 +121,12 @@ def prepare(config: TrainConfig) -> Setup:
     process_group = join(config.kv_store)  # when all is checked: the others wait for this process from here on
     config.batch_size, config.lr = _batch_and_rate(config, len(ctx), process_group.size)
     data = TrainingData(
-        train, config.batch_size * len(ctx) * process_group.size, preprocessing, config.augment, config.seed, config.workers,
-        process_group.rank, process_group.size, BadRecords(config.max_bad_records),
+        train, config.batch_size * len(ctx) * process_group.size, model.preprocessing, config.augment, config.seed,
+        config.workers, process_group.rank, process_group.size, BadRecords(config.max_bad_records),
     )  # fmt: skip
     if config.accumulate > len(data):
         raise UsageError(f'--accumulate {config.accumulate} is more than the {len(data)} batches of an epoch')
-    return Setup(RunConfig.resolved(config), net, ctx, preprocessing, class_names, data, val, process_group, source, notes)
+    return Setup(RunConfig.resolved(config), model, net, ctx, class_names, data, val, process_group, notes)
 
 
 def _batch_and_rate(config: TrainConfig, contexts: int, processes: int) -> Tuple[int, float]:

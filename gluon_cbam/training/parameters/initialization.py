@@ -3,71 +3,32 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Iterator, Optional
+from typing import Iterator, List
 
 import mxnet as mx
 
-from gluon_cbam import weights, zoo
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.files import sha256
-from gluon_cbam.pretrained import locate
-
-if TYPE_CHECKING:
-    from gluon_cbam.training.loop.setup import Setup
+from gluon_cbam.pretrained.resolve import ResolvedModel
 
 _log = logging.getLogger('gluon_cbam.training')
 
 
-@dataclass(frozen=True)
-class Source:
-    """Weights to start from.
-
-    Attributes:
-        name: as it was given, or the tag of published weights.
-        path: of the file.
-        sha256: of the file.
-        card: of the file, if it has one.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-    card: Optional[zoo.Card]
-
-    def as_dict(self) -> Dict[str, str]:
-        """What cards say of it."""
-        return {'source': self.name, 'sha256': self.sha256}
-
-
-def find_source(network: str, pretrained: Optional[str]) -> Optional[Source]:
-    """The weights of ``--pretrained``.
+def initialise(net: mx.gluon.HybridBlock, model: ResolvedModel, ctx: List[mx.Context], zero_gamma: bool) -> None:
+    """Give every parameter of a network its first value.
 
     Args:
-        network: its name.
-        pretrained: a tag, a parameter file, a run folder, or the empty text for the published weights of the network;
-            None for random ones.
+        net: the network, built from ``model`` and not initialized.
+        model: the weights to start from, or none for random ones.
+        ctx: the devices.
+        zero_gamma: whether the last BatchNorm of each residual block starts at 0.
 
     Raises:
-        UsageError: there are none.
-        DataError: they are damaged, or of another network.
+        DataError: the weights are damaged or do not fit.
     """
-    if pretrained is None:
-        return None
-    path, card = locate.locate(network, pretrained or True)
-    return Source(pretrained or card.tag, path, card.sha256 if card else sha256(path), card)
-
-
-def initialise(setup: Setup) -> None:
-    """Give every parameter of a network its first value."""
-    net, source = setup.net, setup.source
-    if source is None:
-        net.initialize(ctx=setup.ctx)
-    else:
-        _log.info('starts from %s (SHA-256 %s)', source.path, source.sha256)
-        weights.load_for_fine_tuning(net, source.path, setup.ctx)
-    if setup.config.zero_gamma:
+    if model.params:
+        _log.info('starts from %s (SHA-256 %s)', model.params, model.params_sha256)
+    model.initialize(net, ctx, strict=False)
+    if zero_gamma:
         for norm in _last_norms(net):
             norm.gamma.set_data(mx.nd.zeros(norm.gamma.shape))
 

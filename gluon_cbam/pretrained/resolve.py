@@ -1,0 +1,180 @@
+"""What a model's name and what is given with it amount to: one record, merged in one place.
+
+Every command and every function that takes the name of a model with weights calls :func:`resolve`. Each value is taken
+from the first of these that has it:
+
+1. the argument of the call, for instance ``classes`` or an entry of ``options``;
+2. the card of the weights;
+3. the model's row in :mod:`gluon_cbam.models.variants`, and for options the defaults of its family;
+4. for classes, :data:`gluon_cbam.models.registry.DEFAULT_CLASSES`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Union
+
+import mxnet as mx
+
+from gluon_cbam import models, weights, zoo
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.files import PathLike, sha256
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.models.registry import DEFAULT_CLASSES, check_options
+from gluon_cbam.models.variants import Variant
+from gluon_cbam.weights.assignment import Contexts
+
+from . import locate
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model with everything that belongs to it; nothing is built yet.
+
+    Attributes:
+        name: of the model.
+        variant: its row.
+        options: that differ from the defaults of its family.
+        classes: outputs.
+        class_names: in the order of the outputs; None where they are not known, or are of other classes.
+        preprocessing: of images, as the weights expect it.
+        params: the parameter file; None for random weights.
+        card: of the parameter file; None without one.
+        params_sha256: SHA-256 of the parameter file; None for random weights.
+        source: the weights as they were asked for, or their tag; None for random weights.
+    """
+
+    name: str
+    variant: Variant
+    options: Dict[str, Any]
+    classes: int
+    class_names: Optional[List[str]]
+    preprocessing: Preprocessing
+    params: Optional[Path] = None
+    card: Optional[zoo.Card] = None
+    params_sha256: Optional[str] = None
+    source: Optional[str] = None
+
+    def build(self) -> mx.gluon.HybridBlock:
+        """Build the network, not initialized.
+
+        Returns:
+            The network, which maps (N, in_channels, H, W) to (N, classes).
+
+        Raises:
+            UsageError: an option is unknown or its value does not fit.
+        """
+        return models.build(self.name, classes=self.classes, **self.options)
+
+    def initialize(self, net: mx.gluon.HybridBlock, ctx: Optional[Contexts] = None, strict: bool = True) -> None:
+        """Give a network that :meth:`build` made its parameters: those of the file, else random ones.
+
+        Args:
+            net: the network, not initialized.
+            ctx: one context or a list of them; default the CPU.
+            strict: whether all parameters must fit. Otherwise those that depend on the number of classes or of input
+                channels may differ, and are initialized randomly, which the log says.
+
+        Raises:
+            DataError: the file is damaged or does not fit.
+        """
+        if self.params is None:
+            net.initialize(ctx=ctx)
+        elif strict:
+            weights.load(net, self.params, ctx)
+        else:
+            weights.load_for_fine_tuning(net, self.params, ctx)
+
+    def started_from(self) -> Optional[Dict[str, Optional[str]]]:
+        """What the card of a network that is trained from these weights records of them; None for random weights."""
+        return {'source': self.source, 'sha256': self.params_sha256} if self.params else None
+
+
+def resolve(
+    name: str,
+    params: Optional[PathLike] = None,
+    pretrained: Union[bool, str] = False,
+    classes: Optional[int] = None,
+    options: Optional[Mapping[str, Any]] = None,
+    image_size: Optional[int] = None,
+    crop_ratio: Optional[float] = None,
+    root: Optional[PathLike] = None,
+    progress: Optional[Callable[[int, Optional[int]], None]] = None,
+) -> ResolvedModel:
+    """Merge what is given with the card of the weights and the row of the model, in the order that the module states.
+
+    Args:
+        name: of the model, one of :func:`gluon_cbam.list_models`.
+        params: a parameter file or a run folder.
+        pretrained: True for the default weights of that name, a tag, a parameter file or a run folder. With neither
+            this nor ``params``, weights are random.
+        classes: outputs.
+        options: of the model's family.
+        image_size: height and width of the input in pixels.
+        crop_ratio: ``image_size`` over the short side before the crop.
+        root: folder of the store of published weights; default see :func:`gluon_cbam.zoo.location.root_of`.
+        progress: is called while a file is downloaded, see :func:`gluon_cbam.zoo.get`.
+
+    Returns:
+        The record. The parameter file is on this machine and was compared with its card.
+
+    Raises:
+        UsageError: an unknown name, option or weights, or both ``params`` and ``pretrained``.
+        DataError: the weights are damaged, or of another model.
+        TransferError: published weights could not be downloaded.
+    """
+    check_options(name, options or {})  # before a download
+    if params and pretrained:
+        raise UsageError(f'params {params!r} and pretrained {pretrained!r} exclude each other: give one')
+    path, card = _weights(name, params, pretrained, root, progress)
+    row = models.variant(name)
+    preprocessing = Preprocessing.from_dict(card.preprocessing) if card else Preprocessing.of(row)
+    given: Dict[str, Any] = {'image_size': image_size, 'crop_ratio': crop_ratio}
+    if classes is None:
+        classes = card.classes if card else DEFAULT_CLASSES
+    return ResolvedModel(
+        name=name,
+        variant=row,
+        options={**(card.options if card else {}), **(options or {})},
+        classes=classes,
+        class_names=card.class_names if card and card.classes == classes else None,
+        preprocessing=replace(preprocessing, **{key: value for key, value in given.items() if value is not None}),
+        params=path,
+        card=card,
+        # the hash of a card was compared with the file's a moment ago
+        params_sha256=card.sha256 if card else sha256(path) if path else None,
+        source=_source(params, pretrained, card),
+    )
+
+
+def pretrained_of_flag(value: Optional[str]) -> Union[bool, str]:
+    """The ``pretrained`` that the flag ``--pretrained [TAG]`` stands for.
+
+    Args:
+        value: None without the flag; the empty text for the flag without a value.
+
+    Returns:
+        False, True or the value.
+    """
+    return False if value is None else value or True
+
+
+def _weights(
+    name: str,
+    params: Optional[PathLike],
+    pretrained: Union[bool, str],
+    root: Optional[PathLike],
+    progress: Optional[Callable[[int, Optional[int]], None]],
+) -> locate.Weights:
+    """The parameter file that is asked for, and its card."""
+    if params:
+        return locate.of_file(params, name)
+    return locate.locate(name, pretrained, root, progress) if pretrained else locate.Weights()
+
+
+def _source(params: Optional[PathLike], pretrained: Union[bool, str], card: Optional[zoo.Card]) -> Optional[str]:
+    """What weights are called: as they were asked for, else by their tag."""
+    if pretrained is True and card:
+        return card.tag
+    return str(params or pretrained) if params or pretrained else None
