@@ -14,7 +14,7 @@ PATIENCE = 120  # seconds; scripts take two on an idle machine, training ten
 
 JOB = """
 import json, sys
-from gluon_cbam.cli.console import Group
+from gluon_cbam.cli.errors import Group
 import click
 from gluon_cbam.launch import launch
 from gluon_cbam.launch.hosts import Host

@@ -1,4 +1,4 @@
-"""The command ``cbam``: the commands are in gluon_cbam/commands, a module each or a module a group.
+"""The command ``cbam``: the commands are in :mod:`.commands`, a module each or a module a group.
 
 Start-up imports click and nothing heavy; each command imports what it needs.
 """
@@ -23,12 +23,12 @@ from gluon_cbam.cli.commands import (
     validate,
     zoo,
 )
-from gluon_cbam.cli.console import Group
+from gluon_cbam.cli.errors import Group
 
 
 @click.group(cls=Group, context_settings={'help_option_names': ['-h', '--help']})
 @click.version_option(gluon_cbam.__version__, prog_name='cbam')
-def cli():
+def cli() -> None:
     """CBAM networks on MXNet 1.9.1 / Gluon: train, validate, predict, explain."""
 
 

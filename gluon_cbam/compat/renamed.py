@@ -22,7 +22,7 @@ RENAMED: Dict[str, str] = {
     'benchmarks.subjects': 'benchmarks.workloads',
     'blocks': 'attention.blocks',
     'classifier': 'inference.classifier',
-    'console': 'cli.console',
+    'console': 'cli.options',
     'convert.checkpoint': 'convert.files',
     'data.augmentation': 'data.loading.augmentation',
     'data.checking': 'data.records.checking',

@@ -6,7 +6,9 @@ import sys
 
 import click
 
-from gluon_cbam.cli.console import byte_progress, common_options, settings_options
+from gluon_cbam.cli.options import settings_options
+from gluon_cbam.cli.output import common_options
+from gluon_cbam.cli.progress import byte_progress
 
 
 @click.command('check')

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from gluon_cbam.cli.console import common_options
+from gluon_cbam.cli.output import common_options
 
 
 @click.command()

@@ -6,7 +6,9 @@ import sys
 
 import click
 
-from gluon_cbam.cli.console import common_options, progress_bar, settings_options, weights_options
+from gluon_cbam.cli.options import settings_options, weights_options
+from gluon_cbam.cli.output import common_options
+from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 
 from .explain_score import score_options, scored

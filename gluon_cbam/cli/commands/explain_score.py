@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.core import ParameterSource
 
-from gluon_cbam.cli.console import progress_bar
+from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 
 from .network_options import load

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from gluon_cbam.cli.console import common_options, settings_options, weights_options
+from gluon_cbam.cli.options import settings_options, weights_options
+from gluon_cbam.cli.output import common_options
 from gluon_cbam.common.errors import UsageError
 
 from .network_options import load

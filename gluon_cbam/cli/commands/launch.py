@@ -8,7 +8,7 @@ from typing import Any, Dict
 
 import click
 
-from gluon_cbam.cli.console import common_options
+from gluon_cbam.cli.output import common_options
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.launch import SSH
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from gluon_cbam.cli.console import common_options, progress_bar, settings_options
+from gluon_cbam.cli.options import settings_options
+from gluon_cbam.cli.output import common_options
+from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 
 

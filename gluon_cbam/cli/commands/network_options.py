@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gluon_cbam.cli.console import byte_progress
+from gluon_cbam.cli.progress import byte_progress
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.training.config.settings import flag
 

@@ -6,7 +6,10 @@ from contextlib import ExitStack
 
 import click
 
-from gluon_cbam.cli.console import debug_option, json_option, progress_bar, settings_options, weights_options
+from gluon_cbam.cli.errors import debug_option
+from gluon_cbam.cli.options import settings_options, weights_options
+from gluon_cbam.cli.output import json_option
+from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 
 from .network_options import NETWORK, exported_options, load, load_exported

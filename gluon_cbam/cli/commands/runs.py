@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gluon_cbam.cli.console import common_options
+from gluon_cbam.cli.output import common_options
 
 
 @click.command()

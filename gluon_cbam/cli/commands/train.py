@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from gluon_cbam.cli.console import Option, ProgressLine, SectionedCommand, common_options, settings_options, show_log
+from gluon_cbam.cli.options import Option, SectionedCommand, settings_options
+from gluon_cbam.cli.output import common_options
+from gluon_cbam.cli.progress import ProgressLine, show_log
 from gluon_cbam.training.config.train_config import SETTINGS
 
 _FILES, _RUN = SETTINGS['recipe'].metadata['section'], 'Instead of training'

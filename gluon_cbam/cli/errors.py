@@ -1,0 +1,73 @@
+"""Errors of the command: one line on standard error each, and the exit code of the documentation."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn, Optional, Sequence, Tuple
+
+import click
+
+debug_option = click.option('--debug', is_flag=True, expose_value=False, help='a traceback for an error')
+
+
+class Group(click.Group):
+    """A group of commands whose errors are one line each; ``--debug`` shows the traceback instead."""
+
+    def main(  # type: ignore[override]
+        self, args: Optional[Sequence[str]] = None, prog_name: Optional[str] = 'cbam', **extra: Any
+    ) -> NoReturn:
+        """Run a command and exit.
+
+        Args:
+            args: the words after the program's name; default those of this process.
+            prog_name: the program's name, for the help.
+            **extra: see :meth:`click.Command.main`.
+
+        Raises:
+            SystemExit: always, with the exit code.
+        """
+        arguments = list(sys.argv[1:] if args is None else args)
+        try:
+            super().main(args=arguments, prog_name=prog_name, **{**extra, 'standalone_mode': False})
+            code = 0
+        except click.exceptions.Exit as error:
+            code = error.exit_code
+        except BrokenPipeError:  # of `cbam ... | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        except Exception as error:
+            if '--debug' in arguments:
+                raise
+            message, code = _message_and_code(error)
+            first = next((line for line in message.splitlines() if line.strip()), type(error).__name__)
+            click.echo(f'cbam: {first}', err=True)
+        sys.exit(code)
+
+
+def _message_and_code(error: Exception) -> Tuple[str, int]:
+    """The message and the exit code of an error."""
+    if isinstance(error, click.Abort):
+        return 'interrupted', 130
+    if isinstance(error, click.ClickException):
+        context = getattr(error, 'ctx', None)
+        hint = f' (see {context.command_path} --help)' if context else ''
+        return error.format_message() + hint, 2
+    if hasattr(error, 'exit_code'):
+        return str(error), error.exit_code
+    if isinstance(error, ImportError):
+        return _import_message(error), 3
+    if isinstance(error, (OSError, ValueError)):
+        return str(error), 5 if isinstance(error, OSError) else 2
+    # MXNet's messages begin with a stack trace and end with what happened
+    last = (str(error).strip().splitlines() or [''])[-1]
+    return f'{type(error).__name__}: {last} (--debug shows where)', 1
+
+
+def _import_message(error: ImportError) -> str:
+    """What is not installed, and the command that installs it."""
+    if not isinstance(error, ModuleNotFoundError):
+        return f"{error} ('cbam doctor' says what to do)"
+    from gluon_cbam.compat.versions import INSTALL_MXNET
+
+    return f'{error.name} is not installed: {INSTALL_MXNET if error.name == "mxnet" else f"pip install {error.name}"}'

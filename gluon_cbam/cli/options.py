@@ -1,0 +1,160 @@
+"""Options of the commands, made from the settings of :class:`TrainConfig`, and the help that shows them in sections."""
+
+from __future__ import annotations
+
+from dataclasses import Field
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+
+import click
+
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.training.config.settings import default_of, flag
+from gluon_cbam.training.config.train_config import SETTINGS
+
+Decorated = TypeVar('Decorated', bound=Callable[..., Any])
+
+
+class Option(click.Option):
+    """An option with aliases that the help does not show, in a section of the help.
+
+    Args:
+        declarations: name and flags, as :class:`click.Option` takes them.
+        aliases: further flags, which the help does not show.
+        section: title of the section of the help; None for the last one.
+        **attributes: of :class:`click.Option`.
+    """
+
+    def __init__(
+        self,
+        declarations: Sequence[str],
+        aliases: Sequence[str] = (),
+        section: Optional[str] = None,
+        **attributes: Any,
+    ):
+        super().__init__([*declarations, *aliases], **attributes)
+        self._aliases, self.section = aliases, section
+
+    def get_help_record(self, ctx: click.Context) -> Optional[Tuple[str, str]]:
+        """Flags without aliases and on/off flags as ``--[no-]name``, and the help."""
+        shown, self.opts = self.opts, [flag for flag in self.opts if flag not in self._aliases]
+        record = super().get_help_record(ctx)
+        self.opts = shown
+        if record and self.secondary_opts:
+            record = (f'--[no-]{min(self.opts[0], self.secondary_opts[0], key=len)[2:]}', record[1])
+        return record
+
+
+class SectionedCommand(click.Command):
+    """A command whose help groups the options by their sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, section by section."""
+        sections: Dict[str, List[Tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record:
+                sections.setdefault(getattr(parameter, 'section', None) or 'Other options', []).append(record)
+        width = max(len(names) for records in sections.values() for names, _ in records)
+        for title, records in sections.items():
+            with formatter.section(title):  # one width, so that the columns of all sections stand below each other
+                formatter.write_dl([(names.ljust(width), text) for names, text in records], col_max=width)
+
+
+def _key_values(ctx: click.Context, param: click.Parameter, pairs: Sequence[str]) -> Dict[str, Any]:
+    """The values of a repeated KEY=VALUE by key, each read as YAML."""
+    import yaml
+
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition('=')
+        if not equals or not key:
+            raise UsageError(f'{param.opts[0]} takes KEY=VALUE, got {pair!r}')
+        options[key.strip().replace('-', '_')] = yaml.safe_load(value)
+    return options
+
+
+def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> List[float]:
+    """Numbers separated by commas."""
+    try:
+        return [float(part) for part in text.split(',') if part.strip()]
+    except ValueError:
+        raise UsageError(f'{param.opts[0]} takes numbers separated by commas, got {text!r}') from None
+
+
+# kind of a setting -> attributes of its option
+_KINDS: Dict[type, Callable[[Field], Dict[str, Any]]] = {
+    str: lambda entry: {'type': str, 'default': entry.default},
+    int: lambda entry: {'type': int, 'default': entry.default, 'metavar': 'N'},
+    float: lambda entry: {'type': float, 'default': entry.default, 'metavar': 'X'},
+    bool: lambda entry: {'default': entry.default},
+    dict: lambda entry: {'multiple': True, 'callback': _key_values, 'metavar': 'KEY=VALUE'},
+    tuple: lambda entry: {'multiple': True, 'callback': lambda ctx, param, texts: list(texts), 'metavar': 'PATTERN'},
+    list: lambda entry: {
+        'default': ','.join(f'{value:g}' for value in default_of(entry)), 'callback': _numbers, 'metavar': 'X,X,...',
+    },
+}  # fmt: skip
+
+
+def _option_of(entry: Field, section: Optional[str]) -> Option:
+    """The option of a field of :class:`TrainConfig`."""
+    about, attributes = entry.metadata, _KINDS[entry.metadata['kind']](entry)
+    default = attributes.get('default')
+    attributes['show_default'] = default is not None and default is not False
+    if about['optional']:
+        attributes.update(is_flag=False, flag_value='')
+    flags = about['flags'] or (flag(entry.name),)
+    if about['kind'] is bool:
+        on = flags[0][2:]
+        flags = (f'--{on}/--{on[3:] if on.startswith("no-") else "no-" + on}', *flags[1:])
+    return Option([entry.name, *flags], about['hidden'], section, help=about['help'], **attributes)
+
+
+def _sections() -> Dict[str, Optional[str]]:
+    """The section of each setting: the last one that began."""
+    sections, section = {}, None
+    for name, entry in SETTINGS.items():
+        section = entry.metadata['section'] or section
+        sections[name] = section
+    return sections
+
+
+def settings_options(*names: str) -> Callable[[Decorated], Decorated]:
+    """Add options for settings of :class:`TrainConfig` to a command.
+
+    Args:
+        *names: of the settings, in the order of the help; without any, all settings.
+
+    Returns:
+        A decorator.
+    """
+    sections = _sections()
+
+    def add(function: Decorated) -> Decorated:
+        for name in reversed(names or tuple(SETTINGS)):
+            function.__dict__.setdefault('__click_params__', []).append(_option_of(SETTINGS[name], sections[name]))
+        return function
+
+    return add
+
+
+def add_options(options: Sequence[Callable[[Decorated], Decorated]]) -> Callable[[Decorated], Decorated]:
+    """A decorator that adds options in their order.
+
+    Args:
+        options: decorators of :func:`click.option`.
+    """
+
+    def add(function: Decorated) -> Decorated:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+weights_options = add_options(
+    [
+        click.option('--params', metavar='FILE', help='parameter file, or a run folder for its best checkpoint'),
+        click.option('--pretrained', is_flag=False, flag_value='', metavar='[TAG]', help='published weights'),
+    ]
+)

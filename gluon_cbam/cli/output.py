@@ -1,0 +1,30 @@
+"""Results of the command: human-readable text, or one JSON object."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any, Callable, Optional, Tuple
+
+import click
+
+from .errors import debug_option
+
+Result = Tuple[Any, Optional[str]]
+"""What a command returns: the object for ``--json``, and the text that is printed without it (None for nothing)."""
+
+json_option = click.option('--json', 'as_json', is_flag=True, help='one JSON object on standard output')
+
+
+def common_options(function: Callable[..., Result]) -> Callable[..., None]:
+    """Add ``--json`` and ``--debug`` to a command, and print its :data:`Result`."""
+
+    @json_option
+    @debug_option
+    @functools.wraps(function)
+    def run(as_json: bool, **arguments: Any) -> None:
+        value, text = function(**arguments)
+        if as_json or text is not None:
+            click.echo(json.dumps(value, allow_nan=False) if as_json else text)
+
+    return run
