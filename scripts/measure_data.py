@@ -102,14 +102,14 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def list_tar(folder: Path, images: int, workers: int) -> None:
-    from gluon_cbam.data.sources.lists import make_lists
+    from gluon_cbam.data.preparation.lists import make_lists
 
     (done,) = make_lists(folder / 'images.tar', folder / 'images.lst', shuffle=True)
     assert done.images == images
 
 
 def pack_tar(folder: Path, images: int, workers: int) -> None:
-    from gluon_cbam.data.records.packing import pack
+    from gluon_cbam.data.preparation.packing import pack
 
     (done,) = pack(folder / 'images.tar', folder / 'packed', shuffle=True, workers=workers)
     assert done.records == images

@@ -21,9 +21,9 @@ import numpy as np
 import gluon_cbam  # noqa: F401 (prepares the import of mxnet)
 from gluon_cbam.benchmarks.loading import decode_all
 from gluon_cbam.benchmarks.textures import write_records
-from gluon_cbam.common.parallel import image_threads
 from gluon_cbam.compat.threads import usable_cpus
-from gluon_cbam.data.loading.augmentation import random_part
+from gluon_cbam.data.decoding import image_threads
+from gluon_cbam.data.loading.augmentation import random_crop_box
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import TrainingData
 from gluon_cbam.data.records.recordio import RecordFile, index_path
@@ -82,7 +82,7 @@ def pytorchs(records, batch, threads):
         def __getitem__(self, number):
             rng = np.random.default_rng(number)
             image = Image.open(io.BytesIO(records[number].image)).convert('RGB')
-            top, left, height, width = random_part(image.height, image.width, rng)
+            top, left, height, width = random_crop_box(image.height, image.width, rng)
             box = (left, top, left + width, top + height)
             image = image.resize((SIZE, SIZE), Image.BILINEAR, box=box)
             if rng.random() < 0.5:

@@ -84,20 +84,20 @@ class Job:
                 found[int(folder.name)] = (dict(e.partition('=')[::2] for e in environment.split('\0')), line)
         return found
 
-    def member(self, role, number=0, guard=False):
-        """The process of a member's command, or its guard's.
+    def member(self, role, number=0, supervisor=False):
+        """The process of a member's command, or its supervisor's.
 
-        The command is the guard's child. It cannot be told from its own children by the command line: between fork and
+        The command is the supervisor's child. It cannot be told from its own children by the command line: between fork and
         exec they carry that of the shell.
         """
-        guards = {
+        supervisors = {
             pid
             for pid, (environment, line) in self.left().items()
             if environment.get('DMLC_ROLE') == role
             and environment.get('DMLC_WORKER_ID', '0') == str(number)
-            and 'launch.guard' in line
+            and 'launch.supervisor' in line
         }
-        (pid,) = guards if guard else (pid for pid in self.left() if _parent(pid) in guards)
+        (pid,) = supervisors if supervisor else (pid for pid in self.left() if _parent(pid) in supervisors)
         return pid
 
     def assert_nobody_left(self):

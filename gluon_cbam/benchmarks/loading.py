@@ -10,7 +10,7 @@ from typing import Iterator, Sequence
 import cv2
 import numpy as np
 
-from gluon_cbam.common.parallel import image_threads
+from gluon_cbam.data.decoding import image_threads
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 

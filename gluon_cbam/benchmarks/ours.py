@@ -14,7 +14,7 @@ import numpy as np
 from gluon_cbam.compat import devices
 from gluon_cbam.data.loading.training import Batch
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
-from gluon_cbam.data.sources.images import open_pictures
+from gluon_cbam.data.sources.images import open_images
 from gluon_cbam.inference.classifier import on_devices
 from gluon_cbam.inference.network import LoadedNetwork, load_network
 from gluon_cbam.inference.prediction import predict
@@ -54,7 +54,7 @@ def predicting(spec: Spec) -> Iterator[Subject]:
         names, classifier = [str(file) for file in files], on_devices(network, ctx)
         yield Subject(
             spec.batch,
-            lambda: list(predict(classifier, open_pictures(names), 5, spec.batch, spec.workers)),
+            lambda: list(predict(classifier, open_images(names), 5, spec.batch, spec.workers)),
             mx.nd.waitall,
             str(ctx[0]),
         )

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.data.sources.images import picture_of
+from gluon_cbam.data.sources.images import image_file
 
 from .explaining import Explanation, Unreadable, Wanted, class_index, explain
 from .figures.comparison_figure import draw
@@ -139,7 +139,7 @@ def compare(
         if targets is None and target is not None:
             targets = _targets(target, network, len(files))
         asked = replace(wanted, targets=targets)
-        columns.append(list(explain(network, map(picture_of, files), asked, ctx, batch_size, pool)))
+        columns.append(list(explain(network, map(image_file, files), asked, ctx, batch_size, pool)))
         if targets is None:
             targets = [0 if isinstance(item, Unreadable) else item.top[0].index for item in columns[0]]
     rows = [row for row in zip(*columns) if not any(isinstance(item, Unreadable) for item in row)]

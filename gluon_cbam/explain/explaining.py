@@ -12,7 +12,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError, closest
 from gluon_cbam.common.parallel import ordered_map
-from gluon_cbam.data.sources.images import Picture
+from gluon_cbam.data.sources.images import ImageSource
 from gluon_cbam.inference.network import LoadedNetwork
 from gluon_cbam.inference.prediction import Guess, class_names
 
@@ -134,7 +134,7 @@ def class_index(text: str, network: LoadedNetwork) -> int:
 
 def explain(
     network: LoadedNetwork,
-    pictures: Iterable[Picture],
+    pictures: Iterable[ImageSource],
     wanted: Wanted,
     ctx: mx.Context,
     batch_size: int,
@@ -144,7 +144,7 @@ def explain(
 
     Args:
         network: with weights.
-        pictures: as of :func:`.data.images.open_pictures`.
+        pictures: as of :func:`.data.images.open_images`.
         wanted: what is to be shown.
         ctx: one of the network's contexts.
         batch_size: images at a time.

@@ -10,7 +10,8 @@ import numpy as np
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.data.loading.preprocessing import decode, decode_record
+from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 
 COUNT = 8

@@ -14,9 +14,10 @@ import numpy as np
 
 from gluon_cbam.common.errors import CbamError, DataError
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.common.parallel import image_threads, ordered_map
+from gluon_cbam.common.parallel import ordered_map
 from gluon_cbam.data.datasets.imagenet import imagenet_classes
-from gluon_cbam.data.sources.images import Picture
+from gluon_cbam.data.decoding import image_threads
+from gluon_cbam.data.sources.images import ImageSource
 from gluon_cbam.data.sources.labels import read_names
 
 from .classifier import Classifier
@@ -45,7 +46,7 @@ class Prediction(NamedTuple):
     """What a network says about an image.
 
     Attributes:
-        file: as of :class:`.data.images.Picture`.
+        file: see :class:`gluon_cbam.data.sources.images.ImageSource`.
         number: likewise.
         top: the most probable classes, best first; empty for an image that could not be read.
         error: why it could not be read, or None.
@@ -64,7 +65,7 @@ class Prediction(NamedTuple):
 
 def predict(
     classifier: Classifier,
-    pictures: Iterable[Picture],
+    pictures: Iterable[ImageSource],
     top: int = 5,
     batch_size: int = 32,
     workers: int = 1,
@@ -79,7 +80,7 @@ def predict(
 
     Args:
         classifier: a network with weights, or an exported file.
-        pictures: as of :func:`.data.images.open_pictures`; read as they are needed.
+        pictures: as of :func:`.data.images.open_images`; read as they are needed.
         top: how many classes; all where there are fewer.
         batch_size: images a device at a time.
         workers: threads that decode.
@@ -92,7 +93,7 @@ def predict(
     Example:
         >>> ctx = [mx.cpu()]
         >>> classifier = on_devices(load_network('cbamnet_tiny', ctx, pretrained=True), ctx)
-        >>> for prediction in predict(classifier, open_pictures(['photos/'])):
+        >>> for prediction in predict(classifier, open_images(['photos/'])):
         ...     print(prediction.name, prediction.top[0].label if prediction.top else prediction.error)
     """
     names = names or class_names(classifier)
@@ -147,10 +148,10 @@ class _Batch(NamedTuple):
     rows: np.ndarray
 
 
-def _decoded(pictures: Iterable[Picture], prepare: Callable, workers: int, ahead: int) -> Iterator[_Image]:
+def _decoded(pictures: Iterable[ImageSource], prepare: Callable, workers: int, ahead: int) -> Iterator[_Image]:
     """The images, decoded by threads up to ``ahead`` of the one that is asked for; without threads for 0."""
 
-    def load(picture: Picture) -> _Image:
+    def load(picture: ImageSource) -> _Image:
         known = Prediction(picture.file, picture.number)
         try:
             return _Image(known, prepare(picture.decode()))

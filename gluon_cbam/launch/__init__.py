@@ -1,26 +1,28 @@
-"""Training on several machines: starts a scheduler, servers and workers, watches them, and leaves nobody behind.
+"""Training on several machines: starts a scheduler, servers and workers, supervises them, and leaves no process behind.
 
-The processes are those of ps-lite, MXNet's parameter server, which knows its place from ``DMLC_*`` variables and hangs
-for ever when one of them dies. Hence the parts:
+The processes are those of ps-lite, MXNet's parameter server, which reads its role from ``DMLC_*`` variables and hangs
+for ever when one of them dies. The modules:
 
-* :mod:`.hosts`: which machine runs what;
+* :mod:`.hosts`: the machines, and which of them runs what;
 * :mod:`.plan`: the processes and their variables;
-* :mod:`.guard`: beside each process, on its machine: passes signals on, and ends it when the launcher is gone;
-* :mod:`.start`: starts a guard, here or over ssh;
-* :mod:`.relay`: what the processes say, line by line;
-* :mod:`.job`: waits, stops, and ends all when one dies;
-* :mod:`.role`: a scheduler or server.
+* :mod:`.supervisor`: runs each process on its machine, forwards signals, and ends it when the launcher is gone;
+* :mod:`.start`: starts a supervisor, here or over ssh (:mod:`.ssh`);
+* :mod:`.log_forwarding`: the output of the processes, line by line;
+* :mod:`.job`: waits, stops, and ends all processes when one dies;
+* :mod:`.ps_lite_node`: a scheduler or server.
 
-Nothing here imports mxnet, and the package itself nothing at all, so that the command line starts fast.
+May import ``common`` and ``compat``. Nothing here imports mxnet, except the program of a scheduler or server; the
+package itself imports only the ssh command, so that the command line starts fast.
 """
+
+from typing import Any, Sequence
+
+from .ssh import SSH
 
 __all__ = ['SSH', 'launch']
 
-SSH = 'ssh -o BatchMode=yes -o ServerAliveInterval=10'
-"""The command that reaches other machines."""
 
-
-def launch(members, command, *arguments, **options):
+def launch(members: Sequence[Any], command: Sequence[str], *arguments: Any, **options: Any) -> float:
     """Run a command in several processes: see :func:`gluon_cbam.launch.job.launch`."""
     from .job import launch as run
 

@@ -18,8 +18,8 @@ class Host:
     """A machine.
 
     Attributes:
-        name: as ssh takes it.
-        slots: workers that it runs at most; None for any number.
+        name: as in the ssh command.
+        slots: the greatest number of workers that it runs; None for any number.
     """
 
     name: str
@@ -35,7 +35,13 @@ HERE = Host('localhost')
 
 
 def read_hosts(path: str) -> List[Host]:
-    """The hosts of a file: a name a line, with ``slots=N`` after it if need be; ``#`` begins a comment.
+    """The hosts of a file: a line is ``NAME`` or ``NAME slots=N``; ``#`` begins a comment.
+
+    Args:
+        path: of the file, in UTF-8.
+
+    Returns:
+        At least one host, in the order of the file.
 
     Raises:
         UsageError: the file cannot be read or is malformed.
@@ -50,7 +56,7 @@ def read_hosts(path: str) -> List[Host]:
         if words:
             hosts.append(_host(words, f'--hosts {path}, line {number}'))
             if [host.name for host in hosts].count(words[0]) > 1:
-                raise UsageError(f'--hosts {path}, line {number}: {words[0]} is there twice: use slots=')
+                raise UsageError(f'--hosts {path}, line {number}: {words[0]} is listed twice: use slots=')
     if not hosts:
         raise UsageError(f'--hosts {path} names no host')
     return hosts
@@ -69,7 +75,14 @@ def _host(words: Sequence[str], where: str) -> Host:
 
 
 def worker_hosts(hosts: Sequence[Host], workers: int) -> List[Host]:
-    """The host of each worker: in turn, as long as there are slots.
+    """The host of each worker: the hosts in turn, as long as they have slots.
+
+    Args:
+        hosts: the machines.
+        workers: number of workers.
+
+    Returns:
+        A host for each worker.
 
     Raises:
         UsageError: there are not enough slots.
@@ -88,5 +101,10 @@ def worker_hosts(hosts: Sequence[Host], workers: int) -> List[Host]:
 
 
 def server_hosts(hosts: Sequence[Host], servers: int) -> List[Host]:
-    """The host of each server: in turn."""
+    """The host of each server: the hosts in turn.
+
+    Args:
+        hosts: the machines.
+        servers: number of servers.
+    """
     return list(islice(cycle(hosts), servers))

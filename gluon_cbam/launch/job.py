@@ -1,4 +1,4 @@
-"""A job from its start to its end: whoever dies takes all others along."""
+"""A job from its start to its end: when one process dies, all others are ended."""
 
 from __future__ import annotations
 
@@ -11,31 +11,37 @@ import threading
 import time
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
+from types import FrameType
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
 
-from gluon_cbam.common.errors import Interrupted, MemberFailed, UsageError
+from gluon_cbam.common.errors import CbamError, Interrupted, MemberFailed, UsageError
 
-from . import SSH
+from .log_forwarding import LogForwarder
 from .plan import Member
-from .relay import Relay
-from .start import ROLE, send, start, wait
+from .ssh import SSH
+from .start import NODE_COMMAND, send, start, wait
 
-# a signal to the launcher -> what the workers get: they know how to stop after these
+# a signal to the launcher -> the signal that the workers get, after which they stop with a checkpoint
 _STOPS = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.SIGHUP: signal.SIGTERM}
-_STOP_PATIENCE = 300.0  # seconds for a step and a checkpoint
-_FOLLOW_PATIENCE = 60.0  # seconds for the others when the first worker has stopped
-_LEAVE_PATIENCE = 10.0  # seconds for the workers when a server has ended well
-_OUTPUT_PATIENCE = 5.0  # seconds for the last lines
-_SIGNAL_PATIENCE = 0.5  # the kernel may give a signal to another thread, which does not wake the one that handles it
+# timeouts in seconds
+_STOP_TIMEOUT = 300.0  # for a step and a checkpoint
+_OTHERS_TIMEOUT = 60.0  # for the other workers when the first one has stopped
+_WORKERS_TIMEOUT = 10.0  # for the workers when a server has ended without an error
+_OUTPUT_TIMEOUT = 5.0  # for the last lines
+_POLL_INTERVAL = 0.5  # the kernel may give a signal to another thread, which does not wake the one that handles it
 _SSH_FAILED = 255
 
 
-class _Event(NamedTuple):
-    """What happened: a signal came, or a process ended."""
+class _SignalReceived(NamedTuple):
+    signum: int
 
-    signum: Optional[int] = None
-    member: Optional[Member] = None
-    code: int = 0
+
+class _ProcessEnded(NamedTuple):
+    member: Member
+    code: int
+
+
+_Event = Union[_SignalReceived, _ProcessEnded]
 
 
 def launch(
@@ -44,24 +50,24 @@ def launch(
     results: Callable[[bytes], None],
     ssh: str = SSH,
     grace: float = 5.0,
-    role_command: Sequence[str] = ROLE,
+    role_command: Sequence[str] = NODE_COMMAND,
 ) -> float:
     """Run a command in every worker, with a scheduler and servers.
 
-    SIGINT and SIGTERM are passed to the workers, which stop after a step with a checkpoint; a second one ends all at
-    once. SIGUSR1 is passed on too. When a process dies, all others are ended. It takes the signals of the process, so
-    that it needs the main thread.
+    SIGINT and SIGTERM are forwarded to the workers, which stop after a step with a checkpoint; a second one ends all
+    processes immediately. SIGUSR1 is forwarded too. When a process dies, all others are ended. The function handles the
+    signals of this process, so that it must run in the main thread.
 
     Args:
-        members: of :func:`.plan.plan`.
+        members: the processes, see :func:`.plan.plan`.
         command: of the workers.
-        results: takes the lines of worker 0's standard output; everything else goes to standard error.
+        results: called with each line of worker 0's standard output; everything else goes to standard error.
         ssh: the command that reaches other machines.
         grace: seconds between SIGTERM and SIGKILL.
         role_command: of the scheduler and the servers.
 
     Returns:
-        Seconds that it took.
+        Duration in seconds.
 
     Raises:
         UsageError: there is no such command.
@@ -74,8 +80,8 @@ def launch(
     if any(not member.host.is_here for member in members) and not (ssh_words and shutil.which(ssh_words[0])):
         raise UsageError(f'--ssh {ssh!r}: no such command')
     began = time.time()
-    job = _Job(Relay(results, sys.stderr.buffer), ssh_words, grace)
-    with job.taking_signals():
+    job = _Job(LogForwarder(results, sys.stderr.buffer), ssh_words, grace)
+    with job.handling_signals():
         try:
             for member in members:
                 job.start(member, command if member.role == 'worker' else role_command)
@@ -86,77 +92,97 @@ def launch(
 
 
 class _Job:
-    """The running processes and what happens to them."""
+    """The running processes and their events."""
 
-    def __init__(self, relay: Relay, ssh: Sequence[str], grace: float):
-        self._relay, self._ssh, self._grace = relay, ssh, grace
+    def __init__(self, log: LogForwarder, ssh: Sequence[str], grace: float):
+        self._log, self._ssh, self._grace = log, ssh, grace
         self._running: Dict[Member, subprocess.Popen] = {}
         self._events: SimpleQueue[_Event] = SimpleQueue()
+        self._stop_signal: Optional[int] = None
+        self._deadline: Optional[float] = None
+        self._first_to_end: Optional[_ProcessEnded] = None  # a server or the scheduler, without an error
         self._is_done = False
 
     @contextmanager
-    def taking_signals(self):
+    def handling_signals(self) -> Iterator[None]:
         """Turn signals into events."""
 
-        def note(number, frame):
-            self._events.put(_Event(signum=number))
+        def add_event(signum: int, frame: Optional[FrameType]) -> None:
+            self._events.put(_SignalReceived(signum))
 
-        before = {number: signal.signal(number, note) for number in (*_STOPS, signal.SIGUSR1)}
+        previous = {signum: signal.signal(signum, add_event) for signum in (*_STOPS, signal.SIGUSR1)}
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for signum, handler in previous.items():
+                signal.signal(signum, handler)
 
     def start(self, member: Member, command: Sequence[str]) -> None:
         """Start a process; its end will be an event."""
         process = start(member, command, self._ssh, self._grace)
         self._running[member] = process
-        copying = self._relay.follow(member, process)
+        forwarding = self._log.follow(member, process)
 
-        def await_end():
+        def await_end() -> None:
             code = wait(process)
-            for thread in copying:
-                thread.join(_OUTPUT_PATIENCE)
-            self._events.put(_Event(member=member, code=code))
+            for thread in forwarding:
+                thread.join(_OUTPUT_TIMEOUT)
+            self._events.put(_ProcessEnded(member, code))
 
         threading.Thread(target=await_end, daemon=True).start()
 
     def watch(self) -> None:
         """Wait until all workers have ended; raises what :func:`launch` raises."""
-        stopped = deadline = gone = None
         while self._workers():
-            event = self._next(deadline)
-            if event is None and stopped is None:
-                raise _failure(gone)
+            event = self._next(self._deadline)
             if event is None:
-                late = ', '.join(map(str, self._workers()))
-                raise Interrupted(f'{_name(stopped)}: {late} did not stop in time, the others did', stopped)
-            if event.signum == signal.SIGUSR1:
-                self._send(self._workers(), event.signum)
-            elif event.signum is not None and stopped is None:
-                stopped, deadline = event.signum, time.monotonic() + _STOP_PATIENCE
-                self._send(self._workers(), _STOPS[event.signum])
-            elif event.signum is not None:
-                raise Interrupted(f'a second {_name(event.signum)}: all processes were ended at once', event.signum)
-            elif event.member.role == 'worker' and event.code - 128 in _STOPS:
-                stopped, deadline = stopped or event.code - 128, time.monotonic() + _FOLLOW_PATIENCE
-            elif event.code != 0:
-                raise _failure(event)
-            elif event.member.role != 'worker' and stopped is None:  # the last worker told it to, and ends as well
-                gone, deadline = event, time.monotonic() + _LEAVE_PATIENCE
-        if stopped is not None:
-            raise Interrupted(f'{_name(stopped)}: all workers stopped; continue with --resume auto', stopped)
+                raise self._timed_out()
+            if isinstance(event, _SignalReceived):
+                self._on_signal(event.signum)
+            else:
+                self._on_end(event)
+        if self._stop_signal is not None:
+            raise Interrupted(
+                f'{_name(self._stop_signal)}: all workers stopped; continue with --resume auto', self._stop_signal
+            )
         self._is_done = True
 
+    def _on_signal(self, signum: int) -> None:
+        if signum == signal.SIGUSR1:
+            self._send(self._workers(), signum)
+        elif self._stop_signal is None:
+            self._stop_signal, self._deadline = signum, time.monotonic() + _STOP_TIMEOUT
+            self._send(self._workers(), _STOPS[signum])
+        else:
+            raise Interrupted(f'a second {_name(signum)}: all processes were ended at once', signum)
+
+    def _on_end(self, event: _ProcessEnded) -> None:
+        is_worker = event.member.role == 'worker'
+        if is_worker and event.code - 128 in _STOPS:
+            self._stop_signal = self._stop_signal or event.code - 128
+            self._deadline = time.monotonic() + _OTHERS_TIMEOUT
+        elif event.code != 0:
+            raise _failure(event)
+        elif not is_worker and self._stop_signal is None:  # the last worker has ended it, and ends as well
+            self._first_to_end, self._deadline = event, time.monotonic() + _WORKERS_TIMEOUT
+
+    def _timed_out(self) -> CbamError:
+        if self._stop_signal is None:
+            assert self._first_to_end is not None  # only that, or a stop, sets a deadline
+            return _failure(self._first_to_end)
+        late = ', '.join(map(str, self._workers()))
+        return Interrupted(
+            f'{_name(self._stop_signal)}: {late} did not stop in time, the others did', self._stop_signal
+        )
+
     def end(self) -> None:
-        """End what still runs: workers first; servers and scheduler then end by themselves if all went well."""
+        """End the workers that still run, then servers and scheduler, which end by themselves after a success."""
         self._send(self._workers(), signal.SIGTERM)
         self._drain(self._workers, self._grace)
         self._drain(self._all, self._grace if self._is_done else 0)
         self._send(self._all(), signal.SIGKILL)
         self._drain(self._all, self._grace)
-        for process in self._running.values():  # a connection that hangs
+        for process in self._running.values():  # ssh whose connection hangs
             process.kill()
         self._drain(self._all, self._grace)
 
@@ -166,32 +192,32 @@ class _Job:
     def _workers(self) -> List[Member]:
         return [member for member in self._running if member.role == 'worker']
 
-    def _send(self, members: Sequence[Member], number: int) -> None:
+    def _send(self, members: Sequence[Member], signum: int) -> None:
         for member in members:
-            send(self._running[member], number)
+            send(self._running[member], signum)
 
-    def _drain(self, who: Callable[[], List[Member]], seconds: float) -> None:
-        """Wait until none of them is left, for so many seconds at most."""
-        deadline = time.monotonic() + seconds
-        while who() and self._next(deadline) is not None:
+    def _drain(self, running: Callable[[], List[Member]], timeout: float) -> None:
+        """Wait until none of some processes runs, ``timeout`` seconds at most."""
+        deadline = time.monotonic() + timeout
+        while running() and self._next(deadline) is not None:
             pass
 
     def _next(self, deadline: Optional[float]) -> Optional[_Event]:
-        """The next event; None when the time is over."""
+        """The next event; None when the deadline has passed."""
         while True:
             left = float('inf') if deadline is None else max(0.0, deadline - time.monotonic())
             try:
-                event = self._events.get(timeout=min(left, _SIGNAL_PATIENCE))
+                event = self._events.get(timeout=min(left, _POLL_INTERVAL))
             except Empty:
                 if left == 0:
                     return None
                 continue
-            if event.member is not None:
+            if isinstance(event, _ProcessEnded):
                 del self._running[event.member]
             return event
 
 
-def _failure(event: _Event) -> MemberFailed:
+def _failure(event: _ProcessEnded) -> MemberFailed:
     member, code = event.member, event.code
     how = f'ended with exit code {code}'
     if code > 128 and code - 128 in set(signal.Signals):

@@ -1,14 +1,14 @@
-"""The processes of a job, and the variables that tell each its place.
+"""The processes of a job, and the environment variables of each.
 
 Other launchers set the same variables, so that ``cbam train`` works under them too:
 
 =======================  ================================================================
 ``DMLC_ROLE``            ``scheduler``, ``server`` or ``worker``
-``DMLC_NUM_WORKER``      how many workers there are
-``DMLC_NUM_SERVER``      how many servers
+``DMLC_NUM_WORKER``      number of workers
+``DMLC_NUM_SERVER``      number of servers
 ``DMLC_PS_ROOT_URI``     the scheduler's address
 ``DMLC_PS_ROOT_PORT``    its port
-``DMLC_WORKER_ID``       the number of a worker; without it they are numbered as they come
+``DMLC_WORKER_ID``       the rank of a worker; without it, workers get their ranks as they connect
 ``DMLC_NODE_HOST``       the address at which the others reach this process
 =======================  ================================================================
 """
@@ -36,8 +36,8 @@ class Member:
         role: ``scheduler``, ``server`` or ``worker``.
         number: within the role, from 0.
         host: where it runs.
-        share: how many of the job's processes share that host's cores.
-        environment: variables on top of the launcher's.
+        share: number of the job's processes that share that host's cores.
+        environment: variables in addition to the launcher's.
     """
 
     role: str
@@ -60,14 +60,17 @@ def plan(
     """The processes of a job: the scheduler on this machine, then servers and workers on the hosts in turn.
 
     Args:
-        workers: how many.
-        servers: how many; by default one a host that has workers.
+        workers: number of workers.
+        servers: number of servers; by default, one on each host that has workers.
         hosts: the machines.
-        port: of the scheduler; by default a free one.
+        port: of the scheduler; by default, a free one.
         environment: further variables of every process.
 
+    Returns:
+        The processes in the order in which they are started.
+
     Raises:
-        UsageError: a number makes no sense.
+        UsageError: a number is less than 1, or greater than the slots.
         EnvironmentProblem: the port is taken, or this machine's address is unknown.
     """
     if workers < 1:
@@ -102,7 +105,14 @@ def _rank(role: str, number: int) -> Dict[str, str]:
 
 
 def own_address(hosts: Sequence[Host]) -> str:
-    """The address at which the hosts reach this machine: that of the way to the first of them that is another."""
+    """The address at which the hosts reach this machine: that of the route to the first host that is another machine.
+
+    Args:
+        hosts: the machines, of which at least one is another.
+
+    Raises:
+        EnvironmentProblem: there is no route to that host, or its name does not resolve.
+    """
     host = next(host for host in hosts if not host.is_here)
     try:
         return address_towards(host.name)
@@ -114,10 +124,13 @@ def own_address(hosts: Sequence[Host]) -> str:
 
 
 def address_towards(host: str) -> str:
-    """This machine's address as ``host`` sees it.
+    """This machine's address as another host sees it.
+
+    Args:
+        host: name or IPv4 address.
 
     Raises:
-        OSError: the name does not resolve, or there is no way.
+        OSError: the name does not resolve, or there is no route.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((host, _DISCARD))
@@ -125,10 +138,17 @@ def address_towards(host: str) -> str:
 
 
 def free_port(address: str, port: Optional[int] = None) -> int:
-    """``port`` if it is free at this machine's address, or any free port.
+    """Check that a port is free, or find a free one.
+
+    Args:
+        address: of this machine.
+        port: to check; by default, the system chooses a free one.
+
+    Returns:
+        The port.
 
     Raises:
-        EnvironmentProblem: it is not free.
+        EnvironmentProblem: the port is not free, or not a port number.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,41 +1,43 @@
-"""Starts the processes of a job, each under a guard, here or over ssh."""
+"""Starts the processes of a job, each under a supervisor, here or over ssh."""
 
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import subprocess
 import sys
 from contextlib import suppress
-from typing import Dict, List, Mapping, Sequence
+from typing import Dict, Sequence
 
 from .plan import Member
+from .ssh import remote_line
 
-GUARD = 'gluon_cbam.launch.guard'
-ROLE = (sys.executable, '-m', 'gluon_cbam.launch.role')
-# what another machine needs of this one's environment, besides what is said with --env
-_CARRIED = ('DMLC_', 'PS_', 'MXNET_', 'OMP_', 'KMP_', 'CUDA_', 'NCCL_', 'PYTHON', 'LD_LIBRARY_PATH', 'PATH')
+SUPERVISOR = 'gluon_cbam.launch.supervisor'
+NODE_COMMAND = (sys.executable, '-m', 'gluon_cbam.launch.ps_lite_node')
+"""The command of a scheduler or server."""
+# variables of this machine that processes on another machine need, in addition to those given with --env
+_EXPORTED = ('DMLC_', 'PS_', 'MXNET_', 'OMP_', 'KMP_', 'CUDA_', 'NCCL_', 'PYTHON', 'LD_LIBRARY_PATH', 'PATH')
 
 
 def start(member: Member, command: Sequence[str], ssh: Sequence[str], grace: float) -> subprocess.Popen:
     """Start a process of a job.
 
     Args:
-        member: which.
+        member: the process.
         command: what it runs.
         ssh: the command that reaches other machines.
         grace: seconds between SIGTERM and SIGKILL when the launcher is gone.
 
     Returns:
-        The guard's process, or that of ssh: standard input takes names of signals, as :mod:`.guard` says. It has a
-        session of its own, so that Ctrl-C on a terminal reaches the launcher alone.
+        The supervisor's process, or that of ssh: standard input takes names of signals, see :mod:`.supervisor`. It is
+        in a session of its own, so that Ctrl-C on a terminal reaches the launcher alone.
     """
-    guarded = [sys.executable, '-m', GUARD, '--share', str(member.share), '--grace', f'{grace:g}', '--', *command]
+    supervised = [sys.executable, '-m', SUPERVISOR, '--share', str(member.share), '--grace', f'{grace:g}']
+    supervised += ['--', *command]
     if not member.host.is_here:
-        guarded = [*ssh, member.host.name, remote_line(guarded, os.getcwd(), _carried(member))]
+        supervised = [*ssh, member.host.name, remote_line(supervised, os.getcwd(), _exported(member))]
     return subprocess.Popen(
-        guarded,
+        supervised,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -44,34 +46,40 @@ def start(member: Member, command: Sequence[str], ssh: Sequence[str], grace: flo
     )
 
 
-def remote_line(command: Sequence[str], folder: str, environment: Mapping[str, str]) -> str:
-    """The line for another machine's shell that runs a command in a folder with an environment."""
-    variables = [f'{name}={value}' for name, value in sorted(environment.items())]
-    words: List[str] = ['env', *variables, *command]
-    return f'cd {shlex.quote(folder)} && exec {" ".join(map(shlex.quote, words))}'
+def _exported(member: Member) -> Dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if name.startswith(_EXPORTED)}
+    return {**own, **member.environment}
 
 
-def _carried(member: Member) -> Dict[str, str]:
-    mine = {name: value for name, value in os.environ.items() if name.startswith(_CARRIED)}
-    return {**mine, **member.environment}
+def send(process: subprocess.Popen, signum: int) -> None:
+    """Ask a supervisor to send a signal to its command; nothing happens if it has ended.
 
-
-def send(process: subprocess.Popen, number: int) -> None:
-    """Ask a guard to send a signal; nothing happens where it has ended."""
-    with suppress(OSError, ValueError):  # the latter where another thread has closed it
-        process.stdin.write(f'{signal.Signals(number).name}\n'.encode())
+    Args:
+        process: of :func:`start`.
+        signum: number of the signal.
+    """
+    assert process.stdin is not None
+    with suppress(OSError, ValueError):  # the latter if another thread has closed it
+        process.stdin.write(f'{signal.Signals(signum).name}\n'.encode())
         process.stdin.flush()
 
 
 def wait(process: subprocess.Popen) -> int:
-    """Wait for a guard, and kill what it could not kill if it was itself killed; returns its exit code.
+    """Wait for a supervisor, and kill the processes that it could not kill if it was itself killed.
 
-    Its number stays taken until it is reaped, so that the group is surely its own.
+    Its process id stays taken until it is reaped, so that the process group is surely its own.
+
+    Args:
+        process: of :func:`start`.
+
+    Returns:
+        The exit code; 128 + the number of the signal for a supervisor that a signal killed.
     """
+    assert process.stdin is not None
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    with suppress(OSError):  # what was written in vain
+    with suppress(OSError):  # signals that were never read
         process.stdin.close()
     code = process.wait()
     return code if code >= 0 else 128 - code

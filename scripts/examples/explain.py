@@ -9,7 +9,7 @@
 import argparse
 from pathlib import Path
 
-from gluon_cbam.data.loading.preprocessing import decode
+from gluon_cbam.data.decoding import decode
 from gluon_cbam.explain import attention_maps, grad_cam, spread
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.inference.prediction import class_names

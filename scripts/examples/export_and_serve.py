@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.data.loading.preprocessing import decode
+from gluon_cbam.data.decoding import decode
 from gluon_cbam.export.exporting import Request, export
 from gluon_cbam.export.runtime import load_exported
 from gluon_cbam.export.samples import samples

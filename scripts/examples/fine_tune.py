@@ -10,10 +10,10 @@ import argparse
 from pathlib import Path
 
 from gluon_cbam.data.datasets.digits import write_digits
-from gluon_cbam.data.records.packing import pack
+from gluon_cbam.data.preparation.lists import make_lists
+from gluon_cbam.data.preparation.packing import pack
 from gluon_cbam.data.records.recordio import RecordFile
-from gluon_cbam.data.sources.images import open_pictures
-from gluon_cbam.data.sources.lists import make_lists
+from gluon_cbam.data.sources.images import open_images
 from gluon_cbam.inference.classifier import on_devices
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.inference.prediction import predict
@@ -67,7 +67,7 @@ print(f'top-1 {summary["best"]["top1"]:.3f} on images held out, after {summary["
 
 # what was trained, on some of the images
 network = load_network(arguments.network, [mx.cpu()], params=summary['output'])
-for prediction in predict(on_devices(network, [mx.cpu()]), open_pictures([str(images)], limit=3), top=2):
+for prediction in predict(on_devices(network, [mx.cpu()]), open_images([str(images)], limit=3), top=2):
     print(f'{prediction.name}: ' + ', '.join(f'{guess.label} {guess.probability:.2f}' for guess in prediction.top))
 
 print(f"""The same with the command:

@@ -1,4 +1,4 @@
-"""Work done ahead, in order."""
+"""Results computed in advance, in order."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,17 +9,17 @@ import pytest
 from gluon_cbam.common.parallel import ordered_map
 
 
-@pytest.mark.parametrize('together', [1, 3, 50])
-def test_results_are_in_order_and_bounded(together):
+@pytest.mark.parametrize('group_size', [1, 3, 50])
+def test_results_are_in_order_and_bounded(group_size):
     begun = []
     with ThreadPoolExecutor(4) as pool:
-        results = ordered_map(pool, lambda item: begun.append(item) or -item, range(20), 6, together)
+        results = ordered_map(pool, lambda item: begun.append(item) or -item, range(20), 6, group_size)
         for number, result in enumerate(results):
             assert result == -number
             assert len(begun) <= number + 6 + 1
 
 
-def test_it_waits_for_the_last_of_those_taken_together():
+def test_it_waits_for_the_last_of_a_group():
     """Whoever takes four results is woken when the fourth is there, not for the first."""
     first, last = threading.Event(), threading.Event()
 

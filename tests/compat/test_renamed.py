@@ -41,7 +41,7 @@ def test_an_old_name_runs_as_a_program(python):
     process = python(
         "import runpy, sys; sys.argv[1:] = ['--help']; runpy.run_module('gluon_cbam.launch.guard', run_name='__main__')"
     )
-    assert 'gluon_cbam.launch.guard' in process.stdout
+    assert 'gluon_cbam.launch.supervisor' in process.stdout
 
 
 def test_an_attribute_has_its_old_name_with_a_warning():

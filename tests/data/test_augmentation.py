@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from gluon_cbam.data.loading.augmentation import augment, random_part
+from gluon_cbam.data.loading.augmentation import augment, random_crop_box
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 
 DRAWS = 2000
@@ -27,7 +27,7 @@ def halves():
 def test_random_parts_follow_the_definition():
     """On a large square image every try fits but for the largest: area uniform, the log of the aspect uniform."""
     random, size = rng(), 10_000
-    parts = np.array([random_part(size, size, random) for _ in range(DRAWS)])
+    parts = np.array([random_crop_box(size, size, random) for _ in range(DRAWS)])
     top, left, height, width = parts.T
     assert (top >= 0).all()
     assert (left >= 0).all()
@@ -48,7 +48,7 @@ def test_random_parts_follow_the_definition():
 
 @pytest.mark.parametrize(('shape', 'part'), [((10, 1000), (10, 13)), ((1000, 10), (13, 10)), ((1, 1), (1, 1))])
 def test_what_fits_no_part_is_cropped_in_its_centre(shape, part):
-    top, left, height, width = random_part(*shape, rng())
+    top, left, height, width = random_crop_box(*shape, rng())
     assert (height, width) == part
     assert (top, left) == ((shape[0] - part[0]) // 2, (shape[1] - part[1]) // 2)
 

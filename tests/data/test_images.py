@@ -8,7 +8,7 @@ from odd_images import OTHER, READABLE
 from records import BAD, BAD_IMAGES, write_with_bad_image
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.data.sources.images import IN_FOLDERS, open_pictures
+from gluon_cbam.data.sources.images import IN_FOLDERS, open_images
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def files(*arguments, **options):
-    return [picture.file for picture in open_pictures(arguments, **options)]
+    return [picture.file for picture in open_images(arguments, **options)]
 
 
 def test_a_folder_in_natural_order(folder):
@@ -53,14 +53,14 @@ def test_what_is_not_there_is_a_mistake_in_an_argument(folder):
         (['-', '-'], 'once, got it 2 times'),
     ):
         with pytest.raises(UsageError, match=said):
-            open_pictures(arguments)
+            open_images(arguments)
     with pytest.raises(UsageError, match="no list of images 'list.txt'"):
-        open_pictures(files_from='list.txt')
+        open_images(files_from='list.txt')
 
 
 def test_what_is_not_there_is_a_bad_image_in_a_list(folder):
     (folder / 'list.txt').write_bytes(b'a.jpeg\r\n\nb\nc.jpeg\nnone.rec\n  \nclip.mp4\n')
-    pictures = list(open_pictures(['a.jpeg'], files_from='list.txt'))
+    pictures = list(open_images(['a.jpeg'], files_from='list.txt'))
     assert [picture.file for picture in pictures] == [
         'a.jpeg', 'a.jpeg', *files('b'), 'c.jpeg', 'none.rec', 'clip.mp4',
     ]  # fmt: skip
@@ -75,7 +75,7 @@ def test_names_that_are_no_utf8(folder):
     name = b'caf\xe9.png'
     (folder / os.fsdecode(name)).write_bytes(READABLE['plain.png'])
     (folder / 'list.txt').write_bytes(name + b'\n')
-    (picture,) = open_pictures(files_from='list.txt')
+    (picture,) = open_images(files_from='list.txt')
     assert picture.decode().shape == (30, 40, 3)
     assert os.fsencode(picture.file) == name
 
@@ -86,7 +86,7 @@ def test_every_image_of_a_folder_is_named(tmp_path):
         (tmp_path / name).write_bytes(image)
     assert {name.rpartition('.')[2] for name in OTHER} <= {ending[1:] for ending in IN_FOLDERS}
     bad = []
-    for picture in open_pictures([str(tmp_path)]):
+    for picture in open_images([str(tmp_path)]):
         try:
             assert picture.decode().shape[2] == 3
         except DataError as error:
@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch):
 
 def test_records(tmp_path):
     records = write_with_bad_image(tmp_path, 'cut')
-    pictures = list(open_pictures([str(records.path)]))
+    pictures = list(open_images([str(records.path)]))
     assert [(picture.file, picture.number) for picture in pictures] == [(str(records.path), n) for n in range(10)]
     for number, picture in enumerate(pictures):
         if number == BAD:
@@ -118,7 +118,7 @@ def test_records(tmp_path):
         else:
             assert picture.decode().shape == (48, 64, 3)
     (tmp_path / 'bad.rec').write_bytes((tmp_path / 'bad.rec').read_bytes()[:3000])
-    (broken,) = open_pictures([str(records.path)])
+    (broken,) = open_images([str(records.path)])
     with pytest.raises(DataError, match='truncated'):
         broken.decode()
 
@@ -126,18 +126,18 @@ def test_records(tmp_path):
 @pytest.mark.parametrize('kind', BAD_IMAGES)
 def test_bad_files_say_so_when_they_are_decoded(tmp_path, kind):
     (tmp_path / 'bad.jpg').write_bytes(BAD_IMAGES[kind])
-    (picture,) = open_pictures([str(tmp_path / 'bad.jpg')])
+    (picture,) = open_images([str(tmp_path / 'bad.jpg')])
     with pytest.raises(DataError, match='bad.jpg: '):
         picture.decode()
 
 
 def test_nothing_is_read_ahead(folder):
     """A million files behind a pattern or in a list are no million open files, images or lines."""
-    pictures = open_pictures(['b'])
+    pictures = open_images(['b'])
     first = next(pictures)
     (folder / 'b' / '2.png').unlink()
     (folder / 'b' / 'c9' / 'new.png').write_bytes(b'')
-    assert np.array_equal(first.decode(), next(open_pictures(['b/10.png'])).decode())
+    assert np.array_equal(first.decode(), next(open_images(['b/10.png'])).decode())
     with pytest.raises(FileNotFoundError):
         next(pictures).decode()
     assert 'b/c9/new.png' in [picture.file for picture in pictures]

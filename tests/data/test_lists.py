@@ -9,8 +9,8 @@ import pytest
 from mxnet.tools import im2rec
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.data.records.packing import pack
-from gluon_cbam.data.sources.lists import make_lists
+from gluon_cbam.data.preparation.lists import make_lists
+from gluon_cbam.data.preparation.packing import pack
 
 
 def rows(path):

@@ -11,7 +11,8 @@ from odd_images import READABLE, pillow
 from records import photo
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.data.loading.preprocessing import Preprocessing, decode
+from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordWriter
 
 

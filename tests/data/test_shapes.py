@@ -8,7 +8,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.datasets.masks import MaskFile
 from gluon_cbam.data.datasets.scenes import CLASSES, OTHERS, draw_scene
 from gluon_cbam.data.datasets.shapes import write_shapes
-from gluon_cbam.data.loading.preprocessing import decode_record
+from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 
 FILES = ('train.rec', 'train.idx', 'train.masks.npz', 'val.rec', 'val.idx', 'val.masks.npz', 'classes.txt')

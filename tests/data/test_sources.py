@@ -5,7 +5,7 @@ import tarfile
 import pytest
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.data.records.packing import pack
+from gluon_cbam.data.preparation.packing import pack
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.data.sources.layouts import LAYOUTS, read_source
 

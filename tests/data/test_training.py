@@ -11,8 +11,9 @@ from records import BAD_IMAGES, encoded, numbered_images, photo, write, write_nu
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.loading import training
 from gluon_cbam.data.loading.augmentation import AUGMENTATIONS
-from gluon_cbam.data.loading.preprocessing import Preprocessing, decode_record
-from gluon_cbam.data.loading.training import BadRecords, Normalise, TrainingData
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.loading.training import BadRecords, Normalize, TrainingData
+from gluon_cbam.data.records.images import decode_record
 
 SIZE = Preprocessing(8, 1.0)
 
@@ -82,8 +83,8 @@ def test_pixels_are_the_same_on_any_number_of_threads_and_workers(photos, augmen
     for threads in (1, 2, 4):
         assert np.array_equal(pixels(loader(photos, 12, augmentation, workers=threads), 1), expected)
     assert np.array_equal(pixels(loader(photos, 12, augmentation), 1, skip=1), expected[1:])
-    for parts in (2, 3):
-        shares = [pixels(loader(photos, 12, augmentation, rank=rank, parts=parts), 1) for rank in range(parts)]
+    for processes in (2, 3):
+        shares = [pixels(loader(photos, 12, augmentation, rank=rank, processes=processes), 1) for rank in range(processes)]
         assert np.array_equal([np.concatenate(step) for step in zip(*shares)], expected)
     assert (augmentation == 'none') == np.array_equal(
         np.sort(np.concatenate(pixels(loader(photos, 30, augmentation), 0)), axis=0),
@@ -93,7 +94,7 @@ def test_pixels_are_the_same_on_any_number_of_threads_and_workers(photos, augmen
 
 def test_workers_do_the_same_number_of_steps(numbered):
     """50 records, 3 workers: a worker that did one step more would wait for the others for ever."""
-    shares = [labels(loader(numbered, 12, rank=rank, parts=3), 0) for rank in range(3)]
+    shares = [labels(loader(numbered, 12, rank=rank, processes=3), 0) for rank in range(3)]
     assert [len(share) for share in shares] == [4, 4, 4]
     assert [sum(step, []) for step in zip(*shares)] == labels(loader(numbered, 12), 0)
 
@@ -142,21 +143,21 @@ def test_bad_settings(numbered):
     with pytest.raises(UsageError, match='a batch of 51 needs at least as many records.*has 50'):
         loader(numbered, 51)
     with pytest.raises(UsageError, match='3 workers cannot share a batch of 16 images evenly'):
-        loader(numbered, 16, parts=3)
+        loader(numbered, 16, processes=3)
 
 
 def test_normalise_equals_validation():
     images = np.random.RandomState(0).randint(0, 256, (4, 32, 32, 3), np.uint8)
     images[0] = 255
     preprocessing = Preprocessing(32, 1.0)
-    block = Normalise(preprocessing)
+    block = Normalize(preprocessing)
     assert not list(block.collect_params())
     expected = np.stack([preprocessing(image) for image in images])
     for _ in range(2):
         ours = block(mx.nd.array(images, dtype='uint8'))
         assert np.abs(ours.asnumpy() - expected).max() < 1e-6
         block.hybridize(static_alloc=True, static_shape=True)
-    half = Normalise(preprocessing, 'float16')(mx.nd.array(images, dtype='uint8'))
+    half = Normalize(preprocessing, 'float16')(mx.nd.array(images, dtype='uint8'))
     assert half.dtype == np.float16
     assert np.abs(half.asnumpy() - expected).max() < 2e-3
 

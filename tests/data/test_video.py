@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gluon_cbam.common.errors import DataError, EnvironmentProblem
-from gluon_cbam.data.sources.images import open_camera, open_pictures
+from gluon_cbam.data.sources.images import open_camera, open_images
 
 FRAMES = 12
 
@@ -25,7 +25,7 @@ def clip(request, tmp_path_factory):
 
 
 def test_frames(clip):
-    pictures = list(open_pictures([clip]))
+    pictures = list(open_images([clip]))
     assert [(picture.file, picture.number) for picture in pictures] == [(clip, n) for n in range(FRAMES)]
     for picture in pictures:
         pixels = picture.decode().astype(float)
@@ -36,15 +36,15 @@ def test_frames(clip):
 
 
 def test_some_frames(clip):
-    chosen = list(open_pictures([clip], every=5))
+    chosen = list(open_images([clip], every=5))
     assert [picture.number for picture in chosen] == [0, 5, 10]
     assert abs(chosen[1].decode()[4:20, :, 0].mean() - 100) < 8
-    assert [picture.number for picture in open_pictures([clip, clip], every=5, limit=4)] == [0, 5, 10, 0]
+    assert [picture.number for picture in open_images([clip, clip], every=5, limit=4)] == [0, 5, 10, 0]
 
 
 def test_a_video_that_cannot_be_read_is_one_bad_image(tmp_path):
     (tmp_path / 'text.mp4').write_bytes(b'no video' * 99)
-    (broken,) = open_pictures([str(tmp_path / 'text.mp4')])
+    (broken,) = open_images([str(tmp_path / 'text.mp4')])
     with pytest.raises(DataError, match='text.mp4: no video that'):
         broken.decode()
 

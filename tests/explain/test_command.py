@@ -17,8 +17,8 @@ from sklearn.datasets import load_digits
 import gluon_cbam
 from gluon_cbam import explain
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.data.loading.preprocessing import decode
-from gluon_cbam.data.sources.images import picture_of
+from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.sources.images import image_file
 from gluon_cbam.explain.explaining import Wanted, class_index
 from gluon_cbam.explain.explaining import explain as explain_files
 from gluon_cbam.explain.figures.overlay import COLOURS, SHARE
@@ -202,13 +202,13 @@ def test_a_network_without_attention_has_gradcam_alone(tmp_path, scans, cbam_her
 
 def test_embeddings_show_gates_and_evidence_for_an_output_asked_for(scans):
     network = load_network('modified_cbamnet18', [mx.cpu()], options={'image_size': 32, 'embedding': 8}, image_size=32)
-    from gluon_cbam.common.parallel import image_threads
+    from gluon_cbam.data.decoding import image_threads
 
     assert class_index('7', network) == 7
     with image_threads(1) as pool:
         for target, evidence in ((None, 0), (7, 1)):
             (found,) = explain_files(
-                network, [picture_of(str(scans / '2.png'))], Wanted(targets=target), mx.cpu(), 4, pool
+                network, [image_file(str(scans / '2.png'))], Wanted(targets=target), mx.cpu(), 4, pool
             )
             assert found.top == [] and len(found.evidence) == evidence
             assert [gate.path for gate in found.gates] == [f'layer{stage}.unit2.attention' for stage in (1, 2, 3, 4)]

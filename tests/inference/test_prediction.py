@@ -11,7 +11,7 @@ from odd_images import READABLE
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
-from gluon_cbam.data.sources.images import Picture, open_pictures
+from gluon_cbam.data.sources.images import ImageSource, open_images
 from gluon_cbam.inference.classifier import on_devices
 from gluon_cbam.inference.network import LoadedNetwork, load_network
 from gluon_cbam.inference.prediction import class_names, predict
@@ -66,7 +66,7 @@ def grey(number):
             raise DataError('bad: no image')
         return np.full((8, 8, 3), number % 256, np.uint8)
 
-    return Picture(f'{number}.png', None, decode)
+    return ImageSource(f'{number}.png', None, decode)
 
 
 def run(network, pictures, top=10, ctx=CPUS[:1], batch_size=32, workers=2, **options):
@@ -97,7 +97,7 @@ def test_files_and_records_get_what_evaluation_counts(network, val, batch_size, 
     records, folder = val
     scored, expected = counted(network, records)
     for source in (folder, records.path):
-        pictures = open_pictures([str(source)])
+        pictures = open_images([str(source)])
         predictions = list(run(network, pictures, ctx=CPUS[:devices], batch_size=batch_size))
         assert_equal(predictions, expected)
         assert np.mean([prediction.top[0].index for prediction in predictions] == records.labels) == scored.top1
@@ -111,7 +111,7 @@ def test_odd_images_get_what_evaluation_counts(network, tmp_path):
             (tmp_path / name).write_bytes(READABLE[name])
             writer.write(0, READABLE[name])
     _, expected = counted(network, RecordFile(tmp_path / 'odd.rec'))
-    assert_equal(run(network, open_pictures([str(tmp_path)])), expected)
+    assert_equal(run(network, open_images([str(tmp_path)])), expected)
 
 
 def test_an_image_that_cannot_be_read_is_in_its_place():
@@ -130,7 +130,7 @@ def test_an_image_that_cannot_be_read_is_in_its_place():
 
 def test_what_was_wrong(tmp_path):
     (tmp_path / 'list').write_text(f'{tmp_path}/none.png\n{tmp_path}/list\n')
-    first, second = run(stub(Brightness()), open_pictures(files_from=str(tmp_path / 'list')))
+    first, second = run(stub(Brightness()), open_images(files_from=str(tmp_path / 'list')))
     assert first.error == 'No such file or directory'
     assert second.error.startswith('no JPEG, PNG or BMP')
 

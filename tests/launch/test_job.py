@@ -120,10 +120,10 @@ def test_nobody_outlives_a_killed_launcher(job):
     one.assert_nobody_left()
 
 
-def test_nobody_outlives_a_killed_guard(job):
+def test_nobody_outlives_a_killed_supervisor(job):
     one = job(['sh', '-c', 'sh -c "echo ready >&2; sleep 100" & trap "" TERM; wait; sleep 100'])
     one.wait_for('ready', times=4)
-    os.kill(one.member('worker', 1, guard=True), signal.SIGKILL)
+    os.kill(one.member('worker', 1, supervisor=True), signal.SIGKILL)
     assert 'worker 1 on localhost was killed by SIGKILL' in one.ended()[2]
     one.assert_nobody_left()
 

@@ -8,7 +8,7 @@ import pytest
 from gluon_cbam.common.errors import EnvironmentProblem, UsageError
 from gluon_cbam.launch.hosts import Host, read_hosts, server_hosts, worker_hosts
 from gluon_cbam.launch.plan import plan
-from gluon_cbam.launch.start import remote_line
+from gluon_cbam.launch.ssh import remote_line
 
 
 def test_a_file_of_hosts(tmp_path):
@@ -21,7 +21,7 @@ def test_a_file_of_hosts(tmp_path):
     ('text', 'said'),
     [
         ('', 'names no host'),
-        ('alpha\nalpha slots=2', 'line 2: alpha is there twice'),
+        ('alpha\nalpha slots=2', 'line 2: alpha is listed twice'),
         ('alpha slots=0', "with N from 1, got 'alpha slots=0'"),
         ('alpha gpus=2', "'NAME slots=N' with N from 1"),
         ('-oProxyCommand=x', 'is no host'),

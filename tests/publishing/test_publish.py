@@ -14,7 +14,8 @@ from gluon_cbam import get_model, weights, zoo
 from gluon_cbam.cli.commands.train import train as train_command
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import sha256
-from gluon_cbam.data.loading.preprocessing import Preprocessing, decode
+from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 from gluon_cbam.pretrained import locate
 from gluon_cbam.publishing import publish as publishing

@@ -9,7 +9,7 @@ import pytest
 import gluon_cbam
 from gluon_cbam.attention import ModifiedCBAM
 from gluon_cbam.common.errors import EnvironmentProblem, UsageError
-from gluon_cbam.data.loading.preprocessing import decode_record
+from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.ops import status, tracing

@@ -6,7 +6,8 @@ import pytest
 
 from gluon_cbam import get_model
 from gluon_cbam.common.errors import RunError
-from gluon_cbam.data.loading.preprocessing import Preprocessing, decode
+from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.tasks.classification.evaluation import evaluate
 

@@ -85,7 +85,7 @@ def data_list(source, output, **options):
 
     SOURCE is what 'cbam data pack' takes. 'cbam data pack OUTPUT.lst FOLDER --root SOURCE' packs the list.
     """
-    from gluon_cbam.data.sources.lists import make_lists
+    from gluon_cbam.data.preparation.lists import make_lists
 
     lists = make_lists(source, output, **options)
     text = '\n'.join(f'{part.path}: {part.images} images' for part in lists)
@@ -111,7 +111,7 @@ def data_pack(source, output, workers, **options):
     ILSVRC2012_img_train.tar: it is not unpacked.
     """
     from gluon_cbam.compat.threads import usable_cpus
-    from gluon_cbam.data.records.packing import pack
+    from gluon_cbam.data.preparation.packing import pack
 
     done = pack(source, output, workers=workers or usable_cpus(), progress=progress_bar, **options)
     files = [
@@ -132,7 +132,7 @@ def data_pack(source, output, workers, **options):
 @common_options
 def data_index(file, skip_bad):
     """Rebuild the .idx of a .rec FILE."""
-    from gluon_cbam.data.records.recordio import Salvaged, index_path, rebuild_index, salvage_index
+    from gluon_cbam.data.records.index import Salvaged, index_path, rebuild_index, salvage_index
 
     done = salvage_index(file) if skip_bad else Salvaged(rebuild_index(file), [], 0)
     value = {'index': str(index_path(file)), 'records': done.records, 'lost_bytes': done.lost}

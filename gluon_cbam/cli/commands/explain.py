@@ -50,8 +50,8 @@ def explain(ctx, images, compare, workers, score, data_val, masks, align, **opti
 
     With --score nothing is drawn: a table says how well the maps agree with the objects' masks of a .rec file.
     """
-    from gluon_cbam.common.parallel import image_threads
     from gluon_cbam.compat.threads import usable_cpus
+    from gluon_cbam.data.decoding import image_threads
 
     if score:
         return scored(ctx, data_val, masks, align, workers=workers or usable_cpus(), **options)
@@ -73,7 +73,7 @@ def explain(ctx, images, compare, workers, score, data_val, masks, align, **opti
 
 def _explain(images, pool, output, stages, target, channels, method, layer, report, batch_size, **options):
     """A picture for each image."""
-    from gluon_cbam.data.sources.images import picture_of
+    from gluon_cbam.data.sources.images import image_file
     from gluon_cbam.explain import explaining
     from gluon_cbam.explain.figures.folder import write
 
@@ -82,7 +82,7 @@ def _explain(images, pool, output, stages, target, channels, method, layer, repo
     loaded, ctx = load(**options)
     index = None if target is None else explaining.class_index(target, loaded)
     wanted = explaining.Wanted(_listed(stages), index, method, layer)
-    found = explaining.explain(loaded, map(picture_of, images), wanted, ctx[0], batch_size, pool)
+    found = explaining.explain(loaded, map(image_file, images), wanted, ctx[0], batch_size, pool)
     return write(progress_bar(found, len(images)), output, images, loaded.name, method, channels, report)
 
 

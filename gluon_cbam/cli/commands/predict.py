@@ -85,12 +85,12 @@ def _classifier(exported, engine, params, pretrained, **settings):
 
 def _pictures(images, files_from, camera, every, limit):
     """The images that the arguments name."""
-    from gluon_cbam.data.sources.images import open_camera, open_pictures
+    from gluon_cbam.data.sources.images import open_camera, open_images
 
     if camera is None:
         if not images and files_from is None:
             raise UsageError('no images: give files or folders, --files-from or --camera')
-        return open_pictures(images, files_from, every, limit)
+        return open_images(images, files_from, every, limit)
     if images or files_from is not None:
         raise UsageError(f'--camera {camera} and images exclude each other: give one')
     return open_camera(camera, every, limit)

@@ -1,1 +1,4 @@
-"""Data sets that need no download: handwritten digits, drawn shapes with masks."""
+"""Data sets that need no download: handwritten digits, and drawn shapes with object masks.
+
+May import ``data.records`` and ``common``.
+"""

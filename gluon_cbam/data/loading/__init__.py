@@ -1,1 +1,4 @@
-"""From records to batches: decoding, preprocessing, augmentation, training and evaluation batches."""
+"""From records to batches: preprocessing, augmentation, training and evaluation batches.
+
+May import ``data.records``, ``data.decoding``, ``data.resizing`` and ``common``. Only ``training`` imports mxnet.
+"""

@@ -8,10 +8,10 @@ from typing import Callable, Iterator, List, NamedTuple, Optional
 
 import numpy as np
 
-from gluon_cbam.common.parallel import image_threads, ordered_map
+from gluon_cbam.common.parallel import ordered_map
+from gluon_cbam.data.decoding import image_threads
+from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
-
-from .preprocessing import decode_record
 
 
 def check_images(records: RecordFile, workers: int) -> None:
@@ -19,7 +19,7 @@ def check_images(records: RecordFile, workers: int) -> None:
 
     Args:
         records: the checked file.
-        workers: threads.
+        workers: number of threads.
 
     Raises:
         DataError: an image cannot be decoded; the message names the record and its offset.
@@ -29,7 +29,7 @@ def check_images(records: RecordFile, workers: int) -> None:
         decode_record(records, number)
 
     with image_threads(workers) as pool:
-        for _ in ordered_map(pool, check, range(len(records)), 16 * workers):
+        for _ in ordered_map(pool, check, range(len(records)), prefetch=16 * workers):
             pass
 
 
@@ -37,9 +37,9 @@ class EvaluationBatch(NamedTuple):
     """Images to evaluate.
 
     Attributes:
-        images: (batch size, 3, H, W) float32, or what else the preprocessing makes; rows from ``count`` on are zeros.
+        images: (batch size, 3, H, W) float32, or whatever the preprocessing returns; rows from ``count`` on are zeros.
         labels: (count,) int64.
-        count: how many images there are.
+        count: number of images in the batch.
     """
 
     images: np.ndarray
@@ -54,16 +54,20 @@ def evaluation_batches(
     workers: int,
     numbers: Optional[range] = None,
 ) -> Iterator[EvaluationBatch]:
-    """Each record of a file, or of a part of it, once, in its order, in batches of one size.
+    """Each record of a file, or of a part of it, exactly once and in order, in batches of one size.
 
-    Nothing is ever skipped: what cannot be decoded is an error.
+    No record is skipped: an image that cannot be decoded is an error.
 
     Args:
         records: the checked file.
-        batch_size: images a batch; the last is filled up with zeros.
-        preprocessing: of every image: a :class:`.Preprocessing`, or another function of (H, W, 3) uint8.
-        workers: threads that decode.
-        numbers: of the records, for a worker that evaluates a part: ``range(rank, len(records), parts)``. Default all.
+        batch_size: images a batch; the last batch is padded with zeros.
+        preprocessing: function of the (H, W, 3) uint8 RGB pixels of every image, such as a :class:`.Preprocessing`.
+        workers: number of threads that decode.
+        numbers: of the records to evaluate, for a process that evaluates a part of them:
+            ``range(rank, len(records), processes)``. By default, all.
+
+    Yields:
+        The batches.
 
     Raises:
         DataError: an image cannot be decoded; the message names the record.
@@ -74,8 +78,8 @@ def evaluation_batches(
         return preprocessing(decode_record(records, number))
 
     labels = records.labels[numbers.start : numbers.stop : numbers.step].astype(np.int64)
-    ahead = 2 * batch_size + workers
-    with image_threads(workers) as pool, closing(ordered_map(pool, load, numbers, ahead)) as images:
+    prefetch = 2 * batch_size + workers
+    with image_threads(workers) as pool, closing(ordered_map(pool, load, numbers, prefetch)) as images:
         for start in range(0, len(numbers), batch_size):
             chunk = list(islice(images, batch_size))
             yield EvaluationBatch(_stack(chunk, batch_size), labels[start : start + len(chunk)], len(chunk))

@@ -1,84 +1,17 @@
-"""From the bytes of an image to the array that a network takes, the same for validation and prediction."""
+"""From the pixels of an image to the array that a network takes, the same for validation and prediction."""
 
 from __future__ import annotations
 
-import struct
 from dataclasses import asdict, dataclass
-from typing import Callable, Tuple, Union
+from typing import Tuple
 
-import cv2
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.data.resizing import resize_short_side
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-# what MXNet's own decoder reads as well; it knows no WebP
-_SIGNATURES = (b'\xff\xd8\xff', b'\x89PNG', b'BM')
-_SIGNATURE = max(map(len, _SIGNATURES))
-
-
-def decode(image: Union[bytes, memoryview], name: str) -> np.ndarray:
-    """Decode an image.
-
-    Args:
-        image: an encoded JPEG, PNG or BMP.
-        name: what the message calls it.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
-
-    Raises:
-        DataError: it cannot be decoded, or not to its end.
-    """
-    return _decoded(image, lambda: name)
-
-
-def _decoded(image: Union[bytes, memoryview], name: Callable[[], str]) -> np.ndarray:
-    """As :func:`decode`; what messages call the image is asked for where one is needed."""
-    pixels = None
-    if bytes(image[:_SIGNATURE]).startswith(_SIGNATURES):
-        try:
-            pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
-        except cv2.error as error:  # it claims more pixels than OpenCV takes, or than memory holds
-            raise DataError(f'{name()}: OpenCV refuses the image ({error.err})') from None
-    if pixels is None:
-        raise DataError(f'{name()}: {_fault(image)}')
-    return pixels
-
-
-def _fault(image: Union[bytes, memoryview]) -> str:
-    """What is wrong with an image that cannot be decoded."""
-    begin = bytes(image[:12])
-    if not begin:
-        return 'the image is empty'
-    if not begin.startswith(_SIGNATURES):
-        return f'no JPEG, PNG or BMP (it begins with {begin!r})'
-    return f'a damaged image ({len(image)} bytes)'
-
-
-def decode_record(records: RecordFile, number: int) -> np.ndarray:
-    """Decode the image of a record.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
-
-    Raises:
-        DataError: as of :func:`decode`, or it cannot be read any more; the message names the record and its offset.
-    """
-    try:
-        image = records.image(number)
-    except (OSError, ValueError, struct.error) as error:  # the file was changed, or the disk failed
-        raise DataError(f'{_name(records, number)}: cannot be read any more ({error})') from error
-    return _decoded(image, lambda: _name(records, number))
-
-
-def _name(records: RecordFile, number: int) -> str:
-    """What messages call a record."""
-    return f'{records.path}: record {number} at offset {records.offset(number)}'
 
 
 @dataclass(frozen=True)
@@ -158,15 +91,3 @@ class Preprocessing:
             return cls(**{**values, 'mean': tuple(values['mean']), 'std': tuple(values['std'])})
         except (KeyError, TypeError) as error:
             raise DataError(f'not a preprocessing: {values} ({error})') from None
-
-
-def resize_short_side(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Resize (H, W, ...) so that the shorter side is ``size`` pixels, bilinear.
-
-    The longer side is rounded down, as MXNet and torchvision do.
-    """
-    height, width = pixels.shape[:2]
-    if min(height, width) == size:
-        return pixels
-    shape = (width * size // height, size) if height < width else (size, height * size // width)
-    return cv2.resize(pixels, shape, interpolation=cv2.INTER_LINEAR)

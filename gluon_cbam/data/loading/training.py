@@ -1,4 +1,4 @@
-"""Batches for training: order and pixels follow from seed and epoch alone, on any number of threads and processes."""
+"""Batches for training: order and pixels depend on seed and epoch alone, on any number of threads and processes."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ import numpy as np
 from mxnet.base import _LIB, check_call
 
 from gluon_cbam.common.errors import DataError, UsageError, closest
-from gluon_cbam.common.parallel import image_threads, ordered_map
+from gluon_cbam.common.parallel import ordered_map
+from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.data.decoding import image_threads
+from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .augmentation import AUGMENTATIONS, augment
-from .preprocessing import Preprocessing, decode_record
+from .preprocessing import Preprocessing
 
 _log = logging.getLogger('gluon_cbam.data')
-_PIECE = 4  # images that a thread takes at a time: fewer cost more switching, more leave threads idle at the end
-_BATCHES_AHEAD = 2
-_ORDER, _PIXELS = range(2)  # what random numbers are for
+_SLICE = 4  # images that a thread decodes at a time: fewer cost more switching, more leave threads idle at the end
+_PREFETCHED_BATCHES = 2
+_ORDER, _PIXELS = range(2)  # purposes of random numbers
 
 
 class Batch(NamedTuple):
     """Images to train on.
 
     Attributes:
-        images: (N, H, W, 3) uint8 RGB on the CPU; :class:`Normalise` makes them the network's input on the device,
-            after a quarter of the transfer.
+        images: (N, H, W, 3) uint8 RGB on the CPU; :class:`Normalize` turns them into the network's input on the
+            device, so that a quarter of the bytes is transferred.
         labels: (N,) float32, on the CPU.
     """
 
@@ -39,11 +42,11 @@ class Batch(NamedTuple):
     labels: mx.nd.NDArray
 
 
-class Normalise(mx.gluon.HybridBlock):
-    """(N, H, W, 3) uint8 RGB to (N, 3, H, W) floats, as :class:`Preprocessing` scales them.
+class Normalize(mx.gluon.HybridBlock):
+    """Images to the input of a network: (N, H, W, 3) uint8 RGB to (N, 3, H, W), scaled as :class:`Preprocessing` does.
 
     Args:
-        preprocessing: has mean and deviation.
+        preprocessing: has the mean and standard deviation of the channels.
         dtype: of the result.
     """
 
@@ -51,7 +54,8 @@ class Normalise(mx.gluon.HybridBlock):
         super().__init__()
         self._mean, self._std, self._dtype = preprocessing.mean, preprocessing.std, dtype
 
-    def hybrid_forward(self, F, images):
+    def hybrid_forward(self, F: OpNamespace, images: Tensor) -> Tensor:
+        """Scale and transpose a batch."""
         x = F.image.to_tensor(images)  # (N, 3, H, W) in 0..1
         x = F.image.normalize(x, self._mean, self._std)
         return x if self._dtype == 'float32' else F.cast(x, self._dtype)
@@ -63,17 +67,17 @@ class BadRecords:
 
     Attributes:
         limit: how many may be skipped.
-        numbers: of those met, each once, in the order in which they were met.
+        numbers: of the bad records, each once, in the order in which they were found.
     """
 
     limit: int = 0
     numbers: List[int] = field(default_factory=list)
 
-    def meet(self, found: Dict[int, str]) -> None:
-        """Count and log the records that are new.
+    def add(self, found: Dict[int, str]) -> None:
+        """Count and log the records that were not known to be bad.
 
         Args:
-            found: number -> what is wrong, with the record's name.
+            found: record number -> what is wrong, with the record's name.
 
         Raises:
             DataError: there are more than the limit.
@@ -87,10 +91,14 @@ class BadRecords:
             _log.warning('%s: skipped (%d of at most %d)', fault, len(self.numbers), self.limit)
 
     def too_many(self, fault: str) -> DataError:
-        """The error for one record more than the limit."""
+        """The error for one record more than the limit.
+
+        Args:
+            fault: what is wrong with that record, with its name.
+        """
         if self.limit:
             return DataError(f'{fault}: one bad record more than --max-bad-records {self.limit}')
-        return DataError(f'{fault}: pack the image anew, or skip such records with --max-bad-records')
+        return DataError(f'{fault}: pack the image again, or skip such records with --max-bad-records')
 
 
 @dataclass(frozen=True)
@@ -98,29 +106,29 @@ class TrainingData:
     """The batches of each epoch of a training run.
 
     The order of an epoch is a permutation of all records that depends on the seed and the epoch alone. A step takes the
-    next ``batch_size`` of it, and worker ``rank`` its share of these: any number of workers trains on the same batches,
-    all do the same number of steps, and to begin in the middle of an epoch costs nothing. The remainder of
-    ``len(records) / batch_size``, other records each epoch, is left out. The chance of the augmentation depends on the
-    seed, the epoch and the place in the order alone: with one version of OpenCV, pixels are the same bytes in every
-    run, on any number of threads and workers, and after a resume.
+    next ``batch_size`` of it, and process ``rank`` its share of these: any number of processes trains on the same
+    batches, all do the same number of steps, and to begin in the middle of an epoch costs nothing. The remainder of
+    ``len(records) / batch_size``, other records each epoch, is left out. The randomness of the augmentation depends on
+    the seed, the epoch and the place in the order alone: with one version of OpenCV, pixels are the same bytes in every
+    run, on any number of threads and processes, and after a resume.
 
-    A record whose image cannot be decoded is replaced by the next good one of the epoch's order, which so is seen
-    twice; ``bad`` counts it. (MXNet 1.9.1's ImageRecordIter loses the epoch, or the process.) Labels are not looked at:
+    A record whose image cannot be decoded is replaced by the next good one of the epoch's order, which is then used
+    twice; ``bad`` counts it. (MXNet 1.9.1's ImageRecordIter loses the epoch, or the process.) Labels are not checked:
     see :meth:`RecordFile.check_labels`.
 
     Attributes:
         records: the checked file.
-        batch_size: images a step, over all devices and workers.
-        preprocessing: of validation; training takes its size.
+        batch_size: images a step, over all devices and processes.
+        preprocessing: of validation; training uses its image size.
         augmentation: a key of :data:`AUGMENTATIONS`.
         seed: of the order and the augmentation.
-        workers: threads that decode.
-        rank: number of this process among those that train together.
-        parts: how many these are.
-        bad: counts the bad records that this process meets.
+        workers: number of threads that decode.
+        rank: number of this process in its process group, from 0.
+        processes: number of processes in the group.
+        bad: counts the bad records that this process finds.
 
     Raises:
-        UsageError: unknown augmentation, fewer records than one batch, or a batch that the workers cannot share.
+        UsageError: unknown augmentation, fewer records than one batch, or a batch that the processes cannot share.
     """
 
     records: RecordFile
@@ -130,14 +138,14 @@ class TrainingData:
     seed: int
     workers: int
     rank: int = 0
-    parts: int = 1
+    processes: int = 1
     bad: BadRecords = field(default_factory=BadRecords)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.augmentation not in AUGMENTATIONS:
             raise UsageError(f'unknown augmentation {self.augmentation!r}: {closest(self.augmentation, AUGMENTATIONS)}')
-        if self.batch_size % self.parts:
-            raise UsageError(f'{self.parts} workers cannot share a batch of {self.batch_size} images evenly')
+        if self.batch_size % self.processes:
+            raise UsageError(f'{self.processes} workers cannot share a batch of {self.batch_size} images evenly')
         if len(self) == 0:
             raise UsageError(
                 f'a batch of {self.batch_size} needs at least as many records, {self.records.path} has '
@@ -148,33 +156,36 @@ class TrainingData:
         return len(self.records) // self.batch_size
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[Batch]:
-        """This worker's batches of an epoch, decoded a few batches ahead.
+        """This process's batches of an epoch; a few of them are decoded in advance.
 
         Args:
             number: of the epoch, from 0.
             skip: batches to leave out at the beginning, to continue inside an epoch.
 
+        Yields:
+            The batches.
+
         Raises:
             DataError: more records than ``bad`` allows cannot be decoded; the message names the record and its offset.
-                It comes in place of the batch that the record belongs to.
+                It is raised in place of the batch that the record belongs to.
         """
         epoch = _Epoch(self, number)
         steps = range(skip, len(self))
-        pieces_per_batch = -(-epoch.share // _PIECE)
-        ahead = max(_BATCHES_AHEAD * pieces_per_batch, 2 * self.workers)
-        empty = (piece for step in steps for piece in epoch.pieces(step))
+        slices_per_batch = -(-epoch.share // _SLICE)
+        prefetch = max(_PREFETCHED_BATCHES * slices_per_batch, 2 * self.workers)
+        empty = (batch_slice for step in steps for batch_slice in epoch.slices(step))
         with image_threads(self.workers) as pool, closing(
-            ordered_map(pool, epoch.fill, empty, ahead, pieces_per_batch)
+            ordered_map(pool, epoch.fill, empty, prefetch, group_size=slices_per_batch)
         ) as filled:
             for _ in steps:
-                pieces, found = zip(*islice(filled, pieces_per_batch))
+                slices, found = zip(*islice(filled, slices_per_batch))
                 for bad in found:
-                    self.bad.meet(bad)
-                yield Batch(pieces[0].images, mx.nd.array(pieces[0].labels))
+                    self.bad.add(bad)
+                yield Batch(slices[0].images, mx.nd.array(slices[0].labels))
 
 
 def _memory(array: mx.nd.NDArray) -> np.ndarray:
-    """The memory of a uint8 array on the CPU, to be written to before anybody else knows the array.
+    """The memory of a uint8 array on the CPU, to be written to before the array is used elsewhere.
 
     ``mx.nd.array`` takes ten times as long as the copy that it makes.
     """
@@ -183,11 +194,11 @@ def _memory(array: mx.nd.NDArray) -> np.ndarray:
     return np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_uint8)), shape=array.shape)
 
 
-class _Piece(NamedTuple):
+class _Slice(NamedTuple):
     """A few images of a batch, to be filled.
 
     Attributes:
-        images: of the whole batch, on their way to the devices.
+        images: of the whole batch, as the devices get them.
         pixels: the memory of ``images``.
         labels: of the whole batch.
         rows: of the batch.
@@ -202,44 +213,47 @@ class _Piece(NamedTuple):
 
 
 class _Epoch:
-    """What the threads need to know of an epoch."""
+    """The order and the random numbers of an epoch, for the threads."""
 
     def __init__(self, data: TrainingData, number: int):
         self._data, self._number = data, number
-        self.share = data.batch_size // data.parts
+        self.share = data.batch_size // data.processes
         # stable, so that the order depends on nothing but the random numbers
         self._order = np.argsort(self._random(_ORDER).random(len(data.records)), kind='stable')
 
-    def pieces(self, step: int) -> Iterator[_Piece]:
-        """The pieces of this worker's batch of a step, nothing in it yet."""
+    def slices(self, step: int) -> Iterator[_Slice]:
+        """The slices of this process's batch of a step, still empty."""
         size = self._data.preprocessing.image_size
         images = mx.nd.empty((self.share, size, size, 3), dtype='uint8')
         pixels, labels = _memory(images), np.empty(self.share, np.float32)
         first = step * self._data.batch_size + self._data.rank * self.share
-        for row in range(0, self.share, _PIECE):
-            yield _Piece(images, pixels, labels, range(row, min(row + _PIECE, self.share)), first)
+        for row in range(0, self.share, _SLICE):
+            yield _Slice(images, pixels, labels, range(row, min(row + _SLICE, self.share)), first)
 
-    def fill(self, piece: _Piece) -> Tuple[_Piece, Dict[int, str]]:
-        """Decode and augment the images of a piece; returns it with the bad records met, and what is wrong with them.
+    def fill(self, batch_slice: _Slice) -> Tuple[_Slice, Dict[int, str]]:
+        """Decode and augment the images of a slice; returns it with the bad records, and what is wrong with them.
 
-        They are counted where batches are consumed: in the order of the epoch, whatever thread was first.
+        They are counted where batches are consumed: in the order of the epoch, whichever thread was first.
         """
         found: Dict[int, str] = {}
-        for row in piece.rows:
-            self._fill_row(piece, row, found)
-        return piece, found
+        for row in batch_slice.rows:
+            self._fill_row(batch_slice, row, found)
+        return batch_slice, found
 
-    def _fill_row(self, piece: _Piece, row: int, found: Dict[int, str]) -> None:
-        """One image. A function of its own so that its pixels are let go before the next are decoded, into the same
-        memory: two images by turns do not fit into a core's cache (measured: 5 % of the loader's time)."""
-        data, place = self._data, piece.first + row
+    def _fill_row(self, batch_slice: _Slice, row: int, found: Dict[int, str]) -> None:
+        """Decode and augment one image.
+
+        A separate function, so that its pixels are freed before the next image is decoded into the same memory: two
+        images in turn do not fit into a core's cache (measured: 5 % of the loader's time).
+        """
+        data, place = self._data, batch_slice.first + row
         number, pixels = self._good_record(place, found)
         rng = self._random(_PIXELS, place)
-        piece.pixels[row] = augment(data.augmentation, pixels, data.preprocessing, rng)
-        piece.labels[row] = data.records.labels[number]
+        batch_slice.pixels[row] = augment(data.augmentation, pixels, data.preprocessing, rng)
+        batch_slice.labels[row] = data.records.labels[number]
 
     def _good_record(self, place: int, found: Dict[int, str]) -> Tuple[int, np.ndarray]:
-        """Number and pixels of the first good record from a place of the order on, round the end."""
+        """Number and pixels of the first good record from a place of the order on, which continues at its start."""
         for further in range(len(self._order)):
             number = int(self._order[(place + further) % len(self._order)])
             try:
@@ -251,6 +265,6 @@ class _Epoch:
         raise DataError(f'{self._data.records.path}: no image can be decoded')
 
     def _random(self, purpose: int, place: int = 0) -> np.random.Generator:
-        """Random numbers for a purpose and a place: Philox counts from where it is told to, so that any is at hand."""
+        """Random numbers for a purpose and a place; Philox is counter-based, so it starts at any place at no cost."""
         key, counter = (self._data.seed, self._number), (0, place, purpose, 0)
         return np.random.Generator(np.random.Philox(key=key, counter=counter))

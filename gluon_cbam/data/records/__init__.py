@@ -1,1 +1,4 @@
-"""RecordIO files: the format, packing, checks and statistics."""
+"""RecordIO files of images: the format, a reader, a writer, the index, checks and statistics.
+
+May import :mod:`gluon_cbam.data.decoding` and ``common``; neither mxnet nor any other part of ``data``.
+"""

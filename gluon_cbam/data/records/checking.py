@@ -1,4 +1,4 @@
-"""Everything that can be wrong with record files, in one pass and with no end at the first fault."""
+"""Everything that can be wrong with record files, in one pass that does not end at the first fault."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Counter as CounterType
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.data.loading.preprocessing import decode
+from gluon_cbam.data.decoding import decode
 
-from .columns import Column, repeats
 from .duplicates import Duplicates, find_duplicates, image_hash
-from .inspection import inspect
-from .recordio import compare_index, read_index, read_record
-from .structure import Chunk
+from .format import Chunk, scan
+from .growing_array import GrowingArray, count_repeated
+from .index import check_index, existing_file, read_index
+from .parallel import map_chunks
+from .recordio import Record, read_record
 
-_SHOWN = 20  # bad records of a file in a report
+_REPORTED = 20  # bad records of a file in a report
+_Inspect = Callable[[str, np.ndarray], '_Inspected']
 
 
 class Bad(NamedTuple):
@@ -28,7 +31,7 @@ class Bad(NamedTuple):
 
     Attributes:
         kind: ``structure``, ``index``, ``label``, ``empty`` or ``image``.
-        number: of the record, counting the whole ones before it; None if it is the file's.
+        number: of the record, counting the whole ones before it; None if the whole file is meant.
         offset: in bytes, or None.
         reason: what is wrong.
     """
@@ -59,18 +62,18 @@ class Report:
     records: int = 0
     lost_bytes: int = 0
     lost_records: Optional[int] = None
-    counts: Counter = field(default_factory=Counter)
+    counts: CounterType[str] = field(default_factory=Counter)
     bad: List[Bad] = field(default_factory=list)
     repeated_ids: int = 0
 
     def add(self, bad: Bad) -> None:
         """Count a fault, and keep it if it is one of the first."""
         self.counts[bad.kind] += 1
-        if len(self.bad) < _SHOWN:
+        if len(self.bad) < _REPORTED:
             self.bad.append(bad)
 
     def as_dict(self) -> dict:
-        """For JSON."""
+        """The report as JSON holds it."""
         about = {name: getattr(self, name) for name in ('records', 'lost_bytes', 'lost_records', 'repeated_ids')}
         bad = [entry._asdict() for entry in self.bad]
         return {'file': str(self.path), 'bytes': self.size, **about, 'faults': dict(self.counts), 'first': bad}
@@ -81,14 +84,14 @@ class Checked(NamedTuple):
 
     Attributes:
         files: a report each.
-        duplicates: images that occur more than once in them, or None if that was not looked for.
+        duplicates: images that occur more than once in them, or None if they were not searched for.
     """
 
     files: List[Report]
     duplicates: Optional[Duplicates]
 
     def ok(self, strict: bool = False) -> bool:
-        """Whether nothing is wrong; strictly, no image or id comes twice either."""
+        """Whether nothing is wrong; with ``strict``, no image or id may occur twice either."""
         doubtful = bool(self.duplicates and self.duplicates.images) or any(report.repeated_ids for report in self.files)
         return not any(report.counts for report in self.files) and not (strict and doubtful)
 
@@ -106,69 +109,82 @@ def check_files(
     Args:
         paths: of ``.rec`` files.
         decoding: decode every image.
-        duplicates: look for images that occur more than once, in a file or in several, by a hash of their bytes.
+        duplicates: search for images that occur more than once, in a file or in several, by a hash of their bytes.
             Without this and ``decoding``, only the headers are read.
-        classes: labels must be whole numbers below it; default any number.
-        workers: processes.
-        progress: told how many bytes of the files are done, and how many there are.
+        classes: labels must be integers below it; by default, any number.
+        workers: number of processes.
+        progress: called with how many bytes of the files are done, and how many there are.
+
+    Returns:
+        A report of each file, and the duplicates.
 
     Raises:
         UsageError: a file does not exist.
     """
-    paths = [Path(path) for path in paths]
-    absent = next((path for path in paths if not path.is_file()), None)
-    if absent:
-        raise UsageError(f'no record file {str(absent)!r}')
-    look = partial(_look, decoding, duplicates) if decoding or duplicates else None
-    total, done = sum(path.stat().st_size for path in paths), 0
+    files = [existing_file(path) for path in paths]
+    inspect = partial(_inspect, decoding, duplicates) if decoding or duplicates else None
+    total, done = sum(path.stat().st_size for path in files), 0
     reports, labels, hashes = [], [], []
-    for path in paths:
-        show = partial(_add_bytes, progress, done, total)
-        report, its_labels, its_hashes = _check_file(path, look, classes, workers, show)
+    for path in files:
+        report, its_labels, its_hashes = _check_file(
+            path, inspect, classes, workers, partial(_add_bytes, progress, done, total)
+        )
         reports.append(report)
         labels.append(its_labels)
         hashes.append(its_hashes)
         done += report.size
-    return Checked(reports, find_duplicates(paths, hashes, labels) if duplicates else None)
+    return Checked(reports, find_duplicates(files, hashes, labels) if duplicates else None)
 
 
-def _add_bytes(progress, before: int, total: int, done: int) -> None:
+def _add_bytes(progress: Callable[[int, int], None], before: int, total: int, done: int) -> None:
     progress(before + done, total)
 
 
-def _check_file(path: Path, look, classes: Optional[int], workers: int, show) -> Tuple[Report, np.ndarray, np.ndarray]:
+def _check_file(
+    path: Path, inspect: Optional[_Inspect], classes: Optional[int], workers: int, progress: Callable[[int], None]
+) -> Tuple[Report, np.ndarray, np.ndarray]:
     """The report of a file, and the labels and hashes of its images."""
     report = Report(path, path.stat().st_size)
-    offsets, ids, labels, hashes = Column(np.int64), Column(np.uint64), Column(np.float32), Column(np.uint64)
+    offsets, ids = GrowingArray(np.int64), GrowingArray(np.uint64)
+    labels, hashes = GrowingArray(np.float32), GrowingArray(np.uint64)
     stored = 0
-    for chunk, found in inspect(path, look, workers):
-        _add_chunk(report, chunk, found, classes)
+    for chunk, inspected in _chunks(path, inspect, workers):
+        _add_chunk(report, chunk, inspected, classes)
         stored += chunk.stored
-        show(chunk.end)
+        progress(chunk.end)
         for column, part in ((offsets, chunk.offsets), (ids, chunk.ids), (labels, chunk.labels)):
             column.append(part)
-        if found:
-            hashes.append(found.hashes)
+        if inspected:
+            hashes.append(inspected.hashes)
     if not report.size:
         report.add(Bad('structure', None, None, 'the file is empty'))
     report.lost_bytes = report.size - stored
     _add_index(report, offsets.joined())
-    report.repeated_ids = repeats(ids.joined())
+    report.repeated_ids = count_repeated(ids.joined())
     return report, labels.joined(), hashes.joined()
 
 
-def _add_chunk(report: Report, chunk: Chunk, found: Optional[_Found], classes: Optional[int]) -> None:
-    bad = [('empty', index, 'the image is empty') for index in np.flatnonzero(chunk.sizes == 0)]
+def _chunks(path: Path, inspect: Optional[_Inspect], workers: int) -> Iterator[Tuple[Chunk, Optional[_Inspected]]]:
+    if inspect is not None:
+        yield from map_chunks(path, inspect, workers)
+        return
+    with open(path, 'rb') as file:
+        for chunk in scan(file.fileno()):
+            yield chunk, None
+
+
+def _add_chunk(report: Report, chunk: Chunk, inspected: Optional[_Inspected], classes: Optional[int]) -> None:
+    bad = [('empty', int(index), 'the image is empty') for index in np.flatnonzero(chunk.sizes == 0)]
     labels = chunk.labels
     with np.errstate(invalid='ignore'):
         wrong = ~np.isfinite(labels)
         if classes is not None:
             wrong |= (labels < 0) | (labels >= classes) | (labels != np.floor(labels))
     limit = '' if classes is None else f', not a class in 0..{classes - 1}'
-    bad += [('label', index, f'label {labels[index]:g}{limit}') for index in np.flatnonzero(wrong)]
-    bad += found.bad if found else []
+    bad += [('label', int(index), f'label {labels[index]:g}{limit}') for index in np.flatnonzero(wrong)]
+    bad += inspected.bad if inspected else []
     for kind, index, reason in sorted(bad, key=lambda row: row[1]):
-        report.add(Bad(kind, report.records + int(index), int(chunk.offsets[index]), reason))
+        report.add(Bad(kind, report.records + index, int(chunk.offsets[index]), reason))
     for fault in chunk.faults:
         report.add(Bad('structure', *fault))
     report.records += len(chunk.offsets)
@@ -177,39 +193,45 @@ def _add_chunk(report: Report, chunk: Chunk, found: Optional[_Found], classes: O
 def _add_index(report: Report, offsets: np.ndarray) -> None:
     try:
         index = read_index(report.path)
-        report.lost_records = int((~_among(index.offsets, offsets)).sum())
-        compare_index(report.path, index, offsets)
+        report.lost_records = int((~_contained(index.offsets, offsets)).sum())
+        check_index(report.path, index, offsets)
     except DataError as error:
         report.add(Bad('index', None, None, str(error)))
 
 
-def _among(values: np.ndarray, rising: np.ndarray) -> np.ndarray:
-    """Whether each value is among numbers that rise."""
+def _contained(values: np.ndarray, rising: np.ndarray) -> np.ndarray:
+    """Whether each value is one of some rising numbers: (len(values),) bool."""
     if not len(rising):
         return np.zeros(len(values), bool)
     places = np.minimum(np.searchsorted(rising, values), len(rising) - 1)
     return rising[places] == values
 
 
-class _Found(NamedTuple):
-    """What was found in the records of a chunk: (kind, index, reason) of the bad ones, and uint64 hashes of images."""
+class _Inspected(NamedTuple):
+    """The records of a chunk: (kind, index, reason) of the bad ones, and uint64 hashes of the images."""
 
     bad: List[Tuple[str, int, str]]
     hashes: np.ndarray
 
 
-def _look(decoding: bool, hashing: bool, path: str, offsets: np.ndarray) -> _Found:
-    bad, hashes = [], []
+def _inspect(decoding: bool, hashing: bool, path: str, offsets: np.ndarray) -> _Inspected:
+    bad: List[Tuple[str, int, str]] = []
+    hashes: List[bytes] = []
     with open(path, 'rb') as file:
         for index, offset in enumerate(offsets.tolist()):
             record = read_record(file.fileno(), offset)
-            if len(record.labels) > 1 and not np.isfinite(record.labels[1:]).all():
-                bad.append(('label', index, 'one of several labels is no finite number'))
+            bad += [(kind, index, reason) for kind, reason in _faults(record, decoding)]
             if hashing:
                 hashes.append(image_hash(record.image))
-            if decoding and record.image:
-                try:
-                    decode(record.image, '')
-                except DataError as error:
-                    bad.append(('image', index, str(error).partition(': ')[2]))
-    return _Found(bad, np.frombuffer(b''.join(hashes), '<u8'))
+    return _Inspected(bad, np.frombuffer(b''.join(hashes), '<u8'))
+
+
+def _faults(record: Record, decoding: bool) -> Iterator[Tuple[str, str]]:
+    """Kind and reason of what is wrong with a record beyond its header."""
+    if len(record.labels) > 1 and not np.isfinite(record.labels[1:]).all():
+        yield 'label', 'one of several labels is no finite number'
+    if decoding and record.image:
+        try:
+            decode(record.image, '')
+        except DataError as error:
+            yield 'image', str(error).partition(': ')[2]

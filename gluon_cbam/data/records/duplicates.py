@@ -8,11 +8,14 @@ from typing import List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-_SHOWN = 10  # groups in a report, and records of a group
+_REPORTED = 10  # groups in a report, and records of a group
 
 
 def image_hash(image: bytes) -> bytes:
-    """8 bytes that equal images share: of a million images, two different ones do with a chance of 1 in 30 million."""
+    """A hash of 8 bytes of an encoded image.
+
+    Among a million different images, two have the same hash with a probability of 1 in 30 million.
+    """
     return blake2b(image, digest_size=8).digest()
 
 
@@ -42,8 +45,11 @@ def find_duplicates(paths: Sequence[Path], hashes: Sequence[np.ndarray], labels:
 
     Args:
         paths: of the files.
-        hashes: uint64, of the images of each file.
-        labels: float32, their first labels.
+        hashes: (records,) uint64 of each file, see :func:`image_hash`.
+        labels: (records,) float32 of each file, the first label of each record.
+
+    Returns:
+        Counts, and the first groups of equal images.
     """
     starts = np.cumsum([0] + [len(part) for part in hashes])
     joined = np.concatenate(hashes)
@@ -58,8 +64,8 @@ def find_duplicates(paths: Sequence[Path], hashes: Sequence[np.ndarray], labels:
     across = _differ(files, begins)
     other_label = _differ(np.concatenate(labels)[order], begins)
     chosen = np.flatnonzero(several)
-    chosen = chosen[np.argsort(order[begins[chosen]])][:_SHOWN]
-    groups = [slice(begins[group], begins[group] + min(counts[group], _SHOWN)) for group in chosen]
+    chosen = chosen[np.argsort(order[begins[chosen]])][:_REPORTED]
+    groups = [slice(begins[group], begins[group] + min(counts[group], _REPORTED)) for group in chosen]
     return Duplicates(
         images=int((counts[several] - 1).sum()),
         groups=int(several.sum()),
@@ -73,5 +79,5 @@ def find_duplicates(paths: Sequence[Path], hashes: Sequence[np.ndarray], labels:
 
 
 def _differ(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """Whether the values of a group, which begins at ``begins``, are not all the same."""
+    """Whether the values of each group are not all the same; ``begins`` are the first indices of the groups."""
     return np.minimum.reduceat(values, begins) != np.maximum.reduceat(values, begins)

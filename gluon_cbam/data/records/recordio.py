@@ -1,27 +1,25 @@
-"""RecordIO image files, read and written without MXNet.
+"""Reading and writing RecordIO image files without MXNet.
 
-MXNet's readers abort the process, or silently lose images, when a file is damaged. :class:`RecordFile` therefore walks
-every record header before anybody reads images, and raises :class:`~gluon_cbam.common.errors.DataError` with the record's
+MXNet's readers abort the process, or silently lose images, when a file is damaged. :class:`RecordFile` therefore scans
+every record header before an image is read, and raises :class:`~gluon_cbam.common.errors.DataError` with the record's
 number and byte offset.
-
-The ``.idx`` file holds ``key \\t byte offset`` a line. ``structure`` describes the rest of the format.
 """
 
 from __future__ import annotations
 
 import os
-from array import array
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Iterable, Iterator, List, NamedTuple, Sequence, Tuple, Union
+from types import TracebackType
+from typing import Iterator, NamedTuple, Optional, Sequence, Type, Union
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_path
 
-from .columns import Column, repeats
-from .structure import HEADER, LENGTH, MAGIC, MAGIC_BYTES, PART, Fault, read_payload, walk
+from .format import HEADER, LENGTH, MAGIC, MAGIC_BYTES, PART, read_headers, read_payload
+from .index import check_index, existing_file, index_path, read_index, rebuild_index, salvage_index
 
 __all__ = [
     'MAGIC',
@@ -39,7 +37,7 @@ class Record(NamedTuple):
     """One image record.
 
     Attributes:
-        labels: float32, at least one.
+        labels: (n,) float32, at least one.
         id: the record's own number.
         image: the encoded image.
     """
@@ -49,19 +47,18 @@ class Record(NamedTuple):
     image: bytes
 
 
-def index_path(path: PathLike) -> Path:
-    """The index beside a ``.rec`` file."""
-    return Path(path).with_suffix('.idx')
-
-
 def read_record(descriptor: int, offset: int) -> Record:
-    """The record at an offset that a walk of the file has found to be whole.
+    """The record at an offset that a scan of the file has found to be whole.
 
     Safe from several threads and after a fork: the position of the open file is not used.
+
+    Args:
+        descriptor: of the open file.
+        offset: of the record, in bytes.
     """
     payload = read_payload(descriptor, offset)
     count, label, record_id, _ = HEADER.unpack_from(payload)
-    labels = np.frombuffer(payload, '<f4', count, HEADER.size) if count else np.float32([label])
+    labels = np.frombuffer(payload, '<f4', count, HEADER.size) if count else np.array([label], np.float32)
     return Record(labels, record_id, bytes(_image(payload)))
 
 
@@ -78,7 +75,7 @@ class RecordFile:
 
     Args:
         path: the ``.rec`` file.
-        indexed: whether the ``.idx`` beside it is needed, and checked to list every record once.
+        indexed: whether the ``.idx`` file is needed, and checked to list every record once.
 
     Raises:
         UsageError: there is no such file.
@@ -86,15 +83,13 @@ class RecordFile:
     """
 
     def __init__(self, path: PathLike, indexed: bool = True):
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise UsageError(f'no record file {str(path)!r}')
-        self._file = open(self.path, 'rb')  # noqa: SIM115 (lives as long as the object)
-        offsets, self.labels, self.ids = _whole(self.path, self._file.fileno())
+        self.path = existing_file(path)
+        self._file = open(self.path, 'rb')  # noqa: SIM115 (stays open as long as the object exists)
+        offsets, self.labels, self.ids = read_headers(self.path, self._file.fileno())
         self._bounds = np.append(offsets, os.fstat(self._file.fileno()).st_size)
         self._offsets = self._bounds[:-1]
         if indexed:
-            compare_index(self.path, read_index(self.path), self._offsets)
+            check_index(self.path, read_index(self.path), self._offsets)
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -103,7 +98,7 @@ class RecordFile:
         return read_record(self._file.fileno(), self._offsets[number])
 
     def image(self, number: int) -> memoryview:
-        """The encoded image of a record alone, read at once and not copied: for loaders, which want nothing else."""
+        """The encoded image of a record alone, in one read and not copied: for loaders."""
         begin, end = self._bounds[number : number + 2]
         return _image(read_payload(self._file.fileno(), begin, end - begin))
 
@@ -119,8 +114,11 @@ class RecordFile:
     def check_labels(self, classes: int) -> None:
         """Check that the first label of every record is a class.
 
+        Args:
+            classes: number of classes.
+
         Raises:
-            DataError: a label is no whole number in 0 .. classes - 1.
+            DataError: a label is not an integer in 0 .. classes - 1.
         """
         labels = self.labels
         with np.errstate(invalid='ignore'):
@@ -133,70 +131,8 @@ class RecordFile:
             )
 
 
-def _whole(path: Path, descriptor: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Offsets, first labels and ids of the records of a file without faults."""
-    offsets, labels, ids = Column(np.int64), Column(np.float32), Column(np.uint64)
-    for chunk in walk(descriptor):
-        if chunk.faults:
-            fault = chunk.faults[0]
-            raise DataError(f'{path}: record {fault.number} at offset {fault.offset}: {fault.reason}')
-        offsets.append(chunk.offsets)
-        labels.append(chunk.labels)
-        ids.append(chunk.ids)
-    if not len(offsets):
-        raise DataError(f'{path}: the file is empty')
-    return offsets.joined(), labels.joined(), ids.joined()
-
-
-class Index(NamedTuple):
-    """The lines of an ``.idx`` file: int64 keys and offsets."""
-
-    keys: np.ndarray
-    offsets: np.ndarray
-
-
-def compare_index(path: Path, listed: Index, offsets: np.ndarray) -> None:
-    """Check that an index lists the records at ``offsets``, each once and under a key of its own.
-
-    Raises:
-        DataError: it does not.
-    """
-    if repeats(listed.keys):
-        raise DataError(f'{index_path(path)} lists a key twice: {_remedy(path)}')
-    if not np.array_equal(np.sort(listed.offsets), offsets):
-        raise DataError(
-            f'{index_path(path)} lists {len(listed.offsets)} records that are not the {len(offsets)} of {path}: '
-            f'{_remedy(path)}'
-        )
-
-
-def read_index(path: PathLike) -> Index:
-    """Keys and offsets in the index beside a file.
-
-    Raises:
-        DataError: there is none, or it is damaged.
-    """
-    index = index_path(path)
-    if not index.is_file():
-        raise DataError(f'{index} is missing: {_remedy(path)}')
-    keys, offsets = array('q'), array('q')
-    with open(index, 'rb') as file:
-        for number, line in enumerate(file, 1):
-            try:
-                key, offset = line.split(b'\t')
-                keys.append(int(key))
-                offsets.append(int(offset))
-            except (ValueError, OverflowError):
-                raise DataError(f'{index}: line {number} is not "key <tab> offset": {_remedy(path)}') from None
-    return Index(np.asarray(keys), np.asarray(offsets))
-
-
-def _remedy(path: Path) -> str:
-    return f"rebuild it with 'cbam data index {path}'"
-
-
 class RecordWriter:
-    """Writes a ``.rec`` and its ``.idx`` under temporary names; both appear under their own when the block ends well.
+    """Writes a ``.rec`` and its ``.idx`` under temporary names; both are renamed when the block ends without an error.
 
     Args:
         path: the ``.rec`` file to write.
@@ -219,8 +155,10 @@ class RecordWriter:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *error):
-        return self._stack.__exit__(*error)
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> Optional[bool]:
+        return self._stack.__exit__(kind, error, trace)
 
     def write(self, labels: Union[float, Sequence[float]], image: bytes) -> None:
         """Append a record; its key and id are its number.
@@ -228,11 +166,14 @@ class RecordWriter:
         Args:
             labels: the label, or several.
             image: the encoded image, stored as it is.
+
+        Raises:
+            DataError: the image is too large for a record.
         """
-        labels = np.atleast_1d(np.asarray(labels, '<f4'))
-        head = HEADER.pack(0, labels[0], self.count, 0)
-        if len(labels) > 1:
-            head = HEADER.pack(len(labels), 0.0, self.count, 0) + labels.tobytes()
+        values = np.atleast_1d(np.asarray(labels, '<f4'))
+        head = HEADER.pack(0, values[0], self.count, 0)
+        if len(values) > 1:
+            head = HEADER.pack(len(values), 0.0, self.count, 0) + values.tobytes()
         self._index.write(f'{self.count}\t{self._record.tell()}\n')
         for part in _parts(head + image):
             self._record.write(part)
@@ -261,58 +202,3 @@ def _split_at_magic(payload: bytes) -> Iterator[bytes]:
             yield payload[begin:found]
             begin = found + 4
     yield payload[begin:]
-
-
-def rebuild_index(path: PathLike) -> int:
-    """Write the ``.idx`` of a ``.rec`` file anew; keys are the records' numbers.
-
-    Returns:
-        The number of records.
-
-    Raises:
-        UsageError: there is no such file.
-        DataError: the file is damaged.
-    """
-    records = RecordFile(path, indexed=False)
-    _write_index(path, (records.offset(number) for number in range(len(records))))
-    return len(records)
-
-
-class Salvaged(NamedTuple):
-    """What the index of a damaged file lists.
-
-    Attributes:
-        records: whole records.
-        faults: places between them where none begins.
-        lost: bytes of the file that belong to no whole record.
-    """
-
-    records: int
-    faults: List[Fault]
-    lost: int
-
-
-def salvage_index(path: PathLike) -> Salvaged:
-    """Write the ``.idx`` of a ``.rec`` file anew with the records whose structure is whole.
-
-    Raises:
-        UsageError: there is no such file.
-        DataError: no record is whole.
-    """
-    if not Path(path).is_file():
-        raise UsageError(f'no record file {str(path)!r}')
-    offsets, faults, lost = Column(np.int64), [], Path(path).stat().st_size
-    with open(path, 'rb') as file:
-        for chunk in walk(file.fileno()):
-            offsets.append(chunk.offsets)
-            faults += chunk.faults
-            lost -= chunk.stored
-    if not len(offsets):
-        raise DataError(f'{path}: no whole record in {lost} bytes')
-    _write_index(path, offsets.joined())
-    return Salvaged(len(offsets), faults, lost)
-
-
-def _write_index(path: PathLike, offsets: Iterable[int]) -> None:
-    with atomic_path(index_path(path)) as temporary, open(temporary, 'w', encoding='ascii') as file:
-        file.writelines(f'{number}\t{offset}\n' for number, offset in enumerate(offsets))

@@ -16,8 +16,8 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Protocol, Sequenc
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.data.records.columns import Names
 
+from .compact_lists import Names
 from .tars import is_compressed, is_tar, members
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp')

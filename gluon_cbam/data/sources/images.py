@@ -1,6 +1,6 @@
-"""Images to look at, one after another: files, folders, shell patterns, lists, records, standard input and videos.
+"""Images to predict or explain: files, folders, shell patterns, lists, records, standard input, videos and cameras.
 
-Nothing is read before it is asked for. A file that cannot be read is a picture that says so when it is decoded.
+Nothing is read before it is needed. A file that cannot be read is a source that raises an error when it is decoded.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import sys
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from gluon_cbam.common.errors import CbamError, DataError, EnvironmentProblem, UsageError
 from gluon_cbam.common.natural_sort import naturally_sorted
-from gluon_cbam.data.loading.preprocessing import decode, decode_record
+from gluon_cbam.compat.renamed import renamed_attributes
+from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 
 from . import video
@@ -25,16 +27,16 @@ from .file_trees import EXTENSIONS
 
 STANDARD_INPUT = '-'
 IN_FOLDERS = (*EXTENSIONS, '.jpe', '.jfif', '.webp', '.gif', '.tif', '.tiff')
-"""Endings of the files that are taken from folders. What decode() cannot read is named there, not passed over."""
+"""Endings of the files that are taken from folders. Those that decode() cannot read are reported, not ignored."""
 
 
-class Picture(NamedTuple):
+class ImageSource(NamedTuple):
     """An image that was not decoded yet.
 
     Attributes:
-        file: the path, as results call it; ``-`` for standard input.
+        file: the path as results name it; ``-`` for standard input.
         number: of the record or the video's frame, from 0; None for a file of one image.
-        decode: gives (H, W, 3) uint8 RGB, in any thread; raises DataError or OSError.
+        decode: returns (H, W, 3) uint8 RGB, in any thread; raises DataError or OSError.
     """
 
     file: str
@@ -42,35 +44,38 @@ class Picture(NamedTuple):
     decode: Callable[[], np.ndarray]
 
 
-def open_pictures(
+def open_images(
     arguments: Sequence[str] = (),
     files_from: Optional[str] = None,
     every: int = 1,
     limit: Optional[int] = None,
-) -> Iterator[Picture]:
-    """The images that some arguments name, in their order.
+) -> Iterator[ImageSource]:
+    """The images that some arguments name, in the order of the arguments.
 
     Args:
         arguments: files of an image, ``.rec`` files, videos, folders (with those below them, in natural order, hidden
             ones left out), patterns such as ``photos/**/*.jpg``, or ``-`` for one image on standard input.
         files_from: a file with an argument a line, patterns aside, or ``-`` for such lines on standard input. They are
-            read as they are needed; what is not there counts as an image that cannot be read.
-        every: of the frames of a video, only those whose number is a multiple of it.
-        limit: stop after so many images.
+            read as they are needed; a line that names no existing file is an image that cannot be read.
+        every: use only the frames of a video whose number is a multiple of it.
+        limit: stop after this number of images; by default, at the end.
+
+    Returns:
+        An iterator of the images; each is opened when it is reached.
 
     Raises:
-        UsageError: an argument is not there, or standard input should be read twice.
+        UsageError: an argument does not exist, or standard input would be read twice.
     """
     inputs = [*arguments, *([STANDARD_INPUT] if files_from == STANDARD_INPUT else [])].count(STANDARD_INPUT)
     if inputs > 1:
         raise UsageError(f'standard input (-) can be read once, got it {inputs} times')
-    if files_from not in (None, STANDARD_INPUT) and not os.path.isfile(files_from):
+    if files_from is not None and files_from != STANDARD_INPUT and not os.path.isfile(files_from):
         raise UsageError(f'no list of images {files_from!r}')
     paths = [path for argument in arguments for path in _expanded(argument)]
-    return islice(_pictures(paths, files_from, every), limit)
+    return islice(_images(paths, files_from, every), limit)
 
 
-def _pictures(paths: Iterable[str], files_from: Optional[str], every: int) -> Iterator[Picture]:
+def _images(paths: Iterable[str], files_from: Optional[str], every: int) -> Iterator[ImageSource]:
     for path in paths:
         yield from _of_path(path, every)
     for line in _lines(files_from) if files_from else ():
@@ -91,29 +96,29 @@ def _expanded(argument: str) -> List[str]:
 
 def _lines(path: str) -> Iterator[str]:
     """The lines of a file of paths, blank ones left out."""
-    descriptor = sys.stdin.fileno() if path == STANDARD_INPUT else path
-    with open(descriptor, 'rb', closefd=path != STANDARD_INPUT) as file:
+    file_or_descriptor: Union[int, str] = sys.stdin.fileno() if path == STANDARD_INPUT else path
+    with open(file_or_descriptor, 'rb', closefd=path != STANDARD_INPUT) as file:
         for line in file:
             if line.strip():
                 yield os.fsdecode(line.rstrip(b'\r\n'))
 
 
-def _of_path(path: str, every: int) -> Iterator[Picture]:
+def _of_path(path: str, every: int) -> Iterator[ImageSource]:
     return next(read for fits, read in _KINDS if fits(path))(path, every)
 
 
-def _standard_input(path: str, every: int) -> Iterator[Picture]:
+def _standard_input(path: str, every: int) -> Iterator[ImageSource]:
     image = sys.stdin.buffer.read()  # here, as a thread that waits for input could not be interrupted
-    yield Picture(path, None, lambda: decode(image, path))
+    yield ImageSource(path, None, lambda: decode(image, path))
 
 
-def _folder(path: str, every: int) -> Iterator[Picture]:
+def _folder(path: str, every: int) -> Iterator[ImageSource]:
     for file in _below(path):
-        yield picture_of(file)
+        yield image_file(file)
 
 
 def _below(folder: str, above: Tuple[Tuple[int, int], ...] = ()) -> Iterator[str]:
-    """The images in a folder, then those of the folders in it; a folder that cannot be read stands for itself."""
+    """The images in a folder, then those of the folders in it; a folder that cannot be read is given itself."""
     try:
         status = os.stat(folder)
         with os.scandir(folder) as listing:
@@ -122,7 +127,7 @@ def _below(folder: str, above: Tuple[Tuple[int, int], ...] = ()) -> Iterator[str
         yield folder
         return
     identity = status.st_dev, status.st_ino
-    if identity in above:  # a link to a folder that it lies in
+    if identity in above:  # a link to a folder that contains it
         return
     for name in naturally_sorted(
         name for name, is_folder in entries.items() if not is_folder and name.lower().endswith(IN_FOLDERS)
@@ -132,42 +137,42 @@ def _below(folder: str, above: Tuple[Tuple[int, int], ...] = ()) -> Iterator[str
         yield from _below(os.path.join(folder, name), (*above, identity))
 
 
-def _records(path: str, every: int) -> Iterator[Picture]:
+def _records(path: str, every: int) -> Iterator[ImageSource]:
     try:
         records = RecordFile(path, indexed=False)
     except (CbamError, OSError) as error:
         yield _broken(path, error)
         return
     for number in range(len(records)):
-        yield Picture(path, number, partial(decode_record, records, number))
+        yield ImageSource(path, number, partial(decode_record, records, number))
 
 
-def _video(path: str, every: int) -> Iterator[Picture]:
+def _video(path: str, every: int) -> Iterator[ImageSource]:
     try:
         for number, frame in video.frames(path, every):
-            yield Picture(path, number, partial(video.to_rgb, frame))
+            yield ImageSource(path, number, partial(video.to_rgb, frame))
     except DataError as error:
         yield _broken(path, error)
 
 
-def picture_of(path: str) -> Picture:
-    """The image in a file, whether the file is there or not."""
-    return Picture(path, None, lambda: decode(Path(path).read_bytes(), path))
+def image_file(path: str) -> ImageSource:
+    """The image in a file, which may be missing: the error is raised when the image is decoded."""
+    return ImageSource(path, None, lambda: decode(Path(path).read_bytes(), path))
 
 
-def _file(path: str, every: int) -> Iterator[Picture]:
-    yield picture_of(path)
+def _file(path: str, every: int) -> Iterator[ImageSource]:
+    yield image_file(path)
 
 
-def _broken(path: str, error: Exception) -> Picture:
-    def fail():
+def _broken(path: str, error: Exception) -> ImageSource:
+    def fail() -> NoReturn:
         raise DataError(str(error))
 
-    return Picture(path, None, fail)
+    return ImageSource(path, None, fail)
 
 
-# what a path is -> how its pictures are read; the first that fits
-_KINDS = (
+# what a path is -> how its images are read; the first that fits
+_KINDS: Sequence[Tuple[Callable[[str], bool], Callable[[str, int], Iterator[ImageSource]]]] = (
     (lambda path: path == STANDARD_INPUT, _standard_input),
     (os.path.isdir, _folder),
     (lambda path: path.lower().endswith('.rec'), _records),
@@ -176,13 +181,16 @@ _KINDS = (
 )
 
 
-def open_camera(camera: str, every: int = 1, limit: Optional[int] = None) -> Iterator[Picture]:
-    """The frames of a camera, as they come.
+def open_camera(camera: str, every: int = 1, limit: Optional[int] = None) -> Iterator[ImageSource]:
+    """The frames of a camera as they are recorded.
 
     Args:
-        camera: its number, the path of its device, or the address of a stream.
-        every: as of :func:`open_pictures`.
-        limit: likewise; without, they end with the stream.
+        camera: its number, the path of its device, or the URL of a stream.
+        every: use only the frames whose number is a multiple of it.
+        limit: stop after this number of frames; by default, when the stream ends.
+
+    Returns:
+        An iterator of the frames.
 
     Raises:
         EnvironmentProblem: it gives no frame.
@@ -190,10 +198,21 @@ def open_camera(camera: str, every: int = 1, limit: Optional[int] = None) -> Ite
     return islice(_camera(camera, every), limit)
 
 
-def _camera(camera: str, every: int) -> Iterator[Picture]:
-    source, name = (int(camera), f'camera {camera}') if camera.isdigit() else (camera, camera)
+def _camera(camera: str, every: int) -> Iterator[ImageSource]:
+    source: Union[int, str] = int(camera) if camera.isdigit() else camera
+    name = f'camera {camera}' if camera.isdigit() else camera
     try:
         for number, frame in video.frames(source, every):
-            yield Picture(name, number, partial(video.to_rgb, frame))
+            yield ImageSource(name, number, partial(video.to_rgb, frame))
     except DataError:
-        raise EnvironmentProblem(f'{name} gives no frame: is it there, and does nobody else use it?') from None
+        raise EnvironmentProblem(f'{name} gives no frame: is it connected, and does no other program use it?') from None
+
+
+__getattr__ = renamed_attributes(
+    __name__,
+    {
+        'Picture': 'data.sources.images.ImageSource',
+        'open_pictures': 'data.sources.images.open_images',
+        'picture_of': 'data.sources.images.image_file',
+    },
+)

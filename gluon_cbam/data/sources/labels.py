@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.data.records.columns import Labels, Names
+
+from .compact_lists import Labels, Names
 
 _SYNSET = re.compile(r'n\d{8}\b')
 _NUMBER = re.compile(r'[+-]?\d+$')

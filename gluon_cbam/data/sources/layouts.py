@@ -10,8 +10,8 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.data.records.columns import Labels, Names
 
+from .compact_lists import Labels, Names
 from .file_trees import EXTENSIONS, Tree, children, open_listed, open_tree
 from .labels import assign, read_classes, read_list
 from .tars import is_tar

@@ -1,4 +1,4 @@
-"""The members of tar files, tars within a tar included, with damage named that ``tarfile`` takes for the end."""
+"""The members of tar files, tar files inside them included; damage that ``tarfile`` takes for the end is an error."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import os
 import tarfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterator, NamedTuple, Optional
+from typing import IO, Callable, Dict, Iterator, NamedTuple, Optional
 
 from gluon_cbam.common.errors import DataError
 
-_OPENERS = {
+_OPENERS: Dict[str, Callable[..., IO[bytes]]] = {
     '.tar': open, '.tar.gz': gzip.open, '.tgz': gzip.open, '.tar.bz2': bz2.open, '.tar.xz': lzma.open,
 }  # fmt: skip
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
@@ -23,10 +23,10 @@ class Member(NamedTuple):
     """A regular file in a tar file.
 
     Attributes:
-        name: its path, with the names of the tar files that it is in as folders.
+        name: its path; the tar files inside the tar file that contain it are folders of the path.
         offset: of its first byte; only for a tar file that is not compressed.
         size: in bytes.
-        read: gives its bytes, until the next member is asked for.
+        read: returns its bytes; it must be called before the next member is read.
     """
 
     name: str
@@ -41,7 +41,7 @@ def is_tar(path: Path) -> bool:
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether a tar file has to be read from the beginning."""
+    """Whether a tar file is compressed, so that it must be read from the beginning."""
     return _ending(path) != '.tar'
 
 
@@ -52,29 +52,36 @@ def _ending(path: Path) -> Optional[str]:
 def members(path: Path) -> Iterator[Member]:
     """The regular files of a tar file and of the tar files in it, in their order, in bounded memory.
 
+    Args:
+        path: of the tar file.
+
+    Yields:
+        The members; those of a compressed file must be read before the next one.
+
     Raises:
         DataError: it is damaged; the message names the last member that is whole.
     """
     last = None
     compressed = is_compressed(path)
     size = None if compressed else path.stat().st_size
-    with _OPENERS[_ending(path)](path, 'rb') as file:
+    with _OPENERS[_ending(path) or '.tar'](path, 'rb') as file:
         try:
             for member in _members(file, '', size):
                 yield member
                 last = member.name
-            while compressed and file.read(1 << 20):  # the checksum stands at the end
+            while compressed and file.read(1 << 20):  # the checksum is at the end
                 pass
         except _DAMAGE as error:
             where = f'behind member {last!r}' if last else 'at its beginning'
             raise DataError(f'{path}: a damaged tar file {where}: {error or type(error).__name__}') from None
 
 
-class _Strict(tarfile.TarInfo):
-    """``tarfile`` takes any header that it cannot read for the end of the file; only a block of zeros is one."""
+class _StrictTarInfo(tarfile.TarInfo):
+    """A header that must be readable: ``tarfile`` takes any other for the end, which only a block of zeros marks."""
 
     @classmethod
-    def frombuf(cls, buf, encoding, errors):
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+        """Read a header; raises ReadError where ``tarfile`` would end."""
         try:
             return super().frombuf(buf, encoding, errors)
         except tarfile.EOFHeaderError:
@@ -85,11 +92,11 @@ class _Strict(tarfile.TarInfo):
             raise tarfile.ReadError(f'a header cannot be read ({error})') from None
 
 
-def _members(file: BinaryIO, prefix: str, limit: Optional[int]) -> Iterator[Member]:
+def _members(file: IO[bytes], prefix: str, limit: Optional[int]) -> Iterator[Member]:
     """The members of the tar file that begins where ``file`` stands and ends before ``limit``, or of a stream."""
-    with tarfile.open(fileobj=file, mode='r|' if limit is None else 'r:', tarinfo=_Strict) as tar:
+    with tarfile.open(fileobj=file, mode='r|' if limit is None else 'r:', tarinfo=_StrictTarInfo) as tar:
         for info in iter(tar.next, None):
-            tar.members.clear()  # it would keep them all
+            tar.members.clear()  # type: ignore[attr-defined]  # it would keep them all
             name = prefix + os.path.normpath(info.name).lstrip('/')
             if limit is not None and info.offset_data + info.size > limit:
                 raise tarfile.ReadError(f'truncated in member {name!r}')
@@ -99,13 +106,21 @@ def _members(file: BinaryIO, prefix: str, limit: Optional[int]) -> Iterator[Memb
                 yield Member(name, info.offset_data, info.size, _reader(tar, info))
 
 
-def _nested(tar: tarfile.TarFile, info, file: BinaryIO, prefix: str, limit: Optional[int]) -> Iterator[Member]:
+def _nested(
+    tar: tarfile.TarFile, info: tarfile.TarInfo, file: IO[bytes], prefix: str, limit: Optional[int]
+) -> Iterator[Member]:
     if limit is None:
-        yield from _members(tar.extractfile(info), prefix, None)
+        yield from _members(_opened(tar, info), prefix, None)
     else:
-        file.seek(info.offset_data)  # tarfile begins where the file stands, and counts from the file's beginning
+        file.seek(info.offset_data)  # tarfile starts at the file's position, and counts from the file's beginning
         yield from _members(file, prefix, info.offset_data + info.size)
 
 
-def _reader(tar: tarfile.TarFile, info) -> Callable[[], bytes]:
-    return lambda: tar.extractfile(info).read()
+def _reader(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], bytes]:
+    return lambda: _opened(tar, info).read()
+
+
+def _opened(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    file = tar.extractfile(info)
+    assert file is not None  # it is a regular file
+    return file

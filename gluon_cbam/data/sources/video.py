@@ -16,11 +16,11 @@ ENDINGS = ('.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.t
 
 
 def frames(source: Union[int, str], every: int = 1) -> Iterator[Tuple[int, Optional[np.ndarray]]]:
-    """The frames of a video or a camera, turned as the video says, and their numbers from 0.
+    """The frames of a video or a camera, rotated as the video's metadata asks, and their numbers from 0.
 
     Args:
-        source: the path of a video, the address of a stream, or the number of a camera.
-        every: only frames whose number is a multiple of it; the others are not decoded where the format allows.
+        source: the path of a video, the URL of a stream, or the number of a camera.
+        every: use only the frames whose number is a multiple of it; the others are not decoded if the format allows.
 
     Yields:
         The number, and the frame for :func:`to_rgb`.
@@ -40,7 +40,7 @@ def frames(source: Union[int, str], every: int = 1) -> Iterator[Tuple[int, Optio
 
 @contextmanager
 def _opened(source: Union[int, str]) -> Iterator[cv2.VideoCapture]:
-    """A capture; FFmpeg and OpenCV say nothing on standard error about what cannot be opened."""
+    """A capture; FFmpeg and OpenCV write nothing to standard error about a file that cannot be opened."""
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # read when the first video is opened
     level = cv2.setLogLevel(0)
     try:
@@ -56,7 +56,17 @@ def _opened(source: Union[int, str]) -> Iterator[cv2.VideoCapture]:
 
 
 def to_rgb(frame: Optional[np.ndarray]) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a frame; raises DataError for one that could not be decoded."""
+    """Convert a frame.
+
+    Args:
+        frame: (H, W, 3) uint8 BGR, or None for a frame that could not be decoded.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        DataError: the frame is None.
+    """
     if frame is None:
         raise DataError('a damaged frame')
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)

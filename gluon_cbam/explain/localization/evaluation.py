@@ -9,7 +9,8 @@ import numpy as np
 from gluon_cbam.common.errors import DataError, UsageError, closest
 from gluon_cbam.data.datasets.masks import MaskFile
 from gluon_cbam.data.loading.evaluation import evaluation_batches
-from gluon_cbam.data.loading.preprocessing import Preprocessing, decode_record
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.explain.maps.attention import attention_maps
 from gluon_cbam.explain.maps.grad_cam import METHODS, grad_cam

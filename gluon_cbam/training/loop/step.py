@@ -7,7 +7,7 @@ from typing import Callable, List, NamedTuple, Sequence
 import mxnet as mx
 
 from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.data.loading.training import Batch, Normalise
+from gluon_cbam.data.loading.training import Batch, Normalize
 from gluon_cbam.tasks.classification.loss import SmoothedCrossEntropy
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.parameters.selection import named
@@ -53,7 +53,7 @@ class Step:
         loss_scale: Callable[[], float] = lambda: 1.0,
     ):
         self._net, self._ctx, self._loss_scale = net, ctx, loss_scale
-        self._normalise = Normalise(preprocessing)
+        self._normalise = Normalize(preprocessing)
         self._normalise.hybridize(static_alloc=True, static_shape=True)
         self._loss = SmoothedCrossEntropy(config.label_smoothing)
         self._loss.hybridize(static_alloc=True, static_shape=True)

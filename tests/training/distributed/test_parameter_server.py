@@ -15,7 +15,7 @@ import pytest
 from jobs import ROOT, Job, end
 
 from gluon_cbam.data.records.recordio import RecordFile
-from gluon_cbam.launch.start import ROLE
+from gluon_cbam.launch.start import NODE_COMMAND
 
 SCRIPT = str(Path(__file__).parents[2] / 'train_plainly.py')
 RECORDS = 1437
@@ -35,7 +35,7 @@ def job(tmp_path, digits):
         environment = {'OMP_NUM_THREADS': '1'}
         started.append(
             Job(
-                tmp_path, command=command, workers=workers, servers=servers, role=ROLE, environment=environment,
+                tmp_path, command=command, workers=workers, servers=servers, role=NODE_COMMAND, environment=environment,
                 hosts=hosts, ssh=ssh,
             )
         )  # fmt: skip

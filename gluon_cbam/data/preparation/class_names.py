@@ -12,8 +12,12 @@ from gluon_cbam.common.files import write_text
 def check_classes(folder: Path, classes: List[str]) -> None:
     """Check that ``classes.txt`` of a folder, if there is one, names these classes.
 
+    Args:
+        folder: of the record files.
+        classes: names in the order of their numbers; if empty, nothing is checked.
+
     Raises:
-        DataError: it names others: the class numbers of the files beside it would mean something else.
+        DataError: it names others, so the class numbers of the files next to it would mean something else.
     """
     path = folder / 'classes.txt'
     if classes and path.is_file() and path.read_text(encoding='utf-8') != _text(classes):
@@ -21,7 +25,7 @@ def check_classes(folder: Path, classes: List[str]) -> None:
 
 
 def write_classes(folder: Path, classes: List[str]) -> None:
-    """Write ``classes.txt``, a name a line; without names, nothing."""
+    """Write ``classes.txt`` to a folder, a name a line; without names, nothing."""
     if classes:
         write_text(folder / 'classes.txt', _text(classes))
 

@@ -1,4 +1,4 @@
-"""Images to RecordIO."""
+"""Packing images to RecordIO files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Optional, Tuple, Union
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -14,25 +14,27 @@ import numpy as np
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.parallel import ordered_map
-from gluon_cbam.data.loading.preprocessing import decode, resize_short_side
+from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.records.recordio import RecordWriter
+from gluon_cbam.data.resizing import resize_short_side
 from gluon_cbam.data.sources.file_trees import Location
 from gluon_cbam.data.sources.layouts import Part, read_source
 
-from .classes import check_classes, write_classes
-from .recordio import RecordWriter
+from .class_names import check_classes, write_classes
 
-_SHOWN = 10  # bad files named in an error
+_REPORTED = 10  # bad files named in an error
+_Progress = Callable[[Iterable, int, str], Iterable]
 
 
 @dataclass
 class Packed:
-    """What became of one ``.rec`` file.
+    """A ``.rec`` file that was written.
 
     Attributes:
         path: of the file.
         records: images in it.
         bad: path -> why it was left out.
-        other: files that are no images by their name, which were passed over.
+        other: files that are no images by their name, which were ignored.
     """
 
     path: Path
@@ -53,31 +55,31 @@ def pack(
     classes_file: Optional[PathLike] = None,
     shuffle: bool = False,
     seed: int = 0,
-    progress: Callable[[Iterable, int, str], Iterable] = lambda items, total, name: items,
+    progress: _Progress = lambda items, total, name: items,
 ) -> List[Packed]:
     """Pack images to ``.rec``, ``.idx`` and ``classes.txt``.
 
     Args:
         source: a folder, a tar file, which is not unpacked, or a list: see
-            :func:`gluon_cbam.data.sources.layouts.read_source`. Class folders give ``train.rec``, images with a label file
-            ``val.rec``, a list a file named like it.
-        output: folder, made if it does not exist.
-        resize: length of the shorter side in pixels, encoded anew as JPEG; default the original bytes.
+            :func:`gluon_cbam.data.sources.layouts.read_source`. Class folders give ``train.rec``, images with a label
+            file ``val.rec``, a list a file of the same name.
+        output: folder, created if it does not exist.
+        resize: length of the shorter side in pixels, encoded again as JPEG; by default, the original bytes.
         quality: of the JPEG, 1..100.
         skip_bad: leave out files that cannot be decoded instead of failing.
-        workers: processes.
-        root: folder or tar file where the paths of a list begin; default its folder.
+        workers: number of processes.
+        root: folder or tar file that the paths of a list are relative to; by default, the folder of the list.
         labels: label file of images that are in no class folders.
         classes_file: names of the classes, in the order in which labels count them.
-        shuffle: in an order that depends on the seed alone; default the order of the source.
+        shuffle: write the images in an order that depends on the seed alone; by default, in the order of the source.
         seed: of the order.
-        progress: wraps the images of a file, (images, how many, name), to show how far it is.
+        progress: wraps the images of a file, (images, how many, name), to show how many are done.
 
     Returns:
         One entry a file written.
 
     Raises:
-        UsageError: the source does not exist, holds no images, or does not say what the labels mean.
+        UsageError: the source does not exist, holds no images, or does not define what the labels mean.
         DataError: files cannot be decoded, or the source is damaged. Nothing is written under the final names.
     """
     dataset = read_source(source, root, labels, classes_file)
@@ -90,24 +92,35 @@ def pack(
     done = []
     for part in dataset.parts:
         order = np.random.RandomState(seed).permutation(len(part)) if shuffle else range(len(part))
-        done.append(_pack_one(part, order, output, encode, skip_bad, workers, progress))
+        done.append(_pack_part(part, order, output, encode, skip_bad, workers, progress))
     write_classes(output, dataset.classes)
     return done
 
 
-def _pack_one(part: Part, order, output: Path, encode, skip_bad: bool, workers: int, progress) -> Packed:
+_Encode = Callable[[Union[Location, bytes]], Tuple[bytes, Optional[str]]]
+
+
+def _pack_part(
+    part: Part,
+    order: Union[Sequence[int], np.ndarray],
+    output: Path,
+    encode: _Encode,
+    skip_bad: bool,
+    workers: int,
+    progress: _Progress,
+) -> Packed:
     result = Packed(output / f'{part.name}.rec', other=part.other)
     with RecordWriter(result.path) as writer, ProcessPoolExecutor(workers) as pool:
         contents = part.tree.contents(part.numbers[index] for index in order)
-        encoded = ordered_map(pool, encode, contents, 16 * workers)
+        encoded = ordered_map(pool, encode, contents, prefetch=16 * workers)
         for index, (image, fault) in zip(order, progress(encoded, len(part), part.name)):
             if fault:
                 result.bad[part.path(index)] = fault
-            elif skip_bad or not result.bad:  # once it has failed, go on only to name every bad file
+            elif skip_bad or not result.bad:  # after a failure, continue only to name every bad file
                 writer.write(part.labels[index], image)
         if result.bad and not skip_bad:
-            named = ', '.join(f'{path} ({fault})' for path, fault in list(result.bad.items())[:_SHOWN])
-            more = ' ...' if len(result.bad) > _SHOWN else ''
+            named = ', '.join(f'{path} ({fault})' for path, fault in list(result.bad.items())[:_REPORTED])
+            more = ' ...' if len(result.bad) > _REPORTED else ''
             raise DataError(
                 f'{len(result.bad)} of {len(part)} images cannot be packed: {named}{more}; leave out with --skip-bad'
             )
@@ -116,7 +129,7 @@ def _pack_one(part: Part, order, output: Path, encode, skip_bad: bool, workers: 
 
 
 def _encode(content: Union[Location, bytes], resize: Optional[int], quality: int) -> Tuple[bytes, Optional[str]]:
-    """The bytes to store for an image, and why not if it is bad."""
+    """The bytes to store for an image; for a bad image, no bytes and the reason."""
     try:
         data = content if isinstance(content, bytes) else content.read()
         pixels = decode(data, 'bad')

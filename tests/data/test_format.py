@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.records.format import MAGIC_BYTES, scan
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter, index_path, rebuild_index, salvage_index
-from gluon_cbam.data.records.structure import MAGIC_BYTES, walk
 
 COUNT = 12
 
@@ -25,7 +25,7 @@ def path(tmp_path):
 
 def offsets_of(path):
     with open(path, 'rb') as file:
-        return [int(offset) for chunk in walk(file.fileno()) for offset in chunk.offsets]
+        return [int(offset) for chunk in scan(file.fileno()) for offset in chunk.offsets]
 
 
 def patch(path, offset, data):
@@ -47,7 +47,7 @@ def test_offsets_are_those_of_mxnets_writer(tmp_path, size):
         writer.write_idx(number, mx.recordio.pack(mx.recordio.IRHeader(0, [1.0, 2.0], 10 * number, 0), image))
     writer.close()
     with open(path, 'rb') as file:
-        chunks = list(walk(file.fileno()))
+        chunks = list(scan(file.fileno()))
     assert [int(o) for c in chunks for o in c.offsets] == [writer.idx[number] for number in range(40)]
     assert [int(s) for c in chunks for s in c.sizes] == sizes
     assert [int(i) for c in chunks for i in c.ids] == list(range(0, 400, 10))

@@ -9,9 +9,9 @@ import numpy as np
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
-from gluon_cbam.data.records.classes import check_classes, write_classes
+from gluon_cbam.data.sources.layouts import Part, read_source
 
-from .layouts import Part, read_source
+from .class_names import check_classes, write_classes
 
 
 class Listed(NamedTuple):
@@ -36,22 +36,25 @@ def make_lists(
     labels: Optional[PathLike] = None,
     classes_file: Optional[PathLike] = None,
 ) -> List[Listed]:
-    """Write the list of the images of a source, or one for each of its parts, and ``classes.txt`` beside.
+    """Write the list of the images of a source, or one for each of its parts, and ``classes.txt`` in the same folder.
 
     Args:
-        source: as of :func:`gluon_cbam.data.sources.layouts.read_source`; the paths in the list begin there.
+        source: see :func:`gluon_cbam.data.sources.layouts.read_source`; the paths in the list are relative to it.
         output: the ``.lst`` file, or its path without the ending. Of several lists, each has ``_train``, ``_val`` or
             ``_test`` in its name.
-        shuffle: in an order that depends on the seed alone; default by class.
+        shuffle: write the images in an order that depends on the seed alone; by default, sorted by class.
         seed: of the order and of the split.
-        val_ratio: part of each class that goes to a validation list, 0..1.
-        test_ratio: part of each class that goes to a test list.
-        labels: as of ``read_source``.
-        classes_file: likewise.
+        val_ratio: share of each class that goes to a validation list, 0..1.
+        test_ratio: share of each class that goes to a test list, 0..1.
+        labels: label file of images that are in no class folders, see ``read_source``.
+        classes_file: names of the classes, see ``read_source``.
+
+    Returns:
+        One entry a list written.
 
     Raises:
-        UsageError: as of ``read_source``, or there is nothing to split by these ratios.
-        DataError: as of ``read_source``. Nothing is written.
+        UsageError: the ratios do not fit the source, or ``read_source`` raises it.
+        DataError: a file is damaged, or does not fit the others. Nothing is written.
     """
     if not (val_ratio >= 0 and test_ratio >= 0 and val_ratio + test_ratio < 1):
         raise UsageError(f'--val-ratio {val_ratio:g} and --test-ratio {test_ratio:g} must be parts of 1, with a rest')
@@ -75,7 +78,7 @@ def make_lists(
 
 
 def _split(part: Part, ratios: Dict[str, float], random: np.random.RandomState) -> Dict[str, np.ndarray]:
-    """Indices of the images of each list, sorted; every class is split alike, by its first label."""
+    """Indices of the images of each list, sorted; each class is split by the same ratios, by first labels."""
     if not ratios:
         return {part.name: np.arange(len(part))}
     where = np.zeros(len(part), np.int8)

@@ -1,0 +1,39 @@
+"""NumPy arrays whose length is not known in advance, in little memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+
+class GrowingArray:
+    """Numbers that arrive in pieces, in one array that grows.
+
+    Args:
+        dtype: type of the numbers.
+    """
+
+    def __init__(self, dtype: npt.DTypeLike):
+        self._dtype = np.dtype(dtype)
+        self._bytes = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._bytes) // self._dtype.itemsize
+
+    def append(self, part: np.ndarray) -> None:
+        """Add a piece, (n, ...); it is stored flat."""
+        self._bytes += part.astype(self._dtype, copy=False).tobytes()
+
+    def joined(self) -> np.ndarray:
+        """All numbers, flat, (n,). Nothing can be appended while the result is in use."""
+        return np.frombuffer(self._bytes, self._dtype)
+
+
+def count_repeated(values: np.ndarray) -> int:
+    """How many of some numbers are equal to an earlier one.
+
+    Args:
+        values: (n,), in any order.
+    """
+    ordered = np.sort(values)
+    return int((ordered[1:] == ordered[:-1]).sum())

@@ -1,0 +1,34 @@
+"""The images of a record file, decoded."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.data.decoding import decode
+
+from .recordio import RecordFile
+
+
+def decode_record(records: RecordFile, number: int) -> np.ndarray:
+    """Decode the image of a record.
+
+    Args:
+        records: the checked file.
+        number: of the record, from 0.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        DataError: the image cannot be decoded, or the record can no longer be read; the message names the record and
+            its offset.
+    """
+    name = f'{records.path}: record {number} at offset {records.offset(number)}'
+    try:
+        image = records.image(number)
+    except (OSError, ValueError, struct.error) as error:  # the file was changed, or the disk failed
+        raise DataError(f'{name}: cannot be read any more ({error})') from error
+    return decode(image, name)

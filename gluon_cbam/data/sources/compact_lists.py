@@ -1,0 +1,75 @@
+"""Lists of strings and of labels in little memory: those of a million images take tens of megabytes."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from array import array
+from typing import Iterable, List, Sequence, Tuple, TypeVar, Union, overload
+
+Item = TypeVar('Item')
+
+
+class _CompactList(Sequence[Item]):
+    """Items that are short rows of numbers, one behind the other in one array."""
+
+    _typecode: str
+
+    def __init__(self, items: Iterable[Item] = ()):
+        self._values = array(self._typecode)
+        self._ends = array('q', [0])
+        for item in items:
+            self.append(item)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> List[Item]: ...
+
+    def __getitem__(self, index: Union[int, slice]) -> Union[Item, List[Item]]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._decoded(self._values[self._ends[index] : self._ends[index + 1]])
+
+    def append(self, item: Item) -> None:
+        """Add an item at the end."""
+        self._values.extend(self._encoded(item))
+        self._ends.append(len(self._values))
+
+    @abstractmethod
+    def _encoded(self, item: Item) -> Iterable:
+        """The numbers of an item."""
+
+    @abstractmethod
+    def _decoded(self, row: array) -> Item:
+        """The item of some numbers."""
+
+
+class Names(_CompactList[str]):
+    """Strings, such as the paths of files, stored as the bytes that the file system has."""
+
+    _typecode = 'B'
+
+    def _encoded(self, item: str) -> bytes:
+        return os.fsencode(item)
+
+    def _decoded(self, row: array) -> str:
+        return os.fsdecode(row.tobytes())
+
+
+class Labels(_CompactList[Tuple[float, ...]]):
+    """The labels of images, one or more each, stored as float32."""
+
+    _typecode = 'f'
+
+    def _encoded(self, item: Tuple[float, ...]) -> Tuple[float, ...]:
+        return item
+
+    def _decoded(self, row: array) -> Tuple[float, ...]:
+        return tuple(row)

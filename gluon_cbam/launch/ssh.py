@@ -1,0 +1,25 @@
+"""How other machines are reached."""
+
+from __future__ import annotations
+
+import shlex
+from typing import List, Mapping, Sequence
+
+SSH = 'ssh -o BatchMode=yes -o ServerAliveInterval=10'
+"""The command that reaches other machines, by default."""
+
+
+def remote_line(command: Sequence[str], folder: str, environment: Mapping[str, str]) -> str:
+    """The line for another machine's shell that runs a command in a folder with an environment.
+
+    Args:
+        command: the program and its arguments.
+        folder: working directory, on the other machine.
+        environment: variables in addition to those of the other machine's shell.
+
+    Returns:
+        The line, quoted for a POSIX shell.
+    """
+    variables = [f'{name}={value}' for name, value in sorted(environment.items())]
+    words: List[str] = ['env', *variables, *command]
+    return f'cd {shlex.quote(folder)} && exec {" ".join(map(shlex.quote, words))}'
