@@ -56,6 +56,13 @@ install() {
     "$bin/python" -c 'import cv2' 2>/dev/null || "${pip[@]}" --force-reinstall --no-deps 'opencv-python-headless<4.12'
 }
 
+install_extra() { # what an extra of setup.cfg adds, once: install_extra docs
+    [ "$(cat "$stamp-$1" 2>/dev/null)" = "$wanted" ] && return
+    echo "installing what '$1' needs into $venv"
+    "$bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root[${EXTRA:-cpu},$1]"
+    echo "$wanted" >"$stamp-$1"
+}
+
 described=("$root"/setup.cfg "$root"/setup.py "$root"/pyproject.toml "$root"/gluon_cbam/ops/{build.py,native/*})
 wanted="${EXTRA:-cpu} $(cat "${described[@]}" | cksum) $root"
 "$bin/python" -m pip --version >/dev/null 2>&1 || make_venv

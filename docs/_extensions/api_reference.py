@@ -1,0 +1,148 @@
+"""Pages of the API reference, a page for each package, written from the packages that are there.
+
+A page has the docstring of the package, the public names that it gives (its ``__all__``), and every module in it.
+"""
+
+import ast
+import inspect
+import pkgutil
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from sphinx.util.nodes import make_refnode
+
+PACKAGE = 'gluon_cbam'
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / 'docs' / 'reference' / 'api'
+# what runs when it is imported, or is imported where something else than this package is installed: described only
+PROGRAMS = {
+    'gluon_cbam.adapters.insightface_config': 'imported by insightface',
+    'gluon_cbam.benchmarks.child': 'a process of its own',
+    'gluon_cbam.benchmarks.of_torch': 'needs PyTorch',
+    'gluon_cbam.benchmarks.torch_network': 'needs PyTorch',
+    'gluon_cbam.launch.guard': 'a process of its own',
+    'gluon_cbam.launch.role': 'a process of its own',
+}
+
+
+def packages():
+    """Dotted names of the packages, parents first."""
+    below = pkgutil.walk_packages(import_module(PACKAGE).__path__, f'{PACKAGE}.')
+    return sorted([PACKAGE, *(module.name for module in below if module.ispkg)])
+
+
+def modules(package):
+    """Dotted names of the public modules in a package."""
+    inside = pkgutil.iter_modules(import_module(package).__path__, f'{package}.')
+    names = sorted(module.name for module in inside if not module.ispkg)
+    return [name for name in names if source(name).endswith('.py') and not name.rpartition('.')[2].startswith('_')]
+
+
+def source(module):
+    return find_spec(module).origin
+
+
+def docstring(module):
+    return ast.get_docstring(ast.parse(Path(source(module)).read_text(encoding='utf-8'))) or ''
+
+
+def summary(module):
+    """The first sentence of a module's docstring."""
+    first = ' '.join(docstring(module).partition('\n\n')[0].split())
+    return first.split('. ')[0].rstrip('.') + '.'
+
+
+def title(text, mark):
+    return f'{text}\n{mark * len(text)}\n\n'
+
+
+def public_names(package):
+    """A table of the names that a package gives, each with the place where it is defined."""
+    module = import_module(package)
+    rows = []
+    for name in sorted(getattr(module, '__all__', ()), key=str.lower):
+        value = getattr(module, name)
+        if inspect.ismodule(value):
+            rows.append((f':py:mod:`~{value.__name__}`', summary(value.__name__)))
+            continue
+        home = getattr(value, '__module__', None) if callable(value) else None
+        role = 'class' if inspect.isclass(value) else 'func'
+        if not home or not home.startswith(PACKAGE):
+            rows.append((f'``{name}``', ''))
+        else:
+            first = (inspect.getdoc(value) or '').partition('\n\n')[0]
+            rows.append((f':py:{role}:`{name} <{home}.{value.__name__}>`', ' '.join(first.split())))
+    if not rows:
+        return ''
+    lines = ['.. list-table::', '   :widths: auto', '']
+    for name, text in rows:
+        lines += [f'   * - {name}', f'     - {text}']
+    return f'.. rubric:: Import from ``{package}``\n\n' + '\n'.join(lines) + '\n\n'
+
+
+def module_section(name):
+    text = title(name.rpartition('.')[2], '-')
+    if name in PROGRAMS:
+        return text + f'.. py:module:: {name}\n   :no-index-entry:\n\n*{PROGRAMS[name]}*\n\n' + docstring(name) + '\n\n'
+    return text + f'.. automodule:: {name}\n\n'
+
+
+def package_page(package, children):
+    text = title(package, '=') + f'.. automodule:: {package}\n   :no-members:\n\n' + public_names(package)
+    if children:
+        text += '.. toctree::\n   :maxdepth: 1\n\n' + ''.join(f'   {child}\n' for child in children) + '\n'
+    return text + ''.join(module_section(name) for name in modules(package))
+
+
+def index_page(names):
+    text = title('API reference', '=')
+    text += 'Everything that is public, package by package. :doc:`/guide/python` shows how the parts are used\n'
+    text += 'together, and :doc:`/develop/architecture` which package may import which.\n\n'
+    text += public_names(PACKAGE)
+    text += '.. rubric:: Packages\n\n.. list-table::\n   :widths: auto\n\n'
+    for name in names:
+        if name.count('.') == 1:
+            text += f'   * - :doc:`{name.partition(".")[2]} <{name}>`\n     - {summary(name)}\n'
+    top = [name for name in names if name.count('.') == 1]
+    text += '\n.. toctree::\n   :hidden:\n   :maxdepth: 1\n\n' + ''.join(f'   {name}\n' for name in [PACKAGE, *top])
+    return text
+
+
+def write(path, text):
+    if not path.is_file() or path.read_text(encoding='utf-8') != text:  # an unchanged page is not read again
+        path.write_text(text, encoding='utf-8')
+
+
+def generate(app):
+    names = packages()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for old in FOLDER.glob('*.rst'):
+        if old.stem not in (*names, 'index'):
+            old.unlink()
+    for name in names:
+        nested = [other for other in names if other.rpartition('.')[0] == name and name != PACKAGE]
+        text = package_page(name, nested)
+        write(FOLDER / f'{name}.rst', text)
+    write(FOLDER / 'index.rst', index_page(names))
+
+
+def resolve(app, env, node, contnode):
+    """Find names that annotations and docstrings give in short: those that one object alone ends with."""
+    target = node.get('reftarget', '').lstrip('.')
+    if node.get('refdomain') != 'py' or not target:
+        return None
+    domain = env.get_domain('py')
+    found = sorted(name for name in domain.objects if name == target or name.endswith(f'.{target}'))
+    near = [name for name in found if name.startswith('.'.join((node.get('py:module') or '').split('.')[:2]) + '.')]
+    for names in (found, near):
+        if len(names) == 1:
+            place = domain.objects[names[0]]
+            return make_refnode(app.builder, node['refdoc'], place.docname, place.node_id, contnode, names[0])
+    return None
+
+
+def setup(app):
+    app.connect('builder-inited', generate)
+    app.connect('missing-reference', resolve)
+    return {'version': '1', 'parallel_read_safe': True}
