@@ -50,10 +50,19 @@ python_use_unqualified_type_names = True
 
 # every reference to something of this package must resolve; these are defined elsewhere
 nitpicky = True
+_ELSEWHERE = r'mx|mxnet|np|numpy|nn|gluon|init|gluoncv|onnx|onnxruntime|openvino|click|cv2|yaml|requests'
+_STANDARD = (
+    r'argparse|array|collections|concurrent|contextlib|ctypes|dataclasses|io|logging|os|pathlib|pickle|pickletools|'
+    r'subprocess|tarfile|threading|types|zipfile'
+)
 nitpick_ignore_regex = [
-    (r'py:.*', r'(mx|mxnet|np|numpy|nn|gluon|onnx|click|cv2|yaml|requests|gluoncv|onnxruntime|openvino)(\..*)?'),
-    (r'py:.*', r'(pathlib|logging|argparse|contextlib|collections|subprocess|threading|types|zipfile|tarfile|io)\..*'),
-    (r'py:.*', r'(Path|PathLike|Context|HybridBlock|Block|NDArray|Symbol|ndarray|optional|iterable|callable|Queue)'),
+    (r'py:.*', rf'({_ELSEWHERE}|{_STANDARD})(\..*)?'),
+    # imported for annotations alone, by their last names
+    (r'py:.*', r'(Path|PathLike|SimpleNamespace|Context|HybridBlock|Block|NDArray|Symbol|ndarray|Executor)'),
+    # words for types in docstrings
+    (r'py:.*', r'(optional|iterable|callable|float32|int64|uint8|\d+)'),
+    # private bases and variables of types, which have no page
+    (r'py:.*', r'([\w.]*\.)?(_\w+|[A-Z]|Item|Key|Result|Found)'),
 ]
 
 # pages

@@ -10,11 +10,13 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from sphinx.ext.napoleon import GoogleDocstring
 from sphinx.util.nodes import make_refnode
 
 PACKAGE = 'gluon_cbam'
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / 'docs' / 'reference' / 'api'
+PACKAGES = set()
 # what runs when it is imported, or is imported where something else than this package is installed: described only
 PROGRAMS = {
     'gluon_cbam.adapters.insightface_config': 'imported by insightface',
@@ -89,7 +91,7 @@ def module_section(name):
 
 
 def package_page(package, children):
-    text = title(package, '=') + f'.. automodule:: {package}\n   :no-members:\n\n' + public_names(package)
+    text = title(package, '=') + f'.. automodule:: {package}\n   :ignore-module-all:\n\n' + public_names(package)
     if children:
         text += '.. toctree::\n   :maxdepth: 1\n\n' + ''.join(f'   {child}\n' for child in children) + '\n'
     return text + ''.join(module_section(name) for name in modules(package))
@@ -116,6 +118,7 @@ def write(path, text):
 
 def generate(app):
     names = packages()
+    PACKAGES.update(names)
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.glob('*.rst'):
         if old.stem not in (*names, 'index'):
@@ -127,22 +130,51 @@ def generate(app):
     write(FOLDER / 'index.rst', index_page(names))
 
 
+def home(name):
+    """The full name of what a package re-exports: ``gluon_cbam.CBAM`` -> ``gluon_cbam.attention.cbam.CBAM``."""
+    for full in (name, f'{PACKAGE}.{name}'):
+        module, _, attribute = full.rpartition('.')
+        if module.startswith(PACKAGE) and module in PACKAGES:
+            value = getattr(import_module(module), attribute, None)
+            if getattr(value, '__module__', None) and hasattr(value, '__qualname__'):
+                return f'{value.__module__}.{value.__qualname__}'
+    return name
+
+
+def constant_home(target, current, domain):
+    """The place of the module with a constant that has no docstring: ``variants.RESNETS``, or ``HEADS`` in its module."""
+    module, _, name = target.rpartition('.')
+    suffix = f'.{module}' if module else current
+    places = [full for full in domain.modules if suffix and (full == suffix or full.endswith(suffix))]
+    found = [full for full in places if full not in PROGRAMS and hasattr(import_module(full), name)]
+    return domain.objects.get(found[0]) if len(found) == 1 else None
+
+
 def resolve(app, env, node, contnode):
     """Find names that annotations and docstrings give in short: those that one object alone ends with."""
     target = node.get('reftarget', '').lstrip('.')
     if node.get('refdomain') != 'py' or not target:
         return None
     domain = env.get_domain('py')
+    target = home(target)
     found = sorted(name for name in domain.objects if name == target or name.endswith(f'.{target}'))
     near = [name for name in found if name.startswith('.'.join((node.get('py:module') or '').split('.')[:2]) + '.')]
     for names in (found, near):
         if len(names) == 1:
             place = domain.objects[names[0]]
             return make_refnode(app.builder, node['refdoc'], place.docname, place.node_id, contnode, names[0])
-    return None
+    module = constant_home(target, node.get('py:module'), domain)
+    return module and make_refnode(app.builder, node['refdoc'], module.docname, module.node_id, contnode, target)
+
+
+def untyped_returns(docstring, preprocess_types=False):
+    return [('', '', docstring._dedent(docstring._consume_to_next_section()))]
 
 
 def setup(app):
+    # napoleon takes what precedes the first colon for a type; here types are annotations
+    GoogleDocstring._parse_attribute_docstring = GoogleDocstring._consume_to_end
+    GoogleDocstring._consume_returns_section = untyped_returns
     app.connect('builder-inited', generate)
     app.connect('missing-reference', resolve)
     return {'version': '1', 'parallel_read_safe': True}
