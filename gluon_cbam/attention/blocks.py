@@ -14,7 +14,7 @@ class CheckedBlock(HybridBlock):
     Symbols, which have no shape, pass; so does everything inside a hybridized parent.
     """
 
-    _in_channels = None
+    _in_channels: Optional[int] = None
     """Channels that the input must have, or None for any."""
     _smallest = 1
     """Height and width that the input must have at least."""

@@ -1,8 +1,9 @@
 """CBAMNet: a small stack of convolution, BatchNorm, CBAM and pooling, known from Keras 3 (NikolasMarkou/dl_techniques).
 
 Stage: conv 3 x 3 with bias - ReLU - BatchNorm (eps 1e-3, momentum 0.99) - CBAM - max-pool 2 x 2. Head: global average
-pool and a dense layer. Its CBAM has ratio 8, an MLP without biases, [mean, max] at the spatial convolution, which has a
-bias and no BatchNorm. Weights start Glorot uniform, biases at 0. What differs from Keras:
+pooling and a dense layer. Its CBAM has ratio 8, an MLP without biases, and [mean, max] as the input of the spatial
+convolution, which has a bias and no BatchNorm. Weights are initialized Glorot uniform, biases with 0. Differences to
+Keras:
 
 * the output is logits, where Keras applies a softmax;
 * arrays are (N, C, H, W).
@@ -13,7 +14,7 @@ The variants are rows of :data:`.variants.CBAMNETS`.
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import mxnet as mx
 from mxnet import init
@@ -21,12 +22,13 @@ from mxnet.gluon import HybridBlock, nn
 
 from gluon_cbam.attention import CBAM
 from gluon_cbam.attention.blocks import CheckedBlock, positive_int
+from gluon_cbam.common.types import OpNamespace, Tensor
 
 from .options import option_names
 from .variants import CBAMNETS, CBAMNetVariant
 
 
-def _pool(F, x):
+def _pool(F: OpNamespace, x: Tensor) -> Tensor:
     """Max-pool 2 x 2, sizes rounded down."""
     return F.Pooling(x, kernel=(2, 2), stride=(2, 2), pool_type='max')
 
@@ -34,7 +36,7 @@ def _pool(F, x):
 class _Stage(HybridBlock):
     """conv - ReLU - BN - CBAM - max-pool 2 x 2: (N, in_channels, H, W) to (N, channels, H // 2, W // 2)."""
 
-    def __init__(self, in_channels, channels, reduction, kernel_size, **kwargs):
+    def __init__(self, in_channels: int, channels: int, reduction: int, kernel_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         glorot = init.Xavier()
         with self.name_scope():
@@ -52,30 +54,31 @@ class _Stage(HybridBlock):
                 weight_initializer=glorot,
             )
 
-    def attended(self, x):
-        """The map before the pooling, (N, channels, H, W)."""
+    def attended(self, x: Tensor) -> Tensor:
+        """Compute the map before the pooling, (N, channels, H, W)."""
         return self.attention(self.bn(self.conv(x)))
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         return _pool(F, self.attended(x))
 
 
 class CBAMNet(CheckedBlock):
-    """The network of the module's docstring.
+    """A CBAMNet, as the docstring of the module describes it.
 
     Args:
-        classes: outputs of the last layer; ignored without the top.
+        classes: outputs of the last layer; without effect if ``include_top`` is False.
         dims: channels of the stages, each divisible by ``reduction``.
         reduction: ratio of the channel gates.
         kernel_size: of the spatial gates, odd.
-        include_top: False returns the last pooled map.
+        include_top: whether there is a head; without it, the output is the last pooled map.
         in_channels: channels of the input.
-        channel_l2: strength of the L2 penalty on the kernels of the channel gates, see :meth:`penalty`.
-        spatial_l2: the same on the kernels of the spatial gates.
+        channel_l2: factor of the L2 penalty on the kernels of the channel gates, see :meth:`penalty`.
+        spatial_l2: factor of the L2 penalty on the kernels of the spatial gates.
+        **kwargs: ``prefix`` and ``params``, as for any Gluon block.
 
     Attributes:
         stage_channels: of the maps that :func:`gluon_cbam.features` gives.
-        stage_strides: likewise, in pixels of the input.
+        stage_strides: of these maps, in pixels of the input.
 
     Inputs:
         (N, in_channels, H, W), float; H and W at least ``2 ** len(dims)``.
@@ -99,8 +102,8 @@ class CBAMNet(CheckedBlock):
         in_channels: int = 3,
         channel_l2: float = 0.0,
         spatial_l2: float = 0.0,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         for name, strength in (('channel_l2', channel_l2), ('spatial_l2', spatial_l2)):
             if not 0 <= strength < math.inf:
@@ -135,26 +138,35 @@ class CBAMNet(CheckedBlock):
                 classes = positive_int('classes', classes)
                 self.fc = nn.Dense(classes, in_units=dims[-1], weight_initializer=init.Xavier())
 
-    def stage_outputs(self, F, x):
-        """Yields the CBAM outputs of the stages, before their pooling."""
+    def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
+        """Compute the outputs of the CBAM of each stage, before the pooling.
+
+        Args:
+            F: mxnet.ndarray or mxnet.symbol.
+            x: (N, in_channels, H, W).
+
+        Yields:
+            (N, C, H / stride, W / stride), with C and stride of ``stage_channels`` and ``stage_strides``.
+        """
         for stage in self.stages:
             attended = stage.attended(x)
             yield attended
             x = _pool(F, attended)
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
+        """Compute the logits, or the last pooled map."""
         x = self.stages(x)
         if self.fc is None:
             return x
         return self.fc(F.Pooling(x, global_pool=True, pool_type='avg'))
 
     def penalty(self, ctx: mx.Context) -> Optional[mx.nd.NDArray]:
-        """What a training loop adds to the mean loss: the strengths times the sums of the squared gate kernels.
+        """Compute what a training loop adds to the mean loss: the factors times the sums of the squared gate kernels.
 
-        As ``kernel_regularizer=L2(c)`` in Keras: kernels only, no biases.
+        This is ``kernel_regularizer=L2(factor)`` of Keras: kernels only, no biases.
 
         Args:
-            ctx: where the parameters are taken and the result is.
+            ctx: the device of the parameters and of the result.
 
         Returns:
             (1,), recorded by autograd; None without penalties.
@@ -171,26 +183,39 @@ class CBAMNet(CheckedBlock):
         return sum(terms) if terms else None
 
     def get_config(self) -> Dict[str, Any]:
-        """The arguments that make this network again, as JSON can hold them."""
+        """Return the arguments with which the constructor builds this network again, as JSON can hold them."""
         return dict(self._config)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> CBAMNet:
-        """The way back from :meth:`get_config`; parameters travel by ``save_parameters``."""
+        """Build a network from the result of :meth:`get_config`; parameters are not part of it.
+
+        Args:
+            config: arguments of the constructor.
+
+        Returns:
+            The network, not initialized.
+
+        Raises:
+            ValueError: an argument does not fit.
+        """
         return cls(**config)
 
     @classmethod
     def from_variant(
-        cls, variant: str, num_classes: int = 1000, input_shape: Optional[Sequence[int]] = None, **options
+        cls, variant: str, num_classes: int = 1000, input_shape: Optional[Sequence[int]] = None, **options: Any
     ) -> CBAMNet:
-        """The network of a variant, with the arguments that the Keras class takes.
+        """Build a network from the arguments of the Keras class.
 
         Args:
             variant: ``tiny``, ``small`` or ``base``.
             num_classes: outputs of the last layer.
-            input_shape: (height, width, channels) as in Keras, for the channels and to be checked; height and width
-                may be None. Default 3 channels.
-            **options: of :class:`CBAMNet`, but ``dims``.
+            input_shape: (height, width, channels) as in Keras, which gives the channels and is checked; height and
+                width may be None. Default 3 channels.
+            **options: the arguments of :class:`CBAMNet` without ``dims``.
+
+        Returns:
+            The network, not initialized.
 
         Raises:
             ValueError: an unknown variant, or an argument that does not fit.
@@ -208,11 +233,22 @@ class CBAMNet(CheckedBlock):
         return net
 
 
-def build(variant: CBAMNetVariant, **options) -> CBAMNet:
-    """The network of a row of :data:`.variants.CBAMNETS`; options as :func:`options` names them."""
+def build(variant: CBAMNetVariant, **options: Any) -> CBAMNet:
+    """Build the network of a row of :data:`.variants.CBAMNETS`.
+
+    Args:
+        variant: the row.
+        **options: see :func:`options`.
+
+    Returns:
+        The network, not initialized.
+
+    Raises:
+        ValueError: the value of an option does not fit.
+    """
     return CBAMNet(dims=variant.dims, **options)
 
 
 def options(variant: CBAMNetVariant) -> List[str]:
-    """The options that :func:`build` takes for a row."""
+    """List the options that :func:`build` takes for a row."""
     return [name for name in option_names(CBAMNet) if name != 'dims']

@@ -1,13 +1,13 @@
 """Parameters and multiply-adds of a network, counted on its graph.
 
-Multiply-adds are those of convolutions and dense layers, as in the CBAM paper's tables: the shared MLP of a channel
-gate counts once for each pool type; pooling, activations and scaling count nothing.
+Multiply-adds are those of convolutions and dense layers, as in the tables of the CBAM paper: the shared MLP of a
+channel gate counts once for each pool type; pooling, activations and scaling are not counted.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Dict, Tuple
+from typing import Dict, Iterator, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -21,11 +21,11 @@ _COUNTED = (*ATTENTIONS.values(), ModifiedCBAM)
 
 @dataclass(frozen=True)
 class Complexity:
-    """What a network costs.
+    """Parameters and multiply-adds of a network.
 
     Attributes:
-        parameters: trainable parameters: every argument of the graph, so that a gamma which its BatchNorm holds at 1
-            counts, as it does in the tables of the sources; running statistics do not.
+        parameters: trainable parameters: every argument of the graph. A gamma that its BatchNorm fixes at 1 counts, as
+            in the tables of the sources; running statistics do not.
         macs: multiply-adds for one image.
         attention_parameters: the share of the attention modules in ``parameters``.
         attention_macs: the share of the attention modules in ``macs``.
@@ -42,11 +42,14 @@ class Complexity:
 
 
 def complexity(net: mx.gluon.HybridBlock, input_shape: Tuple[int, ...]) -> Complexity:
-    """Count a network, which need not be initialised.
+    """Count the parameters and multiply-adds of a network.
 
     Args:
-        net: the network.
-        input_shape: of one batch, (N, C, H, W); the result is for one image.
+        net: the network, initialized or not.
+        input_shape: of a batch, (N, C, H, W).
+
+    Returns:
+        The counts for one image.
 
     Raises:
         ValueError: the network does not take such an input.
@@ -66,13 +69,14 @@ def complexity(net: mx.gluon.HybridBlock, input_shape: Tuple[int, ...]) -> Compl
     )
 
 
-def _walk(block):
+def _walk(block: mx.gluon.Block) -> Iterator[mx.gluon.Block]:
+    """A block and all blocks below it."""
     yield block
     for child in block._children.values():
         yield from _walk(child)
 
 
-def _macs(graph, input_shape) -> Dict[str, int]:
+def _macs(graph: mx.sym.Symbol, input_shape: Tuple[int, ...]) -> Dict[str, int]:
     """Multiply-adds of one batch by operator name; a block that is called twice counts twice."""
     internals = graph.get_internals()
     _, shapes, _ = internals.infer_shape(data=input_shape)

@@ -1,26 +1,28 @@
-"""Networks as backbones: the maps of their stages.
+"""Networks as backbones: the feature maps of their stages.
 
-A family takes part by two attributes and a method of its network class:
+The network class of a family has two attributes and a method for it:
 
 * ``stage_channels`` and ``stage_strides``, one entry a stage;
-* ``stage_outputs(F, x)``, a generator of the stages' maps, so that no stage after the last one wanted is computed.
+* ``stage_outputs(F, x)``, a generator of the maps of the stages, so that stages after the last one needed are not
+  computed.
 """
 
 from __future__ import annotations
 
 from itertools import islice
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import Any, Iterator, Optional, Sequence, Set, Tuple
 
 import mxnet as mx
 from mxnet.gluon import HybridBlock
 
 from gluon_cbam.attention.blocks import CheckedBlock
+from gluon_cbam.common.types import OpNamespace, Tensor
 
 
 class Features(CheckedBlock):
-    """The maps of some stages of a network.
+    """The feature maps of some stages of a network.
 
-    It shares the network's parameters, under the network's names, but for those that no chosen map needs.
+    It shares the parameters of the network, under their names, without those that no chosen map needs.
 
     Args:
         network: of this package.
@@ -28,22 +30,22 @@ class Features(CheckedBlock):
 
     Attributes:
         channels: of each map.
-        strides: pixels of the input a pixel of each map.
+        strides: of each map, in pixels of the input.
 
     Inputs:
         (N, C, H, W).
 
     Outputs:
-        a tuple of (N, channels, H / stride, W / stride), in the order of ``out_indices``.
+        A tuple of (N, channels, H / stride, W / stride), in the order of ``out_indices``.
 
     Raises:
-        ValueError: the network has no such stage.
+        ValueError: the network has no stages, or no such stage.
     """
 
-    def __init__(self, network: HybridBlock, out_indices: Optional[Sequence[int]] = None, **kwargs):
+    def __init__(self, network: HybridBlock, out_indices: Optional[Sequence[int]] = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not hasattr(network, 'stage_outputs'):
-            raise ValueError(f'{type(network).__name__} is no network of this package with stages')
+            raise ValueError(f'{type(network).__name__} is not a network of this package with stages')
         count = len(network.stage_channels)
         chosen = range(count) if out_indices is None else out_indices
         for index in chosen:
@@ -60,13 +62,14 @@ class Features(CheckedBlock):
         for name, block in _needed_blocks(network, needed):
             self.register_child(block, name)
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tuple[Tensor, ...]:
+        """Compute the chosen maps."""
         outputs = list(islice(self._stage_outputs(F, x), max(self._chosen) + 1))
         return tuple(outputs[index] for index in self._chosen)
 
 
-def _needed_blocks(block, needed, prefix='') -> Iterator[Tuple[str, HybridBlock]]:
-    """The largest blocks below ``block`` all of whose parameters are ``needed``, by their path."""
+def _needed_blocks(block: HybridBlock, needed: Set[str], prefix: str = '') -> Iterator[Tuple[str, HybridBlock]]:
+    """The largest blocks below ``block`` whose parameters are all ``needed``, each with its path."""
     for name, child in block._children.items():
         names = set(child.collect_params())
         if names and names <= needed:

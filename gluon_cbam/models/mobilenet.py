@@ -1,22 +1,24 @@
-"""MobileNet and its attention forms (Howard et al., arXiv 1704.04861, table 1; Woo et al., ECCV 2018, table 5).
+"""MobileNet with optional attention (Howard et al., arXiv 1704.04861, table 1; Woo et al., ECCV 2018, table 5).
 
 Unit: convolution without bias - BatchNorm - attention - ReLU. The network is 27 units: conv 3 x 3 / 2, then 13 times a
-depthwise 3 x 3 and a pointwise 1 x 1; then global average pool and a dense layer. What the paper says of its MobileNets
-is their counts, which one module after every convolution gives, with ``max(1, C // reduction)`` hidden units. Whether
-it comes before or after the ReLU they cannot tell: here it scales the output of the BatchNorm, as in the ResNets.
+depthwise 3 x 3 and a pointwise 1 x 1; then global average pooling and a dense layer. The CBAM paper states only the
+counts of its MobileNets: they are those of one module after every convolution, with ``max(1, C // reduction)`` hidden
+units. The counts do not show whether the module precedes the ReLU; here it scales the output of the BatchNorm, as in
+the ResNets.
 
 The variants are rows of :data:`.variants.MOBILENETS`.
 """
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import Any, Callable, Iterator, List, Optional
 
 from mxnet import init
-from mxnet.gluon import HybridBlock, nn
+from mxnet.gluon import HybridBlock, ParameterDict, nn
 
 from gluon_cbam.attention import ATTENTIONS
 from gluon_cbam.attention.blocks import CheckedBlock, positive_int
+from gluon_cbam.common.types import OpNamespace, Tensor
 
 from .options import attention_classes, check_attention, option_names
 from .variants import MobileNetVariant
@@ -29,7 +31,16 @@ SEPARABLE = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 
 class _Unit(HybridBlock):
     """conv - BN - attention - ReLU: (N, in_channels, H, W) to (N, channels, H / stride, W / stride)."""
 
-    def __init__(self, in_channels, channels, kernel, stride, groups, attention, **kwargs):
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        kernel: int,
+        stride: int,
+        groups: int,
+        attention: Optional[Callable[[int], HybridBlock]],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         with self.name_scope():
             self.conv = nn.Conv2D(
@@ -45,7 +56,7 @@ class _Unit(HybridBlock):
             self.bn = nn.BatchNorm(in_channels=channels)
             self.attention = attention(channels) if attention else None
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         x = self.bn(self.conv(x))
         if self.attention is not None:
             x = self.attention(x)
@@ -53,18 +64,20 @@ class _Unit(HybridBlock):
 
 
 class MobileNet(CheckedBlock):
-    """The network of the module's docstring.
+    """A MobileNet, as the docstring of the module describes it.
 
     Args:
         alpha: multiplies the channels of every unit.
         classes: outputs of the last layer.
         attention: None or a key of :data:`gluon_cbam.attention.ATTENTIONS`.
         in_channels: channels of the input.
+        prefix: of the names of the parameters, as for any Gluon block.
+        params: shared parameters, as for any Gluon block.
         **options: of the attention module, for instance of :class:`gluon_cbam.CBAM`.
 
     Attributes:
         stage_channels: of the maps that :func:`gluon_cbam.features` gives.
-        stage_strides: likewise, in pixels of the input.
+        stage_strides: of these maps, in pixels of the input.
 
     Inputs:
         (N, in_channels, H, W), float.
@@ -85,9 +98,9 @@ class MobileNet(CheckedBlock):
         attention: Optional[str] = None,
         in_channels: int = 3,
         prefix: Optional[str] = None,
-        params=None,
-        **options,
-    ):
+        params: Optional[ParameterDict] = None,
+        **options: Any,
+    ) -> None:
         super().__init__(prefix=prefix, params=params)
         check_attention(attention, options)
         if int(STEM * alpha) < 1:
@@ -97,7 +110,7 @@ class MobileNet(CheckedBlock):
         self._stage_ends = [2 * index for index in (*ends, len(SEPARABLE))]  # the last unit before each stride
         self.stage_channels = tuple(int(SEPARABLE[end // 2 - 1][0] * alpha) for end in self._stage_ends)
         self.stage_strides = tuple(2 ** (stage + 1) for stage in range(len(self._stage_ends)))
-        make = _maker(attention, **options) if attention else None
+        make = _factory(attention, **options) if attention else None
         with self.name_scope():
             self.units = nn.HybridSequential(prefix='')
             with self.units.name_scope():
@@ -110,30 +123,50 @@ class MobileNet(CheckedBlock):
                     channels = pointwise
             self.fc = nn.Dense(positive_int('classes', classes), in_units=channels, weight_initializer=init.Xavier())
 
-    def stage_outputs(self, F, x):
-        """Yields the last maps of strides 2, 4, 8, 16 and 32."""
+    def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
+        """Compute the last maps of strides 2, 4, 8, 16 and 32.
+
+        Args:
+            F: mxnet.ndarray or mxnet.symbol.
+            x: (N, in_channels, H, W).
+
+        Yields:
+            (N, C, H / stride, W / stride), with C and stride of ``stage_channels`` and ``stage_strides``.
+        """
         for number, unit in enumerate(self.units):
             x = unit(x)
             if number in self._stage_ends:
                 yield x
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
+        """Compute the logits."""
         x = self.units(x)  # (N, C, H / 32, W / 32)
         return self.fc(F.Pooling(x, global_pool=True, pool_type='avg'))
 
 
-def _maker(attention, reduction=16, **options):
-    """A function of the channels that makes the attention module, with at least one hidden unit."""
+def _factory(attention: str, reduction: int = 16, **options: Any) -> Callable[[int], HybridBlock]:
+    """A function from the number of channels to the attention module, which has at least one hidden unit."""
     positive_int('reduction', reduction)
     return lambda channels: ATTENTIONS[attention](channels, reduction=min(reduction, channels), **options)
 
 
-def build(variant: MobileNetVariant, **options) -> MobileNet:
-    """The network of a row of :data:`.variants.MOBILENETS`; options as :func:`options` names them."""
+def build(variant: MobileNetVariant, **options: Any) -> MobileNet:
+    """Build the network of a row of :data:`.variants.MOBILENETS`.
+
+    Args:
+        variant: the row.
+        **options: see :func:`options`.
+
+    Returns:
+        The network, not initialized.
+
+    Raises:
+        ValueError: the value of an option does not fit.
+    """
     return MobileNet(variant.alpha, attention=variant.attention, **options)
 
 
 def options(variant: MobileNetVariant) -> List[str]:
-    """The options that :func:`build` takes for a row: the network's and its attention's."""
+    """List the options that :func:`build` takes for a row: those of the network and of its attention."""
     classes = MobileNet, *attention_classes(variant.attention)
     return [name for name in option_names(*classes) if name not in ('alpha', 'attention')]

@@ -1,20 +1,20 @@
 """Modified-CBAMnet: residual networks with CBAM for aligned faces (bruinxiong/Modified-CBAMnet.mxnet, fcbamnet.py).
 
-Raw pixels in 0..255 come in and are normalised inside, embeddings come out. A unit is BN - conv 3 x 3 - BN - PReLU -
-conv 3 x 3 - BN - CBAM and the addition of the shortcut, with nothing after it; from depth 101 on it is a bottleneck,
-with its stride in the last convolution. The CBAM is :class:`gluon_cbam.attention.ModifiedCBAM`. BatchNorm has eps 2e-5
-and momentum 0.9; no convolution has a bias. Attributes carry the source's names where it has some, so that parameters
-map one to one. What differs:
+The input is pixels in 0..255, which the network normalizes; the output is embeddings. A unit is BN - conv 3 x 3 - BN -
+PReLU - conv 3 x 3 - BN - CBAM and the addition of the shortcut, with nothing after it; from depth 101 on it is a
+bottleneck with its stride in the last convolution. The CBAM is :class:`gluon_cbam.attention.ModifiedCBAM`. BatchNorm
+has eps 2e-5 and momentum 0.9; no convolution has a bias. Attributes have the names of the source where it has some, so
+that parameters map one to one. Differences:
 
-* an unknown head is an error, where the source silently takes B;
-* weights start as insightface starts them: Gaussian, variance 2 / fan out.
+* an unknown head is an error, where the source silently uses B;
+* weights are initialized as in insightface: Gaussian, variance 2 / fan out.
 
 The variants are rows of :data:`.variants.MODIFIED_CBAMNETS`.
 """
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mxnet import init
@@ -25,14 +25,17 @@ from gluon_cbam.attention.base import attend
 from gluon_cbam.attention.blocks import CheckedBlock, positive_int
 from gluon_cbam.attention.modified import ACTIVATIONS
 from gluon_cbam.common.errors import closest
+from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.activation import PReLU
 from gluon_cbam.ops.convolution import Conv2D
 
 from .options import option_names
 from .variants import ModifiedCBAMNetVariant
 
-# head -> its steps after the last unit, with the source's names; a BatchNorm is 'norm', or 'fixed' with its gamma at 1
-HEADS = {
+_Steps = Tuple[Tuple[str, Tuple[Any, ...]], ...]  # name, arguments of _Step
+
+# head -> its steps after the last unit, with the names of the source; 'norm' is a BatchNorm, 'fixed' one with gamma 1
+HEADS: Dict[str, Tuple[str, ...]] = {
     'A': ('bn1 norm', 'relu1 prelu', 'pool'),
     'B': ('bn1 norm', 'relu1 prelu', 'pool', 'pre_fc1 dense'),
     'C': ('bn1 norm', 'relu1 prelu', 'pool', 'pre_fc1 dense', 'fc1 fixed'),
@@ -48,15 +51,16 @@ for _head in 'ABCD':
     HEADS[f'{_head}X'] = (*HEADS[_head][:3], 'dropout 0.2', *HEADS[_head][3:])
 
 
-def _weights():
+def _weights() -> init.Initializer:
+    """The initializer of convolutions and dense layers."""
     return init.Xavier(rnd_type='gaussian', factor_type='out', magnitude=2)
 
 
-def _norm(channels, scale=True):
+def _norm(channels: int, scale: bool = True) -> nn.BatchNorm:
     return nn.BatchNorm(in_channels=channels, epsilon=2e-5, scale=scale)
 
 
-def _conv(in_channels, channels, kernel, stride):
+def _conv(in_channels: int, channels: int, kernel: int, stride: int) -> Conv2D:
     return Conv2D(
         channels,
         kernel,
@@ -71,20 +75,20 @@ def _conv(in_channels, channels, kernel, stride):
 class _HalfInstanceNorm(HybridBlock):
     """InstanceNorm of the first half of the channels, BatchNorm of the second."""
 
-    def __init__(self, channels, **kwargs):
+    def __init__(self, channels: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         half = channels // 2
         with self.name_scope():
             self.instance = nn.InstanceNorm(in_channels=half, epsilon=2e-5, scale=True)
             self.batch = _norm(half)
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         first, second = F.split(x, axis=1, num_outputs=2)
         return F.concat(self.instance(first), self.batch(second), dim=1)
 
 
 class _Step(HybridBlock):
-    """What carries one name in the source: any of BatchNorm (or its half), PReLU and a convolution, in this order.
+    """What has one name in the source: optionally BatchNorm (or half of it), PReLU and a convolution, in this order.
 
     Args:
         in_channels: channels of the input.
@@ -93,7 +97,14 @@ class _Step(HybridBlock):
         conv: None, or (channels, kernel, stride).
     """
 
-    def __init__(self, in_channels, norm=None, act=False, conv=None, **kwargs):
+    def __init__(
+        self,
+        in_channels: int,
+        norm: Optional[str] = None,
+        act: bool = False,
+        conv: Optional[Tuple[int, int, int]] = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         with self.name_scope():
             self.bn = _norm(in_channels) if norm == 'bn' else None
@@ -101,25 +112,34 @@ class _Step(HybridBlock):
             self.act = PReLU(in_channels=in_channels) if act else None
             self.conv = _conv(in_channels, *conv) if conv else None
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         for child in self._children.values():
             x = child(x)
         return x
 
 
 class _Unit(HybridBlock):
-    """The frame of both units: body, attention, addition of the shortcut.
+    """What both units share: body, attention, addition of the shortcut. Subclasses have ``steps``, the body.
 
     Args:
         in_channels: channels of the input.
         channels: of the output.
         stride: of the unit.
         projected: whether the shortcut is a convolution and a BatchNorm.
-        norm: the first, ``bn`` or ``ibn``.
-        attention: the attention module.
+        norm: the first normalization, ``bn`` or ``ibn``.
+        attention: a function from the number of channels to the attention module.
     """
 
-    def __init__(self, in_channels, channels, stride, projected, norm, attention, **kwargs):
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int,
+        projected: bool,
+        norm: str,
+        attention: Callable[[int], HybridBlock],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self._body = self.steps(in_channels, channels, stride, norm)
         with self.name_scope():
@@ -129,8 +149,10 @@ class _Unit(HybridBlock):
             self.conv1sc = _Step(in_channels, conv=(channels, 1, stride)) if projected else None
             self.bn_sc = _Step(channels, 'bn') if projected else None
 
-    def hybrid_forward(self, F, x):
-        shortcut = x if self.conv1sc is None else self.bn_sc(self.conv1sc(x))
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
+        shortcut = x
+        if self.conv1sc is not None and self.bn_sc is not None:
+            shortcut = self.bn_sc(self.conv1sc(x))
         for name, _ in self._body:
             x = getattr(self, name)(x)
         return attend(F, self.attention, x, shortcut)
@@ -139,7 +161,7 @@ class _Unit(HybridBlock):
 class _Stem(HybridBlock):
     """conv 3 x 3 - BN - PReLU, or conv 7 x 7 / 2 - BN - PReLU - max-pool 3 x 3 / 2."""
 
-    def __init__(self, in_channels, channels, small, **kwargs):
+    def __init__(self, in_channels: int, channels: int, small: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._pools = not small
         with self.name_scope():
@@ -147,7 +169,7 @@ class _Stem(HybridBlock):
             self.bn = _norm(channels)
             self.act = PReLU(in_channels=channels)
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         x = self.act(self.bn(self.conv(x)))
         return F.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type='max') if self._pools else x
 
@@ -156,8 +178,8 @@ class BasicUnit(_Unit):
     """BN - conv 3 x 3 - BN - PReLU - conv 3 x 3 with the stride - BN."""
 
     @staticmethod
-    def steps(in_channels, channels, stride, norm):
-        """(name, arguments of :class:`_Step`) of the body."""
+    def steps(in_channels: int, channels: int, stride: int, norm: str) -> _Steps:
+        """Return name and arguments of :class:`_Step` for each step of the body."""
         return (
             ('c3x3', (in_channels, norm)),
             ('c3x3_a', (in_channels, None, False, (channels, 3, 1))),
@@ -170,8 +192,8 @@ class BottleneckUnit(_Unit):
     """BN - conv 1 x 1 (a quarter) - BN - PReLU - conv 3 x 3 - BN - PReLU - conv 1 x 1 with the stride - BN."""
 
     @staticmethod
-    def steps(in_channels, channels, stride, norm):
-        """(name, arguments of :class:`_Step`) of the body."""
+    def steps(in_channels: int, channels: int, stride: int, norm: str) -> _Steps:
+        """Return name and arguments of :class:`_Step` for each step of the body."""
         width = channels // 4
         return (
             ('c1x1', (in_channels, norm)),
@@ -188,15 +210,15 @@ class _Head(HybridBlock):
     Args:
         steps: the row.
         channels: of the input.
-        cells: H * W, or 0 for those of the first input.
+        cells: H * W of the input; 0 if the first input decides.
         embedding: outputs of the dense layer.
     """
 
-    def __init__(self, steps, channels, cells, embedding, **kwargs):
+    def __init__(self, steps: Sequence[str], channels: int, cells: int, embedding: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._steps = [step.split()[0] for step in steps]
-        self._channels, self._fits_one_size = channels, 'pool' not in steps
-        self._dense = next((step.split()[0] for step in steps if step.endswith(' dense')), None)
+        self._channels, self._fits_one_size = channels, 'pool' not in steps  # without pooling, there is a dense layer
+        self._dense = next((step.split()[0] for step in steps if step.endswith(' dense')), '')
         with self.name_scope():
             for name, kind in (step.split() for step in steps if step != 'pool'):
                 if name == 'dropout':
@@ -213,44 +235,45 @@ class _Head(HybridBlock):
 
     @property
     def cells(self) -> int:
-        """Cells of the map that the dense layer is made for; 0 where any number or the first input's will do."""
+        """H * W of the map that the dense layer expects; 0 if any size fits, or if the first input decides."""
         units = getattr(self, self._dense).weight.shape[1] if self._fits_one_size else 0
         return units // self._channels
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         for name in self._steps:
             x = F.flatten(F.Pooling(x, global_pool=True, pool_type='avg')) if name == 'pool' else getattr(self, name)(x)
         return x
 
 
 class ModifiedCBAMNet(CheckedBlock):
-    """The network of the module's docstring.
+    """A Modified-CBAMnet, as the docstring of the module describes it.
 
     Args:
         units: residual units of the four stages.
         widths: channels of the stem and of the stages.
         bottleneck: whether the units are bottlenecks.
-        embedding: outputs; the heads A and AX have no dense layer and give ``widths[-1]``.
-        version_input: from 1 on: stem conv 3 x 3, every stage halves the map; 0: conv 7 x 7 / 2 and max-pool 3 x 3 / 2,
-            the stages after the first halve it.
+        embedding: size of the output; the heads A and AX have no dense layer, their output has ``widths[-1]``.
+        version_input: 1 or more: the stem is conv 3 x 3, and every stage halves the map; 0: the stem is conv 7 x 7 / 2
+            and max-pool 3 x 3 / 2, and the stages after the first halve the map.
         version_output: a key of :data:`HEADS`.
-        version_act: of the attention's MLPs: ``prelu``, ``leaky``, ``elu``, ``gelu`` or ``selu``.
+        version_act: activation of the MLPs of the attention: ``prelu``, ``leaky``, ``elu``, ``gelu`` or ``selu``.
         ibn: whether half of each unit's first BatchNorm is InstanceNorm, except in the last stage.
         reduction: of the attention.
-        image_size: height and width that the dense layer of the heads E to J is made for; default 112, and with
+        image_size: height and width that the dense layer of the heads E to J expects; default 112, and with
             ``version_input=0`` those of the first input or of the parameters that are loaded.
         in_channels: channels of the input.
+        **kwargs: ``prefix`` and ``params``, as for any Gluon block.
 
     Inputs:
         (N, in_channels, H, W), float, pixels in 0..255. The heads A to D take any size, the others one.
 
     Outputs:
-        (N, embedding), not normalised.
+        (N, embedding), not normalized.
 
     Attributes:
-        outputs: size of what it gives.
+        outputs: size of the embedding.
         stage_channels: of the maps that :func:`gluon_cbam.features` gives.
-        stage_strides: likewise, in pixels of the input.
+        stage_strides: of these maps, in pixels of the input.
 
     Raises:
         ValueError: an argument or an input does not fit.
@@ -271,8 +294,8 @@ class ModifiedCBAMNet(CheckedBlock):
         reduction: int = 16,
         image_size: Optional[int] = None,
         in_channels: int = 3,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         _check(version_input, version_output, version_act, ibn)
         self._in_channels = positive_int('in_channels', in_channels)
@@ -286,7 +309,7 @@ class ModifiedCBAMNet(CheckedBlock):
         embedding = positive_int('embedding', embedding)
         self.outputs = widths[-1] if version_output.startswith('A') else embedding
 
-        def attention(channels):
+        def attention(channels: int) -> HybridBlock:
             return ModifiedCBAM(channels, reduction, version_act, _weights())
 
         with self.name_scope():
@@ -304,27 +327,37 @@ class ModifiedCBAMNet(CheckedBlock):
                 setattr(self, f'layer{stage}', sequence)
             self.head = _Head(HEADS[version_output], widths[-1], cells, embedding)
 
-    def stage_outputs(self, F, x):
-        """Yields the maps of the four stages."""
+    def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
+        """Compute the maps of the four stages.
+
+        Args:
+            F: mxnet.ndarray or mxnet.symbol.
+            x: (N, in_channels, H, W), pixels in 0..255.
+
+        Yields:
+            (N, C, H / stride, W / stride), with C and stride of ``stage_channels`` and ``stage_strides``.
+        """
         x = self.stem((x - 127.5) * 0.0078125)  # (N, widths[0], H, W), with version_input=0 H / 4, W / 4
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = layer(x)
             yield x
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
+        """Compute the embeddings."""
         *_, x = self.stage_outputs(F, x)  # (N, widths[-1], H / 16, W / 16) or / 32
         return self.head(x)
 
     @property
     def image_size(self) -> Optional[int]:
-        """The largest height and width that the dense layer takes; None where any will do or none is known yet."""
+        """The largest height and width that the dense layer takes; None if any fits or if it is not known yet."""
         return int(self.head.cells**0.5) * self._stride or None
 
-    def _map(self, size: Tuple[int, int]) -> int:
-        """Cells of the last map; every halving rounds up."""
+    def _map(self, size: Sequence[int]) -> int:
+        """H * W of the last map for the height and width of an input; every halving rounds up."""
         return int(np.prod([-(-side // self._stride) for side in size]))
 
     def check_input(self, shape: Tuple[int, ...]) -> None:
+        """Also check the size against the dense layer."""
         super().check_input(shape)
         cells, wanted = self._map(shape[2:]), self.head.cells
         if wanted and cells != wanted:
@@ -334,9 +367,10 @@ class ModifiedCBAMNet(CheckedBlock):
             )
 
 
-def _check(version_input, version_output, version_act, ibn) -> None:
+def _check(version_input: int, version_output: str, version_act: str, ibn: bool) -> None:
+    """Check the arguments of a network."""
     if isinstance(version_input, bool) or not isinstance(version_input, int) or version_input < 0:
-        raise ValueError(f'version_input must be 0 (conv 7 x 7 and pooling) or from 1 on, got {version_input!r}')
+        raise ValueError(f'version_input must be 0 (conv 7 x 7 and pooling) or at least 1, got {version_input!r}')
     if version_output not in HEADS:
         raise ValueError(f'unknown version_output {version_output!r}: {closest(version_output, HEADS)}')
     if version_act not in ACTIVATIONS:
@@ -345,20 +379,26 @@ def _check(version_input, version_output, version_act, ibn) -> None:
         raise ValueError(f'ibn must be True or False, got {ibn!r}')
 
 
-_SAID_BY_THE_ROW = ('units', 'widths', 'bottleneck')
+_FROM_VARIANT = ('units', 'widths', 'bottleneck')
 
 
-def build(variant: ModifiedCBAMNetVariant, classes: Optional[int] = None, **options) -> ModifiedCBAMNet:
-    """The network of a row of :data:`.variants.MODIFIED_CBAMNETS`.
+def build(variant: ModifiedCBAMNetVariant, classes: Optional[int] = None, **options: Any) -> ModifiedCBAMNet:
+    """Build the network of a row of :data:`.variants.MODIFIED_CBAMNETS`.
 
     Args:
         variant: the row.
-        classes: ignored: the outputs are an embedding, whose size is the option ``embedding``.
-        **options: as :func:`options` names them.
+        classes: without effect: the output is an embedding, whose size is the option ``embedding``.
+        **options: see :func:`options`.
+
+    Returns:
+        The network, not initialized.
+
+    Raises:
+        ValueError: the value of an option does not fit.
     """
-    return ModifiedCBAMNet(**{name: getattr(variant, name) for name in _SAID_BY_THE_ROW}, **options)
+    return ModifiedCBAMNet(**{name: getattr(variant, name) for name in _FROM_VARIANT}, **options)
 
 
 def options(variant: ModifiedCBAMNetVariant) -> List[str]:
-    """The options that :func:`build` takes for a row."""
+    """List the options that :func:`build` takes for a row."""
     return option_names(ModifiedCBAMNet)

@@ -1,4 +1,4 @@
-"""Which options a network takes, read from its constructor, so that they are written down once."""
+"""The options of a model, read from the signature of its constructor, so that they are stated once."""
 
 from __future__ import annotations
 
@@ -11,29 +11,48 @@ from gluon_cbam.common.errors import closest
 _GLUON = ('prefix', 'params', 'classes', 'weight_initializer')
 
 
-def option_names(*classes) -> List[str]:
-    """The keyword arguments that the constructors of ``classes`` have a default for, but those that are not options."""
+def option_names(*classes: type) -> List[str]:
+    """List the keyword arguments of constructors that are options.
+
+    Args:
+        *classes: of the network, and of its attention.
+
+    Returns:
+        The names of the arguments with a default, without those that Gluon or the builder sets.
+    """
     return [
         parameter.name
         for cls in classes
-        for parameter in inspect.signature(cls.__init__).parameters.values()
+        for parameter in inspect.signature(cls).parameters.values()
         if parameter.default is not inspect.Parameter.empty and parameter.name not in _GLUON
     ]
 
 
-def attention_classes(name: Optional[str]) -> list:
-    """The class of a network's attention, for :func:`option_names`; none without attention."""
+def attention_classes(name: Optional[str]) -> List[type]:
+    """Look up the class of a network's attention, for :func:`option_names`.
+
+    Args:
+        name: a key of :data:`gluon_cbam.attention.ATTENTIONS`, or None.
+
+    Returns:
+        The class in a list; an empty list without attention.
+    """
     return [ATTENTIONS[name]] if name else []
 
 
 def check_attention(name: Optional[str], options: Mapping[str, Any]) -> None:
     """Check the attention that a network is built with.
 
+    Args:
+        name: of the attention, or None.
+        options: of the attention, by name.
+
     Raises:
         ValueError: it is neither None nor a key of :data:`gluon_cbam.attention.ATTENTIONS`, or it is None and there are
             options for it.
     """
-    if name not in (None, *ATTENTIONS):
+    if name is None:
+        if options:
+            raise ValueError(f'a network without attention has no option {sorted(options)[0]!r}')
+    elif name not in ATTENTIONS:
         raise ValueError(f'unknown attention {name!r}: {closest(name, ATTENTIONS)}')
-    if options and name is None:
-        raise ValueError(f'a network without attention has no option {sorted(options)[0]!r}')

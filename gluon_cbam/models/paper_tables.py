@@ -1,6 +1,6 @@
-"""Tables 4 and 5 of the CBAM paper (arXiv 1807.06521v2) beside what the networks here count to.
+"""Tables 4 and 5 of the CBAM paper (arXiv 1807.06521v2) next to the counts of the models here.
 
-The paper's figures are the rows of :data:`PAPER`, as printed; ours are counted on the graphs of the built networks.
+The figures of the paper are the rows of :data:`PAPER`, as printed; ours are counted on the graphs of the networks.
 """
 
 from __future__ import annotations
@@ -8,18 +8,21 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Dict, Iterable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Sequence, Tuple
 
 from .registry import build, option_names
+
+if TYPE_CHECKING:
+    from .complexity import Complexity
 
 
 @dataclass(frozen=True)
 class PaperFigures:
-    """A line of a table as the paper prints it; None where the figure is not at hand.
+    """A line of a table as the paper prints it; None where the figure is not available.
 
     Attributes:
         table: 4 or 5.
-        name: of the network here.
+        name: of the model here.
         parameters: in millions.
         gflops: multiply-adds for one image of 224 x 224 pixels, in 1e9.
         top1: top-1 error on ImageNet-1K, one crop, in percent.
@@ -66,29 +69,29 @@ PAPER = (
     PaperFigures(5, 'se_mobilenet1.0', None, '0.570', '29.97', None),
     PaperFigures(5, 'cbam_mobilenet1.0', None, '0.576', '29.01', None),
 )
-"""The lines of both tables, but the parameters and top-5 errors of table 5."""
+"""The lines of both tables, without the parameters and top-5 errors of table 5."""
 
 SIZE = 224
-"""Height and width that the paper counts at, in pixels."""
+"""Height and width of the images for which the paper counts, in pixels."""
 PAPER_STRIDE = {'bottleneck_stride': '1x1'}
-"""The option that the paper's GFLOPs need, for the networks that have it."""
+"""The option that the GFLOPs of the paper need, for the models that have it."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ours beside a line of the paper.
+    """Our counts next to a line of the paper.
 
     Attributes:
         table: 4 or 5.
-        name: of the network.
+        name: of the model.
         parameters: trainable parameters, counted.
         gflops: multiply-adds in 1e9 at 224 x 224 with the paper's stride, counted.
-        default_gflops: the same with the stride of the official code, which the networks have by default.
+        default_gflops: the same with the stride of the official code, the default of the models.
         paper_parameters: in millions, as printed.
         paper_gflops: as printed.
-        paper_top1_error: in percent, as printed; nothing here was trained to it.
+        paper_top1_error: in percent, as printed; not measured here.
         paper_top5_error: likewise.
-        differs: which of ``parameters`` and ``gflops`` round to another figure than the paper's.
+        differs: which of ``parameters`` and ``gflops`` differ from the paper after rounding.
     """
 
     table: int
@@ -103,7 +106,7 @@ class Comparison:
     differs: Tuple[str, ...]
 
     def as_dict(self) -> Dict[str, Any]:
-        """The attributes by name, the paper's figures as numbers."""
+        """Return the attributes by name, the figures of the paper as numbers."""
         values = asdict(self)
         for key, value in values.items():
             if key.startswith('paper_') and value is not None:
@@ -112,7 +115,14 @@ class Comparison:
 
 
 def compare(figures: PaperFigures) -> Comparison:
-    """Build the network of a line and count it."""
+    """Build the network of a line and count it.
+
+    Args:
+        figures: the line.
+
+    Returns:
+        Both counts.
+    """
     papers, default = _count(figures.name, **PAPER_STRIDE), _count(figures.name)
     printed = {
         'parameters': (figures.parameters, f'{papers.parameters / 1e6:.2f}'),
@@ -132,8 +142,8 @@ def compare(figures: PaperFigures) -> Comparison:
     )
 
 
-def _count(name, **options):
-    """The complexity of a network, with those options that it has."""
+def _count(name: str, **options: Any) -> Complexity:
+    """The complexity of a model, with those of ``options`` that it has."""
     from .complexity import complexity
 
     known = option_names(name)
@@ -142,7 +152,14 @@ def _count(name, **options):
 
 
 def as_csv(rows: Iterable[Comparison]) -> str:
-    """The comparisons as comma-separated values with a line of names; an absent figure is an empty field."""
+    """Write the comparisons as comma-separated values.
+
+    Args:
+        rows: the comparisons.
+
+    Returns:
+        A line of names and a line for each comparison; a missing figure is an empty field.
+    """
     file = io.StringIO()
     writer = csv.DictWriter(file, [entry.name for entry in fields(Comparison)], lineterminator='\n')
     writer.writeheader()
@@ -159,7 +176,14 @@ _HEADS = (
 
 
 def as_text(rows: Iterable[Comparison]) -> str:
-    """The comparisons as a table for people, with a ``!`` behind a figure of ours that differs from the paper's."""
+    """Write the comparisons as a human-readable table.
+
+    Args:
+        rows: the comparisons.
+
+    Returns:
+        The table, with a ``!`` after a figure of ours that differs from the paper, and the notes.
+    """
     lines = [_line(head) for head in _HEADS]
     wrong = count = 0
     for row in rows:
@@ -170,11 +194,12 @@ def as_text(rows: Iterable[Comparison]) -> str:
         errors = row.paper_top1_error, row.paper_top5_error or '-'
         cells = (row.table, row.name, f'{row.parameters:,}', millions, paper, spent, row.paper_gflops, default, *errors)
         lines.append(_line(cells))
-    verdict = f'{wrong} of {count} networks differ' if wrong else f'all {count} networks equal what is printed'
-    return '\n'.join((*lines, f'Ours beside the paper: {verdict} (! marks a difference).', *_NOTES))
+    verdict = f'{wrong} of {count} models differ' if wrong else f'all {count} models agree with the printed counts'
+    return '\n'.join((*lines, f'Compared with the paper: {verdict} (! marks a difference).', *_NOTES))
 
 
-def _line(cells) -> str:
+def _line(cells: Sequence[object]) -> str:
+    """A line of the table: the first two columns flush left, the others flush right."""
     first, second, *rest = zip(cells, _WIDTHS)
     right = ''.join(f'{cell!s:>{width + 1}}' for cell, width in rest)
     return f'{first[0]!s:{first[1]}} {second[0]:{second[1]}}{right}'.rstrip()
@@ -182,5 +207,5 @@ def _line(cells) -> str:
 
 _NOTES = (
     f'GFLOPs: multiply-adds / 1e9 at {SIZE} x {SIZE}; 1x1: bottleneck_stride=1x1, which the paper counts.',
-    'errors: top-1 and top-5 in %, as the paper prints them: no weights from here. -: not at hand for table 5.',
+    'errors: top-1 and top-5 in %, as the paper prints them, not measured here. -: not available for table 5.',
 )

@@ -1,42 +1,54 @@
-"""ResNet, WideResNet and ResNeXt, and their attention forms (He et al., CVPR 2016; Zagoruyko and Komodakis, BMVC 2016;
-Xie et al., CVPR 2017; Woo et al., ECCV 2018, section 4).
+"""ResNet, WideResNet and ResNeXt, each with optional attention.
 
-Follows the official CBAM code (MODELS/model_resnet.py): SE and CBAM scale the residual branch after its last BatchNorm
-and before the addition, in every block of all four stages; BAM sits after stages 1, 2 and 3. What differs:
+Sources: He et al., CVPR 2016; Zagoruyko and Komodakis, BMVC 2016; Xie et al., CVPR 2017; Woo et al., ECCV 2018,
+section 4. The networks follow the official CBAM code (MODELS/model_resnet.py): SE and CBAM scale the residual branch
+after its last BatchNorm and before the addition, in every block of all four stages; BAM follows stages 1, 2 and 3.
+Differences:
 
-* the last pooling is global, where the official code pools 7 x 7 (ImageNet) or 4 x 4 (CIFAR): the same at 224 and 32
-  pixels, and other sizes work too;
-* ``bottleneck_stride='1x1'`` moves the bottleneck's stride into its first convolution, which the paper's GFLOPs need;
-* WideResNet and ResNeXt are not in that code: ``widen`` multiplies the width of all four stages and not of the stem,
-  ``groups`` and ``group_width`` are ResNeXt's cardinality and width; the paper's table 4 has their counts.
+* the last pooling is global, where the official code pools 7 x 7 (ImageNet) or 4 x 4 (CIFAR). This is the same at 224
+  and 32 pixels, and works for other sizes;
+* ``bottleneck_stride='1x1'`` moves the stride of a bottleneck into its first convolution, which the GFLOPs of the paper
+  need;
+* WideResNet and ResNeXt are not in that code: ``widen`` multiplies the width of the four stages but not of the stem,
+  ``groups`` and ``group_width`` are the cardinality and width of ResNeXt; table 4 of the paper has their counts.
 
 The variants are rows of :data:`.variants.RESNETS`.
 """
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence
+from functools import partial
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence
 
 from mxnet import init
-from mxnet.gluon import HybridBlock, nn
+from mxnet.gluon import HybridBlock, ParameterDict, nn
 
 from gluon_cbam.attention import ATTENTIONS
 from gluon_cbam.attention.base import attend
 from gluon_cbam.attention.blocks import CheckedBlock, positive_int
 from gluon_cbam.common.errors import closest
+from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.convolution import Conv2D
 
 from .options import attention_classes, check_attention, option_names
 from .variants import ResNetVariant
 
 AFTER_STAGES = ('bam',)
-"""The attentions that sit after stages 1, 2 and 3; the others sit in every block."""
+"""The attentions that follow stages 1, 2 and 3; the others are part of every block."""
+_AttentionFactory = Callable[[int], HybridBlock]  # from the number of channels
 STEMS = ('imagenet', 'cifar')
 STRIDES = ('3x3', '1x1')
 
 
-def _conv(channels, kernel, stride, in_channels, initializer=None, groups=1):
-    """Convolution without bias that keeps the size at stride 1; Kaiming normal, fan out, unless told otherwise."""
+def _conv(
+    channels: int,
+    kernel: int,
+    stride: int,
+    in_channels: int,
+    initializer: Optional[init.Initializer] = None,
+    groups: int = 1,
+) -> Conv2D:
+    """Convolution without bias that keeps the size at stride 1; by default initialized Kaiming normal, fan out."""
     return Conv2D(
         channels,
         kernel,
@@ -50,23 +62,34 @@ def _conv(channels, kernel, stride, in_channels, initializer=None, groups=1):
 
 
 class _ResidualBlock(HybridBlock):
-    """The frame of both blocks: body, attention, addition of the shortcut, ReLU.
+    """What both blocks share: body, attention, addition of the shortcut, ReLU.
+
+    Subclasses have ``_add_body``, ``_body`` and ``last_norm``, the BatchNorm before the attention and the addition: if
+    its gamma is 0, the block is equal to its shortcut.
 
     Args:
         in_channels: channels of the input.
         width: of the stage; the output has ``width * expansion`` channels.
         stride: of the block.
-        attention: None, or a function of the channels that makes the attention module.
-        bottleneck_stride: where a bottleneck strides, ``3x3`` or ``1x1``.
+        attention: None, or a function from the number of channels to the attention module.
+        bottleneck_stride: the convolution of a bottleneck with the stride, ``3x3`` or ``1x1``.
         groups: of a bottleneck's 3 x 3 convolution.
         group_width: channels of each group where the width is 64.
     """
 
     expansion = 1
-    last_norm: nn.BatchNorm
-    """The BatchNorm before the attention and the addition: with its gamma at zero, the block is its shortcut."""
 
-    def __init__(self, in_channels, width, stride, attention, bottleneck_stride, groups, group_width, **kwargs):
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        stride: int,
+        attention: Optional[_AttentionFactory],
+        bottleneck_stride: str,
+        groups: int,
+        group_width: int,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         channels = width * self.expansion
         with self.name_scope():
@@ -74,14 +97,14 @@ class _ResidualBlock(HybridBlock):
             self.attention = attention(channels) if attention else None
             self.downsample = None
             if stride != 1 or in_channels != channels:
-                # the official initialisation finds convolutions by name and misses this one: it keeps PyTorch's own
+                # the official initialization finds convolutions by name and misses this one: it keeps PyTorch's default
                 uniform = init.Xavier(rnd_type='uniform', factor_type='in', magnitude=1)
                 self.downsample = nn.HybridSequential()
                 self.downsample.add(
                     _conv(channels, 1, stride, in_channels, uniform), nn.BatchNorm(in_channels=channels)
                 )
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         residual = self._body(F, x)
         if self.attention is not None:
@@ -92,17 +115,18 @@ class _ResidualBlock(HybridBlock):
 class BasicBlock(_ResidualBlock):
     """conv 3 x 3 - BN - ReLU - conv 3 x 3 - BN."""
 
-    def _add_body(self, in_channels, width, stride, *_):
+    def _add_body(self, in_channels: int, width: int, stride: int, *_: object) -> None:
         self.conv1 = _conv(width, 3, stride, in_channels)
         self.bn1 = nn.BatchNorm(in_channels=width)
         self.conv2 = _conv(width, 3, 1, width)
         self.bn2 = nn.BatchNorm(in_channels=width)
 
     @property
-    def last_norm(self):
+    def last_norm(self) -> nn.BatchNorm:
+        """The BatchNorm before the attention and the addition."""
         return self.bn2
 
-    def _body(self, F, x):
+    def _body(self, F: OpNamespace, x: Tensor) -> Tensor:
         x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')
         return self.bn2(self.conv2(x))
 
@@ -112,7 +136,9 @@ class Bottleneck(_ResidualBlock):
 
     expansion = 4
 
-    def _add_body(self, in_channels, width, stride, bottleneck_stride, groups, group_width):
+    def _add_body(
+        self, in_channels: int, width: int, stride: int, bottleneck_stride: str, groups: int, group_width: int
+    ) -> None:
         first, second = (stride, 1) if bottleneck_stride == '1x1' else (1, stride)
         inner = int(width * group_width / 64) * groups
         self.conv1 = _conv(inner, 1, first, in_channels)
@@ -123,10 +149,11 @@ class Bottleneck(_ResidualBlock):
         self.bn3 = nn.BatchNorm(in_channels=width * 4)
 
     @property
-    def last_norm(self):
+    def last_norm(self) -> nn.BatchNorm:
+        """The BatchNorm before the attention and the addition."""
         return self.bn3
 
-    def _body(self, F, x):
+    def _body(self, F: OpNamespace, x: Tensor) -> Tensor:
         x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')
         x = F.Activation(self.bn2(self.conv2(x)), act_type='relu')
         return self.bn3(self.conv3(x))
@@ -149,7 +176,13 @@ class ResNet(CheckedBlock):
         widen: multiplies the width of the stages.
         groups: of the bottleneck's 3 x 3 convolution.
         group_width: channels of each group in the first stage.
+        prefix: of the names of the parameters, as for any Gluon block.
+        params: shared parameters, as for any Gluon block.
         **options: of the attention module, for instance of :class:`gluon_cbam.CBAM`.
+
+    Attributes:
+        stage_channels: of the maps that :func:`gluon_cbam.features` gives.
+        stage_strides: of these maps, in pixels of the input.
 
     Inputs:
         (N, in_channels, H, W), float.
@@ -176,17 +209,18 @@ class ResNet(CheckedBlock):
         groups: int = 1,
         group_width: int = 64,
         prefix: Optional[str] = None,
-        params=None,
-        **options,
-    ):
+        params: Optional[ParameterDict] = None,
+        **options: Any,
+    ) -> None:
         super().__init__(prefix=prefix, params=params)
         _check(block, stem, attention, bottleneck_stride, widen, groups, group_width, options)
         self._in_channels = positive_int('in_channels', in_channels)
         self._imagenet_stem = stem == 'imagenet'
         self.stage_channels = tuple(int(64 * 2**stage * widen) * BLOCKS[block].expansion for stage in range(4))
         self.stage_strides = (4, 8, 16, 32) if self._imagenet_stem else (1, 2, 4, 8)
-        module = (lambda channels: ATTENTIONS[attention](channels, **options)) if attention else None
+        module = partial(_attention, attention, options) if attention else None
         in_blocks = None if attention in AFTER_STAGES else module
+        after_stages = module if attention in AFTER_STAGES else None
         with self.name_scope():
             self.conv1 = _conv(64, 7, 2, in_channels) if self._imagenet_stem else _conv(64, 3, 1, in_channels)
             self.bn1 = nn.BatchNorm(in_channels=64)
@@ -202,13 +236,21 @@ class ResNet(CheckedBlock):
                         )
                         channels = width * BLOCKS[block].expansion
                 setattr(self, f'layer{stage + 1}', sequence)
-                between = attention in AFTER_STAGES and stage < len(layers) - 1
-                setattr(self, f'attention{stage + 1}', module(channels) if between else None)
+                follows = after_stages if stage < len(layers) - 1 else None
+                setattr(self, f'attention{stage + 1}', follows(channels) if follows else None)
             fan_in = init.MSRAPrelu(factor_type='in', slope=0)
             self.fc = nn.Dense(positive_int('classes', classes), in_units=channels, weight_initializer=fan_in)
 
-    def stage_outputs(self, F, x):
-        """Yields the maps of the four stages, BAM included."""
+    def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
+        """Compute the maps of the four stages, BAM included.
+
+        Args:
+            F: mxnet.ndarray or mxnet.symbol.
+            x: (N, in_channels, H, W).
+
+        Yields:
+            (N, C, H / stride, W / stride), with C and stride of ``stage_channels`` and ``stage_strides``.
+        """
         x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')  # (N, 64, H / 2, W / 2); the CIFAR stem keeps H, W
         if self._imagenet_stem:
             x = F.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type='max')  # (N, 64, H / 4, W / 4)
@@ -223,13 +265,29 @@ class ResNet(CheckedBlock):
                 x = attention(x)
             yield x
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
+        """Compute the logits."""
         *_, x = self.stage_outputs(F, x)
         x = F.Pooling(x, global_pool=True, pool_type='avg')  # (N, C, 1, 1)
         return self.fc(x)
 
 
-def _check(block, stem, attention, bottleneck_stride, widen, groups, group_width, options) -> None:
+def _attention(name: str, options: Mapping[str, Any], channels: int) -> HybridBlock:
+    """An attention module for a number of channels."""
+    return ATTENTIONS[name](channels, **options)
+
+
+def _check(
+    block: str,
+    stem: str,
+    attention: Optional[str],
+    bottleneck_stride: str,
+    widen: float,
+    groups: int,
+    group_width: int,
+    options: Mapping[str, Any],
+) -> None:
+    """Check the arguments of a network."""
     for value, known, what in (
         (block, BLOCKS, 'block'),
         (stem, STEMS, 'stem'),
@@ -246,19 +304,28 @@ def _check(block, stem, attention, bottleneck_stride, widen, groups, group_width
         raise ValueError(f'group_width must leave each group a channel, got {group_width} with widen {widen}')
 
 
-_SAID_BY_THE_ROW = ('block', 'layers', 'stem', 'attention', 'groups', 'group_width')
+_FROM_VARIANT = ('block', 'layers', 'stem', 'attention', 'groups', 'group_width')
 
 
-def build(variant: ResNetVariant, **options) -> ResNet:
-    """The network of a row of :data:`.variants.RESNETS`; options as :func:`options` names them.
+def build(variant: ResNetVariant, **options: Any) -> ResNet:
+    """Build the network of a row of :data:`.variants.RESNETS`.
 
-    ``widen`` is the row's unless it is given: below 1 it makes narrow networks for small images.
+    Args:
+        variant: the row.
+        **options: see :func:`options`; ``widen`` defaults to that of the row, and a value below 1 makes a narrow
+            network for small images.
+
+    Returns:
+        The network, not initialized.
+
+    Raises:
+        ValueError: the value of an option does not fit.
     """
-    said = {name: getattr(variant, name) for name in (*_SAID_BY_THE_ROW, 'widen')}
-    return ResNet(**{**said, **options})
+    given = {name: getattr(variant, name) for name in (*_FROM_VARIANT, 'widen')}
+    return ResNet(**{**given, **options})
 
 
 def options(variant: ResNetVariant) -> List[str]:
-    """The options that :func:`build` takes for a row: the network's and its attention's."""
+    """List the options that :func:`build` takes for a row: those of the network and of its attention."""
     classes = ResNet, *attention_classes(variant.attention)
-    return [name for name in option_names(*classes) if name not in _SAID_BY_THE_ROW]
+    return [name for name in option_names(*classes) if name not in _FROM_VARIANT]

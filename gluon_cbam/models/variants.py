@@ -1,7 +1,8 @@
-"""Every network of this package by name: one row each, nothing imported but the standard library.
+"""Every model of this package by name: one row each. Only the standard library is imported.
 
-A new variant of a family is a new row here. A new family is a dataclass with its rows here and the file that it names
-in ``module``, whose ``build(variant, **options)`` returns the HybridBlock.
+A new variant of a family is a new row here. A new family is a dataclass with its rows here, and the file that it names
+in ``module``, with a function ``build(variant, **options)`` that returns the HybridBlock and a function
+``options(variant)`` that lists the names of the options.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ class ResNetVariant:
     """A ResNet, WideResNet or ResNeXt: models/resnet.py.
 
     Attributes:
-        name: what users type.
+        name: of the model.
         block: ``basic`` or ``bottleneck``.
         layers: residual blocks of the four stages.
         attention: a key of :data:`gluon_cbam.attention.ATTENTIONS`, or None.
         stem: ``imagenet`` (7 x 7 / 2 and max-pool) or ``cifar`` (3 x 3 / 1).
         image_size: height and width that it is trained at, in pixels.
-        crop_ratio: ``image_size`` over the short side that images are resized to before validation crops them.
-        augmentation: of training, a key of data/augmentation.py.
-        widen: how many times wider than a ResNet the four stages are.
+        crop_ratio: ``image_size`` over the short side to which images are resized before the center crop of validation.
+        augmentation: of training, a key of :data:`gluon_cbam.data.loading.augmentation.AUGMENTATIONS`.
+        widen: multiplies the width of the four stages.
         groups: of a bottleneck's 3 x 3 convolution.
         group_width: channels of each group in the first stage.
     """
@@ -47,12 +48,12 @@ class MobileNetVariant:
     """A MobileNet: models/mobilenet.py.
 
     Attributes:
-        name: what users type.
-        alpha: how many times as wide as MobileNet.
+        name: of the model.
+        alpha: width multiplier.
         attention: a key of :data:`gluon_cbam.attention.ATTENTIONS`, or None.
-        image_size: as of :class:`ResNetVariant`.
-        crop_ratio: as of :class:`ResNetVariant`.
-        augmentation: as of :class:`ResNetVariant`.
+        image_size: see :class:`ResNetVariant`.
+        crop_ratio: see :class:`ResNetVariant`.
+        augmentation: see :class:`ResNetVariant`.
     """
 
     module: ClassVar[str] = 'mobilenet'
@@ -69,11 +70,11 @@ class CBAMNetVariant:
     """A CBAMNet: models/cbamnet.py.
 
     Attributes:
-        name: what users type.
+        name: of the model.
         dims: channels of the stages.
         image_size: height and width that it is trained at, in pixels.
-        crop_ratio: as of :class:`ResNetVariant`.
-        augmentation: as of :class:`ResNetVariant`.
+        crop_ratio: see :class:`ResNetVariant`.
+        augmentation: see :class:`ResNetVariant`.
     """
 
     module: ClassVar[str] = 'cbamnet'
@@ -89,15 +90,15 @@ class ModifiedCBAMNetVariant:
     """A Modified-CBAMnet for aligned faces: models/modified_cbamnet.py.
 
     Attributes:
-        name: what users type.
-        depth: the source's ``num_layers``.
+        name: of the model.
+        depth: ``num_layers`` of the source.
         units: residual units of the four stages.
         widths: channels of the stem and of the stages.
         bottleneck: whether the units are bottlenecks.
         image_size: height and width that it is trained at, in pixels.
-        crop_ratio: as of :class:`ResNetVariant`.
-        augmentation: as of :class:`ResNetVariant`.
-        mean: of the channels, for pixels in 0..1; with ``std`` it leaves raw pixels in 0..255, which the network takes.
+        crop_ratio: see :class:`ResNetVariant`.
+        augmentation: see :class:`ResNetVariant`.
+        mean: of the channels, for pixels in 0..1; this and ``std`` leave pixels in 0..255, which the network expects.
         std: of the channels, for pixels in 0..1.
     """
 
@@ -144,6 +145,7 @@ _MOBILENETS = (('{}mobilenet0.7', 0.7), ('{}mobilenet1.0', 1.0))
 
 
 def _named(name: str, attention: Optional[str]) -> str:
+    """Fill the attention into a name."""
     return name.format(f'{attention}_' if attention else '')
 
 
@@ -187,4 +189,4 @@ MODIFIED_CBAMNETS = tuple(
 _ROWS: Tuple[Variant, ...] = (*RESNETS, *MOBILENETS, *CBAMNETS, *MODIFIED_CBAMNETS)
 
 VARIANTS: Dict[str, Variant] = {row.name: row for row in _ROWS}
-"""Name -> row."""
+"""Name of the model -> its row."""

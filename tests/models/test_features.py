@@ -102,7 +102,7 @@ def test_bad_choices():
         features('resnet18', (1, 4))
     with pytest.raises(ValueError, match='at least one stage'):
         features('resnet18', ())
-    with pytest.raises(ValueError, match='no network of this package'):
+    with pytest.raises(ValueError, match='is not a network of this package'):
         features(mx.gluon.nn.Conv2D(3, 3))
     with pytest.raises(ValueError, match="'classes' go with the name"):
         features(get_model('resnet18'), classes=3)

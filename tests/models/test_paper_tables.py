@@ -110,7 +110,7 @@ def test_text(compared):
     (line,) = (line for line in lines if ' cbam_resnet50 ' in line)
     figures = ['28,089,624', '28.09', '28.09', '3.864', '3.864', '4.096', '22.66', '6.31']
     assert line.split() == ['4', 'cbam_resnet50', *figures]
-    assert 'all 30 networks equal what is printed' in '\n'.join(lines)
+    assert 'all 30 models agree with the printed counts' in '\n'.join(lines)
 
 
 def test_csv_and_json_hold_the_same(compared):
