@@ -78,7 +78,7 @@ class CBAM(Attention):
         if not spatial and order != 'channel_spatial':
             raise ValueError(f'order {order!r} needs the spatial gate, got spatial=False')
         self._in_channels = channels
-        self._order = order
+        self.order = order
         self._gate = gate
         shared = dict(gate=gate, weight_initializer=weight_initializer)
         with self.name_scope():
@@ -91,11 +91,11 @@ class CBAM(Attention):
 
     def define(self, F, x):
         """The equations."""
-        if self._order == 'parallel':
+        if self.order == 'parallel':
             maps = F.broadcast_add(self.channel.map(F, x), self.spatial.map(F, x))  # (N, C, H, W)
             return x * apply_gate(F, maps, self._gate)
         gates = [self.channel, self.spatial] if self.spatial is not None else [self.channel]
-        if self._order == 'spatial_channel':
+        if self.order == 'spatial_channel':
             gates.reverse()
         for gate in gates:
             x = F.broadcast_mul(x, gate(x))
@@ -103,17 +103,17 @@ class CBAM(Attention):
 
     def refine(self, F, passes, x, shortcut=None, relu=False):
         """The same in passes, see :class:`.applying.Attention`."""
-        if self._order == 'parallel':
+        if self.order == 'parallel':
             channel, x = self.channel.logits(F, passes, x)
             spatial, gated = self.spatial.logits(passes, Gated(x))
             maps = F.broadcast_add(channel.expand_dims(2).expand_dims(3), spatial)  # (N, C, H, W)
             return finish(F, gated.x * apply_gate(F, maps, self._gate), shortcut, relu)
-        if self._order == 'spatial_channel':
+        if self.order == 'spatial_channel':
             spatial, gated = self.spatial.gate_where_it_runs(F, passes, Gated(x))
             x = passes.scale(gated, spatial)
         channel, x = self.channel.gate_where_it_runs(F, passes, x)
         gated = Gated(x, channel)
-        if self._order == 'spatial_channel' or self.spatial is None:
+        if self.order == 'spatial_channel' or self.spatial is None:
             return passes.scale(gated, None, shortcut, relu)
         spatial, gated = self.spatial.gate_where_it_runs(F, passes, gated)
         return passes.scale(gated, spatial, shortcut, relu)

@@ -1,22 +1,38 @@
-"""What a network looks at: the gates of its attention, and Grad-CAM; and how well maps agree with objects' masks.
+"""What a network looks at: its attention maps and Grad-CAM, and how well such maps localize objects.
 
-Everything works on the network's graph as symbols, which is another one than a hybridized network keeps: the network,
-its outputs, gradients and running statistics stay as they are.
+Four rooms, each of which imports those before it: ``maps`` computes maps of a batch, ``localization`` scores them
+against masks of the objects, ``images`` explains image files, ``figures`` draws the explanations. Networks are traced
+as symbols of their own, so that a network, its hybridized graph, outputs, gradients and running statistics stay as they
+are. The package may import ``inference``, ``tasks``, ``data``, ``attention``, ``compat`` and ``common``.
 """
 
-from .localization.metrics import Agreement, Scores
+from typing import Any
+
+from gluon_cbam.compat.deprecated import deprecated_names
+
+from .localization.metrics import LocalizationMetrics, LocalizationScores
 from .maps.attention import AttentionMaps, attention_maps
 from .maps.grad_cam import METHODS, GradCAM, grad_cam
-from .maps.grid import Grid, spread
+from .maps.grid import Grid, upsample_map
 
 __all__ = [
     'METHODS',
-    'Agreement',
     'AttentionMaps',
     'GradCAM',
     'Grid',
-    'Scores',
+    'LocalizationMetrics',
+    'LocalizationScores',
     'attention_maps',
     'grad_cam',
-    'spread',
+    'upsample_map',
 ]
+_RENAMED = {
+    'Agreement': f'{__name__}:LocalizationMetrics',
+    'Scores': f'{__name__}:LocalizationScores',
+    'spread': f'{__name__}:upsample_map',
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public names of release 0.1."""
+    return deprecated_names(__name__, name, _RENAMED)

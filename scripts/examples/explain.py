@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from gluon_cbam.data.decoding import decode
-from gluon_cbam.explain import attention_maps, grad_cam, spread
+from gluon_cbam.explain import attention_maps, grad_cam, upsample_map
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.inference.prediction import class_names
 
@@ -47,7 +47,7 @@ probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).su
 for index in np.argsort(-logits)[:2]:
     evidence = grad_cam(network.net, images, int(index))
     panels.append((f'Grad-CAM, {names[index]} ({probabilities[index]:.2f})', evidence.maps[0], evidence.grid))
-    peak = np.unravel_index(spread(evidence.maps[0], seen.shape[:2], evidence.grid).argmax(), seen.shape[:2])
+    peak = np.unravel_index(upsample_map(evidence.maps[0], seen.shape[:2], evidence.grid).argmax(), seen.shape[:2])
     print(
         f'{names[index]}: probability {probabilities[index]:.4f}, the most evidence in row {peak[0]}, column {peak[1]}'
     )
@@ -60,8 +60,8 @@ for axis in axes.flat:
 for axis, (title, heat, grid) in zip(axes.flat, panels):
     axis.imshow(seen)
     axis.set_title(title, fontsize=9)
-    if heat is not None:  # a map has fewer cells than the image pixels: spread() lays it where its cells look
-        drawn = axis.imshow(spread(heat, seen.shape[:2], grid), cmap='inferno', alpha=0.65)
+    if heat is not None:  # a map has fewer cells than the image pixels: upsample_map() lays it where its cells look
+        drawn = axis.imshow(upsample_map(heat, seen.shape[:2], grid), cmap='inferno', alpha=0.65)
         figure.colorbar(drawn, ax=axis, shrink=0.7)
 figure.savefig(arguments.output, dpi=110)
 print(f'{arguments.output}: {len(panels)} panels')

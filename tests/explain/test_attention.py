@@ -146,7 +146,7 @@ def test_images_that_do_not_fit(images, words):
 
 
 def test_networks_that_cannot_be_explained():
-    with pytest.raises(gluon_cbam.common.errors.UsageError, match='not initialised'):
+    with pytest.raises(gluon_cbam.common.errors.UsageError, match='not initialized'):
         explain.attention_maps(gluon_cbam.get_model('cbamnet_tiny'), np.zeros((1, 3, 8, 8)))
     with pytest.raises(gluon_cbam.common.errors.UsageError, match='HybridBlock'):
         explain.attention_maps(nn.Sequential(), np.zeros((1, 3, 8, 8)))

@@ -19,9 +19,9 @@ from gluon_cbam import explain
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.decoding import decode
 from gluon_cbam.data.sources.images import image_file
-from gluon_cbam.explain.explaining import Wanted, class_index
-from gluon_cbam.explain.explaining import explain as explain_files
-from gluon_cbam.explain.figures.overlay import COLOURS, SHARE
+from gluon_cbam.explain.figures.overlay import COLORMAP, OPACITY
+from gluon_cbam.explain.images.classes import class_index
+from gluon_cbam.explain.images.pipeline import ExplainOptions, explain_images
 from gluon_cbam.inference.network import load_network
 
 TILE = 256
@@ -66,17 +66,17 @@ def red_network(tmp_path_factory):
 
 
 def hottest(tile, seen):
-    """Row and column of the highest value of an overlay, to 4 pixels, read from its colours."""
+    """Row and column of the highest value of an overlay, to 4 pixels, read from its colors."""
     tile, seen = tile[2::4, 2::4], seen[2::4, 2::4]
-    grey = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY).astype(float)[..., None]
-    colour = (tile - (1 - SHARE) * grey) / SHARE
-    table = matplotlib.colormaps[COLOURS](np.arange(256))[:, :3] * 255
-    values = np.abs(colour[:, :, None] - table).sum(axis=3).argmin(axis=2)
+    gray = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY).astype(float)[..., None]
+    color = (tile - (1 - OPACITY) * gray) / OPACITY
+    table = matplotlib.colormaps[COLORMAP](np.arange(256))[:, :3] * 255
+    values = np.abs(color[:, :, None] - table).sum(axis=3).argmin(axis=2)
     return np.mean(np.nonzero(values == values.max()), axis=1) * 4 + 2
 
 
 def test_overlays_lie_on_the_object_in_the_file(red_network, tmp_path, cbam_here):
-    """A red square off the centre of a wide picture, cropped and resized on the way; a blue one would be hot if the
+    """A red square off the center of a wide picture, cropped and resized on the way; a blue one would be hot if the
     channels were swapped."""
     picture = np.full((64, 96, 3), 60, np.uint8)
     picture[40:48, 32:40] = (255, 0, 0)  # rows 20..23 and columns 8..11 of what the network sees
@@ -200,19 +200,19 @@ def test_a_network_without_attention_has_gradcam_alone(tmp_path, scans, cbam_her
     assert said['report'] is None and not list(tmp_path.glob('*.html'))
 
 
-def test_embeddings_show_gates_and_evidence_for_an_output_asked_for(scans):
+def test_embeddings_show_gates_and_the_activation_of_a_requested_output(scans):
     network = load_network('modified_cbamnet18', [mx.cpu()], options={'image_size': 32, 'embedding': 8}, image_size=32)
     from gluon_cbam.data.decoding import image_threads
 
     assert class_index('7', network) == 7
     with image_threads(1) as pool:
-        for target, evidence in ((None, 0), (7, 1)):
-            (found,) = explain_files(
-                network, [image_file(str(scans / '2.png'))], Wanted(targets=target), mx.cpu(), 4, pool
+        for target, activations in ((None, 0), (7, 1)):
+            (found,) = explain_images(
+                network, [image_file(str(scans / '2.png'))], ExplainOptions(targets=target), mx.cpu(), 4, pool
             )
-            assert found.top == [] and len(found.evidence) == evidence
+            assert found.top == [] and len(found.activations) == activations
             assert [gate.path for gate in found.gates] == [f'layer{stage}.unit2.attention' for stage in (1, 2, 3, 4)]
-    assert found.evidence[0][1:5] == (7, 'output 7', None, False)
+    assert found.activations[0][1:5] == (7, 'output 7', None, False)
     with pytest.raises(UsageError, match=r"no class '8': .* \(numbers are 0..7\)"):
         class_index('8', network)
 

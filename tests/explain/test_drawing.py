@@ -1,4 +1,4 @@
-"""Parts of the pictures: places, colours, texts, names."""
+"""Parts of the figures: places, colors, texts, names."""
 
 import cv2
 import matplotlib
@@ -6,35 +6,36 @@ import numpy as np
 import pytest
 
 from gluon_cbam.explain import Grid
-from gluon_cbam.explain.figures.canvas import Canvas, fitting
-from gluon_cbam.explain.figures.naming import PictureNames
-from gluon_cbam.explain.figures.overlay import COLOURS, SHARE, enlarged, lay_over, limits_of
+from gluon_cbam.explain.figures.canvas import Canvas, fit_text
+from gluon_cbam.explain.figures.output_directory import FigurePaths
+from gluon_cbam.explain.figures.overlay import COLORMAP, OPACITY, color_limits, overlay_map, resize_square
 
 
-def test_an_overlay_has_the_cell_at_its_place_and_the_colour_of_its_value():
+def test_an_overlay_has_the_cell_at_its_place_and_the_color_of_its_value():
     heat = np.zeros((4, 4), np.float32)
     heat[1, 2] = 1
     pixels = np.full((16, 16, 3), 100, np.uint8)
-    drawn = lay_over(pixels, heat, Grid((4, 4), (0, 0)), (0, 1), 256).astype(float)
+    drawn = overlay_map(pixels, heat, Grid((4, 4), (0, 0)), (0, 1), 256).astype(float)
     hot, cold = (
-        np.array(matplotlib.colormaps[COLOURS](value)[:3]) * 255 * SHARE + 100 * (1 - SHARE) for value in (1.0, 0.0)
+        np.array(matplotlib.colormaps[COLORMAP](value)[:3]) * 255 * OPACITY + 100 * (1 - OPACITY)
+        for value in (1.0, 0.0)
     )
     distance = np.abs(drawn - hot).sum(axis=2)
     place = np.unravel_index(distance.argmin(), distance.shape)
-    assert np.abs(np.subtract(place, (4.5 * 16 - 0.5, 8.5 * 16 - 0.5))).max() <= 1  # centre of pixel (4, 8)
+    assert np.abs(np.subtract(place, (4.5 * 16 - 0.5, 8.5 * 16 - 0.5))).max() <= 1  # center of pixel (4, 8)
     assert distance.min() < 12
     np.testing.assert_allclose(drawn[-1, 0], cold, atol=1)
 
 
 def test_limits_do_not_blow_up_rounding():
-    assert limits_of(np.array([[0.2, 0.7]])) == (0.2, 0.7)
-    low, high = limits_of(np.array([[0.5, 0.5 + 1e-5]]))
+    assert color_limits(np.array([[0.2, 0.7]])) == (0.2, 0.7)
+    low, high = color_limits(np.array([[0.5, 0.5 + 1e-5]]))
     assert low < 0.5 - 5e-4 and high > 0.5 + 5e-4
 
 
 def test_small_images_keep_their_pixels_as_squares():
     pixels = np.random.RandomState(0).randint(0, 256, (4, 4, 3)).astype(np.uint8)
-    assert (enlarged(pixels, 64) == pixels.repeat(16, 0).repeat(16, 1)).all()
+    assert (resize_square(pixels, 64) == pixels.repeat(16, 0).repeat(16, 1)).all()
 
 
 @pytest.mark.parametrize('side', [(300, 200)])
@@ -63,14 +64,14 @@ def test_any_file_name_can_be_drawn(tmp_path, text, recwarn):
 
 def test_the_middle_of_a_long_name_is_left_out():
     name = 'a_folder_with_a_long_name/and_a_file_with_one.png'
-    start, end = fitting(name, 200).split('\N{HORIZONTAL ELLIPSIS}')
+    start, end = fit_text(name, 200).split('\N{HORIZONTAL ELLIPSIS}')
     assert name.startswith(start) and name.endswith(end) and len(start + end) > 20
-    assert fitting(name, 1000) == name
+    assert fit_text(name, 1000) == name
 
 
-def test_no_picture_is_written_over_an_input_or_another_picture(tmp_path):
+def test_no_figure_overwrites_an_input_or_another_figure(tmp_path):
     (tmp_path / 'link').symlink_to(tmp_path)
-    name = PictureNames(tmp_path, ['a/cat.jpg', str(tmp_path / 'link' / 'cat_2.png'), 'b/cat.png', 'b/dog.png'])
+    name = FigurePaths(tmp_path, ['a/cat.jpg', str(tmp_path / 'link' / 'cat_2.png'), 'b/cat.png', 'b/dog.png'])
     assert [name(file).name for file in ('a/cat.jpg', 'b/cat.png', 'b/dog.png', 'cat_3.bmp')] == [
         'cat.png',
         'cat_3.png',

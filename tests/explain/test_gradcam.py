@@ -157,7 +157,7 @@ def test_nothing_for_a_class_is_a_map_of_zeros():
     [
         (dict(method='gradcan'), "unknown method 'gradcan': did you mean gradcam"),
         (dict(layer='stages.0.atention'), "unknown layer 'stages.0.atention': did you mean stages.0.attention"),
-        (dict(layer='fc'), 'the output of fc is no map'),
+        (dict(layer='fc'), 'the output of fc is not a map'),
         (dict(targets=10), r'targets must be in 0..9, got 10'),
         (dict(targets=[1, 2]), 'a class or 1 of them'),
         (dict(targets=0.5), 'a class or 1 of them'),
@@ -175,9 +175,9 @@ def test_networks_without_classes():
     maps = gluon_cbam.CBAMNet(include_top=False)
     several = gluon_cbam.features('cbamnet_tiny')
     for net, words in (
-        (embeds, 'gives embeddings, which have no classes: give targets, numbers below 8'),
+        (embeds, 'returns embeddings, which have no classes: give targets, indices below 8'),
         (maps, 'the output of CBAMNet does not depend on stages'),
-        (several, 'gives several arrays'),
+        (several, 'returns several arrays'),
     ):
         net.initialize()
         with pytest.raises(UsageError, match=words):

@@ -8,11 +8,11 @@ from mxnet.gluon import nn
 
 import gluon_cbam
 from gluon_cbam import explain
-from gluon_cbam.explain.maps.grid import at_cells
+from gluon_cbam.explain.maps.grid import sample_at_cells
 
 
 class Averages(nn.HybridSequential):
-    """Convolutions and poolings that weigh all they see alike, so that a cell's centre of gravity is its place."""
+    """Convolutions and poolings that weigh all they see alike, so that a cell's center of gravity is its place."""
 
     def __init__(self, *layers):
         super().__init__()
@@ -49,8 +49,8 @@ def test_a_grid_is_where_the_pixels_are_that_move_a_cell(layers, stride, start):
         chosen = value[0, 0, cell[0], cell[1]]
     chosen.backward()
     weights = image.grad[0, 0].asnumpy()
-    centre = [(np.indices((32, 32))[axis] * weights).sum() / weights.sum() for axis in (0, 1)]
-    np.testing.assert_allclose(centre, [start + stride[axis] * cell[axis] for axis in (0, 1)], atol=1e-4)
+    center = [(np.indices((32, 32))[axis] * weights).sum() / weights.sum() for axis in (0, 1)]
+    np.testing.assert_allclose(center, [start + stride[axis] * cell[axis] for axis in (0, 1)], atol=1e-4)
 
 
 def test_grids_of_the_networks():
@@ -80,7 +80,7 @@ def test_a_map_of_a_resnet_lies_on_what_moved_it():
     moved = np.square(np.abs(maps[:-1] - maps[-1:]).sum(axis=1))
 
     def errors(grid):
-        found = [explain.spread(heat, (side, side), grid) for heat in moved]
+        found = [explain.upsample_map(heat, (side, side), grid) for heat in moved]
         peaks = [np.argwhere(heat >= 0.8 * heat.max()).mean(axis=0) for heat in found]
         return np.mean(np.subtract(peaks, np.add(places, 2)), axis=0)
 
@@ -88,29 +88,29 @@ def test_a_map_of_a_resnet_lies_on_what_moved_it():
     assert errors(None).min() > 1
 
 
-def test_spreading_puts_a_cell_at_its_place():
+def test_upsampling_puts_a_cell_at_its_place():
     heat = np.zeros((4, 4), np.float32)
     heat[1, 2] = 1
-    placed = explain.spread(heat, (16, 16), explain.Grid((4, 4), (0, 0)))
+    placed = explain.upsample_map(heat, (16, 16), explain.Grid((4, 4), (0, 0)))
     assert np.unravel_index(placed.argmax(), placed.shape) == (4, 8) and placed.max() == 1
     assert placed[6, 8] == 0.5 and placed[8, 8] == 0
-    evenly = explain.spread(heat, (16, 16))  # resizing: the cell covers rows 4..7 and columns 8..11
+    evenly = explain.upsample_map(heat, (16, 16))  # resizing: the cell covers rows 4..7 and columns 8..11
     assert np.isclose(evenly[5:7, 9:11], evenly.max()).all() and evenly[12:, :].max() == 0
-    assert (explain.spread(np.ones((1, 1)), (5, 7)) == 1).all()
+    assert (explain.upsample_map(np.ones((1, 1)), (5, 7)) == 1).all()
 
 
 @pytest.mark.parametrize('cells, pixels', [((4, 4), (64, 64)), ((3, 5), (17, 11)), ((1, 1), (6, 6)), ((7, 7), (7, 7))])
-def test_spreading_evenly_is_resizing(cells, pixels):
+def test_even_upsampling_is_resizing(cells, pixels):
     maps = np.random.RandomState(0).rand(3, *cells).astype(np.float32)
     expected = [cv2.resize(one, pixels[::-1], interpolation=cv2.INTER_LINEAR) for one in maps]
-    np.testing.assert_allclose(explain.spread(maps, pixels), expected, atol=1e-6)
+    np.testing.assert_allclose(explain.upsample_map(maps, pixels), expected, atol=1e-6)
 
 
 def test_an_image_at_the_cells():
     image = np.arange(16.0).reshape(4, 4)
-    assert at_cells(image, (2, 2)).tolist() == [[2.5, 4.5], [10.5, 12.5]]  # the middles of four pixels
-    assert at_cells(image, (2, 2), explain.Grid((2, 2), (0, 0))).tolist() == [[0, 2], [8, 10]]
-    assert np.array_equal(at_cells(image, (4, 4)), image)
+    assert sample_at_cells(image, (2, 2)).tolist() == [[2.5, 4.5], [10.5, 12.5]]  # the middles of four pixels
+    assert sample_at_cells(image, (2, 2), explain.Grid((2, 2), (0, 0))).tolist() == [[0, 2], [8, 10]]
+    assert np.array_equal(sample_at_cells(image, (4, 4)), image)
 
 
 def test_something_else_on_the_way_leaves_the_grid_unknown():

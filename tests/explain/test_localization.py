@@ -63,8 +63,8 @@ def test_a_network_that_looks_at_the_object(bright, batch_size):
         scores = found.maps[name]
         assert (scores.records, scores.pointing, scores.energy, scores.iou) == (COUNT, 1, 1, pytest.approx(1)), name
     assert found.top1 == 0.5, 'it says 0 for all, and half of the labels are'
-    assert found.chance['uniform'].pointing == pytest.approx(8 * 12 / SIZE**2)
-    assert found.chance['uniform'].lift == pytest.approx(1)
+    assert found.baselines['uniform'].pointing == pytest.approx(8 * 12 / SIZE**2)
+    assert found.baselines['uniform'].lift == pytest.approx(1)
 
 
 def test_a_network_that_looks_away(bright):
@@ -75,7 +75,7 @@ def test_a_network_that_looks_away(bright):
     assert scores.iou == pytest.approx(8 * 12 / SIZE**2), 'nothing is better than the whole image'
 
 
-def test_evidence_is_asked_for_of_the_label(bright):
+def test_activations_are_of_the_label(bright):
     """All is evidence against class 1, although 0 is what the network says: half of the maps are empty."""
     records, loaded = RecordFile(bright), looking(1)
     loaded.net[3].weight.set_data(mx.nd.array([[1, 1, 1, 1], [-1, -1, -1, -1]]))
@@ -118,5 +118,5 @@ def test_masks_of_other_images(bright, tmp_path):
 
 def test_objects_that_the_network_does_not_see(bright):
     records = RecordFile(bright)
-    with pytest.raises(UsageError, match='sees nothing of the object of record [0-9]+: --crop-ratio 1 leaves none'):
+    with pytest.raises(UsageError, match='sees nothing of the object of record [0-9]+: --crop-ratio 1 crops nothing'):
         score_maps(looking(1, crop_ratio=0.2), records, MaskFile(records))

@@ -6,17 +6,24 @@ import pytest
 
 from gluon_cbam.common.errors import RunError, UsageError
 from gluon_cbam.explain.localization import metrics
-from gluon_cbam.explain.localization.baselines import CHANCE
-from gluon_cbam.explain.localization.metrics import THRESHOLDS, Agreement, energy, overlaps, pointing, stretched
+from gluon_cbam.explain.localization.baselines import BASELINES
+from gluon_cbam.explain.localization.metrics import (
+    THRESHOLDS,
+    LocalizationMetrics,
+    energy_inside,
+    iou_at_thresholds,
+    normalize_maps,
+    pointing_game,
+)
 from gluon_cbam.explain.maps.grid import Grid
 
 RANDOM = np.random.RandomState(5)
 
 
 def scored(maps, masks):
-    agreement = Agreement()
-    agreement.add(np.asarray(maps, np.float32), np.asarray(masks, bool))
-    return agreement.scores()
+    scorer = LocalizationMetrics()
+    scorer.add(np.asarray(maps, np.float32), np.asarray(masks, bool))
+    return scorer.scores()
 
 
 def test_by_hand():
@@ -48,7 +55,7 @@ def test_one_threshold_for_all_images():
 
 def test_ties_count_in_parts():
     masks = np.array([[[1, 1, 0, 0]], [[0, 0, 0, 1]]], bool)
-    assert pointing(np.array([[[2, 1, 2, 0]], [[1, 3, 2, 3]]]), masks).tolist() == [0.5, 0.5]
+    assert pointing_game(np.array([[[2, 1, 2, 0]], [[1, 3, 2, 3]]]), masks).tolist() == [0.5, 0.5]
 
 
 def test_a_coarse_map_points_to_the_middle_of_its_largest_cell():
@@ -57,19 +64,19 @@ def test_a_coarse_map_points_to_the_middle_of_its_largest_cell():
     masks = np.zeros((2000, 32, 32), bool)
     masks[:, 4:28, 4:28] = True
     inner = 6 * 6 / (8 * 8)
-    assert pointing(maps, masks).mean() == pytest.approx(inner, abs=0.05)
+    assert pointing_game(maps, masks).mean() == pytest.approx(inner, abs=0.05)
     largest = [np.argmax(cv2.resize(one, (32, 32), interpolation=cv2.INTER_LINEAR)) for one in maps]
     assert np.mean([mask.ravel()[place] for mask, place in zip(masks, largest)]) < inner - 0.15
     one = np.array([[[0, 1], [0, 0]]])
     for pixel in np.ndindex(4, 4):
         mask = np.zeros((1, 4, 4), bool)
         mask[0][pixel] = True
-        assert pointing(one, mask) == (0.25 if pixel in ((0, 2), (0, 3), (1, 2), (1, 3)) else 0)
+        assert pointing_game(one, mask) == (0.25 if pixel in ((0, 2), (0, 3), (1, 2), (1, 3)) else 0)
     mask = np.arange(4)[None, None] >= np.full((1, 4, 1), 2)
-    assert pointing(one, mask) == 1
+    assert pointing_game(one, mask) == 1
     only = np.zeros((1, 4, 4), bool)
     only[0, 0, 2] = True
-    assert pointing(one, only, Grid((2, 2), (0, 0))) == 1, 'where the cells lie elsewhere'
+    assert pointing_game(one, only, Grid((2, 2), (0, 0))) == 1, 'where the cells lie elsewhere'
 
 
 def test_a_grid_moves_the_map():
@@ -78,9 +85,9 @@ def test_a_grid_moves_the_map():
     masks[0, 2:7, 6:11] = True  # around (4, 8)
     places = {}
     for name, grid in (('even', None), ('corners', Grid((4, 4), (0, 0)))):
-        agreement = Agreement()
-        agreement.add(maps, masks, grid)
-        places[name] = agreement.scores()
+        scorer = LocalizationMetrics()
+        scorer.add(maps, masks, grid)
+        places[name] = scorer.scores()
     assert places['corners'].energy > places['even'].energy + 0.1
     assert places['corners'].iou > places['even'].iou + 0.1
 
@@ -88,7 +95,7 @@ def test_a_grid_moves_the_map():
 def test_maps_that_say_nothing_score_the_area():
     masks = RANDOM.rand(6, 8, 8) < 0.3
     area = masks.mean()
-    for maps in (np.zeros((6, 2, 2)), np.full((6, 3, 3), 0.5), CHANCE['uniform'](6, (8, 8), None)):
+    for maps in (np.zeros((6, 2, 2)), np.full((6, 3, 3), 0.5), BASELINES['uniform'](6, (8, 8), None)):
         scores = scored(maps, masks)
         assert [scores.pointing, scores.energy, scores.iou, scores.oracle_iou] == pytest.approx([area] * 4)
         assert scores.lift == pytest.approx(1)
@@ -106,9 +113,9 @@ def test_equals_loops_in_any_batches():
         shares.append(sum(one[place] for place in np.ndindex(6, 5) if mask[place]) / one.sum())
         table.append([np.sum((one >= t) & mask) / np.sum((one >= t) | mask) for t in THRESHOLDS])
     table = np.array(table)
-    assert np.allclose(overlaps(stretched(maps), masks), table)
-    assert np.allclose(energy(stretched(maps), masks), shares)
-    together, apart = Agreement(), Agreement()
+    assert np.allclose(iou_at_thresholds(normalize_maps(maps), masks), table)
+    assert np.allclose(energy_inside(normalize_maps(maps), masks), shares)
+    together, apart = LocalizationMetrics(), LocalizationMetrics()
     together.add(maps, masks)
     for begin, end in ((0, 3), (3, 4), (4, 7)):
         apart.add(maps[begin:end], masks[begin:end])
@@ -131,29 +138,29 @@ def test_the_mask_itself_is_the_best_map():
     assert (opposite.pointing, opposite.energy) == (0, 0)
 
 
-def test_chance():
+def test_baselines():
     size, masks = (32, 32), np.zeros((400, 32, 32), bool)
     for number, (row, column) in enumerate(RANDOM.randint(0, 24, (400, 2))):
         masks[number, row : row + 8, column : column + 8] = True
     random = np.random.RandomState(0)
-    by_name = {name: scored(make(400, size, random), masks) for name, make in CHANCE.items()}
+    by_name = {name: scored(make(400, size, random), masks) for name, make in BASELINES.items()}
     assert by_name['random'].lift == pytest.approx(1, abs=0.1)
     assert by_name['random'].pointing == pytest.approx(1 / 16, abs=0.04)
-    assert by_name['centre'].lift > 1.2, 'squares that lie inside lie in the middle more often'
-    (bump,) = CHANCE['centre'](1, size, random)
+    assert by_name['centre'].lift > 1.2, 'squares that lie inside lie in the center more often'
+    (bump,) = BASELINES['centre'](1, size, random)
     assert np.argwhere(bump == bump.max()).tolist() == [[15, 15], [15, 16], [16, 15], [16, 16]]
 
 
 def test_refusals():
-    agreement = Agreement()
+    scorer = LocalizationMetrics()
     with pytest.raises(UsageError, match='no maps to score'):
-        agreement.scores()
+        scorer.scores()
     with pytest.raises(UsageError, match=r'maps must be .* got \(1, 2\)'):
-        agreement.add(np.ones((1, 2)), np.ones((1, 2, 2), bool))
+        scorer.add(np.ones((1, 2)), np.ones((1, 2, 2), bool))
     with pytest.raises(UsageError, match='bool, got .* uint8'):
-        agreement.add(np.ones((1, 2, 2)), np.ones((1, 2, 2), np.uint8))
+        scorer.add(np.ones((1, 2, 2)), np.ones((1, 2, 2), np.uint8))
     with pytest.raises(UsageError, match='a mask is empty'):
-        agreement.add(np.ones((1, 2, 2)), np.zeros((1, 2, 2), bool))
+        scorer.add(np.ones((1, 2, 2)), np.zeros((1, 2, 2), bool))
     with pytest.raises(RunError, match='not finite'):
-        agreement.add(np.full((1, 2, 2), np.nan), np.ones((1, 2, 2), bool))
+        scorer.add(np.full((1, 2, 2), np.nan), np.ones((1, 2, 2), bool))
     assert metrics.THRESHOLDS[0] == 0

@@ -41,15 +41,15 @@ def test_table_and_json(val, cbam_here):
     first = value['maps'][0]
     numbers = [f'{first[name]:.3f}' for name in ('pointing', 'energy', 'lift', 'iou', 'threshold', 'oracle_iou')]
     assert lines[2].split() == ['spatial', 'stages.0.attention', *numbers]
-    assert lines[-1].startswith('chance: centre')
+    assert lines[-1].startswith('baseline: centre')
 
 
 @pytest.mark.parametrize(
     'arguments, code, said',
     [
         (('cat.png',), 2, '--score takes the images of --data-val, and no others'),
-        (('--stages', 'all'), 2, '--stages is for pictures, and --score draws none'),
-        (('--report',), 2, '--report is for pictures, and --score draws none'),
+        (('--stages', 'all'), 2, '--stages is for figures, and --score draws none'),
+        (('--report',), 2, '--report is for figures, and --score draws none'),
         (('--align', 'evenly'), 2, "unknown alignment 'evenly': did you mean even?"),
         (('--layer', 'stages.0,none'), 2, "unknown layer 'none'"),
         (('--masks', 'none.npz'), 4, "no masks 'none.npz'"),

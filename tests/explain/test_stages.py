@@ -1,4 +1,4 @@
-"""Which attentions are shown, by default and by name."""
+"""Which attention modules are selected, by default and by name."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.explain.maps.attention import AttentionMaps
 from gluon_cbam.explain.maps.grid import Grid
-from gluon_cbam.explain.maps.stages import choose
+from gluon_cbam.explain.maps.stages import select_stages
 
 
 def maps(path, stride):
@@ -32,12 +32,12 @@ MOBILENET = [maps(f'units.{number}.attention', stride) for number, stride in enu
         ([], None, []),
     ],
 )
-def test_chosen(found, stages, expected):
-    assert [entry.path for entry in choose(found, stages)] == expected
+def test_selection(found, stages, expected):
+    assert [entry.path for entry in select_stages(found, stages)] == expected
 
 
 def test_an_unknown_stage_has_a_hint():
     with pytest.raises(UsageError, match="unknown stage 'layer5': did you mean layer"):
-        choose(RESNET, ['layer1', 'layer5'])
+        select_stages(RESNET, ['layer1', 'layer5'])
     with pytest.raises(UsageError, match="unknown stage 'layer4': known: none"):
-        choose([], ['layer4'])
+        select_stages([], ['layer4'])

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import click
 
-from gluon_cbam.cli.options import settings_options, weights_options
+from gluon_cbam.cli.options import add_options, settings_options, weights_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 
-from .explain_score import score_options, scored
+from .explain_score import SCORE_OPTIONS, score_network
 from .network_options import NETWORK, load
 
-_SHOWN = [
+if TYPE_CHECKING:
+    import mxnet as mx
+
+    from gluon_cbam.explain.figures.output_directory import WrittenComparison, WrittenExplanations
+    from gluon_cbam.inference.network import LoadedNetwork
+
+_FIGURES = [
     click.option('--output', metavar='DIR', default='explained', show_default=True, help='folder of the pictures'),
     click.option('--stages', metavar='PATH,...', help="attentions to show, or 'all'  [the last one of each stage]"),
     click.option('--class', 'target', metavar='CLASS', help='Grad-CAM for this class too: its number or name'),
@@ -28,22 +36,26 @@ _SHOWN = [
 ]
 
 
-def _shown_options(function):
-    for option in reversed(_SHOWN):
-        function = option(function)
-    return function
-
-
 @click.command()
 @click.argument('images', nargs=-1, metavar='IMAGE...')
 @settings_options('network')
 @weights_options
-@_shown_options
-@score_options
+@add_options(_FIGURES)
+@add_options(SCORE_OPTIONS)
 @settings_options(*NETWORK[1:])
 @common_options
 @click.pass_context
-def explain(ctx, images, compare, workers, score, data_val, masks, align, **options):
+def explain(
+    ctx: click.Context,
+    images: Tuple[str, ...],
+    compare: Optional[str],
+    workers: Optional[int],
+    score: bool,
+    data_val: Optional[str],
+    masks: Optional[str],
+    align: str,
+    **options: Any,
+) -> Tuple[Dict[str, Any], str]:
     """Show where a network looks on images: attention maps and Grad-CAM, a picture an image.
 
     Images that cannot be read are named, with exit code 4 at the end.
@@ -54,7 +66,7 @@ def explain(ctx, images, compare, workers, score, data_val, masks, align, **opti
     from gluon_cbam.data.decoding import image_threads
 
     if score:
-        return scored(ctx, data_val, masks, align, workers=workers or usable_cpus(), **options)
+        return score_network(ctx, data_val, masks, align, workers=workers or usable_cpus(), **options)
     if data_val or masks:
         raise UsageError('--data-val and --masks go with --score')
     if not images:
@@ -62,50 +74,80 @@ def explain(ctx, images, compare, workers, score, data_val, masks, align, **opti
     if bool(options['network']) == bool(compare):
         raise UsageError('give either --network or --compare')
     with image_threads(workers or usable_cpus()) as pool:
-        made = _compare(images, pool, compare, **options) if compare else _explain(images, pool, **options)
-    for bad in made.unreadable:
+        written: Union[WrittenComparison, WrittenExplanations]
+        written = _compare(images, pool, compare, **options) if compare else _explain(images, pool, **options)
+    for bad in written.unreadable:
         click.echo(f'cbam: {bad.error}', err=True)
-    if made.unreadable:
-        click.echo(f'cbam: {len(made.unreadable)} of {len(images)} images could not be read', err=True)
+    if written.unreadable:
+        click.echo(f'cbam: {len(written.unreadable)} of {len(images)} images could not be read', err=True)
         ctx.call_on_close(lambda: sys.exit(4))
-    return made.as_dict(), made.as_text()
+    return written.as_dict(), written.as_text()
 
 
-def _explain(images, pool, output, stages, target, channels, method, layer, report, batch_size, **options):
-    """A picture for each image."""
+def _explain(
+    images: Sequence[str],
+    pool: Executor,
+    output: str,
+    stages: Optional[str],
+    target: Optional[str],
+    channels: int,
+    method: str,
+    layer: Optional[str],
+    report: bool,
+    batch_size: int,
+    **options: Any,
+) -> WrittenExplanations:
+    """Write a figure for each image."""
     from gluon_cbam.data.sources.images import image_file
-    from gluon_cbam.explain import explaining
-    from gluon_cbam.explain.figures.folder import write
+    from gluon_cbam.explain.figures.output_directory import write_explanations
+    from gluon_cbam.explain.images.classes import class_index
+    from gluon_cbam.explain.images.pipeline import ExplainOptions, explain_images
 
     if options['params'] is None and options['pretrained'] is None:
         raise UsageError('explain needs weights: give --params FILE or --pretrained')
     loaded, ctx = load(**options)
-    index = None if target is None else explaining.class_index(target, loaded)
-    wanted = explaining.Wanted(_listed(stages), index, method, layer)
-    found = explaining.explain(loaded, map(image_file, images), wanted, ctx[0], batch_size, pool)
-    return write(progress_bar(found, len(images)), output, images, loaded.name, method, channels, report)
+    index = None if target is None else class_index(target, loaded)
+    wanted = ExplainOptions(None if stages is None else _split(stages), index, method, layer)
+    explained = explain_images(loaded, map(image_file, images), wanted, ctx[0], batch_size, pool)
+    return write_explanations(
+        progress_bar(explained, len(images)), output, images, loaded.name, method, channels, report
+    )
 
 
-def _compare(images, pool, compare, output, target, method, layer, batch_size, **options):
-    """One picture of several networks."""
-    from gluon_cbam.explain import explaining
-    from gluon_cbam.explain.comparison import compare as run
+def _compare(
+    images: Sequence[str],
+    pool: Executor,
+    compare: str,
+    output: str,
+    target: Optional[str],
+    method: str,
+    layer: Optional[str],
+    batch_size: int,
+    **options: Any,
+) -> WrittenComparison:
+    """Write one figure of several networks."""
+    from gluon_cbam.explain.figures.output_directory import write_comparison
+    from gluon_cbam.explain.images.comparison import Contender, compare_networks, parse_contenders
+    from gluon_cbam.explain.images.pipeline import ExplainOptions
 
     for name in ('params', 'pretrained', 'stages', 'report', 'option'):
         if options.pop(name):
             raise UsageError(f'--compare takes no --{name}')
     del options['network'], options['channels']
 
-    def of_entry(entry):
-        weights = {'params': entry.weights} if entry.is_file else {'pretrained': entry.weights or ''}
+    def load_contender(contender: Contender) -> Tuple[LoadedNetwork, mx.Context]:
+        weights = {'params': contender.weights} if contender.is_file else {'pretrained': contender.weights or ''}
         loaded, ctx = load(
-            **{'params': None, 'pretrained': None, **options, **weights}, network=entry.network, option={}
+            **{'params': None, 'pretrained': None, **options, **weights}, network=contender.network, option={}
         )
         return loaded, ctx[0]
 
-    wanted = explaining.Wanted(stages=(), method=method, layer=layer)
-    return run(_listed(compare), of_entry, images, target, wanted, output, batch_size, pool)
+    wanted = ExplainOptions(stages=(), method=method, layer=layer)
+    contenders = parse_contenders(_split(compare))
+    comparison = compare_networks(contenders, load_contender, images, target, wanted, batch_size, pool)
+    return write_comparison(comparison, output, images, method)
 
 
-def _listed(text):
-    return None if text is None else [part.strip() for part in text.split(',') if part.strip()]
+def _split(text: str) -> List[str]:
+    """The parts of a text that are separated by commas."""
+    return [part.strip() for part in text.split(',') if part.strip()]

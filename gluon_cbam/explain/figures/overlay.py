@@ -1,4 +1,4 @@
-"""A map laid over the image that the network saw, with a colour scale."""
+"""A map drawn over the image that the network saw, in the colors of a colormap."""
 
 from __future__ import annotations
 
@@ -7,33 +7,41 @@ from typing import Optional, Tuple
 import cv2
 import numpy as np
 
-from gluon_cbam.explain.maps.grid import Grid, even, spread
+from gluon_cbam.explain.maps.grid import Grid, even_grid, upsample_map
 
-COLOURS = 'turbo'
-"""The colour scale, one of matplotlib's."""
-SHARE = 0.55
-"""Share of the colour in a pixel; the rest is the grey image, so that colours mean the map alone."""
-_FLAT = 1e-3  # values closer than this are one colour
-_BLOCKS = 4  # images enlarged more than this show their pixels as squares
-
-
-def enlarged(pixels: np.ndarray, side: int) -> np.ndarray:
-    """(S, S, 3) uint8 to (side, side, 3)."""
-    scale = side / len(pixels)
-    way = cv2.INTER_NEAREST if scale >= _BLOCKS else cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
-    return cv2.resize(pixels, (side, side), interpolation=way)
+COLORMAP = 'turbo'
+"""One of matplotlib's."""
+OPACITY = 0.55
+"""Of the color, in 0..1. The image below is gray, so that colors mean the map alone."""
+_FLAT = 1e-3  # a map whose range is smaller is drawn in one color
+_PIXELATED = 4  # images enlarged by at least this factor show their pixels as squares
 
 
-def lay_over(
-    pixels: np.ndarray, heat: np.ndarray, grid: Optional[Grid], limits: Tuple[float, float], side: int
-) -> np.ndarray:
-    """A map over an image.
+def resize_square(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Resize a square image for display.
 
     Args:
-        pixels: (S, S, 3) uint8 RGB, what the network saw.
-        heat: (H, W).
-        grid: of the map; None for cells that divide the image evenly.
-        limits: values at both ends of the colour scale.
+        pixels: (S, S, 3) uint8.
+        side: of the result, in pixels.
+
+    Returns:
+        (side, side, 3) uint8.
+    """
+    scale = side / len(pixels)
+    method = cv2.INTER_NEAREST if scale >= _PIXELATED else cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
+    return cv2.resize(pixels, (side, side), interpolation=method)
+
+
+def overlay_map(
+    pixels: np.ndarray, heat: np.ndarray, grid: Optional[Grid], limits: Tuple[float, float], side: int
+) -> np.ndarray:
+    """Draw a map over an image.
+
+    Args:
+        pixels: (S, S, 3) uint8 RGB, the network's input.
+        heat: (H, W) float, the map.
+        grid: where the cells of the map lie; None for cells that divide the image evenly.
+        limits: values at both ends of the colormap.
         side: of the result, in pixels.
 
     Returns:
@@ -41,20 +49,22 @@ def lay_over(
     """
     from matplotlib import colormaps
 
-    size, scale = pixels.shape[:2], side / len(pixels)
-    grid = grid or even(heat.shape, size)
-    # the centre of pixel p of the image is at (p + 0.5) * scale - 0.5
-    larger = Grid(
-        tuple(step * scale for step in grid.stride), tuple((start + 0.5) * scale - 0.5 for start in grid.start)
-    )
+    height, width = pixels.shape[:2]
+    grid = grid or even_grid(heat.shape, (height, width))
     low, high = limits
-    level = np.clip((spread(heat, (side, side), larger) - low) / (high - low), 0, 1)
-    colour = colormaps[COLOURS](level)[..., :3] * 255
-    grey = cv2.cvtColor(enlarged(pixels, side), cv2.COLOR_RGB2GRAY)[..., None]
-    return np.round(SHARE * colour + (1 - SHARE) * grey).astype(np.uint8)
+    level = np.clip((upsample_map(heat, (side, side), _scaled(grid, side / height)) - low) / (high - low), 0, 1)
+    color = colormaps[COLORMAP](level)[..., :3] * 255
+    gray = cv2.cvtColor(resize_square(pixels, side), cv2.COLOR_RGB2GRAY)[..., None]
+    return np.round(OPACITY * color + (1 - OPACITY) * gray).astype(np.uint8)
 
 
-def limits_of(heat: np.ndarray) -> Tuple[float, float]:
-    """The smallest and the largest value, further apart where a scale between them would show nothing but noise."""
+def _scaled(grid: Grid, scale: float) -> Grid:
+    """The grid on the image resized by a factor: the center of pixel p moves to (p + 0.5) * scale - 0.5."""
+    (down, right), (top, left) = grid
+    return Grid((down * scale, right * scale), ((top + 0.5) * scale - 0.5, (left + 0.5) * scale - 0.5))
+
+
+def color_limits(heat: np.ndarray) -> Tuple[float, float]:
+    """The minimum and maximum of a map, further apart where colors between them would show nothing but noise."""
     low, high = float(heat.min()), float(heat.max())
     return (low, high) if high - low > _FLAT else (low - _FLAT, high + _FLAT)

@@ -1,15 +1,15 @@
-"""The gates of a network's attention."""
+"""The gates that a network's attention modules multiply their feature maps with."""
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type
 
 import mxnet as mx
 import numpy as np
 
 from gluon_cbam.attention import BAM, CBAM, ModifiedCBAM, SqueezeExcitation
 
-from .graph import DATA, Graph, Images, compute, prepared, trace
+from .graph import DATA, Images, NetworkGraph, evaluate_symbols, prepare_images, trace_network
 from .grid import Grid
 
 _CBAM_GATES = {
@@ -17,29 +17,30 @@ _CBAM_GATES = {
     'spatial_channel': ('spatial', 'channel'),
     'parallel': ('whole',),
 }
-# attention -> its gates in the order in which they multiply the map
-_GATES = {
-    CBAM: lambda block: _CBAM_GATES[block._order] if block.spatial is not None else ('channel',),
+_GATES: Dict[Type[mx.gluon.HybridBlock], Callable[[mx.gluon.HybridBlock], Tuple[str, ...]]] = {
+    CBAM: lambda block: _CBAM_GATES[block.order] if block.spatial is not None else ('channel',),
     ModifiedCBAM: lambda block: ('channel', 'spatial'),
     SqueezeExcitation: lambda block: ('channel',),
     BAM: lambda block: ('whole',),
 }
+"""Attention module -> its gates in the order in which they multiply the feature map."""
 
 
 class AttentionMaps(NamedTuple):
     """The gates of one attention module for a batch.
 
-    They are what the map was multiplied with: the sigmoids, twice that with ``gate='identity'``. Two modules have a
-    single gate of (N, C, H, W): CBAM in parallel, the sigmoid of the sum of both maps; and BAM, which multiplies by one
-    plus the sigmoid of their product, where the gate is that sigmoid. Of these, ``channel`` is the mean over the
-    positions and ``spatial`` the mean over the channels.
+    A gate is the factor of the feature map: a sigmoid, in 0..1, or twice that with ``gate='identity'``. Two modules
+    have one gate of (N, C, H, W): CBAM with ``order='parallel'``, the sigmoid of the sum of both maps; and BAM, which
+    multiplies by one plus the sigmoid of their product, where the gate is that sigmoid. For these, ``channel`` is the
+    mean over the positions and ``spatial`` the mean over the channels.
 
     Attributes:
-        path: of the module in the network, as ``save_parameters`` has it: ``layer1.0.attention``.
-        channel: (N, C); None if the module has no channel gate.
-        spatial: (N, H, W) in pixels of the module's map; None if the module has no spatial gate.
-        whole: (N, C, H, W), only if asked for, and None where it is no more than ``channel`` times ``spatial``.
-        grid: where the cells of the map lie on the images, for :func:`spread`; None where that is not known.
+        path: of the module in the network, as ``save_parameters`` names it: ``layer1.0.attention``.
+        channel: (N, C) float; None if the module has no channel gate.
+        spatial: (N, H, W) float, at the resolution of the module's feature map; None if the module has no spatial gate.
+        whole: (N, C, H, W) float, only if asked for, and None where it is the product of ``channel`` and ``spatial``.
+        grid: where the cells of the map lie on the images, for :func:`~gluon_cbam.explain.upsample_map`; None where
+            that is not known.
     """
 
     path: str
@@ -50,29 +51,29 @@ class AttentionMaps(NamedTuple):
 
 
 def attention_maps(net: mx.gluon.HybridBlock, images: Images, whole: bool = False) -> List[AttentionMaps]:
-    """The gates of every attention of a network for a batch of images, in the order of their computation.
+    """The gates of every attention module of a network for a batch of images, in the order of their computation.
 
     Args:
-        net: any HybridBlock with modules of :mod:`gluon_cbam.attention`, those that :func:`gluon_cbam.attach` put in
-            included; initialised, hybridized or not.
+        net: any HybridBlock with modules of :mod:`gluon_cbam.attention`, including those that :func:`gluon_cbam.attach`
+            inserted; initialized, hybridized or not.
         images: (N, C, H, W), preprocessed.
-        whole: whether the gates of (N, C, H, W) are returned too; they are large.
+        whole: whether to return the gates of (N, C, H, W) too, which are large; default False.
 
     Returns:
-        One entry a module; none for a network without attention.
+        An entry for each module; an empty list for a network without attention.
 
     Raises:
-        UsageError: the network is not initialised, or the images do not fit.
+        UsageError: the network is not initialized, or the images do not fit it.
 
     Example:
         >>> for maps in gluon_cbam.explain.attention_maps(net, images):
         ...     print(maps.path, maps.channel.shape, maps.spatial.shape)
     """
-    images = prepared(net, images)
-    graph = trace(net)
+    images = prepare_images(net, images)
+    graph = trace_network(net)
     wanted: List[Tuple[str, str]] = []
     symbols: List[mx.sym.Symbol] = []
-    for path, gates in _attentions(graph):
+    for path, gates in _attention_gates(graph):
         for name, symbol in gates.items():
             if name != 'whole' or whole:
                 wanted.append((path, name))
@@ -80,25 +81,29 @@ def attention_maps(net: mx.gluon.HybridBlock, images: Images, whole: bool = Fals
     if not symbols:
         return []
     with mx.autograd.pause(train_mode=False):
-        values = compute(symbols, graph.parameters, {DATA: images})
+        values = evaluate_symbols(symbols, graph.parameters, {DATA: images})
     found: Dict[str, Dict[str, np.ndarray]] = {}
     for (path, name), value in zip(wanted, values):
-        found.setdefault(path, {'channel': None, 'spatial': None})[name] = value.asnumpy()
-    shapes = {path: shape for path, shape in graph.maps(images.shape).items() if path in found}
+        found.setdefault(path, {})[name] = value.asnumpy()
+    shapes = {path: shape for path, shape in graph.map_shapes(images.shape).items() if path in found}
     grids = graph.grids(shapes, images.shape[2:])
-    return [AttentionMaps(path, **maps, grid=grids[path]) for path, maps in found.items()]
+    return [
+        AttentionMaps(path, maps.get('channel'), maps.get('spatial'), maps.get('whole'), grids[path])
+        for path, maps in found.items()
+    ]
 
 
-def _attentions(graph: Graph):
-    """Yields the path of every attention and its gates: 'channel' (N, C), 'spatial' (N, H, W), 'whole' (N, C, H, W)."""
+def _attention_gates(graph: NetworkGraph) -> Iterator[Tuple[str, Dict[str, mx.sym.Symbol]]]:
+    """The path and the gates of every attention module: channel (N, C), spatial (N, H, W), whole (N, C, H, W)."""
     for path, output in graph.outputs.items():
-        kinds = next((_GATES[base] for base in type(graph.blocks[path]).__mro__ if base in _GATES), None)
+        block = graph.blocks[path]
+        kinds = next((_GATES[base] for base in type(block).__mro__ if base in _GATES), None)
         if kinds:
-            yield path, _gates(graph.blocks[path], kinds(graph.blocks[path]), output)
+            yield path, _gates(block, kinds(block), output)
 
 
-def _gates(block, kinds, output: mx.sym.Symbol) -> Dict[str, mx.sym.Symbol]:
-    gates = {}
+def _gates(block: mx.gluon.HybridBlock, kinds: Tuple[str, ...], output: mx.sym.Symbol) -> Dict[str, mx.sym.Symbol]:
+    gates: Dict[str, mx.sym.Symbol] = {}
     for kind in reversed(kinds):  # the output is (x * first gate) * second gate
         output, gate = output.get_children()
         if isinstance(block, BAM):

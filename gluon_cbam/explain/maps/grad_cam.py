@@ -1,8 +1,8 @@
-"""Grad-CAM and Grad-CAM++: where a network sees the evidence for a class."""
+"""Grad-CAM and Grad-CAM++: class activation maps from the gradient of a logit."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence, Union
+from typing import Callable, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
 import mxnet as mx
 import numpy as np
@@ -11,8 +11,19 @@ from mxnet.gluon.nn.conv_layers import _Pooling
 
 from gluon_cbam.common.errors import UsageError, closest
 
-from .graph import DATA, Graph, Images, compute, cut, prepared, trace
+from .graph import (
+    DATA,
+    Images,
+    NetworkGraph,
+    Shape,
+    evaluate_symbols,
+    prepare_images,
+    replace_by_variable,
+    trace_network,
+)
 from .grid import Grid
+
+Targets = Union[None, int, Sequence[int], np.ndarray]
 
 
 def _gradcam_weights(maps: np.ndarray, gradients: np.ndarray) -> np.ndarray:
@@ -23,8 +34,8 @@ def _gradcam_weights(maps: np.ndarray, gradients: np.ndarray) -> np.ndarray:
 def _gradcam_plus_plus_weights(maps: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """Equations 10 and 19 of Chattopadhay et al. for the exponential of the logit.
 
-    Its second and third derivatives are then powers of the first, times that exponential, which cancels in alpha and
-    is one factor of each image in the weights, where the normalisation cancels it.
+    Its second and third derivatives are then powers of the first times that exponential, which cancels in alpha. In the
+    weights it is one factor for each image, which the normalization of the map cancels.
     """
     square, cube = gradients**2, gradients**3
     below = 2 * square + maps.sum(axis=(2, 3), keepdims=True) * cube
@@ -32,25 +43,28 @@ def _gradcam_plus_plus_weights(maps: np.ndarray, gradients: np.ndarray) -> np.nd
     return (alpha * np.maximum(gradients, 0)).sum(axis=(2, 3))
 
 
-METHODS = {'gradcam': _gradcam_weights, 'gradcam++': _gradcam_plus_plus_weights}
-"""Method -> function of maps and gradients (N, C, H, W) that gives the weights of the channels (N, C)."""
+METHODS: Dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    'gradcam': _gradcam_weights,
+    'gradcam++': _gradcam_plus_plus_weights,
+}
+"""Method -> function of maps and gradients (N, C, H, W) that returns the weights of the channels (N, C)."""
 TITLES = {'gradcam': 'Grad-CAM', 'gradcam++': 'Grad-CAM++'}
-"""What people call a method."""
-
-
-_PASSED = (_Pooling, nn.Dropout)  # blocks whose output is not the last map, even where it has four dimensions
+"""Method -> its name in figures."""
+# blocks that are no default layer, even where their output has four dimensions
+_NO_DEFAULT_LAYER = (_Pooling, nn.Dropout)
 
 
 class GradCAM(NamedTuple):
-    """Where the evidence for a class is, for a batch.
+    """Class activation maps of a batch.
 
     Attributes:
-        maps: (N, H, W) in pixels of the layer's map, at least 0, the largest of each image 1; all 0 where nothing
-            speaks for the class.
-        classes: (N,), the class of each image.
+        maps: (N, H, W) float32 at the resolution of the layer's feature map, in 0..1; the maximum of each image is 1,
+            or all values are 0 where no position has positive evidence for the class.
+        classes: (N,) int64, the class of each image.
         layer: path of the block whose output was weighted.
         logits: (N, classes), the network's output.
-        grid: where the cells of the maps lie on the images, for :func:`spread`; None where that is not known.
+        grid: where the cells of the maps lie on the images, for :func:`~gluon_cbam.explain.upsample_map`; None where
+            that is not known.
     """
 
     maps: np.ndarray
@@ -63,23 +77,25 @@ class GradCAM(NamedTuple):
 def grad_cam(
     net: mx.gluon.HybridBlock,
     images: Images,
-    targets: Union[None, int, Sequence[int]] = None,
+    targets: Targets = None,
     layer: Optional[str] = None,
     method: str = 'gradcam',
 ) -> GradCAM:
-    """Grad-CAM (Selvaraju et al., ICCV 2017, arXiv 1610.02391v4, equations 1 and 2) or Grad-CAM++ (Chattopadhay et al.,
-    WACV 2018, arXiv 1710.11063v3): the positive part of the sum of a layer's channels, each weighted by the gradient of
-    the class's logit.
+    """Compute Grad-CAM or Grad-CAM++ of a batch.
+
+    Both are the positive part of the sum of a layer's channels, each weighted by the gradient of the class's logit:
+    Grad-CAM after Selvaraju et al., ICCV 2017, arXiv 1610.02391v4, equations 1 and 2; Grad-CAM++ after Chattopadhay et
+    al., WACV 2018, arXiv 1710.11063v3, equations 10 and 19.
 
     Args:
-        net: any HybridBlock from images to (N, classes), initialised, hybridized or not.
+        net: any HybridBlock from images to (N, classes), initialized, hybridized or not.
         images: (N, C, H, W), preprocessed.
-        targets: the class, one for all images or one for each; default the predicted class. For embeddings
-            (Modified-CBAMnet), which have no classes, the number of the embedding to be explained; needed there.
-        layer: path of a block, as ``save_parameters`` has it, with a map (N, C, H, W) for its output; default the last
-            map before the pooling. In networks of other packages that is the last output of a block that has more
-            than one position.
-        method: a key of :data:`METHODS`.
+        targets: the class, one for all images or one for each; default the predicted class. For networks that return
+            embeddings (Modified-CBAMnet), the index of an output of the embedding, which is needed there.
+        layer: path of a block, as ``save_parameters`` names it, whose output is a map (N, C, H, W); default the last
+            map before the pooling. In networks of other packages that is the last block output that has more than one
+            position.
+        method: a key of :data:`METHODS`; default ``gradcam``.
 
     Raises:
         UsageError: an unknown method, layer or class, embeddings without targets, or a network whose output is not
@@ -93,13 +109,13 @@ def grad_cam(
         raise UsageError(f'unknown method {method!r}: {closest(method, METHODS)}')
     if targets is None and hasattr(net, 'outputs'):
         raise UsageError(
-            f'{type(net).__name__} gives embeddings, which have no classes: give targets, numbers below {net.outputs}'
+            f'{type(net).__name__} returns embeddings, which have no classes: give targets, indices below {net.outputs}'
         )
-    images = prepared(net, images)
-    graph = trace(net)
+    images = prepare_images(net, images)
+    graph = trace_network(net)
     if not isinstance(graph.output, mx.sym.Symbol) or len(graph.output.list_outputs()) != 1:
-        raise UsageError(f'{type(net).__name__} gives several arrays, where (N, classes) is needed')
-    shapes = graph.maps(images.shape)
+        raise UsageError(f'{type(net).__name__} returns several arrays, but Grad-CAM needs one of (N, classes)')
+    shapes = graph.map_shapes(images.shape)
     layer = _default_layer(net, graph, shapes) if layer is None else _checked_layer(layer, graph, shapes)
     values, gradients, logits, classes = _differentiated(net, graph, layer, images, targets)
     weights = METHODS[method](values, gradients)
@@ -110,20 +126,22 @@ def grad_cam(
     return GradCAM(heat.astype(np.float32), classes, layer, logits, grid)
 
 
-def _differentiated(net, graph: Graph, layer: str, images, targets):
+def _differentiated(
+    net: mx.gluon.HybridBlock, graph: NetworkGraph, layer: str, images: mx.nd.NDArray, targets: Targets
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The layer's maps and the gradients of the targets' logits, both float64; the logits and the targets."""
     with mx.autograd.pause(train_mode=False):
-        (maps,) = compute([graph.outputs[layer]], graph.parameters, {DATA: images})
-    head, variable = cut(graph.output, graph.outputs[layer])
+        (maps,) = evaluate_symbols([graph.outputs[layer]], graph.parameters, {DATA: images})
+    head, variable = replace_by_variable(graph.output, graph.outputs[layer])
     inputs = {name: value for name, value in ((DATA, images), (variable, maps)) if name in head.list_inputs()}
     if variable not in inputs:
         raise UsageError(f'the output of {type(net).__name__} does not depend on {layer}')
     maps.attach_grad()
     with mx.autograd.record(train_mode=False):
-        (output,) = compute([head], graph.parameters, inputs)
+        (output,) = evaluate_symbols([head], graph.parameters, inputs)
     logits = output.asnumpy()
     if logits.ndim != 2:
-        raise UsageError(f'{type(net).__name__} gives {logits.shape}, where (N, classes) is needed')
+        raise UsageError(f'{type(net).__name__} returns {logits.shape}, but Grad-CAM needs (N, classes)')
     classes = _checked_targets(targets, logits)
     chosen = np.zeros_like(logits)
     chosen[np.arange(len(classes)), classes] = 1
@@ -132,31 +150,31 @@ def _differentiated(net, graph: Graph, layer: str, images, targets):
     return maps.asnumpy().astype(np.float64), maps.grad.asnumpy().astype(np.float64), logits, classes
 
 
-def _default_layer(net, graph: Graph, shapes) -> str:
-    layers = [path for path in shapes if not isinstance(graph.blocks[path], _PASSED)]
-    if not hasattr(net, 'stage_outputs'):  # in a network of ours the pooling and what follows it give no maps
+def _default_layer(net: mx.gluon.HybridBlock, graph: NetworkGraph, shapes: Dict[str, Shape]) -> str:
+    layers = [path for path in shapes if not isinstance(graph.blocks[path], _NO_DEFAULT_LAYER)]
+    if not hasattr(net, 'stage_outputs'):  # in networks of this package only maps come before the pooling
         layers = [path for path in layers if shapes[path][2] * shapes[path][3] > 1] or layers
     if not layers:
         raise UsageError(f'{type(net).__name__} has no block with a map (N, C, H, W) for its output')
     return layers[-1]
 
 
-def _checked_layer(layer: str, graph: Graph, shapes) -> str:
+def _checked_layer(layer: str, graph: NetworkGraph, shapes: Dict[str, Shape]) -> str:
     if layer in shapes:
         return layer
     if layer in graph.outputs:
-        raise UsageError(f'the output of {layer} is no map (N, C, H, W)')
+        raise UsageError(f'the output of {layer} is not a map (N, C, H, W)')
     raise UsageError(f'unknown layer {layer!r}: {closest(layer, shapes)}')
 
 
-def _checked_targets(targets, logits: np.ndarray) -> np.ndarray:
+def _checked_targets(targets: Targets, logits: np.ndarray) -> np.ndarray:
     """(N,) integers."""
     count, outputs = logits.shape
     if targets is None:
         return logits.argmax(axis=1)
     targets = np.asarray(targets)
     if not np.issubdtype(targets.dtype, np.integer) or targets.shape not in ((), (count,)):
-        raise UsageError(f'targets must be a class or {count} of them, one an image, got {targets.tolist()!r}')
+        raise UsageError(f'targets must be a class or {count} of them, one for each image, got {targets.tolist()!r}')
     if targets.min() < 0 or targets.max() >= outputs:
         raise UsageError(f'targets must be in 0..{outputs - 1}, got {targets.tolist()!r}')
     return np.broadcast_to(targets, (count,)).astype(np.int64)

@@ -1,10 +1,10 @@
-"""A network's graph as symbols: the output of every block in it, computed on the network's own parameters."""
+"""A network traced as symbols: the output of every block, evaluated with the network's own parameters."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import mxnet as mx
 import numpy as np
@@ -13,21 +13,22 @@ from mxnet.gluon.parameter import DeferredInitializationError
 from gluon_cbam.attention.attach import block_paths
 from gluon_cbam.common.errors import UsageError
 
-from .grid import Grid, grids
+from .grid import Grid, receptive_field_grids
 
-DATA, _CUT = 'data', 'explained_map'
+DATA, _REPLACED = 'data', 'explained_map'
 Images = Union[np.ndarray, mx.nd.NDArray]
+Shape = Tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Graph:
-    """What :func:`trace` finds.
+class NetworkGraph:
+    """A traced network, see :func:`trace_network`.
 
     Attributes:
         output: of the network.
-        blocks: every block below the network by its path, as ``save_parameters`` has it.
-        outputs: of the blocks that give one symbol, by path, in the order of their computation; of a block that is
-            called several times the last.
+        blocks: every block below the network by its path, as ``save_parameters`` names it.
+        outputs: of the blocks that return one symbol, by path, in the order of their computation; of a block that is
+            called several times the last one.
         parameters: of the network by the names that the symbols use.
     """
 
@@ -36,25 +37,35 @@ class Graph:
     outputs: Dict[str, mx.sym.Symbol]
     parameters: mx.gluon.ParameterDict
 
-    def maps(self, input_shape: Tuple[int, ...]) -> Dict[str, Tuple[int, ...]]:
-        """The shapes of the blocks' outputs that are maps (N, C, H, W), by path."""
+    def map_shapes(self, input_shape: Shape) -> Dict[str, Shape]:
+        """The shapes of the block outputs that are maps (N, C, H, W), by path.
+
+        Args:
+            input_shape: of the images, (N, C, H, W).
+        """
         names = list(self.outputs)
         if not names:
             return {}
         _, shapes, _ = mx.sym.Group([self.outputs[name] for name in names]).infer_shape(**{DATA: input_shape})
         return {name: shape for name, shape in zip(names, shapes) if len(shape) == 4}
 
-    def grids(self, shapes: Dict[str, Tuple[int, ...]], size: Sequence[int]) -> Dict[str, Optional[Grid]]:
-        """Where maps lie on images of a height and a width, by path; ``shapes`` is of :meth:`maps` or a part of it."""
+    def grids(self, shapes: Mapping[str, Shape], size: Sequence[int]) -> Dict[str, Optional[Grid]]:
+        """Where the cells of maps lie on the images, by path.
+
+        Args:
+            shapes: of the maps: the result of :meth:`map_shapes` or a part of it.
+            size: height and width of the images, in pixels.
+        """
         symbols = [self.outputs[path] for path in shapes]
-        return dict(zip(shapes, grids(symbols, DATA, size, list(shapes.values())) if symbols else ()))
+        grids = receptive_field_grids(symbols, DATA, size, list(shapes.values())) if symbols else ()
+        return dict(zip(shapes, grids))
 
 
-def trace(net: mx.gluon.HybridBlock) -> Graph:
-    """The graph of a network, hybridized or not. A hybridized network keeps its own graph for itself.
+def trace_network(net: mx.gluon.HybridBlock) -> NetworkGraph:
+    """Trace a network, hybridized or not; the cached graph of a hybridized network stays as it is.
 
     Raises:
-        UsageError: it cannot be called with a symbol.
+        UsageError: the network cannot be called with a symbol.
     """
     if not isinstance(net, mx.gluon.HybridBlock):
         raise UsageError(f'only a HybridBlock can be explained, got {type(net).__name__}')
@@ -62,34 +73,37 @@ def trace(net: mx.gluon.HybridBlock) -> Graph:
     blocks = {path: block for path, block in block_paths(net) if firsts[id(block)] == path}
     outputs: Dict[str, mx.sym.Symbol] = {}
 
-    def note(path):
-        def noted(block, inputs, output):
+    def recorder(path: str) -> Callable[[mx.gluon.Block, object, object], None]:
+        def record(block: mx.gluon.Block, inputs: object, output: object) -> None:
             if isinstance(output, mx.sym.Symbol):
                 outputs.pop(path, None)
                 outputs[path] = output
 
-        return noted
+        return record
 
-    hooks = [block.register_forward_hook(note(path)) for path, block in blocks.items()]
+    hooks = [block.register_forward_hook(recorder(path)) for path, block in blocks.items()]
     try:
         output = net(mx.sym.Variable(DATA))
     finally:
         for hook in hooks:
             hook.detach()
-    return Graph(output, blocks, outputs, net.collect_params())
+    return NetworkGraph(output, blocks, outputs, net.collect_params())
 
 
-def prepared(net: mx.gluon.HybridBlock, images: Images) -> mx.nd.NDArray:
-    """Images as the network takes them: of the type and on a context of its parameters.
+def prepare_images(net: mx.gluon.HybridBlock, images: Images) -> mx.nd.NDArray:
+    """Convert images to the type and a context of a network's parameters.
 
-    A network whose shapes are not known yet gets them, as from its first call.
+    A network whose parameter shapes are not known yet infers them, as in its first call.
 
     Args:
         net: the network.
-        images: (N, C, H, W).
+        images: (N, C, H, W), preprocessed.
+
+    Returns:
+        The images on the context where they are, if the network has parameters there, else on the network's first.
 
     Raises:
-        UsageError: the network is not initialised, or the images do not fit it.
+        UsageError: the network is not initialized, or the images do not fit it.
     """
     if np.ndim(images) != 4 or 0 in images.shape:
         raise UsageError(f'images must be a batch (N, C, H, W), got the shape {tuple(np.shape(images))}')
@@ -99,30 +113,31 @@ def prepared(net: mx.gluon.HybridBlock, images: Images) -> mx.nd.NDArray:
     try:
         contexts = parameters[0].list_ctx() if parameters else [mx.cpu()]
     except RuntimeError:
-        raise UsageError('the network is not initialised: call initialize() or load parameters') from None
-    context = images.context if getattr(images, 'context', None) in contexts else contexts[0]
+        raise UsageError('the network is not initialized: call initialize() or load parameters') from None
+    given = getattr(images, 'context', None)
+    context = given if given in contexts else contexts[0]
     dtype = parameters[0].dtype if parameters else 'float32'
-    images = mx.nd.array(images.asnumpy() if isinstance(images, mx.nd.NDArray) else images, context, dtype)
+    batch = mx.nd.array(images.asnumpy() if isinstance(images, mx.nd.NDArray) else images, context, dtype)
     try:
         for parameter in parameters:
             parameter.data(context)
     except DeferredInitializationError:
         with mx.autograd.pause(train_mode=False):
-            net(images[:1])
-    return images
+            net(batch[:1])
+    return batch
 
 
-def compute(
-    symbols: Sequence[mx.sym.Symbol], parameters: mx.gluon.ParameterDict, inputs: Dict[str, mx.nd.NDArray]
+def evaluate_symbols(
+    symbols: Sequence[mx.sym.Symbol], parameters: mx.gluon.ParameterDict, inputs: Mapping[str, mx.nd.NDArray]
 ) -> List[mx.nd.NDArray]:
-    """The values of symbols. The caller says by autograd's ``pause`` or ``record`` and ``train_mode=False`` how.
+    """Evaluate symbols, within the caller's ``autograd.pause`` or ``autograd.record`` with ``train_mode=False``.
 
-    They are recorded for the inputs alone: parameters are constants.
+    Gradients are recorded for the inputs alone; parameters are constants.
 
     Args:
-        symbols: of a graph.
+        symbols: of one graph.
         parameters: of the network.
-        inputs: every other variable by name.
+        inputs: value of every other variable by name.
     """
     group = mx.sym.Group(list(symbols))
     context = next(iter(inputs.values())).context
@@ -136,11 +151,12 @@ def compute(
     return list(values) if isinstance(values, list) else [values]
 
 
-def cut(output: mx.sym.Symbol, inner: mx.sym.Symbol) -> Tuple[mx.sym.Symbol, str]:
-    """The graph of ``output`` with a variable in the place of ``inner``.
+def replace_by_variable(output: mx.sym.Symbol, inner: mx.sym.Symbol) -> Tuple[mx.sym.Symbol, str]:
+    """The graph of ``output`` with a variable in place of ``inner``, to differentiate with respect to it.
 
     Returns:
-        the output, and the variable's name; the output does not depend on it if it does not depend on ``inner``.
+        The output and the variable's name. If ``output`` does not depend on ``inner``, the variable is not among its
+        inputs.
     """
     graph = json.loads(mx.sym.Group([inner, output]).tojson())
     (inner_node, inner_index, _), head = graph['heads']
@@ -149,8 +165,8 @@ def cut(output: mx.sym.Symbol, inner: mx.sym.Symbol) -> Tuple[mx.sym.Symbol, str
         node['inputs'] = [
             [len(nodes), 0, 0] if entry[:2] == [inner_node, inner_index] else entry for entry in node['inputs']
         ]
-    nodes.append({'op': 'null', 'name': _CUT, 'inputs': []})
+    nodes.append({'op': 'null', 'name': _REPLACED, 'inputs': []})
     graph['arg_nodes'].append(len(nodes) - 1)
     graph['node_row_ptr'].append(graph['node_row_ptr'][-1] + 1)
     graph['heads'] = [head]
-    return mx.sym.load_json(json.dumps(graph)), _CUT
+    return mx.sym.load_json(json.dumps(graph)), _REPLACED

@@ -1,73 +1,79 @@
-"""The report of many images: one HTML file that needs nothing else, readable on a phone."""
+"""The report of many images: one self-contained HTML file, with a layout for phones too."""
 
 from __future__ import annotations
 
 import base64
 from html import escape
-from typing import NamedTuple, Optional, Sequence
+from typing import Dict, NamedTuple, Optional, Sequence
 from urllib.parse import quote
 
 import cv2
 import numpy as np
 
-from gluon_cbam.explain.explaining import Explanation, Unreadable
+from gluon_cbam.explain.images.explanation import Explanation, UnreadableImage
 from gluon_cbam.explain.maps.grad_cam import TITLES
 
-from .overlay import enlarged, lay_over, limits_of
+from .overlay import color_limits, overlay_map, resize_square
 
 _SIDE = 128  # of a thumbnail, in pixels
 _QUALITY = 82  # of its JPEG
 
 
-class Row(NamedTuple):
+class ReportRow(NamedTuple):
     """An image in the report.
 
     Attributes:
-        label: of the predicted class, to sort by; empty for embeddings.
-        html: of the table's row.
+        label: of the predicted class; empty for embeddings.
+        html: the row of the table.
     """
 
     label: str
     html: str
 
 
-def row(explanation: Explanation, picture: str) -> Row:
-    """An image's row.
+def report_row(explanation: Explanation, figure: str) -> ReportRow:
+    """The row of an image.
 
     Args:
         explanation: of the image.
-        picture: its picture's name, relative to the report.
+        figure: path of the image's figure, relative to the report.
     """
     pixels, top = explanation.pixels, explanation.top
-    thumbnails = [_thumbnail('seen', enlarged(pixels, _SIDE))]
-    for evidence in explanation.evidence:
-        heat = lay_over(pixels, evidence.heat, evidence.grid, (0, 1), _SIDE)
-        thumbnails.append(_thumbnail(f'Grad-CAM: {evidence.label}', heat))
-    spatial = [gate for gate in explanation.gates if gate.spatial is not None]
-    for gate in spatial[-1:]:
-        heat = lay_over(pixels, gate.spatial, gate.grid, limits_of(gate.spatial), _SIDE)
-        thumbnails.append(_thumbnail(gate.path, heat))
+    thumbnails = [_thumbnail('seen', resize_square(pixels, _SIDE))]
+    for activation in explanation.activations:
+        heat = overlay_map(pixels, activation.heat, activation.grid, (0, 1), _SIDE)
+        thumbnails.append(_thumbnail(f'Grad-CAM: {activation.label}', heat))
+    spatial = [(gate.path, gate.spatial, gate.grid) for gate in explanation.gates if gate.spatial is not None]
+    for path, heat, grid in spatial[-1:]:
+        thumbnails.append(_thumbnail(path, overlay_map(pixels, heat, grid, color_limits(heat), _SIDE)))
     label, probability = (top[0].label, top[0].probability) if top else ('', 0.0)
-    others = ''.join(f'<li>{_shown(guess.label)} <b>{guess.probability:.3f}</b>' for guess in top)
+    others = ''.join(f'<li>{_escaped(score.label)} <b>{score.probability:.3f}</b>' for score in top)
     html = (
-        f'<tr><td class=pics><a href="{quote(picture)}">{"".join(thumbnails)}</a>'
-        f'<td data-name=file data-key="{_shown(explanation.file)}">{_shown(explanation.file)}'
-        f'<td data-name=class data-key="{_shown(label)}">{_shown(label)}'
+        f'<tr><td class=pics><a href="{quote(figure)}">{"".join(thumbnails)}</a>'
+        f'<td data-name=file data-key="{_escaped(explanation.file)}">{_escaped(explanation.file)}'
+        f'<td data-name=class data-key="{_escaped(label)}">{_escaped(label)}'
         f'<td data-name=P data-key={probability:.6f}>{probability:.4f}<td class=top><ol>{others}</ol>'
     )
-    return Row(label, html)
+    return ReportRow(label, html)
 
 
-def page(network: str, method: str, rows: Sequence[Row], unreadable: Sequence[Unreadable]) -> str:
-    """The whole file."""
-    counts = {}
+def report_page(network: str, method: str, rows: Sequence[ReportRow], unreadable: Sequence[UnreadableImage]) -> str:
+    """The HTML of the report.
+
+    Args:
+        network: its name.
+        method: of Grad-CAM, a key of :data:`gluon_cbam.explain.METHODS`.
+        rows: the images, see :func:`report_row`.
+        unreadable: images that could not be read.
+    """
+    counts: Dict[str, int] = {}
     for entry in rows:
         counts[entry.label] = counts.get(entry.label, 0) + 1
     often = sorted(counts.items(), key=lambda item: -item[1])
-    classes = ', '.join(f'{_shown(label)} ({count})' for label, count in often if label)
-    bad = ''.join(f'<li>{_shown(item.error)}' for item in unreadable)
+    classes = ', '.join(f'{_escaped(label)} ({count})' for label, count in often if label)
+    bad = ''.join(f'<li>{_escaped(item.error)}' for item in unreadable)
     return _PAGE.format(
-        title=f'{_shown(network)}: {len(rows)} images',
+        title=f'{_escaped(network)}: {len(rows)} images',
         about=f'{TITLES[method]}; the last picture is the spatial gate of the last attention, where there is one. '
         'Blue is the least, red the most.',
         classes=f'<p>Predicted: {classes}.' if classes else '',
@@ -81,12 +87,12 @@ def _thumbnail(title: str, pixels: np.ndarray) -> str:
     source = base64.b64encode(jpeg.tobytes()).decode('ascii')
     return (
         f'<figure><img src="data:image/jpeg;base64,{source}" width={_SIDE} height={_SIDE} alt="">'
-        f'<figcaption>{_shown(title)}</figcaption></figure>'
+        f'<figcaption>{_escaped(title)}</figcaption></figure>'
     )
 
 
-def _shown(text: Optional[str]) -> str:
-    """Any text as HTML, in attributes too."""
+def _escaped(text: Optional[str]) -> str:
+    """Any text as HTML, for attributes too."""
     return escape((text or '').encode('utf-8', 'replace').decode())
 
 

@@ -1,0 +1,187 @@
+"""The directory of figures: a figure for each image and their report, or one figure of a comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Union
+
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.files import PathLike, write_text
+from gluon_cbam.explain.images.comparison import Cell, Comparison
+from gluon_cbam.explain.images.explanation import Explanation, UnreadableImage
+
+from .comparison_figure import draw_comparison
+from .html_report import ReportRow, report_page, report_row
+from .image_figure import draw_explanation
+
+REPORT, COMPARISON = 'report.html', 'comparison.png'
+
+
+class FigurePaths:
+    """Assigns each image the path of its figure: the image's name with ``.png``, numbered where that is taken.
+
+    The paths of other figures and of all inputs are taken, so that no input is overwritten.
+
+    Args:
+        directory: of the figures.
+        inputs: paths of all images.
+    """
+
+    def __init__(self, directory: PathLike, inputs: Iterable[str]) -> None:
+        self._directory = Path(directory)
+        self._taken: Set[Path] = {Path(path).resolve() for path in inputs}
+
+    def __call__(self, file: str) -> Path:
+        """The path of the figure of an image."""
+        free = next(path for path in self._candidates(Path(file).stem) if path.resolve() not in self._taken)
+        self._taken.add(free.resolve())
+        return free
+
+    def _candidates(self, stem: str) -> Iterator[Path]:
+        yield self._directory / f'{stem}.png'
+        number = 2
+        while True:
+            yield self._directory / f'{stem}_{number}.png'
+            number += 1
+
+
+@dataclass(frozen=True)
+class WrittenExplanations:
+    """What :func:`write_explanations` wrote.
+
+    Attributes:
+        images: an object for each image that could be read, as ``cbam explain --json`` prints it.
+        unreadable: the other images.
+        report: path of the report, or None.
+    """
+
+    images: List[Dict[str, Any]]
+    unreadable: List[UnreadableImage]
+    report: Optional[str]
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The value for ``--json``."""
+        unreadable = [bad._asdict() for bad in self.unreadable]
+        return {'images': self.images, 'report': self.report, 'unreadable': unreadable}
+
+    def as_text(self) -> str:
+        """Human-readable: a line for each image."""
+        lines = [f'{image["file"]} -> {image["picture"]}{_best(image["top"])}' for image in self.images]
+        return '\n'.join([*lines, *([f'report: {self.report}'] if self.report else [])])
+
+
+def _best(top: Sequence[Dict[str, Any]]) -> str:
+    return f': {top[0]["label"]} {top[0]["probability"]:.4f}' if top else ''
+
+
+def write_explanations(
+    explained: Iterable[Union[Explanation, UnreadableImage]],
+    directory: PathLike,
+    inputs: Sequence[str],
+    network: str,
+    method: str,
+    channels: int,
+    report: bool,
+) -> WrittenExplanations:
+    """Write the figure of each image as soon as it is explained, and the report at the end.
+
+    Args:
+        explained: see :func:`gluon_cbam.explain.images.pipeline.explain_images`.
+        directory: created if it does not exist.
+        inputs: paths of all images; none is overwritten.
+        network: its name.
+        method: of Grad-CAM, a key of :data:`gluon_cbam.explain.METHODS`.
+        channels: number of the strongest channels of a gate to show.
+        report: whether to write ``report.html``.
+    """
+    directory, figure_path = Path(directory), FigurePaths(directory, inputs)
+    images: List[Dict[str, Any]] = []
+    unreadable: List[UnreadableImage] = []
+    rows: List[ReportRow] = []
+    for item in explained:
+        if isinstance(item, UnreadableImage):
+            unreadable.append(item)
+            continue
+        directory.mkdir(parents=True, exist_ok=True)  # not before there is something to write
+        path = figure_path(item.file)
+        maps = draw_explanation(item, path, network, method, channels)
+        top = [score.as_dict() for score in item.top]
+        images.append({'file': item.file, 'picture': str(path), 'top': top, 'maps': maps})
+        if report:
+            rows.append(report_row(item, path.name))
+    if report:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_text(directory / REPORT, report_page(network, method, rows, unreadable))
+    return WrittenExplanations(images, unreadable, str(directory / REPORT) if report else None)
+
+
+@dataclass(frozen=True)
+class WrittenComparison:
+    """What :func:`write_comparison` wrote.
+
+    Attributes:
+        comparison: the result.
+        figure: path of the figure; None if no image could be read.
+    """
+
+    comparison: Comparison
+    figure: Optional[str]
+
+    @property
+    def unreadable(self) -> List[UnreadableImage]:
+        """Images that are left out."""
+        return self.comparison.unreadable
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The value for ``--json``."""
+        images = [self._image(row) for row in self.comparison.cells]
+        unreadable = [bad._asdict() for bad in self.unreadable]
+        return {'picture': self.figure, 'images': images, 'unreadable': unreadable}
+
+    def _image(self, row: Sequence[Cell]) -> Dict[str, Any]:
+        networks = [
+            {
+                'network': contender.network,
+                'weights': contender.weights,
+                'probability': cell.probability,
+                'predicted': cell.explanation.top[0].label,
+            }
+            for contender, cell in zip(self.comparison.contenders, row)
+        ]
+        target = row[0].activation
+        known = {'file': row[0].explanation.file, 'class': target.class_index, 'label': target.label}
+        return {**known, 'networks': networks}
+
+    def as_text(self) -> str:
+        """Human-readable: a line for each image, with the probability that each network gives its class."""
+        lines = []
+        for row in self.comparison.cells:
+            pairs = zip(self.comparison.contenders, row)
+            scores = ', '.join(f'{contender.label} {cell.probability:.4f}' for contender, cell in pairs)
+            lines.append(f'{row[0].explanation.file}: {row[0].activation.label}: {scores}')
+        return '\n'.join([*lines, *([f'picture: {self.figure}'] if self.figure else [])])
+
+
+def write_comparison(
+    comparison: Comparison, directory: PathLike, inputs: Sequence[str], method: str
+) -> WrittenComparison:
+    """Write the figure of a comparison, ``comparison.png``, unless no image could be read.
+
+    Args:
+        comparison: see :func:`gluon_cbam.explain.images.comparison.compare_networks`.
+        directory: created if it does not exist.
+        inputs: paths of all images; none is overwritten.
+        method: of Grad-CAM, a key of :data:`gluon_cbam.explain.METHODS`.
+
+    Raises:
+        UsageError: the figure would overwrite an image.
+    """
+    if not comparison.cells:
+        return WrittenComparison(comparison, None)
+    path = Path(directory) / COMPARISON
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.resolve() in {Path(file).resolve() for file in inputs}:
+        raise UsageError(f'{path} is one of the images: choose another --output')
+    draw_comparison(comparison, path, method)
+    return WrittenComparison(comparison, str(path))

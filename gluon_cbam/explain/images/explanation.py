@@ -1,0 +1,78 @@
+"""What is known about an image that was explained."""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple, Optional
+
+import numpy as np
+
+from gluon_cbam.explain.maps.grid import Grid
+from gluon_cbam.inference.prediction import Guess
+
+
+class ClassActivation(NamedTuple):
+    """The class activation map (Grad-CAM) of one image for one class.
+
+    Attributes:
+        heat: (H, W) float32 in 0..1.
+        class_index: of the class.
+        label: its name.
+        probability: softmax of the logits, in 0..1; None for embeddings.
+        predicted: whether it is the predicted class.
+        layer: path of the block whose output was weighted.
+        grid: where the cells of the map lie on the image; None where that is not known.
+    """
+
+    heat: np.ndarray
+    class_index: int
+    label: str
+    probability: Optional[float]
+    predicted: bool
+    layer: str
+    grid: Optional[Grid]
+
+
+class AttentionGates(NamedTuple):
+    """The gates of an attention module for one image, see :class:`gluon_cbam.explain.AttentionMaps`.
+
+    Attributes:
+        path: of the module in the network.
+        channel: (C,) float, or None.
+        spatial: (H, W) float, or None.
+        grid: where the cells of the spatial gate lie on the image; None where that is not known.
+    """
+
+    path: str
+    channel: Optional[np.ndarray]
+    spatial: Optional[np.ndarray]
+    grid: Optional[Grid]
+
+
+class Explanation(NamedTuple):
+    """What a network looks at on one image.
+
+    Attributes:
+        file: path of the image.
+        pixels: (S, S, 3) uint8 RGB: the network's input before normalization.
+        top: the most probable classes, best first; empty for embeddings.
+        activations: class activation maps: of the predicted class, then of the requested one if that is another.
+        gates: of the selected attention modules.
+    """
+
+    file: str
+    pixels: np.ndarray
+    top: List[Guess]
+    activations: List[ClassActivation]
+    gates: List[AttentionGates]
+
+
+class UnreadableImage(NamedTuple):
+    """An image that could not be read.
+
+    Attributes:
+        file: path of the image.
+        error: the reason, in one line.
+    """
+
+    file: str
+    error: str

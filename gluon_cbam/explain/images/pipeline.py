@@ -1,0 +1,156 @@
+"""From image files to explanations, batch by batch."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+import mxnet as mx
+import numpy as np
+
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.parallel import ordered_map
+from gluon_cbam.data.sources.images import ImageSource
+from gluon_cbam.explain.maps.attention import AttentionMaps, attention_maps
+from gluon_cbam.explain.maps.grad_cam import GradCAM, grad_cam
+from gluon_cbam.explain.maps.stages import select_stages
+from gluon_cbam.inference.network import LoadedNetwork
+from gluon_cbam.inference.prediction import Guess
+
+from .classes import output_names
+from .explanation import AttentionGates, ClassActivation, Explanation, UnreadableImage
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """Which maps of an image are computed.
+
+    Attributes:
+        stages: attention modules, see :func:`gluon_cbam.explain.maps.stages.select_stages`; () for none.
+        targets: index of the requested class, one for all images or one for each in their order; default None, the
+            predicted class alone.
+        method: of :func:`gluon_cbam.explain.grad_cam`.
+        layer: of :func:`gluon_cbam.explain.grad_cam`.
+        top: number of most probable classes in an explanation.
+    """
+
+    stages: Optional[Sequence[str]] = None
+    targets: Union[None, int, Sequence[int]] = None
+    method: str = 'gradcam'
+    layer: Optional[str] = None
+    top: int = 5
+
+
+class _Image(NamedTuple):
+    """An image that was read: its path, and the network's input before normalization."""
+
+    file: str
+    pixels: np.ndarray
+
+
+def explain_images(
+    network: LoadedNetwork,
+    images: Iterable[ImageSource],
+    options: ExplainOptions,
+    ctx: mx.Context,
+    batch_size: int,
+    pool: Executor,
+) -> Iterator[Union[Explanation, UnreadableImage]]:
+    """Explain images, in their order. Memory holds a few batches, however many images there are.
+
+    Args:
+        network: with weights.
+        images: see :func:`gluon_cbam.data.sources.images.open_images`; read as they are needed.
+        options: which maps are computed.
+        ctx: one of the network's contexts.
+        batch_size: images in a batch.
+        pool: threads that decode, see :func:`gluon_cbam.data.decoding.image_threads`.
+
+    Yields:
+        An entry for each image.
+
+    Raises:
+        UsageError: an unknown stage, layer or method.
+        DataError: an output of the network is not finite.
+    """
+
+    def load(image: ImageSource) -> Union[_Image, UnreadableImage]:
+        try:
+            return _Image(image.file, network.preprocessing.crop(image.decode()))
+        except (DataError, OSError) as error:
+            return UnreadableImage(image.file, str(error))
+
+    names, done = output_names(network), 0
+    loaded = ordered_map(pool, load, images, 2 * batch_size)
+    while True:
+        chunk = list(islice(loaded, batch_size))
+        if not chunk:
+            return
+        readable = {done + index: item for index, item in enumerate(chunk) if isinstance(item, _Image)}
+        explanations = _explain_batch(network, readable, options, ctx, names) if readable else iter(())
+        for item in chunk:
+            yield item if isinstance(item, UnreadableImage) else next(explanations)
+        done += len(chunk)
+
+
+def _explain_batch(
+    network: LoadedNetwork, images: Dict[int, _Image], options: ExplainOptions, ctx: mx.Context, names: Sequence[str]
+) -> Iterator[Explanation]:
+    """The explanations of a batch, whose images stand by their numbers among all images."""
+    inputs = [network.preprocessing.normalise(image.pixels) for image in images.values()]
+    batch = mx.nd.array(np.stack(inputs), ctx)
+    gates = [] if options.stages == () else select_stages(attention_maps(network.net, batch), options.stages)
+    activations, probabilities = _activations(network, batch, list(images), options, names)
+    for index, image in enumerate(images.values()):
+        top = [] if probabilities is None else _top_classes(probabilities[index], names, options.top)
+        yield Explanation(image.file, image.pixels, top, activations[index], [_gates(maps, index) for maps in gates])
+
+
+def _top_classes(probabilities: np.ndarray, names: Sequence[str], count: int) -> List[Guess]:
+    """The most probable classes of an image, best first."""
+    best = np.argsort(-probabilities, kind='stable')[:count]
+    return [Guess(int(number), names[number], float(probabilities[number])) for number in best]
+
+
+def _gates(maps: AttentionMaps, index: int) -> AttentionGates:
+    channel, spatial = (None if array is None else array[index] for array in (maps.channel, maps.spatial))
+    return AttentionGates(maps.path, channel, spatial, maps.grid)
+
+
+def _activations(
+    network: LoadedNetwork, batch: mx.nd.NDArray, numbers: Sequence[int], options: ExplainOptions, names: Sequence[str]
+) -> Tuple[List[List[ClassActivation]], Optional[np.ndarray]]:
+    """The class activation maps of each image, and the probabilities (N, classes), which are None for embeddings."""
+    embeds = hasattr(network.net, 'outputs')
+    targets = options.targets
+    if isinstance(targets, (list, tuple)):
+        targets = [targets[number] for number in numbers]
+    wanted = [*([] if embeds else [None]), *([] if targets is None else [targets])]
+    runs = [grad_cam(network.net, batch, some, options.layer, options.method) for some in wanted]
+    if not runs:
+        return [[] for _ in numbers], None
+    if not np.isfinite(runs[0].logits).all():
+        raise DataError(f'the output of {network.name} is not finite: the weights or the preprocessing are wrong')
+    probabilities = None if embeds else _softmax(runs[0].logits)
+    return [_of_image(index, runs, probabilities, names) for index in range(len(numbers))], probabilities
+
+
+def _of_image(
+    index: int, runs: Sequence[GradCAM], probabilities: Optional[np.ndarray], names: Sequence[str]
+) -> List[ClassActivation]:
+    """The class activation maps of one image, one for each class."""
+    activations: Dict[int, ClassActivation] = {}
+    for run in runs:
+        number = int(run.classes[index])
+        probability = None if probabilities is None else float(probabilities[index][number])
+        predicted = probabilities is not None and run is runs[0]
+        found = ClassActivation(run.maps[index], number, names[number], probability, predicted, run.layer, run.grid)
+        activations.setdefault(number, found)
+    return list(activations.values())
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
