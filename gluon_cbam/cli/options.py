@@ -100,13 +100,13 @@ def _option_of(entry: Field, section: Optional[str]) -> Option:
     about, attributes = entry.metadata, _KINDS[entry.metadata['kind']](entry)
     default = attributes.get('default')
     attributes['show_default'] = default is not None and default is not False
-    if about['optional']:
+    if about['optional_value']:
         attributes.update(is_flag=False, flag_value='')
     flags = about['flags'] or (flag(entry.name),)
     if about['kind'] is bool:
         on = flags[0][2:]
         flags = (f'--{on}/--{on[3:] if on.startswith("no-") else "no-" + on}', *flags[1:])
-    return Option([entry.name, *flags], about['hidden'], section, help=about['help'], **attributes)
+    return Option([entry.name, *flags], about['aliases'], section, help=about['help'], **attributes)
 
 
 def _sections() -> Dict[str, Optional[str]]:

@@ -29,8 +29,8 @@ from gluon_cbam.models import build
 from gluon_cbam.models.complexity import complexity
 from gluon_cbam.pretrained import locate
 from gluon_cbam.tasks.classification.evaluation import Evaluation, evaluate
-from gluon_cbam.training.checkpoint.run_directory import holds_run, read_config, read_metrics
 from gluon_cbam.training.config.command import command_of
+from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics
 from gluon_cbam.zoo.card import Metrics, OriginalFile
 from gluon_cbam.zoo.registry import REGISTRY, cards_in
 

@@ -45,15 +45,15 @@ def test_a_rate_replaces_the_other_kind_of_rate(recipe, given, rate, base):
     ('text', 'said'),
     [
         ('lr: fast', r"file.yaml:1: lr must be a number, got 'fast'"),
-        ('seed: 1\nepochs: 2.5', r'file.yaml:2: epochs must be a whole number, got 2.5'),
+        ('seed: 1\nepochs: 2.5', r'file.yaml:2: epochs must be an integer, got 2.5'),
         ('tensorboard: 1', r'tensorboard must be true or false, got 1'),
-        ('network: [a]', r"network must be a text, got \['a'\]"),
+        ('network: [a]', r"network must be a string, got \['a'\]"),
         ('option: spatial', r'option must be KEY: VALUE pairs'),
         ('epochs: -1', r'file.yaml:1: epochs must be at least 1, got -1'),
         ('epoch: 3', r'file.yaml:1: epoch is not a setting: did you mean epochs'),
         ('kv_store: devise', r'did you mean device'),
         ('lr: 1\nlr_base: 1', r'file.yaml:1: lr and lr_base exclude each other'),
-        ('lr: 1\nseed: 1\nlr: 2', r'file.yaml:3: lr stands there twice, first in line 1'),
+        ('lr: 1\nseed: 1\nlr: 2', r'file.yaml:3: lr is given twice, first in line 1'),
         ('seed: 1\nlr: [1', r'file.yaml:\d: neither YAML nor JSON'),
         ('- lr', r'file.yaml:1: settings are lines of NAME: VALUE'),
         ('', r'file.yaml: settings are lines of NAME: VALUE'),
@@ -72,7 +72,7 @@ def test_a_file_that_is_wrong(tmp_path, text, said):
     [
         ('lr: 1', 'a recipe has name, description, source, settings, got lr'),
         ('name: a\nsettings: {}', 'description, source is missing'),
-        ('name: a\ndescription: b\nsource: c\nsettings: {recipe: paper}', ':4: a recipe starts from no other'),
+        ('name: a\ndescription: b\nsource: c\nsettings: {recipe: paper}', ':4: a recipe cannot start from another'),
         ('name: a\ndescription: b\nsource: c\nsettings: {epoch: 4}', ':4: epoch is not a setting'),
     ],
 )
@@ -148,7 +148,7 @@ def test_what_a_run_writes_is_a_configuration(tmp_path, recipe):
     }  # fmt: skip
     with pytest.raises(UsageError, match=r"--recipe has recipe 'paper', but run .* has '.*mine.yaml'"):
         resolve({'resume': str(tmp_path / 'run'), 'recipe': 'paper'})
-    with pytest.raises(UsageError, match=r'config .* has lr 0.3, but run .* has None: leave it out, or say --lr'):
+    with pytest.raises(UsageError, match=r'config .* has lr 0.3, but run .* has None: leave it out, or give --lr'):
         resolve({'resume': str(tmp_path / 'run')}, write(tmp_path / 'other.yaml', 'lr: 0.3'))
     assert resolve({'resume': 'auto', 'output': str(tmp_path / 'none')}).settings['output'] == str(tmp_path / 'none')
 
@@ -182,7 +182,7 @@ def test_help_has_sections_in_80_columns(cbam):
     assert max(map(len, lines)) <= 80
     sections = [line for line in lines if line.endswith(':') and not line.startswith(' ')]
     assert sections[0] == 'Where settings come from:'
-    assert {'Data:', 'Network:', 'Devices:', 'Optimisation:', 'Schedule:', 'Run:'} <= set(sections)
+    assert {'Data:', 'Network:', 'Devices:', 'Optimization:', 'Schedule:', 'Run:'} <= set(sections)
     assert any('--[no-]tensorboard' in line for line in lines)
 
 

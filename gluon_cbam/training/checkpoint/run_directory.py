@@ -1,6 +1,6 @@
 """The run folder: configuration, environment, metrics, log, curves, checkpoints, summary.
 
-What reads a folder (:func:`read_config`, :func:`read_metrics`) imports neither mxnet nor numpy.
+:mod:`gluon_cbam.training.config.saved_run` reads one.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import logging
 import os
 import platform
 import sys
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ContextManager, Dict, Iterator, List, Optional
 
 import yaml
 
-from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike, remove_temporaries, write_text
 from gluon_cbam.compat import versions
-from gluon_cbam.training.config.train_config import SETTINGS, TrainConfig
+from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics, run_path
+from gluon_cbam.training.config.train_config import TrainConfig
 
 from .state import Progress
 
@@ -76,7 +77,7 @@ class RunFolder:
 
     def write_config(self, config: TrainConfig) -> None:
         """Write ``config.yaml`` and ``environment.json``, and log what changed in a run that continues."""
-        changed = config.differences(read_config(self.path), lasting=False) if holds_run(self.path) else None
+        changed = config.differences(read_config(self.path), immutable=False) if holds_run(self.path) else None
         if changed:
             _log.info('changed since: %s', ', '.join(changed))
         text = yaml.safe_dump(config.as_file(), sort_keys=False)
@@ -158,42 +159,11 @@ class FollowedFolder(RunFolder):
         pass
 
 
-def holds_run(path: PathLike) -> bool:
-    """Whether a folder holds a run."""
-    return (Path(path) / 'config.yaml').exists()
-
-
-def read_config(folder: PathLike) -> Dict[str, Any]:
-    """The settings in the ``config.yaml`` of a run.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    path = Path(folder) / 'config.yaml'
-    try:
-        settings = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f'{path}: {str(error).splitlines()[0]}') from None
-    if not isinstance(settings, dict) or not set(settings) <= set(SETTINGS):
-        raise DataError(f'{path}: not the settings of a run')
-    return {name: value for name, value in settings.items() if SETTINGS[name].metadata['in_files']}
-
-
-def read_metrics(folder: PathLike) -> List[Dict[str, Any]]:
-    """The lines of the ``metrics.jsonl`` of a run; those that a crash cut off are left out."""
-    path = Path(folder) / 'metrics.jsonl'
-    records = []
-    for line in path.read_text(encoding='utf-8').splitlines() if path.is_file() else []:
-        with suppress(ValueError):
-            records.append(json.loads(line))
-    return records
-
-
 def check_folder(config: TrainConfig) -> Path:
     """The path of the run folder of a configuration; nothing is made.
 
     Raises:
-        UsageError: it holds a run and ``resume`` is not set; or there is nothing to resume; or a lasting setting is not
+        UsageError: it holds a run and ``resume`` is not set; or there is nothing to resume; or an immutable setting is not
             that of the run to resume.
         DataError: the run to resume is damaged.
     """
@@ -223,14 +193,6 @@ def open_folder(config: TrainConfig, rank: int = 0) -> RunFolder:
     """
     path = check_folder(config)
     return FollowedFolder(path, rank) if rank else RunFolder(path)
-
-
-def run_path(resume: Optional[str], output: Optional[str], network: Optional[str]) -> Optional[Path]:
-    """The folder of a run: ``--resume`` may name it or anything in it."""
-    if resume in (None, 'auto'):
-        return Path(output) if output else Path('runs') / network if network else None
-    path = Path(resume)
-    return next((folder for folder in (path, *path.parents) if holds_run(folder)), path)
 
 
 def environment() -> Dict[str, Any]:

@@ -1,16 +1,16 @@
-"""The command that trains again what a run trained."""
+"""The ``cbam train`` command that repeats a run."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
 from .settings import default_of, flag
 from .train_config import TrainConfig
 
-_LEFT_OUT = (  # without effect on the weights; or, as a recipe's, standing in other settings
+_LEFT_OUT = (  # without effect on the weights; a recipe's values are in the other settings
     'output', 'resume', 'workers', 'log_interval', 'save_interval', 'save_minutes', 'keep_best', 'tensorboard',
     'recipe',
 )  # fmt: skip
@@ -18,10 +18,13 @@ _FILES = ('data_train', 'data_val')
 
 
 def command_of(settings: Dict[str, Any]) -> str:
-    """A ``cbam train`` command with every setting that is not the default; of paths, folder and name remain.
+    """The ``cbam train`` command of a run, with every setting that is not the default.
 
     Args:
-        settings: of a run's ``config.yaml``.
+        settings: of a run's ``config.yaml``, by name. Of the paths of data, folder and name remain.
+
+    Returns:
+        The command, quoted for a POSIX shell.
     """
     return shlex.join(['cbam', 'train', *_arguments(settings)])
 
@@ -31,16 +34,23 @@ def _arguments(settings: Dict[str, Any]) -> Iterator[str]:
         value = settings.get(entry.name)
         if value in (None, default_of(entry)) or entry.name in _LEFT_OUT:
             continue
-        for text in _texts(entry.name, value):
+        if value is True:
+            yield flag(entry.name)
+            continue
+        for text in _texts(entry, value):
             yield from (flag(entry.name), text)
 
 
-def _texts(name: str, value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
+def _texts(entry: Field, value: Any) -> Iterator[str]:
+    """The value of a setting as the command line takes it; several texts where the flag is repeated."""
+    kind = entry.metadata['kind']
+    if kind is dict:
         yield from (f'{key}={item}' for key, item in value.items())
-    elif isinstance(value, list):
+    elif kind is tuple:
+        yield from value
+    elif kind is list:
         yield ','.join(f'{item:g}' for item in value)
-    elif name in _FILES:
+    elif entry.name in _FILES:
         yield '/'.join(Path(value).resolve().parts[-2:])
     else:
         yield str(value)

@@ -1,19 +1,21 @@
-"""Files of settings: recipes, and what ``--config`` reads. YAML or JSON; each setting keeps the line it stands on.
+"""Files of settings: recipes, and the file of ``--config``. YAML or JSON; errors name the line of a setting.
 
-A recipe is a file of the folder ``recipes`` beside this one, or anybody's: ``name``, ``description`` and ``source``
-(where its figures come from) beside its ``settings``. A configuration has the settings alone. Neither mxnet nor numpy
-is imported here.
+A recipe has ``name``, ``description``, ``source`` (where its figures come from) and ``settings``; those that come with
+the package are in the folder ``recipes``. A configuration file has the settings alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
 
-FOLDER = Path(__file__).with_suffix('')
+if TYPE_CHECKING:
+    import yaml
+
+_FOLDER = Path(__file__).with_suffix('')
 _RECIPE = ('name', 'description', 'source', 'settings')
 
 
@@ -23,9 +25,9 @@ class SettingsFile:
 
     Attributes:
         path: of the file.
-        values: by name, as the file has them.
-        lines: of the values, from 1.
-        about: ``name``, ``description`` and ``source`` of a recipe.
+        values: by the name of the setting, as the file has them.
+        lines: line of each value, from 1.
+        about: ``name``, ``description`` and ``source`` of a recipe; empty for a configuration file.
     """
 
     path: str
@@ -34,13 +36,13 @@ class SettingsFile:
     about: Dict[str, str]
 
     def where(self, name: str) -> str:
-        """What messages call a value of the file."""
+        """What messages call a value of the file: ``path:line: name``."""
         return f'{self.path}:{self.lines[name]}: {name}'
 
 
 def names() -> List[str]:
-    """The recipes that come with the package."""
-    return sorted(path.stem for path in FOLDER.glob('*.yaml'))
+    """The recipes that come with the package, sorted."""
+    return sorted(path.stem for path in _FOLDER.glob('*.yaml'))
 
 
 def read_recipe(recipe: str) -> SettingsFile:
@@ -50,14 +52,9 @@ def read_recipe(recipe: str) -> SettingsFile:
         recipe: one of :func:`names`, or the path of a file.
 
     Raises:
-        UsageError: there is none, or it is no recipe.
+        UsageError: there is no such recipe, or the file is not one.
     """
-    if recipe in names():
-        path = FOLDER / f'{recipe}.yaml'
-    elif Path(recipe).suffix or Path(recipe).is_file():
-        path = Path(recipe)
-    else:
-        raise UsageError(f'unknown recipe {recipe!r}: {closest(recipe, names())}; or give the path of a file')
+    path = _recipe_path(recipe)
     parts, lines = _mapping(str(path), _document(path))
     for name in parts:
         if name not in _RECIPE:
@@ -67,23 +64,32 @@ def read_recipe(recipe: str) -> SettingsFile:
         raise UsageError(f'{path}: a recipe has {", ".join(_RECIPE)}; {", ".join(missing)} is missing')
     values, lines = _mapping(str(path), parts['settings'])
     if 'recipe' in values:
-        raise UsageError(f'{path}:{lines["recipe"]}: a recipe starts from no other')
+        raise UsageError(f'{path}:{lines["recipe"]}: a recipe cannot start from another recipe')
     about = {name: str(parts[name].value) for name in _RECIPE[:3]}
     return SettingsFile(str(path), _plain(path, values), lines, about)
 
 
-def read_config(path: str) -> SettingsFile:
+def _recipe_path(recipe: str) -> Path:
+    """The file of a recipe."""
+    if recipe in names():
+        return _FOLDER / f'{recipe}.yaml'
+    if Path(recipe).suffix or Path(recipe).is_file():
+        return Path(recipe)
+    raise UsageError(f'unknown recipe {recipe!r}: {closest(recipe, names())}; or give the path of a file')
+
+
+def read_settings_file(path: str) -> SettingsFile:
     """Read a configuration file.
 
     Raises:
-        UsageError: there is none, or it holds no settings.
+        UsageError: there is no such file, or it holds no settings.
     """
     values, lines = _mapping(path, _document(Path(path)))
     return SettingsFile(path, _plain(path, values), lines, {})
 
 
-def _document(path: Path):
-    """The YAML node of a file."""
+def _document(path: Path) -> Optional[yaml.Node]:
+    """The YAML node of a file; None for an empty file."""
     import yaml
 
     try:
@@ -91,7 +97,7 @@ def _document(path: Path):
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f'{path}: cannot be read: {getattr(error, "strerror", None) or error}') from None
     if path.suffix == '.json':
-        text = text.replace('\t', ' ')  # YAML has all of JSON but its tabs
+        text = text.replace('\t', ' ')  # JSON is YAML, except for its tabs
     try:
         return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -100,29 +106,30 @@ def _document(path: Path):
         raise UsageError(f'{path}{line}: neither YAML nor JSON: {getattr(error, "problem", None) or error}') from None
 
 
-def _mapping(path: str, node):
-    """The nodes and lines of a mapping, by name; dashes in a name are underscores, as on the command line."""
+def _mapping(path: str, node: Optional[yaml.Node]) -> Tuple[Dict[str, yaml.Node], Dict[str, int]]:
+    """Nodes and lines of a mapping by name; dashes in a name are underscores, as on the command line."""
     import yaml
 
     if not isinstance(node, yaml.MappingNode):
         line = f':{node.start_mark.line + 1}' if node else ''
         raise UsageError(f'{path}{line}: settings are lines of NAME: VALUE')
-    nodes, lines = {}, {}
+    nodes: Dict[str, yaml.Node] = {}
+    lines: Dict[str, int] = {}
     for key, value in node.value:
         name, line = str(key.value).replace('-', '_'), key.start_mark.line + 1
         if name in nodes:
-            raise UsageError(f'{path}:{line}: {name} stands there twice, first in line {lines[name]}')
+            raise UsageError(f'{path}:{line}: {name} is given twice, first in line {lines[name]}')
         nodes[name], lines[name] = value, line
     return nodes, lines
 
 
-def _plain(path, nodes) -> Dict[str, Any]:
-    """The values of nodes."""
+def _plain(path: Any, nodes: Dict[str, yaml.Node]) -> Dict[str, Any]:
+    """The values of nodes, as Python objects."""
     import yaml
 
-    maker = yaml.SafeLoader('')
+    loader = yaml.SafeLoader('')
     try:
-        return {name: maker.construct_object(node, deep=True) for name, node in nodes.items()}
-    except yaml.YAMLError as error:
-        line = error.problem_mark.line + 1
-        raise UsageError(f'{path}:{line}: neither YAML nor JSON: {error.problem}') from None
+        return {name: loader.construct_object(node, deep=True) for name, node in nodes.items()}
+    except yaml.constructor.ConstructorError as error:
+        line = f':{error.problem_mark.line + 1}' if error.problem_mark else ''
+        raise UsageError(f'{path}{line}: neither YAML nor JSON: {error.problem}') from None

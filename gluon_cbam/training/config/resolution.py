@@ -1,45 +1,43 @@
-"""The settings of a run, layer over layer.
+"""The settings of a run, merged from their sources; each source overrides those before.
 
-A new run: the defaults, then ``--recipe``, then ``--config``, then the flags of the command line. A run that is
-continued: the defaults, then its ``config.yaml``, then the flags; a recipe or configuration that is given again must
-say what the run was started with. Neither mxnet nor numpy is imported here.
+A new run: the defaults, ``--recipe``, ``--config``, the flags of the command line. A run that is resumed: the defaults,
+its ``config.yaml``, the flags; a recipe or file that is given again must agree with the run.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
-from gluon_cbam.training.checkpoint.run_directory import holds_run, read_config, run_path
 
-from .recipes import SettingsFile, read_recipe
-from .recipes import read_config as read_config_file
-from .settings import checked, default_of, flag
+from .recipes import SettingsFile, read_recipe, read_settings_file
+from .saved_run import holds_run, read_config, run_path
+from .settings import default_of, flag, validated
 from .train_config import SETTINGS, TrainConfig
 
 
-class _Layer(NamedTuple):
-    """Settings of one origin, in their types.
+class _Source(NamedTuple):
+    """Settings of one source, in their types.
 
     Attributes:
-        origin: for people.
-        values: by name.
+        name: of the source, human-readable.
+        values: by the name of the setting.
     """
 
-    origin: str
+    name: str
     values: Dict[str, Any]
 
 
 @dataclass
-class Resolved:
-    """Every setting, and where it comes from.
+class ResolvedSettings:
+    """Every setting, and the source of its value.
 
     Attributes:
         settings: name -> value.
         origins: name -> ``default``, ``recipe NAME``, ``config FILE``, ``run FOLDER``, ``command line``, or
             ``replaced by`` another setting.
-        about: ``name``, ``description`` and ``source`` of the recipe, if there is one.
+        about: ``name``, ``description`` and ``source`` of the recipe; empty without one.
     """
 
     settings: Dict[str, Any]
@@ -52,7 +50,7 @@ class Resolved:
         return TrainConfig(**self.settings)
 
     def as_dict(self) -> Dict[str, Any]:
-        """The settings and their origins, those that files hold."""
+        """``settings`` and ``origins`` of the settings that files may have."""
         names = [name for name in self.settings if SETTINGS[name].metadata['in_files']]
         return {part: {name: getattr(self, part)[name] for name in names} for part in ('settings', 'origins')}
 
@@ -67,45 +65,59 @@ class Resolved:
         return '\n'.join(lines)
 
 
-def resolve(given: Dict[str, Any], config_file: Optional[str] = None) -> Resolved:
-    """The settings of a run.
+def resolve(given: Dict[str, Any], config_file: Optional[str] = None) -> ResolvedSettings:
+    """Merge the settings of a run from their sources.
 
     Args:
         given: settings by name, as on the command line; ``recipe`` and ``resume`` may be among them.
-        config_file: path of a YAML or JSON file with further ones.
+        config_file: path of a YAML or JSON file with further settings.
+
+    Returns:
+        Every setting, and the source of its value.
 
     Raises:
         UsageError: an unknown name, a wrong value, two settings that exclude each other, or a recipe or file that
-            contradicts the run to continue.
-        DataError: the run to continue cannot be read.
+            contradicts the run to resume.
+        DataError: the run to resume cannot be read.
     """
-    flags = _Layer('command line', _checked(given, flag, files=False))
-    layers, about = [], {}
-    if config_file:
-        file = read_config_file(config_file)
-        layers.append(_Layer(f'config {config_file}', _of_file(file)))
-    recipe = given.get('recipe') or (layers[0].values.get('recipe') if layers else None)
-    if recipe:
-        file = read_recipe(recipe)
-        about = file.about
-        layers.insert(0, _Layer(f'recipe {recipe}', _of_file(file)))
-    resolved = _stack([*layers, flags], about)
+    flags = _Source('command line', _validated(given, flag, in_files=False))
+    files, about = _file_sources(given, config_file)
+    resolved = _merge([*files, flags], about)
     path = run_path(*(resolved.settings[name] for name in ('resume', 'output', 'network')))
     if given.get('resume') is None or path is None or not holds_run(path):
         return resolved
-    run = _Layer(f'run {path}', _checked(read_config(path), lambda name: f'{path}/config.yaml: {name}'))
-    continued = _stack([run, flags], about)
-    _refuse_contradictions(layers, flags, run)
-    continued.settings['output'] = str(path)
-    return continued
+    run = _Source(f'run {path}', _validated(read_config(path), lambda name: f'{path}/config.yaml: {name}'))
+    resumed = _merge([run, flags], about)
+    _refuse_contradictions(files, flags, run)
+    resumed.settings['output'] = str(path)
+    return resumed
+
+
+def _file_sources(given: Dict[str, Any], config_file: Optional[str]) -> Tuple[List[_Source], Dict[str, str]]:
+    """Recipe and configuration file, as far as there are any, and what the recipe says of itself."""
+    sources, about = [], {}
+    if config_file:
+        sources.append(_Source(f'config {config_file}', _of_file(read_settings_file(config_file))))
+    recipe = given.get('recipe') or (sources[0].values.get('recipe') if sources else None)
+    if recipe:
+        file = read_recipe(recipe)
+        about = file.about
+        sources.insert(0, _Source(f'recipe {recipe}', _of_file(file)))
+    return sources, about
 
 
 def _of_file(file: SettingsFile) -> Dict[str, Any]:
-    return _checked(file.values, file.where)
+    return _validated(file.values, file.where)
 
 
-def _checked(values: Dict[str, Any], where: Callable[[str], str], files: bool = True) -> Dict[str, Any]:
-    """Settings of one origin in their types; those that are null where there is a default are left out."""
+def _validated(values: Dict[str, Any], where: Callable[[str], str], in_files: bool = True) -> Dict[str, Any]:
+    """Settings of one source in their types; those that are null where there is a default are left out.
+
+    Args:
+        values: by the name of the setting.
+        where: from the name of a setting to what messages call it.
+        in_files: whether the source is a file.
+    """
     result = {}
     for name, value in values.items():
         entry = SETTINGS.get(name)
@@ -113,45 +125,44 @@ def _checked(values: Dict[str, Any], where: Callable[[str], str], files: bool = 
             raise UsageError(f'{where(name)} is not a setting: {closest(name, SETTINGS)}')
         if value is None and (default_of(entry) is not None or not entry.metadata['in_files']):
             continue
-        if files and not entry.metadata['in_files']:
+        if in_files and not entry.metadata['in_files']:
             raise UsageError(f'{where(name)} is for the command line only')
-        result[name] = checked(where(name), value, entry)
-    for name, other in _pairs():
+        result[name] = validated(where(name), value, entry)
+    for name, other in _REPLACED.items():
         if result.get(name) is not None and result.get(other) is not None:
             raise UsageError(
-                f'{where(name)} and {other if files else flag(other)} exclude each other: give one of them'
+                f'{where(name)} and {other if in_files else flag(other)} exclude each other: give one of them'
             )
     return result
 
 
-def _pairs():
-    """Settings that exclude each other."""
-    return [(entry.metadata['instead_of'], name) for name, entry in SETTINGS.items() if entry.metadata['instead_of']]
+# setting -> the one that is given instead of it; and each of both -> the other
+_REPLACED: Dict[str, str] = {
+    entry.metadata['replaces']: name for name, entry in SETTINGS.items() if entry.metadata['replaces']
+}
+_EXCLUDES = {**_REPLACED, **{other: name for name, other in _REPLACED.items()}}
 
 
-_EXCLUDES = {one: other for pair in _pairs() for one, other in (pair, pair[::-1])}
-
-
-def _stack(layers: List[_Layer], about: Dict[str, str]) -> Resolved:
-    """Each layer over those before; a setting unsets the one that it excludes."""
+def _merge(sources: List[_Source], about: Dict[str, str]) -> ResolvedSettings:
+    """Let each source override those before; a setting unsets the one that it excludes."""
     settings = {name: default_of(entry) for name, entry in SETTINGS.items()}
     origins = dict.fromkeys(SETTINGS, 'default')
-    for layer in layers:
-        for name, value in layer.values.items():
-            settings[name], origins[name] = value, layer.origin
-        for name, value in layer.values.items():
+    for source in sources:
+        for name, value in source.values.items():
+            settings[name], origins[name] = value, source.name
+        for name, value in source.values.items():
             if name in _EXCLUDES and value is not None:
                 settings[_EXCLUDES[name]], origins[_EXCLUDES[name]] = None, f'replaced by {name}'
-    return Resolved(settings, origins, about)
+    return ResolvedSettings(settings, origins, about)
 
 
-def _refuse_contradictions(layers: List[_Layer], flags: _Layer, run: _Layer) -> None:
-    """Refuse a recipe or file that says something else than the run to continue, where no flag decides."""
-    asked, has = _stack(layers, {}), _stack([run], {}).settings
+def _refuse_contradictions(files: List[_Source], flags: _Source, run: _Source) -> None:
+    """Refuse a recipe or file with another value than the run to resume, where no flag decides."""
+    wanted, saved = _merge(files, {}), _merge([run], {}).settings
     decided = {*flags.values, *(_EXCLUDES.get(name) for name in flags.values), 'output'} - {'recipe'}
-    for name, value in {**asked.settings, 'recipe': flags.values.get('recipe', asked.settings['recipe'])}.items():
-        origin = asked.origins[name] if name != 'recipe' else '--recipe'
-        if name not in decided and origin != 'default' and value is not None and value != has[name]:
+    for name, value in {**wanted.settings, 'recipe': flags.values.get('recipe', wanted.settings['recipe'])}.items():
+        origin = wanted.origins[name] if name != 'recipe' else '--recipe'
+        if name not in decided and origin != 'default' and value is not None and value != saved[name]:
             raise UsageError(
-                f'{origin} has {name} {value!r}, but {run.origin} has {has[name]!r}: leave it out, or say {flag(name)}'
+                f'{origin} has {name} {value!r}, but {run.name} has {saved[name]!r}: leave it out, or give {flag(name)}'
             )

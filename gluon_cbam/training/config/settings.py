@@ -1,4 +1,4 @@
-"""What a setting of a run is: a type, a default, a line of help, flags and bounds. :mod:`.config` has the settings."""
+"""A setting of a run: type, default, help, flags and bounds. :mod:`.train_config` has the settings themselves."""
 
 from __future__ import annotations
 
@@ -10,43 +10,47 @@ from gluon_cbam.common.errors import UsageError, closest
 
 
 def setting(
-    default,
+    default: Any,
     help: str,
     *flags: str,
     kind: type = str,
-    hidden: Tuple[str, ...] = (),
+    aliases: Tuple[str, ...] = (),
     choices: Tuple[str, ...] = (),
-    least: Optional[float] = None,
-    below: Optional[float] = None,
-    lasting: bool = False,
+    minimum: Optional[float] = None,
+    exclusive_maximum: Optional[float] = None,
+    immutable: bool = False,
     section: Optional[str] = None,
-    instead_of: Optional[str] = None,
+    replaces: Optional[str] = None,
     in_files: bool = True,
-    optional: bool = False,
-):
-    """A setting.
+    optional_value: bool = False,
+) -> Any:
+    """Declare a setting as a field of a dataclass.
 
     Args:
         default: of the setting.
         help: one line.
         *flags: on the command line; by default the name with dashes.
         kind: type of the value; ``dict`` for repeated KEY=VALUE, ``list`` for numbers separated by commas, ``tuple``
-            for repeated texts, ``bool`` for a flag and its ``--no-`` form.
-        hidden: further flags that the help does not show, known from other tools.
-        choices: the values that there are.
-        least: the smallest value.
-        below: a bound that the value does not reach.
-        lasting: whether a resumed run must have the same value.
-        section: of the help that begins with this setting; without it, that of the setting before.
-        instead_of: another setting, which this one takes the place of: never both.
-        in_files: whether files may hold it; if not, it is for the command line only.
-        optional: whether the flag may stand without a value, which is then the empty text.
+            for repeated strings, ``bool`` for a flag and its ``--no-`` form.
+        aliases: further flags that the help does not show, known from other tools.
+        choices: the allowed values; empty for any.
+        minimum: the smallest allowed value.
+        exclusive_maximum: values must be below it; it needs a ``minimum``.
+        immutable: whether a run that is resumed must keep the value.
+        section: title of the section of the help that begins with this setting; by default the section goes on.
+        replaces: another setting, which this one is given instead of; both exclude each other.
+        in_files: whether files may have it; otherwise it is for the command line only.
+        optional_value: whether the flag may be given without a value, which is then the empty string.
+
+    Returns:
+        A dataclass field whose metadata has the arguments by name.
     """
     if choices:
         help = f'{help}: {", ".join(choices)}'
     metadata = dict(
-        help=help, flags=flags, kind=kind, hidden=hidden, choices=choices, least=least, below=below, lasting=lasting,
-        section=section, instead_of=instead_of, in_files=in_files, optional=optional,
+        help=help, flags=flags, kind=kind, aliases=aliases, choices=choices, minimum=minimum,
+        exclusive_maximum=exclusive_maximum, immutable=immutable, section=section, replaces=replaces,
+        in_files=in_files, optional_value=optional_value,
     )  # fmt: skip
     if kind in (dict, list, tuple):
         make = dict if kind is dict else list
@@ -55,22 +59,22 @@ def setting(
 
 
 def flag(name: str) -> str:
-    """The command line's name of a setting."""
+    """The flag of a setting, as messages show it: ``batch_size`` is ``--batch-size``."""
     return '--' + name.replace('_', '-')
 
 
 def default_of(entry: Field) -> Any:
-    """The default of a setting."""
+    """The default of a setting; lists and dictionaries are new at each call."""
     return entry.default if entry.default_factory is MISSING else entry.default_factory()
 
 
-def _text(value: Any) -> str:
+def _string(value: Any) -> str:
     if isinstance(value, (str, int)) and not isinstance(value, bool):  # gpus: 0
         return str(value)
     raise ValueError
 
 
-def _whole(value: Any) -> int:
+def _integer(value: Any) -> int:
     if isinstance(value, bool) or int(value) != float(value):
         raise ValueError
     return int(value)
@@ -79,16 +83,16 @@ def _whole(value: Any) -> int:
 def _number(value: Any) -> float:
     if isinstance(value, bool):
         raise ValueError
-    return float(value)  # also of a text: PyYAML takes 1e-4 for one
+    return float(value)  # also of a string, which 1e-4 is for PyYAML
 
 
-def _truth(value: Any) -> bool:
+def _boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
     raise ValueError
 
 
-def _texts(value: Any) -> List[str]:
+def _strings(value: Any) -> List[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
@@ -96,55 +100,58 @@ def _texts(value: Any) -> List[str]:
     raise TypeError
 
 
-def _numbers(value: Any) -> list:
+def _numbers(value: Any) -> List[float]:
     if isinstance(value, str):
         value = [part for part in value.split(',') if part.strip()]
     return [_number(part) for part in (value if isinstance(value, (list, tuple)) else [value])]
 
 
-def _mapping(value: Any) -> dict:
+def _mapping(value: Any) -> Dict[Any, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     raise ValueError
 
 
-# kind -> what makes a value of it, and what it is called in a message
+# kind -> conversion of a value, and what messages call it
 _KINDS: Dict[type, Tuple[Callable[[Any], Any], str]] = {
-    str: (_text, 'a text'),
-    int: (_whole, 'a whole number'),
+    str: (_string, 'a string'),
+    int: (_integer, 'an integer'),
     float: (_number, 'a number'),
-    bool: (_truth, 'true or false'),
-    tuple: (_texts, 'a list of texts'),
+    bool: (_boolean, 'true or false'),
+    tuple: (_strings, 'a list of strings'),
     list: (_numbers, 'numbers separated by commas'),
     dict: (_mapping, 'KEY: VALUE pairs'),
 }
 
 
-def checked(name: str, value: Any, entry: Field) -> Any:
-    """The value of a setting in its type, within its choices and bounds.
+def validated(name: str, value: Any, entry: Field) -> Any:
+    """Convert the value of a setting to its type, and check its choices and bounds.
+
+    The choices matter: MXNet takes an unknown name of a kvstore for a local one, without an error.
 
     Args:
-        name: for messages.
+        name: of the value, for messages.
         value: from a file, the command line or Python.
         entry: the setting.
 
-    Raises:
-        UsageError: it is of another type, none of the choices, or out of bounds.
+    Returns:
+        The value in the type of the setting; None where that is the default.
 
-    The choices matter: MXNet takes the name of a kvstore that it does not know for a local one, without a word.
+    Raises:
+        UsageError: the value is of another type, is none of the choices, or is out of bounds.
     """
     about = entry.metadata
     if value is None and default_of(entry) is None:
         return None
-    make, called = _KINDS[about['kind']]
+    convert, kind = _KINDS[about['kind']]
     try:
-        value = make(value)
+        value = convert(value)
     except (TypeError, ValueError, OverflowError):
-        raise UsageError(f'{name} must be {called}, got {value!r}') from None
+        raise UsageError(f'{name} must be {kind}, got {value!r}') from None
     if about['choices'] and value not in about['choices']:
         raise UsageError(f'{name} {value!r} is unknown: {closest(value, about["choices"])}')
-    least, below = about['least'], about['below']
-    if least is not None and not (least <= value < (math.inf if below is None else below)):
-        bound = '' if below is None else f' and below {below:g}'
-        raise UsageError(f'{name} must be at least {least:g}{bound}, got {value:g}')
+    minimum, maximum = about['minimum'], about['exclusive_maximum']
+    if minimum is not None and not (minimum <= value < (math.inf if maximum is None else maximum)):
+        bound = '' if maximum is None else f' and below {maximum:g}'
+        raise UsageError(f'{name} must be at least {minimum:g}{bound}, got {value:g}')
     return value

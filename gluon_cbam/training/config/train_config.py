@@ -1,4 +1,4 @@
-"""Everything that ``cbam train`` can be told, once: the command line is made from these fields."""
+"""All settings of ``cbam train``, each stated once: the command line, files and checks are made from these fields."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, Dict, List, Optional
 from gluon_cbam.common.errors import UsageError
 
 from . import recipes
-from .settings import checked, flag, setting
+from .settings import flag, setting, validated
 
 KV_STORES = ('local', 'device', 'nccl', 'dist_sync', 'dist_device_sync', 'dist_async', 'horovod')
-# settings that servers, which update the weights with dist_async, know nothing of -> what they must be
+# settings that have no effect where servers update the weights (dist_async) -> the values that they must have
 _ON_SERVERS = {'optimizer': 'sgd', 'dtype': 'float32', 'clip_norm': 0.0}
-_OF_A_SESSION = ('output', 'resume')
+_OF_A_SESSION = ('output', 'resume')  # may differ between the sessions of a run
 
 
 @dataclass
 class TrainConfig:
     """Settings of a training run; the help of each is in its field's metadata.
 
-    ``recipe`` says where settings came from: :func:`gluon_cbam.training.resolve` reads it.
+    ``recipe`` records where settings came from; it is :func:`gluon_cbam.training.resolve` that reads the recipe.
 
     Example:
         >>> TrainConfig(network='cbamnet_tiny', data_train='train.rec', epochs=3).check()
@@ -32,161 +32,177 @@ class TrainConfig:
         None, f'settings to start from: {", ".join(recipes.names())}, or a file', section='Where settings come from'
     )
     data_train: str = setting(
-        None, 'training images, a .rec file with its .idx', hidden=('--rec-train',), section='Data'
+        None, 'training images, a .rec file with its .idx', aliases=('--rec-train',), section='Data'
     )
-    data_val: Optional[str] = setting(None, 'validation images, a .rec file with its .idx', hidden=('--rec-val',))
+    data_val: Optional[str] = setting(None, 'validation images, a .rec file with its .idx', aliases=('--rec-val',))
     workers: Optional[int] = setting(
         None,
         'threads that decode images  [the CPUs]',
         '-j',
         '--data-nthreads',
         kind=int,
-        least=1,
-        hidden=('--workers',),
+        minimum=1,
+        aliases=('--workers',),
     )
     max_bad_records: int = setting(
-        0, 'damaged training images to skip, counted and logged; one more ends the run', kind=int, least=0
+        0, 'damaged training images to skip, counted and logged; one more ends the run', kind=int, minimum=0
     )
     network: str = setting(
-        None, 'name of the network: see cbam models list', hidden=('--model',), lasting=True, section='Network'
+        None, 'name of the network: see cbam models list', aliases=('--model',), immutable=True, section='Network'
     )
     classes: Optional[int] = setting(
         None,
-        'number of classes  [lines of classes.txt beside the training data, else 1000]',
+        'number of classes  [lines of classes.txt next to the training data, else 1000]',
         kind=int,
-        least=1,
-        hidden=('--num-classes',),
-        lasting=True,
+        minimum=1,
+        aliases=('--num-classes',),
+        immutable=True,
     )
-    option: Dict[str, Any] = setting((), 'an option of the network; repeat for more', kind=dict, lasting=True)
+    option: Dict[str, Any] = setting((), 'an option of the network; repeat for more', kind=dict, immutable=True)
     pretrained: Optional[str] = setting(
         None,
         'weights to start from: a tag, a parameter file or a run folder; alone, the published ones of the network',
-        optional=True,
-        lasting=True,
+        optional_value=True,
+        immutable=True,
     )
     zero_gamma: bool = setting(
         False, "start the last BatchNorm of every residual block with gamma 0, as the block's identity", kind=bool
     )
     freeze: List[str] = setting(
         (),
-        'parameters or blocks to leave as they are, such as layer1 or *.bias; repeat for more',
+        'parameters or blocks to freeze, such as layer1 or *.bias; repeat for more',
         kind=tuple,
-        lasting=True,
+        immutable=True,
     )
     gpus: Optional[str] = setting(None, 'GPUs: 0-7, 0,2-3 or all  [the CPU]', section='Devices')
     cpus: Optional[int] = setting(None, 'CPU contexts, to try data parallelism without GPUs', kind=int)
     kv_store: str = setting(
-        'device', 'how devices and machines add their gradients', choices=KV_STORES, hidden=('--kvstore',)
+        'device',
+        'MXNet kvstore that adds gradients over devices and machines',
+        choices=KV_STORES,
+        aliases=('--kvstore',),
     )
     sync_bn: bool = setting(
-        False, 'batch statistics over all GPUs of a process  [of each device]', kind=bool, lasting=True
+        False, 'batch statistics over all GPUs of a process  [of each device]', kind=bool, immutable=True
     )
     gradient_compression: Optional[str] = setting(
         None, 'send 2 bits a gradient between devices: 2bit or 2bit:THRESHOLD  [all 32]'
     )
     batch_size: int = setting(
-        32, 'images a device and step', '-b', '--batch-size', kind=int, least=1, section='Optimisation'
+        32, 'images a device and step', '-b', '--batch-size', kind=int, minimum=1, section='Optimization'
     )
     total_batch_size: Optional[int] = setting(
         None,
         'images a step over all devices, instead of --batch-size',
         kind=int,
-        least=1,
-        instead_of='batch_size',
+        minimum=1,
+        replaces='batch_size',
     )
-    epochs: int = setting(100, 'passes over the training data', kind=int, least=1, hidden=('--num-epochs',))
+    epochs: int = setting(100, 'passes over the training data', kind=int, minimum=1, aliases=('--num-epochs',))
     accumulate: int = setting(
         1,
         'batches whose gradients are added before an update: a step has so many times the images',
         kind=int,
-        least=1,
-        lasting=True,
+        minimum=1,
+        immutable=True,
     )
     dtype: str = setting(
         'float32',
-        'of convolutions and fully connected layers; float16 needs GPUs',
+        'data type of convolutions and fully connected layers; float16 needs GPUs',
         choices=('float32', 'float16'),
-        lasting=True,
+        immutable=True,
     )
-    optimizer: str = setting(
-        'sgd', 'how weights are updated', choices=('sgd', 'nag', 'adamw', 'lamb', 'lars'), lasting=True
-    )
-    lr: float = setting(0.1, 'learning rate, exactly', kind=float, least=0)
+    optimizer: str = setting('sgd', 'optimizer', choices=('sgd', 'nag', 'adamw', 'lamb', 'lars'), immutable=True)
+    lr: float = setting(0.1, 'learning rate', kind=float, minimum=0)
     lr_base: Optional[float] = setting(
         None,
         'learning rate for 256 images a step, instead of --lr: scaled by the images of a step / 256',
         kind=float,
-        least=0,
-        instead_of='lr',
+        minimum=0,
+        replaces='lr',
     )
     momentum: float = setting(
-        0.9, 'momentum of sgd, nag and lars', kind=float, least=0, below=1, hidden=('--mom',), lasting=True
+        0.9, 'momentum (sgd, nag, lars)', kind=float, minimum=0, exclusive_maximum=1, aliases=('--mom',), immutable=True
     )
     beta1: float = setting(
-        0.9, "of adamw and lamb: decay of the gradients' mean", kind=float, least=0, below=1, lasting=True
+        0.9, "decay of the gradients' mean (adamw, lamb)", kind=float, minimum=0, exclusive_maximum=1, immutable=True
     )
     beta2: float = setting(
-        0.999, "of adamw and lamb: decay of the squared gradients' mean", kind=float, least=0, below=1, lasting=True
+        0.999,
+        "decay of the squared gradients' mean (adamw, lamb)",
+        kind=float,
+        minimum=0,
+        exclusive_maximum=1,
+        immutable=True,
     )
-    epsilon: float = setting(1e-8, "of adamw and lamb: added to the squared gradients' root", kind=float, least=0)
-    wd: float = setting(1e-4, 'weight decay', kind=float, least=0)
+    epsilon: float = setting(
+        1e-8, "added to the root of the squared gradients' mean (adamw, lamb)", kind=float, minimum=0
+    )
+    wd: float = setting(1e-4, 'weight decay', kind=float, minimum=0)
     no_decay: bool = setting(False, "no weight decay on biases and BatchNorm's gamma and beta", kind=bool)
     wd_mult: Dict[str, float] = setting(
         (), 'multiplies the weight decay of parameters or blocks, PATTERN=VALUE; repeat for more', kind=dict
     )
     clip_norm: float = setting(
-        0.0, 'largest norm of the gradient over all parameters and devices; 0 for any', kind=float, least=0
+        0.0, 'largest norm of the gradient over all parameters and devices; 0 for any', kind=float, minimum=0
     )
     ema: float = setting(
         0.0,
         'decay of a moving average of the parameters, which is validated and kept as the best; 0 for none',
         kind=float,
-        least=0,
-        below=1,
-        lasting=True,
+        minimum=0,
+        exclusive_maximum=1,
+        immutable=True,
     )
-    lr_mode: str = setting('step', 'how the rate falls', choices=('step', 'cosine'), section='Schedule')
+    lr_mode: str = setting('step', 'schedule of the learning rate', choices=('step', 'cosine'), section='Schedule')
     lr_step_epochs: List[float] = setting(
-        (30, 60, 90), 'epochs at which lr-mode step multiplies the rate', kind=list, hidden=('--lr-decay-epoch',)
+        (30, 60, 90),
+        'epochs at which lr-mode step multiplies the learning rate',
+        kind=list,
+        aliases=('--lr-decay-epoch',),
     )
-    lr_decay: float = setting(0.1, 'factor of lr-mode step', kind=float, least=0, hidden=('--lr-factor',))
-    warmup_epochs: float = setting(0, 'epochs in which the rate grows from 0', kind=float, least=0)
+    lr_decay: float = setting(0.1, 'factor of lr-mode step', kind=float, minimum=0, aliases=('--lr-factor',))
+    warmup_epochs: float = setting(0, 'epochs in which the learning rate grows from 0', kind=float, minimum=0)
     image_size: Optional[int] = setting(
         None,
         "height and width in pixels  [the network's]",
         kind=int,
-        least=1,
-        hidden=('--input-size',),
-        lasting=True,
+        minimum=1,
+        aliases=('--input-size',),
+        immutable=True,
         section='Images and labels',
     )
     crop_ratio: Optional[float] = setting(
-        None, "image size over the short side before validation's crop  [the network's]", kind=float, lasting=True
+        None, "image size over the short side before validation's crop  [the network's]", kind=float, immutable=True
     )
     augment: Optional[str] = setting(
-        None, "imagenet, imagenet_color, cifar, shift or none  [the network's]", lasting=True
+        None, "imagenet, imagenet_color, cifar, shift or none  [the network's]", immutable=True
     )
     label_smoothing: float = setting(
-        0.0, 'share of the label that is spread over all classes', kind=float, least=0, below=1
+        0.0, 'share of the label that is spread over all classes', kind=float, minimum=0, exclusive_maximum=1
     )
-    mixup: float = setting(0.0, 'alpha of mixing whole images and their labels; 0 for none', kind=float, least=0)
-    cutmix: float = setting(0.0, 'alpha of mixing boxes of images and their labels; 0 for none', kind=float, least=0)
-    output: Optional[str] = setting(None, 'folder of the run  [runs/NETWORK]', hidden=('--save-dir',), section='Run')
+    mixup: float = setting(0.0, 'alpha of mixing whole images and their labels; 0 for none', kind=float, minimum=0)
+    cutmix: float = setting(0.0, 'alpha of mixing boxes of images and their labels; 0 for none', kind=float, minimum=0)
+    output: Optional[str] = setting(None, 'folder of the run  [runs/NETWORK]', aliases=('--save-dir',), section='Run')
     resume: Optional[str] = setting(
         None, "'auto' continues the run in --output if there is one; or a run folder", in_files=False
     )
     seed: int = setting(
-        0, 'of the initial weights, the order and the augmentation', kind=int, least=0, below=2**31, lasting=True
+        0,
+        'seed of the initial weights, the order and the augmentation',
+        kind=int,
+        minimum=0,
+        exclusive_maximum=2**31,
+        immutable=True,
     )
-    log_interval: int = setting(50, 'steps between two log lines', kind=int, least=1, hidden=('--disp-batches',))
+    log_interval: int = setting(50, 'steps between two log lines', kind=int, minimum=1, aliases=('--disp-batches',))
     save_interval: Optional[int] = setting(
-        None, 'steps between two saved states  [none but after each epoch]', kind=int, least=1
+        None, 'steps between two saved states  [none but after each epoch]', kind=int, minimum=1
     )
-    save_minutes: float = setting(20, 'minutes between two saved states, 0 for no limit', kind=float, least=0)
-    keep_best: int = setting(1, 'how many of the best epochs to keep the parameters of', kind=int, least=1)
+    save_minutes: float = setting(20, 'minutes between two saved states, 0 for no limit', kind=float, minimum=0)
+    keep_best: int = setting(1, 'how many of the best epochs to keep the parameters of', kind=int, minimum=1)
     early_stop: Optional[int] = setting(
-        None, 'stop after so many epochs without a better validation  [never]', kind=int, least=1
+        None, 'stop after so many epochs without a better validation  [never]', kind=int, minimum=1
     )
     tensorboard: bool = setting(False, 'also write events for TensorBoard', kind=bool)
 
@@ -194,10 +210,10 @@ class TrainConfig:
         """Check what can be checked without looking at files or devices.
 
         Returns:
-            The configuration itself.
+            The configuration itself, its values in their types.
 
         Raises:
-            UsageError: a value makes no sense.
+            UsageError: a setting is missing, a value is out of its bounds, or settings contradict each other.
         """
         for name in ('network', 'data_train'):
             if not getattr(self, name):
@@ -205,11 +221,18 @@ class TrainConfig:
         return self.check_values()
 
     def check_values(self) -> TrainConfig:
-        """As :meth:`check`, of a configuration that is not complete yet."""
+        """Check as :meth:`check` does, but allow ``network`` and ``data_train`` to be missing.
+
+        Returns:
+            The configuration itself, its values in their types.
+
+        Raises:
+            UsageError: a value is out of its bounds, or settings contradict each other.
+        """
         replaced = self.replaced()
         for entry in fields(self):
             if entry.name not in replaced:
-                setattr(self, entry.name, checked(flag(entry.name), getattr(self, entry.name), entry))
+                setattr(self, entry.name, validated(flag(entry.name), getattr(self, entry.name), entry))
         self.compression()
         for name, needed in _ON_SERVERS.items() if self.kv_store == 'dist_async' else ():
             if getattr(self, name) != needed:
@@ -226,10 +249,10 @@ class TrainConfig:
         return self
 
     def compression(self) -> Optional[Dict[str, Any]]:
-        """``gradient_compression`` as ``gluon.Trainer`` takes it.
+        """``gradient_compression`` as ``compression_params`` of ``gluon.Trainer``; None for none.
 
         Raises:
-            UsageError: it is malformed, or the store cannot do it.
+            UsageError: it is malformed, or the kvstore cannot compress.
         """
         if self.gradient_compression is None:
             return None
@@ -244,14 +267,14 @@ class TrainConfig:
         return {'type': kind, 'threshold': float(threshold or 0.5)}
 
     def replaced(self) -> Dict[str, str]:
-        """The settings that others take the place of, by name: lr where lr_base is set.
+        """The settings that others replace, with the names of those: ``lr`` where ``lr_base`` is set.
 
         Raises:
             UsageError: both are set.
         """
         pairs = {}
         for entry in fields(self):
-            name = entry.metadata['instead_of']
+            name = entry.metadata['replaces']
             if name is None or getattr(self, entry.name) is None:
                 continue
             if getattr(self, name) not in (None, SETTINGS[name].default):
@@ -264,26 +287,27 @@ class TrainConfig:
         return asdict(self)
 
     def as_file(self) -> Dict[str, Any]:
-        """The settings that files hold; what follows from another setting is None."""
-        replaced = [entry.metadata['instead_of'] for entry in fields(self) if getattr(self, entry.name) is not None]
+        """The settings of ``config.yaml`` by name; one that another setting replaces is None."""
+        replaced = [entry.metadata['replaces'] for entry in fields(self) if getattr(self, entry.name) is not None]
         return {
             name: None if name in replaced else value
             for name, value in self.as_dict().items()
             if SETTINGS[name].metadata['in_files']
         }
 
-    def differences(self, earlier: Dict[str, Any], lasting: bool = True) -> List[str]:
-        """The settings whose values are not those of an earlier run, as flags with both values.
+    def differences(self, earlier: Dict[str, Any], immutable: bool = True) -> List[str]:
+        """The settings whose values differ from those of an earlier session, as flags with both values.
 
         Args:
             earlier: settings by name.
-            lasting: the lasting settings, or all others but where and how the run continues.
+            immutable: compare the settings that a resumed run must keep; False for all others, except ``output`` and
+                ``resume``.
         """
         mine = self.as_dict()
         return [
             f'{flag(entry.name)} {mine[entry.name]!r} (was {earlier[entry.name]!r})'
             for entry in fields(self)
-            if entry.metadata['lasting'] == lasting
+            if entry.metadata['immutable'] == immutable
             and entry.name not in _OF_A_SESSION
             and entry.name in earlier
             and mine[entry.name] != earlier[entry.name]
@@ -291,3 +315,4 @@ class TrainConfig:
 
 
 SETTINGS = {entry.name: entry for entry in fields(TrainConfig)}
+"""The settings by name, as dataclass fields; see :func:`.settings.setting` for their metadata."""

@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
 from gluon_cbam.common.text_table import aligned
-from gluon_cbam.training.checkpoint.run_directory import holds_run, read_config, read_metrics
+from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics
 
 from .throughput import duration
 
