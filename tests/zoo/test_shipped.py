@@ -1,14 +1,16 @@
-"""The weights that come with the package: whole, scored as their cards say, and there without a network."""
+"""The project's own weights: whole, scored as their cards say, usable offline; the large ones come from a release."""
 
 import configparser
 import json
 from fnmatch import fnmatch
 from pathlib import Path
 
+import mxnet as mx
 import pytest
 
-from gluon_cbam import zoo
+from gluon_cbam import get_model, zoo
 from gluon_cbam.common.files import sha256
+from gluon_cbam.zoo import store, upstream, verified
 from gluon_cbam.zoo.store import SHIPPED, read_card
 
 ROOT = Path(__file__).parent.parent.parent
@@ -41,13 +43,66 @@ def test_a_card_and_its_files(card):
 
 
 @cards
-def test_the_package_takes_its_files(card):
+def test_a_wheel_takes_the_card_and_files_below_a_megabyte(card):
     setup = configparser.ConfigParser()
     setup.read(ROOT / 'setup.cfg')
     patterns = setup['options.package_data']['gluon_cbam.zoo'].split()
-    for path in (*SHIPPED.glob(f'{card.tag}.*'), SHIPPED.parent / 'cards' / f'{card.tag}.yaml'):
-        name = str(path.relative_to(SHIPPED.parent))
-        assert any(fnmatch(name, pattern) for pattern in patterns), name
+
+    def is_taken(path):
+        return any(fnmatch(str(path.relative_to(SHIPPED.parent)), pattern) for pattern in patterns)
+
+    small = (SHIPPED / f'{card.tag}.params').stat().st_size < 2**20
+    assert [is_taken(path) for path in SHIPPED.glob(f'{card.tag}.*')] == [small] * 3
+    assert is_taken(SHIPPED.parent / 'cards' / f'{card.tag}.yaml')
+    assert card.original.addresses == (f'{setup["metadata"]["url"]}/releases/{card.tag}.params',)
+
+
+class TestFromARelease:
+    """What a user of a wheel sees, which has no large weights: here they come from a server of ours."""
+
+    tag = 'cifar_cbam_resnet18.digits'
+
+    @pytest.fixture(autouse=True)
+    def wheel(self, tmp_path, monkeypatch):
+        for module in (store, verified):
+            monkeypatch.setattr(module, 'SHIPPED', tmp_path / 'of a wheel')
+
+    @pytest.fixture
+    def release(self, server, monkeypatch):
+        monkeypatch.setenv('CBAM_ZOO_MIRROR', f'{server.url}/releases')
+        return server
+
+    def test_get(self, release, run, home):
+        body = (SHIPPED / f'{self.tag}.params').read_bytes()
+        release.put(f'/releases/{self.tag}.params', body)
+        code, output, _ = run('get', 'cifar_cbam_resnet18', '--json')
+        got = json.loads(output)
+        assert (code, got['path'], got['cached']) == (0, str(home / f'{self.tag}.params'), False)
+        assert got['sha256'] == sha256(home / f'{self.tag}.params') == sha256(SHIPPED / f'{self.tag}.params')
+        made_from = read_card(home / f'{self.tag}.params').provenance
+        assert made_from['address'] == f'{release.url}/releases/{self.tag}.params'
+        assert json.loads(run('get', 'cifar_cbam_resnet18', '--json', '--offline')[1])['cached']
+        assert json.loads(run('verify', self.tag, '--json')[1])['weights'][0]['tag'] == self.tag
+        assert len(release.requests) == 1
+
+    def test_pretrained(self, release, home):
+        release.put(f'/releases/{self.tag}.params', (SHIPPED / f'{self.tag}.params').read_bytes())
+        net = get_model('cifar_cbam_resnet18', pretrained=True)
+        assert net(mx.nd.zeros((1, 3, 16, 16))).shape == (1, 10)
+        assert (home / f'{self.tag}.params').is_file()
+
+    def test_another_file_is_refused(self, release, run, files, monkeypatch):
+        monkeypatch.setattr(upstream, '_addresses', lambda card: [f'{release.url}/releases/{self.tag}.params'])
+        release.put(f'/releases/{self.tag}.params', b'x' * 22_559_588)
+        code, _, error = run('get', self.tag)
+        assert (code, error.count('\n'), 'sha256' in error, files()) == (4, 1, True, [])
+
+    def test_offline(self, release, run, home):
+        code, _, error = run('get', self.tag, '--offline')
+        assert (code, release.requests) == (5, [])
+        assert error == (
+            f'cbam: {self.tag} is not in {home}, and offline nothing is downloaded: cbam zoo add FILE {self.tag}\n'
+        )
 
 
 @cards
