@@ -10,35 +10,25 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 _FILE = Path(__file__).parent / 'gluon_cbam' / 'ops' / 'build.py'
-_SPEC = importlib.util.spec_from_file_location('building', _FILE)
-building = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(building)
+_SPEC = importlib.util.spec_from_file_location('build_of_operators', str(_FILE))
+operators = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(operators)
 
 
 class BuildOperators(build_ext):
     """Leaves compiling to the package's own module, which compiles after the installation as well."""
 
     def get_ext_filename(self, name):
-        return str(Path(*name.split('.')[:-1], building.LIBRARY.name))
+        return str(Path(*name.split('.')[:-1], operators.LIBRARY.name))
 
     def build_extension(self, extension):
         try:
-            building.build(Path(self.get_ext_fullpath(extension.name)))
-        except building.CannotBuild as error:
+            operators.build(Path(self.get_ext_fullpath(extension.name)))
+        except operators.CannotBuild as error:
             self.announce(f'gluon_cbam.ops is left out: {error}', level=3)
-
-
-def _headers():
-    """What compiling needs: the headers in mxnet's wheel."""
-    try:
-        building.compiler()
-    except building.CannotBuild:
-        return []
-    return ['mxnet==1.9.1']
 
 
 setup(
     ext_modules=[Extension('gluon_cbam.ops.operators', [], optional=True)],
     cmdclass={'build_ext': BuildOperators},
-    setup_requires=_headers(),
 )

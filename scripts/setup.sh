@@ -63,7 +63,7 @@ install_extra() { # what an extra of setup.cfg adds, once: install_extra docs
     echo "$wanted" >"$stamp-$1"
 }
 
-described=("$root"/setup.cfg "$root"/setup.py "$root"/pyproject.toml "$root"/gluon_cbam/ops/{build.py,native/*})
+described=("$root"/{setup.cfg,setup.py,pyproject.toml,scripts/packaging/build_backend.py,gluon_cbam/ops/{build.py,native/*}})
 wanted="${EXTRA:-cpu} $(cat "${described[@]}" | cksum) $root"
 "$bin/python" -m pip --version >/dev/null 2>&1 || make_venv
 check_venv

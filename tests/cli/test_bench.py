@@ -122,7 +122,7 @@ def test_the_measuring_process_stays_light(python):
     code = """
 import sys
 from click.testing import CliRunner
-from cli import cli
+from gluon_cbam.cli.main import cli
 from gluon_cbam.benchmarks import process, report
 CliRunner().invoke(cli, ['bench', '--help'])
 CliRunner().invoke(cli, ['bench', 'predict'])

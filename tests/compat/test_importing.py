@@ -32,7 +32,8 @@ def test_mxnet_alone_fails_and_after_us_works(python):
 
 
 def test_our_import_does_not_import_mxnet(python):
-    code = 'import gluon_cbam, zoo, sys; gluon_cbam.list_models(); zoo.cards(); print("mxnet" in sys.modules)'
+    code = 'import gluon_cbam, gluon_cbam.zoo, sys; gluon_cbam.list_models(); gluon_cbam.zoo.cards(); '
+    code += 'print("mxnet" in sys.modules)'
     assert python(code).stdout.strip() == 'False'
 
 
@@ -42,8 +43,8 @@ def test_our_import_does_not_import_mxnet(python):
 def test_light_commands_do_not_import_mxnet(python, arguments):
     code = (
         f'import sys; sys.argv = ["cbam", *{arguments!r}]\n'
-        'import cli\n'
-        'try:\n    cli.cli()\nexcept SystemExit as error:\n    assert not error.code\n'
+        'from gluon_cbam.cli.main import cli\n'
+        'try:\n    cli()\nexcept SystemExit as error:\n    assert not error.code\n'
         'heavy = {"mxnet", "gluoncv", "numpy", "cv2", "matplotlib"} & set(sys.modules)\n'
         'print("heavy:", heavy or "none")'
     )

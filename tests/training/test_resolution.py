@@ -163,7 +163,7 @@ def test_print_config_is_a_configuration(python, cbam, tmp_path):
     again = resolve({}, write(tmp_path / 'file.yaml', text))
     assert again.as_dict()['settings'] == printed['settings']
     assert printed['origins']['lr'] == 'replaced by lr_base'
-    code = f'import sys\nfrom cli import cli\ntry:\n    cli({arguments})\nexcept SystemExit:\n    pass\n'
+    code = f'import sys\nfrom gluon_cbam.cli.main import cli\ntry:\n    cli({arguments})\nexcept SystemExit:\n    pass\n'
     heavy = python(code + "print([name for name in ('mxnet', 'numpy', 'matplotlib') if name in sys.modules])").stdout
     assert heavy.splitlines()[-1] == '[]'
 

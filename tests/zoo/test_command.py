@@ -83,11 +83,11 @@ def test_offline_by_the_environment(run, registry, server, monkeypatch):
 def test_no_mxnet(python, registry):
     """Nothing but ``get`` with a conversion needs it."""
     code = (
-        'import sys, cli\n'
+        'import sys\nfrom gluon_cbam.cli.main import cli\n'
         'sys.modules.update(dict.fromkeys(["mxnet", "numpy"]))\n'
         'for words in (["list"], ["info", "resnet18"], ["get", "{tag}"], ["path", "{tag}"], ["remove", "{tag}"]):\n'
         '    try:\n'
-        '        cli.cli.main(["zoo", *words, "--registry", "{registry}"])\n'
+        '        cli.main(["zoo", *words, "--registry", "{registry}"])\n'
         '    except SystemExit as ended:\n'
         '        assert ended.code == 0, words\n'
     )

@@ -1,0 +1,37 @@
+"""The PEP 517 backend of this project: setuptools, and mxnet's headers where there is a compiler to use them.
+
+``setup_requires`` is deprecated, and requirements in pyproject.toml cannot depend on the machine: without a compiler,
+where the operators are left out anyway, a build must not download the 47 MB of mxnet.
+"""
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from setuptools import build_meta
+from setuptools.build_meta import *  # noqa: F403 (a backend is its module's functions)
+
+_BUILD = Path(__file__).resolve().parents[2] / 'gluon_cbam' / 'ops' / 'build.py'
+Settings = Optional[Dict[str, Any]]
+
+
+def _compiled() -> List[str]:
+    """What compiling the operators needs, where that is possible: the headers in mxnet's wheel."""
+    spec = importlib.util.spec_from_file_location('build_of_operators', str(_BUILD))
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    try:
+        build.compiler()
+    except build.CannotBuild:
+        return []
+    return ['mxnet==1.9.1']
+
+
+def get_requires_for_build_wheel(config_settings: Settings = None) -> List[str]:
+    """The packages that building a wheel needs beyond those of pyproject.toml."""
+    return [*build_meta.get_requires_for_build_wheel(config_settings), *_compiled()]
+
+
+def get_requires_for_build_editable(config_settings: Settings = None) -> List[str]:
+    """The same for an editable installation."""
+    return [*build_meta.get_requires_for_build_editable(config_settings), *_compiled()]
