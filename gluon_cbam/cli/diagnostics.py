@@ -1,5 +1,7 @@
-"""What works on this machine, and what to do about the rest. Imports nothing heavy: each probe is a process of its own,
-since an installation that is broken enough can take the process with it."""
+"""Checks of this machine and installation, with a remedy for each failure.
+
+Nothing heavy is imported: each probe is a process of its own, since a broken installation can crash the process.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +15,19 @@ from typing import Callable, List
 from gluon_cbam.common.errors import DependencyError
 from gluon_cbam.compat import cuda, versions
 from gluon_cbam.compat.threads import physical_cores
-from gluon_cbam.ops import status as kernels
+from gluon_cbam.ops import status as ops_status
 
 _PROBE_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding.
+    """The result of one check.
 
     Attributes:
-        name: of what was looked at.
+        name: of the part that was checked.
         ok: whether it works.
-        detail: what was seen, one line.
+        detail: what was found, one line.
         remedy: what to do; empty if it works.
     """
 
@@ -40,7 +42,11 @@ class Check:
 
 
 def diagnose() -> List[Check]:
-    """Look at everything that the package needs."""
+    """Check everything that the package needs.
+
+    Returns:
+        A result for each check, in a fixed order.
+    """
     return [check() for check in _CHECKS]
 
 
@@ -96,11 +102,11 @@ def _gpu() -> Check:
 
 
 def _kernels() -> Check:
-    found = kernels.look()
-    if not found.ok:  # all works without them, only slower
+    found = ops_status.look()
+    if not found.ok:  # everything works without them, but slower
         return Check('kernels', True, f'{found.detail}: {found.remedy}' if found.remedy else found.detail)
     code = 'print("compiled,", gluon_cbam.ops.library.load().instructions)'
-    return _import_probe('gluon_cbam.ops.library', code, kernels.REPAIR, 'kernels')
+    return _import_probe('gluon_cbam.ops.library', code, ops_status.REPAIR, 'kernels')
 
 
 def _threads() -> Check:
@@ -121,11 +127,11 @@ def _import_probe(module: str, code: str, remedy: str, name: str = '') -> Check:
         return Check(name or module, False, f'import {module} does not end', remedy)
     if done.returncode == 0:
         return Check(name or module, True, done.stdout.strip())
-    said = (done.stderr.strip().splitlines() or [f'exit code {done.returncode}'])[-1]
+    reason = (done.stderr.strip().splitlines() or [f'exit code {done.returncode}'])[-1]
     ours = f'{DependencyError.__module__}.{DependencyError.__name__}: '
-    if said.startswith(ours):  # it holds the remedy
-        return Check(name or module, False, 'cannot be imported', said[len(ours) :])
-    return Check(name or module, False, said, remedy)
+    if reason.startswith(ours):  # the message holds the remedy
+        return Check(name or module, False, 'cannot be imported', reason[len(ours) :])
+    return Check(name or module, False, reason, remedy)
 
 
 _CHECKS: List[Callable[[], Check]] = [_python, _versions, _mxnet, _gluoncv, _opencv, _kernels, _gpu, _threads, _disk]

@@ -1,3 +1,4 @@
-"""What every other package may use: errors, files, devices, memory, threads, text tables.
+"""What every other package may use: errors, files, memory, timing, ordered maps, text tables, types.
 
-Imports: :mod:`gluon_cbam.compat` only."""
+Imports nothing of ours. The modules import each other, and the standard library; NumPy where they need it.
+"""

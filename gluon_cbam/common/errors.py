@@ -1,6 +1,6 @@
-"""Errors that a person can act on, each with the exit code that ``cbam`` returns for it.
+"""Errors that the user can act on, each with the exit code that ``cbam`` returns for it.
 
-A message is one line that holds the value received and what to do about it. The classes also derive from the built-in
+A message is one line with the value received and what to do about it. The classes also derive from the built-in
 exception that Python users expect, so that ``except ValueError`` keeps working in a script.
 """
 
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Iterable
 
-_SHOWN = 12  # names in a hint
+_LISTED = 12  # names in a hint
 
 
 class CbamError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base of the errors that this package raises on purpose."""
 
     exit_code = 1
 
@@ -22,13 +22,13 @@ class RunError(CbamError, RuntimeError):
 
 
 class UsageError(CbamError, ValueError):
-    """The caller asked for something that does not exist or contradicts itself."""
+    """An argument names something that does not exist, or contradicts another."""
 
     exit_code = 2
 
 
 class EnvironmentProblem(CbamError, RuntimeError):
-    """This machine or installation lacks what was asked for."""
+    """This machine or installation lacks what was requested."""
 
     exit_code = 3
 
@@ -50,14 +50,14 @@ class TransferError(CbamError, OSError):
 
 
 class ZooError(CbamError, ValueError):
-    """A card or a weight that is not there, or not what it says.
+    """A card or a weight file that does not exist, or does not match its description.
 
     Args:
         message: one line.
-        exit_code: 2 when asked for what does not exist, 4 when damaged, 5 when the network or the disk failed.
+        exit_code: 2 if what was requested does not exist, 4 if it is damaged, 5 if the network or the disk failed.
     """
 
-    def __init__(self, message: str, exit_code: int = 4):
+    def __init__(self, message: str, exit_code: int = 4) -> None:
         super().__init__(message)
         self.exit_code = exit_code
 
@@ -70,7 +70,7 @@ class Interrupted(CbamError):
         signum: the signal's number.
     """
 
-    def __init__(self, message: str, signum: int):
+    def __init__(self, message: str, signum: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signum
 
@@ -83,18 +83,26 @@ class MemberFailed(CbamError):
         exit_code: of the whole job.
     """
 
-    def __init__(self, message: str, exit_code: int):
+    def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
 
 
 def closest(value: str, known: Iterable[str]) -> str:
-    """A hint that names what ``value`` was probably meant to be, or all of ``known`` when nothing is near."""
+    """A hint for an unknown name.
+
+    Args:
+        value: the unknown name.
+        known: the names that exist.
+
+    Returns:
+        ``did you mean ...?`` with up to three similar names, or ``known: ...`` with the first names if none is similar.
+    """
     import difflib
 
-    known = [str(name) for name in known]
-    near = difflib.get_close_matches(str(value), known, n=3, cutoff=0.6)
-    if near:
-        return 'did you mean ' + ' or '.join(near) + '?'
-    more = ', ...' if len(known) > _SHOWN else ''
-    return 'known: ' + (', '.join(known[:_SHOWN]) + more if known else 'none')
+    names = [str(name) for name in known]
+    similar = difflib.get_close_matches(str(value), names, n=3, cutoff=0.6)
+    if similar:
+        return 'did you mean ' + ' or '.join(similar) + '?'
+    more = ', ...' if len(names) > _LISTED else ''
+    return 'known: ' + (', '.join(names[:_LISTED]) + more if names else 'none')

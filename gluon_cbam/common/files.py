@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves the old file or the new one, never half of one."""
+"""Reading and writing files. A crash during writing leaves the old file or the new one, never a part of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Union
 
-from gluon_cbam.common.errors import ZooError
+from .errors import ZooError
 
 PathLike = Union[str, 'os.PathLike[str]']
 _TEMPORARY = '.part'
@@ -18,13 +18,13 @@ _TEMPORARY = '.part'
 
 @contextmanager
 def atomic_path(path: PathLike) -> Iterator[Path]:
-    """A temporary path beside ``path``; when the block ends without an error it is synced and takes the final name.
+    """A temporary path in the folder of ``path``; if the block ends without an error, it is synced and renamed to it.
 
     Args:
         path: the final name. Its folder must exist.
 
     Yields:
-        Where to write. Removed if the block raises.
+        The path to write to. It is removed if the block raises an error.
     """
     path = Path(path)
     descriptor, name = tempfile.mkstemp(dir=str(path.parent), prefix=f'.{path.name}.', suffix=_TEMPORARY)
@@ -39,7 +39,12 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
 
 def place(temporary: Path, path: PathLike) -> None:
-    """Give a finished file its final name, on the same disk: synced, and readable as a file that was opened there."""
+    """Give a finished file its final name: the file is synced, and has the permissions of an ordinary new file.
+
+    Args:
+        temporary: the finished file.
+        path: the final name, on the same file system.
+    """
     path = Path(path)
     _sync(temporary)
     umask = os.umask(0)
@@ -50,7 +55,11 @@ def place(temporary: Path, path: PathLike) -> None:
 
 
 def remove_temporaries(folder: PathLike) -> None:
-    """Remove what writers that were killed left in a folder. Nobody may be writing there."""
+    """Remove the temporary files that killed writers left in a folder.
+
+    Args:
+        folder: to which no process may be writing.
+    """
     for path in Path(folder).glob(f'.*{_TEMPORARY}'):
         path.unlink()
 
@@ -75,10 +84,13 @@ def write_json(path: PathLike, value: Any) -> None:
 
 
 def read_json(path: PathLike) -> Any:
-    """What a JSON file holds.
+    """The value in a JSON file.
+
+    Args:
+        path: of the file, in UTF-8.
 
     Raises:
-        ZooError: it is not there, or no JSON.
+        ZooError: the file does not exist, or is not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding='utf-8'))
@@ -94,7 +106,15 @@ def sha256(path: PathLike) -> str:
 
 
 def digests(path: PathLike, algorithms: Iterable[str] = ('sha1', 'sha256')) -> Dict[str, str]:
-    """Hashes of a file by algorithm, in hexadecimal; the file is read once."""
+    """Hashes of a file; the file is read once.
+
+    Args:
+        path: of the file.
+        algorithms: names as in :mod:`hashlib`.
+
+    Returns:
+        Algorithm -> hash, in hexadecimal.
+    """
     hashes = {name: hashlib.new(name) for name in algorithms}
     with open(path, 'rb') as file:
         for chunk in iter(lambda: file.read(1 << 20), b''):

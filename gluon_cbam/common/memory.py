@@ -1,4 +1,4 @@
-"""Memory of this process: what is resident, and the peak."""
+"""The memory of this process: resident set size, and its peak."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from contextlib import suppress
 from pathlib import Path
 
 _STATUS, _CLEAR = Path('/proc/self/status'), Path('/proc/self/clear_refs')
-_RESET_PEAK = '5'  # proc(5): sets the peak to what is resident now
+_RESET_PEAK = '5'  # proc(5): sets the peak to the present size
 
 
 def resident() -> int:
-    """Bytes that are resident now; 0 where the system does not tell."""
+    """Bytes that are resident now; 0 if the system does not report them."""
     return _bytes('VmRSS')
 
 
 def peak() -> int:
     """The most bytes that were resident since the program began, or since :func:`forget_peak`.
 
-    That is this program's alone, unlike ``ru_maxrss``, which a new program inherits from the one that started it; the
-    latter stands in where the system does not tell.
+    The peak is of this program alone, unlike ``ru_maxrss``, which a program inherits from the one that started it.
+    ``ru_maxrss`` is used if the system does not report the peak otherwise.
     """
     inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
     return _bytes('VmHWM') or inherited
 
 
 def forget_peak() -> None:
-    """Count the peak from now on; where the system forbids it, it stays that of the whole program."""
+    """Reset the peak to the present size; if the system forbids this, it stays the peak of the whole program."""
     with suppress(OSError):
         _CLEAR.write_text(_RESET_PEAK)
 

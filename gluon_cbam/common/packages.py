@@ -20,7 +20,10 @@ def needed(module: str) -> ModuleType:
     """Import a module of an optional package.
 
     Args:
-        module: for instance ``onnxruntime.quantization``.
+        module: dotted name, for instance ``onnxruntime.quantization``.
+
+    Returns:
+        The module.
 
     Raises:
         DependencyError: the package is not installed, or cannot be imported; the message says what to install.
@@ -31,13 +34,13 @@ def needed(module: str) -> ModuleType:
         raise DependencyError(f'{package} is not installed: {remedy}')
     try:
         return import_module(module)
-    except Exception as error:  # a package that was built for another numpy raises what it likes
-        said = (str(error).strip().splitlines() or [''])[-1]
-        raise DependencyError(f'{package} cannot be imported ({type(error).__name__}: {said}): {remedy}') from error
+    except Exception as error:  # a package that was built for another numpy may raise any error
+        reason = (str(error).strip().splitlines() or [''])[-1]
+        raise DependencyError(f'{package} cannot be imported ({type(error).__name__}: {reason}): {remedy}') from error
 
 
 def is_installed(package: str) -> bool:
-    """Whether a package is there, without importing it."""
+    """Whether a package is installed; it is not imported."""
     try:
         return util.find_spec(package) is not None
     except (ImportError, ValueError):

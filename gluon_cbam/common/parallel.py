@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Executor
 from itertools import islice
-from typing import Callable, Iterable, Iterator, TypeVar
+from typing import Callable, Generator, Iterable, TypeVar
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
@@ -13,7 +13,7 @@ Result = TypeVar('Result')
 
 def ordered_map(
     pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], prefetch: int, group_size: int = 1
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Apply a function to every item in a pool; at most ``prefetch`` results are computed or wait at a time.
 
     ``Executor.map`` submits all items at once: with a million images, it would hold them all.

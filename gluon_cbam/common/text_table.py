@@ -1,4 +1,4 @@
-"""Tables for people: columns of text."""
+"""Human-readable tables: aligned columns of text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Collection, Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """Lines of columns as wide as their widest cell.
+    """Align the columns of a table; each is as wide as its widest cell.
 
     Args:
-        rows: the heads first.
-        left: columns that are flush left; the others are flush right.
+        rows: the cells of each row, the header first.
+        left: numbers of the columns that are flush left; the others are flush right.
+
+    Returns:
+        A line for each row, without a final line break.
     """
     widths = [max(map(len, cells)) for cells in zip(*rows)]
     pads = [str.ljust if column in left else str.rjust for column in range(len(widths))]

@@ -1,4 +1,4 @@
-"""Timing of repeated calls: taken in turn, summarized as percentiles. Standard library only."""
+"""Timing of repeated calls: in turn, summarized as percentiles. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Ty
 Key = TypeVar('Key')
 
 SPIN_DOWN_SECONDS = 0.06
-"""Pause after which ONNX Runtime's threads sleep: they spin for 40 ms after a call (``session.intra_op.allow_spinning``)
-and would take cores from whatever is timed next."""
+"""Pause after which ONNX Runtime's threads sleep, in seconds.
+
+They spin for 40 ms after a call (``session.intra_op.allow_spinning``) and would take cores from the next timing."""
 
 
 class Timing(NamedTuple):

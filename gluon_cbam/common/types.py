@@ -1,4 +1,4 @@
-"""Names for types that have no stubs: those of mxnet, which is not imported here."""
+"""Names for the types of mxnet, which has no stubs. It is not imported here."""
 
 from __future__ import annotations
 

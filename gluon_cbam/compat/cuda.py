@@ -1,6 +1,6 @@
-"""The CUDA side of the ``cu117`` extra: its libraries from PyPI, the driver, and which GPUs the wheel has code for.
+"""CUDA for the ``cu117`` extra: its libraries from PyPI, the driver, and the GPUs for which the wheel has code.
 
-Never run on a GPU by this project: mxnet-cu117 was imported with the libraries loaded from here and a stand-in driver.
+This was not run on a GPU: mxnet-cu117 was imported with the libraries loaded from here and a substitute driver.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gluon_cbam.common.errors import DependencyError
 
 from .versions import mxnet_is_gpu_build
 
-# folder under site-packages/nvidia and file name, in the order in which they need one another
+# folder under site-packages/nvidia and file name; each needs only those before it
 _LIBRARIES = (
     ('cuda_runtime', 'libcudart.so.11.0'),
     ('nvtx', 'libnvToolsExt.so.1'),
@@ -28,7 +28,7 @@ _LIBRARIES = (
     ('cudnn', 'libcudnn.so.8'),
     ('nccl', 'libnccl.so.2'),
 )
-# mxnet-cu117 1.9.1 holds code for sm_50, 60, 70, 80 and 86 and no PTX: it runs on these generations and on no later one
+# mxnet-cu117 1.9.1 holds code for sm_50, 60, 70, 80 and 86 and no PTX: it runs on these generations only
 _GENERATIONS = (5, 6, 7, 8)
 
 
@@ -64,7 +64,7 @@ def preload() -> None:
 
 
 def compute_capabilities() -> List[Tuple[int, int]]:
-    """(major, minor) of every GPU that the driver shows; empty without a driver."""
+    """(major, minor) of every GPU that the driver reports; empty without a driver."""
     driver = load_driver()
     if driver is None or driver.cuInit(0) != 0:
         return []
@@ -80,5 +80,9 @@ def compute_capabilities() -> List[Tuple[int, int]]:
 
 
 def has_code_for(capability: Tuple[int, int]) -> bool:
-    """Whether the mxnet-cu117 wheel has machine code for a GPU of this compute capability."""
+    """Whether the mxnet-cu117 wheel has machine code for a GPU.
+
+    Args:
+        capability: compute capability of the GPU, (major, minor).
+    """
     return capability[0] in _GENERATIONS

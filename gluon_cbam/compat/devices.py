@@ -1,8 +1,8 @@
-"""Which devices a command runs on."""
+"""The devices that a command runs on."""
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import Any, List, Optional
 
 from gluon_cbam.common.errors import EnvironmentProblem, UsageError
 
@@ -12,10 +12,16 @@ ALL = 'all'
 
 
 def parse_gpus(text: str) -> Optional[List[int]]:
-    """The GPU numbers of ``0-7``, ``0,2-3`` and the like; None for ``all``.
+    """The GPU numbers in the value of ``--gpus``.
+
+    Args:
+        text: numbers and ranges such as ``0-7`` or ``0,2-3``, or ``all``.
+
+    Returns:
+        The numbers in the order of the text; None for ``all``.
 
     Raises:
-        UsageError: the text is none of these, or names a GPU twice.
+        UsageError: the text has another form, or names a GPU twice.
     """
     if text == ALL:
         return None
@@ -33,16 +39,19 @@ def parse_gpus(text: str) -> Optional[List[int]]:
     return numbers
 
 
-def contexts(gpus: Optional[str] = None, cpus: Optional[int] = None) -> list:
+def contexts(gpus: Optional[str] = None, cpus: Optional[int] = None) -> List[Any]:
     """The contexts of ``--gpus`` or ``--cpus``; one CPU context without either.
 
     Args:
-        gpus: as :func:`parse_gpus` takes it.
-        cpus: how many CPU contexts. They share the cores: for trying data parallelism, not for speed.
+        gpus: see :func:`parse_gpus`.
+        cpus: number of CPU contexts. They share the cores: for trying data parallelism, not for speed.
+
+    Returns:
+        ``mxnet.Context`` of each device.
 
     Raises:
         UsageError: both are given, or one is malformed.
-        EnvironmentProblem: a GPU is not there, or the installed mxnet has no code for it.
+        EnvironmentProblem: a GPU does not exist, or the installed mxnet has no code for it.
     """
     if gpus is not None and cpus is not None:
         raise UsageError(f'--gpus {gpus} and --cpus {cpus} exclude each other: give one')

@@ -1,18 +1,23 @@
-"""Prepared imports: run a step around the first import of a package, whoever imports it."""
+"""Prepared imports: a context around the first import of a package, whichever module imports it."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
 from contextlib import ExitStack, contextmanager
-from typing import Callable, ContextManager, Dict
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Callable, ContextManager, Dict, Iterator, Optional, Sequence, Set
 
-# What the preparations need is imported inside them: they are for programs that import mxnet, and few do at once. The
-# base classes of importlib.abc, which finders and loaders may do without, would cost a tenth of the start of `cbam`.
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+
+# The preparations import what they need themselves: most programs import mxnet late or never. Finders and loaders have
+# no base class of importlib.abc, which is optional: its import would take a tenth of the start of `cbam`.
 
 
 @contextmanager
-def _for_mxnet():
+def _for_mxnet() -> Iterator[None]:
     from gluon_cbam.common.errors import DependencyError
 
     from . import cuda, threads, versions
@@ -22,7 +27,7 @@ def _for_mxnet():
     cuda.preload()
     with _numpy_bool(), ExitStack() as stack:
         if 'sklearn' not in sys.modules:
-            # mxnet.model derives a deprecated class from scikit-learn's if it can: 0.7 s of every start
+            # mxnet.model derives a deprecated class from scikit-learn's if that is installed: 0.7 s of every start
             stack.enter_context(_hidden('sklearn'))
         try:
             yield
@@ -31,26 +36,26 @@ def _for_mxnet():
 
 
 @contextmanager
-def _numpy_bool():
-    """mxnet 1.9.1 reads ``numpy.bool`` while it is imported (mxnet/numpy/utils.py:37); numpy 1.24 removed that name.
+def _numpy_bool() -> Iterator[None]:
+    """Define ``numpy.bool``, which mxnet 1.9.1 reads on import (mxnet/numpy/utils.py:37) and numpy 1.24 removed.
 
-    The name goes again afterwards, since other packages tell numpy 2 from numpy 1 by it.
+    The name is removed afterwards, since other packages use it to distinguish numpy 2 from numpy 1.
     """
     import numpy
 
     if 'bool' in vars(numpy):
         yield
         return
-    numpy.bool = bool
+    vars(numpy)['bool'] = bool
     try:
         yield
     finally:
-        del numpy.bool
+        del vars(numpy)['bool']
 
 
 @contextmanager
-def _for_gluoncv():
-    """gluoncv 0.10.5 raises RuntimeError when it sees torch >= 2; without torch it uses mxnet alone."""
+def _for_gluoncv() -> Iterator[None]:
+    """Hide torch 2: gluoncv 0.10.5 raises RuntimeError if it is installed; without torch, it uses mxnet alone."""
     from . import versions
 
     torch = versions.installed('torch')
@@ -61,10 +66,10 @@ def _for_gluoncv():
 
 
 @contextmanager
-def _hidden(package: str):
+def _hidden(package: str) -> Iterator[None]:
     """Let ``import package`` fail, as if it were not installed.
 
-    ``sys.modules[package] = None`` would do so too, but scipy looks for torch there and trips over the None.
+    ``sys.modules[package] = None`` would do so too, but scipy looks for torch there and fails on the None.
     """
     module = sys.modules.pop(package, None)
     finder = _HidingFinder(package)
@@ -78,27 +83,31 @@ def _hidden(package: str):
 
 
 class _HidingFinder:
-    """Finds that a package does not exist."""
+    """Reports that a package does not exist."""
 
-    def __init__(self, package: str):
+    def __init__(self, package: str) -> None:
         self._package = package
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(
+        self, name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
+    ) -> Optional[ModuleSpec]:
         if name.partition('.')[0] == self._package:
             raise ModuleNotFoundError(f'{self._package} is hidden during this import', name=name)
+        return None
 
 
 class _PreparedLoader:
-    """Runs a module's own loader inside a preparation, then hands the module over to it."""
+    """Runs a module's own loader inside a preparation, and then restores it as the loader of the module."""
 
-    def __init__(self, loader, prepare: Callable[[], ContextManager]):
+    def __init__(self, loader: Loader, prepare: Callable[[], ContextManager]) -> None:
         self._loader = loader
         self._prepare = prepare
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> Optional[ModuleType]:
         return self._loader.create_module(spec)
 
-    def exec_module(self, module):
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None  # the import system sets it
         module.__spec__.loader = module.__loader__ = self._loader
         with self._prepare():
             self._loader.exec_module(module)
@@ -107,11 +116,13 @@ class _PreparedLoader:
 class _PreparedFinder:
     """Finds the named packages as the other finders would, with a prepared loader."""
 
-    def __init__(self, prepare: Dict[str, Callable[[], ContextManager]]):
+    def __init__(self, prepare: Dict[str, Callable[[], ContextManager]]) -> None:
         self._prepare = prepare
-        self._searching = set()
+        self._searching: Set[str] = set()
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(
+        self, name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
+    ) -> Optional[ModuleSpec]:
         if name not in self._prepare or name in self._searching:
             return None
         self._searching.add(name)
@@ -120,11 +131,11 @@ class _PreparedFinder:
         finally:
             self._searching.discard(name)
         if spec is not None and spec.loader is not None:
-            spec.loader = _PreparedLoader(spec.loader, self._prepare[name])
+            spec.loader = _PreparedLoader(spec.loader, self._prepare[name])  # type: ignore[assignment]
         return spec
 
 
 def install() -> None:
-    """Prepare the coming imports of mxnet and gluoncv. Calling it again changes nothing."""
+    """Prepare the first imports of mxnet and gluoncv. Calling it again changes nothing."""
     if not any(isinstance(finder, _PreparedFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _PreparedFinder({'mxnet': _for_mxnet, 'gluoncv': _for_gluoncv}))

@@ -1,4 +1,4 @@
-"""Modules that were renamed: the old names work for one release, with a DeprecationWarning.
+"""Modules and attributes that were renamed: the old names work for one release, with a DeprecationWarning.
 
 ``import gluon_cbam.evaluation`` gives the module that :data:`RENAMED` names, the very same object, so that classes and
 ``except`` clauses agree. Remove this module and its rows with the release after 0.2.
@@ -151,8 +151,10 @@ _PACKAGE = __package__.partition('.')[0]
 
 
 class _Alias:
-    """Loads the module of the new name in place of the old one. No base class: importlib.abc takes a tenth of the start
-    of ``cbam``."""
+    """Loads the module of the new name in place of the old one.
+
+    It has no base class: the import of importlib.abc takes a tenth of the start of ``cbam``.
+    """
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = import_module(new_name(spec.name))
@@ -169,7 +171,7 @@ class _Alias:
 
 
 class _Finder:
-    """Finds the old names; asked last, so that it costs nothing where a module exists."""
+    """Finds the old names. It is the last finder, so that it costs nothing where a module exists."""
 
     def find_spec(
         self, fullname: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
@@ -177,7 +179,7 @@ class _Finder:
         if not fullname.startswith(f'{_PACKAGE}.') or new_name(fullname) == fullname:
             return None
         warnings.warn(
-            f'{fullname} was renamed to {new_name(fullname)}; the old name goes with the next release',
+            f'{fullname} was renamed to {new_name(fullname)}; the old name will be removed in the next release',
             DeprecationWarning,
             stacklevel=2,
         )
@@ -185,24 +187,27 @@ class _Finder:
 
 
 def new_name(module: str) -> str:
-    """The name that a module has now.
+    """The present name of a module.
 
     Args:
         module: a dotted name, old or new.
 
     Returns:
-        The new name, or ``module`` itself where it was not renamed.
+        The new name, or ``module`` itself if it was not renamed.
     """
     old = module.partition('.')[2]
     return f'{_PACKAGE}.{RENAMED[old]}' if old in RENAMED else module
 
 
 def renamed_attributes(module: str, attributes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module's ``__getattr__`` (PEP 562) that gives attributes under the names that they had before, with a warning.
+    """A module's ``__getattr__`` (PEP 562) that returns attributes by their old names, with a warning.
 
     Args:
         module: ``__name__`` of the module that had the attributes.
         attributes: old name -> new dotted name below ``gluon_cbam``, such as ``training.distributed.ProcessGroup``.
+
+    Returns:
+        The function, to be assigned to ``__getattr__`` of the module.
 
     Example:
         >>> __getattr__ = renamed_attributes(__name__, {'Workers': 'training.distributed.ProcessGroup'})
@@ -213,7 +218,7 @@ def renamed_attributes(module: str, attributes: Mapping[str, str]) -> Callable[[
             raise AttributeError(f'module {module!r} has no attribute {name!r}')
         new = f'{_PACKAGE}.{attributes[name]}'
         warnings.warn(
-            f'{module}.{name} was renamed to {new}; the old name goes with the next release',
+            f'{module}.{name} was renamed to {new}; the old name will be removed in the next release',
             DeprecationWarning,
             stacklevel=2,
         )

@@ -1,4 +1,4 @@
-"""The CPUs of this process, and how many OpenMP threads mxnet gets."""
+"""The CPUs of this process, and the number of OpenMP threads of mxnet."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _CPUS = Path('/sys/devices/system/cpu')
 
 
 def _usable() -> Collection[int]:
-    """The numbers of the CPUs in this process' affinity."""
+    """The numbers of the CPUs in the affinity mask of this process."""
     return os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else range(os.cpu_count() or 1)
 
 
 def usable_cpus() -> int:
-    """The CPUs that this process may use."""
+    """The number of CPUs that this process may use."""
     return len(_usable())
 
 
 def physical_cores() -> int:
-    """The physical cores that this process may run on: its CPU affinity, with hyper-threads counted once."""
+    """The number of physical cores that this process may use; hyper-threads of a core count once."""
     cores = set()
     for cpu in _usable():
         try:
@@ -31,10 +31,10 @@ def physical_cores() -> int:
 
 
 def set_default() -> None:
-    """Set ``OMP_NUM_THREADS`` unless the user chose a number of threads.
+    """Set ``OMP_NUM_THREADS`` to the number of physical cores, unless the user chose a number of threads.
 
-    mxnet takes half the CPUs it sees, on the assumption of two hyper-threads a core. Where there are none, that halves
-    its speed (measured: ResNet-50, 2 cores, 352 against 180 ms).
+    mxnet uses half of the CPUs that it detects, as if each core had two hyper-threads. Without hyper-threads, this
+    halves its speed (measured: ResNet-50, 2 cores, 352 instead of 180 ms).
     """
     if 'MXNET_OMP_MAX_THREADS' not in os.environ:
         os.environ.setdefault('OMP_NUM_THREADS', str(physical_cores()))

@@ -1,4 +1,4 @@
-"""Which versions mxnet 1.9.1 works with. Standard library only."""
+"""The versions that mxnet 1.9.1 works with. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INSTALL_MXNET = f'install it with {_CPU}, or {_GPU} for NVIDIA GPUs'
 
 
 def installed(distribution: str) -> Optional[str]:
-    """The installed version of a distribution, or None."""
+    """The installed version of a distribution, or None if it is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -24,7 +24,7 @@ def installed(distribution: str) -> Optional[str]:
 
 
 def mxnet_distributions() -> List[str]:
-    """The installed distributions that bring the package ``mxnet``; one, where all is well."""
+    """The installed distributions that contain the package ``mxnet``; there should be one."""
     names = {(dist.metadata['Name'] or '').lower() for dist in metadata.distributions()}
     return sorted(name for name in names if name == 'mxnet' or name.startswith('mxnet-cu'))
 
@@ -35,10 +35,10 @@ def mxnet_is_gpu_build() -> bool:
 
 
 def require_supported() -> None:
-    """Check that this Python and these packages can import mxnet 1.9.1.
+    """Check that mxnet 1.9.1 can be imported with this Python and the installed packages.
 
     Raises:
-        DependencyError: they cannot; the message names the versions to install.
+        DependencyError: it cannot; the message names the versions to install.
     """
     python = sys.version_info[:2]
     if not OLDEST_PYTHON <= python <= NEWEST_PYTHON:

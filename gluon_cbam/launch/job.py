@@ -22,7 +22,7 @@ from .ssh import SSH
 from .start import NODE_COMMAND, send, start, wait
 
 # a signal to the launcher -> the signal that the workers get, after which they stop with a checkpoint
-_STOPS = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.SIGHUP: signal.SIGTERM}
+_STOPS: Dict[int, int] = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.SIGHUP: signal.SIGTERM}
 # timeouts in seconds
 _STOP_TIMEOUT = 300.0  # for a step and a checkpoint
 _OTHERS_TIMEOUT = 60.0  # for the other workers when the first one has stopped

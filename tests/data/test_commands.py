@@ -33,7 +33,7 @@ def test_check(copies, cbam):
     process = cbam('data', 'check', *files)
     assert process.returncode == 4
     assert '  structure: record 0 at offset 0: no record begins here' in process.stdout
-    assert 'belong to no whole record; 1 records of the index are not there' in process.stdout
+    assert 'belong to no whole record; 1 records of the index are missing' in process.stdout
     assert_one_line(cbam('data', 'check', copies / 'none.rec'), 2)
 
 

@@ -90,5 +90,5 @@ def test_nothing_to_pack(tmp_path):
     with pytest.raises(UsageError, match='no images'):
         pack(tmp_path / 'empty', tmp_path / 'out')
     (tmp_path / 'odd' / 'val').mkdir(parents=True)
-    with pytest.raises(UsageError, match='val/ and no train/'):
+    with pytest.raises(UsageError, match='val/ but no train/'):
         pack(tmp_path / 'odd', tmp_path / 'out')

@@ -6,7 +6,7 @@ import pytest
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.datasets.masks import MaskFile
-from gluon_cbam.data.datasets.scenes import CLASSES, OTHERS, draw_scene
+from gluon_cbam.data.datasets.scenes import CLASSES, DISTRACTORS, draw_scene
 from gluon_cbam.data.datasets.shapes import write_shapes
 from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
@@ -79,7 +79,7 @@ def test_record_holds_its_scene(shapes):
 def test_outlines_lie_in_the_unit_disc_and_differ():
     grid = np.linspace(-1.2, 1.2, 121)
     x, y = np.meshgrid(grid, grid)
-    drawn = [outline(x, y) for outline in (*CLASSES.values(), *OTHERS.values())]
+    drawn = [outline(x, y) for outline in (*CLASSES.values(), *DISTRACTORS.values())]
     for inside in drawn:
         assert np.hypot(x, y)[inside].max() <= 1
         assert inside.mean() > 0.05

@@ -127,17 +127,17 @@ def test_what_contradicts_itself(imagenet, tmp_path):
     root, _ = imagenet
     truth = tmp_path / 'truth.txt'
     for source, options, said in (
-        (root, {}, 'val/ has no class folders: say what its images are with --labels'),
+        (root, {}, 'val/ has no class folders: name the classes of its images with --labels'),
         (root / 'train', {'labels': truth}, 'its images are in 3 class folders: leave out --labels'),
         (root / 'val', {}, 'no images .* in the class folders of'),
-        (root / 'train', {'root': root}, 'taken for class folders: leave out --root'),
+        (root / 'train', {'root': root}, "has the layout 'class folders': leave out --root"),
         (root / 'val', {'labels': tmp_path / 'none'}, 'no label file'),
         (tmp_path / 'none.tar', {}, 'no folder, tar file or list'),
     ):
         with pytest.raises(UsageError, match=said):
             pack(source, tmp_path / 'out', **options)
     (tmp_path / 'x.lst').write_text('0\t1\ta.png\n')
-    with pytest.raises(UsageError, match='taken for a list: leave out --labels'):
+    with pytest.raises(UsageError, match="has the layout 'a list': leave out --labels"):
         pack(tmp_path / 'x.lst', tmp_path / 'out', labels=truth)
     assert not (tmp_path / 'out').exists()
     assert len({layout.about for layout in LAYOUTS}) == len(LAYOUTS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
+
 import click
 
 from gluon_cbam.cli.options import settings_options
@@ -12,24 +14,28 @@ from .data_reports import data_check, data_stats
 
 
 @click.group()
-def data():
+def data() -> None:
     """RecordIO files: make, check and describe them."""
 
 
 data.add_command(data_check)
 data.add_command(data_stats)
 
+_Function = TypeVar('_Function', bound=Callable)
+_Output = Tuple[dict, str]  # the object of --json, and the text
 _SOURCE = [
     click.option('--labels', metavar='FILE', help='labels of images that are in no class folders'),
     click.option(
         '--classes-file', metavar='FILE', help='names of the classes, in the order in which labels count them'
     ),
-    click.option('--shuffle', is_flag=True, help='in an order that --seed decides  [the order of the source]'),
-    click.option('--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='of what is random'),
+    click.option('--shuffle', is_flag=True, help='in an order that depends on --seed alone  [the order of the source]'),
+    click.option(
+        '--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='of the random choices'
+    ),
 ]
 
 
-def _source_options(function):
+def _source_options(function: _Function) -> _Function:
     for option in reversed(_SOURCE):
         function = option(function)
     return function
@@ -42,8 +48,8 @@ def _source_options(function):
 )
 @click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='of the clutter')
 @common_options
-def data_digits(folder, clutter, seed):
-    """Write scikit-learn's handwritten digits to FOLDER: 1,437 scans to train on, 360 held out."""
+def data_digits(folder: str, clutter: Optional[int], seed: int) -> _Output:
+    """Write scikit-learn's handwritten digits to FOLDER: 1,437 for training, 360 for validation."""
     from gluon_cbam.data.datasets.digits import write_digits
 
     return _written(folder, write_digits(folder, clutter, seed))
@@ -52,23 +58,23 @@ def data_digits(folder, clutter, seed):
 @data.command('shapes')
 @click.argument('folder')
 @click.option('--size', type=click.IntRange(1), default=64, show_default=True, help='height and width in pixels')
-@click.option('--train', type=click.IntRange(1), default=6000, show_default=True, help='images to train on')
-@click.option('--val', type=click.IntRange(1), default=800, show_default=True, help='images held out')
-@click.option('--classes', type=click.IntRange(1), default=8, show_default=True, help='how many of the eight shapes')
-@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='of everything')
+@click.option('--train', type=click.IntRange(1), default=6000, show_default=True, help='number of training images')
+@click.option('--val', type=click.IntRange(1), default=800, show_default=True, help='number of validation images')
+@click.option('--classes', type=click.IntRange(1), default=8, show_default=True, help='number of classes, of eight')
+@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='of all images')
 @common_options
-def data_shapes(folder, **settings):
-    """Draw one shape, whose kind is the class, among others in clutter to FOLDER, with masks of where it is.
+def data_shapes(folder: str, **settings: int) -> _Output:
+    """Draw images of one shape, the class, among distractors to FOLDER, with a mask of the shape for each.
 
-    'cbam explain --score' compares them with what a network looks at.
+    'cbam explain --score' compares the masks with the explanations of a network.
     """
     from gluon_cbam.data.datasets.shapes import write_shapes
 
     return _written(folder, write_shapes(folder, **settings))
 
 
-def _written(folder, counts):
-    """What a generator reports of its files."""
+def _written(folder: str, counts: Dict[str, int]) -> _Output:
+    """The report of the files that a generator wrote."""
     text = '\n'.join(f'{folder}/{name}: {count} records' for name, count in counts.items())
     return {'output': folder, 'records': counts}, text
 
@@ -76,14 +82,14 @@ def _written(folder, counts):
 @data.command('list')
 @click.argument('source')
 @click.argument('output')
-@click.option('--val-ratio', type=float, default=0.0, help='part of each class for OUTPUT_val.lst')
-@click.option('--test-ratio', type=float, default=0.0, help='part of each class for OUTPUT_test.lst')
+@click.option('--val-ratio', type=float, default=0.0, help='share of each class for OUTPUT_val.lst')
+@click.option('--test-ratio', type=float, default=0.0, help='share of each class for OUTPUT_test.lst')
 @_source_options
 @common_options
-def data_list(source, output, **options):
+def data_list(source: str, output: str, **options: Any) -> _Output:
     """List the images of SOURCE in OUTPUT.lst, as MXNet's im2rec does: index, label, path.
 
-    SOURCE is what 'cbam data pack' takes. 'cbam data pack OUTPUT.lst FOLDER --root SOURCE' packs the list.
+    SOURCE is as for 'cbam data pack'. 'cbam data pack OUTPUT.lst FOLDER --root SOURCE' packs the list.
     """
     from gluon_cbam.data.preparation.lists import make_lists
 
@@ -95,14 +101,14 @@ def data_list(source, output, **options):
 @data.command('pack')
 @click.argument('source')
 @click.argument('output')
-@click.option('--resize', type=click.IntRange(1), help='shorter side in pixels, encoded anew  [the original bytes]')
+@click.option('--resize', type=click.IntRange(1), help='shorter side in pixels, encoded again  [the original bytes]')
 @click.option('--quality', type=click.IntRange(1, 100), default=95, show_default=True, help='of the JPEGs of --resize')
 @click.option('--skip-bad', is_flag=True, help='leave out files that cannot be decoded')
-@click.option('--root', help='folder or tar file where the paths of a list begin  [the folder of the list]')
+@click.option('--root', help='folder or tar file that the paths of a list are relative to  [the folder of the list]')
 @_source_options
 @settings_options('workers')
 @common_options
-def data_pack(source, output, workers, **options):
+def data_pack(source: str, output: str, workers: Optional[int], **options: Any) -> _Output:
     """Pack images to OUTPUT/*.rec, *.idx and classes.txt.
 
     SOURCE is one of: class folders (gives train.rec); train/ and val/ of class folders; images without class folders,
@@ -130,7 +136,7 @@ def data_pack(source, output, workers, **options):
 @click.argument('file')
 @click.option('--skip-bad', is_flag=True, help='list the whole records of a damaged file')
 @common_options
-def data_index(file, skip_bad):
+def data_index(file: str, skip_bad: bool) -> _Output:
     """Rebuild the .idx of a .rec FILE."""
     from gluon_cbam.data.records.index import Salvaged, index_path, rebuild_index, salvage_index
 
@@ -139,7 +145,7 @@ def data_index(file, skip_bad):
     value['faults'] = [fault._asdict() for fault in done.faults]
     lines = [f'{index_path(file)}: {done.records} records']
     lines += [
-        f'  at offset {fault.offset}, behind {fault.number} whole records: {fault.reason}' for fault in done.faults
+        f'  at offset {fault.offset}, after {fault.number} whole records: {fault.reason}' for fault in done.faults
     ]
     if done.faults:
         lines.append(f'  {done.lost} bytes belong to no whole record')

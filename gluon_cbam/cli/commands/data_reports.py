@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Tuple
 
 import click
 
@@ -10,17 +11,31 @@ from gluon_cbam.cli.options import settings_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import byte_progress
 
+if TYPE_CHECKING:
+    from gluon_cbam.data.records.checking import Report
+    from gluon_cbam.data.records.duplicates import Duplicates
+
 
 @click.command('check')
 @click.argument('files', nargs=-1, required=True)
 @click.option('--decode/--no-decode', default=True, help='decode every image, or read only the headers  [decode]')
-@click.option('--duplicates/--no-duplicates', default=None, help='look for equal images in all FILES  [with --decode]')
+@click.option(
+    '--duplicates/--no-duplicates', default=None, help='search for equal images in all FILES  [with --decode]'
+)
 @click.option('--classes', type=click.IntRange(1), help='labels must be class numbers below it')
 @click.option('--strict', is_flag=True, help='equal images and equal ids are errors')
 @settings_options('workers')
 @common_options
 @click.pass_context
-def data_check(ctx, files, decode, duplicates, classes, strict, workers):
+def data_check(
+    ctx: click.Context,
+    files: Sequence[str],
+    decode: bool,
+    duplicates: Optional[bool],
+    classes: Optional[int],
+    strict: bool,
+    workers: Optional[int],
+) -> Tuple[dict, str]:
     """Check .rec FILES and their .idx: structure, index, labels, images. Exit code 4 if anything is wrong."""
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.records.checking import check_files
@@ -39,7 +54,7 @@ def data_check(ctx, files, decode, duplicates, classes, strict, workers):
     return value, '\n'.join(lines + (_duplicate_lines(equal) if equal else []))
 
 
-def _report_lines(report):
+def _report_lines(report: Report) -> Iterator[str]:
     wrong = ', '.join(f'{count} {kind}' for kind, count in report.counts.items())
     yield f'{report.path}: {report.records} records, {report.size} bytes: ' + (f'wrong: {wrong}' if wrong else 'ok')
     for bad in report.bad:
@@ -49,13 +64,13 @@ def _report_lines(report):
     if more:
         yield f'  and {more} more'
     if report.lost_bytes:
-        known = '' if report.lost_records is None else f'; {report.lost_records} records of the index are not there'
+        known = '' if report.lost_records is None else f'; {report.lost_records} records of the index are missing'
         yield f'  lost: {report.lost_bytes} bytes belong to no whole record{known}'
     if report.repeated_ids:
         yield f'  warning: {report.repeated_ids} records have the id of an earlier one'
 
 
-def _duplicate_lines(equal):
+def _duplicate_lines(equal: Duplicates) -> List[str]:
     if not equal.images:
         return ['no image occurs twice']
     lines = [
@@ -67,11 +82,11 @@ def _duplicate_lines(equal):
 
 @click.command('stats')
 @click.argument('file')
-@click.option('--sample', type=click.IntRange(1), help='look at as many images, chosen at random  [all]')
+@click.option('--sample', type=click.IntRange(1), help='number of images to measure, chosen at random  [all]')
 @click.option('--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='of the choice')
 @settings_options('workers')
 @common_options
-def data_stats(file, sample, seed, workers):
+def data_stats(file: str, sample: Optional[int], seed: int, workers: Optional[int]) -> Tuple[dict, str]:
     """Describe a .rec FILE: images of each class, sizes, formats, channel means and deviations."""
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.records.statistics import statistics
@@ -81,19 +96,19 @@ def data_stats(file, sample, seed, workers):
     return value, '\n'.join(_statistics_lines(value))
 
 
-def _statistics_lines(value):
+def _statistics_lines(value: dict) -> Iterator[str]:
     bad = f", {value['bad']} of them bad (see 'cbam data check')" if value['bad'] else ''
-    yield f'{value["file"]}: {value["records"]} records, {value["images"]} images looked at{bad}'
+    yield f'{value["file"]}: {value["records"]} records, {value["images"]} images measured{bad}'
     classes = value['classes']
     if classes is None:
-        yield 'classes: labels are no class numbers'
+        yield 'classes: the labels are not class numbers'
     else:
         empty = f'{len(classes["empty"])} empty' + (f' ({classes["empty"][:10]})' if classes['empty'] else '')
-        yield f'classes: {classes["count"]}, {_three(classes)} images each, {empty}'
+        yield f'classes: {classes["count"]}, {_quantiles(classes)} images each, {empty}'
     if value['width'] is None:
         return
     for name, unit in (('width', ' pixels'), ('height', ' pixels'), ('aspect', ''), ('bytes', '')):
-        yield f'{name}: {_three(value[name])}{unit}'
+        yield f'{name}: {_quantiles(value[name])}{unit}'
     for name in ('formats', 'modes'):
         yield f'{name}: ' + ', '.join(f'{kind} {count}' for kind, count in value[name].items())
     yield f'grey: {value["grey"]}, CMYK: {value["cmyk"]}'
@@ -101,5 +116,5 @@ def _statistics_lines(value):
         yield f'{name} (R, G, B): ' + ', '.join(f'{channel:.4f}' for channel in value[name])
 
 
-def _three(spread) -> str:
-    return f'{spread["min"]:g} / {spread["median"]:g} / {spread["max"]:g} (min / median / max)'
+def _quantiles(values: dict) -> str:
+    return f'{values["min"]:g} / {values["median"]:g} / {values["max"]:g} (min / median / max)'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Tuple
 
 import click
 
@@ -12,7 +13,7 @@ from gluon_cbam.cli.output import common_options
 @click.command()
 @common_options
 @click.pass_context
-def doctor(ctx):
+def doctor(ctx: click.Context) -> Tuple[dict, str]:
     """What works on this machine, and what to do about the rest."""
     from gluon_cbam.cli.diagnostics import diagnose
 

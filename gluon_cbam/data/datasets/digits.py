@@ -1,4 +1,4 @@
-"""Data that needs no download: scikit-learn's 1,797 scans of handwritten digits as RecordIO, plain or in clutter.
+"""scikit-learn's 1,797 scans of handwritten digits as RecordIO, plain or in clutter; nothing is downloaded.
 
 The scans are of E. Alpaydin and C. Kaynak, UCI 1998: 8 x 8 pixels of 17 levels.
 """
@@ -18,21 +18,22 @@ _FIFTH = 5
 _BRIGHTEST = 16  # the scans have 17 levels, 0..16
 _CANVAS = 32  # pixels
 _HEIGHTS = (13, 19)  # of a digit in clutter, in pixels
-_FRAGMENT = 1 / 2  # share of a digit's side that a fragment shows
+_FRAGMENT = 1 / 2  # side of a fragment as a share of the digit's
 _FRAGMENTS = 4
-_DIMMER = 0.6  # brightness of fragments
+_FRAGMENT_BRIGHTNESS = 0.6
 
 
 def write_digits(folder: PathLike, clutter: Optional[int] = None, seed: int = 0) -> Dict[str, int]:
     """Write ``train.rec``, ``val.rec``, their ``.idx`` and ``classes.txt``.
 
-    The scans become grey PNGs without loss. The split is fixed: sorted by class, in the data set's own order within a
-    class, every fifth scan is for validation: 1,437 and 360.
+    The scans are stored as gray PNGs without loss. The split is fixed: sorted by class, in the data set's own order
+    within a class, every fifth scan is for validation: 1,437 and 360.
 
     Args:
-        folder: made if it does not exist.
-        clutter: images to make from the training scans, and a quarter as many from the others: 32 x 32 pixels, one
-            digit somewhere in some size among fragments of others. Default: the scans themselves.
+        folder: created if it does not exist.
+        clutter: number of images to make from the training scans, and a quarter of that from the others: 32 x 32
+            pixels, one digit at a random place in a random size among fragments of others. By default, the scans
+            themselves.
         seed: of the clutter.
 
     Returns:
@@ -51,11 +52,10 @@ def write_digits(folder: PathLike, clutter: Optional[int] = None, seed: int = 0)
     for number, (name, chosen) in enumerate((('train.rec', ~held_out), ('val.rec', held_out))):
         scans, labels = pixels[chosen], digits.target[chosen]
         if clutter is None:
-            images = zip(scans, labels)
+            images: Iterable[Tuple[np.ndarray, int]] = zip(scans, labels)
         else:
-            images = _in_clutter(
-                scans, labels, -(-clutter // (4 if number else 1)), np.random.RandomState([seed, number])
-            )
+            count = -(-clutter // (4 if number else 1))
+            images = _in_clutter(scans, labels, count, np.random.RandomState([seed, number]))
         counts[name] = _write(folder / name, images)
     write_text(folder / 'classes.txt', ''.join(f'{digit}\n' for digit in range(10)))
     return counts
@@ -68,28 +68,30 @@ def _write(path: Path, images: Iterable[Tuple[np.ndarray, int]]) -> int:
     return writer.count
 
 
-def _in_clutter(scans, labels, count: int, random) -> Iterable[Tuple[np.ndarray, int]]:
-    """Images of one whole digit each, the task of "cluttered MNIST" (Mnih et al., NIPS 2014) on these scans."""
+def _in_clutter(
+    scans: np.ndarray, labels: np.ndarray, count: int, random: np.random.RandomState
+) -> Iterable[Tuple[np.ndarray, int]]:
+    """Images of one whole digit among fragments, as in "cluttered MNIST" (Mnih et al., NIPS 2014), of these scans."""
     for _ in range(count):
         canvas = np.zeros((_CANVAS, _CANVAS), np.uint8)
         for _ in range(_FRAGMENTS):
             whole = _resized(scans[random.randint(len(scans))], random)
             side = int(len(whole) * _FRAGMENT)
             top, left = random.randint(0, len(whole) - side + 1, 2)
-            fragment = whole[top : top + side, left : left + side] * _DIMMER
+            fragment = whole[top : top + side, left : left + side] * _FRAGMENT_BRIGHTNESS
             _put(canvas, fragment.astype(np.uint8), random)
         chosen = random.randint(len(scans))
         _put(canvas, _resized(scans[chosen], random), random)
         yield canvas, int(labels[chosen])
 
 
-def _resized(scan: np.ndarray, random) -> np.ndarray:
+def _resized(scan: np.ndarray, random: np.random.RandomState) -> np.ndarray:
     side = random.randint(_HEIGHTS[0], _HEIGHTS[1] + 1)
     return cv2.resize(scan, (side, side), interpolation=cv2.INTER_LINEAR)
 
 
-def _put(canvas: np.ndarray, patch: np.ndarray, random) -> None:
-    """Lay a patch somewhere on the canvas; where both are drawn the brighter stays."""
+def _put(canvas: np.ndarray, patch: np.ndarray, random: np.random.RandomState) -> None:
+    """Draw a patch at a random place of the canvas; the brighter of both pixels is kept."""
     side = len(patch)
     top, left = random.randint(0, _CANVAS - side + 1, 2)
     part = canvas[top : top + side, left : left + side]

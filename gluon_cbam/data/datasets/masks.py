@@ -1,4 +1,4 @@
-"""Object masks beside a ``.rec`` file: ``val.masks.npz`` beside ``val.rec``.
+"""Object masks of a ``.rec`` file, in the same folder: ``val.masks.npz`` for ``val.rec``.
 
 A NumPy archive without pickles: ``ids`` (records,) int64, the records' own numbers; ``size`` (2,) int64, height and
 width in pixels; ``bits`` (records, ceil(height * width / 8)) uint8, each mask's rows one after the other, eight pixels
@@ -10,7 +10,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -20,22 +20,23 @@ from gluon_cbam.data.records.recordio import RecordFile
 
 
 def masks_path(path: PathLike) -> Path:
-    """The masks beside a ``.rec`` file."""
+    """The path of the masks of a ``.rec`` file."""
     return Path(path).with_suffix('.masks.npz')
 
 
 def write_masks(path: PathLike, ids: Sequence[int], masks: Sequence[np.ndarray]) -> None:
-    """Write masks, whole or not at all; the same masks give the same bytes.
+    """Write masks atomically; the same masks give the same bytes.
 
     Args:
         path: of the archive.
         ids: of the records.
         masks: (records, H, W) bool, in the order of ``ids``.
     """
-    masks = np.asarray(masks, bool)
-    bits = np.packbits(masks.reshape(len(masks), -1), axis=1)
+    stacked = np.asarray(masks, bool)
+    bits = np.packbits(stacked.reshape(len(stacked), -1), axis=1)
     with atomic_path(path) as temporary, open(temporary, 'wb') as file:
-        np.savez_compressed(file, ids=np.int64(ids), size=np.int64(masks.shape[1:]), bits=bits)
+        size = np.asarray(stacked.shape[1:], np.int64)
+        np.savez_compressed(file, ids=np.asarray(ids, np.int64), size=size, bits=bits)
 
 
 class MaskFile:
@@ -43,13 +44,13 @@ class MaskFile:
 
     Args:
         records: the checked file.
-        path: of the archive. Default: that beside the file.
+        path: of the archive; by default, :func:`masks_path` of the file.
 
     Raises:
         DataError: there is no archive, it is damaged, or a record has no mask.
     """
 
-    def __init__(self, records: RecordFile, path: Optional[PathLike] = None):
+    def __init__(self, records: RecordFile, path: Optional[PathLike] = None) -> None:
         self.path = Path(path) if path is not None else masks_path(records.path)
         ids, self.size, self._bits = _read(self.path)
         rows = {int(number): row for row, number in enumerate(ids)}
@@ -71,10 +72,10 @@ class MaskFile:
         return bits.reshape(height, width).astype(bool)
 
 
-def _read(path: Path):
-    """ids, (height, width), bits."""
+def _read(path: Path) -> Tuple[np.ndarray, Tuple[int, int], np.ndarray]:
+    """The ids, (height, width) and bits of an archive."""
     if not path.is_file():
-        raise DataError(f"no masks {str(path)!r}: 'cbam data shapes' writes them beside its records")
+        raise DataError(f"no masks {str(path)!r}: 'cbam data shapes' writes them next to its records")
     try:
         with np.load(str(path), allow_pickle=False) as archive:
             ids, size, bits = (archive[name] for name in ('ids', 'size', 'bits'))

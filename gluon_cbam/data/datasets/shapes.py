@@ -1,7 +1,7 @@
-"""A task with known answers to "where": one shape among others in clutter, as RecordIO with object masks.
+"""One shape among distractors, as RecordIO with object masks: a task in which the place of the object is known.
 
-The pictures are those of ``scenes``. Every one depends on the seed, its file and its number alone, so that another
-count of training images leaves the others as they are.
+The images are those of ``scenes``. Each depends on the seed, its file and its number alone, so that another number of
+training images does not change the others.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def write_shapes(
 ) -> Dict[str, int]:
     """Write ``train.rec`` and ``val.rec``, their ``.idx`` and ``.masks.npz``, and ``classes.txt``.
 
-    The labels go round the classes, so that each has its share of the images to one. The images are PNGs; the same
-    arguments give the same bytes with one version of OpenCV and NumPy.
+    The labels cycle through the classes, so that their numbers of images differ by one at most. The images are PNGs;
+    the same arguments give the same bytes with one version of OpenCV and NumPy.
 
     Args:
-        folder: made if it does not exist.
+        folder: created if it does not exist.
         size: height and width of the images in pixels.
-        train: images to train on.
-        val: images held out.
-        seed: of everything.
-        classes: the first so many of :data:`~gluon_cbam.data.datasets.scenes.CLASSES`.
+        train: number of training images.
+        val: number of validation images.
+        seed: of all images.
+        classes: number of classes, the first of :data:`~gluon_cbam.data.datasets.scenes.CLASSES`.
 
     Returns:
         Records by file name.

@@ -62,7 +62,7 @@ def random_crop_box(height: int, width: int, rng: np.random.Generator) -> Tuple[
 
 
 def _random_resized_crop(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
-    top, left, height, width = random_crop_box(*pixels.shape[:2], rng)
+    top, left, height, width = random_crop_box(pixels.shape[0], pixels.shape[1], rng)
     size = (preprocessing.image_size, preprocessing.image_size)
     return cv2.resize(pixels[top : top + height, left : left + width], size, interpolation=cv2.INTER_LINEAR)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
-from typing import Callable, Iterator, List, NamedTuple, Optional
+from typing import Callable, Iterator, List, Optional
 
 import numpy as np
 
@@ -33,7 +34,8 @@ def check_images(records: RecordFile, workers: int) -> None:
             pass
 
 
-class EvaluationBatch(NamedTuple):
+@dataclass(frozen=True)
+class EvaluationBatch:
     """Images to evaluate.
 
     Attributes:

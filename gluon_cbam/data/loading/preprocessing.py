@@ -8,6 +8,7 @@ from typing import Tuple
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.data.resizing import resize_short_side
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -91,3 +92,8 @@ class Preprocessing:
             return cls(**{**values, 'mean': tuple(values['mean']), 'std': tuple(values['std'])})
         except (KeyError, TypeError) as error:
             raise DataError(f'not a preprocessing: {values} ({error})') from None
+
+
+__getattr__ = renamed_attributes(
+    __name__, {'decode': 'data.decoding.decode', 'decode_record': 'data.records.images.decode_record'}
+)

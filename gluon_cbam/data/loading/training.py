@@ -16,6 +16,7 @@ from mxnet.base import _LIB, check_call
 from gluon_cbam.common.errors import DataError, UsageError, closest
 from gluon_cbam.common.parallel import ordered_map
 from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.data.decoding import image_threads
 from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
@@ -268,3 +269,6 @@ class _Epoch:
         """Random numbers for a purpose and a place; Philox is counter-based, so it starts at any place at no cost."""
         key, counter = (self._data.seed, self._number), (0, place, purpose, 0)
         return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+__getattr__ = renamed_attributes(__name__, {'Normalise': 'data.loading.training.Normalize'})

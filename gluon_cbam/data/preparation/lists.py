@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -97,7 +97,7 @@ def _split(part: Part, ratios: Dict[str, float], random: np.random.RandomState) 
     return chosen
 
 
-def _write(path: Path, part: Part, indices: Sequence[int]) -> Listed:
+def _write(path: Path, part: Part, indices: np.ndarray) -> Listed:
     with atomic_path(path) as temporary, open(temporary, 'w', encoding='utf-8') as file:
         for index in indices:
             labels = ''.join(f'{label:f}\t' for label in part.labels[index])

@@ -1,7 +1,7 @@
-"""Where the images of a source lie: folders of files, and tar files that are read without unpacking them.
+"""Trees of image files: folders, and tar files that are read without unpacking them.
 
-Each kind is a class with the attributes and methods of :class:`Tree`. A tar file inside a tar file is a folder named
-like it without the ending, so that ILSVRC2012_img_train.tar, a tar of 1,000 tars, looks like class folders.
+Each kind is a class with the attributes and methods of :class:`Tree`. A tar file inside a tar file is a folder with the
+same name without the ending, so that ILSVRC2012_img_train.tar, a tar of 1,000 tars, has the structure of class folders.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Protocol, Sequence, Set, Tuple, Union
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Protocol, Sequence, Set, Tuple, Union
 
 import numpy as np
 
@@ -25,12 +25,12 @@ EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp')
 
 
 class Location(NamedTuple):
-    """Where the bytes of an image are.
+    """The bytes of an image in a file.
 
     Attributes:
         path: of the file.
-        offset: in it.
-        size: in bytes; -1 for all.
+        offset: of the first byte, in bytes.
+        size: in bytes; -1 for the whole file.
     """
 
     path: str
@@ -38,7 +38,12 @@ class Location(NamedTuple):
     size: int = -1
 
     def read(self) -> bytes:
-        """The bytes; raises OSError, and DataError where the file has become shorter."""
+        """Read the bytes.
+
+        Raises:
+            OSError: the file cannot be opened or read.
+            DataError: the file has become shorter.
+        """
         with open(self.path, 'rb') as file:
             file.seek(self.offset)
             data = file.read(self.size)
@@ -53,8 +58,8 @@ class Tree(Protocol):
     Attributes:
         path: of the folder or tar file.
         names: paths of the images inside it, with ``/``.
-        folders: all folders, likewise.
-        other: folder -> how many other files are directly in it.
+        folders: paths of all folders inside it, with ``/``.
+        other: folder -> number of other files directly in it.
         sequential: whether images can be read only in the order of ``names``.
     """
 
@@ -65,29 +70,55 @@ class Tree(Protocol):
     sequential: bool
 
     def contents(self, numbers: Iterable[int]) -> Iterator[Union[Location, bytes]]:
-        """Where some images are, or what is in them."""
+        """The locations of some images, or their bytes.
+
+        Args:
+            numbers: of the images, indices of ``names``; rising if the tree is sequential.
+        """
 
 
 def open_tree(path: Path) -> Tree:
-    """The images below a folder or in a tar file; raises UsageError, and DataError if the tar file is damaged."""
+    """List the images below a folder or in a tar file.
+
+    Args:
+        path: of the folder or tar file.
+
+    Raises:
+        UsageError: there is no such folder or tar file.
+        DataError: the tar file is damaged.
+    """
     if path.is_dir():
-        return Folder.walk(path)
-    if not path.is_file() or not is_tar(path):
-        raise UsageError(f'no folder or tar file {str(path)!r}')
+        return Folder.read(path)
+    _require_tar(path)
     return CompressedTar(path) if is_compressed(path) else Tar(path)
 
 
-def open_listed(path: Path, names: Sequence[str]) -> Tuple[Tree, Sequence[int]]:
-    """A folder or tar file with the images that a list names, and their numbers; raises as :func:`open_tree`.
+def _require_tar(path: Path) -> None:
+    if not path.is_file() or not is_tar(path):
+        raise UsageError(f'no folder or tar file {str(path)!r}')
 
-    The files of a folder are taken to be there; whoever reads one finds out.
+
+def open_listed(path: Path, names: Sequence[str]) -> Tuple[Tree, Sequence[int]]:
+    """Open a folder or tar file for the images that a list names.
+
+    Args:
+        path: of the folder or tar file.
+        names: paths of the images inside it. In a folder, it is not checked that the files exist.
+
+    Returns:
+        The tree, and the number of each image in it.
+
+    Raises:
+        UsageError: there is no such folder or tar file, or the tar file is compressed.
+        DataError: the tar file is damaged, or has no image of a name.
     """
     if path.is_dir():
         return Folder(path, names), range(len(names))
-    if path.is_file() and is_tar(path) and is_compressed(path):
+    _require_tar(path)
+    if is_compressed(path):
         raise UsageError(f'{path}: a list cannot choose from a compressed tar file: uncompress it')
-    tree = open_tree(path)
-    return tree, tree.find(names)
+    tar = Tar(path)
+    return tar, tar.find(names)
 
 
 class Folder:
@@ -95,16 +126,28 @@ class Folder:
 
     sequential = False
 
-    def __init__(self, path: Path, names: Sequence[str], folders: Iterable[str] = (), other=None):
+    def __init__(
+        self,
+        path: Path,
+        names: Sequence[str],
+        folders: Iterable[str] = (),
+        other: Optional[Dict[str, int]] = None,
+    ) -> None:
         self.path = path
         self.names = names
         self.folders = set(folders)
         self.other: Dict[str, int] = other or {}
 
     @classmethod
-    def walk(cls, path: Path) -> Folder:
-        """All images below a folder, sorted by folder, then by name; hidden folders are passed over."""
-        names, folders, other = Names(), set(), {}
+    def read(cls, path: Path) -> Folder:
+        """List all images below a folder, sorted by folder, then by name; hidden folders are left out.
+
+        Args:
+            path: of the folder.
+        """
+        names = Names()
+        folders: Set[str] = set()
+        other: Dict[str, int] = {}
         for parent, subfolders, files in os.walk(path, followlinks=True):
             subfolders[:] = sorted(name for name in subfolders if not name.startswith('.'))
             relative = os.path.relpath(parent, path).replace(os.sep, '/')
@@ -117,6 +160,7 @@ class Folder:
         return cls(path, names, folders, other)
 
     def contents(self, numbers: Iterable[int]) -> Iterator[Location]:
+        """The locations of some images."""
         for number in numbers:
             yield Location(os.path.join(self.path, self.names[number]))
 
@@ -124,14 +168,15 @@ class Folder:
 class Tar:
     """Images of an uncompressed tar file, in the order in which :class:`Folder` has them after unpacking.
 
-    The headers are read once; the images are read where they lie, by any process and in any order.
+    The headers are read once; the images are read from the tar file, by any process and in any order.
     """
 
     sequential = False
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self.path = path
-        names, offsets, sizes, self.other = Names(), array('q'), array('q'), Counter()
+        self.other: Dict[str, int] = Counter()
+        names, offsets, sizes = Names(), array('q'), array('q')
         by_folder: Dict[str, array] = {}
         for member in members(path):
             if not member.name.lower().endswith(EXTENSIONS):
@@ -141,25 +186,33 @@ class Tar:
             names.append(member.name)
             offsets.append(member.offset)
             sizes.append(member.size)
-        order, self._starts = array('q'), {}
+        order = array('q')
+        self._ranges: Dict[str, Tuple[int, int]] = {}  # folder -> first number of its images, and one after the last
         for folder in sorted(by_folder, key=lambda name: name.split('/')):
-            self._starts[folder] = len(order), len(order) + len(by_folder[folder])
+            self._ranges[folder] = len(order), len(order) + len(by_folder[folder])
             order.extend(sorted(by_folder[folder], key=names.__getitem__))
-        self.names = Names(names[number] for number in order)
+        self.names: Sequence[str] = Names(names[number] for number in order)
         self.folders = _with_parents(by_folder)
-        order = np.asarray(order, np.int64)
-        self._offsets, self._sizes = (np.asarray(column, np.int64)[order] for column in (offsets, sizes))
+        self._offsets, self._sizes = (np.asarray(column, np.int64)[np.asarray(order)] for column in (offsets, sizes))
 
     def contents(self, numbers: Iterable[int]) -> Iterator[Location]:
+        """The locations of some images."""
         for number in numbers:
             yield Location(str(self.path), int(self._offsets[number]), int(self._sizes[number]))
 
     def find(self, names: Iterable[str]) -> Sequence[int]:
-        """The numbers of the images of these names; raises DataError if there is none of a name."""
+        """The numbers of the images of some names.
+
+        Args:
+            names: paths inside the tar file.
+
+        Raises:
+            DataError: there is no image of a name.
+        """
         return array('q', (self._number(name) for name in names))
 
     def _number(self, name: str) -> int:
-        begin, end = self._starts.get(_parent(name), (0, 0))
+        begin, end = self._ranges.get(_parent(name), (0, 0))
         number = bisect_left(self.names, name, begin, end)
         if number == end or self.names[number] != name:
             raise DataError(f'{self.path}: it has no image {name!r}')
@@ -171,17 +224,20 @@ class CompressedTar:
 
     sequential = True
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.names, self.other = Names(), Counter()
+        self.other: Dict[str, int] = Counter()
+        names = Names()
         for member in members(path):
             if member.name.lower().endswith(EXTENSIONS):
-                self.names.append(member.name)
+                names.append(member.name)
             else:
                 self.other[_parent(member.name)] += 1
-        self.folders = _with_parents({_parent(name) for name in self.names})
+        self.names: Sequence[str] = names
+        self.folders = _with_parents({_parent(name) for name in names})
 
     def contents(self, numbers: Iterable[int]) -> Iterator[bytes]:
+        """The bytes of some images."""
         images = (member for member in members(self.path) if member.name.lower().endswith(EXTENSIONS))
         wanted = iter(numbers)
         number = next(wanted, None)
@@ -196,7 +252,7 @@ def _parent(name: str) -> str:
 
 
 def _with_parents(folders: Iterable[str]) -> Set[str]:
-    """The folders and those that they are in, without the root."""
+    """The folders and the folders that contain them, without the root."""
     found: Set[str] = set()
     for name in folders:
         folder = name
@@ -207,6 +263,11 @@ def _with_parents(folders: Iterable[str]) -> Set[str]:
 
 
 def children(tree: Tree, prefix: str) -> List[str]:
-    """Sorted names of the folders directly in one, whose name is ``prefix`` without the last ``/``."""
+    """Sorted names of the folders directly in a folder.
+
+    Args:
+        tree: the tree.
+        prefix: path of the folder with a final ``/``; empty for the root.
+    """
     inside = (folder[len(prefix) :] for folder in tree.folders if folder.startswith(prefix))
     return sorted(name for name in inside if name and '/' not in name)

@@ -1,4 +1,4 @@
-"""Text files that say which class an image is: lists, label files, names of classes."""
+"""Text files with the classes of images: lists, label files, names of classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ _NUMBER = re.compile(r'[+-]?\d+$')
 
 
 def read_list(path: Path) -> Tuple[Names, Labels]:
-    """Paths and labels of a ``.lst`` (index, labels and path, separated by tabs) or of ``path label`` lines.
+    """Paths and labels of a list.
+
+    Args:
+        path: of a ``.lst`` file (index, labels and path, separated by tabs) or of a file of ``path label`` lines.
+
+    Returns:
+        The path and the labels of each image, in the order of the lines.
 
     Raises:
         DataError: a line is neither.
@@ -47,18 +53,20 @@ def read_classes(path: Path) -> List[str]:
     """Names of classes, in the order in which label files count them.
 
     Args:
-        path: a name a line, or a synset and words about it (``n01440764 tench``), or ImageNet's ``meta.mat``.
+        path: of a text file with a name a line, or a synset and a description (``n01440764 tench``), or of ImageNet's
+            ``meta.mat``.
 
     Raises:
         UsageError: there is no such file.
-        DataError: a name comes twice, or there is none.
+        DataError: a name occurs twice, or there is none.
     """
     if path.suffix == '.mat' and path.is_file():
         names = _meta_synsets(path)
     else:
         names = read_names(path)
-        if all(_SYNSET.match(name) for name in names):
-            names = [_SYNSET.match(name).group() for name in names]
+        synsets = [match.group() for match in map(_SYNSET.match, names) if match]
+        if len(synsets) == len(names):
+            names = synsets
     twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
     if twice or not names:
         raise DataError(f'{path}: ' + (f'the class {min(twice)!r} comes twice' if twice else 'it names no class'))
@@ -66,11 +74,14 @@ def read_classes(path: Path) -> List[str]:
 
 
 def read_names(path: Path) -> List[str]:
-    """The lines of a text file that are not blank, as they stand.
+    """The lines of a text file that are not blank, without surrounding white space.
+
+    Args:
+        path: of the file.
 
     Raises:
         UsageError: there is no such file.
-        DataError: it is no text in UTF-8.
+        DataError: it is not text in UTF-8.
     """
     if not path.is_file():
         raise UsageError(f'no file {str(path)!r}')
@@ -78,7 +89,7 @@ def read_names(path: Path) -> List[str]:
 
 
 def _meta_synsets(path: Path) -> List[str]:
-    """The synsets of the development kit by ILSVRC2012_ID; those with children are no classes."""
+    """The synsets of the development kit, sorted by ILSVRC2012_ID; those with children are not classes."""
     from scipy.io import loadmat
 
     try:
@@ -93,7 +104,7 @@ class Assigned(NamedTuple):
     """Classes of images.
 
     Attributes:
-        numbers: a class an image.
+        numbers: the class of each image.
         classes: names of the classes, in the order of their numbers; empty if unknown.
     """
 
@@ -106,14 +117,14 @@ def assign(path: Path, images: Sequence[str], ordered: Optional[List[str]], know
 
     Args:
         path: of the label file. Its lines are labels alone, for the images in the order of their names
-            (``ILSVRC2012_validation_ground_truth.txt``), or the name of an image and its label behind a space, tab or
-            comma (Caffe's ``val.txt``, Kaggle's ``LOC_val_solution.csv``). Labels are names of classes or numbers.
-        images: their names.
+            (``ILSVRC2012_validation_ground_truth.txt``), or the name of an image and its label, separated by a space,
+            tab or comma (Caffe's ``val.txt``, Kaggle's ``LOC_val_solution.csv``). Labels are class names or numbers.
+        images: names of the images.
         ordered: names of the classes in the order in which the numbers count them, from 0 or 1.
         known: the classes of the training images, sorted.
 
     Returns:
-        Numbers that count the sorted names of the classes, where names are given.
+        The class of each image; the numbers are indices of the sorted class names, if names are known.
 
     Raises:
         UsageError: there is no such file, or it is not clear what its numbers count.
@@ -137,7 +148,7 @@ def assign(path: Path, images: Sequence[str], ordered: Optional[List[str]], know
     return Assigned([place[text] for text in texts], classes)
 
 
-def _from_numbers(path: Path, numbers: List[int], ordered, known) -> Assigned:
+def _from_numbers(path: Path, numbers: List[int], ordered: Optional[List[str]], known: Optional[List[str]]) -> Assigned:
     low, high = min(numbers), max(numbers)
     names = ordered or known
     if low < 0 or (names and high - (low > 0) >= len(names)):

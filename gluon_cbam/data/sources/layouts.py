@@ -1,4 +1,4 @@
-"""What people have images in, as parts to pack: each layout is a row of :data:`LAYOUTS`."""
+"""The layouts in which images are stored, as parts to pack: each layout is a row of :data:`LAYOUTS`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from .labels import assign, read_classes, read_list
 from .tars import is_tar
 
 _SPLITS = ('train', 'val')
-_MOST_CLASSES = 1 << 24  # whole numbers that float32 tells apart
+_MAX_CLASSES = 1 << 24  # integers that float32 represents exactly
 
 
 @dataclass(frozen=True)
 class Part:
-    """The images of one ``.rec`` file to be.
+    """The images of one ``.rec`` file to be written.
 
     Attributes:
         name: of the file, without the ending.
         tree: where the images are.
         numbers: of the images in the tree.
         labels: of each, one or more.
-        other: files lying among them that are no images of a class.
+        other: number of files among them that are not images of a class.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Part:
         return self.tree.names[self.numbers[index]]
 
     def path(self, index: int) -> str:
-        """The path of an image, behind that of its folder or tar file."""
+        """The path of an image, with that of its folder or tar file."""
         return str(self.tree.path / self.image(index))
 
 
@@ -54,7 +54,7 @@ class Dataset(NamedTuple):
     """Images and their classes.
 
     Attributes:
-        layout: what the source was taken for.
+        layout: name of the detected layout.
         parts: one or more.
         classes: names, in the order of the class numbers; empty if labels are no classes.
     """
@@ -96,10 +96,10 @@ class Layout(NamedTuple):
     """A way to lay out images.
 
     Attributes:
-        about: what it is, for people.
-        fits: whether a request is of it.
-        read: its parts and classes.
-        options: of ``root`` and ``labels``, those that it takes.
+        about: its name in messages.
+        fits: whether a request has this layout.
+        read: returns its parts and classes.
+        options: which of ``root`` and ``labels`` it uses.
     """
 
     about: str
@@ -120,12 +120,15 @@ def read_source(
         source: a folder or tar file of class folders, or with ``train/`` and ``val/`` of them; a folder or tar file of
             images without class folders, with ``labels``; a ``.lst`` or ``path label`` list; a folder with
             ``train_list.txt``.
-        root: the folder or tar file where the paths of a list begin; default the folder of the list.
+        root: the folder or tar file that the paths of a list are relative to; by default, the folder of the list.
         labels: label file of images that are in no class folders; see :func:`gluon_cbam.data.sources.labels.assign`.
         classes_file: names of the classes; see :func:`gluon_cbam.data.sources.labels.read_classes`.
 
+    Returns:
+        The parts of the detected layout, and the names of the classes.
+
     Raises:
-        UsageError: the source does not exist, holds no images, or does not say what the labels mean.
+        UsageError: the source does not exist, holds no images, or does not define what the labels mean.
         DataError: a file is damaged, or does not fit the others.
     """
     source = Path(source)
@@ -135,7 +138,7 @@ def read_source(
     layout = next(row for row in LAYOUTS if row.fits(request))
     for option, value in (('root', root), ('labels', labels)):
         if value and option not in layout.options:
-            raise UsageError(f'{source} is taken for {layout.about}: leave out --{option}')
+            raise UsageError(f'{source} has the layout {layout.about!r}: leave out --{option}')
     parts, classes = layout.read(request)
     return Dataset(layout.about, parts, classes)
 
@@ -184,10 +187,10 @@ def _listed(path: Path, root: Path) -> Tuple[Part, List[str]]:
 
 
 def _names_of_labels(names: Names, labels: Labels) -> List[str]:
-    """The folders of the images where each label has one of its own, else the labels; none if labels are no classes."""
+    """The folders of the images if each label has its own, else the labels; none if the labels are not classes."""
     folders: Dict[int, set] = {}
     for name, (label, *_) in zip(names, labels):
-        if not 0 <= label < _MOST_CLASSES or label != int(label):
+        if not 0 <= label < _MAX_CLASSES or label != int(label):
             return []
         folders.setdefault(int(label), set()).add(Path(name).parent.name)
     found = {label: next(iter(inside)) for label, inside in folders.items() if len(inside) == 1}
@@ -199,7 +202,7 @@ def _names_of_labels(names: Names, labels: Labels) -> List[str]:
 def _from_splits(request: _Request) -> Tuple[List[Part], List[str]]:
     splits = _splits(request)
     if splits[0] != 'train':
-        raise UsageError(f'{request.source} has val/ and no train/ beside it')
+        raise UsageError(f'{request.source} has val/ but no train/')
     train, classes = _class_folders(request, 'train', f'{request.base}train/')
     if len(splits) == 1:
         return [train], classes
@@ -209,15 +212,16 @@ def _from_splits(request: _Request) -> Tuple[List[Part], List[str]]:
             raise UsageError(f'{request.source}: val/ has class folders: leave out --labels')
         return [train, _class_folders(request, 'val', prefix, classes)[0]], classes
     if not request.labels:
-        raise UsageError(f'{request.source}: val/ has no class folders: say what its images are with --labels')
-    return [train, _flat(request, 'val', prefix, classes)[0]], classes
+        raise UsageError(f'{request.source}: val/ has no class folders: name the classes of its images with --labels')
+    return [train, _flat(request, request.labels, 'val', prefix, classes)[0]], classes
 
 
 def _from_flat(request: _Request) -> Tuple[List[Part], List[str]]:
+    assert request.labels is not None  # see _is_flat
     folders = {image.rpartition('/')[0] for image in request.tree.names}
     if len(folders) > 1:
         raise UsageError(f'{request.source}: its images are in {len(folders)} class folders: leave out --labels')
-    part, classes = _flat(request, 'val', '', None)
+    part, classes = _flat(request, request.labels, 'val', '', None)
     return [part], classes
 
 
@@ -229,14 +233,14 @@ def _from_class_folders(request: _Request) -> Tuple[List[Part], List[str]]:
 def _class_folders(
     request: _Request, name: str, prefix: str, classes: Optional[List[str]] = None
 ) -> Tuple[Part, List[str]]:
-    """The images of class folders, and the classes: those given, or of the classes file, or the folders' names."""
+    """The images of class folders, and the classes: given, or of the classes file, or the names of the folders."""
     tree = request.tree
     found = children(tree, prefix)
-    whose = 'train/' if classes else request.classes_file
+    class_source = 'train/' if classes else request.classes_file
     classes = classes or sorted(request.ordered or found)
     unknown = sorted(set(found) - set(classes))
     if unknown:
-        raise DataError(f'{tree.path / prefix / unknown[0]}: a class that {whose} does not have')
+        raise DataError(f'{tree.path / prefix / unknown[0]}: a class that {class_source} does not have')
     place = {class_name: number for number, class_name in enumerate(classes)}
     numbers, labels = array('q'), Labels()
     for number, image in enumerate(tree.names):
@@ -249,14 +253,16 @@ def _class_folders(
     return Part(name, tree, numbers, labels, _other(tree, prefix)), classes
 
 
-def _flat(request: _Request, name: str, prefix: str, known: Optional[List[str]]) -> Tuple[Part, List[str]]:
+def _flat(
+    request: _Request, labels_file: Path, name: str, prefix: str, known: Optional[List[str]]
+) -> Tuple[Part, List[str]]:
     """Images whose classes are in the label file, and the names of the classes."""
     tree = request.tree
     numbers = array('q', (number for number, image in enumerate(tree.names) if image.startswith(prefix)))
     if not numbers:
         raise UsageError(f'no images ({", ".join(EXTENSIONS)}) in {tree.path / prefix}')
     by_name = sorted(range(len(numbers)), key=lambda index: tree.names[numbers[index]])
-    assigned = assign(request.labels, [tree.names[numbers[index]] for index in by_name], request.ordered, known)
+    assigned = assign(labels_file, [tree.names[numbers[index]] for index in by_name], request.ordered, known)
     label_of = dict(zip(by_name, assigned.numbers))
     labels = Labels((label_of[index],) for index in range(len(numbers)))
     return Part(name, tree, numbers, labels, _other(tree, prefix)), assigned.classes

@@ -9,11 +9,11 @@ import os
 import tarfile
 import zlib
 from pathlib import Path
-from typing import IO, Callable, Dict, Iterator, NamedTuple, Optional
+from typing import IO, Any, Callable, Dict, Iterator, NamedTuple, Optional, Union
 
 from gluon_cbam.common.errors import DataError
 
-_OPENERS: Dict[str, Callable[..., IO[bytes]]] = {
+_OPENERS: Dict[str, Callable[..., Any]] = {
     '.tar': open, '.tar.gz': gzip.open, '.tgz': gzip.open, '.tar.bz2': bz2.open, '.tar.xz': lzma.open,
 }  # fmt: skip
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
@@ -80,13 +80,13 @@ class _StrictTarInfo(tarfile.TarInfo):
     """A header that must be readable: ``tarfile`` takes any other for the end, which only a block of zeros marks."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+    def frombuf(cls, buf: Union[bytes, bytearray], encoding: str, errors: str) -> _StrictTarInfo:
         """Read a header; raises ReadError where ``tarfile`` would end."""
         try:
             return super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             raise
-        except tarfile.EmptyHeaderError:
+        except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
             raise tarfile.ReadError('it ends without an end mark') from None
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f'a header cannot be read ({error})') from None
