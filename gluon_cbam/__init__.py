@@ -29,6 +29,7 @@ _LAZY = {
     'get_model': 'pretrained.model',
     'list_models': 'models',
     'quantize': 'quantization',
+    'use_fused_ops': 'ops.tracing',
 }
 _MODULES = {
     'attention': 'attention',

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Callable, Dict, Iterator, List, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import mxnet as mx
 from mxnet.gluon import Block, HybridBlock
+
+from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.ops.tracing import use_fused_ops
 
 from . import CBAM
 
@@ -17,24 +20,25 @@ CHILD = 'attention'
 def attach(
     net: HybridBlock,
     pattern: str,
-    attention: Union[Callable[[int], HybridBlock], None] = None,
+    attention: Optional[Callable[[int], HybridBlock]] = None,
     input_shape: Tuple[int, ...] = (1, 3, 224, 224),
 ) -> List[str]:
     """Let attention follow every block whose path matches a pattern.
 
     The network keeps its structure and its parameters' names, so that its weights can still be loaded; the attention's
-    parameters are ``PATH.attention.*`` and have to be initialised. With ``gate='identity'`` the outputs stay what they
-    were until the attention has learned.
+    parameters are ``PATH.attention.*`` and have to be initialized. With ``gate='identity'`` the outputs stay what they
+    were until the attention has learned. The network runs on fused ops, see
+    :func:`gluon_cbam.ops.tracing.use_fused_ops`; its exports have MXNet's operators alone.
 
     Args:
-        net: any HybridBlock, initialised or not; changed in place.
+        net: any HybridBlock, initialized or not; changed in place.
         pattern: shell pattern of paths as ``save_parameters`` has them, for instance ``layer?.*.bn3`` for the end of
             the residual branch of GluonCV's ``resnet50_v1b``.
         attention: function of the channels that makes a module; default :class:`gluon_cbam.CBAM`.
         input_shape: of the network, to find out the channels.
 
     Returns:
-        The paths of the blocks that have attention now.
+        The paths of the blocks that attention follows.
 
     Raises:
         ValueError: no block matches, a block has attention already, or its output is no (N, C, H, W) map.
@@ -56,40 +60,57 @@ def attach(
     modules = {path: attention(count) for path, count in channels.items()}
     for path, block in blocks.items():
         block.register_child(modules[path], CHILD)
-        _follow(block, lambda F, x, path=path: modules[path](x))
-    net.apply(_forget_graph)
+        _follow(block, _call(modules[path]))
+    for block in _around(net, list(blocks)):
+        use_fused_ops(block)
+        block._clear_cached_op()
     return list(blocks)
 
 
 def block_paths(block: Block, prefix: str = '') -> Iterator[Tuple[str, Block]]:
-    """Yields every block below a block and its path as ``save_parameters`` has it, parents first."""
+    """Yield every block below a block with its path, as ``save_parameters`` has it; parents come first.
+
+    Args:
+        block: any block.
+        prefix: what the paths begin with; default nothing.
+    """
     for name, child in block._children.items():
         yield prefix + name, child
         yield from block_paths(child, f'{prefix}{name}.')
 
 
-def _follow(block: HybridBlock, then: Callable) -> None:
-    """Let ``then`` of (F, output) be a block's output; returns nothing, :func:`_unfollow` undoes it."""
+def _call(module: HybridBlock) -> Callable[[OpNamespace, Tensor], Tensor]:
+    return lambda F, x: module(x)
+
+
+def _follow(block: HybridBlock, then: Callable[[OpNamespace, Tensor], Tensor]) -> None:
+    """Let ``then`` of (F, output) be a block's output, until :func:`_unfollow`."""
     inner = block.hybrid_forward
-    object.__setattr__(block, 'hybrid_forward', lambda F, *inputs, **params: then(F, inner(F, *inputs, **params)))
+
+    def forward(F: OpNamespace, *inputs: Tensor, **parameters: Tensor) -> Tensor:
+        return then(F, inner(F, *inputs, **parameters))
+
+    object.__setattr__(block, 'hybrid_forward', forward)
 
 
 def _unfollow(block: HybridBlock) -> None:
     object.__delattr__(block, 'hybrid_forward')
 
 
-def _forget_graph(block) -> None:
-    """Let a hybridized block trace its graph anew."""
-    if isinstance(block, HybridBlock):
-        block._clear_cached_op()
+def _around(net: HybridBlock, paths: List[str]) -> Iterator[HybridBlock]:
+    """Yield the blocks whose graphs contain those at the paths: the network, their parents and themselves."""
+    yield net
+    for path, block in block_paths(net):
+        if isinstance(block, HybridBlock) and any(f'{inner}.'.startswith(f'{path}.') for inner in paths):
+            yield block
 
 
-def _channels(net, blocks: Dict[str, HybridBlock], input_shape) -> Dict[str, int]:
+def _channels(net: HybridBlock, blocks: Dict[str, HybridBlock], input_shape: Tuple[int, ...]) -> Dict[str, int]:
     """The channels of the blocks' outputs, from the shapes of the network's graph."""
     outputs: Dict[str, mx.sym.Symbol] = {}
 
-    def note(path):
-        def noted(F, output):
+    def note(path: str) -> Callable[[OpNamespace, Tensor], Tensor]:
+        def noted(F: OpNamespace, output: Tensor) -> Tensor:
             outputs[path] = output
             return output
 

@@ -2,22 +2,27 @@
 
 Follows the official code (MODELS/bam.py), which multiplies the two branches where the paper adds them. The two
 branches look at the same map, and the result is added to the map: ``F + F * sigmoid(channel(F) * spatial(F))``.
-Initialisation follows the official network: convolutions Kaiming normal, fan out; dense weights uniform in
+Initialization follows the official network: convolutions Kaiming normal, fan out; dense weights uniform in
 +-1 / sqrt(fan in); biases 0.
 """
 
 from __future__ import annotations
 
+from typing import Any, Dict, Tuple
+
 from mxnet import init
-from mxnet.gluon import HybridBlock, nn
+from mxnet.gluon import nn
+
+from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.ops.tracing import FusedBlock
 
 from .blocks import CheckedBlock, hidden_channels, positive_int
 
 
-class _ChannelBranch(HybridBlock):
+class _ChannelBranch(FusedBlock):
     """average pool - FC - BN - ReLU - FC: (N, channels, H, W) to (N, channels, 1, 1)."""
 
-    def __init__(self, channels, hidden, **kwargs):
+    def __init__(self, channels: int, hidden: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         with self.name_scope():
             for name, units, inputs in (('fc1', hidden, channels), ('fc2', channels, hidden)):
@@ -25,27 +30,32 @@ class _ChannelBranch(HybridBlock):
                 setattr(self, name, nn.Dense(units, in_units=inputs, weight_initializer=uniform))
             self.bn = nn.BatchNorm(in_channels=hidden)
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         x = self.fc1(F.Pooling(x, global_pool=True, pool_type='avg'))  # (N, hidden)
         x = F.Activation(self.bn(x), act_type='relu')
         return self.fc2(x).expand_dims(2).expand_dims(3)
 
 
-class _SpatialBranch(HybridBlock):
+class _SpatialBranch(FusedBlock):
     """conv 1 x 1, two dilated conv 3 x 3, each BN - ReLU, conv 1 x 1: (N, channels, H, W) to (N, 1, H, W)."""
 
-    def __init__(self, channels, hidden, dilation, **kwargs):
+    def __init__(self, channels: int, hidden: int, dilation: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        wide = dict(kernel_size=3, padding=dilation, dilation=dilation)
+        wide: Dict[str, int] = dict(kernel_size=3, padding=dilation, dilation=dilation)
+        convolutions: Tuple[Tuple[int, Dict[str, int]], ...] = (
+            (channels, dict(kernel_size=1)),
+            (hidden, wide),
+            (hidden, wide),
+        )
         kaiming = init.MSRAPrelu(factor_type='out', slope=0)
         with self.name_scope():
-            for number, (inputs, shape) in enumerate(((channels, dict(kernel_size=1)), (hidden, wide), (hidden, wide))):
+            for number, (inputs, shape) in enumerate(convolutions, 1):
                 conv = nn.Conv2D(hidden, in_channels=inputs, weight_initializer=kaiming, **shape)
-                setattr(self, f'conv{number + 1}', conv)
-                setattr(self, f'bn{number + 1}', nn.BatchNorm(in_channels=hidden))
+                setattr(self, f'conv{number}', conv)
+                setattr(self, f'bn{number}', nn.BatchNorm(in_channels=hidden))
             self.conv4 = nn.Conv2D(1, 1, in_channels=hidden, weight_initializer=kaiming)
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')  # (N, hidden, H, W)
         x = F.Activation(self.bn2(self.conv2(x)), act_type='relu')
         x = F.Activation(self.bn3(self.conv3(x)), act_type='relu')
@@ -70,7 +80,7 @@ class BAM(CheckedBlock):
         ValueError: an argument or an input does not fit.
     """
 
-    def __init__(self, channels: int, reduction: int = 16, dilation: int = 4, **kwargs):
+    def __init__(self, channels: int, reduction: int = 16, dilation: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         hidden = hidden_channels(channels, reduction)
         self._in_channels = channels
@@ -78,6 +88,7 @@ class BAM(CheckedBlock):
             self.channel = _ChannelBranch(channels, hidden)
             self.spatial = _SpatialBranch(channels, hidden, positive_int('dilation', dilation))
 
-    def hybrid_forward(self, F, x):
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
+        """Compute the equation of the class."""
         gate = F.sigmoid(F.broadcast_mul(self.channel(x), self.spatial(x)))  # (N, C, H, W)
         return x * (1 + gate)

@@ -1,44 +1,104 @@
-"""Attention where it runs: in passes of :mod:`gluon_cbam.ops`, with what a residual block does after it."""
+"""The bases of attention modules and their gates, which are written once, on an ops backend."""
 
 from __future__ import annotations
 
-from gluon_cbam.ops.backend import finish, form
+from typing import ClassVar, Optional
+
+from mxnet.gluon import HybridBlock
+
+from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.ops.backend import FeatureMap, ReferenceBackend, add_relu, select_backend
 
 from .blocks import CheckedBlock
 
 
 class Attention(CheckedBlock):
-    """A module that is defined by equations in MXNet's operators and runs in passes.
+    """A module that maps (N, C, H, W) to the same shape.
 
-    Subclasses have ``define(F, x)``, the equations, which are exported, and ``refine(F, passes, x, shortcut, relu)``,
-    the same followed by the addition of a shortcut and ReLU, where ``passes`` is what
-    :func:`gluon_cbam.ops.backend.form` gives.
+    Subclasses have :meth:`forward_ops`, their equations in the methods of an ops backend. They run on compiled
+    operators, with a residual block's addition and ReLU in the last of them, and export MXNet's operators.
+
+    Example:
+        >>> class Squeeze(Attention):
+        ...     def forward_ops(self, ops, x):
+        ...         (mean,) = ops.global_pool(x, ['avg'])
+        ...         return ops.scale(x, channel=ops.F.sigmoid(mean))
     """
 
-    def hybrid_forward(self, F, x):
-        passes = form_of(self, F, x)
-        return self.define(F, x) if passes is None else self.refine(F, passes, x)
+    def forward_ops(self, ops: ReferenceBackend, x: FeatureMap) -> FeatureMap:
+        """Compute the output.
+
+        Args:
+            ops: the backend to compute with.
+            x: the map, (N, C, H, W).
+
+        Returns:
+            The map that comes out, for instance of ``ops.scale``.
+        """
+        raise NotImplementedError
+
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
+        """Compute :meth:`forward_ops` on the backend of :meth:`select_backend`."""
+        ops = self.select_backend(F, x)
+        return ops.materialize(self.forward_ops(ops, FeatureMap(x)))
+
+    def select_backend(self, F: OpNamespace, x: Tensor) -> ReferenceBackend:
+        """Choose the backend for a map.
+
+        It is the one of :func:`gluon_cbam.ops.backend.select_backend`, or the reference if hooks wait for calls of the
+        module or its gates, since the other backends call neither.
+        """
+        blocks = self, *self._children.values()
+        watched = any(block._forward_hooks or block._forward_pre_hooks for block in blocks)
+        return ReferenceBackend(F) if watched else select_backend(F, x)
 
 
-def form_of(attention, F, x):
-    """As of :func:`gluon_cbam.ops.backend.form`; None where hooks wait for calls of the module or of its gates, which
-    its definition makes and its passes do not."""
-    blocks = attention, *attention._children.values()
-    watched = any(block._forward_hooks or block._forward_pre_hooks for block in blocks)
-    return None if watched else form(F, x)
+class Gate(CheckedBlock):
+    """A block that computes a gate of a map.
+
+    Subclasses have :meth:`forward_ops`. Alone, called with an array or a symbol, it runs on the reference backend.
+    """
+
+    kind: ClassVar[str]
+    """``channel`` or ``spatial``: the argument of ``ops.scale`` that the gate is."""
+
+    def forward_ops(self, ops: ReferenceBackend, x: FeatureMap) -> Tensor:
+        """Compute the gate.
+
+        Args:
+            ops: the backend to compute with.
+            x: the map, (N, C, H, W).
+
+        Returns:
+            A channel vector or (N, 1, H, W).
+        """
+        raise NotImplementedError
+
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
+        """Compute the gate, (N, C, 1, 1) or (N, 1, H, W), on the reference backend."""
+        return self.forward_ops(ReferenceBackend(F), FeatureMap(x))
+
+    def scale(self, ops: ReferenceBackend, x: FeatureMap) -> FeatureMap:
+        """Scale a map by its gate."""
+        return ops.scale(x, **{self.kind: ops.gate_of(self, x)})
 
 
-def attend(F, attention, x, shortcut, relu: bool = False):
-    """What a residual block does: ``attention(x) + shortcut``, then ReLU.
+def apply_attention(
+    F: OpNamespace, attention: HybridBlock, x: Tensor, shortcut: Optional[Tensor] = None, relu: bool = False
+) -> Tensor:
+    """The end of a residual block: ``attention(x) + shortcut``, then ReLU.
 
     Args:
-        F: mxnet.ndarray or mxnet.symbol.
-        attention: maps (N, C, H, W) to the same.
+        F: ``mxnet.ndarray`` or ``mxnet.symbol``.
+        attention: an :class:`Attention`, or any block that maps (N, C, H, W) to the same shape.
         x: the map, (N, C, H, W).
-        shortcut: (N, C, H, W).
-        relu: whether a ReLU follows.
+        shortcut: (N, C, H, W); default none.
+        relu: whether a ReLU follows; default no.
+
+    Returns:
+        (N, C, H, W).
     """
-    passes = form_of(attention, F, x) if isinstance(attention, Attention) else None
-    if passes is not None:
-        return attention.refine(F, passes, x, shortcut, relu)
-    return finish(F, attention(x), shortcut, relu)
+    if not isinstance(attention, Attention):
+        return add_relu(F, attention(x), shortcut, relu)
+    ops = attention.select_backend(F, x)
+    return ops.add_relu(ops.output_of(attention, FeatureMap(x)), shortcut, relu)

@@ -1,14 +1,16 @@
-"""The base of every block here: a HybridBlock that checks its input before an operator runs."""
+"""The base of the networks and modules: a HybridBlock that checks its input before an operator runs."""
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import mxnet as mx
-from mxnet.gluon import HybridBlock
+
+from gluon_cbam.common.types import Tensor
+from gluon_cbam.ops.tracing import FusedBlock
 
 
-class CheckedBlock(HybridBlock):
+class CheckedBlock(FusedBlock):
     """A HybridBlock of one (N, C, H, W) input, whose shape is checked whenever it is called with an array.
 
     Symbols, which have no shape, pass; so does everything inside a hybridized parent.
@@ -16,19 +18,20 @@ class CheckedBlock(HybridBlock):
 
     _in_channels: Optional[int] = None
     """Channels that the input must have, or None for any."""
-    _smallest = 1
+    _smallest: int = 1
     """Height and width that the input must have at least."""
     adaptable: Tuple[str, ...] = ()
-    """Beginnings of the names of parameters whose shapes follow the classes or the input channels: the parts that
-    fine-tuning may make anew."""
+    """Beginnings of the names of parameters whose shapes follow the classes or the input channels: fine-tuning may
+    initialize these newly."""
 
-    def forward(self, x, *args):
+    def forward(self, x: Tensor, *args: Any) -> Tensor:
+        """Check an array's shape, then do what a HybridBlock does."""
         if isinstance(x, mx.nd.NDArray):
             self.check_input(x.shape)
         return super().forward(x, *args)
 
     def penalty(self, ctx: mx.Context) -> Optional[mx.nd.NDArray]:
-        """What a training loop adds to the mean loss, (1,) on ``ctx``; None for nothing."""
+        """The penalty that a training loop adds to the mean loss, (1,) on ``ctx``; None for no penalty."""
 
     def check_input(self, shape: Tuple[int, ...]) -> None:
         """Check the shape of an input.
@@ -48,10 +51,10 @@ class CheckedBlock(HybridBlock):
 
 
 def hidden_channels(channels: int, reduction: int) -> int:
-    """``channels // reduction``, the width inside an attention module.
+    """The width inside an attention module, ``channels // reduction``.
 
     Raises:
-        ValueError: an argument is no positive integer, or nothing is left.
+        ValueError: an argument is no positive integer, or no hidden unit is left.
     """
     hidden = positive_int('channels', channels) // positive_int('reduction', reduction)
     if hidden == 0:
@@ -59,11 +62,11 @@ def hidden_channels(channels: int, reduction: int) -> int:
     return hidden
 
 
-def positive_int(name: str, value) -> int:
-    """``value`` as a positive int.
+def positive_int(name: str, value: Any) -> int:
+    """Return ``value`` if it is a positive int.
 
     Raises:
-        ValueError: it is not one; the message says ``name`` and the value.
+        ValueError: it is not one; the message holds ``name`` and the value.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f'{name} must be a positive integer, got {value!r}')

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from mxnet import init
 
 from gluon_cbam.common.errors import closest
-from gluon_cbam.ops.backend import Gated, finish
+from gluon_cbam.ops.backend import FeatureMap, ReferenceBackend
+from gluon_cbam.ops.gates import apply_gate
 
-from .base import Attention
+from .base import Attention, Gate
 from .channel import ChannelAttention
-from .gates import apply_gate
 from .spatial import SpatialAttention
 
 ORDERS = ('channel_spatial', 'spatial_channel', 'parallel')
 
 
 class CBAM(Attention):
-    """Scales a feature map by its channel gate, then the result by its spatial gate (equation 1):
-    ``F1 = Mc(F) * F; F2 = Ms(F1) * F1``.
+    """Scales a feature map by its channel gate, then the result by its spatial gate.
+
+    Equation 1 of the paper: ``F1 = Mc(F) * F; F2 = Ms(F1) * F1``.
 
     The defaults are the official code's (MODELS/cbam.py), which the published weights use.
 
@@ -31,12 +32,17 @@ class CBAM(Attention):
         spatial: False leaves the spatial gate out.
         spatial_pool: ``max_mean`` or ``conv1x1``.
         order: ``channel_spatial``, ``spatial_channel``, or ``parallel`` (both maps of F are added before one sigmoid).
-        descriptors: order of ``max`` and ``mean`` at the spatial convolution.
+        descriptors: order of the statistics ``max`` and ``mean`` at the spatial convolution.
         mlp_bias: whether the channel MLP has biases.
         spatial_norm: BatchNorm in the spatial gate; without it its convolution has a bias.
         gate: ``sigmoid``, the paper's; or ``identity``: both gates are twice the sigmoid and start at 1, so that a
             module put into a trained network leaves its outputs as they are until it has learned.
         weight_initializer: of every weight; default: each gate's own.
+
+    Attributes:
+        order: as given.
+        channel: the channel gate.
+        spatial: the spatial gate, or None.
 
     Inputs:
         (N, C, H, W).
@@ -68,8 +74,8 @@ class CBAM(Attention):
         spatial_norm: bool = True,
         gate: str = 'sigmoid',
         weight_initializer: Optional[init.Initializer] = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if order not in ORDERS:
             raise ValueError(f'unknown order {order!r}: {closest(order, ORDERS)}')
@@ -80,40 +86,27 @@ class CBAM(Attention):
         self._in_channels = channels
         self.order = order
         self._gate = gate
-        shared = dict(gate=gate, weight_initializer=weight_initializer)
+        shared: Dict[str, Any] = dict(gate=gate, weight_initializer=weight_initializer)
         with self.name_scope():
             self.channel = ChannelAttention(channels, reduction, pool_types, use_bias=mlp_bias, **shared)
-            self.spatial = None
+            self.spatial: Optional[SpatialAttention] = None
             if spatial:
                 self.spatial = SpatialAttention(
                     kernel_size, descriptors, spatial_pool, channels, use_norm=spatial_norm, **shared
                 )
 
-    def define(self, F, x):
-        """The equations."""
+    def forward_ops(self, ops: ReferenceBackend, x: FeatureMap) -> FeatureMap:
+        """Compute the equations, see :meth:`.base.Attention.forward_ops`."""
         if self.order == 'parallel':
-            maps = F.broadcast_add(self.channel.map(F, x), self.spatial.map(F, x))  # (N, C, H, W)
-            return x * apply_gate(F, maps, self._gate)
-        gates = [self.channel, self.spatial] if self.spatial is not None else [self.channel]
-        if self.order == 'spatial_channel':
-            gates.reverse()
-        for gate in gates:
-            x = F.broadcast_mul(x, gate(x))
+            return self._parallel(ops, x)
+        gates: List[Gate] = [self.channel] if self.spatial is None else [self.channel, self.spatial]
+        for gate in gates if self.order == 'channel_spatial' else reversed(gates):
+            x = gate.scale(ops, x)
         return x
 
-    def refine(self, F, passes, x, shortcut=None, relu=False):
-        """The same in passes, see :class:`.applying.Attention`."""
-        if self.order == 'parallel':
-            channel, x = self.channel.logits(F, passes, x)
-            spatial, gated = self.spatial.logits(passes, Gated(x))
-            maps = F.broadcast_add(channel.expand_dims(2).expand_dims(3), spatial)  # (N, C, H, W)
-            return finish(F, gated.x * apply_gate(F, maps, self._gate), shortcut, relu)
-        if self.order == 'spatial_channel':
-            spatial, gated = self.spatial.gate_where_it_runs(F, passes, Gated(x))
-            x = passes.scale(gated, spatial)
-        channel, x = self.channel.gate_where_it_runs(F, passes, x)
-        gated = Gated(x, channel)
-        if self.order == 'spatial_channel' or self.spatial is None:
-            return passes.scale(gated, None, shortcut, relu)
-        spatial, gated = self.spatial.gate_where_it_runs(F, passes, gated)
-        return passes.scale(gated, spatial, shortcut, relu)
+    def _parallel(self, ops: ReferenceBackend, x: FeatureMap) -> FeatureMap:
+        """``F * sigmoid(channel logits + spatial logits)``."""
+        assert self.spatial is not None  # as the constructor made sure
+        channel, spatial = ops.as_map(self.channel.logits(ops, x)), self.spatial.logits(ops, x)
+        logits = ops.F.broadcast_add(channel, spatial)  # (N, C, H, W)
+        return FeatureMap(ops.materialize(x) * apply_gate(ops.F, logits, self._gate))

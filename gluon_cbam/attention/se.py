@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gluon_cbam.ops.backend import Gated
+from typing import Any
+
+from gluon_cbam.ops.backend import FeatureMap, ReferenceBackend
 
 from .base import Attention
 from .channel import ChannelAttention
@@ -11,7 +13,7 @@ from .channel import ChannelAttention
 class SqueezeExcitation(Attention):
     """Scales a feature map by the channel gate of its averages: ``F * sigmoid(MLP(AvgPool(F)))``.
 
-    It is CBAM's channel gate with average pooling alone and nothing after it, biases included.
+    It is CBAM's channel gate with average pooling alone, biases included, and no spatial gate.
 
     Args:
         channels: C, the channels of the input.
@@ -27,17 +29,12 @@ class SqueezeExcitation(Attention):
         ValueError: an argument or an input does not fit.
     """
 
-    def __init__(self, channels: int, reduction: int = 16, **kwargs):
+    def __init__(self, channels: int, reduction: int = 16, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._in_channels = channels
         with self.name_scope():
             self.gate = ChannelAttention(channels, reduction, pool_types=('avg',))
 
-    def define(self, F, x):
-        """The equation."""
-        return F.broadcast_mul(x, self.gate(x))
-
-    def refine(self, F, passes, x, shortcut=None, relu=False):
-        """The same in passes, see :class:`.applying.Attention`."""
-        attention, x = self.gate.logits(F, passes, x)
-        return passes.scale(Gated(x, F.sigmoid(attention)), None, shortcut, relu)
+    def forward_ops(self, ops: ReferenceBackend, x: FeatureMap) -> FeatureMap:
+        """Compute the equation, see :meth:`.base.Attention.forward_ops`."""
+        return self.gate.scale(ops, x)

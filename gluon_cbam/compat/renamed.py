@@ -17,6 +17,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 RENAMED: Dict[str, str] = {
     'attachment': 'attention.attach',
     'attention.applying': 'attention.base',
+    'attention.gates': 'ops.gates',
     'benchmarks.side': 'benchmarks.process',
     'benchmarks.spec': 'benchmarks.context',
     'benchmarks.subjects': 'benchmarks.workloads',

@@ -7,6 +7,8 @@ from typing import Dict
 
 import mxnet as mx
 
+from gluon_cbam.ops.tracing import export_symbol
+
 from .writing import their_names
 
 _NAMING = ('_weight', '_gamma')  # the inputs that carry the name of their operator
@@ -27,7 +29,7 @@ def to_symbol(net: mx.gluon.HybridBlock, source: str) -> mx.sym.Symbol:
     """
     ours = net._collect_params_with_prefix()
     names = {ours[name].name: theirs for name, theirs in their_names(net, source).items()}
-    graph = json.loads(net(mx.sym.Variable('data')).tojson())
+    graph = json.loads(export_symbol(net, mx.sym.Variable('data')).tojson())
     nodes = graph['nodes']
     for node in nodes:
         if node['op'] == 'null':

@@ -1,6 +1,6 @@
 """The one place where a network becomes a graph.
 
-A network is traced as ``net(Variable)``, never taken from its cache: what a hybridized network runs may hold operators
+A network is traced with a variable, never taken from its cache: what a hybridized network runs may hold operators
 of this package, what is traced holds MXNet's own alone. Variables carry the names of ``save_parameters``, and
 operators lose the network's own prefix, which counts the networks of the process: the same network gives the same file.
 """
@@ -15,6 +15,7 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.ops.tracing import export_symbol
 
 DATA = 'data'
 _PIXELS = 'preprocessing.'
@@ -50,7 +51,7 @@ def trace(net: mx.gluon.HybridBlock, image_size: int, pixels: Optional[Preproces
     if any(parameter._data is None for parameter in parameters.values()):  # their shapes come from the first input
         net(mx.nd.zeros((1, channels, image_size, image_size), ctx=_context(parameters)))
     data = mx.sym.Variable(DATA)
-    output = net(data if pixels is None else _normalised(data))
+    output = export_symbol(net, data if pixels is None else _normalised(data))
     symbol = output if isinstance(output, mx.sym.Symbol) else mx.sym.Group(list(output))
     names = {parameter.name: name for name, parameter in parameters.items()}
     params = {name: parameter.data(parameter.list_ctx()[0]).asnumpy() for name, parameter in parameters.items()}

@@ -18,11 +18,12 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import mxnet as mx
 from mxnet import init
-from mxnet.gluon import HybridBlock, nn
+from mxnet.gluon import nn
 
 from gluon_cbam.attention import CBAM
 from gluon_cbam.attention.blocks import CheckedBlock, positive_int
 from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.ops.tracing import FusedBlock
 
 from .options import option_names
 from .variants import CBAMNETS, CBAMNetVariant
@@ -33,7 +34,7 @@ def _pool(F: OpNamespace, x: Tensor) -> Tensor:
     return F.Pooling(x, kernel=(2, 2), stride=(2, 2), pool_type='max')
 
 
-class _Stage(HybridBlock):
+class _Stage(FusedBlock):
     """conv - ReLU - BN - CBAM - max-pool 2 x 2: (N, in_channels, H, W) to (N, channels, H // 2, W // 2)."""
 
     def __init__(self, in_channels: int, channels: int, reduction: int, kernel_size: int, **kwargs: Any) -> None:

@@ -19,6 +19,7 @@ from mxnet.gluon import HybridBlock, ParameterDict, nn
 from gluon_cbam.attention import ATTENTIONS
 from gluon_cbam.attention.blocks import CheckedBlock, positive_int
 from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.ops.tracing import FusedBlock
 
 from .options import attention_classes, check_attention, option_names
 from .variants import MobileNetVariant
@@ -28,7 +29,7 @@ SEPARABLE = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 
 """Channels of the pointwise convolution and stride of the depthwise one before it, at alpha 1."""
 
 
-class _Unit(HybridBlock):
+class _Unit(FusedBlock):
     """conv - BN - attention - ReLU: (N, in_channels, H, W) to (N, channels, H / stride, W / stride)."""
 
     def __init__(

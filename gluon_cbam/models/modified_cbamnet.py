@@ -21,13 +21,14 @@ from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
 from gluon_cbam.attention import ModifiedCBAM
-from gluon_cbam.attention.base import attend
+from gluon_cbam.attention.base import apply_attention
 from gluon_cbam.attention.blocks import CheckedBlock, positive_int
 from gluon_cbam.attention.modified import ACTIVATIONS
 from gluon_cbam.common.errors import closest
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.activation import PReLU
 from gluon_cbam.ops.convolution import Conv2D
+from gluon_cbam.ops.tracing import FusedBlock
 
 from .options import option_names
 from .variants import ModifiedCBAMNetVariant
@@ -72,7 +73,7 @@ def _conv(in_channels: int, channels: int, kernel: int, stride: int) -> Conv2D:
     )
 
 
-class _HalfInstanceNorm(HybridBlock):
+class _HalfInstanceNorm(FusedBlock):
     """InstanceNorm of the first half of the channels, BatchNorm of the second."""
 
     def __init__(self, channels: int, **kwargs: Any) -> None:
@@ -87,7 +88,7 @@ class _HalfInstanceNorm(HybridBlock):
         return F.concat(self.instance(first), self.batch(second), dim=1)
 
 
-class _Step(HybridBlock):
+class _Step(FusedBlock):
     """What has one name in the source: optionally BatchNorm (or half of it), PReLU and a convolution, in this order.
 
     Args:
@@ -118,7 +119,7 @@ class _Step(HybridBlock):
         return x
 
 
-class _Unit(HybridBlock):
+class _Unit(FusedBlock):
     """What both units share: body, attention, addition of the shortcut. Subclasses have ``steps``, the body.
 
     Args:
@@ -155,10 +156,10 @@ class _Unit(HybridBlock):
             shortcut = self.bn_sc(self.conv1sc(x))
         for name, _ in self._body:
             x = getattr(self, name)(x)
-        return attend(F, self.attention, x, shortcut)
+        return apply_attention(F, self.attention, x, shortcut)
 
 
-class _Stem(HybridBlock):
+class _Stem(FusedBlock):
     """conv 3 x 3 - BN - PReLU, or conv 7 x 7 / 2 - BN - PReLU - max-pool 3 x 3 / 2."""
 
     def __init__(self, in_channels: int, channels: int, small: bool, **kwargs: Any) -> None:
@@ -204,7 +205,7 @@ class BottleneckUnit(_Unit):
         )
 
 
-class _Head(HybridBlock):
+class _Head(FusedBlock):
     """The steps of a row of :data:`HEADS`: (N, channels, H, W) to (N, embedding), for A and AX to (N, channels).
 
     Args:

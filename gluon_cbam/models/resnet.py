@@ -24,11 +24,12 @@ from mxnet import init
 from mxnet.gluon import HybridBlock, ParameterDict, nn
 
 from gluon_cbam.attention import ATTENTIONS
-from gluon_cbam.attention.base import attend
+from gluon_cbam.attention.base import apply_attention
 from gluon_cbam.attention.blocks import CheckedBlock, positive_int
 from gluon_cbam.common.errors import closest
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.convolution import Conv2D
+from gluon_cbam.ops.tracing import FusedBlock
 
 from .options import attention_classes, check_attention, option_names
 from .variants import ResNetVariant
@@ -61,7 +62,7 @@ def _conv(
     )
 
 
-class _ResidualBlock(HybridBlock):
+class _ResidualBlock(FusedBlock):
     """What both blocks share: body, attention, addition of the shortcut, ReLU.
 
     Subclasses have ``_add_body``, ``_body`` and ``last_norm``, the BatchNorm before the attention and the addition: if
@@ -108,7 +109,7 @@ class _ResidualBlock(HybridBlock):
         shortcut = x if self.downsample is None else self.downsample(x)
         residual = self._body(F, x)
         if self.attention is not None:
-            return attend(F, self.attention, residual, shortcut, relu=True)
+            return apply_attention(F, self.attention, residual, shortcut, relu=True)
         return F.Activation(residual + shortcut, act_type='relu')
 
 

@@ -1,17 +1,18 @@
-"""What attention, PReLU and convolutions run on: operators of our own on the CPU, compiled from native/, or MXNet's in
-an order that suits it.
+"""What attention, PReLU and convolutions run on: operations with several implementations, one of them compiled.
 
-A network's definition is written in MXNet's operators, and that is what is exported and what other programs see. Where
-it runs, an attention module asks :func:`.forms.form` how its passes over the map are best done here:
+An attention module is written once, as equations in the methods of an ops backend: poolings of a map, gates, scaling by
+deferred gates, with the shortcut and ReLU. :func:`.backend.select_backend` chooses one of three where the module runs:
 
-* compiled: the operators of native/, for arrays on the CPU with the mxnet that they were compiled for;
-* graph: MXNet's operators, chosen for speed, in hybridized networks on the CPU without the former;
-* None: as the definition says; on GPUs, in exports, and with ``CBAM_KERNELS=plain`` in the environment.
+* native: the operators compiled from native/, for arrays and hybridized blocks on the CPU with the mxnet that they were
+  compiled for;
+* graph: MXNet's operators, chosen for speed, in hybridized blocks on the CPU without the compiled ones;
+* reference: MXNet's operators as the equations state them, in exports, on GPUs, and with ``CBAM_KERNELS=plain`` in the
+  environment. ``CBAM_KERNELS=graph`` leaves out the compiled operators alone.
 
-``CBAM_KERNELS=graph`` leaves the compiled operators out. :mod:`.status` says what is used and why, :mod:`.building`
-compiles, :mod:`.library` loads, :mod:`.tracing` tells running from exporting. Blocks of a single operator, as those of
-:mod:`.activation`, ask :func:`.forms.compiled`.
+:mod:`.build` compiles, :mod:`.library` loads, :mod:`.status` says what is used and why. :mod:`.tracing` separates the
+graph that a block runs from the graph that it exports. :mod:`.activation` and :mod:`.convolution` are blocks of a
+single operator.
 
-Ties of maxima over channels: the compiled operators and the graph send the gradient to the first of equal values, as
-the official code's ``torch.max`` does; MXNet's ``max(axis=1)``, which the definitions have, to each of them, in full.
+Of our packages this one imports ``common`` alone. Its ``__init__`` imports nothing: ``cbam doctor`` reads the status
+without mxnet.
 """

@@ -1,79 +1,148 @@
-"""Tells the graph that runs from the one that is exported.
+"""Separates the graph that a hybridized block runs from the graph that it exports.
 
-MXNet's HybridBlock keeps one graph for both. While it builds what it will run, :func:`is_running` is true, and on the
-CPU :func:`is_building`, so that attention modules use the operators of this package; afterwards the graph to export is
-traced without them.
+MXNet's HybridBlock keeps one graph for both purposes. A :class:`FusedBlock`, the base of every block of this package,
+traces two: while the first is traced, :func:`is_building` is true on a CPU, so that attention modules use fused ops;
+the second, which is kept for exports, is traced without them. No class of MXNet is changed. A network of another
+package that contains such blocks runs on MXNet's operators until :func:`use_fused_ops` is called with it.
 """
 
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Callable, Iterator, Optional
 
 import mxnet as mx
 from mxnet.gluon import HybridBlock, SymbolBlock
 
-_build_cache = HybridBlock._build_cache
-_state = threading.local()
+from gluon_cbam.common.types import Tensor
+
+_CPU, _GPU, _EXPORT = 'cpu', 'gpu', 'export'
+"""What a graph is traced for; None: not known, as in a network of another package."""
 
 
-def is_building(x) -> bool:
-    """Whether a symbol belongs to a graph that will run on the CPU; notes that somebody asked."""
-    return _runs_on(x, ('cpu',))
+class _State(threading.local):
+    target: Optional[str] = None
+    for_inference = False
+    differs = False
+    """Whether the graph that is traced differs from the one to export."""
 
 
-def is_running(x) -> bool:
-    """Whether a symbol belongs to a graph that will run, wherever; notes that somebody asked."""
-    return _runs_on(x, ('cpu', 'gpu'))
+_state = _State()
 
 
-def _runs_on(x, devices) -> bool:
-    runs = getattr(_state, 'device', None) in devices and isinstance(x, mx.sym.Symbol)
-    _state.asked = runs or getattr(_state, 'asked', False)
-    return runs
+def is_building(x: Tensor) -> bool:
+    """Whether a symbol belongs to a graph that is traced in order to run on the CPU.
+
+    Args:
+        x: an array or a symbol; false for every array.
+    """
+    building = _state.target == _CPU and isinstance(x, mx.sym.Symbol)
+    _state.differs = _state.differs or building
+    return building
+
+
+def is_exporting() -> bool:
+    """Whether the graph that is traced is one to export, whose operators have to be those that other programs know."""
+    _state.differs = _state.differs or _state.target in (_CPU, _GPU)
+    return _state.target == _EXPORT
 
 
 def is_for_inference() -> bool:
-    """Whether no gradients will be asked of the graph that is built."""
-    return getattr(_state, 'for_inference', False)
+    """Whether no gradients will be asked of the graph that is traced."""
+    return _state.for_inference
+
+
+def export_symbol(block: HybridBlock, data: mx.sym.Symbol) -> Any:
+    """Trace the graph of a block to export, in the operators that other programs know.
+
+    Calling the block with the symbol gives the same but for PReLU, which may be trained in a network of another package
+    and is several operators there: MXNet's own learns wrongly in graphs.
+
+    Args:
+        block: a block with one input.
+        data: the input.
+
+    Returns:
+        What the block returns: a symbol, or a list or tuple of symbols.
+    """
+    with _tracing_for(_EXPORT):
+        return block(data)
 
 
 def inference_symbol(block: HybridBlock, name: str = 'data') -> mx.sym.Symbol:
-    """The graph that a block of one input runs on the CPU, without gradients.
+    """Trace the graph that a block runs on the CPU when no gradients are needed.
 
     Args:
-        block: of one input and one output.
-        name: of the input.
+        block: a block with one input and one output.
+        name: name of the input.
     """
-    outside = getattr(_state, 'device', None), is_for_inference()
-    _state.device, _state.for_inference = 'cpu', True
-    try:
+    with _tracing_for(_CPU, for_inference=True):
         return block(mx.sym.var(name))
-    finally:
-        _state.device, _state.for_inference = outside
 
 
-def install() -> None:
-    """Let every HybridBlock build its graphs so. Calling it again changes nothing."""
-    HybridBlock._build_cache = _build_both
-
-
-def _build_both(self, *args):
-    if self._backend or isinstance(self, SymbolBlock):
-        _build_cache(self, *args)  # a graph that MXNet rewrites, or one that is given
-        return
-    kept, self._cached_graph = self._cached_graph, ()
-    outside, _state.asked = getattr(_state, 'device', None), False
-    _state.device = 'cpu' if _on_cpu(args) else 'gpu'
+@contextmanager
+def _tracing_for(target: str, for_inference: bool = False) -> Iterator[None]:
+    outer = _state.target, _state.for_inference
+    _state.target, _state.for_inference = target, for_inference
     try:
-        _build_cache(self, *args)
+        yield
     finally:
-        _state.device = outside
-        if _state.asked:  # what was built does not go into an export, nor what was half built
-            self._cached_graph = kept
-    if _state.asked:
-        self._get_graph(*args)
+        _state.target, _state.for_inference = outer
 
 
-def _on_cpu(args) -> bool:
+class FusedBlock(HybridBlock):
+    """A HybridBlock that runs on fused ops where there are some and exports MXNet's operators.
+
+    It is the base of every block of this package, alone or in front of one of gluon's layers. Whichever block is called
+    first decides for everything inside it.
+    """
+
+    def _build_cache(self, *args: Any) -> None:
+        _build_two_graphs(self, super()._build_cache, *args)
+
+
+def use_fused_ops(net: HybridBlock) -> None:
+    """Let a network of another package run on the fused ops of the blocks of this package inside it.
+
+    It changes the one network, not its class. Networks and blocks of this package do the same without it, and
+    :func:`gluon_cbam.attach` calls it. Parameters, outputs up to rounding and exports stay what they are.
+
+    Args:
+        net: any HybridBlock, hybridized or not; if it was called already, its graph is traced again at the next call.
+
+    Example:
+        >>> detector = gluoncv.model_zoo.SSD(..., features=gluon_cbam.features('cbam_resnet50'))
+        >>> gluon_cbam.use_fused_ops(detector)
+        >>> detector.hybridize()
+    """
+    if isinstance(net, (FusedBlock, SymbolBlock)) or '_build_cache' in vars(net):
+        return
+    object.__setattr__(net, '_build_cache', partial(_build_two_graphs, net, net._build_cache))
+    net._clear_cached_op()
+
+
+def _build_two_graphs(block: HybridBlock, build_cache: Callable[..., None], *args: Any) -> None:
+    """Build what runs, then trace the graph to export if it is another one."""
+    if block._backend:  # MXNet rewrites the graph, then runs and exports the result
+        with _tracing_for(_EXPORT):
+            build_cache(*args)
+        return
+    kept, block._cached_graph = block._cached_graph, ()
+    outer, _state.differs = _state.differs, False
+    try:
+        with _tracing_for(_CPU if _on_cpu(args) else _GPU):
+            build_cache(*args)
+    finally:
+        differs, _state.differs = _state.differs, outer
+        if differs:  # the graph that runs, or a part of it after a failure, is not to be exported
+            block._cached_graph = kept
+    if differs:
+        with _tracing_for(_EXPORT):
+            block._get_graph(*args)
+
+
+def _on_cpu(args: Any) -> bool:
     arrays = (a for arg in args for a in (arg if isinstance(arg, (list, tuple)) else [arg]))
     return all(array.context.device_type.startswith('cpu') for array in arrays if isinstance(array, mx.nd.NDArray))

@@ -34,10 +34,10 @@ backbone.collect_params().setattr('grad_req', 'null')
 
 # GluonCV's SSD takes any block that gives a list of maps
 sizes = [DIGIT + 2 * level for level in range(len(backbone.channels) + 1)]
-ratios = [[1]] * len(backbone.channels)
-net = SSD(None, SIZE, lambda **_: backbone, None, sizes, ratios, backbone.strides, list('0123456789'))
+net = SSD(None, SIZE, lambda **_: backbone, None, sizes, [[1]] * len(sizes[1:]), backbone.strides, list('0123456789'))
 for part in (net.class_predictors, net.box_predictors, net.anchor_generators):
     part.initialize(mx.init.Xavier())
+gluon_cbam.use_fused_ops(net)  # the detector is another package's: on the CPU its backbone runs faster so
 net.hybridize()
 
 # images of one digit somewhere, with its box

@@ -1,4 +1,4 @@
-"""Attention and PReLU in each form against the one of their definitions: outputs, gradients, statistics, training."""
+"""Attention and PReLU on each ops backend against the reference: outputs, gradients, statistics, training, exports."""
 
 import checks
 import mxnet as mx
@@ -6,17 +6,45 @@ import numpy as np
 import passes
 import pytest
 
-from gluon_cbam import CBAM, SqueezeExcitation
+from gluon_cbam import CBAM, SqueezeExcitation, use_fused_ops
 from gluon_cbam.attention import ModifiedCBAM
+from gluon_cbam.attention.base import Attention
 from gluon_cbam.attention.modified import ACTIVATIONS
 from gluon_cbam.models.modified_cbamnet import ModifiedCBAMNet
 from gluon_cbam.models.resnet import BasicBlock, Bottleneck
 from gluon_cbam.ops.activation import PReLU
-from gluon_cbam.ops.backend import Compiled, Gated, Graph
+from gluon_cbam.ops.backend import (
+    FeatureMap,
+    GraphBackend,
+    NativeBackend,
+    ReferenceBackend,
+    select_backend,
+)
 from gluon_cbam.ops.status import VARIABLE
 
 X = np.random.RandomState(0).randn(2, 32, 9, 7).astype('float32')
 STATIC = dict(static_alloc=True, static_shape=True)
+
+
+class Tiny(Attention):
+    """An attention that no other file knows: every operation of a backend, in an order that no other module has."""
+
+    def __init__(self, channels):
+        super().__init__()
+        with self.name_scope():
+            self.fc1 = mx.gluon.nn.Dense(4, 'relu', in_units=channels)
+            self.fc2 = mx.gluon.nn.Dense(channels, in_units=4)
+            self.mix = mx.gluon.nn.Conv2D(channels, 1, in_channels=channels, groups=4)
+            self.conv = mx.gluon.nn.Conv2D(1, 3, padding=1, in_channels=1)
+
+    def forward_ops(self, ops, x):
+        spatial = ops.spatial_gate(ops.channel_pool(x, ['mean']), self.conv, None, 'identity')
+        x = ops.scale(x, spatial=spatial)
+        maximum, mean, norm = ops.global_pool(x, ['max', 'avg', 'lp'])
+        x = ops.scale(x, channel=ops.channel_gate([maximum, norm], self.fc1, self.fc2, 'sigmoid'))
+        x = ops.scale(x, channel=ops.as_vector(ops.F.sigmoid(self.mix(ops.as_map(mean)))))
+        return ops.scale(x, spatial=ops.F.sigmoid(ops.channel_pool(x, ['max'])))
+
 
 MODULES = {
     'cbam': lambda: CBAM(32, 4),
@@ -34,15 +62,17 @@ MODULES = {
     **{activation: lambda a=activation: ModifiedCBAM(32, 4, activation=a) for activation in ACTIVATIONS},
     'basic block': lambda: BasicBlock(32, 32, 1, CBAM, '3x3', 1, 64),
     'bottleneck': lambda: Bottleneck(32, 16, 2, SqueezeExcitation, '3x3', 1, 64),
+    'tiny': lambda: Tiny(32),
+    'basic block of a tiny one': lambda: BasicBlock(32, 32, 1, Tiny, '3x3', 1, 64),
     'prelu': lambda: PReLU(in_channels=32),
     'prelu of one slope': PReLU,
     'no attention after': lambda: Bottleneck(32, 16, 1, lambda c: CBAM(c, order='parallel'), '1x1', 1, 64),
 }
 
 
-def outcome(make, form, hybrid, monkeypatch, images=X):
+def outcome(make, kernels, hybrid, monkeypatch, images=X):
     """Name -> array: the output in inference and, in training, the output, gradients and running statistics."""
-    monkeypatch.setenv(VARIABLE, form)
+    monkeypatch.setenv(VARIABLE, kernels)
     net = checks.fill(make())
     if hybrid is not None:
         net.hybridize(**hybrid)
@@ -65,21 +95,21 @@ def outcome(make, form, hybrid, monkeypatch, images=X):
     return {name: array.asnumpy() for name, array in found.items()}
 
 
-def assert_forms_agree(make, monkeypatch, images=X, rounding=1e-3):
+def assert_backends_agree(make, monkeypatch, images=X, rounding=1e-3):
     expected = outcome(make, 'plain', None, monkeypatch, images)
     largest = max(np.abs(array).max() for key, array in expected.items() if not key.startswith('output'))
-    for form, hybrid in (('auto', None), ('auto', {}), ('auto', STATIC), ('graph', STATIC), ('plain', STATIC)):
-        for key, array in outcome(make, form, hybrid, monkeypatch, images).items():
+    for kernels, hybrid in (('auto', None), ('auto', {}), ('auto', STATIC), ('graph', STATIC), ('plain', STATIC)):
+        for key, array in outcome(make, kernels, hybrid, monkeypatch, images).items():
             if key.startswith('output'):
-                assert passes.error(array, expected[key]) <= 1e-5, (form, hybrid, key)
+                assert passes.error(array, expected[key]) <= 1e-5, (kernels, hybrid, key)
             else:  # what BatchNorm takes away has no gradient but rounding
                 scale = max(np.abs(expected[key]).max(), rounding * largest)
-                assert np.abs(array - expected[key]).max() <= 1e-4 * scale, (form, hybrid, key)
+                assert np.abs(array - expected[key]).max() <= 1e-4 * scale, (kernels, hybrid, key)
 
 
 @pytest.mark.parametrize('name', MODULES)
-def test_forms_agree(name, monkeypatch):
-    assert_forms_agree(MODULES[name], monkeypatch)
+def test_backends_agree(name, monkeypatch):
+    assert_backends_agree(MODULES[name], monkeypatch)
 
 
 @pytest.mark.parametrize(('bottleneck', 'options'), [(False, {'version_output': 'A'}), (True, {})])
@@ -91,7 +121,7 @@ def test_networks_full_of_prelu_agree(bottleneck, options, monkeypatch):
         return ModifiedCBAMNet((1, 2, 1, 1), widths, bottleneck, 8, image_size=48, **{'version_output': 'G', **options})
 
     images = np.random.RandomState(0).uniform(0, 255, (2, 3, 48, 48)).astype('float32')
-    assert_forms_agree(make, monkeypatch, images, rounding=1e-2)
+    assert_backends_agree(make, monkeypatch, images, rounding=1e-2)
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'float64'])
@@ -99,22 +129,23 @@ def test_gradients_of_maxima_over_channels_go_to_the_first_of_equal_ones(dtype, 
     values = np.random.RandomState(0).randint(0, 3, (2, 40, 5, 7))
     first = np.zeros_like(values)
     np.put_along_axis(first, values.argmax(1)[:, None], 1, 1)
-    for passes_ in (Compiled(operators.nd), Graph(mx.nd)):
+    for ops in (NativeBackend(mx.nd, operators.nd), GraphBackend(mx.nd)):
         x = mx.nd.array(values, dtype=dtype)
         x.attach_grad()
         with mx.autograd.record():
-            maximum = passes_.describe(Gated(x), ('max', 'mean'))[0].slice_axis(axis=1, begin=0, end=1)
+            maximum = ops.channel_pool(FeatureMap(x), ['max'])
         maximum.backward()
         assert (maximum.asnumpy() == values.max(1, keepdims=True)).all()
         assert (x.grad.asnumpy() == first).all()
 
 
 def test_training_agrees(monkeypatch):
-    """Five steps of a network, hybridized, in every form."""
+    """Five steps of a network, hybridized, on every backend."""
 
-    def train(form):
-        monkeypatch.setenv(VARIABLE, form)
+    def train(kernels):
+        monkeypatch.setenv(VARIABLE, kernels)
         net = mx.gluon.nn.HybridSequential()
+        use_fused_ops(net)
         net.add(BasicBlock(8, 8, 1, lambda c: CBAM(c, 4), '3x3', 1, 64), Bottleneck(8, 4, 2, CBAM, '3x3', 1, 64))
         net.add(mx.gluon.nn.GlobalAvgPool2D(), mx.gluon.nn.Dense(3, in_units=16))
         checks.fill(net).hybridize(**STATIC)
@@ -132,9 +163,9 @@ def test_training_agrees(monkeypatch):
 
     (losses, arrays), others = train('plain'), [train('auto'), train('graph')]
     assert len(set(losses)) == 5
-    for form_losses, form_arrays in others:
-        np.testing.assert_allclose(form_losses, losses, rtol=1e-4)
-        assert max(passes.error(one, other) for one, other in zip(form_arrays, arrays)) <= 1e-3
+    for other_losses, other_arrays in others:
+        np.testing.assert_allclose(other_losses, losses, rtol=1e-4)
+        assert max(passes.error(one, other) for one, other in zip(other_arrays, arrays)) <= 1e-3
 
 
 def test_hooks_are_called(monkeypatch):
@@ -150,3 +181,47 @@ def test_hooks_are_called(monkeypatch):
         handle.detach()
     assert seen['module'].shape == X.shape
     assert seen['gate'].shape == (2, 1, 9, 7)
+
+
+def test_a_new_attention_runs_fused_and_exports_plainly(operators, running, tmp_path, monkeypatch):
+    """Nothing but its equations, and the last operator of a block adds the residual and applies ReLU."""
+    block = checks.fill(BasicBlock(32, 32, 1, Tiny, '3x3', 1, 64))
+    expected = block(mx.nd.array(X)).asnumpy()
+    for kernels, fused in (('auto', True), ('graph', False), ('plain', False)):
+        monkeypatch.setenv(VARIABLE, kernels)
+        block.hybridize()
+        assert passes.error(block(mx.nd.array(X)).asnumpy(), expected) <= 1e-5
+        assert ('_cbam_scale_channel_spatial_add_relu' in running[-1]) is fused
+        block.export(str(tmp_path / kernels))
+        assert '_cbam_' not in (tmp_path / f'{kernels}-symbol.json').read_text()
+        paths = (str(tmp_path / f'{kernels}-{name}') for name in ('symbol.json', '0000.params'))
+        exported = mx.gluon.SymbolBlock.imports(next(paths), ['data'], next(paths))
+        assert passes.error(exported(mx.nd.array(X)).asnumpy(), expected) <= 1e-5
+
+
+def test_selection(operators, monkeypatch):
+    x = mx.nd.array(X)
+    for kernels, found in (('auto', NativeBackend), ('graph', ReferenceBackend), ('plain', ReferenceBackend)):
+        monkeypatch.setenv(VARIABLE, kernels)
+        assert type(select_backend(mx.nd, x)) is found
+        assert type(select_backend(mx.nd, x.astype('float16'))) is ReferenceBackend
+        assert type(select_backend(mx.sym, mx.sym.Variable('x'))) is ReferenceBackend
+
+
+@pytest.mark.parametrize('order', [('max',), ('mean',), ('max', 'mean'), ('mean', 'max')])
+def test_deferred_gates_are_multiplied_where_the_map_is_read(order, operators):
+    """Whatever is asked first, a map stands for the same values on every backend."""
+    channel, spatial = np.random.RandomState(1).rand(2, 32), np.random.RandomState(2).rand(2, 1, 9, 7)
+    values = X * channel[:, :, None, None] * spatial
+    statistics = {'max': values.max(1, keepdims=True), 'mean': values.mean(1, keepdims=True)}
+    for ops in (ReferenceBackend(mx.nd), GraphBackend(mx.nd), NativeBackend(mx.nd, operators.nd)):
+        gate = ops.as_vector(mx.nd.array(channel[:, :, None, None]))
+        x = ops.scale(FeatureMap(mx.nd.array(X)), channel=gate)
+        x = ops.scale(x, spatial=mx.nd.array(spatial))
+        once = ops.scale(x, channel=0 * gate + 1, spatial=mx.nd.ones((2, 1, 9, 7)))
+        pooled = ops.channel_pool(x, order)
+        assert passes.error(pooled.asnumpy(), np.concatenate([statistics[kind] for kind in order], 1)) <= 1e-6
+        (mean,) = ops.global_pool(x, ['avg'])
+        assert passes.error(ops.as_map(mean).asnumpy(), values.mean((2, 3), keepdims=True)) <= 1e-6
+        for found in (x, once):
+            assert passes.error(ops.materialize(found).asnumpy(), values) <= 1e-6

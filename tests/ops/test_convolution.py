@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from gluon_cbam import get_model
 from gluon_cbam.ops.convolution import Conv2D
 from gluon_cbam.ops.status import VARIABLE
+from gluon_cbam.ops.tracing import FusedBlock
 
 STATIC = dict(static_alloc=True, static_shape=True)
 # (N, C, H, W) and the outputs: whole tiles and parts of them, groups of tiles, the most and the fewest channels
@@ -46,7 +47,7 @@ def error(found, wanted):
     return np.abs(found - wanted).max() / np.abs(wanted).max()
 
 
-class Framed(nn.HybridSequential):
+class Framed(FusedBlock, nn.HybridSequential):
     """A convolution whose input comes from a 1 x 1 convolution that changes nothing, in the layout that it leaves."""
 
     def __init__(self, channels, outputs, make=Conv2D, laid_out=True, **options):
@@ -225,6 +226,7 @@ import gluon_cbam, hashlib
 import mxnet as mx, numpy as np
 from gluon_cbam.ops.convolution import Conv2D
 net = mx.gluon.nn.HybridSequential()
+gluon_cbam.use_fused_ops(net)
 for channels in (32, 64, 64):
     net.add(Conv2D(channels, 3, 1, 1, use_bias=False, in_channels=32 if channels == 32 or len(net) == 1 else 64))
 net.initialize()

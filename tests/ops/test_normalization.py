@@ -10,14 +10,15 @@ from mxnet.gluon import nn
 
 from gluon_cbam import CBAM, SqueezeExcitation
 from gluon_cbam.attention import ModifiedCBAM
-from gluon_cbam.attention.base import attend
+from gluon_cbam.attention.base import apply_attention
 from gluon_cbam.ops.status import VARIABLE
+from gluon_cbam.ops.tracing import FusedBlock
 
 EPSILON = {'float32': 1e-4, 'float64': 1e-11}
 STATIC = dict(static_alloc=True, static_shape=True)
 
 
-class Block(mx.gluon.HybridBlock):
+class Block(FusedBlock):
     """Convolution, plus a number - BatchNorm - attention, plus a shortcut, ReLU."""
 
     def __init__(self, attention, channels=24, kernel=3, norm=None, conv=True, shift=0):
@@ -33,7 +34,7 @@ class Block(mx.gluon.HybridBlock):
         x = x if self.conv is None else self.conv(x)
         shortcut = F.ones_like(x) / 2
         x = x if self.bn is None else self.bn(x + self._shift)
-        return attend(F, self.attention, x, shortcut, relu=True)
+        return apply_attention(F, self.attention, x, shortcut, relu=True)
 
 
 def small_cbam(channels, **options):

@@ -1,4 +1,4 @@
-"""What runs has the compiled operators, and what is exported has not."""
+"""Graphs that run have the compiled operators, and graphs that are exported do not; no class of MXNet is changed."""
 
 import json
 
@@ -7,7 +7,8 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cbam import CBAM, get_model
+from gluon_cbam import CBAM, attach, get_model, use_fused_ops
+from gluon_cbam.attention import ModifiedCBAM
 from gluon_cbam.models.resnet import BasicBlock
 from gluon_cbam.ops import tracing
 from gluon_cbam.ops.library import _PREFIX
@@ -17,13 +18,13 @@ X = mx.nd.array(np.random.RandomState(0).randn(2, 16, 12, 12))
 
 
 class Foreign(mx.gluon.HybridBlock):
-    """Somebody else's network around our attention."""
+    """A network of another package around an attention of this one."""
 
-    def __init__(self):
+    def __init__(self, attention=CBAM):
         super().__init__()
         with self.name_scope():
             self.conv = mx.gluon.nn.Conv2D(16, 3, padding=1, in_channels=16)
-            self.attention = CBAM(16, 4)
+            self.attention = attention(16, 4)
             self.fc = mx.gluon.nn.Dense(3)  # its shape is deferred to the first call
 
     def hybrid_forward(self, F, x):
@@ -36,6 +37,7 @@ def has_ours(text):
 
 def test_runs_compiled_and_exports_plainly(operators, running, tmp_path, python):
     net = Foreign()
+    use_fused_ops(net)
     net.initialize(mx.init.Xavier())
     net.hybridize(static_alloc=True, static_shape=True)
     expected = net(X).asnumpy()
@@ -126,3 +128,79 @@ def test_graph_form_has_no_operators_of_ours(running, monkeypatch):
     assert 'mean' not in operators, 'the definition ran'
     kept = {node['op'] for node in json.loads(net._cached_graph[1].tojson())['nodes']}
     assert 'mean' in kept, 'the definition is what is exported'
+
+
+def test_no_class_of_mxnet_is_changed(python):
+    """After the import and use of everything: networks, attention, attached attention, PReLU, convolutions."""
+    process = python(
+        'import numpy; numpy.bool = bool\n'
+        'from mxnet.gluon import HybridBlock, SymbolBlock, nn\n'
+        'classes = [HybridBlock, SymbolBlock, *(c for c in vars(nn).values() if isinstance(c, type))]\n'
+        'before = [dict(vars(kind)) for kind in classes]\n'
+        'import gluon_cbam, mxnet as mx\n'
+        'foreign = nn.HybridSequential()\n'
+        'foreign.add(nn.Conv2D(16, 3, in_channels=3), gluon_cbam.CBAM(16))\n'
+        'attached = nn.HybridSequential()\n'
+        'attached.add(nn.Conv2D(16, 3, in_channels=3))\n'
+        'gluon_cbam.attach(attached, "0", input_shape=(1, 3, 32, 32))\n'
+        'for net in (gluon_cbam.get_model("cbam_resnet18"), foreign, attached):\n'
+        '    net.initialize()\n'
+        '    net.hybridize()\n'
+        '    net(mx.nd.zeros((1, 3, 32, 32))).wait_to_read()\n'
+        'print([c.__name__ for c, known in zip(classes, before) if dict(vars(c)) != known])\n'
+    )
+    assert process.stdout == '[]\n', process.stderr
+
+
+def gradients(net, hybrid):
+    checks.fill(net)
+    if hybrid:
+        net.hybridize(static_alloc=True, static_shape=True)
+    x = X.copy()
+    x.attach_grad()
+    with mx.autograd.record():
+        y = net(x)
+    y.backward(mx.nd.array(np.random.RandomState(1).randn(*y.shape)))
+    return {
+        'x': x.grad,
+        'y': y,
+        **{n: p.grad() for n, p in net._collect_params_with_prefix().items() if p.grad_req != 'null'},
+    }
+
+
+@pytest.mark.parametrize('attention', [CBAM, ModifiedCBAM])
+@pytest.mark.parametrize('fused', [False, True])
+def test_a_parent_of_another_package_learns_right_and_exports_plainly(attention, fused, operators, running, tmp_path):
+    """The gradients of PReLU's slopes too, which MXNet's operator would give wrong ones in a graph."""
+
+    def made():
+        net = Foreign(attention)
+        net.fc = mx.gluon.nn.Dense(3, in_units=16 * 12 * 12)
+        if fused:
+            use_fused_ops(net)
+        return net
+
+    expected, net = gradients(made(), hybrid=False), made()
+    for name, array in gradients(net, hybrid=True).items():
+        scale = expected[name].abs().max().asscalar()
+        assert (array - expected[name]).abs().max().asscalar() <= 1e-4 * scale + 1e-6, name
+    assert has_ours(running[-1]) is fused
+    net.export(str(tmp_path / 'net'))
+    assert not has_ours((tmp_path / 'net-symbol.json').read_text())
+
+
+def test_attached_attention_runs_on_fused_ops(operators, running, tmp_path):
+    net = mx.gluon.nn.HybridSequential()
+    net.add(mx.gluon.nn.HybridSequential(), mx.gluon.nn.Dense(3))
+    net[0].add(mx.gluon.nn.Conv2D(16, 3, padding=1, in_channels=16))
+    net.initialize()
+    net.hybridize()
+    before = net(X).asnumpy()
+    assert attach(net, '0.0', lambda channels: CBAM(channels, gate='identity'), X.shape) == ['0.0']
+    net.collect_params('.*cbam').initialize()
+    assert np.abs(net(X).asnumpy() - before).max() <= 1e-5
+    assert has_ours(running[-1])
+    net.export(str(tmp_path / 'net'))
+    assert not has_ours((tmp_path / 'net-symbol.json').read_text())
+    net[0](X)  # a part of it as well
+    assert has_ours(running[-1])

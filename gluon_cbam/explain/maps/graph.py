@@ -12,6 +12,7 @@ from mxnet.gluon.parameter import DeferredInitializationError
 
 from gluon_cbam.attention.attach import block_paths
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.ops.tracing import export_symbol
 
 from .grid import Grid, receptive_field_grids
 
@@ -83,7 +84,7 @@ def trace_network(net: mx.gluon.HybridBlock) -> NetworkGraph:
 
     hooks = [block.register_forward_hook(recorder(path)) for path, block in blocks.items()]
     try:
-        output = net(mx.sym.Variable(DATA))
+        output = export_symbol(net, mx.sym.Variable(DATA))
     finally:
         for hook in hooks:
             hook.detach()
