@@ -2,8 +2,8 @@
 
     scripts/import_graph.py [FOLDER] [--depth 2] [--output imports.png]
 
-A package is a folder of ``gluon_cbam`` (with ``--depth 2``, its folders too) or a module at its top. Its level is one more
-than that of the highest package it imports. Imports inside functions and under ``TYPE_CHECKING`` count as any other.
+A package is a folder of ``gluon_cbam`` (with ``--depth 2``, its folders too) or a module at its top. Its level is one
+more than that of the highest package it imports. Imports inside functions and under ``TYPE_CHECKING`` count as any other.
 """
 
 from __future__ import annotations
@@ -42,21 +42,32 @@ def _zoo_name(root: Path) -> str:
     return f'{PACKAGE}.zoo' if (root / PACKAGE / 'zoo').exists() else 'zoo'
 
 
-def imported_names(name: str, path: Path) -> Iterator[str]:
+def imported_names(name: str, path: Path, at_import: bool = False) -> Iterator[str]:
     """What a module imports, as absolute dotted names; ``from a import b`` gives ``a.b``.
 
     Args:
         name: dotted name of the module.
         path: its file.
+        at_import: only the imports that run when the module is imported: none in functions or under ``TYPE_CHECKING``.
     """
     package = name if path.name == '__init__.py' else name.rpartition('.')[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    for node in _run_at_import(tree) if at_import else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package.split('.')[: len(package.split('.')) - node.level + 1] if node.level else []
             source = '.'.join([*base, *([node.module] if node.module else [])])
             yield from (f'{source}.{alias.name}' for alias in node.names)
+
+
+def _run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a module that run when it is imported."""
+    for child in ast.iter_child_nodes(node):
+        in_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        if not in_function and not (isinstance(child, ast.If) and 'TYPE_CHECKING' in ast.dump(child.test)):
+            yield child
+            yield from _run_at_import(child)
 
 
 def module_graph(root: Path) -> Graph:
@@ -71,7 +82,8 @@ def module_graph(root: Path) -> Graph:
     files = module_files(root)
     graph: Graph = {name: set() for name in files}
     for name, path in files.items():
-        for target in imported_names(name, path):
+        for imported in imported_names(name, path):
+            target = imported
             while target and target not in files:
                 target = target.rpartition('.')[0]
             if target and target != name:
@@ -140,7 +152,7 @@ def levels(graph: Graph) -> Dict[str, int]:
             group = group_of.get(node, (node,))
             outside = {target for member in group for target in graph.get(member, ())} - set(group)
             value = 1 + max((of(target) for target in outside), default=-1)
-            level.update({member: value for member in group})
+            level.update(dict.fromkeys(group, value))
         return level[node]
 
     for node in graph:

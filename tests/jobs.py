@@ -27,11 +27,11 @@ def cli():
 @cli.command()
 @click.argument('text')
 def run(text):
-    told = json.loads(text)
-    hosts = [Host(name) for name in told['hosts']]
-    members = plan(told['workers'], told['servers'], hosts, environment=told['environment'])
-    launch(members, told['command'], lambda line: print(line.decode(), end='', flush=True), ssh=told['ssh'],
-           grace=told['grace'], role_command=told['role'])
+    options = json.loads(text)
+    hosts = [Host(name) for name in options['hosts']]
+    members = plan(options['workers'], options['servers'], hosts, environment=options['environment'])
+    launch(members, options['command'], lambda line: print(line.decode(), end='', flush=True), ssh=options['ssh'],
+           grace=options['grace'], role_command=options['role'])
 
 cli()
 """
@@ -41,35 +41,35 @@ WAITS = ['sh', '-c', 'echo ready >&2; while :; do sleep 0.1; done']
 class Job:
     """A launcher in a process of its own, and the processes that carry its mark in their environment."""
 
-    def __init__(self, cwd, **told):
+    def __init__(self, cwd, **options):
         self.mark = uuid.uuid4().hex
         defaults = dict(workers=2, servers=1, hosts=['localhost'], ssh='ssh', grace=0.5, role=WAITS, environment={})
-        told = {**defaults, **told, 'environment': {**told.get('environment', {}), 'MARK': self.mark}}
-        self._talk = (cwd / f'{self.mark}.err').open('w+b')  # noqa: SIM115 (as long as the job)
+        options = {**defaults, **options, 'environment': {**options.get('environment', {}), 'MARK': self.mark}}
+        self._log = (cwd / f'{self.mark}.err').open('w+b')  # noqa: SIM115 (as long as the job)
         self.process = subprocess.Popen(
-            [sys.executable, '-c', JOB, 'run', json.dumps(told)],
+            [sys.executable, '-c', JOB, 'run', json.dumps(options)],
             stdout=subprocess.PIPE,
-            stderr=self._talk,
+            stderr=self._log,
             cwd=cwd,
             env={**os.environ, 'PYTHONPATH': str(ROOT)},
         )
 
-    def talk(self):
+    def log(self):
         """Standard error so far, as lines."""
-        self._talk.seek(0)
-        return self._talk.read().decode().splitlines()
+        self._log.seek(0)
+        return self._log.read().decode().splitlines()
 
     def wait_for(self, line, times=1):
         deadline = time.time() + PATIENCE
-        while sum(said.endswith(line) for said in self.talk()) < times:
-            assert time.time() < deadline, self.talk()
-            assert self.process.poll() is None, self.talk()
+        while sum(seen.endswith(line) for seen in self.log()) < times:
+            assert time.time() < deadline, self.log()
+            assert self.process.poll() is None, self.log()
             time.sleep(0.02)
 
     def ended(self):
         """(exit code, standard output, last line of standard error); fails if it does not end."""
         out, _ = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, out.decode(), self.talk()[-1] if self.talk() else ''
+        return self.process.returncode, out.decode(), self.log()[-1] if self.log() else ''
 
     def left(self):
         """The processes of the job: {number: (its environment, its command line)}."""
@@ -87,8 +87,7 @@ class Job:
     def member(self, role, number=0, supervisor=False):
         """The process of a member's command, or its supervisor's.
 
-        The command is the supervisor's child. It cannot be told from its own children by the command line: between fork and
-        exec they carry that of the shell.
+        The command is the supervisor's child. Its own children have the same command line between fork and exec.
         """
         supervisors = {
             pid

@@ -23,8 +23,8 @@ PROGRAMS = {
     'gluon_cbam.benchmarks.child': 'a process of its own',
     'gluon_cbam.benchmarks.of_torch': 'needs PyTorch',
     'gluon_cbam.benchmarks.torch_network': 'needs PyTorch',
-    'gluon_cbam.launch.guard': 'a process of its own',
-    'gluon_cbam.launch.role': 'a process of its own',
+    'gluon_cbam.launch.supervisor': 'a process of its own',
+    'gluon_cbam.launch.ps_lite_node': 'a process of its own',
 }
 
 

@@ -5,7 +5,7 @@ for ever when one of them dies. The modules:
 
 * :mod:`.hosts`: the machines, and which of them runs what;
 * :mod:`.plan`: the processes and their variables;
-* :mod:`.supervisor`: runs each process on its machine, forwards signals, and ends it when the launcher is gone;
+* :mod:`.supervisor`: runs each process on its machine, forwards signals, and ends it when the launcher has died;
 * :mod:`.start`: starts a supervisor, here or over ssh (:mod:`.ssh`);
 * :mod:`.log_forwarding`: the output of the processes, line by line;
 * :mod:`.job`: waits, stops, and ends all processes when one dies;

@@ -26,7 +26,7 @@ def start(member: Member, command: Sequence[str], ssh: Sequence[str], grace: flo
         member: the process.
         command: what it runs.
         ssh: the command that reaches other machines.
-        grace: seconds between SIGTERM and SIGKILL when the launcher is gone.
+        grace: seconds between SIGTERM and SIGKILL when the launcher has died.
 
     Returns:
         The supervisor's process, or that of ssh: standard input takes names of signals, see :mod:`.supervisor`. It is

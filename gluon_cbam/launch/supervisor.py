@@ -1,4 +1,4 @@
-"""Runs a command, and ends it when the launcher is gone.
+"""Runs a command, and ends it when the launcher has died.
 
 ``python -m gluon_cbam.launch.supervisor [--share N] [--grace SECONDS] -- COMMAND...``
 

@@ -37,7 +37,7 @@ def test_the_peak_is_that_since_it_was_forgotten(python):
     assert forgotten < 20e6
 
 
-# a process of 300 MB starts a small one, which says its peak and what getrusage says
+# a process of 300 MB starts a small one, which prints its peak and that of getrusage
 LARGE = """
 import subprocess, sys
 import numpy as np

@@ -1,4 +1,4 @@
-"""Names in the order in which people count."""
+"""Natural order of names."""
 
 import random
 

@@ -20,7 +20,7 @@ def test_results_are_in_order_and_bounded(group_size):
 
 
 def test_it_waits_for_the_last_of_a_group():
-    """Whoever takes four results is woken when the fourth is there, not for the first."""
+    """A consumer of four results is woken when the fourth is computed, not for the first."""
     first, last = threading.Event(), threading.Event()
 
     def work(item):

@@ -1,4 +1,4 @@
-"""The import of mxnet and gluoncv, in processes of their own, with stand-ins for what is not installed here."""
+"""The import of mxnet and gluoncv, in processes of their own, with substitutes for what is not installed here."""
 
 import shutil
 import subprocess
@@ -18,8 +18,8 @@ def distribution(folder, name, version):
     (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
 
 
-def said(process):
-    """What a failed import said last."""
+def last_line(process):
+    """The last line of a failed import."""
     assert process.returncode != 0
     return process.stderr.strip().splitlines()[-1]
 
@@ -62,10 +62,10 @@ def test_threads_are_the_physical_cores_unless_told(python):
 
 def test_versions_that_cannot_work_say_so(python, tmp_path):
     distribution(tmp_path, 'numpy', '2.4.0')
-    line = said(python('import gluon_cbam, mxnet', tmp_path))
+    line = last_line(python('import gluon_cbam, mxnet', tmp_path))
     assert "mxnet 1.9.1 does not work with numpy 2.4.0: pip install 'numpy<2'" in line
     code = 'import sys; sys.version_info = (3, 13, 0, "final", 0); import gluon_cbam, mxnet'
-    assert 'does not run on Python 3.13' in said(python(code))
+    assert 'does not run on Python 3.13' in last_line(python(code))
 
 
 def test_a_failed_import_can_be_tried_again(python):
@@ -101,7 +101,7 @@ def torch2(tmp_path):
 @pytest.mark.parametrize('before', ['', 'import torch; '])
 def test_gluoncv_beside_torch_2(python, torch2, before):
     plain = 'import numpy; numpy.bool = bool; import gluoncv'
-    assert 'Legacy torch' in said(python(before + plain, torch2))
+    assert 'Legacy torch' in last_line(python(before + plain, torch2))
     process = python(f'{before}import gluon_cbam, gluoncv; import torch; print(torch.__version__)', torch2)
     assert process.stdout.strip() == '2.1.0', process.stderr
 
@@ -113,7 +113,7 @@ def gpu_build(tmp_path):
 
 
 def test_the_gpu_build_without_a_driver_says_so(python, gpu_build):
-    line = said(python('import gluon_cbam, mxnet', gpu_build))
+    line = last_line(python('import gluon_cbam, mxnet', gpu_build))
     assert 'mxnet-cu117 needs an NVIDIA driver and libcuda.so.1 was not found' in line
 
 
@@ -153,7 +153,7 @@ def test_cuda_libraries_from_pip_are_loaded_before_mxnet(python, gpu_build, driv
 def test_a_library_that_cannot_be_loaded_is_an_import_error(python, tmp_path):
     (tmp_path / 'mxnet').mkdir()
     (tmp_path / 'mxnet' / '__init__.py').write_text('raise OSError("libfoo.so.1: cannot open shared object file")')
-    line = said(python('import gluon_cbam, mxnet', tmp_path))
+    line = last_line(python('import gluon_cbam, mxnet', tmp_path))
     assert line.endswith(
         "DependencyError: mxnet's library cannot be loaded: libfoo.so.1: cannot open shared object file"
     )

@@ -1,4 +1,4 @@
-"""The old names of modules work for one release, and say so."""
+"""The old names of modules work for one release, with a warning."""
 
 import sys
 import warnings

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope='session')
 def write_image():
-    """Writes a smooth picture that its seed decides -> its bytes."""
+    """Writes a smooth image that depends on its seed -> its bytes."""
 
     def write(path, seed, height=40, width=60):
         path.parent.mkdir(parents=True, exist_ok=True)

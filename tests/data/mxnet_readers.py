@@ -51,18 +51,18 @@ def outcome(reader, path):
         signal.alarm(PATIENCE)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         try:
-            said = str(reader(path))
+            outcome = str(reader(path))
         except Exception:
-            said = 'error'
-        os.write(outlet, said.encode())
+            outcome = 'error'
+        os.write(outlet, outcome.encode())
         os._exit(0)
     os.close(outlet)
     with open(inlet) as file:
-        said = file.read()
+        outcome = file.read()
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
         return 'hung'
-    return 'killed' if status or not said else said
+    return 'killed' if status or not outcome else outcome
 
 
 print(

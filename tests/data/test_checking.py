@@ -11,7 +11,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.records.checking import check_files
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter, index_path
 
-COUNT = 3000  # more than a piece of the walk
+COUNT = 3000  # more than a chunk of the scan
 
 
 def image(number):
@@ -54,7 +54,7 @@ def test_a_whole_file(path, workers):
 
 
 def test_everything_at_once(path):
-    """Structure, a label, an image, the index: all in one report, and what lies behind the fault is checked too."""
+    """Structure, a label, an image, the index: all in one report, and the records after the fault are checked too."""
     records = RecordFile(path)
     offsets = [int(records.offset(number)) for number in range(COUNT)]
     patch(path, offsets[5] + 12, struct.pack('<f', float('nan')))

@@ -1,6 +1,6 @@
 """Every kind of damage of record files: what MXNet's readers make of it, and that ours make an error of it.
 
-MXNet's outcomes are the reason for our checks. A row that says ``killed`` accepts any death.
+MXNet's outcomes are the reason for our checks. A row with ``killed`` accepts any signal.
 """
 
 import json
@@ -36,14 +36,14 @@ class Fault(NamedTuple):
         iterator: outcome of ImageRecordIter without an index: the number of images, or ...
         shuffled: of ImageRecordIter with an index.
         dataset: of ImageRecordDataset.
-        said: by our error before training; None if there is none.
+        message: of our error before training; None if there is none.
     """
 
     damage: Callable
     iterator: str
     shuffled: str
     dataset: str
-    said: Optional[str]
+    message: Optional[str]
 
 
 def patch(offset, data):
@@ -84,7 +84,7 @@ FAULTS = {
     'index of fewer': Fault(index(lambda lines: lines[:-1]), ALL, ALL, '23', 'lists 23 records'),
     # found when the image is decoded
     'zeroed image': Fault(patch(HEAD, bytes(500)), ERROR, KILLED, ERROR, None),
-    # no decoder notices: the lower part of the image is grey
+    # no decoder notices: the lower part of the image is gray
     'zeros inside an image': Fault(patch(HEAD + 700, bytes(200)), ALL, ALL, ALL, None),
 }
 
@@ -136,10 +136,10 @@ def settings(path, tmp_path, **more):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize('name', [name for name, fault in FAULTS.items() if fault.said])
+@pytest.mark.parametrize('name', [name for name, fault in FAULTS.items() if fault.message])
 def test_we_refuse_it_before_training(files, tmp_path, name):
     for limit in (0, 5):
-        with pytest.raises(CbamError, match=FAULTS[name].said) as caught:
+        with pytest.raises(CbamError, match=FAULTS[name].message) as caught:
             prepare(settings(files[name], tmp_path, max_bad_records=limit))
         assert caught.value.exit_code == 4
         assert '\n' not in str(caught.value)
@@ -167,10 +167,10 @@ def test_the_command_ends_with_exit_code_4(files, tmp_path, cbam):
     assert process.returncode == 4
     assert process.stdout == ''
     assert 'Traceback' not in process.stderr
-    said = process.stderr.strip().splitlines()[-1]
-    assert said.startswith('cbam: ')
-    assert f'record {HIT} at offset' in said
-    assert 'continue with --resume' in said
+    message = process.stderr.strip().splitlines()[-1]
+    assert message.startswith('cbam: ')
+    assert f'record {HIT} at offset' in message
+    assert 'continue with --resume' in message
     summary = train(settings(files['zeroed image'], tmp_path, max_bad_records=1, resume='auto'))
     assert 'continues at epoch 1' in (tmp_path / 'run' / 'train.log').read_text()
     assert (summary['bad_records'], summary['steps']) == (1, 2 * RECORDS // 4)

@@ -47,10 +47,10 @@ def test_parts_make_up_the_whole(numbered, parts):
 
 
 def test_a_bad_image_is_named(with_bad_image):
-    said = rf'bad.rec: record 6 at offset {with_bad_image.offset(6)}: '
-    with pytest.raises(DataError, match=said):
+    message = rf'bad.rec: record 6 at offset {with_bad_image.offset(6)}: '
+    with pytest.raises(DataError, match=message):
         list(evaluation_batches(with_bad_image, 4, PLAIN, workers=2))
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         check_images(with_bad_image, workers=2)
     assert '\n' not in str(caught.value)
 

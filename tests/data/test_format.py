@@ -1,4 +1,4 @@
-"""The walk goes on behind a fault, and finds what MXNet's own reader finds there."""
+"""The scan continues after a fault, and finds the records that MXNet's own reader finds there."""
 
 import struct
 
@@ -36,7 +36,7 @@ def patch(path, offset, data):
 
 @pytest.mark.parametrize('size', [10, 3000, 5000, 100_000])
 def test_offsets_are_those_of_mxnets_writer(tmp_path, size):
-    """Records that are close together, and far apart: the walk reads in other pieces."""
+    """Records that are close together, and far apart: the scan reads in blocks of other sizes."""
     path = tmp_path / 'a.rec'
     writer = mx.recordio.MXIndexedRecordIO(str(index_path(path)), str(path), 'w')
     rng = np.random.RandomState(size)
@@ -71,7 +71,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize('name', DAMAGE)
-def test_the_records_behind_a_fault_are_found(path, name):
+def test_the_records_after_a_fault_are_found(path, name):
     damage, lost = DAMAGE[name]
     at = offsets_of(path)
     images = [RecordFile(path)[number].image for number in range(COUNT)]
@@ -103,6 +103,6 @@ def test_a_magic_across_two_reads(path):
     at = offsets_of(path)
     whole = path.read_bytes()
     for shift in range(-4, 5):
-        filling = bytes((1 << 20) + shift - 1)  # the search begins a byte behind the fault
+        filling = bytes((1 << 20) + shift - 1)  # the search begins a byte after the fault
         path.write_bytes(whole[: at[5]] + filling + whole[at[5] :])
         assert len(offsets_of(path)) == COUNT

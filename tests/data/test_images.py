@@ -1,4 +1,4 @@
-"""Where images come from: their order, their names, and what happens to those that are not there."""
+"""Sources of images: their order, their names, and images that do not exist."""
 
 import os
 
@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def files(*arguments, **options):
-    return [picture.file for picture in open_images(arguments, **options)]
+    return [image.file for image in open_images(arguments, **options)]
 
 
 def test_a_folder_in_natural_order(folder):
@@ -47,12 +47,12 @@ def test_patterns(folder):
 
 
 def test_what_is_not_there_is_a_mistake_in_an_argument(folder):
-    for arguments, said in (
+    for arguments, message in (
         (['a.jpeg', 'c.jpeg'], "no image file or folder 'c.jpeg'"),
         (['*.tga'], r"no file matches '\*.tga'"),
         (['-', '-'], 'once, got it 2 times'),
     ):
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=message):
             open_images(arguments)
     with pytest.raises(UsageError, match="no list of images 'list.txt'"):
         open_images(files_from='list.txt')
@@ -60,38 +60,38 @@ def test_what_is_not_there_is_a_mistake_in_an_argument(folder):
 
 def test_what_is_not_there_is_a_bad_image_in_a_list(folder):
     (folder / 'list.txt').write_bytes(b'a.jpeg\r\n\nb\nc.jpeg\nnone.rec\n  \nclip.mp4\n')
-    pictures = list(open_images(['a.jpeg'], files_from='list.txt'))
-    assert [picture.file for picture in pictures] == [
+    images = list(open_images(['a.jpeg'], files_from='list.txt'))
+    assert [image.file for image in images] == [
         'a.jpeg', 'a.jpeg', *files('b'), 'c.jpeg', 'none.rec', 'clip.mp4',
     ]  # fmt: skip
-    for picture in pictures[:-3]:
-        assert picture.decode().shape == (30, 40, 3)
-    for picture, error in zip(pictures[-3:], (FileNotFoundError, DataError, DataError)):
+    for image in images[:-3]:
+        assert image.decode().shape == (30, 40, 3)
+    for image, error in zip(images[-3:], (FileNotFoundError, DataError, DataError)):
         with pytest.raises(error):
-            picture.decode()
+            image.decode()
 
 
 def test_names_that_are_no_utf8(folder):
     name = b'caf\xe9.png'
     (folder / os.fsdecode(name)).write_bytes(READABLE['plain.png'])
     (folder / 'list.txt').write_bytes(name + b'\n')
-    (picture,) = open_images(files_from='list.txt')
-    assert picture.decode().shape == (30, 40, 3)
-    assert os.fsencode(picture.file) == name
+    (image,) = open_images(files_from='list.txt')
+    assert image.decode().shape == (30, 40, 3)
+    assert os.fsencode(image.file) == name
 
 
 def test_every_image_of_a_folder_is_named(tmp_path):
-    """Those that cannot be read as well, so that nobody takes them for counted."""
+    """Those that cannot be read as well, so that their number is right."""
     for name, image in {**READABLE, **OTHER}.items():
         (tmp_path / name).write_bytes(image)
     assert {name.rpartition('.')[2] for name in OTHER} <= {ending[1:] for ending in IN_FOLDERS}
     bad = []
-    for picture in open_images([str(tmp_path)]):
+    for image in open_images([str(tmp_path)]):
         try:
-            assert picture.decode().shape[2] == 3
+            assert image.decode().shape[2] == 3
         except DataError as error:
             assert 'no JPEG, PNG or BMP' in str(error)
-            bad.append(os.path.basename(picture.file))
+            bad.append(os.path.basename(image.file))
     assert bad == sorted(OTHER)
 
 
@@ -109,14 +109,14 @@ def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch):
 
 def test_records(tmp_path):
     records = write_with_bad_image(tmp_path, 'cut')
-    pictures = list(open_images([str(records.path)]))
-    assert [(picture.file, picture.number) for picture in pictures] == [(str(records.path), n) for n in range(10)]
-    for number, picture in enumerate(pictures):
+    images = list(open_images([str(records.path)]))
+    assert [(image.file, image.number) for image in images] == [(str(records.path), n) for n in range(10)]
+    for number, image in enumerate(images):
         if number == BAD:
             with pytest.raises(DataError, match=f'record {BAD} at offset'):
-                picture.decode()
+                image.decode()
         else:
-            assert picture.decode().shape == (48, 64, 3)
+            assert image.decode().shape == (48, 64, 3)
     (tmp_path / 'bad.rec').write_bytes((tmp_path / 'bad.rec').read_bytes()[:3000])
     (broken,) = open_images([str(records.path)])
     with pytest.raises(DataError, match='truncated'):
@@ -126,18 +126,18 @@ def test_records(tmp_path):
 @pytest.mark.parametrize('kind', BAD_IMAGES)
 def test_bad_files_say_so_when_they_are_decoded(tmp_path, kind):
     (tmp_path / 'bad.jpg').write_bytes(BAD_IMAGES[kind])
-    (picture,) = open_images([str(tmp_path / 'bad.jpg')])
+    (image,) = open_images([str(tmp_path / 'bad.jpg')])
     with pytest.raises(DataError, match='bad.jpg: '):
-        picture.decode()
+        image.decode()
 
 
 def test_nothing_is_read_ahead(folder):
-    """A million files behind a pattern or in a list are no million open files, images or lines."""
-    pictures = open_images(['b'])
-    first = next(pictures)
+    """A million files of a pattern or in a list are no million open files, images or lines."""
+    images = open_images(['b'])
+    first = next(images)
     (folder / 'b' / '2.png').unlink()
     (folder / 'b' / 'c9' / 'new.png').write_bytes(b'')
     assert np.array_equal(first.decode(), next(open_images(['b/10.png'])).decode())
     with pytest.raises(FileNotFoundError):
-        next(pictures).decode()
-    assert 'b/c9/new.png' in [picture.file for picture in pictures]
+        next(images).decode()
+    assert 'b/c9/new.png' in [image.file for image in images]

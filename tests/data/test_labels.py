@@ -1,4 +1,4 @@
-"""Label files as people have them, and what is not clear about them."""
+"""Label files in common formats, and ambiguous ones."""
 
 import numpy as np
 import pytest
@@ -46,10 +46,10 @@ def test_numbers_of_the_training_classes(write):
 
 
 @pytest.mark.parametrize(
-    ('text', 'ordered', 'error', 'said'),
+    ('text', 'ordered', 'error', 'message'),
     [
         ('1\n2\n2\n', ORDERED, UsageError, 'labels in 1..2 may count the 3 names from 0 or from 1'),
-        ('1\n2\n3\n', None, UsageError, 'labels in 1..3 do not say which class .* --classes-file'),
+        ('1\n2\n3\n', None, UsageError, 'labels in 1..3 do not define which class .* --classes-file'),
         ('0\n2\n3\n', ORDERED, DataError, r'labels in 0..3 cannot be numbers of 3 classes'),
         ('1\n2\n4\n', ORDERED, DataError, r'labels in 1..4 cannot be numbers of 3 classes'),
         ('-1\n2\n0\n', None, DataError, r'labels in -1..2 cannot be numbers'),
@@ -62,23 +62,23 @@ def test_numbers_of_the_training_classes(write):
         ('val_01 1\nval_02 1\n3\n', ORDERED, DataError, "'3' names no image"),
     ],
 )
-def test_what_is_not_clear(write, text, ordered, error, said):
-    with pytest.raises(error, match=f'labels.txt: {said}'):
+def test_ambiguous_or_wrong_files(write, text, ordered, error, message):
+    with pytest.raises(error, match=f'labels.txt: {message}'):
         assign(write(text), IMAGES, ordered, None)
 
 
 def test_classes(write, tmp_path):
     assert read_classes(write('tiger cat\ncat\n')) == ['tiger cat', 'cat']
     assert read_classes(write('n02119789 kit fox\nn02100735 English setter\n')) == ['n02119789', 'n02100735']
-    for text, said in (('a\nb\na\n', "the class 'a' comes twice"), ('\n', 'it names no class')):
-        with pytest.raises(DataError, match=said):
+    for text, message in (('a\nb\na\n', "the class 'a' occurs twice"), ('\n', 'it names no class')):
+        with pytest.raises(DataError, match=message):
             read_classes(write(text))
     with pytest.raises(UsageError, match='no file'):
         read_classes(tmp_path / 'none.txt')
 
 
 def test_meta_mat(write, tmp_path):
-    """ImageNet's development kit: numbers in an order of their own, and groups of classes behind them."""
+    """ImageNet's development kit: numbers in an order of their own, and groups of classes after them."""
     fields = [('ILSVRC2012_ID', float), ('WNID', object), ('words', object), ('num_children', float)]
     rows = [(2, 'n00000001', 'a', 0), (1001, 'n09', 'group', 3), (1, 'n00000003', 'b', 0), (3, 'n00000002', 'c', 0)]
     savemat(tmp_path / 'meta.mat', {'synsets': np.array(rows, fields).reshape(-1, 1)})

@@ -1,4 +1,4 @@
-"""Packing folders and lists: what goes in comes out, and what is bad is named."""
+"""Packing folders and lists: the records hold the files, and bad files are named."""
 
 import cv2
 import numpy as np

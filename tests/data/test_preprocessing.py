@@ -62,7 +62,7 @@ def test_grey_and_transparent_images_have_three_channels():
 
 @pytest.mark.parametrize('name', READABLE)
 def test_equals_pillow(name):
-    """Orientation, alpha, palettes, 16 bits, inks, the first of several pictures."""
+    """Orientation, alpha, palettes, 16 bits, inks, the first of several images."""
     ours, theirs = decode(READABLE[name], name), pillow(READABLE[name])
     assert ours.shape == theirs.shape
     assert np.abs(ours.astype(int) - theirs).mean() < (2 if name == 'print.jpg' else 0.5)  # inks have no one meaning
@@ -81,12 +81,12 @@ def test_an_image_that_claims_too_many_pixels_is_damaged():
 
 
 def test_errors():
-    for data, said in (
+    for data, message in (
         (b'', 'empty'),
         (b'hello', r"no JPEG, PNG or BMP \(it begins with b'hello'\)"),
         (b'BM123', 'damaged'),
     ):
-        with pytest.raises(DataError, match=f'x.jpg: .*{said}'):
+        with pytest.raises(DataError, match=f'x.jpg: .*{message}'):
             decode(data, 'x.jpg')
     with pytest.raises(UsageError, match='got 0'):
         Preprocessing(0)

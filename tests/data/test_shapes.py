@@ -1,4 +1,4 @@
-"""The shapes are what their masks say, the same every time, balanced, and not told by their colours."""
+"""The shapes fill their masks, are reproducible and balanced, and cannot be distinguished by their colors."""
 
 import cv2
 import numpy as np
@@ -61,7 +61,7 @@ def test_files(shapes):
 def test_masks_are_what_was_drawn():
     for _, scene in scenes(64):
         changed = np.abs(scene.image.astype(int) - scene.behind).sum(axis=2)
-        assert (changed[scene.mask] > 10).mean() > 0.97, 'the object is visible against what lies below it'
+        assert (changed[scene.mask] > 10).mean() > 0.97, 'the object is visible against the pixels below it'
         # an edge, or a tip less than half a pixel wide
         outside = cv2.dilate(scene.mask.astype(np.uint8), np.ones((5, 5))) == 0
         assert not changed[outside].any(), 'nothing else was drawn'
@@ -105,13 +105,13 @@ def test_colours_do_not_tell_the_class():
     """A linear classifier on histograms of the whole image, and of the object alone, is near chance (1 in 8)."""
     from sklearn.linear_model import RidgeClassifier
 
-    labels, pictures, objects = [], [], []
+    labels, images, objects = [], [], []
     for label, scene in scenes(480, size=32):
         labels.append(label)
-        pictures.append(histogram(scene.image.reshape(-1, 3)))
+        images.append(histogram(scene.image.reshape(-1, 3)))
         objects.append(histogram(scene.image[scene.mask]))
     labels = np.array(labels)
-    for features in (np.array(pictures), np.array(objects)):
+    for features in (np.array(images), np.array(objects)):
         right = RidgeClassifier(alpha=1).fit(features[:240], labels[:240]).score(features[240:], labels[240:])
         assert right < 0.125 + 0.085, 'four standard deviations of 240 guesses above chance'
 
@@ -131,7 +131,7 @@ def test_command(cbam_here, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'said'),
+    ('arguments', 'message'),
     [
         ({'classes': 9}, 'the classes must be 2 to 8 .disc, .*, got 9'),
         ({'classes': 1}, 'the classes must be 2 to 8'),
@@ -140,7 +140,7 @@ def test_command(cbam_here, tmp_path):
         ({'train': 7}, 'train.rec must have an image of each'),
     ],
 )
-def test_refusals(arguments, said, tmp_path):
-    with pytest.raises(UsageError, match=said):
+def test_refusals(arguments, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
         write_shapes(tmp_path, **{'size': 32, 'train': 8, 'val': 8, **arguments})
     assert list(tmp_path.iterdir()) == []

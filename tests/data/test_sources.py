@@ -78,7 +78,7 @@ def test_a_part_of_the_classes_keeps_their_numbers(imagenet, tmp_path):
 
 
 def test_path_label_lists(imagenet, tmp_path, contents):
-    """DeepSparkHub's layout; the folders beside the lists are not looked at."""
+    """DeepSparkHub's layout; the folders next to the lists are ignored."""
     root, expected = imagenet
     names = sorted(path.name for path in (root / 'val').iterdir())
     (root / 'train_list.txt').write_text('train/n03/n03_1.JPEG 2\ntrain/n01/n01_1.JPEG 0\n')
@@ -126,7 +126,7 @@ def test_shuffle(imagenet, tmp_path, contents):
 def test_what_contradicts_itself(imagenet, tmp_path):
     root, _ = imagenet
     truth = tmp_path / 'truth.txt'
-    for source, options, said in (
+    for source, options, message in (
         (root, {}, 'val/ has no class folders: name the classes of its images with --labels'),
         (root / 'train', {'labels': truth}, 'its images are in 3 class folders: leave out --labels'),
         (root / 'val', {}, 'no images .* in the class folders of'),
@@ -134,7 +134,7 @@ def test_what_contradicts_itself(imagenet, tmp_path):
         (root / 'val', {'labels': tmp_path / 'none'}, 'no label file'),
         (tmp_path / 'none.tar', {}, 'no folder, tar file or list'),
     ):
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=message):
             pack(source, tmp_path / 'out', **options)
     (tmp_path / 'x.lst').write_text('0\t1\ta.png\n')
     with pytest.raises(UsageError, match="has the layout 'a list': leave out --labels"):

@@ -14,7 +14,7 @@ from gluon_cbam.data.records.statistics import class_counts, statistics
 
 @pytest.fixture
 def mixed(tmp_path):
-    """50 images: colour PNGs, a grey and a CMYK JPEG, and one that is damaged; with their pixels, RGB."""
+    """50 images: color PNGs, a gray and a CMYK JPEG, and one that is damaged; with their pixels, RGB."""
     rng = np.random.RandomState(0)
     images = []
     for number in range(47):

@@ -1,4 +1,4 @@
-"""Tar files, read where they lie, against tarfile's own; damage that tarfile takes for the end of the file."""
+"""Tar files, read without unpacking, compared with tarfile; damage that tarfile takes for the end of the file."""
 
 import gzip
 import io
@@ -83,10 +83,10 @@ def test_compressed_tars_stream_in_their_order(folders, tar_of_tars, tmp_path, c
 
 
 def test_truncated_anywhere(tar_of_tars, tmp_path):
-    """Cut at every block: always an error, never fewer images; the end mark alone may be cut behind its first block."""
+    """Cut at every block: always an error, never fewer images; the end mark alone may be cut after its first block."""
     whole = tar_of_tars.read_bytes()
     last = len(whole.rstrip(b'\0'))
-    end_mark = -(-last // 512) * 512  # of the last class tar; behind it come that of the outer one, and filling
+    end_mark = -(-last // 512) * 512  # of the last class tar; it is followed by that of the outer one, and padding
     cut = tmp_path / 'cut.tar'
     for size in range(0, end_mark + 1, 512):
         cut.write_bytes(whole[:size])

@@ -84,7 +84,8 @@ def test_pixels_are_the_same_on_any_number_of_threads_and_workers(photos, augmen
         assert np.array_equal(pixels(loader(photos, 12, augmentation, workers=threads), 1), expected)
     assert np.array_equal(pixels(loader(photos, 12, augmentation), 1, skip=1), expected[1:])
     for processes in (2, 3):
-        shares = [pixels(loader(photos, 12, augmentation, rank=rank, processes=processes), 1) for rank in range(processes)]
+        loaders = (loader(photos, 12, augmentation, rank=rank, processes=processes) for rank in range(processes))
+        shares = [pixels(one, 1) for one in loaders]
         assert np.array_equal([np.concatenate(step) for step in zip(*shares)], expected)
     assert (augmentation == 'none') == np.array_equal(
         np.sort(np.concatenate(pixels(loader(photos, 30, augmentation), 0)), axis=0),

@@ -25,21 +25,21 @@ def clip(request, tmp_path_factory):
 
 
 def test_frames(clip):
-    pictures = list(open_images([clip]))
-    assert [(picture.file, picture.number) for picture in pictures] == [(clip, n) for n in range(FRAMES)]
-    for picture in pictures:
-        pixels = picture.decode().astype(float)
+    images = list(open_images([clip]))
+    assert [(image.file, image.number) for image in images] == [(clip, n) for n in range(FRAMES)]
+    for image in images:
+        pixels = image.decode().astype(float)
         assert pixels.shape == (48, 64, 3)
-        assert abs(pixels[4:20, :, 0].mean() - 20 * picture.number) < 8  # red is the first channel, above
-        assert abs(pixels[28:44, :, 2].mean() - 20 * picture.number) < 8
+        assert abs(pixels[4:20, :, 0].mean() - 20 * image.number) < 8  # red is the first channel, above
+        assert abs(pixels[28:44, :, 2].mean() - 20 * image.number) < 8
         assert pixels[4:20, :, 2].mean() < 8
 
 
 def test_some_frames(clip):
     chosen = list(open_images([clip], every=5))
-    assert [picture.number for picture in chosen] == [0, 5, 10]
+    assert [image.number for image in chosen] == [0, 5, 10]
     assert abs(chosen[1].decode()[4:20, :, 0].mean() - 100) < 8
-    assert [picture.number for picture in open_images([clip, clip], every=5, limit=4)] == [0, 5, 10, 0]
+    assert [image.number for image in open_images([clip, clip], every=5, limit=4)] == [0, 5, 10, 0]
 
 
 def test_a_video_that_cannot_be_read_is_one_bad_image(tmp_path):
@@ -50,9 +50,9 @@ def test_a_video_that_cannot_be_read_is_one_bad_image(tmp_path):
 
 
 def test_a_camera(clip, capfd):
-    """A stream, as an address opens one; a machine without a camera says so in one line."""
-    pictures = open_camera(clip, every=2, limit=3)
-    assert [(picture.file, picture.number) for picture in pictures] == [(clip, 0), (clip, 2), (clip, 4)]
+    """A stream, opened by its URL; a machine without a camera gives an error of one line."""
+    images = open_camera(clip, every=2, limit=3)
+    assert [(image.file, image.number) for image in images] == [(clip, 0), (clip, 2), (clip, 4)]
     with pytest.raises(EnvironmentProblem, match='camera 77 gives no frame'):
         next(open_camera('77'))
     assert capfd.readouterr().err == ''
@@ -67,5 +67,5 @@ def test_the_number_of_a_camera(monkeypatch):
         release = staticmethod(lambda: opened.append('released'))
 
     monkeypatch.setattr(cv2, 'VideoCapture', lambda source: opened.append(source) or Camera())
-    assert [picture.file for picture in open_camera('0', limit=2)] == ['camera 0'] * 2
+    assert [image.file for image in open_camera('0', limit=2)] == ['camera 0'] * 2
     assert opened == [0, 'released']

@@ -9,8 +9,8 @@ def job(tmp_path):
     """Starts jobs, and ends what a failed test left of them."""
     started = []
 
-    def start(command, **told):
-        started.append(Job(tmp_path, command=command, **told))
+    def start(command, **options):
+        started.append(Job(tmp_path, command=command, **options))
         return started[-1]
 
     yield start

@@ -8,7 +8,7 @@ from checks import assert_one_line
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'said'),
+    ('arguments', 'message'),
     [
         (['-n', 2], 'no command: write it after --'),
         (['-n', 2, '--', 'cbam-trian'], "no command 'cbam-trian'"),
@@ -19,12 +19,12 @@ from checks import assert_one_line
         (['--', 'true'], '-n'),
     ],
 )
-def test_refused(cbam, arguments, said):
-    assert said in assert_one_line(cbam('launch', *arguments), 2)
+def test_refused(cbam, arguments, message):
+    assert message in assert_one_line(cbam('launch', *arguments), 2)
 
 
 @pytest.mark.slow
-def test_results_and_talk_are_apart(cbam):
+def test_results_and_logs_are_separate(cbam):
     """With true schedulers and servers, which end only when the workers were connected."""
     code = 'import os, gluon_cbam, mxnet as mx; kv = mx.kv.create("dist_sync"); kv._barrier(); '
     command = [sys.executable, '-c', code + """print('{"worker": %s}' % os.environ['DMLC_WORKER_ID'])"""]

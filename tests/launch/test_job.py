@@ -1,4 +1,4 @@
-"""Jobs that end well, are stopped, or lose a process: what they say, their exit code, and that nobody is left."""
+"""Jobs that succeed, are stopped, or lose a process: their output and exit codes, and that no process is left."""
 
 import os
 import re
@@ -17,27 +17,27 @@ STOPS = [
 HANGS = ['sh', '-c', 'trap "" TERM INT; echo ready >&2; while :; do sleep 0.1; done']
 
 
-def test_what_everybody_says_arrives_whole(job):
+def test_whole_lines_of_all_processes_are_forwarded(job):
     code = "import sys\nfor i in range(300): print(f'{i:03}' * 300, file=(sys.stdout, sys.stderr)[i % 2])\n"
     one = job(['python3', '-c', code + "print('last', end='')"], workers=3, role=BRIEF)
     status, out, _ = one.ended()
     assert status == 0
     assert out.splitlines() == [f'{i:03}' * 300 for i in range(0, 300, 2)] + ['last']
-    told = {f'worker {n}': [] for n in range(3)}
-    for line in one.talk():
+    lines = {f'worker {n}': [] for n in range(3)}
+    for line in one.log():
         name, text = re.fullmatch(r'\[(worker \d)\] (.*)', line).groups()
-        told[name].append(text)
-    assert told['worker 0'] == [f'{i:03}' * 300 for i in range(1, 300, 2)]
+        lines[name].append(text)
+    assert lines['worker 0'] == [f'{i:03}' * 300 for i in range(1, 300, 2)]
     for number in (1, 2):
-        assert sorted(told[f'worker {number}']) == sorted([f'{i:03}' * 300 for i in range(300)] + ['last'])
+        assert sorted(lines[f'worker {number}']) == sorted([f'{i:03}' * 300 for i in range(300)] + ['last'])
     one.assert_nobody_left()
 
 
-def test_every_process_knows_its_place(job):
+def test_every_process_has_its_role_and_rank(job):
     show = 'echo $DMLC_ROLE $DMLC_WORKER_ID $DMLC_NUM_WORKER $DMLC_NUM_SERVER $DMLC_PS_ROOT_URI >&2; sleep '
     one = job(['sh', '-c', show + '1'], servers=2, role=['sh', '-c', show + '2'])
     assert one.ended()[0] == 0
-    assert sorted(one.talk()) == [
+    assert sorted(one.log()) == [
         '[scheduler] scheduler 2 2 127.0.0.1',
         '[server 0] server 2 2 127.0.0.1',
         '[server 1] server 2 2 127.0.0.1',
@@ -47,7 +47,7 @@ def test_every_process_knows_its_place(job):
 
 
 @pytest.mark.parametrize('role', ['worker', 'server', 'scheduler'])
-def test_a_killed_process_takes_all_along(job, role):
+def test_all_processes_end_when_one_is_killed(job, role):
     one = job(HANGS, role=HANGS)
     one.wait_for('ready', times=4)
     os.kill(one.member(role), signal.SIGKILL)
@@ -57,7 +57,7 @@ def test_a_killed_process_takes_all_along(job, role):
     assert (
         last == f'cbam: {name} on localhost was killed by SIGKILL; all others were ended: continue with --resume auto'
     )
-    assert sum(line.startswith('cbam:') for line in one.talk()) == 1
+    assert sum(line.startswith('cbam:') for line in one.log()) == 1
     one.assert_nobody_left()
 
 
@@ -82,7 +82,7 @@ def test_a_signal_to_the_launcher_stops_the_workers(job, number, status):
     one = job(STOPS)
     one.wait_for('ready', times=4)
     one.process.send_signal(signal.SIGUSR1)
-    one.wait_for('now', times=3)  # of both workers, and what the other one says on standard output
+    one.wait_for('now', times=3)  # of both workers, and the standard output of the other one
     one.process.send_signal(number)
     assert one.ended() == (
         status,
@@ -120,7 +120,7 @@ def test_nobody_outlives_a_killed_launcher(job):
     one.assert_nobody_left()
 
 
-def test_nobody_outlives_a_killed_supervisor(job):
+def test_no_process_outlives_a_killed_supervisor(job):
     one = job(['sh', '-c', 'sh -c "echo ready >&2; sleep 100" & trap "" TERM; wait; sleep 100'])
     one.wait_for('ready', times=4)
     os.kill(one.member('worker', 1, supervisor=True), signal.SIGKILL)
@@ -156,8 +156,8 @@ def test_over_ssh(job, ssh, tmp_path):
     odd = 'two  words "$HOME" \'quoted\' `x` \\ *'
     show = ['sh', '-c', 'echo "$ODD|$PWD|$1|$DMLC_NODE_HOST" >&2; sleep 0.5', 'sh', '$x; y']
     one = job(show, workers=3, hosts=['127.0.0.2', '127.0.0.3'], ssh=ssh, environment={'ODD': odd}, role=BRIEF)
-    assert one.ended()[0] == 0, one.talk()
-    assert sorted(one.talk()) == [f'[worker {n}] {odd}|{tmp_path}|$x; y|127.0.0.1' for n in range(3)]
+    assert one.ended()[0] == 0, one.log()
+    assert sorted(one.log()) == [f'[worker {n}] {odd}|{tmp_path}|$x; y|127.0.0.1' for n in range(3)]
     hosts = (tmp_path / 'a b' / 'hosts').read_text().split()
     assert sorted(hosts) == ['127.0.0.2'] * 3 + ['127.0.0.3'] * 1, 'two workers and the servers'
     one.assert_nobody_left()

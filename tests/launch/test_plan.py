@@ -1,4 +1,4 @@
-"""Which process runs where, and what is refused."""
+"""The processes of a job and their hosts, and arguments that are refused."""
 
 import socket
 import subprocess
@@ -18,7 +18,7 @@ def test_a_file_of_hosts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('text', 'said'),
+    ('text', 'message'),
     [
         ('', 'names no host'),
         ('alpha\nalpha slots=2', 'line 2: alpha is listed twice'),
@@ -28,11 +28,11 @@ def test_a_file_of_hosts(tmp_path):
         (None, 'No such file'),
     ],
 )
-def test_a_bad_file_of_hosts(tmp_path, text, said):
+def test_a_bad_file_of_hosts(tmp_path, text, message):
     path = tmp_path / 'hosts'
     if text is not None:
         path.write_text(text)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         read_hosts(str(path))
 
 
@@ -60,8 +60,8 @@ def test_a_plan_over_two_hosts():
 
 
 def test_refused_plans():
-    for arguments, said in (((0,), '-n must be at least 1, got 0'), ((2, 0), '-s must be at least 1, got 0')):
-        with pytest.raises(UsageError, match=said):
+    for arguments, message in (((0,), '-n must be at least 1, got 0'), ((2, 0), '-s must be at least 1, got 0')):
+        with pytest.raises(UsageError, match=message):
             plan(*arguments)
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))
@@ -77,5 +77,5 @@ def test_a_remote_line_survives_the_shell(tmp_path):
     folder.mkdir()
     words = ['a b', '$HOME', "'", '"', '*', '\\', '']
     line = remote_line(['printf', r'%s\n', *words], str(folder), {'X': '; exit 3'})
-    said = subprocess.run(['sh', '-c', line], capture_output=True, text=True, check=True).stdout
-    assert said.splitlines() == words
+    message = subprocess.run(['sh', '-c', line], capture_output=True, text=True, check=True).stdout
+    assert message.splitlines() == words

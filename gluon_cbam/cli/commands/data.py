@@ -112,7 +112,7 @@ def data_pack(source: str, output: str, workers: Optional[int], **options: Any) 
     """Pack images to OUTPUT/*.rec, *.idx and classes.txt.
 
     SOURCE is one of: class folders (gives train.rec); train/ and val/ of class folders; images without class folders,
-    with --labels (gives val.rec, or val/ beside a train/ of class folders); a .lst or 'path label' list (gives a .rec
+    with --labels (gives val.rec, or val/ next to a train/ of class folders); a .lst or 'path label' list (gives a .rec
     of its name); a folder with train_list.txt and val_list.txt. Instead of a folder, it may be a tar file, such as
     ILSVRC2012_img_train.tar: it is not unpacked.
     """

@@ -90,8 +90,8 @@ def _color(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Gene
     brightness, contrast, saturation = (_uniform(rng, 1 - _JITTER, 1 + _JITTER) for _ in range(3))
     lighting = _COMPONENTS @ (rng.normal(0, _LIGHTING, 3) * _COMPONENTS_STD)
     mean = brightness * _LUMA @ cv2.mean(pixels)[:3]
-    grey = np.tile(_LUMA, (3, 1))
-    matrix = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * grey)
+    gray = np.tile(_LUMA, (3, 1))
+    matrix = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * gray)
     return cv2.transform(pixels, np.column_stack([matrix, (1 - contrast) * mean + lighting]))
 
 

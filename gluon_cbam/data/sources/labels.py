@@ -69,7 +69,7 @@ def read_classes(path: Path) -> List[str]:
             names = synsets
     twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
     if twice or not names:
-        raise DataError(f'{path}: ' + (f'the class {min(twice)!r} comes twice' if twice else 'it names no class'))
+        raise DataError(f'{path}: ' + (f'the class {min(twice)!r} occurs twice' if twice else 'it names no class'))
     return names
 
 
@@ -161,7 +161,7 @@ def _from_numbers(path: Path, numbers: List[int], ordered: Optional[List[str]], 
         )
     if not ordered and low > 0:
         raise UsageError(
-            f'{path}: labels in {low}..{high} do not say which class is which: name the classes in the order of the '
+            f'{path}: labels in {low}..{high} do not define which class is which: name the classes in the order of the '
             f'numbers with --classes-file (for ImageNet, meta.mat of the development kit)'
         )
     if not ordered:

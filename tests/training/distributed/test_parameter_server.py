@@ -89,8 +89,8 @@ def wait_for_step(one, folder, step):
     while not (folder / 'metrics.jsonl').exists() or not any(
         record['step'] >= step for kind in ('interval', 'epoch') for record in metrics(folder, kind)
     ):
-        assert one.process.poll() is None, one.talk()
-        assert time.time() < deadline, one.talk()
+        assert one.process.poll() is None, one.log()
+        assert time.time() < deadline, one.log()
         time.sleep(0.05)
 
 
@@ -99,7 +99,7 @@ def test_three_workers_give_the_weights_of_one(job, alone, tmp_path, digits):
     assert len(RecordFile(digits / 'train.rec')) == RECORDS
     one = job(tmp_path / 'run', workers=3, servers=2)
     status, out, _ = one.ended()
-    assert status == 0, one.talk()
+    assert status == 0, one.log()
     assert json.loads(out)['steps'] == 2 * (RECORDS // BATCH)
     assert_same_run(tmp_path / 'run', alone)
     assert sorted(path.name for path in (tmp_path / 'run').glob('train*.log')) == [
@@ -190,7 +190,7 @@ def test_workers_on_two_machines(job, alone, tmp_path, machines):
     """Each with a network of its own: nothing goes over the loopback."""
     hosts, ssh = machines
     one = job(tmp_path / 'run', workers=2, servers=2, hosts=hosts, ssh=ssh)
-    assert one.ended()[0] == 0, one.talk()
+    assert one.ended()[0] == 0, one.log()
     assert_same_run(tmp_path / 'run', alone)
     one.assert_nobody_left()
 
