@@ -20,10 +20,10 @@ from gluon_cbam.weights import safetensors
 from . import symbol
 from .int8.quantization import Calibration, quantize
 from .metadata import Description
+from .onnx.engine_passes import optimize_for_engine
 from .onnx.graph import DEFAULT_OPSET, OnnxGraph, checked_opset, to_model
-from .onnx.rewriting import simplify
+from .onnx.simplification import simplify
 from .onnx.translation import to_onnx_graph
-from .onnx.tuning import tune
 from .parity import Difference, compare, require_close
 from .runtime import ExportedNetwork, load_exported, onnxruntime_session
 from .samples import Samples
@@ -39,7 +39,7 @@ class Request:
         loaded: the network.
         pixels: whether its preprocessing goes inside.
         opset: of ONNX.
-        engine: that ONNX in float32 is tuned for, a key of :data:`.tuning.ENGINES`; any engine runs it.
+        engine: that ONNX in float32 is tuned for, a key of :data:`.onnx.engine_passes.ENGINE_PASSES`; any engine runs it.
         calibration: for eight bits; None without.
         records: that the accuracy in eight bits is measured on; None for no accuracy.
     """
@@ -122,7 +122,7 @@ def _write_symbol(request: Request, prefix: Path, samples: Samples):
 
 def _write_onnx(request: Request, path: Path, samples: Samples):
     graph = _simplified(request)
-    tune(graph, request.engine)
+    optimize_for_engine(graph, request.engine)
     _save(graph, request, path)
     return _checked(request, path, samples), {'opset': request.opset}
 

@@ -36,7 +36,7 @@ def test_mistakes_cost_a_line(cbam_here, digits, tmp_path):
     for arguments, code, said in (
         (('export', '-o', 'x.onnx'), 2, '--network is needed'),
         (('export', '--network', 'cbamnet_tiny', '-o', tmp_path / 'x.onnx', '--image', 'no.jpg'), 2, 'no image file'),
-        (('validate', '--exported', damaged, '--data-val', digits / 'val.rec'), 4, 'no whole ONNX file'),
+        (('validate', '--exported', damaged, '--data-val', digits / 'val.rec'), 4, 'not a complete ONNX file'),
         (('validate', '--exported', damaged, '--pretrained', '--data-val', 'v.rec'), 2, 'leave --pretrained'),
     ):
         done = cbam_here(*arguments)

@@ -6,10 +6,10 @@ import pytest
 from lively import lively
 
 from gluon_cbam import CBAMNet, features, get_model
+from gluon_cbam.export.onnx.engine_passes import ENGINE_PASSES, optimize_for_engine
 from gluon_cbam.export.onnx.graph import to_model
-from gluon_cbam.export.onnx.rewriting import simplify
+from gluon_cbam.export.onnx.simplification import simplify
 from gluon_cbam.export.onnx.translation import to_onnx_graph
-from gluon_cbam.export.onnx.tuning import ENGINES, tune
 from gluon_cbam.export.runtime import onnxruntime_session
 from gluon_cbam.export.tracing import trace
 from gluon_cbam.models.features import Features
@@ -79,10 +79,10 @@ def difference(net, size):
     wanted = net(mx.nd.array(batch))
     wanted = [value.asnumpy() for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
     differences = []
-    for engine in ENGINES:
+    for engine in ENGINE_PASSES:
         graph = to_onnx_graph(trace(net, size))
         simplify(graph)
-        tune(graph, engine)
+        optimize_for_engine(graph, engine)
         given = onnxruntime_session(to_model(graph, 17, {}, 'net').SerializeToString(), 1)(batch)
         assert [value.shape for value in given] == [value.shape for value in wanted]
         differences += [float(np.abs(one - two).max() / np.abs(two).max()) for one, two in zip(given, wanted)]

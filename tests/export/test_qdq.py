@@ -1,4 +1,4 @@
-"""Eight bits: small integers where they should be, and the accuracy that is left."""
+"""Quantization to int8: QDQ nodes where they should be, and the accuracy that is left."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.export.exporting import Request, export
-from gluon_cbam.export.int8.calibration import Range, observe
+from gluon_cbam.export.int8.calibration import QuantizationParameters, calibrate
 from gluon_cbam.export.int8.quantization import LARGEST_ERROR, Calibration
 from gluon_cbam.export.runtime import load_exported
 from gluon_cbam.export.samples import samples
@@ -22,8 +22,8 @@ from gluon_cbam.models.resnet import ResNet
 
 
 @pytest.fixture(scope='module')
-def quantised(digits_network, digits, tmp_path_factory):
-    """Path and report of the digits network in eight bits, scored."""
+def quantized(digits_network, digits, tmp_path_factory):
+    """Path and report of the digits network in int8, scored."""
     path = tmp_path_factory.mktemp('int8') / 'digits.onnx'
     records = RecordFile(digits / 'val.rec')
     calibration = Calibration(samples(16, RecordFile(digits / 'train.rec'), count=64))
@@ -31,8 +31,8 @@ def quantised(digits_network, digits, tmp_path_factory):
     return path, export(request, 'onnx-int8', path, samples(16, records)), records
 
 
-def test_accuracy_and_size(quantised, exported_digits):
-    path, report, records = quantised
+def test_accuracy_and_size(quantized, exported_digits):
+    path, report, records = quantized
     scores = report.details['accuracy']
     assert scores['float32']['records'] == scores['int8']['records'] == 360
     assert scores['int8']['top1'] >= scores['float32']['top1'] - 0.01
@@ -41,9 +41,9 @@ def test_accuracy_and_size(quantised, exported_digits):
     assert path.stat().st_size < 0.4 * (exported_digits / 'digits.onnx').stat().st_size
 
 
-def test_whole_numbers_are_where_they_should_be(quantised):
+def test_qdq_nodes_are_where_they_should_be(quantized):
     onnx = pytest.importorskip('onnx')
-    model = onnx.load(str(quantised[0]))
+    model = onnx.load(str(quantized[0]))
     onnx.checker.check_model(model, full_check=True)
     constants = {value.name: onnx.numpy_helper.to_array(value) for value in model.graph.initializer}
     kernels = [value for value in constants.values() if value.dtype == np.int8 and value.ndim == 4]
@@ -51,11 +51,11 @@ def test_whole_numbers_are_where_they_should_be(quantised):
     made = {name: node for node in model.graph.node for name in node.output}
     taken = Counter(name for node in model.graph.node for name in node.input)
     for node in model.graph.node:
-        if node.op_type == 'Conv' and constants.get(node.input[1]) is None:  # eight bits
+        if node.op_type == 'Conv' and constants.get(node.input[1]) is None:  # in int8
             assert [made[name].op_type for name in node.input] == ['DequantizeLinear'] * len(node.input)
             x, weight, bias = (constants[made[name].input[1]] for name in node.input)
             np.testing.assert_allclose(bias, x * weight, rtol=1e-6, err_msg='the scale that engines add it with')
-            assert taken[node.output[0]] == 1, 'a pair that somebody else takes too is not fused'
+            assert taken[node.output[0]] == 1, 'a QDQ pair with another consumer is not fused'
     pools = [made[node.input[0]].op_type for node in model.graph.node if node.op_type == 'MaxPool']
     assert pools == ['Mul'] * 2, 'CBAMNet looks at what BatchNorm gives, in float'
 
@@ -71,7 +71,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize('attention', ['int8', 'float'])
 @pytest.mark.parametrize('name', NETWORKS)
-def test_every_family_has_eight_bits(tmp_path, name, attention):
+def test_every_family_is_quantized(tmp_path, name, attention):
     net = lively(NETWORKS[name](), 32)
     loaded = LoadedNetwork(net, name, 7, None, Preprocessing(32, 1.0), None)
     request = Request(loaded, calibration=Calibration(samples(32), attention))
@@ -80,34 +80,36 @@ def test_every_family_has_eight_bits(tmp_path, name, attention):
     assert report.details['error'] < 0.15
 
 
-def test_attention_stays_in_float_where_whole_numbers_cost_too_much(tmp_path, monkeypatch):
+def test_attention_stays_in_float_where_int8_costs_too_much(tmp_path, monkeypatch):
     net = lively(NETWORKS['cbam_resnet18'](), 32)
     loaded = LoadedNetwork(net, 'cbam_resnet18', 7, None, Preprocessing(32, 1.0), None)
     request, attentions = Request(loaded, calibration=Calibration(samples(32))), []
     for largest, gate in ((LARGEST_ERROR, 1.0), (0.0, 0.2)):  # gates that are cut off at 0.2 are wrong
         monkeypatch.setattr('gluon_cbam.export.int8.quantization.LARGEST_ERROR', largest)
-        monkeypatch.setattr('gluon_cbam.export.int8.qdq._GATES', {'Sigmoid': Range.of(0.0, gate)})
+        monkeypatch.setattr(
+            'gluon_cbam.export.int8.qdq._GATES', {'Sigmoid': QuantizationParameters.of_range(0.0, gate)}
+        )
         attentions.append(export(request, 'onnx-int8', tmp_path / 'net.onnx', samples(32)).details['attention'])
     assert attentions == ['int8', 'float']
 
 
 def test_ranges_hold_zero_and_leave_outliers_out():
-    assert Range.of(0.0, 2.55) == Range(2.55 / 255, 0)
-    assert Range.of(-1.0, 1.55).zero == 100
-    assert Range.of(0.5, 1.0) == Range.of(0.0, 1.0)
-    assert Range.of(0.0, 0.0).scale == 1.0
+    assert QuantizationParameters.of_range(0.0, 2.55) == QuantizationParameters(2.55 / 255, 0)
+    assert QuantizationParameters.of_range(-1.0, 1.55).zero_point == 100
+    assert QuantizationParameters.of_range(0.5, 1.0) == QuantizationParameters.of_range(0.0, 1.0)
+    assert QuantizationParameters.of_range(0.0, 0.0).scale == 1.0
 
     class Graph:
         input = 'data'
 
     values = np.random.RandomState(0).randn(4, 5000).astype(np.float32)
     values[0, 0] = 12.0
-    found = observe(Graph(), ['data'], [values], lambda graph: lambda batch: [])['data']
+    found = calibrate(Graph(), ['data'], [values], lambda graph: lambda batch: [])['data']
     assert 255 * found.scale < 0.85 * (12.0 - values.min())
 
 
 def test_what_cannot_be_meant(digits_network):
-    with pytest.raises(UsageError, match="unknown form of the attention 'int4'"):
+    with pytest.raises(UsageError, match="unknown precision of attention 'int4'"):
         Calibration(samples(16), 'int4')
     with pytest.raises(UsageError, match='needs images'):
         Calibration([])

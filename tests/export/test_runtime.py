@@ -102,10 +102,10 @@ def test_the_description_is_read_without_any_package(exported_digits):
 
 
 def test_a_file_that_was_cut_is_known_without_any_package(exported_digits, tmp_path):
-    whole = (exported_digits / 'digits.onnx').read_bytes()
-    for size in (*range(0, len(whole), len(whole) // 7), len(whole) - 1):
-        (tmp_path / 'cut.onnx').write_bytes(whole[:size])
-        with pytest.raises(DataError, match='cut.onnx: no whole ONNX file'):
+    data = (exported_digits / 'digits.onnx').read_bytes()
+    for size in (*range(0, len(data), len(data) // 7), len(data) - 1):
+        (tmp_path / 'cut.onnx').write_bytes(data[:size])
+        with pytest.raises(DataError, match='cut.onnx: not a complete ONNX file'):
             read_metadata(tmp_path / 'cut.onnx')
 
 

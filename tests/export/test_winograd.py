@@ -8,11 +8,11 @@ import pytest
 from lively import lively
 
 from gluon_cbam.export.onnx import winograd as module
+from gluon_cbam.export.onnx.engine_passes import ENGINE_PASSES, optimize_for_engine
 from gluon_cbam.export.onnx.graph import Node, OnnxGraph, to_model
-from gluon_cbam.export.onnx.rewriting import simplify
+from gluon_cbam.export.onnx.simplification import simplify
 from gluon_cbam.export.onnx.translation import to_onnx_graph
-from gluon_cbam.export.onnx.tuning import ENGINES, tune
-from gluon_cbam.export.onnx.winograd import Filtering, best_tile, in_tiles, winograd
+from gluon_cbam.export.onnx.winograd import WinogradMatrices, best_tile, replace_convolution, winograd_convolutions
 from gluon_cbam.export.runtime import onnxruntime_session
 from gluon_cbam.export.tracing import trace
 from gluon_cbam.models.resnet import ResNet
@@ -36,8 +36,8 @@ def run(graph, batch):
 @pytest.mark.parametrize('tile', TILES)
 def test_matrices_filter_numbers_exactly(tile):
     draw = np.random.RandomState(tile)
-    data, kernel, filtering = draw.randn(tile + 2), draw.randn(3), Filtering.of(tile)
-    found = filtering.output @ ((filtering.kernel @ kernel) * (filtering.input @ data))
+    data, kernel, matrices = draw.randn(tile + 2), draw.randn(3), WinogradMatrices.of_tile(tile)
+    found = matrices.output @ ((matrices.kernel @ kernel) * (matrices.input @ data))
     np.testing.assert_allclose(found, np.correlate(data, kernel, 'valid'), atol=1e-12)
 
 
@@ -50,7 +50,7 @@ def test_maps_of_every_size(tile, size):
     given = [mx.nd.array(value) for value in (batch, kernel, bias)]
     wanted = mx.nd.Convolution(*given, kernel=(3, 3), pad=(1, 1), num_filter=32).asnumpy()
     graph, node = convolution((16, *size), kernel, bias)
-    in_tiles(graph, node, tile)
+    replace_convolution(graph, node, tile)
     assert [len(node.inputs) for node in graph.nodes if node.op == 'Conv'] == [3], (
         'the bias, without a sum over channels'
     )
@@ -62,7 +62,7 @@ def test_a_convolution_without_bias():
     batch, kernel = draw.randn(2, 8, 5, 5).astype(np.float32), draw.randn(4, 8, 3, 3).astype(np.float32)
     graph, node = convolution((8, 5, 5), kernel)
     wanted = run(graph, batch)
-    in_tiles(graph, node, 3)
+    replace_convolution(graph, node, 3)
     assert 'Conv' not in {node.op for node in graph.nodes}
     np.testing.assert_allclose(run(graph, batch), wanted, atol=3e-6 * np.abs(wanted).max())
 
@@ -76,7 +76,7 @@ def test_other_convolutions_stay(changes, monkeypatch):
     monkeypatch.setattr(module, 'best_tile', lambda *sizes: 2)
     size = changes.get('kernel_shape', [3, 3])
     graph, node = convolution((8, 6, 6), np.zeros((8, 8 // changes.get('group', 1), *size), np.float32), **changes)
-    winograd(graph)
+    winograd_convolutions(graph)
     assert graph.nodes == [node]
 
 
@@ -103,10 +103,10 @@ def graph_of(network):
 
 def kernels(graph):
     """How many convolutions that could be in tiles are not."""
-    return sum(module._is_plain(graph, node) for node in graph.nodes)
+    return sum(module._is_supported(graph, node) for node in graph.nodes)
 
 
-@pytest.mark.parametrize('engine', ENGINES)
+@pytest.mark.parametrize('engine', ENGINE_PASSES)
 def test_networks_stay_what_they_were(network, engine, monkeypatch):
     """Every 3 x 3 convolution in tiles of some size, for images of an odd one."""
     monkeypatch.setattr(module, 'best_tile', lambda channels, filters, height, width: 2 + height % 3)
@@ -114,7 +114,7 @@ def test_networks_stay_what_they_were(network, engine, monkeypatch):
     wanted = network(mx.nd.array(batch)).asnumpy()
     graph = graph_of(network)
     assert kernels(graph) == 3, 'those of the first blocks of later stages have a stride'
-    tune(graph, engine)
+    optimize_for_engine(graph, engine)
     assert kernels(graph) == 0
     np.testing.assert_allclose(run(graph, batch), wanted, atol=1e-5 * np.abs(wanted).max())
 
@@ -127,7 +127,7 @@ def test_onnxruntime_still_adds_in_convolutions(network, tmp_path, monkeypatch):
     for tile in (None, 3):
         monkeypatch.setattr(module, 'best_tile', lambda *sizes, tile=tile: tile)
         graph = graph_of(network)
-        tune(graph, 'onnxruntime')
+        optimize_for_engine(graph, 'onnxruntime')
         options = onnxruntime.SessionOptions()
         options.optimized_model_filepath, options.log_severity_level = str(tmp_path / f'{tile}.onnx'), 3
         model = to_model(graph, 17, {}, 'net').SerializeToString()
@@ -140,7 +140,7 @@ def test_onnxruntime_still_adds_in_convolutions(network, tmp_path, monkeypatch):
 
 def test_the_file_says_where_the_batch_is():
     graph, node = convolution((8, 5, 5), np.zeros((4, 8, 3, 3), np.float32))
-    in_tiles(graph, node, 4)
+    replace_convolution(graph, node, 4)
     model = to_model(graph, 17, {}, 'net')
     (said,) = model.graph.value_info
     assert [axis.dim_param or axis.dim_value for axis in said.type.tensor_type.shape.dim] == ['N', 5, 5, 4]

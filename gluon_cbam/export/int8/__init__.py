@@ -1,1 +1,4 @@
-"""Quantization of ONNX graphs to int8: calibration, quantize-dequantize nodes."""
+"""Static quantization of ONNX graphs to int8: calibration, quantize-dequantize (QDQ) nodes, the choice by the error.
+
+It may import ``export.onnx`` and ``common``.
+"""

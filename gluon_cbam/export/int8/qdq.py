@@ -1,8 +1,9 @@
-"""A float graph with QuantizeLinear and DequantizeLinear around everything that can run in eight bits.
+"""Insertion of QuantizeLinear and DequantizeLinear nodes (QDQ) around every operator that runs in int8.
 
-Activations are uint8 with a scale a tensor, weights int8 with a scale an output channel, biases int32: the form that
-engines recognise and turn into integer kernels. What an activation function with a lower end of 0 would clip, the
-rounding to uint8 clips; maxima are taken of whole numbers, since rounding keeps their order.
+Activations are uint8 with one scale a tensor, weights int8 with a scale for each output channel, biases int32: the
+format that ONNX Runtime and OpenVINO fuse into integer kernels. Where a ReLU follows, the range of the quantized output
+begins at 0, so that the saturation of QuantizeLinear replaces it. Maxima are taken of quantized values, since
+quantization is monotonic.
 """
 
 from __future__ import annotations
@@ -14,193 +15,217 @@ import numpy as np
 
 from gluon_cbam.export.onnx.graph import Node, OnnxGraph
 
-from .calibration import Range
+from .calibration import QuantizationParameters
 
-_FEWEST_CHANNELS = 8  # of a convolution that is worth it: the spatial gates have one
-_SMALLEST_DENSE = 1 << 12  # weights of a dense layer that is worth it, where the batch is small
-_GATES = {'Sigmoid': Range.of(0.0, 1.0)}
+_MIN_CHANNELS = 8  # of a convolution that gains by int8: spatial gates have one
+_MIN_DENSE_WEIGHTS = 1 << 12  # of a dense layer that gains by int8 at small batches
+_GATES = {'Sigmoid': QuantizationParameters.of_range(0.0, 1.0)}  # operators whose range is known
 
 
-class _Whole(NamedTuple):
-    """A value in eight bits."""
+class QuantizedTensor(NamedTuple):
+    """A uint8 value of the graph.
+
+    Attributes:
+        name: of the value.
+        parameters: its scale and zero point.
+    """
 
     name: str
-    range: Range
+    parameters: QuantizationParameters
 
 
-def values_to_observe(graph: OnnxGraph, attention: bool) -> List[str]:
-    """The float values whose ranges :func:`to_eight_bits` needs."""
-    asked: Dict[str, Range] = defaultdict(lambda: Range(1.0, 0))
-    _Writer(graph, asked, attention).write()
+def values_to_calibrate(graph: OnnxGraph, attention: bool) -> List[str]:
+    """The float values whose quantization parameters :func:`insert_qdq` needs, sorted.
+
+    Args:
+        graph: in float32.
+        attention: see :func:`insert_qdq`.
+    """
+    asked: Dict[str, QuantizationParameters] = defaultdict(lambda: QuantizationParameters(1.0, 0))
+    _QdqWriter(graph, asked, attention).write()
     return sorted(asked)
 
 
-def to_eight_bits(graph: OnnxGraph, ranges: Mapping[str, Range], attention: bool) -> OnnxGraph:
-    """Write a float graph in eight bits.
+def insert_qdq(graph: OnnxGraph, parameters: Mapping[str, QuantizationParameters], attention: bool) -> OnnxGraph:
+    """Quantize a float32 graph.
 
     Args:
-        graph: without BatchNorms that could be folded.
-        ranges: of the values of :func:`values_to_observe`.
-        attention: whether the scaling of the maps, and the maxima and means of what it scales, are in eight bits too.
+        graph: with BatchNormalization folded where that is possible.
+        parameters: of the values of :func:`values_to_calibrate`.
+        attention: whether the operators that scale feature maps by attention, and the maxima and means of such maps,
+            are quantized too.
+
+    Returns:
+        A new graph.
     """
-    return _Writer(graph, ranges, attention).write()
+    return _QdqWriter(graph, parameters, attention).write()
 
 
-class _Writer:
-    def __init__(self, graph: OnnxGraph, ranges: Mapping[str, Range], attention: bool):
-        self._source, self._ranges, self._attention = graph, ranges, attention
+class _QdqWriter:
+    """Writes the quantized graph node by node, and keeps for each value its quantized and its float form."""
+
+    def __init__(self, graph: OnnxGraph, parameters: Mapping[str, QuantizationParameters], attention: bool) -> None:
+        self._source, self._parameters, self._attention = graph, parameters, attention
         self._made = OnnxGraph(
             [], dict(graph.constants), graph.input, graph.input_shape, graph.input_dtype, [], dict(graph.shapes)
         )
         self._consumers, self._producers = graph.consumers(), graph.producers()
-        self._whole: Dict[str, _Whole] = {}  # value -> its eight bits
-        self._pairs = 0
+        self._quantized: Dict[str, QuantizedTensor] = {}  # value -> its uint8 form
         self._floats: Dict[str, str] = {}  # value -> its float form, where that has another name
+        self._constant_pairs = 0
 
     def write(self) -> OnnxGraph:
         for node in self._source.nodes:
-            if node.output not in self._floats and node.output not in self._whole:
+            if node.output not in self._floats and node.output not in self._quantized:
                 self._rule(node)(node)
         self._made.outputs = [self._float(name) for name in self._source.outputs]
         self._made.prune()
         return self._made
 
     def _rule(self, node: Node) -> Callable[[Node], None]:
-        """What becomes of a node: the action of the first row whose condition it meets."""
+        """How a node is written: the action of the first row whose condition it meets."""
         rows = (
-            (('Conv', 'Gemm'), self._is_worth_it, self._linear),
-            (('Add',), self._is_wide, self._elementwise),
-            (('MaxPool', 'Flatten'), self._is_whole, self._ordered),
-            (('Mul',), self._is_attended, self._elementwise),
-            (('GlobalMaxPool',), self._is_attended, self._global_maximum),
-            (('GlobalAveragePool',), self._is_attended, self._elementwise),
-            (('ReduceMax',), self._is_attended, self._ordered),
-            (('ReduceMean',), self._is_channel_mean, self._mean),
+            (('Conv', 'Gemm'), self._is_large_linear, self._write_linear),
+            (('Add',), self._is_quantized_map, self._write_elementwise),
+            (('MaxPool', 'Flatten'), self._is_quantized, self._write_monotonic),
+            (('Mul',), self._is_attention, self._write_elementwise),
+            (('GlobalMaxPool',), self._is_attention, self._write_global_max_pool),
+            (('GlobalAveragePool',), self._is_attention, self._write_elementwise),
+            (('ReduceMax',), self._is_attention, self._write_monotonic),
+            (('ReduceMean',), self._is_channel_mean, self._write_channel_mean),
         )
-        return next((action for ops, meets, action in rows if node.op in ops and meets(node)), self._plain)
+        return next((action for ops, meets, action in rows if node.op in ops and meets(node)), self._write_float)
 
-    # what a node is
+    # conditions
 
-    def _is_worth_it(self, node: Node) -> bool:
+    def _is_large_linear(self, node: Node) -> bool:
         weight = self._source.constants.get(node.inputs[1])
         if weight is None:
             return False
-        return weight.size >= _SMALLEST_DENSE if node.op == 'Gemm' else weight.shape[0] >= _FEWEST_CHANNELS
+        return weight.size >= _MIN_DENSE_WEIGHTS if node.op == 'Gemm' else weight.shape[0] >= _MIN_CHANNELS
 
-    def _is_whole(self, node: Node) -> bool:
-        return node.inputs[0] in self._whole
+    def _is_quantized(self, node: Node) -> bool:
+        return node.inputs[0] in self._quantized
 
-    def _is_wide(self, node: Node) -> bool:
-        """Whether a node takes a map in eight bits and gives one of the same shape, and no constant is among it."""
+    def _is_quantized_map(self, node: Node) -> bool:
+        """Whether the output is a feature map, an input of its shape is quantized, and no input is a constant."""
         shape = self._source.shapes.get(node.output, ())
-        maps = [name for name in node.inputs if name in self._whole and self._source.shapes.get(name) == shape]
+        maps = [name for name in node.inputs if name in self._quantized and self._source.shapes.get(name) == shape]
         constants = [name for name in node.inputs if name in self._source.constants]
         return len(shape) == 4 and bool(maps) and not constants
 
-    def _is_attended(self, node: Node) -> bool:
-        return self._attention and (self._is_wide(node) if node.op == 'Mul' else self._is_whole(node))
+    def _is_attention(self, node: Node) -> bool:
+        return self._attention and (self._is_quantized_map(node) if node.op == 'Mul' else self._is_quantized(node))
 
     def _is_channel_mean(self, node: Node) -> bool:
-        return self._is_attended(node) and node.attributes['axes'] == [1]
+        return self._is_attention(node) and node.attributes['axes'] == [1]
 
-    # what becomes of it
+    # actions
 
-    def _plain(self, node: Node) -> None:
+    def _write_float(self, node: Node) -> None:
         inputs = [self._float(name) for name in node.inputs]
         self._made.nodes.append(Node(node.op, inputs, node.outputs, node.attributes))
 
-    def _linear(self, node: Node) -> None:
+    def _write_linear(self, node: Node) -> None:
         """A convolution or dense layer, and the ReLU after it."""
-        data = self._to_whole(node.inputs[0])
+        data = self._quantize(node.inputs[0])
         weight = self._source.constants[node.inputs[1]]
         scale = np.abs(weight.reshape(len(weight), -1)).max(axis=1) / 127
-        scale = np.float32(np.where(scale > 0, scale, 1.0))
-        whole = np.rint(weight / scale.reshape((-1,) + (1,) * (weight.ndim - 1))).astype(np.int8)
-        inputs = [self._dequantized(data), self._constant_pair(node.inputs[1], whole, scale)]
+        scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
+        quantized = np.rint(weight / scale.reshape((-1,) + (1,) * (weight.ndim - 1))).astype(np.int8)
+        inputs = [self._dequantize(data), self._constant_pair(node.inputs[1], quantized, scale)]
         if len(node.inputs) > 2:
-            steps = np.float32(data.range.scale * scale)
+            steps = np.asarray(data.parameters.scale * scale, np.float32)  # of the int32 sum of products
             bias = np.rint(self._source.constants[node.inputs[2]].astype(np.float64) / steps)
-            inputs.append(
-                self._constant_pair(node.inputs[2], np.clip(bias, -(2**31), 2**31 - 1).astype(np.int32), steps)
-            )
-        self._quantize_after(Node(node.op, inputs, node.outputs, node.attributes))
+            bias = np.clip(bias, -(2**31), 2**31 - 1).astype(np.int32)
+            inputs.append(self._constant_pair(node.inputs[2], bias, steps))
+        self._quantize_output(Node(node.op, inputs, node.outputs, node.attributes))
 
-    def _elementwise(self, node: Node) -> None:
-        inputs = [self._dequantized(self._to_whole(name)) for name in node.inputs]
-        self._quantize_after(Node(node.op, inputs, node.outputs, node.attributes))
+    def _write_elementwise(self, node: Node) -> None:
+        inputs = [self._dequantize(self._quantize(name)) for name in node.inputs]
+        self._quantize_output(Node(node.op, inputs, node.outputs, node.attributes))
 
-    def _ordered(self, node: Node) -> None:
-        """What keeps the order of numbers runs on the whole ones."""
-        data = self._whole[node.inputs[0]]
-        made = Node(node.op, [data.name], [f'{node.output}/whole'], node.attributes)
+    def _write_monotonic(self, node: Node) -> None:
+        """An operator that keeps the order of values runs on the quantized ones."""
+        data = self._quantized[node.inputs[0]]
+        made = Node(node.op, [data.name], [_quantized_name(node.output)], node.attributes)
         self._made.nodes.append(made)
-        self._whole[node.output] = _Whole(made.output, data.range)
+        self._quantized[node.output] = QuantizedTensor(made.output, data.parameters)
 
-    def _global_maximum(self, node: Node) -> None:
-        """Pooling with a kernel of the map's size: ONNX Runtime's reduction of whole numbers is slow over axes that
-        are not the last ones, which they are not in its own order of axes."""
+    def _write_global_max_pool(self, node: Node) -> None:
+        """Pooling with a kernel of the map's size.
+
+        ONNX Runtime's integer reductions are slow over axes that are not the last ones in its blocked layout.
+        """
         size = self._source.shapes[node.inputs[0]][2:]
-        self._ordered(Node('MaxPool', node.inputs, node.outputs, {'kernel_shape': list(size)}))
+        self._write_monotonic(Node('MaxPool', node.inputs, node.outputs, {'kernel_shape': list(size)}))
 
-    def _mean(self, node: Node) -> None:
-        """The mean over channels, as a convolution."""
+    def _write_channel_mean(self, node: Node) -> None:
+        """The mean over channels, as a 1 x 1 convolution."""
         channels = self._source.shapes[node.inputs[0]][1]
         weight = np.full((1, channels, 1, 1), 1 / channels, np.float32)
         name = self._source.constant(f'{node.output}/weight', weight)
-        self._linear(Node('Conv', [node.inputs[0], name], node.outputs, {'kernel_shape': [1, 1]}))
+        self._write_linear(Node('Conv', [node.inputs[0], name], node.outputs, {'kernel_shape': [1, 1]}))
 
-    # the pieces
+    # forms of a value
 
-    def _quantize_after(self, node: Node) -> None:
-        """Add a node and the rounding of what it gives, or of what the ReLU after it would give."""
+    def _quantize_output(self, node: Node) -> None:
+        """Add a node and quantize its output, with the range of the ReLU after it if there is one."""
         self._made.nodes.append(node)
         relu = self._relu_after(node.output)
         value = relu.output if relu else node.output
-        found = self._ranges[value]
-        self._whole[value] = self._quantized(node.output, value, found)
+        self._quantized[value] = self._add_quantize(node.output, value, self._parameters[value])
 
     def _relu_after(self, value: str) -> Optional[Node]:
-        taken = self._consumers.get(value, [])
-        return taken[0] if len(taken) == 1 and taken[0] is not None and taken[0].op == 'Relu' else None
+        consumers = self._consumers.get(value, [])
+        consumer = consumers[0] if len(consumers) == 1 else None
+        return consumer if consumer is not None and consumer.op == 'Relu' else None
 
-    def _to_whole(self, value: str) -> _Whole:
-        if value not in self._whole:
+    def _quantize(self, value: str) -> QuantizedTensor:
+        """The quantized form of a value."""
+        if value not in self._quantized:
             producer = self._producers.get(value)
-            found = _GATES.get(producer.op) if producer else None
-            self._whole[value] = self._quantized(self._float(value), value, found or self._ranges[value])
-        return self._whole[value]
+            known = _GATES.get(producer.op) if producer else None
+            self._quantized[value] = self._add_quantize(self._float(value), value, known or self._parameters[value])
+        return self._quantized[value]
 
-    def _quantized(self, source: str, value: str, found: Range) -> _Whole:
-        node = Node('QuantizeLinear', [source, *self._parameters(value, found)], [f'{value}/whole'])
+    def _add_quantize(self, source: str, value: str, parameters: QuantizationParameters) -> QuantizedTensor:
+        node = Node('QuantizeLinear', [source, *self._parameter_constants(value, parameters)], [_quantized_name(value)])
         self._made.nodes.append(node)
-        return _Whole(node.output, found)
+        return QuantizedTensor(node.output, parameters)
 
-    def _dequantized(self, data: _Whole) -> str:
-        """A float form for one taker: engines fuse a pair only with the operator that alone takes it."""
+    def _dequantize(self, data: QuantizedTensor) -> str:
+        """A float form of its own for each consumer: engines fuse a QDQ pair only with its only consumer."""
         count = sum(node.op == 'DequantizeLinear' and node.inputs[0] == data.name for node in self._made.nodes)
         output = f'{data.name}/float{count}'
-        parameters = self._parameters(data.name, data.range)
-        self._made.nodes.append(Node('DequantizeLinear', [data.name, *parameters], [output]))
+        constants = self._parameter_constants(data.name, data.parameters)
+        self._made.nodes.append(Node('DequantizeLinear', [data.name, *constants], [output]))
         return output
 
     def _float(self, value: str) -> str:
-        if value in self._whole and value not in self._floats:
-            self._floats[value] = self._dequantized(self._whole[value])
+        """The float form of a value."""
+        if value in self._quantized and value not in self._floats:
+            self._floats[value] = self._dequantize(self._quantized[value])
         return self._floats.get(value, value)
 
-    def _parameters(self, value: str, found: Range) -> List[str]:
-        scale, zero = f'{value}/scale', f'{value}/zero'
-        self._made.constants[scale] = np.float32(found.scale)
-        self._made.constants[zero] = np.uint8(found.zero)
-        return [scale, zero]
+    def _parameter_constants(self, value: str, parameters: QuantizationParameters) -> List[str]:
+        """Names of the scale and the zero point of a value."""
+        scale, zero_point = f'{value}/scale', f'{value}/zero'
+        self._made.constants[scale] = np.asarray(parameters.scale, np.float32)
+        self._made.constants[zero_point] = np.asarray(parameters.zero_point, np.uint8)
+        return [scale, zero_point]
 
-    def _constant_pair(self, name: str, whole: np.ndarray, scale: np.ndarray) -> str:
-        """A constant in whole numbers with a scale an output channel; the name of its float form."""
-        self._pairs += 1
-        base = f'{name}/{self._pairs}'
-        constants = {'whole': whole, 'scale': scale, 'zero': np.zeros(len(scale), whole.dtype)}
-        for kind, value in constants.items():
-            self._made.constants[f'{base}/{kind}'] = value
-        node = Node('DequantizeLinear', [f'{base}/{kind}' for kind in constants], [f'{base}/float'], {'axis': 0})
+    def _constant_pair(self, name: str, quantized: np.ndarray, scale: np.ndarray) -> str:
+        """Add a quantized constant with a scale for each output channel; returns the name of its float form."""
+        self._constant_pairs += 1
+        base = f'{name}/{self._constant_pairs}'
+        inputs = [_quantized_name(base), f'{base}/scale', f'{base}/zero']
+        self._made.constants.update(zip(inputs, (quantized, scale, np.zeros(len(scale), quantized.dtype))))
+        node = Node('DequantizeLinear', inputs, [f'{base}/float'], {'axis': 0})
         self._made.nodes.append(node)
         return node.output
+
+
+def _quantized_name(value: str) -> str:
+    """The name of a value's quantized form, as files that were exported before have it."""
+    return f'{value}/whole'

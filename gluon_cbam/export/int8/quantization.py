@@ -1,51 +1,54 @@
-"""Static quantisation: ranges from images, eight bits wherever they cost little, the cost measured."""
+"""Static quantization of a graph: calibrated on images, int8 wherever it costs little, the error measured."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Iterator, List, Optional, Sequence
+from typing import Callable, Iterator, List, Sequence
 
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.export.onnx.graph import OnnxGraph
 
-from .calibration import observe
-from .qdq import to_eight_bits, values_to_observe
+from .calibration import Run, Runner, calibrate
+from .qdq import insert_qdq, values_to_calibrate
 
 ATTENTION = ('auto', 'int8', 'float')
 LARGEST_ERROR = 0.05
-"""Mean error of the outputs over their spread that attention in eight bits may cost; above it, it stays in float."""
+"""Largest mean error of the outputs, divided by their standard deviation, at which attention stays in int8."""
 _BATCH = 8
+Prepare = Callable[[np.ndarray], np.ndarray]
+"""From an image, (H, W, 3) uint8 RGB, to a row of the graph's input."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the ranges come from.
+    """How a graph is calibrated.
 
     Attributes:
         images: (H, W, 3) uint8, RGB.
-        attention: one of :data:`ATTENTION`: where the attention's maps are scaled; ``auto`` looks at the error.
+        attention: precision of the operators that scale feature maps by attention, one of :data:`ATTENTION`; ``auto``
+            chooses by the error.
     """
 
     images: Sequence[np.ndarray]
     attention: str = 'auto'
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.attention not in ATTENTION:
-            raise UsageError(f'unknown form of the attention {self.attention!r}: {closest(self.attention, ATTENTION)}')
+            raise UsageError(f'unknown precision of attention {self.attention!r}: {closest(self.attention, ATTENTION)}')
         if not self.images:
             raise UsageError('calibration needs images, got none')
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A graph in eight bits.
+class QuantizedGraph:
+    """A graph in int8.
 
     Attributes:
-        graph: the operators.
+        graph: its operators.
         attention: ``int8`` or ``float``.
-        error: mean error of the outputs over their spread, on the calibration images.
+        error: mean error of the outputs on the calibration images, divided by their standard deviation.
     """
 
     graph: OnnxGraph
@@ -53,35 +56,34 @@ class Candidate:
     error: float
 
 
-Prepare = Callable[[np.ndarray], np.ndarray]
-Runner = Callable[[OnnxGraph], Callable[[np.ndarray], List[np.ndarray]]]
-
-
-def quantize(graph: OnnxGraph, calibration: Calibration, prepare: Prepare, runner: Runner) -> Candidate:
-    """A float graph in eight bits.
+def quantize(graph: OnnxGraph, calibration: Calibration, prepare: Prepare, runner: Runner) -> QuantizedGraph:
+    """Quantize a float32 graph.
 
     Args:
         graph: in float32.
-        calibration: what the ranges come from.
-        prepare: from an image to an input of the graph.
-        runner: from a graph to a function of a batch that gives all its outputs.
+        calibration: images, and the precision of attention.
+        prepare: makes an input of the graph of an image.
+        runner: runs a graph.
+
+    Returns:
+        The graph with attention in the requested precision; for ``auto`` attention is int8 if the error is at most
+        :data:`LARGEST_ERROR`, else whichever has the smaller error.
     """
     wanted = {'int8': [True], 'float': [False], 'auto': [True, False]}[calibration.attention]
-    observed = {attention: values_to_observe(graph, attention) for attention in (True, False)}
-    if observed[True] == observed[False]:  # its attention looks at maps in float
+    needed = {attention: values_to_calibrate(graph, attention) for attention in (True, False)}
+    if needed[True] == needed[False]:  # the attention of this network works on feature maps in float
         wanted = [False]
-    values = sorted({name for attention in wanted for name in observed[attention]})
-    ranges = observe(graph, values, _batches(calibration.images, prepare), runner)
+    values = sorted({name for attention in wanted for name in needed[attention]})
+    parameters = calibrate(graph, values, _batches(calibration.images, prepare), runner)
     exact = _outputs(runner(graph), calibration.images, prepare)
-    best: Optional[Candidate] = None
+    candidates: List[QuantizedGraph] = []
     for attention in wanted:
-        made = to_eight_bits(graph, ranges, attention)
-        error = _error(exact, _outputs(runner(made), calibration.images, prepare))
-        if best is None or error < best.error:
-            best = Candidate(made, 'int8' if attention else 'float', error)
-        if best.error <= LARGEST_ERROR:
+        quantized = insert_qdq(graph, parameters, attention)
+        error = _relative_error(exact, _outputs(runner(quantized), calibration.images, prepare))
+        candidates.append(QuantizedGraph(quantized, 'int8' if attention else 'float', error))
+        if error <= LARGEST_ERROR:
             break
-    return best
+    return min(candidates, key=lambda candidate: candidate.error)
 
 
 def _batches(images: Sequence[np.ndarray], prepare: Prepare) -> Iterator[np.ndarray]:
@@ -89,9 +91,10 @@ def _batches(images: Sequence[np.ndarray], prepare: Prepare) -> Iterator[np.ndar
         yield np.stack([prepare(image) for image in images[start : start + _BATCH]])
 
 
-def _outputs(run, images, prepare) -> List[np.ndarray]:
+def _outputs(run: Run, images: Sequence[np.ndarray], prepare: Prepare) -> List[np.ndarray]:
+    """The outputs for all images."""
     return [np.concatenate(parts) for parts in zip(*(run(batch) for batch in _batches(images, prepare)))]
 
 
-def _error(exact: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:
+def _relative_error(exact: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:
     return max(float(np.abs(one - two).mean() / max(one.std(), 1e-12)) for one, two in zip(exact, found))

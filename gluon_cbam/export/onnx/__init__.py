@@ -1,1 +1,5 @@
-"""ONNX: the graph, its operators, rewriting and tuning for engines, the file."""
+"""ONNX without the package ``onnx`` until a file is written: graph, operators, optimization passes, and the file.
+
+``translation`` makes a graph of a traced network by the table in ``operators``; ``simplification`` has the passes for
+every engine, ``engine_passes`` and ``winograd`` those for one. It may import ``export.tracing`` and ``common``.
+"""

@@ -1,7 +1,7 @@
-"""The outermost level of an ONNX file, read without any package: whether it is whole, and what it says about itself.
+"""The metadata of an ONNX file, read without the package ``onnx``, and a check that the file is complete.
 
-An ONNX file is a protobuf message; its fields follow each other, each after a tag. Only the texts of
-``metadata_props`` (field 14) are decoded.
+An ONNX file is the protobuf message ``ModelProto``, a sequence of fields that each begin with a tag. Only the entries
+of ``metadata_props`` (field 14 in onnx.proto) are decoded.
 """
 
 from __future__ import annotations
@@ -17,21 +17,28 @@ _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
 
 class _Damaged(Exception):
-    """What is wrong, as a part of a line."""
+    """What is wrong, as the end of a message."""
 
 
 def read_metadata(path: PathLike) -> Dict[str, str]:
-    """The texts that an ONNX file carries, by name.
+    """Read the metadata properties of an ONNX file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Value by key.
 
     Raises:
         UsageError: there is no such file.
-        DataError: it is no ONNX file, or it was cut.
+        DataError: it is not an ONNX file, or it is truncated.
     """
     path = Path(path)
     if not path.is_file():
         raise UsageError(f'no file {str(path)!r}')
     data = memoryview(path.read_bytes())
-    texts, graphs = {}, 0
+    texts: Dict[str, str] = {}
+    graphs = 0
     try:
         for number, value in _fields(data):
             if number == _METADATA and isinstance(value, memoryview):
@@ -39,9 +46,9 @@ def read_metadata(path: PathLike) -> Dict[str, str]:
                 texts[entry.get(1, '')] = entry.get(2, '')
             graphs += number == _GRAPH
         if graphs != 1:
-            raise _Damaged('it holds no graph')
+            raise _Damaged('it has no graph')
     except (_Damaged, UnicodeDecodeError) as error:
-        raise DataError(f'{path}: no whole ONNX file: {error}') from None
+        raise DataError(f'{path}: not a complete ONNX file: {error}') from None
     return texts
 
 
@@ -65,7 +72,7 @@ def _fields(data: memoryview) -> Iterator[Tuple[int, Union[int, memoryview]]]:
 
 
 def _varint(data: memoryview, position: int) -> Tuple[int, int]:
-    """A number of seven bits a byte, the lowest first, and where it ends."""
+    """A base-128 varint, lowest bits first, and the position after it."""
     value = shift = 0
     while position < len(data) and shift < 64:
         byte = data[position]

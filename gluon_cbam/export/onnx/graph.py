@@ -1,12 +1,12 @@
-"""A graph of ONNX operators that is easy to rewrite, and its way into a file.
+"""An ONNX graph that passes can change, and its conversion to a model.
 
-Axes and sizes are attributes here in every version of the operators; :func:`to_model` writes them as the opset wants.
+Axes and sizes are attributes in this representation; :func:`to_model` writes them as the opset defines them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.packages import needed
 
 OLDEST_OPSET, DEFAULT_OPSET, NEWEST_OPSET = 13, 17, 22
-# operator -> attribute that became an input, and since which opset
+# operator -> attribute that became an input, and the first opset with that input (Operators.md of ONNX)
 _AS_INPUT = {
     'ReduceSum': ('axes', 13),
     'ReduceMean': ('axes', 18),
@@ -24,14 +24,17 @@ _AS_INPUT = {
 }
 
 
+Shape = Tuple[int, ...]
+
+
 @dataclass
 class Node:
-    """An operator.
+    """A node of the graph.
 
     Attributes:
-        op: of ONNX.
+        op: type of the ONNX operator, for instance ``Conv``.
         inputs: names of values.
-        outputs: likewise.
+        outputs: names of values.
         attributes: by name.
     """
 
@@ -46,38 +49,42 @@ class Node:
         return self.outputs[0]
 
 
+Consumers = Dict[str, List[Optional[Node]]]
+"""Value -> the nodes that take it; None stands for an output of the graph."""
+
+
 @dataclass
 class OnnxGraph:
-    """Operators in an order that can be computed.
+    """Nodes in topological order, with their constants.
 
     Attributes:
-        nodes: the operators.
-        constants: array by name.
+        nodes: the nodes.
+        constants: array by name of the value.
         input: name of the input.
-        input_shape: of one image.
-        input_dtype: numpy's name.
-        outputs: names.
+        input_shape: of one image, without the batch axis.
+        input_dtype: name of numpy's type.
+        outputs: names of the outputs.
         shapes: of values, for a batch of 1, where they are known.
-        of_batch: values whose first axis is the batch, which engines cannot tell by themselves; the file says it, since
-            ONNX Runtime adds two maps inside a convolution only where it knows that they are of one shape.
+        of_batch: values whose first axis is the batch, which shape inference cannot derive; files state it, since ONNX
+            Runtime fuses an addition into a convolution only where it knows that both inputs have the same shape.
     """
 
     nodes: List[Node]
     constants: Dict[str, np.ndarray]
     input: str
-    input_shape: Tuple[int, ...]
+    input_shape: Shape
     input_dtype: str
     outputs: List[str]
-    shapes: Dict[str, Tuple[int, ...]]
+    shapes: Dict[str, Shape]
     of_batch: List[str] = field(default_factory=list)
 
     def producers(self) -> Dict[str, Node]:
-        """Value -> the operator that makes it."""
+        """Value -> the node that outputs it."""
         return {name: node for node in self.nodes for name in node.outputs}
 
-    def consumers(self) -> Dict[str, List[Node]]:
-        """Value -> the operators that take it; an output of the graph counts as taken by None."""
-        taken: Dict[str, List[Optional[Node]]] = {}
+    def consumers(self) -> Consumers:
+        """Value -> the nodes that take it."""
+        taken: Consumers = {}
         for node in self.nodes:
             for name in node.inputs:
                 taken.setdefault(name, []).append(node)
@@ -85,8 +92,8 @@ class OnnxGraph:
             taken.setdefault(name, []).append(None)
         return taken
 
-    def constant(self, name: str, value) -> str:
-        """Add an array under a name of its own, which is returned."""
+    def constant(self, name: str, value: Union[np.ndarray, np.generic]) -> str:
+        """Add a constant; returns its name, ``name`` with a number if that is taken."""
         unique, number = name, 0
         while unique in self.constants:
             number += 1
@@ -95,20 +102,20 @@ class OnnxGraph:
         return unique
 
     def replace(self, old: str, new: str) -> None:
-        """Let everything that takes a value take another one."""
+        """Replace a value by another one in all inputs and outputs."""
         for node in self.nodes:
             node.inputs = [new if name == old else name for name in node.inputs]
         self.outputs = [new if name == old else name for name in self.outputs]
 
     def name_outputs(self, names: Sequence[str]) -> None:
-        """Give the outputs names of their own."""
+        """Rename the outputs by Identity nodes."""
         for old, new in zip(list(self.outputs), names):
             self.nodes.append(Node('Identity', [old], [new]))
             self.shapes[new] = self.shapes[old]
         self.outputs = list(names)
 
     def prune(self) -> None:
-        """Drop what no output needs."""
+        """Remove the nodes and constants that no output needs."""
         wanted, kept = set(self.outputs), []
         for node in reversed(self.nodes):
             if wanted.intersection(node.outputs):
@@ -119,10 +126,16 @@ class OnnxGraph:
 
 
 def checked_opset(opset: int) -> int:
-    """``opset`` if files can be written in it with the onnx that is installed.
+    """Check the version of the ONNX operators that a file is written for.
+
+    Args:
+        opset: the version.
+
+    Returns:
+        The same version.
 
     Raises:
-        UsageError: they cannot.
+        UsageError: this package or the installed onnx cannot write it.
         DependencyError: onnx is not installed.
     """
     newest = min(NEWEST_OPSET, needed('onnx').defs.onnx_opset_version())
@@ -131,21 +144,25 @@ def checked_opset(opset: int) -> int:
     return opset
 
 
-def to_model(graph: OnnxGraph, opset: int, texts: Mapping[str, str], name: str):
-    """The ``onnx.ModelProto`` of a graph, whose batch is free.
+def to_model(graph: OnnxGraph, opset: int, texts: Mapping[str, str], name: str) -> Any:
+    """Convert a graph to an ``onnx.ModelProto`` with a dynamic batch axis.
 
     Args:
-        graph: the operators.
-        opset: checked.
-        texts: metadata.
+        graph: the graph.
+        opset: version of the ONNX operators, see :func:`checked_opset`.
+        texts: metadata properties of the model.
         name: of the graph.
+
+    Raises:
+        DependencyError: onnx is not installed.
     """
     onnx = needed('onnx')
     helper, kinds = onnx.helper, onnx.TensorProto
-    constants, nodes = dict(graph.constants), []
+    constants: Dict[str, Any] = dict(graph.constants)
+    nodes = []
     for number, node in enumerate(graph.nodes):
         inputs, attributes = list(node.inputs), dict(node.attributes)
-        moved, since = _AS_INPUT.get(node.op, (None, 0))
+        moved, since = _AS_INPUT.get(node.op, ('', 0))
         if moved in attributes and opset >= since:
             inputs.append(f'{node.output}/{moved}')
             constants[inputs[-1]] = np.int64(attributes.pop(moved))
@@ -155,10 +172,10 @@ def to_model(graph: OnnxGraph, opset: int, texts: Mapping[str, str], name: str):
         nodes,
         name,
         [helper.make_tensor_value_info(graph.input, kind, ['N', *graph.input_shape])],
-        [helper.make_tensor_value_info(name, kinds.FLOAT, _free(graph.shapes.get(name))) for name in graph.outputs],
+        [helper.make_tensor_value_info(name, kinds.FLOAT, _dynamic(graph.shapes.get(name))) for name in graph.outputs],
         [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
         value_info=[
-            helper.make_tensor_value_info(name, kinds.FLOAT, _free(graph.shapes[name])) for name in graph.of_batch
+            helper.make_tensor_value_info(name, kinds.FLOAT, _dynamic(graph.shapes[name])) for name in graph.of_batch
         ],
     )
     opsets = [helper.make_opsetid('', opset)]
@@ -168,6 +185,6 @@ def to_model(graph: OnnxGraph, opset: int, texts: Mapping[str, str], name: str):
     return model
 
 
-def _free(shape: Optional[Tuple[int, ...]]) -> Optional[list]:
-    """A shape with a free batch; None where it is not known."""
+def _dynamic(shape: Optional[Shape]) -> Optional[List[Union[int, str]]]:
+    """A shape with a dynamic batch axis; None where it is not known."""
     return None if shape is None else ['N', *shape[1:]]

@@ -1,35 +1,37 @@
-"""MXNet's operators in ONNX: one row each."""
+"""The table of operator translations from MXNet to ONNX, one row each."""
 
 from __future__ import annotations
 
 import ast
 import math
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
 
-from .graph import Node, OnnxGraph
+from .graph import Node, OnnxGraph, Shape
 
 
 class Call:
-    """An operator of a symbol, about to be translated.
+    """An operator of a symbol that is translated.
 
     Args:
-        graph: that operators are added to.
-        name: of the MXNet operator, which its values are named after.
-        attributes: texts by name.
-        inputs: names of ONNX values.
+        graph: the ONNX graph that nodes are added to.
+        name: of the MXNet operator; ONNX values are named after it.
+        attributes: of the MXNet operator, as text by name.
+        inputs: names of the ONNX values.
         shapes: of the inputs, for a batch of 1.
     """
 
-    def __init__(self, graph: OnnxGraph, name: str, attributes: Dict[str, str], inputs: List[str], shapes: List[tuple]):
+    def __init__(
+        self, graph: OnnxGraph, name: str, attributes: Dict[str, str], inputs: List[str], shapes: Sequence[Shape]
+    ) -> None:
         self._graph, self._name, self._count = graph, name, 0
         self._attributes, self.inputs, self.shapes = attributes, inputs, shapes
 
-    def attribute(self, name: str, default=None) -> Any:
-        """An attribute as a Python value."""
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute of the MXNet operator as a Python value."""
         text = self._attributes.get(name)
         if text is None:
             return default
@@ -38,20 +40,20 @@ class Call:
         except (ValueError, SyntaxError):
             return text
 
-    def emit(self, op: str, *inputs: str, outputs: int = 1, **attributes) -> Any:
-        """Add an operator; returns the name of its output, or a list of several."""
+    def emit(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
+        """Add an ONNX node; returns the name of its output, or a list of names if there are several."""
         self._count += 1
         name = self._name if self._count == 1 else f'{self._name}/{self._count}'
         names = [name] if outputs == 1 else [f'{name}:{number}' for number in range(outputs)]
         self._graph.nodes.append(Node(op, list(inputs), names, attributes))
         return names[0] if outputs == 1 else names
 
-    def constant(self, value, name: str = 'constant') -> str:
+    def constant(self, value: Union[np.ndarray, np.generic], name: str = 'constant') -> str:
         """Add a constant; returns its name."""
         return self._graph.constant(f'{self._name}/{name}', value)
 
     def value(self, number: int) -> np.ndarray:
-        """An input that is a parameter."""
+        """The array of an input that is a parameter."""
         return self._graph.constants[self.inputs[number]]
 
     def scalar(self) -> str:
@@ -76,7 +78,7 @@ def _dense(call: Call) -> str:
     data = call.inputs[0]
     if len(call.shapes[0]) > 2:
         if not call.attribute('flatten', True):
-            raise DataError('dense layers that keep their axes have no ONNX form here')
+            raise DataError('dense layers with flatten=False cannot be translated to ONNX')
         data = call.emit('Flatten', data, axis=1)
     return call.emit('Gemm', data, *call.inputs[1:], transB=1)
 
@@ -91,7 +93,7 @@ def _batch_norm(call: Call) -> str:
 def _pooling(call: Call) -> str:
     kind = {'max': 'MaxPool', 'avg': 'AveragePool'}.get(call.attribute('pool_type', 'max'))
     if kind is None or call.attribute('pooling_convention', 'valid') != 'valid':
-        raise DataError(f'{call.attribute("pool_type")} pooling of this kind has no ONNX form here')
+        raise DataError(f'{call.attribute("pool_type")} pooling of this kind cannot be translated to ONNX')
     if call.attribute('global_pool', False):
         return call.emit(f'Global{kind}', call.inputs[0])
     kernel = call.attribute('kernel')
@@ -107,7 +109,7 @@ def _pooling(call: Call) -> str:
 
 
 def _gelu(call: Call) -> str:
-    """x / 2 (1 + erf(x / sqrt 2)); Gelu itself came with opset 20."""
+    """X / 2 (1 + erf(x / sqrt 2)); the operator Gelu needs opset 20."""
     error = call.emit('Erf', call.emit('Mul', call.inputs[0], call.constant(np.float32(1 / math.sqrt(2)))))
     half = call.emit('Mul', call.inputs[0], call.constant(np.float32(0.5)))
     return call.emit('Mul', half, call.emit('Add', error, call.constant(np.float32(1))))
@@ -199,17 +201,24 @@ OPERATORS: Dict[str, Callable[[Call], Any]] = {
     'BlockGrad': _same,
     'Dropout': _same,
 }
-"""MXNet's operator -> function of a :class:`Call` that adds operators and returns the output's name, or several."""
+"""MXNet's operator -> function of a :class:`Call` that adds nodes and returns the name of the output, or a list."""
 _FLOAT = 1  # onnx.TensorProto.FLOAT
 
 
 def translate(op: str, call: Call) -> Tuple[str, ...]:
-    """Translate an operator; returns the names of its outputs.
+    """Translate an operator.
+
+    Args:
+        op: name of the MXNet operator.
+        call: its name, attributes and inputs, and the graph that nodes are added to.
+
+    Returns:
+        The names of its outputs.
 
     Raises:
-        DataError: it has no row.
+        DataError: the operator has no row in :data:`OPERATORS`.
     """
     if op not in OPERATORS:
-        raise DataError(f'the operator {op} of MXNet has no ONNX form here: export the network as a symbol')
+        raise DataError(f"MXNet's operator {op} cannot be translated to ONNX: export the network with --format symbol")
     outputs = OPERATORS[op](call)
     return tuple(outputs) if isinstance(outputs, list) else (outputs,)

@@ -1,4 +1,4 @@
-"""From a traced network to a graph of ONNX operators."""
+"""Translation of a traced network to an ONNX graph."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from .operators import Call, translate
 def to_onnx_graph(graph: Graph) -> OnnxGraph:
     """Translate a traced network, operator by operator.
 
+    Args:
+        graph: see :func:`gluon_cbam.export.tracing.trace`.
+
     Raises:
-        DataError: an operator has no ONNX form.
+        DataError: an operator has no translation.
     """
     described = json.loads(graph.symbol.tojson())
     nodes, shapes = described['nodes'], _shapes(graph)
@@ -48,7 +51,7 @@ def _shapes(graph: Graph) -> Dict[Tuple[str, int], Tuple[int, ...]]:
     internals: mx.sym.Symbol = graph.symbol.get_internals()
     known = {name: value.shape for name, value in graph.params.items()}
     _, found, _ = internals.infer_shape(**{DATA: (1, *graph.shape)}, **known)
-    shapes = {}
+    shapes: Dict[Tuple[str, int], Tuple[int, ...]] = {}
     for name, shape in zip(internals.list_outputs(), found):
         owner, mark, output = name.rpartition('_output')
         if mark and (output == '' or output.isdigit()):

@@ -1,6 +1,7 @@
-"""The same numbers in operators that an engine runs fast in float32, as measured by ``scripts/benchmark_onnx.py``.
+"""Graph optimizations for one engine in float32, chosen by measurements with ``scripts/benchmark_onnx.py``.
 
-Attention costs little arithmetic and much memory traffic, so what counts is how often an engine goes over the maps.
+Results stay the same up to rounding. Attention needs little arithmetic and much memory traffic, so most passes reduce
+how often an engine reads and writes the feature maps.
 """
 
 from __future__ import annotations
@@ -12,52 +13,55 @@ import numpy as np
 from gluon_cbam.common.errors import UsageError, closest
 
 from .graph import Node, OnnxGraph
-from .winograd import winograd
+from .winograd import winograd_convolutions
 
-_PARTS = 4
+_MAX_GROUPS = 4
 
 
-def pool_with_kernels(graph: OnnxGraph) -> None:
-    """Global pooling becomes pooling with a kernel of the map's size: OpenVINO has a faster kernel for it."""
+def global_pooling_as_pooling(graph: OnnxGraph) -> None:
+    """Replace global pooling by pooling with a kernel of the map's size, which OpenVINO runs faster."""
     for node in graph.nodes:
         size = graph.shapes.get(node.inputs[0], ())[2:]
         if node.op in ('GlobalAveragePool', 'GlobalMaxPool') and size:
             node.op, node.attributes = node.op[len('Global') :], {'kernel_shape': list(size)}
 
 
-def mean_as_product(graph: OnnxGraph) -> None:
-    """The mean over channels becomes a product with a row of 1 / C: ONNX Runtime reduces slowly for a single image."""
-    for node in _reductions_of_channels(graph, 'ReduceMean'):
+def channel_mean_as_product(graph: OnnxGraph) -> None:
+    """Replace the mean over channels by a product with a row of 1 / C: ONNX Runtime's mean of one image is slow."""
+    for node in _channel_reductions(graph, 'ReduceMean'):
         _, channels, height, width = graph.shapes[node.inputs[0]]
         row = graph.constant(f'{node.output}/row', np.full((1, channels), 1 / channels, np.float32))
         product = Node('MatMul', [row, f'{node.output}/flat'], [f'{node.output}/mean'])
-        _on_flat(graph, node, [0, channels, height * width], [product])
+        _replace_reduction(graph, node, [0, channels, height * width], [product])
 
 
-def maximum_in_parts(graph: OnnxGraph) -> None:
-    """The maximum over channels is taken of parts of them first: ONNX Runtime's threads share out what is in front of
-    the axis that it reduces, which would be a single image."""
-    for node in _reductions_of_channels(graph, 'ReduceMax'):
+def channel_maximum_in_groups(graph: OnnxGraph) -> None:
+    """Take the maximum over channels of groups of them first.
+
+    ONNX Runtime's threads divide the axes before the reduced one among themselves, and for one image there is only one.
+    """
+    for node in _channel_reductions(graph, 'ReduceMax'):
         _, channels, height, width = graph.shapes[node.inputs[0]]
-        if channels % _PARTS == 0:
+        if channels % _MAX_GROUPS == 0:
             parts, whole = f'{node.output}/of_parts', f'{node.output}/maximum'
             maxima = [
                 Node('ReduceMax', [f'{node.output}/flat'], [parts], {'axes': [2], 'keepdims': 0}),
                 Node('ReduceMax', [parts], [whole], {'axes': [1], 'keepdims': 1}),
             ]
-            _on_flat(graph, node, [0, _PARTS, channels // _PARTS, height * width], maxima)
+            _replace_reduction(graph, node, [0, _MAX_GROUPS, channels // _MAX_GROUPS, height * width], maxima)
 
 
-def _reductions_of_channels(graph: OnnxGraph, op: str) -> List[Node]:
+def _channel_reductions(graph: OnnxGraph, op: str) -> List[Node]:
     found = [node for node in graph.nodes if node.op == op and node.attributes['axes'] == [1]]
     return [node for node in found if len(graph.shapes.get(node.inputs[0], ())) == 4]
 
 
-def _on_flat(graph: OnnxGraph, node: Node, shape: List[int], nodes: List[Node]) -> None:
-    """Put nodes that take ``{output}/flat``, of this shape, in the place of a reduction over channels."""
+def _replace_reduction(graph: OnnxGraph, node: Node, shape: List[int], nodes: List[Node]) -> None:
+    """Replace a reduction over channels by nodes that take ``{output}/flat``, the input reshaped to ``shape``."""
     back = [0, 1, *graph.shapes[node.inputs[0]][2:]]
     flat, whole = (
-        graph.constant(f'{node.output}/{name}', np.int64(value)) for name, value in (('split', shape), ('shape', back))
+        graph.constant(f'{node.output}/{name}', np.asarray(value, np.int64))
+        for name, value in (('split', shape), ('shape', back))
     )
     first = Node('Reshape', [node.inputs[0], flat], [f'{node.output}/flat'])
     last = Node('Reshape', [nodes[-1].output, whole], node.outputs)
@@ -66,11 +70,16 @@ def _on_flat(graph: OnnxGraph, node: Node, shape: List[int], nodes: List[Node]) 
 
 
 def average_before_convolution(graph: OnnxGraph) -> None:
-    """``B average(A x)`` becomes ``(B A) average(x)`` for 1 x 1 convolutions: a block's last one widens its map."""
+    """Replace ``B average(A x)`` by ``(B A) average(x)`` for 1 x 1 convolutions A with more outputs than inputs.
+
+    The last convolution of a bottleneck block is one.
+    """
     for last in [node for node in graph.nodes if _is_pointwise(graph, node)]:
         producers = graph.producers()
         pool = producers.get(last.inputs[0])
-        first = producers.get(pool.inputs[0]) if pool is not None and pool.op == 'AveragePool' else None
+        if pool is None or pool.op != 'AveragePool':
+            continue
+        first = producers.get(pool.inputs[0])
         if first is None or not _is_pointwise(graph, first):
             continue
         size = list(graph.shapes[first.output][2:])
@@ -81,7 +90,7 @@ def average_before_convolution(graph: OnnxGraph) -> None:
         graph.shapes[made.output] = (1, inner.shape[1], 1, 1)
         graph.nodes.insert(graph.nodes.index(last), made)
         values = {'kernel': (outer @ inner)[:, :, None, None], 'bias': outer @ shift + bias}
-        names = [graph.constant(f'{last.output}/{name}', np.float32(value)) for name, value in values.items()]
+        names = [graph.constant(f'{last.output}/{name}', value.astype(np.float32)) for name, value in values.items()]
         last.inputs = [made.output, *names]
     graph.prune()
 
@@ -101,11 +110,11 @@ def _matrix(graph: OnnxGraph, node: Node) -> Tuple[np.ndarray, np.ndarray]:
     return kernel, bias
 
 
-def add_in_convolution(graph: OnnxGraph) -> None:
-    """``ReLU(x gate + shortcut)`` gets a depthwise 1 x 1 convolution of ones around ``x gate``.
+def residual_add_in_convolution(graph: OnnxGraph) -> None:
+    """Insert a depthwise 1 x 1 convolution of ones after ``x gate`` in ``ReLU(x gate + shortcut)``.
 
-    ONNX Runtime adds and rectifies within a convolution, and convolutions work in its blocked layout: without this one
-    the shortcut goes from that layout to the plain one and back, and addition and ReLU are passes of their own.
+    ONNX Runtime fuses addition and ReLU into a convolution, and runs convolutions in its blocked layout. Without this
+    one the shortcut is reordered from that layout and back, and addition and ReLU each read and write the map.
     """
     producers, consumers = graph.producers(), graph.consumers()
     for total in [node for node in graph.nodes if node.op == 'Add']:
@@ -124,9 +133,9 @@ def add_in_convolution(graph: OnnxGraph) -> None:
         total.inputs = [made.output if value == name else value for value in total.inputs]
 
 
-def dense_as_convolutions(graph: OnnxGraph) -> None:
-    """Dense layers between a global pooling and the gate made of it become 1 x 1 convolutions, without reshaping."""
-    maps: Dict[str, str] = {}  # value without the last axes -> the same with them
+def gate_dense_as_convolutions(graph: OnnxGraph) -> None:
+    """Replace the dense layers between a global pooling and its gate by 1 x 1 convolutions, which need no reshaping."""
+    maps: Dict[str, str] = {}  # value (N, C) -> the same value as (N, C, 1, 1)
     for node in list(graph.nodes):
         source = node.inputs[0]
         if node.op == 'Flatten' and graph.shapes.get(source, ())[2:] == (1, 1):
@@ -145,35 +154,44 @@ def dense_as_convolutions(graph: OnnxGraph) -> None:
 
 
 def _as_map(graph: OnnxGraph, node: Node, maps: Dict[str, str], made: Node) -> None:
-    """Add a node's double that keeps the last axes; whichever nobody needs is pruned."""
+    """Add a copy of a node for values (N, C, 1, 1); the one that is not needed is pruned later."""
     made.outputs = [f'{node.output}/map']
     graph.nodes.insert(graph.nodes.index(node) + 1, made)
     graph.shapes[made.output] = (*graph.shapes.get(node.output, (1, 0)), 1, 1)
     maps[node.output] = made.output
 
 
-ENGINES: Dict[str, List[Callable[[OnnxGraph], None]]] = {
+ENGINE_PASSES: Dict[str, List[Callable[[OnnxGraph], None]]] = {
     'onnxruntime': [
-        pool_with_kernels,
-        mean_as_product,
-        maximum_in_parts,
-        add_in_convolution,
-        dense_as_convolutions,
+        global_pooling_as_pooling,
+        channel_mean_as_product,
+        channel_maximum_in_groups,
+        residual_add_in_convolution,
+        gate_dense_as_convolutions,
         average_before_convolution,
-        winograd,
+        winograd_convolutions,
     ],
-    'openvino': [pool_with_kernels, dense_as_convolutions, average_before_convolution, winograd],
+    'openvino': [
+        global_pooling_as_pooling,
+        gate_dense_as_convolutions,
+        average_before_convolution,
+        winograd_convolutions,
+    ],
 }
-"""Engine -> the passes for it, in this order."""
+"""Engine -> its passes, in the order in which they run."""
 
 
-def tune(graph: OnnxGraph, engine: str) -> None:
-    """Write a simplified graph in the operators that an engine runs fast; any engine runs the result.
+def optimize_for_engine(graph: OnnxGraph, engine: str) -> None:
+    """Run the passes of an engine; any engine runs the result.
+
+    Args:
+        graph: simplified; changed in place.
+        engine: a key of :data:`ENGINE_PASSES`.
 
     Raises:
         UsageError: an unknown engine.
     """
-    if engine not in ENGINES:
-        raise UsageError(f'unknown engine {engine!r}: {closest(engine, ENGINES)}')
-    for run in ENGINES[engine]:
+    if engine not in ENGINE_PASSES:
+        raise UsageError(f'unknown engine {engine!r}: {closest(engine, ENGINE_PASSES)}')
+    for run in ENGINE_PASSES[engine]:
         run(graph)

@@ -1,6 +1,6 @@
-"""Rewriting a graph of ONNX operators so that engines have less to do; the numbers stay, to rounding.
+"""Graph optimizations for every engine and precision; results stay the same up to rounding.
 
-Each pass is a function that changes a graph; :data:`PASSES` is their order.
+Each pass is a function that changes a graph; :data:`SIMPLIFICATION_PASSES` is their order.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from typing import Callable, List, Optional, Tuple
 
 import numpy as np
 
-from .graph import Node, OnnxGraph
+from .graph import Consumers, Node, OnnxGraph
 
 _AFFINE = ('Mul', 'Add', 'Sub')
 _LINEAR = ('Conv', 'Gemm')
 
 
 def fold_batch_norms(graph: OnnxGraph) -> None:
-    """A BatchNormalization of what a convolution or a dense layer alone gives it becomes part of its weights."""
+    """Fold a BatchNormalization into the weights of the convolution or dense layer before it.
+
+    It must be the only consumer of that layer's output.
+    """
     producers, consumers = graph.producers(), graph.consumers()
     for norm in [node for node in graph.nodes if node.op == 'BatchNormalization']:
         before = producers.get(norm.inputs[0])
@@ -31,21 +34,22 @@ def fold_batch_norms(graph: OnnxGraph) -> None:
 
 
 def _scale_outputs(graph: OnnxGraph, node: Node, scale: np.ndarray, shift: np.ndarray) -> None:
-    """Let a linear operator give ``scale * y + shift``, a number a channel."""
+    """Change a linear operator with output y to output ``scale * y + shift``; both are (channels,)."""
     weight = graph.constants[node.inputs[1]]
     bias = graph.constants[node.inputs[2]] if len(node.inputs) > 2 else 0.0
     column = scale.reshape((-1,) + (1,) * (weight.ndim - 1))
     node.inputs = [
         node.inputs[0],
-        graph.constant(f'{node.inputs[1]}/folded', np.float32(weight * column)),
-        graph.constant(f'{node.inputs[1]}/shift', np.float32(bias * scale + shift)),
+        graph.constant(f'{node.inputs[1]}/folded', (weight * column).astype(np.float32)),
+        graph.constant(f'{node.inputs[1]}/shift', (bias * scale + shift).astype(np.float32)),
     ]
 
 
-def fold_normalisation(graph: OnnxGraph) -> None:
-    """Constants that a convolution's input is multiplied by become part of its weights; one addition is left.
+def fold_input_scaling(graph: OnnxGraph) -> None:
+    """Fold constant factors of a convolution's input into its weights; one addition is left.
 
-    Zeros of the padding stay zeros when they are scaled, so only the shift has to come before the convolution.
+    This takes the normalization of pixels into the first convolution. The padding's zeros are not changed by a factor,
+    so only the addition has to stay before the convolution.
     """
     for conv in [node for node in graph.nodes if node.op == 'Conv' and node.attributes.get('group', 1) == 1]:
         source, scale, shift = _affine_before(graph, conv)
@@ -56,10 +60,10 @@ def fold_normalisation(graph: OnnxGraph) -> None:
         scale, shift = (np.broadcast_to(value, (1, channels, 1, 1)) for value in (scale, shift))
         if not scale.all():
             continue
-        conv.inputs[1] = graph.constant(f'{conv.inputs[1]}/scaled', np.float32(weight * scale))
+        conv.inputs[1] = graph.constant(f'{conv.inputs[1]}/scaled', (weight * scale).astype(np.float32))
         conv.inputs[0] = source
         if shift.any():
-            moved = graph.constant(f'{source}/shift', np.float32(shift / scale))
+            moved = graph.constant(f'{source}/shift', (shift / scale).astype(np.float32))
             added = Node('Add', [source, moved], [f'{source}/shifted'])
             graph.shapes[added.output] = graph.shapes[source]
             graph.nodes.insert(graph.nodes.index(conv), added)
@@ -68,7 +72,7 @@ def fold_normalisation(graph: OnnxGraph) -> None:
 
 
 def _affine_before(graph: OnnxGraph, conv: Node) -> Tuple[Optional[str], np.ndarray, np.ndarray]:
-    """(x, a, b) when a convolution alone takes a x + b, made of at least one multiplication; (None, ...) when not."""
+    """(x, a, b) if a convolution alone takes a x + b, made by at least one multiplication; else (None, ...)."""
     producers, consumers = graph.producers(), graph.consumers()
     name, scale, shift, scaled = conv.inputs[0], np.ones(()), np.zeros(()), False
     while True:
@@ -76,7 +80,7 @@ def _affine_before(graph: OnnxGraph, conv: Node) -> Tuple[Optional[str], np.ndar
         if node is None or node.op not in _AFFINE or len(consumers[name]) > 1 or node.inputs[1] not in graph.constants:
             return (name, scale, shift) if scaled else (None, scale, shift)
         value = graph.constants[node.inputs[1]].astype(np.float64)
-        if not _is_a_number_a_channel(value):
+        if not _is_per_channel(value):
             return (name, scale, shift) if scaled else (None, scale, shift)
         if node.op == 'Mul':
             scale, scaled = scale * value, True
@@ -85,51 +89,57 @@ def _affine_before(graph: OnnxGraph, conv: Node) -> Tuple[Optional[str], np.ndar
         name = node.inputs[0]
 
 
-def _is_a_number_a_channel(value: np.ndarray) -> bool:
+def _is_per_channel(value: np.ndarray) -> bool:
     return value.size == 1 or (value.ndim == 4 and value.size == value.shape[1])
 
 
-def add_before_dense(graph: OnnxGraph) -> None:
-    """A sum of one dense layer's outputs becomes its output of a sum: ``W a + c + W b + c = W (a + b) + 2 c``.
+def merge_dense_sums(graph: OnnxGraph) -> None:
+    """Run a dense layer whose outputs are added once, on the sum: ``W a + c + W b + c = W (a + b) + 2 c``.
 
-    CBAM's shared MLP runs on several pooled vectors, and its outputs are added.
+    CBAM's shared MLP runs on several pooled vectors, and its outputs are added (equation 2 of arXiv 1807.06521v2).
     """
     changed = True
     while changed:
         changed = False
         producers, consumers = graph.producers(), graph.consumers()
         for node in [node for node in graph.nodes if node.op == 'Add']:
-            pair = [producers.get(name) for name in node.inputs]
-            alone = all(each and each.op == 'Gemm' and len(consumers[each.output]) == 1 for each in pair)
-            if not alone or not _same_weights(graph, *pair):
+            first, second = (producers.get(name) for name in node.inputs)
+            if first is None or second is None or not _can_merge(graph, consumers, first, second):
                 continue
-            _merge(graph, node, *pair)
+            _merge(graph, node, first, second)
             changed = True
             break
     graph.prune()
 
 
-def _same_weights(graph: OnnxGraph, first: Node, second: Node) -> bool:
-    return first is not second and first.inputs[1] == second.inputs[1] and first.attributes == second.attributes
+def _can_merge(graph: OnnxGraph, consumers: Consumers, first: Node, second: Node) -> bool:
+    """Whether two nodes are dense layers of the same weights whose outputs have no other consumer."""
+    alone = all(node.op == 'Gemm' and len(consumers[node.output]) == 1 for node in (first, second))
+    same = first.inputs[1:2] == second.inputs[1:2] and first.attributes == second.attributes
+    return alone and first is not second and same
 
 
 def _merge(graph: OnnxGraph, total: Node, first: Node, second: Node) -> None:
-    """Put ``Gemm(a + b)`` in the place of the addition ``total`` of two dense layers."""
+    """Replace the addition ``total`` of two dense layers by ``Gemm(a + b)``."""
     bias = [graph.constants[node.inputs[2]] for node in (first, second) if len(node.inputs) > 2]
     added = Node('Add', [first.inputs[0], second.inputs[0]], [f'{total.output}/inputs'])
     graph.shapes[added.output] = graph.shapes[first.inputs[0]]
     dense = Node('Gemm', [added.output, first.inputs[1]], total.outputs, first.attributes)
     if bias:
-        dense.inputs.append(graph.constant(f'{first.inputs[1]}/bias', np.float32(sum(bias))))
+        dense.inputs.append(graph.constant(f'{first.inputs[1]}/bias', np.asarray(sum(bias), np.float32)))
     place = graph.nodes.index(total)
     graph.nodes[place : place + 1] = [added, dense]
 
 
-PASSES: List[Callable[[OnnxGraph], None]] = [fold_batch_norms, fold_normalisation, add_before_dense]
-"""In this order."""
+SIMPLIFICATION_PASSES: List[Callable[[OnnxGraph], None]] = [fold_batch_norms, fold_input_scaling, merge_dense_sums]
+"""In the order in which they run."""
 
 
 def simplify(graph: OnnxGraph) -> None:
-    """Fold what can be folded, for any engine and any precision."""
-    for run in PASSES:
+    """Run all passes that help every engine and precision.
+
+    Args:
+        graph: changed in place.
+    """
+    for run in SIMPLIFICATION_PASSES:
         run(graph)

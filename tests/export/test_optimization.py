@@ -1,4 +1,4 @@
-"""Rewriting a graph leaves its numbers and takes the operators that it is for."""
+"""Graph optimizations keep the outputs and make the operators that they are for."""
 
 from collections import Counter
 
@@ -8,10 +8,10 @@ from lively import lively
 
 from gluon_cbam import CBAM
 from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.export.onnx.engine_passes import ENGINE_PASSES, average_before_convolution
 from gluon_cbam.export.onnx.graph import Node, OnnxGraph, to_model
-from gluon_cbam.export.onnx.rewriting import PASSES
+from gluon_cbam.export.onnx.simplification import SIMPLIFICATION_PASSES
 from gluon_cbam.export.onnx.translation import to_onnx_graph
-from gluon_cbam.export.onnx.tuning import ENGINES, average_before_convolution
 from gluon_cbam.export.runtime import onnxruntime_session
 from gluon_cbam.export.tracing import trace
 from gluon_cbam.models.resnet import ResNet
@@ -33,13 +33,13 @@ def bottlenecks():
 
 
 @pytest.mark.parametrize('kind', ['network', 'bottlenecks'])
-@pytest.mark.parametrize('engine', ENGINES)
+@pytest.mark.parametrize('engine', ENGINE_PASSES)
 def test_each_pass_keeps_the_numbers(request, kind, engine):
     network = request.getfixturevalue(kind)
     batch = np.random.RandomState(0).randint(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     graph = to_onnx_graph(trace(network, 32, Preprocessing(32)))
     before = outputs(graph, batch)
-    for rewrite in PASSES + ENGINES[engine]:
+    for rewrite in SIMPLIFICATION_PASSES + ENGINE_PASSES[engine]:
         rewrite(graph)
         np.testing.assert_allclose(outputs(graph, batch), before, atol=2e-6 * np.abs(before).max())
 
@@ -47,7 +47,7 @@ def test_each_pass_keeps_the_numbers(request, kind, engine):
 def test_everything_foldable_is_folded(network):
     graph = to_onnx_graph(trace(network, 32, Preprocessing(32)))
     before = Counter(node.op for node in graph.nodes)
-    for rewrite in PASSES:
+    for rewrite in SIMPLIFICATION_PASSES:
         rewrite(graph)
     after = Counter(node.op for node in graph.nodes)
     assert before['BatchNormalization'] == 29 and after['BatchNormalization'] == 0
@@ -61,14 +61,14 @@ def test_a_shared_layer_is_merged_only_where_nobody_else_needs_it():
     graph = to_onnx_graph(trace(net, 6))
     first = next(node for node in graph.nodes if node.op == 'Add')
     graph.outputs.append(first.inputs[0])
-    for rewrite in PASSES:
+    for rewrite in SIMPLIFICATION_PASSES:
         rewrite(graph)
     assert sum(node.op == 'Gemm' for node in graph.nodes) > 4
 
 
 def operators(network, engine):
     graph = to_onnx_graph(trace(network, 32))
-    for rewrite in PASSES + ENGINES[engine]:
+    for rewrite in SIMPLIFICATION_PASSES + ENGINE_PASSES[engine]:
         rewrite(graph)
     return graph, Counter(node.op for node in graph.nodes)
 
@@ -100,7 +100,7 @@ def test_onnxruntime_takes_maxima_of_parts(network):
         assert graph.constants[flat.inputs[1]].tolist() == [0, 4, channels // 4, height * width]
 
 
-@pytest.mark.parametrize('engine', ENGINES)
+@pytest.mark.parametrize('engine', ENGINE_PASSES)
 def test_averages_are_taken_of_narrow_maps(network, bottlenecks, engine):
     """Of what comes before a block's last convolution where that is 1 x 1 and makes the map wider."""
     for net, blocks in ((network, 0), (bottlenecks, 5)):
