@@ -30,6 +30,7 @@ extensions = [
 ]
 exclude_patterns = ['_build', '_static', '_extensions']
 root_doc = 'index'
+smartquotes = False  # options keep their two hyphens
 
 # Markdown
 myst_enable_extensions = ['colon_fence', 'deflist', 'dollarmath', 'fieldlist']
@@ -39,6 +40,7 @@ suppress_warnings = ['myst.strikethrough']
 # docstrings
 autodoc_default_options = {'members': True, 'member-order': 'bysource', 'show-inheritance': True}
 autodoc_preserve_defaults = True
+add_module_names = False
 autodoc_inherit_docstrings = False  # mxnet's are not written for Sphinx
 autodoc_typehints_format = 'short'
 maximum_signature_line_length = 88

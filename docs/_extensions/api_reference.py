@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from sphinx.ext.autodoc import DataDocumenter
 from sphinx.ext.napoleon import GoogleDocstring
 from sphinx.util.nodes import make_refnode
 
@@ -17,6 +18,7 @@ PACKAGE = 'gluon_cbam'
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / 'docs' / 'reference' / 'api'
 PACKAGES = set()
+_LONGEST = 72  # characters of a constant's value that is shown
 # what runs when it is imported, or is imported where something else than this package is installed: described only
 PROGRAMS = {
     'gluon_cbam.adapters.insightface_config': 'imported by insightface',
@@ -142,7 +144,7 @@ def home(name):
 
 
 def constant_home(target, current, domain):
-    """The place of the module with a constant that has no docstring: ``variants.RESNETS``, or ``HEADS`` in its module."""
+    """The place of the module with a constant without docstring: ``variants.RESNETS``, or ``HEADS`` in its module."""
     module, _, name = target.rpartition('.')
     suffix = f'.{module}' if module else current
     places = [full for full in domain.modules if suffix and (full == suffix or full.endswith(suffix))]
@@ -171,7 +173,12 @@ def untyped_returns(docstring, preprocess_types=False):
     return [('', '', docstring._dedent(docstring._consume_to_next_section()))]
 
 
+def suppress_long_value(documenter, original=DataDocumenter.should_suppress_value_header):
+    return original(documenter) or len(repr(documenter.object)) > _LONGEST
+
+
 def setup(app):
+    DataDocumenter.should_suppress_value_header = suppress_long_value
     # napoleon takes what precedes the first colon for a type; here types are annotations
     GoogleDocstring._parse_attribute_docstring = GoogleDocstring._consume_to_end
     GoogleDocstring._consume_returns_section = untyped_returns
