@@ -52,7 +52,7 @@ python_use_unqualified_type_names = True
 
 # every reference to something of this package must resolve; these are defined elsewhere
 nitpicky = True
-_ELSEWHERE = r'mx|mxnet|np|numpy|nn|gluon|init|gluoncv|onnx|onnxruntime|openvino|click|cv2|yaml|requests'
+_ELSEWHERE = r'mx|mxnet|np|numpy|nn|gluon|init|gluoncv|onnx|onnxruntime|openvino|click|cv2|yaml|requests|tqdm'
 _STANDARD = (
     r'argparse|array|collections|concurrent|contextlib|ctypes|dataclasses|io|logging|os|pathlib|pickle|pickletools|'
     r'subprocess|tarfile|threading|types|zipfile'
@@ -64,7 +64,7 @@ nitpick_ignore_regex = [
     # words for types in docstrings
     (r'py:.*', r'(optional|iterable|callable|float32|int64|uint8|\d+)'),
     # private bases and variables of types, which have no page
-    (r'py:.*', r'([\w.]*\.)?(_\w+|[A-Z]|Item|Key|Result|Found)'),
+    (r'py:.*', r'([\w.]*\.)?(_\w+|[A-Z]|Item|Key|Result|Decorated)'),
 ]
 
 # pages

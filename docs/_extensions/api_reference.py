@@ -6,13 +6,17 @@ A page has the docstring of the package, the public names that it gives (its ``_
 import ast
 import inspect
 import pkgutil
+import re
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.errors import ExtensionError
 from sphinx.ext.autodoc import DataDocumenter
 from sphinx.ext.napoleon import GoogleDocstring
-from sphinx.util.nodes import make_refnode
+from sphinx.util.nodes import make_refnode, nested_parse_with_titles
 
 PACKAGE = 'gluon_cbam'
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +29,8 @@ PROGRAMS = {
     'gluon_cbam.benchmarks.child': 'a process of its own',
     'gluon_cbam.benchmarks.of_torch': 'needs PyTorch',
     'gluon_cbam.benchmarks.torch_network': 'needs PyTorch',
-    'gluon_cbam.launch.supervisor': 'a process of its own',
     'gluon_cbam.launch.ps_lite_node': 'a process of its own',
+    'gluon_cbam.launch.supervisor': 'a process of its own',
 }
 
 
@@ -54,7 +58,7 @@ def docstring(module):
 def summary(module):
     """The first sentence of a module's docstring."""
     first = ' '.join(docstring(module).partition('\n\n')[0].split())
-    return first.split('. ')[0].rstrip('.') + '.'
+    return re.sub(r':\w+:`[.~]*([^`]*)`', r'``\1``', first.split('. ')[0].rstrip('.') + '.')
 
 
 def title(text, mark):
@@ -113,6 +117,13 @@ def index_page(names):
     return text
 
 
+def parsed(directive, lines):
+    """The nodes of reStructuredText that a directive writes."""
+    node = nodes.container()
+    nested_parse_with_titles(directive.state, StringList(lines, source=directive.name), node)
+    return node.children
+
+
 def write(path, text):
     if not path.is_file() or path.read_text(encoding='utf-8') != text:  # an unchanged page is not read again
         path.write_text(text, encoding='utf-8')
@@ -121,6 +132,9 @@ def write(path, text):
 def generate(app):
     names = packages()
     PACKAGES.update(names)
+    unknown = set(PROGRAMS) - {module for name in names for module in modules(name)}
+    if unknown:
+        raise ExtensionError(f'PROGRAMS names modules that are not there: {", ".join(sorted(unknown))}')
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.glob('*.rst'):
         if old.stem not in (*names, 'index'):
@@ -146,8 +160,8 @@ def home(name):
 def constant_home(target, current, domain):
     """The place of the module with a constant without docstring: ``variants.RESNETS``, or ``HEADS`` in its module."""
     module, _, name = target.rpartition('.')
-    suffix = f'.{module}' if module else current
-    places = [full for full in domain.modules if suffix and (full == suffix or full.endswith(suffix))]
+    wanted = module or current
+    places = [full for full in domain.modules if wanted and (full == wanted or full.endswith(f'.{wanted}'))]
     found = [full for full in places if full not in PROGRAMS and hasattr(import_module(full), name)]
     return domain.objects.get(found[0]) if len(found) == 1 else None
 

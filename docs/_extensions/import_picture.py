@@ -1,13 +1,16 @@
-"""The picture of the imports between packages, and its figures, from ``scripts/import_graph.py``.
+"""The imports between packages, from ``scripts/import_graph.py``: the picture, the table and the figures.
 
-``{import-figures}`` in a page becomes one sentence: packages, levels, imports and circles.
+* The picture ``docs/develop/imports.png`` is drawn before the pages are read.
+* ``{import-figures}`now``` in a page becomes packages, levels, imports and circles.
+* The directive ``import-table`` becomes a row for each package: its level, what it holds, and what it imports.
 """
 
 import sys
 from pathlib import Path
 
+from api_reference import parsed, summary
 from docutils import nodes
-from sphinx.util.docutils import SphinxRole
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / 'docs' / 'develop' / 'imports.png'
@@ -19,13 +22,32 @@ def graph():
     return import_graph.package_graph(import_graph.module_graph(ROOT))
 
 
+def short(name):
+    return name.partition('.')[2] or name
+
+
 class Figures(SphinxRole):
-    """``{import-figures}`now``` -> packages, levels, imports and circles of this tree."""
+    """Packages, levels, imports and circles of this tree."""
 
     def run(self):
         packages, levels, imports, circles = import_graph.figures(graph())
         text = f'{packages} packages on {levels} levels, {imports} imports, {circles or "no"} circles'
         return [nodes.Text(text)], []
+
+
+class Table(SphinxDirective):
+    """A row for each package, the highest first."""
+
+    def run(self):
+        imports = graph()
+        level = import_graph.levels(imports)
+        lines = ['.. list-table::', '   :header-rows: 1', '   :widths: auto', '']
+        lines += ['   * - level', '     - package', '     - holds', '     - imports']
+        for name in sorted(imports, key=lambda name: (-level[name], name)):
+            targets = ', '.join(sorted(map(short, imports[name])))
+            lines += [f'   * - {level[name]}', f'     - :py:mod:`{short(name)} <{name}>`']
+            lines += [f'     - {summary(name)}', f'     - {targets or "none"}']
+        return parsed(self, lines)
 
 
 def draw(app):
@@ -34,5 +56,6 @@ def draw(app):
 
 def setup(app):
     app.add_role('import-figures', Figures())
+    app.add_directive('import-table', Table)
     app.connect('builder-inited', draw)
     return {'version': '1', 'parallel_read_safe': True}

@@ -1,26 +1,53 @@
-"""The directive ``renamed-modules``: a table of the old names of modules and their new ones."""
+"""What was renamed, from the source: the directives ``renamed-modules`` and ``renamed-names``."""
 
-from docutils import nodes
-from docutils.statemachine import StringList
+import ast
+from importlib import import_module
+from pathlib import Path
+
+from api_reference import PACKAGE, modules, packages, parsed, source
 from sphinx.util.docutils import SphinxDirective
 
 from gluon_cbam.compat.renamed import RENAMED
+
+_HEADER = ['.. list-table::', '   :header-rows: 1', '   :widths: auto', '', '   * - old', '     - new']
 
 
 class RenamedModules(SphinxDirective):
     """A row for each module in :data:`gluon_cbam.compat.renamed.RENAMED`."""
 
     def run(self):
-        lines = ['.. list-table::', '   :header-rows: 1', '   :widths: auto', '', '   * - old', '     - new']
+        lines = list(_HEADER)
         for old, new in sorted(RENAMED.items()):
-            lines += [f'   * - ``gluon_cbam.{old}``', f'     - :py:mod:`gluon_cbam.{new}`']
-        node = nodes.container()
-        from sphinx.util.nodes import nested_parse_with_titles
+            lines += [f'   * - ``{PACKAGE}.{old}``', f'     - :py:mod:`{PACKAGE}.{new}`']
+        return parsed(self, lines)
 
-        nested_parse_with_titles(self.state, StringList(lines, source='renamed-modules'), node)
-        return node.children
+
+class RenamedNames(SphinxDirective):
+    """A row for each name that a module gives under an old name too."""
+
+    def run(self):
+        lines = list(_HEADER)
+        for old, new in sorted(renamed_names()):
+            lines += [f'   * - ``{old}``', f'     - ``{new}``']
+        return parsed(self, lines)
+
+
+def renamed_names():
+    """Yields (old, new) dotted names: the literals in calls of ``renamed_attributes``."""
+    for module in (name for package in packages() for name in (package, *modules(package))):
+        tree = ast.parse(Path(source(module)).read_text(encoding='utf-8'))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'renamed_attributes':
+                table = node.args[1]
+                names = ast.literal_eval(table) if isinstance(table, ast.Dict) else named(module, table.id)
+                yield from ((f'{module}.{old}', f'{PACKAGE}.{new}') for old, new in names.items())
+
+
+def named(module, name):
+    return getattr(import_module(module), name)
 
 
 def setup(app):
     app.add_directive('renamed-modules', RenamedModules)
+    app.add_directive('renamed-names', RenamedNames)
     return {'version': '1', 'parallel_read_safe': True}
