@@ -73,7 +73,7 @@ def test_the_commands_exist(page):
             assert (ROOT / words[0]).is_file(), command
         elif words[:2] == ['python', '-m']:
             assert find_spec(words[2]), command
-        elif words[0] == 'python':
+        elif words[0] == 'python' and not words[1].startswith('-'):
             assert (ROOT / words[1]).is_file(), command
 
 
