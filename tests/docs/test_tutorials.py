@@ -9,32 +9,32 @@ import pytest
 import tutorials
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(path.stem for path in (ROOT / 'docs' / 'tutorials').glob('*.md') if path.stem != 'index')
+TUTORIALS = sorted(path.stem for path in (ROOT / 'docs' / 'tutorials').glob('*.md') if path.stem != 'index')
+PAGES = [*(f'tutorials/{name}.md' for name in TUTORIALS), 'develop/attention.md']
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('page', PAGES)
 def test_a_tutorial_runs(page, tmp_path):
-    path = ROOT / 'docs' / 'tutorials' / f'{page}.md'
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
     environment = {**os.environ, 'PATH': programs, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(
-        [sys.executable, tutorials.__file__, path], cwd=tmp_path, env=environment, capture_output=True, text=True,
-        timeout=240, check=False,
+        [sys.executable, tutorials.__file__, ROOT / 'docs' / page], cwd=tmp_path, env=environment, capture_output=True,
+        text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
 
 def test_every_tutorial_is_in_the_table_of_contents():
     contents = (ROOT / 'docs' / 'tutorials' / 'index.md').read_text().split()
-    assert PAGES
-    assert set(PAGES) <= set(contents)
+    assert TUTORIALS
+    assert set(TUTORIALS) <= set(contents)
 
 
 @pytest.mark.parametrize('page', PAGES)
 def test_a_tutorial_shows_what_its_code_prints(page):
     """Code that prints has its output on the page, so that a wrong figure cannot stand there unseen."""
-    for step in tutorials.steps(ROOT / 'docs' / 'tutorials' / f'{page}.md'):
+    for step in tutorials.steps(ROOT / 'docs' / page):
         if step.kind == 'python' and 'print(' in step.text:
             assert step.expected, step.text
 
