@@ -7,11 +7,11 @@ from gluon_cbam.attention.blocks import CheckedBlock
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import Batch
 from gluon_cbam.training import TrainConfig
-from gluon_cbam.training.distributed import ProcessGroup
+from gluon_cbam.training.distributed.process_group import ProcessGroup
 from gluon_cbam.training.loop.step import Step
 from gluon_cbam.training.optim.update import Optimization
-from gluon_cbam.training.optim.weight_decay import set_decay
-from gluon_cbam.training.parameters.ema import Average
+from gluon_cbam.training.optim.weight_decay import set_weight_decay
+from gluon_cbam.training.parameters.ema import ModelEma
 from gluon_cbam.training.parameters.selection import named
 
 SIZE, CLASSES = 6, 4
@@ -59,8 +59,8 @@ class Training:
         self.net.initialize(mx.init.Normal(0.2), ctx=self.ctx)
         self.net.hybridize(static_alloc=True, static_shape=True)
         if decay:
-            set_decay(self.net, self.config.no_decay, self.config.wd_mult)
-        self.average = Average(self.net, Small(norm), self.config.ema, self.ctx) if self.config.ema else None
+            set_weight_decay(self.net, self.config.no_decay, self.config.wd_mult)
+        self.average = ModelEma(self.net, Small(norm), self.config.ema, self.ctx) if self.config.ema else None
         self.optimization = Optimization(
             self.net, self.config, self.ctx, ProcessGroup('device'), lambda step: rate, 1, images, self.average
         )

@@ -131,7 +131,7 @@ RENAMED: Dict[str, str] = {
     'training.run': 'training.loop.trainer',
     'training.saving': 'training.checkpoint.manager',
     'training.schedule': 'training.optim.lr_schedule',
-    'training.server_optimizer': 'training.optim.server_optimizer',
+    'training.server_optimizer': 'training.distributed.server_optimizer',
     'training.settings': 'training.config.settings',
     'training.setup': 'training.loop.setup',
     'training.starting': 'training.parameters.initialization',
@@ -140,7 +140,7 @@ RENAMED: Dict[str, str] = {
     'training.sync_bn': 'training.parameters.sync_batch_norm',
     'training.tensorboard': 'training.logging.tensorboard',
     'training.workers': 'training.distributed',
-    'training.workers.base': 'training.distributed.base',
+    'training.workers.base': 'training.distributed.process_group',
     'training.workers.collective': 'training.distributed.collective',
     'training.workers.horovod': 'training.distributed.horovod',
     'training.workers.servers': 'training.distributed.parameter_server',
@@ -205,13 +205,13 @@ def renamed_attributes(module: str, attributes: Mapping[str, str]) -> Callable[[
 
     Args:
         module: ``__name__`` of the module that had the attributes.
-        attributes: old name -> new dotted name below ``gluon_cbam``, such as ``training.distributed.ProcessGroup``.
+        attributes: old name -> new dotted name below ``gluon_cbam``, such as ``common.errors.CbamError``.
 
     Returns:
         The function, to be assigned to ``__getattr__`` of the module.
 
     Example:
-        >>> __getattr__ = renamed_attributes(__name__, {'Workers': 'training.distributed.ProcessGroup'})
+        >>> __getattr__ = renamed_attributes(__name__, {'OldError': 'common.errors.CbamError'})
     """
 
     def get(name: str) -> Any:

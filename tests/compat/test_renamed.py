@@ -46,8 +46,11 @@ def test_an_old_name_runs_as_a_program(python):
 
 def test_an_attribute_has_its_old_name_with_a_warning():
     from gluon_cbam.training import distributed
+    from gluon_cbam.training.distributed.process_group import ProcessGroup
 
-    with pytest.warns(DeprecationWarning, match='Workers was renamed to gluon_cbam.training.distributed.ProcessGroup'):
-        assert distributed.Workers is distributed.ProcessGroup
+    with pytest.warns(
+        DeprecationWarning, match='Workers was renamed to gluon_cbam.training.distributed.process_group.ProcessGroup'
+    ):
+        assert distributed.Workers is ProcessGroup
     with pytest.raises(AttributeError, match="module 'gluon_cbam.training.distributed' has no attribute 'Walkers'"):
         _ = distributed.Walkers

@@ -23,13 +23,13 @@ def test_refused_on_the_cpu_before_any_work(digits, tmp_path):
 
 @pytest.mark.parametrize('bad', [BAD, [mx.nd.array([np.nan])], [*[mx.nd.ones((1,))] * 300, mx.nd.array([-np.inf])]])
 def test_the_scale_follows_the_overflows(bad):
-    scaler = LossScaler(scale=8.0, patience=3)
+    scaler = LossScaler(scale=8.0, growth_interval=3)
     assert [scaler.accept(GOOD) for _ in range(3)] == [True] * 3
     assert scaler.scale == 16
     assert not scaler.accept(bad)
     assert scaler.scale == 8
     assert [scaler.accept(GOOD) for _ in range(2)] == [True] * 2
-    again = LossScaler(patience=3)
+    again = LossScaler(growth_interval=3)
     again.restore(scaler.arrays(), 0)
     for one in (scaler, again):
         assert one.accept(GOOD)

@@ -8,8 +8,8 @@ from steps import Small, Training, batch
 from gluon_cbam import get_model
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.training import TrainConfig, train
-from gluon_cbam.training.optim.weight_decay import set_decay
-from gluon_cbam.training.parameters.batch_norm import moving_statistics
+from gluon_cbam.training.optim.weight_decay import set_weight_decay
+from gluon_cbam.training.parameters.batch_norm import running_statistics
 from gluon_cbam.training.parameters.freezing import freeze
 from gluon_cbam.training.parameters.selection import named, select
 
@@ -26,19 +26,19 @@ def test_patterns(pattern, names):
 
 def test_a_pattern_without_a_meaning_is_an_error_with_a_hint():
     net = get_model('cifar_resnet18', classes=10)
-    with pytest.raises(UsageError, match=r"--freeze 'leyer1' means no parameter of ResNet: did you mean layer1"):
+    with pytest.raises(UsageError, match=r"--freeze 'leyer1' matches no parameter of ResNet: did you mean layer1"):
         freeze(net, ['leyer1'])
     with pytest.raises(UsageError, match=r"--wd-mult 'fc.biass' .*did you mean fc.bias"):
-        set_decay(net, False, {'fc.biass': 0})
+        set_weight_decay(net, False, {'fc.biass': 0})
     with pytest.raises(UsageError, match=r'--wd-mult fc must be a number of at least 0, got -1'):
-        set_decay(net, False, {'fc': -1})
+        set_weight_decay(net, False, {'fc': -1})
     with pytest.raises(UsageError, match=r'--freeze \* leaves nothing to train'):
         freeze(net, ['*'])
 
 
 def test_decay_groups_of_a_network():
     net = get_model('cifar_cbam_resnet18', classes=10)
-    groups = set_decay(net, True, {'fc': 2, '*.attention': 0, '*.attention.channel': 0.5})
+    groups = set_weight_decay(net, True, {'fc': 2, '*.attention': 0, '*.attention.channel': 0.5})
     assert set(groups) == {name for name, value in named(net).items() if value.grad_req != 'null'}
     for name, multiplier in groups.items():
         if name.startswith('fc.'):
@@ -68,7 +68,7 @@ def test_a_frozen_batchnorm_normalises_by_its_running_statistics(contexts, monke
         after = training.values(device)
         assert {name for name in before if not np.array_equal(before[name], after[name])} == {'fc.weight', 'fc.bias'}
     assert set(training.gradients()) == {'fc.weight', 'fc.bias'}
-    assert moving_statistics(training.net) == []
+    assert running_statistics(training.net) == []
 
 
 def frozen(net, patterns):

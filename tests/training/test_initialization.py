@@ -11,7 +11,7 @@ from gluon_cbam import get_model
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.training import TrainConfig, train
 from gluon_cbam.training.loop.setup import prepare
-from gluon_cbam.training.parameters.initialization import initialise
+from gluon_cbam.training.parameters.initialization import initialize
 
 
 @pytest.fixture(scope='module')
@@ -82,7 +82,7 @@ def test_residual_blocks_start_as_their_shortcuts(five, tmp_path):
     config = settings(five, tmp_path, zero_gamma=True)
     config.network, config.image_size, config.augment = 'cifar_cbam_resnet18', 8, 'none'
     setup = prepare(config)
-    initialise(setup.net, setup.model, setup.ctx, setup.config.zero_gamma)
+    initialize(setup.net, setup.model, setup.ctx, setup.config.zero_gamma)
     gammas = {name: value for name, value in setup.net._collect_params_with_prefix().items() if 'gamma' in name}
     zero = [name for name, value in gammas.items() if '.attention.' not in name and not value.data().asnumpy().any()]
     assert zero == [f'layer{stage}.{block}.bn2.gamma' for stage in range(1, 5) for block in range(2)]

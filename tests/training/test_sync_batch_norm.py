@@ -6,14 +6,14 @@ import pytest
 
 from gluon_cbam import get_model
 from gluon_cbam.common.errors import EnvironmentProblem
-from gluon_cbam.training.parameters.sync_batch_norm import replace, synchronise
+from gluon_cbam.training.parameters.sync_batch_norm import convert_batch_norm, replace_batch_norm
 
 
 def trained(static, devices=None):
     mx.random.seed(0)
     net = get_model('cbamnet_tiny', classes=10)
     if devices:
-        replace(net, devices)
+        replace_batch_norm(net, devices)
     net.initialize()
     net.hybridize(static_alloc=static, static_shape=static)
     trainer = mx.gluon.Trainer(net.collect_params(), 'sgd', {'learning_rate': 0.01}, update_on_kvstore=False)
@@ -38,4 +38,4 @@ def test_several_cpu_contexts_are_refused():
     """MXNet hangs there."""
     net = get_model('cbamnet_tiny', classes=10)
     with pytest.raises(EnvironmentProblem, match='SyncBatchNorm hangs on 2 CPU contexts: use GPUs, or one context'):
-        synchronise(net, [mx.cpu(0), mx.cpu(1)])
+        convert_batch_norm(net, [mx.cpu(0), mx.cpu(1)])

@@ -15,7 +15,7 @@ from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 
 if TYPE_CHECKING:
-    from gluon_cbam.training.distributed import ProcessGroup
+    from gluon_cbam.training.distributed.process_group import ProcessGroup
 
 
 @dataclass(frozen=True)

@@ -1,81 +1,86 @@
-"""What several processes do together, by summing float32 arrays."""
+"""Collective operations of several processes, made from sums of float32 arrays."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import List, Sequence
+from typing import Deque, List, Sequence
 
 import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, EnvironmentProblem
 
-from .base import ProcessGroup
+from .process_group import ProcessGroup
 
-AGREED_LATER = 4  # steps: as many as wait for the devices anyway
+AGREEMENT_DELAY = 4  # steps: as many as are queued on the devices anyway
 
 
 class CollectiveGroup(ProcessGroup):
-    """One of several processes; a subclass says how they add arrays."""
+    """One of several processes; a subclass implements :meth:`_all_reduce`."""
 
     def __init__(self, kv_store: str):
         super().__init__(kv_store)
-        self._told = []
-        self._agreements: deque = deque()
+        self._reported: List[bool] = []
+        self._agreements: Deque[mx.nd.NDArray] = deque()
 
-    def _reduced(self, name: str, array: np.ndarray) -> mx.nd.NDArray:
-        """The sum over all processes of a float32 array, not waited for. Each calls it in the same order.
+    def _all_reduce(self, name: str, array: np.ndarray) -> mx.nd.NDArray:
+        """Queue the sum of a float32 array over all processes. All processes call it in the same order.
 
         Args:
-            name: arrays of one name have one shape.
+            name: of the array; arrays of the same name have the same shape.
+            array: of this process.
         """
         raise NotImplementedError
 
-    def _gather(self, values: np.ndarray) -> np.ndarray:
-        """(size, ...) float64: the values of each process.
+    def _all_gather(self, values: np.ndarray) -> np.ndarray:
+        """The values of each process, (size, ...) float64.
 
-        Stores add in float32. So each process has a row of its own, in pieces of 16 bits: whole numbers to which the
-        others add zeros, so that every bit arrives.
+        Stores add in float32. Each process therefore has a row of its own, in pieces of 16 bits: integers to which the
+        others add zeros, so that every bit is kept.
         """
         values = np.ascontiguousarray(values, np.float64)
         pieces = np.zeros((self.size, values.size * 4), np.float32)
         pieces[self.rank] = values.reshape(-1).view(np.uint16)
-        gathered = self._reduced(f'gather{values.size}', pieces).asnumpy()
+        gathered = self._all_reduce(f'gather{values.size}', pieces).asnumpy()
         return gathered.astype(np.uint16).view(np.float64).reshape(self.size, *values.shape)
 
     def sum(self, values: np.ndarray) -> np.ndarray:
-        return self._gather(values).sum(axis=0)
+        """See :meth:`ProcessGroup.sum`."""
+        return self._all_gather(values).sum(axis=0)
 
     def mean(self, arrays: List[np.ndarray]) -> List[np.ndarray]:
+        """See :meth:`ProcessGroup.mean`."""
         if not arrays:
             return []
         flat = np.concatenate([np.ravel(array) for array in arrays]).astype(np.float32)
-        total = self._reduced('mean', flat).asnumpy() / self.size
+        total = self._all_reduce('mean', flat).asnumpy() / self.size
         ends = np.cumsum([array.size for array in arrays])[:-1]
         return [part.reshape(array.shape) for part, array in zip(np.split(total, ends), arrays)]
 
     def agree(self, flags: Sequence[bool]) -> List[bool]:
-        self._agreements.append(self._reduced('agree', self._news(flags)))
-        if len(self._agreements) <= AGREED_LATER:
+        """See :meth:`ProcessGroup.agree`."""
+        self._agreements.append(self._all_reduce('agree', self._newly_set(flags)))
+        if len(self._agreements) <= AGREEMENT_DELAY:
             return [False] * len(flags)
         agreed = [bool(flag) for flag in self._agreements.popleft().asnumpy()]
-        self._told = [told and not flag for told, flag in zip(self._told, agreed)]
+        self._reported = [reported and not flag for reported, flag in zip(self._reported, agreed)]
         return agreed
 
-    def _news(self, flags: Sequence[bool]) -> np.ndarray:
+    def _newly_set(self, flags: Sequence[bool]) -> np.ndarray:
         """The flags that were not set before."""
-        told, self._told = self._told or [False] * len(flags), list(flags)
-        return np.array([new and not old for new, old in zip(flags, told)], np.float32)
+        reported, self._reported = self._reported or [False] * len(flags), list(flags)
+        return np.array([new and not old for new, old in zip(flags, reported)], np.float32)
 
     def leave(self) -> None:
-        self._gather(np.zeros(1)).sum()
+        """See :meth:`ProcessGroup.leave`."""
+        self._all_gather(np.zeros(1)).sum()
 
-    def _check_alike(self, step: int) -> None:
-        """The processes have different numbers, and continue from one step."""
-        ranks, steps = self._gather(np.array([self.rank, step])).astype(int).T
+    def _check_consistent(self, step: int) -> None:
+        """Check that the processes have different ranks and continue from the same step."""
+        ranks, steps = self._all_gather(np.array([self.rank, step])).astype(int).T
         if sorted(ranks) != list(range(self.size)):
-            raise EnvironmentProblem(f'the workers have the numbers {sorted(ranks)}: is DMLC_WORKER_ID set twice?')
+            raise EnvironmentProblem(f'the workers have the ranks {sorted(ranks)}: is DMLC_WORKER_ID set twice?')
         if len(set(steps)) > 1:
             raise DataError(
-                f'the workers found states of the steps {list(steps)}: --output must be a folder that all of them see'
+                f'the workers found states of the steps {list(steps)}: --output must be a folder that all of them share'
             )

@@ -7,7 +7,7 @@ from typing import List, NamedTuple
 import mxnet as mx
 import numpy as np
 
-from gluon_cbam.training.distributed import ProcessGroup
+from gluon_cbam.training.distributed.process_group import ProcessGroup
 from gluon_cbam.training.loop.step import StepResult
 
 

@@ -10,8 +10,8 @@ from gluon_cbam.data.loading.training import Batch
 from gluon_cbam.training.optim import amp
 from gluon_cbam.training.optim.lr_schedule import schedule
 from gluon_cbam.training.optim.update import Optimization
-from gluon_cbam.training.parameters.ema import Average
-from gluon_cbam.training.parameters.initialization import initialise
+from gluon_cbam.training.parameters.ema import ModelEma
+from gluon_cbam.training.parameters.initialization import initialize
 
 from .random_state import RandomState
 from .setup import Setup
@@ -36,10 +36,10 @@ class Engine:
         mx.random.seed(config.seed)
         amp.enable(config.dtype)
         self.net = setup.net
-        initialise(self.net, setup.model, ctx, config.zero_gamma)
+        initialize(self.net, setup.model, ctx, config.zero_gamma)
         self.net.hybridize(static_alloc=True, static_shape=True)
         self.rate = schedule(config, setup.steps_per_epoch)
-        self.average = Average(self.net, setup.another_net(), config.ema, ctx) if config.ema else None
+        self.average = ModelEma(self.net, setup.another_net(), config.ema, ctx) if config.ema else None
         steps = config.epochs * setup.steps_per_epoch
         self.optimization = Optimization(
             self.net, config, ctx, process_group, self.rate, steps, setup.images_per_step, self.average

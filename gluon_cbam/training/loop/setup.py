@@ -20,13 +20,14 @@ from gluon_cbam.models.registry import DEFAULT_CLASSES
 from gluon_cbam.pretrained.resolve import ResolvedModel, pretrained_of_flag, resolve
 from gluon_cbam.training.config.run_config import RunConfig
 from gluon_cbam.training.config.train_config import TrainConfig
-from gluon_cbam.training.distributed import ProcessGroup, join
+from gluon_cbam.training.distributed.joining import join
+from gluon_cbam.training.distributed.process_group import ProcessGroup
 from gluon_cbam.training.optim import amp
-from gluon_cbam.training.optim.weight_decay import set_decay
+from gluon_cbam.training.optim.weight_decay import set_weight_decay
 from gluon_cbam.training.parameters.freezing import freeze
 from gluon_cbam.training.parameters.initialization import check_zero_gamma
 from gluon_cbam.training.parameters.selection import named
-from gluon_cbam.training.parameters.sync_batch_norm import synchronise
+from gluon_cbam.training.parameters.sync_batch_norm import convert_batch_norm
 
 _IMAGES_OF_BASE = 256  # of a step, for --lr-base: what the published schedules were made for
 
@@ -105,7 +106,7 @@ def prepare(config: TrainConfig) -> Setup:
     net.check_input((1, 3, config.image_size, config.image_size))
     ctx = devices.contexts(config.gpus, config.cpus)
     if config.sync_bn:
-        synchronise(net, ctx)
+        convert_batch_norm(net, ctx)
     notes = _choose_parameters(net, config)
     amp.check(config.dtype, ctx)
     if config.kv_store == 'nccl' and not mx.runtime.Features().is_enabled('NCCL'):
@@ -149,7 +150,7 @@ def _choose_parameters(net, config: TrainConfig) -> List[str]:
     if config.zero_gamma:
         check_zero_gamma(net, config.network)
     frozen = freeze(net, config.freeze)
-    decay = set_decay(net, config.no_decay, config.wd_mult)
+    decay = set_weight_decay(net, config.no_decay, config.wd_mult)
     decayed = sum(multiplier > 0 for multiplier in decay.values())
     notes = [f'weight decay {config.wd:g} on {decayed} of {len(decay)} trained parameters']
     if frozen:

@@ -18,7 +18,7 @@ from gluon_cbam.training.checkpoint.run_directory import RunFolder, open_folder
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.logging.meters import Meters, Reading
 from gluon_cbam.training.logging.reporter import Reporter
-from gluon_cbam.training.parameters.batch_norm import share_statistics
+from gluon_cbam.training.parameters.batch_norm import synchronize_statistics
 
 from .engine import Engine
 from .setup import Setup, prepare
@@ -168,7 +168,7 @@ class Run:
         setup = self._setup
         if setup.val is None:
             return None
-        share_statistics(self._net, setup.process_group)
+        synchronize_statistics(self._net, setup.process_group)
         return evaluate(
             self._kept(), setup.val, setup.preprocessing, setup.ctx, self._config.batch_size, self._config.workers,
             self._watched, setup.process_group,
@@ -197,7 +197,7 @@ class Run:
             return
         self._read_meters()
         if process_group.size > 1:
-            share_statistics(self._net, process_group)
+            synchronize_statistics(self._net, process_group)
         path = self._saving.save()
         if asked:
             self._interrupts.save = False

@@ -1,1 +1,5 @@
-"""Optimizers, learning rate schedules, weight decay, mixed precision, and the update of the weights."""
+"""Updating the weights: optimizers, learning-rate schedule, weight decay, gradient clipping, mixed precision.
+
+:mod:`.update` puts them together into one update per step. It may
+import ``training.config``, ``training.distributed``, ``training.parameters`` and ``common``.
+"""

@@ -1,8 +1,8 @@
-"""float16: MXNet's automatic mixed precision, and the scale of the loss that keeps small gradients from vanishing.
+"""Automatic mixed precision (AMP): float16 by MXNet's operator lists, with dynamic loss scaling.
 
 Convolutions and fully connected layers compute in float16, sensitive operators and all parameters stay float32, so that
-checkpoints, averages and optimizers know nothing of it. The scaler is our own: MXNet's does not save its state, and
-applies a new scale one overflow late.
+checkpoints, the moving average and optimizers are the same as without it. The scaler is our own: MXNet's does not save
+its state, and applies a new scale one overflow late.
 """
 
 from __future__ import annotations
@@ -16,22 +16,32 @@ from gluon_cbam.common.errors import DataError, EnvironmentProblem, RunError
 
 _log = logging.getLogger('gluon_cbam.training')
 FLOAT16 = 'float16'
-_ARRAYS_A_KERNEL = 200
+_ARRAYS_PER_KERNEL = 200
+_MAX_SCALE = 2.0**24
 
 
 def check(dtype: str, ctx: List[mx.Context]) -> None:
-    """Check that devices can compute in a type.
+    """Check that devices can compute in a data type.
+
+    Args:
+        dtype: ``float32`` or ``float16``.
+        ctx: the devices.
 
     Raises:
-        EnvironmentProblem: they cannot.
+        EnvironmentProblem: a device cannot.
     """
     if dtype == FLOAT16 and any(context.device_type != 'gpu' for context in ctx):
         raise EnvironmentProblem('--dtype float16 needs GPUs: MXNet has no float16 matrix product for the CPU')
 
 
 def enable(dtype: str) -> None:
-    """Make MXNet's operators compute in a type, before a network is used. float16 holds for the rest of the process:
-    MXNet cannot take it back."""
+    """Make MXNet's operators compute in a data type; call it before a network is used.
+
+    float16 holds for the rest of the process: MXNet cannot undo it.
+
+    Args:
+        dtype: ``float32``, which changes nothing, or ``float16``.
+    """
     if dtype == FLOAT16:
         from mxnet.contrib import amp
 
@@ -39,39 +49,42 @@ def enable(dtype: str) -> None:
 
 
 class LossScaler:
-    """Dynamic loss scaling (Micikevicius et al., ICLR 2018): half the scale after an overflow, twice after many steps
-    without one.
+    """Dynamic loss scaling (Micikevicius et al., ICLR 2018), with the defaults of PyTorch's ``GradScaler``.
+
+    The scale is halved after a step whose gradients overflow, and doubled after ``growth_interval`` steps without one,
+    up to 2**24.
 
     Attributes:
-        scale: that the loss of the next step is multiplied by.
+        scale: factor of the loss in the next step.
 
     Args:
-        scale: to begin with.
-        patience: steps without overflow before it is doubled.
+        scale: of the first step.
+        growth_interval: consecutive steps without overflow after which the scale is doubled.
     """
 
-    _most = 2.0**24
-
-    def __init__(self, scale: float = 2.0**16, patience: int = 2000):
+    def __init__(self, scale: float = 2.0**16, growth_interval: int = 2000):
         self.scale = scale
-        self._patience = patience
+        self._growth_interval = growth_interval
         self._good = 0
 
     def accept(self, gradients: List[mx.nd.NDArray]) -> bool:
-        """Whether gradients are finite; if not, the update is to be left out. Sets the scale of the next step.
+        """Decide whether a step's update is done, and set the scale of the next step.
 
-        It waits for the device: one number a step, which the decision needs.
+        This waits for the device, since the decision needs a number from it.
 
         Args:
-            gradients: of one device, after the devices added theirs.
+            gradients: of one device, after the gradients of all devices were added.
+
+        Returns:
+            Whether all gradients are finite; otherwise the update must be skipped.
 
         Raises:
-            RunError: they overflow whatever the scale.
+            RunError: they are not finite even with a scale of 1.
         """
         if _all_finite(gradients):
             self._good += 1
-            if self._good % self._patience == 0:
-                self.scale = min(2 * self.scale, self._most)
+            if self._good % self._growth_interval == 0:
+                self.scale = min(2 * self.scale, _MAX_SCALE)
             return True
         if self.scale <= 1:
             raise RunError(
@@ -79,27 +92,32 @@ class LossScaler:
                 '--dtype float32'
             )
         self.scale, self._good = self.scale / 2, 0
-        _log.info('gradients overflowed: update left out, loss scale now %g', self.scale)
+        _log.info('gradients overflowed: update skipped, loss scale now %g', self.scale)
         return False
 
     def arrays(self) -> Dict[str, mx.nd.NDArray]:
-        """Its state by name, as of :class:`.checkpoints.Part`."""
+        """The state by name; see :class:`gluon_cbam.training.checkpoint.files.Part`."""
         return {'scale': mx.nd.array([self.scale]), 'good': mx.nd.array([self._good], dtype='int64')}
 
     def restore(self, arrays: Dict[str, mx.nd.NDArray], step: int) -> None:
-        """Take back what :meth:`arrays` gave.
+        """Restore the state that :meth:`arrays` returned.
+
+        Args:
+            arrays: the state by name.
+            step: of the checkpoint; not used.
 
         Raises:
-            DataError: it is not there.
+            DataError: an array is missing.
         """
         if not {'scale', 'good'} <= set(arrays):
-            raise DataError('the checkpoint has no loss scale: was --dtype another?')
+            raise DataError('the checkpoint has no loss scale: was it saved with another --dtype?')
         self.scale, self._good = float(arrays['scale'].asscalar()), int(arrays['good'].asscalar())
 
 
 def _all_finite(arrays: List[mx.nd.NDArray]) -> bool:
+    """Whether arrays of one device have neither infinities nor NaN."""
     finite = mx.nd.ones((1,), ctx=arrays[0].context)
-    for start in range(0, len(arrays), _ARRAYS_A_KERNEL):
-        chunk = arrays[start : start + _ARRAYS_A_KERNEL]
+    for start in range(0, len(arrays), _ARRAYS_PER_KERNEL):
+        chunk = arrays[start : start + _ARRAYS_PER_KERNEL]
         mx.nd.multi_all_finite(*chunk, num_arrays=len(chunk), init_output=False, out=finite)
     return bool(finite.asscalar())

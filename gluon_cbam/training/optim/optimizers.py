@@ -1,18 +1,18 @@
 """The optimizers by name, on MXNet's update operators; MXNet's own classes where they do what their papers say.
 
-MXNet 1.9.1 has no class for AdamW, only its operators. Its NAG takes the weight decay for the momentum from the weight
-that it has just written. Its LARS scales the momentum by the change of the rate, but counts a change only for the first
-few parameters of the first device, so that devices part; and it knows biases, gammas and betas, which it shall not
-scale, by names that Gluon's trainer does not give it.
+MXNet 1.9.1 has no class for AdamW, only its operators. Its NAG computes the weight decay of the momentum from the
+weight that it has just written. Its LARS scales the momentum by the change of the learning rate, but counts a change
+only for the first few parameters of the first device, so that the devices' weights diverge; and it recognizes biases,
+gammas and betas, which it must not scale, by names that Gluon's trainer does not give it.
 
-SGD, NAG and LARS keep the rate inside the momentum, ``v = m v + rate (g + wd w)``, as MXNet does: after a change of the
-rate the old steps go on with their own. PyTorch multiplies by the new rate.
+SGD, NAG and LARS keep the learning rate inside the momentum, ``v = m v + lr (g + wd w)``, as MXNet does: after a change
+of the learning rate, earlier gradients keep theirs. PyTorch multiplies the momentum by the new learning rate.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Callable, Dict, Sequence
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Tuple
 
 import mxnet as mx
 
@@ -20,9 +20,10 @@ from gluon_cbam.training.config.train_config import TrainConfig
 
 
 class NAG(mx.optimizer.NAG):
-    """Nesterov's accelerated gradient: ``d = g + wd w; v = m v + rate d; w = w - m v - rate d``."""
+    """Nesterov's accelerated gradient: ``d = g + wd w; v = m v + lr d; w = w - m v - lr d``."""
 
-    def update(self, index, weight, grad, state):
+    def update(self, index: int, weight: mx.nd.NDArray, grad: mx.nd.NDArray, state: mx.nd.NDArray) -> None:
+        """Update one parameter; see :meth:`mxnet.optimizer.Optimizer.update`."""
         self._update_count(index)
         decayed = grad * self.rescale_grad + self._get_wd(index) * weight
         # with its own wd, the operator would read the weight after writing it: both are one array
@@ -32,25 +33,35 @@ class NAG(mx.optimizer.NAG):
 
 
 class AdamW(mx.optimizer.Optimizer):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019), as in PyTorch the decay times the rate:
-    ``w = w - rate (m' / (sqrt(v') + epsilon) + wd w)``, m' and v' free of their bias.
+    """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019).
+
+    As in PyTorch, the weight decay is multiplied by the learning rate:
+    ``w = w - lr (m' / (sqrt(v') + epsilon) + wd w)``, where m' and v' are the bias-corrected moments.
 
     Args:
-        beta1: of the mean of the gradients.
-        beta2: of the mean of their squares.
-        epsilon: added to the root.
-        **kwargs: of MXNet's Optimizer.
+        beta1: decay of the mean of the gradients.
+        beta2: decay of the mean of their squares.
+        epsilon: added to the square root.
+        **kwargs: of :class:`mxnet.optimizer.Optimizer`.
     """
 
-    def __init__(self, beta1: float, beta2: float, epsilon: float, **kwargs):
+    def __init__(self, beta1: float, beta2: float, epsilon: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
-        self.aggregate_num = 45  # arrays a kernel; the operator takes at most 50
+        self.aggregate_num = 45  # arrays per kernel; the operator takes at most 50
 
-    def create_state(self, index, weight):
+    def create_state(self, index: int, weight: mx.nd.NDArray) -> Tuple[mx.nd.NDArray, mx.nd.NDArray]:
+        """First and second moment of a parameter, zero."""
         return mx.nd.zeros_like(weight), mx.nd.zeros_like(weight)
 
-    def update(self, index, weight, grad, state):
+    def update(
+        self,
+        index: List[int],
+        weight: List[mx.nd.NDArray],
+        grad: List[mx.nd.NDArray],
+        state: List[Tuple[mx.nd.NDArray, mx.nd.NDArray]],
+    ) -> None:
+        """Update several parameters by one kernel; see :meth:`mxnet.optimizer.Optimizer.update`."""
         self._update_count(index)
         root = math.sqrt(1 - self.beta2 ** self._index_update_count[index[0]])
         bias = 1 - self.beta1 ** self._index_update_count[index[0]]
@@ -64,35 +75,43 @@ class AdamW(mx.optimizer.Optimizer):
     update_multi_precision = update
 
 
-def _momentum(config: TrainConfig) -> dict:
+def _momentum(config: TrainConfig) -> Dict[str, float]:
     return {'momentum': config.momentum}
 
 
-def _adaptive(config: TrainConfig) -> dict:
+def _adaptive(config: TrainConfig) -> Dict[str, float]:
     return {'beta1': config.beta1, 'beta2': config.beta2, 'epsilon': config.epsilon}
 
 
-def _lars(config: TrainConfig) -> dict:
+def _lars(config: TrainConfig) -> Dict[str, float]:
     return {**_momentum(config), 'momentum_correction': False}
 
 
-# name -> its class, and its arguments beside the rate and the weight decay
-_OPTIMIZERS: Dict[str, tuple] = {
-    'sgd': (mx.optimizer.SGD, _momentum),
-    'nag': (NAG, _momentum),
-    'adamw': (AdamW, _adaptive),
-    'lamb': (mx.optimizer.LAMB, _adaptive),  # You et al., ICLR 2020
-    'lars': (mx.optimizer.LARS, _lars),  # You et al., arXiv:1708.03888
+class _Row(NamedTuple):
+    """An optimizer: its class, and its arguments other than learning rate and weight decay."""
+
+    kind: Callable[..., mx.optimizer.Optimizer]
+    arguments: Callable[[TrainConfig], Dict[str, float]]
+
+
+_OPTIMIZERS: Dict[str, _Row] = {
+    'sgd': _Row(mx.optimizer.SGD, _momentum),
+    'nag': _Row(NAG, _momentum),
+    'adamw': _Row(AdamW, _adaptive),
+    'lamb': _Row(mx.optimizer.LAMB, _adaptive),  # You et al., ICLR 2020
+    'lars': _Row(mx.optimizer.LARS, _lars),  # You et al., arXiv:1708.03888
 }
 
 
-def make(config: TrainConfig, names: Sequence[str]) -> mx.optimizer.Optimizer:
-    """The optimizer of a configuration.
+def create_optimizer(config: TrainConfig, names: Iterable[str]) -> mx.optimizer.Optimizer:
+    """Create the optimizer of a configuration.
 
     Args:
-        config: ``optimizer`` and what belongs to it.
-        names: of the parameters, in the order of the trainer. LARS leaves those ending in bias, gamma or beta unscaled.
+        config: ``optimizer``, ``lr``, ``wd`` and the settings of that optimizer.
+        names: of the parameters, in the order of the trainer. LARS does not scale those ending in bias, gamma or beta.
+
+    Returns:
+        The optimizer, as ``gluon.Trainer`` takes it.
     """
-    kind: Callable[..., mx.optimizer.Optimizer]
     kind, arguments = _OPTIMIZERS[config.optimizer]
     return kind(learning_rate=config.lr, wd=config.wd, param_idx2name=dict(enumerate(names)), **arguments(config))

@@ -1,8 +1,8 @@
-"""What an optimizer remembers, as arrays under our names: saved without pickle, given back to every device."""
+"""The state of an optimizer as named arrays: saved without pickle, and restored on every device."""
 
 from __future__ import annotations
 
-from typing import Dict, List
+from typing import Any, Dict, List
 
 import mxnet as mx
 
@@ -14,14 +14,15 @@ _UPDATES = 'updates'
 def optimizer_arrays(net: mx.gluon.Block, trainer: mx.gluon.Trainer) -> Dict[str, mx.nd.NDArray]:
     """The state of a trainer's optimizer.
 
-    MXNet's ``Trainer.save_states`` pickles the whole optimizer; loading such a file runs whatever code it holds.
+    MXNet's ``Trainer.save_states`` pickles the whole optimizer, and loading such a file runs whatever code it holds.
 
     Args:
-        net: that is trained.
+        net: the network that is trained.
         trainer: with ``update_on_kvstore=False``, so that the state is in this process.
 
     Returns:
-        ``parameter:number`` -> array of the first device, since all hold the same; ``updates`` -> how many were done.
+        ``parameter:number`` -> array of the first device, since all devices have the same; ``updates`` -> (1,) int64,
+        how many updates were done.
     """
     states = trainer._updaters[0].states
     arrays = {
@@ -33,14 +34,19 @@ def optimizer_arrays(net: mx.gluon.Block, trainer: mx.gluon.Trainer) -> Dict[str
 
 
 def restore_optimizer(net: mx.gluon.Block, trainer: mx.gluon.Trainer, arrays: Dict[str, mx.nd.NDArray]) -> None:
-    """Give every device's updater the arrays of :func:`optimizer_arrays`, and the optimizer its number of updates.
+    """Restore the state that :func:`optimizer_arrays` returned, on every device.
+
+    Args:
+        net: the network that is trained.
+        trainer: with ``update_on_kvstore=False``.
+        arrays: the state by name.
 
     Raises:
-        DataError: an array is missing or of another shape.
+        DataError: an array is missing or has another shape.
     """
     optimizer = trainer._optimizer
     if _UPDATES not in arrays:
-        raise DataError('the optimizer state does not say how many updates were done')
+        raise DataError('the optimizer state has no number of updates')
     optimizer.begin_num_update = optimizer.num_update = int(arrays[_UPDATES].asscalar())
     for index, name in _names(net, trainer).items():
         for updater, value in zip(trainer._updaters, trainer._params[index].list_data()):
@@ -49,20 +55,20 @@ def restore_optimizer(net: mx.gluon.Block, trainer: mx.gluon.Trainer, arrays: Di
                 saved = arrays.get(f'{name}:{number}')
                 if saved is None or saved.shape != array.shape:
                     raise DataError(
-                        f'the optimizer state of {name} is missing or does not fit: was the optimizer another?'
+                        f'the optimizer state of {name} is missing or does not fit: is it of another --optimizer?'
                     )
                 saved.copyto(array)
             updater.states[index] = state
             updater.states_synced[index] = True
 
 
-def _names(net, trainer) -> Dict[int, str]:
-    """Index in the trainer -> our name, of the parameters that are trained."""
+def _names(net: mx.gluon.Block, trainer: mx.gluon.Trainer) -> Dict[int, str]:
+    """Index in the trainer -> name in files, of the parameters that are trained."""
     names = {id(parameter): name for name, parameter in net._collect_params_with_prefix().items()}
     return {index: names[id(p)] for index, p in enumerate(trainer._params) if p.grad_req != 'null'}
 
 
-def _flat(state) -> List[mx.nd.NDArray]:
+def _flat(state: Any) -> List[mx.nd.NDArray]:
     """The arrays of an optimizer state: None, an array, or a tuple of states."""
     if state is None:
         return []

@@ -1,4 +1,4 @@
-"""One update of the weights: gradients summed over devices, checked, clipped, applied, averaged."""
+"""One update of the weights: gradients are summed over devices, checked, clipped and applied; then comes the EMA."""
 
 from __future__ import annotations
 
@@ -11,33 +11,32 @@ from mxnet.gluon.utils import clip_global_norm
 
 from gluon_cbam.training.checkpoint.files import Part
 from gluon_cbam.training.config.train_config import TrainConfig
-from gluon_cbam.training.distributed import ProcessGroup
-from gluon_cbam.training.parameters.ema import Average
+from gluon_cbam.training.distributed.process_group import ProcessGroup
+from gluon_cbam.training.parameters.ema import ModelEma
 from gluon_cbam.training.parameters.selection import named
 
-from . import optimizers
 from .amp import FLOAT16, LossScaler
+from .optimizers import create_optimizer
 from .state import optimizer_arrays, restore_optimizer
 
 _log = logging.getLogger('gluon_cbam.training')
 
 
 class Optimization:
-    """The optimizer of a run, with the rate of each step.
+    """The optimizer of a run with its learning-rate schedule, gradient clipping, loss scaling and moving average.
 
     Attributes:
-        trainer: MXNet's; it adds the gradients of the devices.
-        average: of the parameters, or None.
+        trainer: MXNet's trainer, which adds the gradients of the devices.
 
     Args:
-        net: initialised on every context; ``wd_mult`` and ``grad_req`` of its parameters are set.
-        config: ``optimizer`` and what belongs to it.
+        net: initialized on every context; ``wd_mult`` and ``grad_req`` of its parameters are set.
+        config: ``optimizer`` and its settings, ``clip_norm``, ``dtype`` and ``gradient_compression``.
         ctx: the devices.
-        process_group: the processes.
-        rate: the learning rate of each step, from 0.
+        process_group: the processes that train together.
+        rate: the learning rate as a function of the step, from 0.
         steps: of the whole run.
-        images: of a step, over all devices, processes and accumulated batches: gradients are divided by it.
-        average: as above.
+        images: of a step, over all devices, processes and accumulated batches; gradients are divided by it.
+        average: the moving average to update, or None.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class Optimization:
         rate: Callable[[int], float],
         steps: int,
         images: int,
-        average: Optional[Average] = None,
+        average: Optional[ModelEma] = None,
     ):
         self._net, self._ctx, self._rate, self._images = net, ctx, rate, images
         self._servers_update = process_group.servers_update
@@ -59,7 +58,9 @@ class Optimization:
         self._trained = [parameter for parameter in parameters.values() if parameter.grad_req != 'null']
         self.trainer = mx.gluon.Trainer(
             list(parameters.values()),
-            process_group.optimizer(optimizers.make(config, parameters), lambda: [rate(step) for step in range(steps)]),
+            process_group.optimizer(
+                create_optimizer(config, parameters), lambda: [rate(step) for step in range(steps)]
+            ),
             kvstore=process_group.kvstore(ctx),
             compression_params=config.compression(),
             # elsewhere the optimizer's state is here, to be saved without pickle
@@ -72,13 +73,21 @@ class Optimization:
         return float(self.trainer.learning_rate)
 
     def arrays(self) -> Dict[str, mx.nd.NDArray]:
-        """See :class:`.checkpoints.Part`."""
+        """The optimizer's state by name; see :class:`gluon_cbam.training.checkpoint.files.Part`."""
         return optimizer_arrays(self._net, self.trainer)
 
     def restore(self, arrays: Dict[str, mx.nd.NDArray], step: int) -> None:
-        """See :class:`.checkpoints.Part`."""
+        """Restore the state that :meth:`arrays` returned.
+
+        Args:
+            arrays: the state by name.
+            step: at which the run continues.
+
+        Raises:
+            DataError: an array is missing or does not fit.
+        """
         if self._servers_update:
-            _log.warning('the momentum starts anew: servers keep it to themselves')
+            _log.warning('the momentum starts at 0 again: the servers do not return it')
         else:
             restore_optimizer(self._net, self.trainer, arrays)
         if step:
@@ -86,22 +95,25 @@ class Optimization:
 
     @property
     def loss_scale(self) -> float:
-        """What the loss of the next step is multiplied by."""
+        """Factor of the loss in the next step: see :class:`gluon_cbam.training.optim.amp.LossScaler`; 1 without AMP."""
         return self._scaler.scale if self._scaler else 1.0
 
     def parts(self) -> Dict[str, Part]:
-        """What changes with the updates beside the network, by name: for checkpoints."""
+        """What changes with the updates besides the network, by name: for checkpoints."""
         parts = {'optimizer': self, 'average': self._average, 'scale': self._scaler}
         return {name: part for name, part in parts.items() if part}
 
     def update(self, step: int) -> bool:
         """Queue the update of a step, from the gradients that its backward passes left.
 
+        Args:
+            step: its number, from 0.
+
         Returns:
-            Whether there is one; not with gradients that overflowed in float16.
+            Whether the weights are updated; the update is skipped where gradients overflowed in float16.
 
         Raises:
-            RunError: they overflow whatever the scale of the loss.
+            RunError: gradients are not finite even without loss scaling.
         """
         self.trainer.set_learning_rate(self._rate(step))
         divisor = self._images * self.loss_scale
@@ -131,7 +143,7 @@ class Optimization:
 def _by_size(parameters: Dict[str, mx.gluon.Parameter]) -> Dict[str, mx.gluon.Parameter]:
     """The parameters, the smallest first.
 
-    MXNet updates several of a trainer's parameters in one kernel that counts to the size of the largest: equals side by
-    side save a third of the update's time (measured: CIFAR CBAM-ResNet-18, two threads).
+    MXNet updates several parameters in one kernel, which loops to the size of the largest: neighbors of the same size
+    save a third of the time of an update (measured: CIFAR CBAM-ResNet-18, two threads).
     """
     return dict(sorted(parameters.items(), key=lambda item: math.prod(item[1].shape)))

@@ -1,4 +1,4 @@
-"""Which parameters the weight decay reaches: the multiplier of each."""
+"""The weight-decay multiplier of each parameter."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from gluon_cbam.training.parameters.selection import named, select
 _UNDECAYED = ('bias', 'gamma', 'beta')
 
 
-def set_decay(net: Block, no_decay: bool, multipliers: Mapping[str, float]) -> Dict[str, float]:
-    """Set ``wd_mult`` of every trained parameter: 1, with ``no_decay`` 0 for biases and BatchNorm's gamma and beta.
+def set_weight_decay(net: Block, no_decay: bool, multipliers: Mapping[str, float]) -> Dict[str, float]:
+    """Set ``wd_mult`` of every parameter that is trained.
 
     Args:
-        net: the network, what is frozen already so.
-        no_decay: as said.
-        multipliers: pattern -> multiplier, over that; of several that fit, the last.
+        net: the network, its frozen parameters already frozen.
+        no_decay: whether biases and BatchNorm's gamma and beta get 0; all others get 1.
+        multipliers: pattern of :func:`gluon_cbam.training.parameters.selection.select` -> multiplier, which overrides
+            ``no_decay``; of several patterns that match, the last one counts.
 
     Returns:
-        Multiplier by name, of the trained parameters.
+        Multiplier by name, of the parameters that are trained.
 
     Raises:
-        UsageError: a pattern means nothing, or a multiplier is negative or no number.
+        UsageError: a pattern matches no parameter, or a multiplier is negative or not a number.
     """
     trained = {name: parameter for name, parameter in named(net).items() if parameter.grad_req != 'null'}
     result = {name: float(not (no_decay and name.rpartition('.')[2] in _UNDECAYED)) for name in trained}

@@ -1,1 +1,4 @@
-"""Parameters of a network: selection, freezing, initialization, EMA, BatchNorm statistics over devices."""
+"""Parameters of a network in training: selection by name, freezing, initialization, EMA, BatchNorm over devices.
+
+It may import ``training.distributed``, ``pretrained``, ``models`` and ``common``.
+"""

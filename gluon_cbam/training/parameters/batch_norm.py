@@ -1,7 +1,7 @@
-"""BatchNorm's running statistics: which there are, and what several devices have in common.
+"""The running statistics of BatchNorm, and their mean over devices and processes.
 
-Each device has its own, of its own batches; a checkpoint has their mean. They are linear in the batches, so that the
-mean goes on in the same way, but for rounding, whether the devices share it or not.
+Each device has running statistics of its own batches; a checkpoint has their mean. They are linear in the statistics of
+the batches, so that, except for rounding, the mean continues in the same way whether or not the devices share it.
 """
 
 from __future__ import annotations
@@ -11,34 +11,39 @@ from typing import Iterator, List
 import mxnet as mx
 from mxnet.gluon import Block, Parameter
 
-from gluon_cbam.training.distributed import ProcessGroup
+from gluon_cbam.training.distributed.process_group import ProcessGroup
 
-_ALONE = ProcessGroup('device')
+_SINGLE_PROCESS = ProcessGroup('device')
 
 
-def norms(block: Block) -> Iterator[Block]:
-    """Every BatchNorm below a block, SyncBatchNorm among them."""
+def batch_norms(block: Block) -> Iterator[Block]:
+    """Every BatchNorm and SyncBatchNorm of a block, in the order of the children."""
     if hasattr(block, 'running_mean'):
         yield block
     for child in block._children.values():
-        yield from norms(child)
+        yield from batch_norms(child)
 
 
-def moving_statistics(net: Block) -> List[Parameter]:
-    """The running statistics that training moves: not those of a frozen BatchNorm."""
-    moving = [norm for norm in norms(net) if not norm._kwargs['use_global_stats']]
-    return [statistic for norm in moving for statistic in (norm.running_mean, norm.running_var)]
+def running_statistics(net: Block) -> List[Parameter]:
+    """The running means and variances that training updates: those of every BatchNorm that is not frozen."""
+    updated = [norm for norm in batch_norms(net) if not norm._kwargs['use_global_stats']]
+    return [statistic for norm in updated for statistic in (norm.running_mean, norm.running_var)]
 
 
 def mean_over_devices(statistic: Parameter) -> mx.nd.NDArray:
-    """The mean of the devices' values, on the CPU."""
+    """The mean of a parameter's values over the devices, on the CPU."""
     copies = [data.as_in_context(mx.cpu()) for data in statistic.list_data()]
     return mx.nd.add_n(*copies) / len(copies)
 
 
-def share_statistics(net: Block, process_group: ProcessGroup = _ALONE) -> None:
-    """Give every device of every worker the mean of their running statistics, as a checkpoint has it."""
-    statistics = [s for s in moving_statistics(net) if len(s.list_data()) > 1 or process_group.size > 1]
+def synchronize_statistics(net: Block, process_group: ProcessGroup = _SINGLE_PROCESS) -> None:
+    """Set the running statistics on every device of every process to their mean, as a checkpoint has it.
+
+    Args:
+        net: the network, initialized.
+        process_group: the processes, each of which must call this; default this process alone.
+    """
+    statistics = [s for s in running_statistics(net) if len(s.list_data()) > 1 or process_group.size > 1]
     means = [mean_over_devices(statistic).asnumpy() for statistic in statistics]
     for statistic, mean in zip(statistics, process_group.mean(means)):
         statistic.set_data(mx.nd.array(mean))

@@ -1,4 +1,4 @@
-"""The moving average of the parameters, which often scores better than the last ones (Polyak and Juditsky, 1992)."""
+"""The exponential moving average (EMA) of the parameters (Polyak and Juditsky, 1992)."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ import mxnet as mx
 
 from gluon_cbam.common.errors import DataError
 
-from .batch_norm import mean_over_devices, moving_statistics, share_statistics
+from .batch_norm import mean_over_devices, running_statistics, synchronize_statistics
 from .selection import named
 
 _UPDATES = 'updates'
-_ARRAYS_A_KERNEL = 60
+_ARRAYS_PER_KERNEL = 60
 
 
-class Average:
+class ModelEma:
     """An exponential moving average of all parameters, BatchNorm's running statistics included.
 
     After update t (from 0) it is ``d average + (1 - d) parameter`` with ``d = min(decay, (1 + t) / (10 + t))``, so that
-    it forgets the initial values soon. Every device averages its own, and nothing waits for a device.
+    the initial values soon have little weight. Every device averages its own parameters; nothing waits for a device.
 
     Args:
-        net: that is trained, initialised.
-        twin: another of the same network, to hold the average.
+        net: the network that is trained, initialized.
+        ema_net: another network of the same model, not initialized, to hold the average.
         decay: in (0, 1).
         ctx: the devices.
     """
 
-    def __init__(self, net: mx.gluon.HybridBlock, twin: mx.gluon.HybridBlock, decay: float, ctx: List[mx.Context]):
-        twin.initialize(ctx=ctx)
-        twin.hybridize(static_alloc=True, static_shape=True)
-        self._twin, self._decay, self._updates = twin, decay, 0
-        self._averages = named(twin)
-        self._moving = {id(statistic) for statistic in moving_statistics(twin)}
+    def __init__(self, net: mx.gluon.HybridBlock, ema_net: mx.gluon.HybridBlock, decay: float, ctx: List[mx.Context]):
+        ema_net.initialize(ctx=ctx)
+        ema_net.hybridize(static_alloc=True, static_shape=True)
+        self._net, self._decay, self._updates = ema_net, decay, 0
+        self._averages = named(ema_net)
+        self._running = {id(statistic) for statistic in running_statistics(ema_net)}
         parameters = named(net)
         for name, average in self._averages.items():
             average.set_data(parameters[name].list_data()[0])
-        # device by device: the twin's arrays are averaged from the net's, and both stay where they are
+        # pairs of arrays of one device, (average, parameter); these arrays are not replaced later
         averaged = zip(*(average.list_data() for average in self._averages.values()))
         self._pairs = list(zip(averaged, zip(*(parameters[name].list_data() for name in self._averages))))
 
     def update(self) -> None:
-        """Queue the update after one of the parameters."""
+        """Queue the update of the average, after an update of the parameters."""
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
         self._updates += 1
         for averages, values in self._pairs:
-            for start in range(0, len(averages), _ARRAYS_A_KERNEL):
-                chunk = slice(start, start + _ARRAYS_A_KERNEL)
+            for start in range(0, len(averages), _ARRAYS_PER_KERNEL):
+                chunk = slice(start, start + _ARRAYS_PER_KERNEL)
                 count = len(averages[chunk])
                 # one kernel for many arrays: it computes a - lr (p + wd a), here a + (1 - d) (p - a)
                 mx.nd.multi_sgd_update(
@@ -56,26 +56,32 @@ class Average:
                 )  # fmt: skip
 
     def network(self) -> mx.gluon.HybridBlock:
-        """The network with the average, the same on every device."""
-        share_statistics(self._twin)
-        return self._twin
+        """The network with the average, its running statistics the same on every device."""
+        synchronize_statistics(self._net)
+        return self._net
 
     def arrays(self) -> Dict[str, mx.nd.NDArray]:
-        """Its state by name, as of :class:`.checkpoints.Part`."""
+        """The state by name; see :class:`gluon_cbam.training.checkpoint.files.Part`."""
         values = {
-            name: mean_over_devices(average) if id(average) in self._moving else average.list_data()[0]
+            name: mean_over_devices(average) if id(average) in self._running else average.list_data()[0]
             for name, average in self._averages.items()
         }
         return {**values, _UPDATES: mx.nd.array([self._updates], dtype='int64')}
 
     def restore(self, arrays: Dict[str, mx.nd.NDArray], step: int) -> None:
-        """Take back what :meth:`arrays` gave.
+        """Restore the state that :meth:`arrays` returned.
+
+        Args:
+            arrays: the state by name.
+            step: of the checkpoint; not used.
 
         Raises:
-            DataError: it is not of this network.
+            DataError: an array is missing or has another shape.
         """
         for name, average in self._averages.items():
             if name not in arrays or arrays[name].shape != average.shape:
-                raise DataError(f'the moving average of {name} is missing or does not fit: is it of another network?')
+                raise DataError(
+                    f'the moving average of {name} is missing or does not fit: was it saved with another network?'
+                )
             average.set_data(arrays[name])
         self._updates = int(arrays[_UPDATES].asscalar())

@@ -1,4 +1,4 @@
-"""What the parameters are before the first step: random, or those of other weights."""
+"""Initialization of the parameters: random values, or other weights."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gluon_cbam.pretrained.resolve import ResolvedModel
 _log = logging.getLogger('gluon_cbam.training')
 
 
-def initialise(net: mx.gluon.HybridBlock, model: ResolvedModel, ctx: List[mx.Context], zero_gamma: bool) -> None:
-    """Give every parameter of a network its first value.
+def initialize(net: mx.gluon.HybridBlock, model: ResolvedModel, ctx: List[mx.Context], zero_gamma: bool) -> None:
+    """Initialize every parameter of a network.
 
     Args:
         net: the network, built from ``model`` and not initialized.
-        model: the weights to start from, or none for random ones.
+        model: has the weights to start from, or none for random values.
         ctx: the devices.
-        zero_gamma: whether the last BatchNorm of each residual block starts at 0.
+        zero_gamma: whether gamma of the last BatchNorm of each residual block is 0 (Goyal et al., arXiv:1706.02677).
 
     Raises:
         DataError: the weights are damaged or do not fit.
@@ -36,6 +36,10 @@ def initialise(net: mx.gluon.HybridBlock, model: ResolvedModel, ctx: List[mx.Con
 def check_zero_gamma(net: mx.gluon.Block, network: str) -> None:
     """Check that a network has residual blocks that end with a BatchNorm.
 
+    Args:
+        net: the network.
+        network: its name, for the message.
+
     Raises:
         UsageError: it has none.
     """
@@ -44,7 +48,7 @@ def check_zero_gamma(net: mx.gluon.Block, network: str) -> None:
 
 
 def _last_norms(block: mx.gluon.Block) -> Iterator[mx.gluon.nn.BatchNorm]:
-    """The last BatchNorm of every residual block below a block."""
+    """The last BatchNorm of every residual block in a block."""
     if hasattr(block, 'last_norm'):
         yield block.last_norm
     for child in block._children.values():

@@ -11,8 +11,9 @@ from gluon_cbam.common.errors import UsageError, closest
 
 
 def named(net: Block) -> Dict[str, Parameter]:
-    """The parameters by the names that files give them, ``layer1.0.conv1.weight``; one that is shared only once."""
-    parameters, seen = {}, set()
+    """The parameters by their names in files, such as ``layer1.0.conv1.weight``; a shared parameter once."""
+    parameters: Dict[str, Parameter] = {}
+    seen = set()
     for name, parameter in net._collect_params_with_prefix().items():
         if id(parameter) not in seen:
             seen.add(id(parameter))
@@ -21,25 +22,29 @@ def named(net: Block) -> Dict[str, Parameter]:
 
 
 def select(net: Block, pattern: str, flag: str) -> List[str]:
-    """The names of :func:`named` that a pattern means.
+    """The names of the parameters that a pattern matches.
 
     Args:
         net: the network.
-        pattern: a shell pattern of names (``*.bias``), or of blocks, which means all that is in them (``layer[12]``).
+        pattern: a shell pattern of parameters (``*.bias``), or of blocks, which stands for all their parameters
+            (``layer[12]``).
         flag: of the command line, for the message.
 
+    Returns:
+        Names of :func:`named`, in its order.
+
     Raises:
-        UsageError: none.
+        UsageError: the pattern matches none.
     """
     names = list(named(net))
     chosen = [name for name in names if any(fnmatchcase(part, pattern) for part in (name, *_blocks(name)))]
     if not chosen:
         known = [*dict.fromkeys(block for name in names for block in _blocks(name)), *names]
-        raise UsageError(f'{flag} {pattern!r} means no parameter of {type(net).__name__}: {closest(pattern, known)}')
+        raise UsageError(f'{flag} {pattern!r} matches no parameter of {type(net).__name__}: {closest(pattern, known)}')
     return chosen
 
 
 def _blocks(name: str) -> List[str]:
-    """The blocks that hold a parameter, from the outside."""
+    """The blocks that contain a parameter, the outermost first."""
     parts = name.split('.')
     return ['.'.join(parts[:count]) for count in range(1, len(parts))]

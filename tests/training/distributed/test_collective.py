@@ -21,7 +21,7 @@ class Thread(CollectiveGroup):
         super().__init__('threads')
         self.rank, self.size, self._meeting, self._table = rank, meeting.parties, meeting, table
 
-    def _reduced(self, name, array):
+    def _all_reduce(self, name, array):
         assert array.dtype == np.float32
         self._table[self.rank] = (name, array)
         self._meeting.wait(30)
@@ -77,9 +77,9 @@ def test_a_signal_to_one_worker_reaches_all_at_the_same_step_once():
 
 
 def test_workers_that_found_different_states():
-    for error in together(2, lambda worker: worker._check_alike(step=5 if worker.rank else 7)):
+    for error in together(2, lambda worker: worker._check_consistent(step=5 if worker.rank else 7)):
         assert isinstance(error, DataError)
-        assert 'states of the steps [7, 5]: --output must be a folder that all of them see' in str(error)
+        assert 'states of the steps [7, 5]: --output must be a folder that all of them share' in str(error)
 
 
 @pytest.mark.parametrize('size', [2, 7])

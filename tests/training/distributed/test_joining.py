@@ -10,12 +10,13 @@ from checks import assert_one_line
 from gluon_cbam.common.errors import DependencyError, EnvironmentProblem, UsageError
 from gluon_cbam.training import TrainConfig
 from gluon_cbam.training.config.train_config import KV_STORES
-from gluon_cbam.training.distributed import _ENGINES, join, parameter_server
-from gluon_cbam.training.optim.server_optimizer import FIRST_SUM, ServerOptimizer
+from gluon_cbam.training.distributed import parameter_server
+from gluon_cbam.training.distributed.joining import _GROUPS, join
+from gluon_cbam.training.distributed.server_optimizer import FIRST_SUM, ServerOptimizer
 
 
 def test_every_store_has_an_engine():
-    assert tuple(_ENGINES) == KV_STORES
+    assert tuple(_GROUPS) == KV_STORES
 
 
 def test_alone():
@@ -41,18 +42,18 @@ def test_without_a_launcher(cbam, digits, tmp_path):
 def test_nobody_answers(monkeypatch):
     with socket.socket() as unused:
         unused.bind(('127.0.0.1', 0))
-        for name in parameter_server._NEEDED:
+        for name in parameter_server._VARIABLES:
             monkeypatch.setenv(name, '2')
         monkeypatch.setenv('DMLC_PS_ROOT_URI', '127.0.0.1')
         monkeypatch.setenv('DMLC_PS_ROOT_PORT', str(unused.getsockname()[1]))
-        monkeypatch.setattr(parameter_server, '_PATIENCE', 0.3)
+        monkeypatch.setattr(parameter_server, '_CONNECT_TIMEOUT', 0.3)
         with pytest.raises(EnvironmentProblem, match='no scheduler answers at 127.0.0.1:.* start it with cbam launch'):
             join('dist_sync')
 
 
 def test_a_local_store_under_the_launcher(monkeypatch):
     monkeypatch.setenv('DMLC_NUM_WORKER', '3')
-    with pytest.raises(UsageError, match='--kv-store device would train 3 networks beside each other'):
+    with pytest.raises(UsageError, match='--kv-store device would train 3 separate networks'):
         join('device')
 
 

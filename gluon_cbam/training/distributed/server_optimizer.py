@@ -1,24 +1,24 @@
-"""The optimizer that asynchronous workers send to the servers.
+"""The optimizer that the processes of asynchronous training send to the parameter servers.
 
-Servers import this module while they import mxnet, which is not whole then: nothing else may be imported here.
+Servers import this module while they are importing mxnet, which is incomplete then: nothing else may be imported here.
 """
 
 from __future__ import annotations
 
-from typing import List
+from typing import Any, List
 
 import mxnet as mx
 
-FIRST_SUM = 1_000_000  # keys from here on are sums, those below are parameters
+FIRST_SUM = 1_000_000  # keys from here on are sums, smaller ones are parameters
 
 
 class ServerOptimizer(mx.optimizer.Optimizer):
     """Updates parameters by an optimizer, and adds to sums. It is pickled, and unpickled by the servers.
 
     Args:
-        optimizer: that updates the weights.
+        optimizer: that updates the parameters.
         rates: the learning rate of every step of the run.
-        processes: how many train: each sends a gradient a step.
+        processes: how many train: each sends one gradient in each step.
     """
 
     def __init__(self, optimizer: mx.optimizer.Optimizer, rates: List[float], processes: int):
@@ -27,23 +27,25 @@ class ServerOptimizer(mx.optimizer.Optimizer):
         optimizer.lr_scheduler = _Rates(rates, processes)
 
     def prepare(self, images: int, step: int) -> None:
-        """Set what the servers cannot ask for: it goes with the optimizer, once.
+        """Set what the servers need to know; it is sent with the optimizer, once.
 
         Args:
-            images: by which gradients are divided. Each worker's gradient moves the weights by its share of a step.
+            images: by which gradients are divided; each process' gradient moves the weights by its share of a step.
             step: at which the run continues.
         """
         optimizer = self._optimizer
         self.rescale_grad = optimizer.rescale_grad = 1 / images
         optimizer.begin_num_update = optimizer.num_update = step * self._processes
-        # MXNet does not pickle the parameters, which know their factors
+        # MXNet does not pickle the parameters, which have their multipliers
         optimizer.lr_mult = {index: parameter.lr_mult for index, parameter in self.param_dict.items()}
         optimizer.wd_mult = {index: parameter.wd_mult for index, parameter in self.param_dict.items()}
 
-    def create_state_multi_precision(self, index, weight):
+    def create_state_multi_precision(self, index: int, weight: mx.nd.NDArray) -> Any:
+        """The optimizer's state of a parameter; sums have none."""
         return None if index >= FIRST_SUM else self._optimizer.create_state_multi_precision(index, weight)
 
-    def update_multi_precision(self, index, weight, grad, state):
+    def update_multi_precision(self, index: int, weight: mx.nd.NDArray, grad: mx.nd.NDArray, state: Any) -> None:
+        """Update a parameter, or add to a sum."""
         if index >= FIRST_SUM:
             weight += grad
         else:
@@ -51,7 +53,7 @@ class ServerOptimizer(mx.optimizer.Optimizer):
 
 
 class _Rates:
-    """The learning rate as a function of the number of gradients that came."""
+    """The learning rate as a function of the number of gradients that the servers received."""
 
     def __init__(self, rates: List[float], processes: int):
         self._rates, self._processes = rates, processes

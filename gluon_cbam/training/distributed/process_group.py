@@ -1,0 +1,101 @@
+"""A process that trains alone; the base class of the groups of several processes."""
+
+from __future__ import annotations
+
+from typing import Callable, List, Optional, Sequence
+
+import mxnet as mx
+import numpy as np
+
+
+class ProcessGroup:
+    """The processes that train together, seen from one of them. This class is for a single process.
+
+    Attributes:
+        rank: number of this process, from 0. The process of rank 0 writes the run directory.
+        size: how many processes there are.
+        servers_update: whether servers update the weights, so that this process does not have the optimizer's state.
+
+    Args:
+        kv_store: name of the MXNet kvstore in which devices add their gradients.
+    """
+
+    rank = 0
+    size = 1
+    servers_update = False
+
+    def __init__(self, kv_store: str):
+        self._kv_store = kv_store
+
+    def kvstore(self, ctx: List[mx.Context]) -> Optional[object]:
+        """The ``kvstore`` of ``gluon.Trainer``.
+
+        Args:
+            ctx: the devices of this process.
+
+        Returns:
+            A store, its name, or None for a single device, which needs no store.
+        """
+        return self._kv_store if len(ctx) > 1 else None
+
+    def optimizer(self, optimizer: mx.optimizer.Optimizer, rates: Callable[[], List[float]]) -> mx.optimizer.Optimizer:
+        """The ``optimizer`` of ``gluon.Trainer``.
+
+        Args:
+            optimizer: updates the weights.
+            rates: returns the learning rate of every step of the run.
+
+        Returns:
+            ``optimizer``, or another one that updates by it.
+        """
+        return optimizer
+
+    def start(self, trainer: mx.gluon.Trainer, images: int, step: int) -> None:
+        """Give every process and device the same parameters. Call it once, before the first step.
+
+        The trainer would do so in its first update, when each device already has running statistics of its own, and
+        replace these by those of the first device.
+
+        Args:
+            trainer: made with :meth:`kvstore` and :meth:`optimizer`.
+            images: by which gradients are divided.
+            step: at which the run continues.
+
+        Raises:
+            DataError: the processes do not continue from the same step.
+        """
+        trainer._init_kvstore()
+        trainer._init_params()
+
+    def sum(self, values: np.ndarray) -> np.ndarray:
+        """The sum of an array over all processes, in float64: exact, and bitwise the same in all of them.
+
+        Args:
+            values: of this process; the shape is the same in all processes.
+        """
+        return np.asarray(values, np.float64)
+
+    def mean(self, arrays: List[np.ndarray]) -> List[np.ndarray]:
+        """The means of float32 arrays over all processes.
+
+        Args:
+            arrays: of this process; the shapes are the same in all processes.
+        """
+        return arrays
+
+    def agree(self, flags: Sequence[bool]) -> List[bool]:
+        """Agree on flags, so that a signal to one process stops all of them at the same step.
+
+        Each process calls this before each step. All get the same answer at the same step, a few steps after a flag was
+        set, so that no process waits for another. A flag counts once, until a step in which it is not set.
+
+        Args:
+            flags: of this process.
+
+        Returns:
+            For each flag, whether any process has set it.
+        """
+        return list(flags)
+
+    def leave(self) -> None:
+        """Wait for all processes, which may need this one. Call it once, at the end of a run that did not fail."""
