@@ -1,9 +1,11 @@
 """CBAM (Convolutional Block Attention Module, Woo et al., ECCV 2018) on MXNet 1.9.1 / Gluon.
 
-Importing the package is fast: mxnet is imported when a network or an attention module is first asked for.
+Importing the package is fast: mxnet is imported when a network or an attention module is first used. This module imports
+:mod:`gluon_cbam.compat` alone; it imports the others on first use.
 """
 
 from importlib import import_module
+from typing import Any, List
 
 from . import compat as _compat
 from .compat import renamed as _renamed
@@ -44,7 +46,7 @@ _MODULES = {
 __all__ = [*_LAZY, *_MODULES]  # noqa: PLE0604 (they are strings)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _LAZY:
         value = getattr(import_module(f'.{_LAZY[name]}', __name__), name)
     elif name in _MODULES:
@@ -55,5 +57,5 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> List[str]:
     return sorted({*globals(), *__all__})

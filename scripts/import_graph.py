@@ -3,7 +3,7 @@
     scripts/import_graph.py [FOLDER] [--depth 2] [--output imports.png]
 
 A package is a folder of ``gluon_cbam`` (with ``--depth 2``, its folders too) or a module at its top. Its level is one
-more than that of the highest package it imports. Imports inside functions and under ``TYPE_CHECKING`` count as any other.
+more than that of the highest package it imports. Imports in functions and under ``TYPE_CHECKING`` count as any other.
 """
 
 from __future__ import annotations

@@ -73,13 +73,23 @@ def _sync(path: Path) -> None:
 
 
 def write_text(path: PathLike, text: str) -> None:
-    """Write a text file atomically, in UTF-8."""
+    """Write a text file atomically, in UTF-8.
+
+    Args:
+        path: of the file, which may exist. Its folder must exist.
+        text: the whole content.
+    """
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
 
 
 def write_json(path: PathLike, value: Any) -> None:
-    """Write a JSON file atomically."""
+    """Write a JSON file atomically, in UTF-8.
+
+    Args:
+        path: of the file, which may exist. Its folder must exist.
+        value: any value that :mod:`json` can write.
+    """
     write_text(path, json.dumps(value, indent=1) + '\n')
 
 
@@ -101,7 +111,11 @@ def read_json(path: PathLike) -> Any:
 
 
 def sha256(path: PathLike) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """The SHA-256 of a file, in hexadecimal.
+
+    Args:
+        path: of the file.
+    """
     return digests(path, ('sha256',))['sha256']
 
 

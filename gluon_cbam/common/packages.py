@@ -40,7 +40,11 @@ def needed(module: str) -> ModuleType:
 
 
 def is_installed(package: str) -> bool:
-    """Whether a package is installed; it is not imported."""
+    """Whether a package is installed; it is not imported.
+
+    Args:
+        package: top-level name, for instance ``onnx``.
+    """
     try:
         return util.find_spec(package) is not None
     except (ImportError, ValueError):

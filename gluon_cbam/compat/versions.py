@@ -16,7 +16,11 @@ INSTALL_MXNET = f'install it with {_CPU}, or {_GPU} for NVIDIA GPUs'
 
 
 def installed(distribution: str) -> Optional[str]:
-    """The installed version of a distribution, or None if it is not installed."""
+    """The installed version of a distribution, or None if it is not installed.
+
+    Args:
+        distribution: name as in ``pip install``.
+    """
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

@@ -23,7 +23,17 @@ __all__ = ['SSH', 'launch']
 
 
 def launch(members: Sequence[Any], command: Sequence[str], *arguments: Any, **options: Any) -> float:
-    """Run a command in several processes: see :func:`gluon_cbam.launch.job.launch`."""
+    """Run a command in several processes: see :func:`gluon_cbam.launch.job.launch`.
+
+    Args:
+        members: the processes, see :func:`.plan.plan`.
+        command: of the workers.
+        *arguments: further ones of that function.
+        **options: likewise, by name.
+
+    Returns:
+        Duration in seconds.
+    """
     from .job import launch as run
 
     return run(members, command, *arguments, **options)

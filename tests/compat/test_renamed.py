@@ -25,6 +25,24 @@ def test_an_old_name_is_the_new_module_with_a_warning(old, monkeypatch):
     assert module.__spec__.name == f'gluon_cbam.{RENAMED[old]}'
 
 
+@pytest.mark.parametrize(
+    ('module', 'old', 'new'),
+    [
+        ('data.sources.images', 'Picture', 'ImageSource'),
+        ('data.sources.images', 'open_pictures', 'open_images'),
+        ('data.loading.training', 'Normalise', 'Normalize'),
+        ('data.preprocessing', 'decode', 'decode'),
+    ],
+)
+def test_an_old_name_of_an_attribute_is_the_new_one_with_a_warning(module, old, new):
+    home = import_module(f'gluon_cbam.{module}')
+    with pytest.warns(DeprecationWarning, match=rf'{old} was renamed to gluon_cbam\..*\.{new};'):
+        renamed = getattr(home, old)
+    assert renamed.__name__ == new
+    with pytest.raises(AttributeError, match='never_was'):
+        home.never_was
+
+
 def test_new_names_are_silent(python):
     process = python("import warnings; warnings.simplefilter('error'); import gluon_cbam.common.errors; print('fine')")
     assert process.stdout.strip() == 'fine'

@@ -20,7 +20,11 @@ from gluon_cbam.data.records.recordio import RecordFile
 
 
 def masks_path(path: PathLike) -> Path:
-    """The path of the masks of a ``.rec`` file."""
+    """The path of the masks of a ``.rec`` file.
+
+    Args:
+        path: of the ``.rec`` file.
+    """
     return Path(path).with_suffix('.masks.npz')
 
 

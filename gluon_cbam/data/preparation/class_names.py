@@ -25,7 +25,12 @@ def check_classes(folder: Path, classes: List[str]) -> None:
 
 
 def write_classes(folder: Path, classes: List[str]) -> None:
-    """Write ``classes.txt`` to a folder, a name a line; without names, nothing."""
+    """Write ``classes.txt`` to a folder, a name a line.
+
+    Args:
+        folder: of the record files.
+        classes: names in the order of their numbers; if empty, nothing is written.
+    """
     if classes:
         write_text(folder / 'classes.txt', _text(classes))
 

@@ -15,6 +15,9 @@ def image_hash(image: bytes) -> bytes:
     """A hash of 8 bytes of an encoded image.
 
     Among a million different images, two have the same hash with a probability of 1 in 30 million.
+
+    Args:
+        image: the encoded image.
     """
     return blake2b(image, digest_size=8).digest()
 

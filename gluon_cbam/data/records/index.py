@@ -42,7 +42,11 @@ class Salvaged(NamedTuple):
 
 
 def index_path(path: PathLike) -> Path:
-    """The path of the index of a ``.rec`` file."""
+    """The path of the index of a ``.rec`` file.
+
+    Args:
+        path: of the ``.rec`` file.
+    """
     return Path(path).with_suffix('.idx')
 
 
@@ -136,7 +140,17 @@ def salvage_index(path: PathLike) -> Salvaged:
 
 
 def existing_file(path: PathLike) -> Path:
-    """The path of a ``.rec`` file; raises UsageError if there is no such file."""
+    """Check that a ``.rec`` file exists.
+
+    Args:
+        path: of the ``.rec`` file.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: there is no such file.
+    """
     if not Path(path).is_file():
         raise UsageError(f'no record file {str(path)!r}')
     return Path(path)

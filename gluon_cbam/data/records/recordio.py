@@ -98,12 +98,20 @@ class RecordFile:
         return read_record(self._file.fileno(), self._offsets[number])
 
     def image(self, number: int) -> memoryview:
-        """The encoded image of a record alone, in one read and not copied: for loaders."""
+        """The encoded image of a record alone, in one read and not copied: for loaders.
+
+        Args:
+            number: of the record, from 0.
+        """
         begin, end = self._bounds[number : number + 2]
         return _image(read_payload(self._file.fileno(), begin, end - begin))
 
     def offset(self, number: int) -> int:
-        """Where a record starts, in bytes."""
+        """The offset of a record in the file, in bytes.
+
+        Args:
+            number: of the record, from 0.
+        """
         return self._offsets[number]
 
     @property

@@ -156,7 +156,11 @@ def _video(path: str, every: int) -> Iterator[ImageSource]:
 
 
 def image_file(path: str) -> ImageSource:
-    """The image in a file, which may be missing: the error is raised when the image is decoded."""
+    """The image in a file.
+
+    Args:
+        path: of the file, which may be missing: the error is raised when the image is decoded.
+    """
     return ImageSource(path, None, lambda: decode(Path(path).read_bytes(), path))
 
 

@@ -36,12 +36,20 @@ class Member(NamedTuple):
 
 
 def is_tar(path: Path) -> bool:
-    """Whether a file has the name of a tar file."""
+    """Whether a file has the name of a tar file.
+
+    Args:
+        path: of the file, which is not opened.
+    """
     return _ending(path) is not None
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether a tar file is compressed, so that it must be read from the beginning."""
+    """Whether a tar file is compressed, so that it must be read from the beginning.
+
+    Args:
+        path: of the tar file, which is not opened.
+    """
     return _ending(path) != '.tar'
 
 
