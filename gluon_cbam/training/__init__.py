@@ -1,22 +1,47 @@
-"""Training: ``config`` says what, ``layers`` from where, ``run`` does it, ``folder`` and ``checkpoints`` keep the rest.
+"""Training: settings, optimizers, parameters, processes, checkpoints, logs and the loop.
 
-``config`` imports neither mxnet nor numpy, so that the command line can be built from it.
+:mod:`.config` has the settings and merges their sources; :mod:`.distributed` connects processes; :mod:`.parameters`
+selects, freezes, initializes and averages parameters; :mod:`.optim` updates them; :mod:`.checkpoint` saves and restores
+runs; :mod:`.logging` records them; :mod:`.loop` trains. Each may import those before it, and ``tasks``, ``pretrained``,
+``models``, ``data`` and below.
+
+Importing :class:`TrainConfig` imports neither mxnet nor numpy, so that the command line can be made from it.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
 from .config.train_config import TrainConfig
+
+if TYPE_CHECKING:
+    from .config.resolution import ResolvedSettings
 
 __all__ = ['TrainConfig', 'resolve', 'train']
 
 
-def train(config, **options):
-    """Train a network: see :func:`gluon_cbam.training.loop.trainer.train`."""
+def train(config: TrainConfig, **options: Any) -> Dict[str, Any]:
+    """Train a network: see :func:`gluon_cbam.training.loop.trainer.train`.
+
+    Args:
+        config: the settings.
+        **options: ``progress``, see there.
+
+    Returns:
+        The summary of the run, as ``summary.json`` has it.
+    """
     from .loop.trainer import train as run
 
     return run(config, **options)
 
 
-def resolve(given, config_file=None):
-    """Settings from a recipe, a file, the run to continue and those given: see :func:`.layers.resolve`."""
-    from .config.resolution import resolve as layered
+def resolve(given: Dict[str, Any], config_file: Optional[str] = None) -> ResolvedSettings:
+    """Merge the settings of a run from their sources: see :func:`gluon_cbam.training.config.resolution.resolve`.
 
-    return layered(given, config_file)
+    Args:
+        given: settings by name, as on the command line.
+        config_file: path of a YAML or JSON file with further settings.
+    """
+    from .config.resolution import resolve as merge
+
+    return merge(given, config_file)

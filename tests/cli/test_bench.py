@@ -118,7 +118,7 @@ def test_a_mistake_that_the_process_finds(cbam, tmp_path):
 
 
 def test_the_measuring_process_stays_light(python):
-    """So that it stands in nobody's way: mxnet and numpy are for the sides."""
+    """It must not disturb what is measured: mxnet and numpy are for the processes that are measured."""
     code = """
 import sys
 from click.testing import CliRunner

@@ -42,12 +42,12 @@ def test_accuracy_equals_that_of_validate(cbam_here, digits, tmp_path):
         labels[str(tmp_path / f'{number}.png')] = records.labels[number]
         (tmp_path / f'{number}.png').write_bytes(records[number].image)
     scored = json.loads(cbam_here('validate', *NETWORK, '--data-val', digits / 'val.rec', '--json').stdout)
-    said = json.loads(cbam_here('predict', tmp_path, *NETWORK, '--json', '--cpus', 2, '--batch-size', 50).stdout)
-    assert [entry['file'] for entry in said['images']] == list(labels)
+    printed = json.loads(cbam_here('predict', tmp_path, *NETWORK, '--json', '--cpus', 2, '--batch-size', 50).stdout)
+    assert [entry['file'] for entry in printed['images']] == list(labels)
     hits = [
         [guess['class'] for guess in entry['top'][:k]].count(labels[entry['file']])
         for k in (1, 5)
-        for entry in said['images']
+        for entry in printed['images']
     ]
     assert (np.mean(hits[:360]), np.mean(hits[360:])) == (scored['top1'], scored['top5'])
     losses = [
@@ -159,18 +159,18 @@ def test_exported_files_say_what_the_network_says(exported, cbam_here, digits, n
 
 def test_an_exported_file_decides(exported, cbam_here, tmp_path):
     arguments = ['predict', SEVEN, '--exported', exported['symbol']]
-    for more, code, said in (
+    for more, code, message in (
         (['--network', 'cbamnet_small'], 2, 'is of cbamnet_tiny, not of cbamnet_small'),
         (['--image-size', 32], 2, 'leave --image-size out'),
         (['--pretrained'], 2, 'leave --pretrained out'),
         (['--engine', 'onnxruntime'], 2, 'onnxruntime does not run'),
     ):
-        assert said in assert_one_line(cbam_here(*arguments, *more), code)
+        assert message in assert_one_line(cbam_here(*arguments, *more), code)
     assert cbam_here(*arguments, '--network', 'cbamnet_tiny').stdout.startswith(f'{SEVEN}: 7 0.9999')
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'code', 'said'),
+    ('arguments', 'code', 'message'),
     [
         (['none.png'], 2, "no image file or folder 'none.png'"),
         (['*.tga'], 2, "no file matches '*.tga'"),
@@ -183,10 +183,10 @@ def test_an_exported_file_decides(exported, cbam_here, tmp_path):
         (['--camera', 77], 3, 'camera 77 gives no frame'),
     ],
 )
-def test_mistakes_cost_one_line(predict, tmp_path, arguments, code, said):
+def test_mistakes_cost_one_line(predict, tmp_path, arguments, code, message):
     (tmp_path / 'empty').mkdir()
     before = sorted(tmp_path.rglob('*'))
-    assert said in assert_one_line(predict(*arguments), code)
+    assert message in assert_one_line(predict(*arguments), code)
     assert sorted(tmp_path.rglob('*')) == before
 
 

@@ -11,7 +11,7 @@ GOOD = {'network': 'cbamnet_tiny', 'data_train': 'train.rec'}
 
 
 @pytest.mark.parametrize(
-    ('settings', 'said'),
+    ('settings', 'message'),
     [
         ({'network': None}, '--network is needed'),
         ({'data_train': None}, '--data-train is needed'),
@@ -30,8 +30,8 @@ GOOD = {'network': 'cbamnet_tiny', 'data_train': 'train.rec'}
         ({'warmup_epochs': 5, 'epochs': 5}, '--warmup-epochs 5 must be less than --epochs 5'),
     ],
 )
-def test_refused(settings, said):
-    with pytest.raises(UsageError, match=said) as caught:
+def test_refused(settings, message):
+    with pytest.raises(UsageError, match=message) as caught:
         TrainConfig(**{**GOOD, **settings}).check()
     assert '\n' not in str(caught.value)
 

@@ -42,7 +42,7 @@ def test_a_rate_replaces_the_other_kind_of_rate(recipe, given, rate, base):
 
 
 @pytest.mark.parametrize(
-    ('text', 'said'),
+    ('text', 'message'),
     [
         ('lr: fast', r"file.yaml:1: lr must be a number, got 'fast'"),
         ('seed: 1\nepochs: 2.5', r'file.yaml:2: epochs must be an integer, got 2.5'),
@@ -61,14 +61,14 @@ def test_a_rate_replaces_the_other_kind_of_rate(recipe, given, rate, base):
         ('recipe: offical', r"unknown recipe 'offical': did you mean official"),
     ],
 )
-def test_a_file_that_is_wrong(tmp_path, text, said):
-    with pytest.raises(UsageError, match=said) as caught:
+def test_a_file_that_is_wrong(tmp_path, text, message):
+    with pytest.raises(UsageError, match=message) as caught:
         resolve({}, write(tmp_path / 'file.yaml', text))
     assert '\n' not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ('text', 'said'),
+    ('text', 'message'),
     [
         ('lr: 1', 'a recipe has name, description, source, settings, got lr'),
         ('name: a\nsettings: {}', 'description, source is missing'),
@@ -76,8 +76,8 @@ def test_a_file_that_is_wrong(tmp_path, text, said):
         ('name: a\ndescription: b\nsource: c\nsettings: {epoch: 4}', ':4: epoch is not a setting'),
     ],
 )
-def test_a_recipe_that_is_wrong(tmp_path, text, said):
-    with pytest.raises(UsageError, match=said):
+def test_a_recipe_that_is_wrong(tmp_path, text, message):
+    with pytest.raises(UsageError, match=message):
         resolve({'recipe': write(tmp_path / 'mine.yaml', text)})
 
 
@@ -163,18 +163,20 @@ def test_print_config_is_a_configuration(python, cbam, tmp_path):
     again = resolve({}, write(tmp_path / 'file.yaml', text))
     assert again.as_dict()['settings'] == printed['settings']
     assert printed['origins']['lr'] == 'replaced by lr_base'
-    code = f'import sys\nfrom gluon_cbam.cli.main import cli\ntry:\n    cli({arguments})\nexcept SystemExit:\n    pass\n'
+    code = (
+        f'import sys\nfrom gluon_cbam.cli.main import cli\ntry:\n    cli({arguments})\nexcept SystemExit:\n    pass\n'
+    )
     heavy = python(code + "print([name for name in ('mxnet', 'numpy', 'matplotlib') if name in sys.modules])").stdout
     assert heavy.splitlines()[-1] == '[]'
 
 
 def test_mistakes_on_the_command_line_cost_one_line(cbam, tmp_path):
-    for arguments, said in [
+    for arguments, message in [
         (('--lr', 1, '--lr-base', 1), '--lr and --lr-base exclude each other'),
         (('--batch-size', 1, '--total-batch-size', 1), '--batch-size and --total-batch-size exclude each other'),
         (('--config', tmp_path / 'none.yaml'), 'none.yaml: cannot be read: No such file'),
     ]:
-        assert said in assert_one_line(cbam('train', *arguments, '--print-config'), 2)
+        assert message in assert_one_line(cbam('train', *arguments, '--print-config'), 2)
 
 
 def test_help_has_sections_in_80_columns(cbam):

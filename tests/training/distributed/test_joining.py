@@ -39,7 +39,7 @@ def test_without_a_launcher(cbam, digits, tmp_path):
     assert not (tmp_path / 'run').exists()
 
 
-def test_nobody_answers(monkeypatch):
+def test_no_scheduler_answers(monkeypatch):
     with socket.socket() as unused:
         unused.bind(('127.0.0.1', 0))
         for name in parameter_server._VARIABLES:
@@ -64,7 +64,7 @@ def test_horovod_where_it_is_not(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('settings', 'said'),
+    ('settings', 'message'),
     [
         ({'gradient_compression': '1bit'}, "takes 2bit or 2bit:THRESHOLD, got '1bit'"),
         ({'gradient_compression': '2bit:-1'}, 'takes 2bit or'),
@@ -74,13 +74,13 @@ def test_horovod_where_it_is_not(monkeypatch):
         ({'kv_store': 'dist_snyc'}, "'dist_snyc' is unknown: did you mean dist_sync"),
     ],
 )
-def test_refused_settings(settings, said):
-    with pytest.raises(UsageError, match=said):
+def test_refused_settings(settings, message):
+    with pytest.raises(UsageError, match=message):
         TrainConfig(network='cbamnet_tiny', data_train='a.rec', **settings).check()
 
 
 def test_what_servers_get():
-    """An optimizer that survives pickling with the factors of the parameters, the rates, and sums beside weights."""
+    """The pickled optimizer has the multipliers of the parameters and the learning rates, and adds to sums."""
     parameter = mx.gluon.Parameter('w', shape=(2,), lr_mult=1.0, wd_mult=0.0)
     optimizer = ServerOptimizer(mx.optimizer.SGD(learning_rate=9.0, wd=0.5), [1.0, 10.0], processes=2)
     optimizer.param_dict = {0: parameter}

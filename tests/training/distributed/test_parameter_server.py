@@ -30,8 +30,8 @@ def job(tmp_path, digits):
     started = []
 
     def start(output, workers, servers, store='dist_sync', hosts=('localhost',), ssh='ssh', **settings):
-        told = settings_of(digits, output, batch_size=BATCH // workers, kv_store=store, **settings)
-        command = [sys.executable, SCRIPT, json.dumps(told)]
+        config = settings_of(digits, output, batch_size=BATCH // workers, kv_store=store, **settings)
+        command = [sys.executable, SCRIPT, json.dumps(config)]
         environment = {'OMP_NUM_THREADS': '1'}
         started.append(
             Job(
@@ -56,8 +56,10 @@ def settings_of(digits, output, **settings):
 def alone(digits, tmp_path_factory):
     """The run folder of one process."""
     folder = tmp_path_factory.mktemp('alone') / 'run'
-    told = settings_of(digits, folder, batch_size=BATCH)
-    subprocess.run([sys.executable, SCRIPT, json.dumps(told)], env={**os.environ, 'PYTHONPATH': str(ROOT)}, check=True)
+    config = settings_of(digits, folder, batch_size=BATCH)
+    subprocess.run(
+        [sys.executable, SCRIPT, json.dumps(config)], env={**os.environ, 'PYTHONPATH': str(ROOT)}, check=True
+    )
     return folder
 
 
@@ -197,8 +199,8 @@ def test_workers_on_two_machines(job, alone, tmp_path, machines):
 
 @pytest.mark.skipif(not shutil.which('horovodrun'), reason='Horovod is not installed')
 def test_horovod_gives_the_same_weights(alone, tmp_path, digits):
-    told = settings_of(digits, tmp_path / 'run', batch_size=BATCH // 2, kv_store='horovod')
-    command = ['horovodrun', '--gloo', '-np', '2', sys.executable, SCRIPT, json.dumps(told)]
+    config = settings_of(digits, tmp_path / 'run', batch_size=BATCH // 2, kv_store='horovod')
+    command = ['horovodrun', '--gloo', '-np', '2', sys.executable, SCRIPT, json.dumps(config)]
     process = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert process.returncode == 0, process.stderr
     assert_same_run(tmp_path / 'run', alone)
