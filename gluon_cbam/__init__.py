@@ -1,7 +1,7 @@
 """CBAM (Convolutional Block Attention Module, Woo et al., ECCV 2018) on MXNet 1.9.1 / Gluon.
 
-Importing the package is fast: mxnet is imported when a network or an attention module is first used. This module imports
-:mod:`gluon_cbam.compat` alone; it imports the others on first use.
+Importing the package is fast: mxnet is imported when a network or an attention module is first used. This module
+imports :mod:`gluon_cbam.compat` alone; it imports the others on first use.
 """
 
 from importlib import import_module

@@ -13,7 +13,7 @@ IMPORTABLE = sorted(old for old in RENAMED if find_spec(f'gluon_cbam.{RENAMED[ol
 
 
 def test_every_new_name_exists():
-    assert IMPORTABLE == sorted(RENAMED)
+    assert sorted(RENAMED) == IMPORTABLE
 
 
 @pytest.mark.parametrize('old', ['errors', 'evaluation', 'data.recordio', 'kernels.forms', 'training.rehearsal'])
@@ -39,8 +39,7 @@ def test_an_old_name_of_an_attribute_is_the_new_one_with_a_warning(module, old, 
     with pytest.warns(DeprecationWarning, match=rf'{old} was renamed to gluon_cbam\..*\.{new};'):
         renamed = getattr(home, old)
     assert renamed.__name__ == new
-    with pytest.raises(AttributeError, match='never_was'):
-        home.never_was
+    assert not hasattr(home, 'never_was')
 
 
 def test_new_names_are_silent(python):
