@@ -72,6 +72,36 @@ def test_gradcam_equals_finite_differences(chain, differences):
     assert found.classes.tolist() == list(classes)
 
 
+@pytest.mark.parametrize('method', explain.METHODS)
+def test_max_pooling_behind_the_layer(method):
+    """The same in float32, which oneDNN computes on CPUs, as in float64, which it does not, and every time."""
+    net = gluon_cbam.get_model('cbamnet_tiny', pretrained=True)
+    images = np.random.RandomState(0).randn(4, 3, 16, 16).astype(np.float32)
+    found = [explain.grad_cam(net, images, 3, 'stages.0', method).maps for _ in range(3)]
+    net.cast('float64')
+    expected = explain.grad_cam(net, images, 3, 'stages.0', method).maps
+    for maps in found:
+        np.testing.assert_allclose(maps, expected, atol=1e-3)
+
+
+def test_dropout_and_batch_norm_are_those_of_inference():
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(4, 3, in_channels=3), nn.BatchNorm(in_channels=4), nn.Dropout(0.5), nn.GlobalAvgPool2D())
+    net.add(nn.Dense(CLASSES, in_units=4))
+    randomised(net)
+    images = np.random.RandomState(0).randn(2, 3, 8, 8).astype(np.float32)
+    before = {name: value.data().asnumpy() for name, value in net.collect_params().items()}
+    found = [explain.grad_cam(net, images, 1, '0') for _ in range(2)]
+    np.testing.assert_array_equal(found[0].maps, found[1].maps)
+    np.testing.assert_allclose(found[0].logits, net(mx.nd.array(images)).asnumpy(), atol=1e-6)
+    scale = before[net[1].gamma.name] / np.sqrt(before[net[1].running_var.name] + 1e-5)
+    weights = scale * before[net[4].weight.name][1]
+    maps = net[0](mx.nd.array(images)).asnumpy()
+    np.testing.assert_allclose(found[0].maps, normalised(np.einsum('c,nchw->nhw', weights, maps)), atol=1e-5)
+    for name, value in net.collect_params().items():
+        np.testing.assert_array_equal(value.data().asnumpy(), before[name])
+
+
 def test_gradcam_plus_plus_equals_its_formula(chain, differences):
     """Equations 1, 5 and 10 of Chattopadhay et al. with Y = exp(S), whose derivatives are taken as they come."""
     classes, maps, gradients = differences

@@ -17,6 +17,7 @@ from .graph import (
     NetworkGraph,
     Shape,
     evaluate_symbols,
+    inference_in_train_mode,
     prepare_images,
     replace_by_variable,
     trace_network,
@@ -137,16 +138,15 @@ def _differentiated(
     if variable not in inputs:
         raise UsageError(f'the output of {type(net).__name__} does not depend on {layer}')
     maps.attach_grad()
-    with mx.autograd.record(train_mode=False):
-        (output,) = evaluate_symbols([head], graph.parameters, inputs)
+    with mx.autograd.record():
+        (output,) = evaluate_symbols([inference_in_train_mode(head)], graph.parameters, inputs)
     logits = output.asnumpy()
     if logits.ndim != 2:
         raise UsageError(f'{type(net).__name__} returns {logits.shape}, but Grad-CAM needs (N, classes)')
     classes = _checked_targets(targets, logits)
     chosen = np.zeros_like(logits)
     chosen[np.arange(len(classes)), classes] = 1
-    # backward() trains by default: BatchNorm would take the batch's statistics, and keep them
-    output.backward(mx.nd.array(chosen, output.context, output.dtype), train_mode=False)
+    output.backward(mx.nd.array(chosen, output.context, output.dtype))
     return maps.asnumpy().astype(np.float64), maps.grad.asnumpy().astype(np.float64), logits, classes
 
 

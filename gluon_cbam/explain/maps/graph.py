@@ -131,7 +131,7 @@ def prepare_images(net: mx.gluon.HybridBlock, images: Images) -> mx.nd.NDArray:
 def evaluate_symbols(
     symbols: Sequence[mx.sym.Symbol], parameters: mx.gluon.ParameterDict, inputs: Mapping[str, mx.nd.NDArray]
 ) -> List[mx.nd.NDArray]:
-    """Evaluate symbols, within the caller's ``autograd.pause`` or ``autograd.record`` with ``train_mode=False``.
+    """Evaluate symbols, within the caller's ``autograd.pause`` or ``autograd.record``.
 
     Gradients are recorded for the inputs alone; parameters are constants.
 
@@ -171,3 +171,19 @@ def replace_by_variable(output: mx.sym.Symbol, inner: mx.sym.Symbol) -> Tuple[mx
     graph['node_row_ptr'].append(graph['node_row_ptr'][-1] + 1)
     graph['heads'] = [head]
     return mx.sym.load_json(json.dumps(graph)), _REPLACED
+
+
+def inference_in_train_mode(output: mx.sym.Symbol) -> mx.sym.Symbol:
+    """A graph that computes in train mode what ``output`` computes in inference.
+
+    Gradients of an inference graph are wrong on CPUs: the forward pass of MXNet 1.9.1's oneDNN max pooling notes the
+    positions of the maxima in train mode alone, and its backward pass reads uninitialized memory otherwise. So
+    BatchNorm takes its running statistics, Dropout keeps everything, and the graph runs in train mode.
+    """
+    graph = json.loads(output.tojson())
+    for node in graph['nodes']:
+        if node['op'] == 'BatchNorm':
+            node['attrs']['use_global_stats'] = 'True'
+        elif node['op'] == 'Dropout' and node['attrs'].get('mode', 'training') == 'training':
+            node['attrs']['p'] = '0'
+    return mx.sym.load_json(json.dumps(graph))
