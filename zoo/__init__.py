@@ -1,24 +1,25 @@
-"""Published weights: what they are, and where the file is. Imports neither mxnet nor gluon_cbam.
+"""Published weights: their cards, and their files in a store that processes share.
 
-``card`` says what weights are, ``registry`` which there are; ``store`` keeps our parameter files and ``originals`` what
-they come from, which ``download`` and ``archive`` bring; ``adding`` takes a file that is here already;
-``verified`` checks what is here.
+``card`` describes weights, ``schema`` checks cards, ``registry`` finds them; ``store`` keeps our parameter files, and
+``upstream`` the files that they are made from, which ``download`` and ``archive`` fetch; ``adding`` takes local files;
+``verified`` checks what is in the store; ``location`` and ``locking`` serve all of them.
+
+May import :mod:`gluon_cbam.common` and :mod:`gluon_cbam.compat`, but neither mxnet nor numpy: listing weights is fast.
 """
 
-from gluon_cbam.common.errors import ZooError
+from gluon_cbam.compat.renamed import renamed_attributes
 
 from .adding import add
 from .card import Card, Published
 from .locking import lock
 from .registry import cards, find
 from .store import cached, file_of, get, is_cached, place, remove
-from .upstream import Original, fetch, forget
+from .upstream import UpstreamFile, fetch, forget
 
 __all__ = [
     'Card',
-    'Original',
     'Published',
-    'ZooError',
+    'UpstreamFile',
     'add',
     'cached',
     'cards',
@@ -32,3 +33,7 @@ __all__ = [
     'place',
     'remove',
 ]
+
+__getattr__ = renamed_attributes(
+    __name__, {'Original': 'zoo.upstream.UpstreamFile', 'ZooError': 'common.errors.CbamError'}
+)

@@ -1,8 +1,8 @@
 """Cards: everything that is needed to use weights and to trust them.
 
-:class:`Card` is the JSON beside a parameter file, of a checkpoint as of a file of the store: it knows its SHA-256.
-:class:`Published` is a card of the zoo, YAML in ``zoo/cards`` or in a registry: it also knows where the file comes
-from, which may be a file of somebody else that nobody has converted yet.
+:class:`Card` is the JSON file next to a parameter file, of a checkpoint or in the store: it states the SHA-256.
+:class:`Published` is a card of the zoo, YAML in ``zoo/cards`` or in a registry: it also states the source of the file,
+which may be an upstream file of another project that is still to be converted.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import PurePosixPath
-from typing import Any, Dict, List, Optional, Tuple, TypeVar
+from typing import Any, Dict, List, Optional, Tuple, Type, TypeVar
 from urllib.parse import urlsplit
 
-from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.errors import DataError
 
 from .schema import decode
 
-_C = TypeVar('_C', bound='_Described')
+_C = TypeVar('_C', bound='_CardFields')
 
 CONVERSIONS = ('official', 'imgclsmob')
-"""Sources whose files are converted, as ``cbam convert --source`` calls them."""
+"""The sources whose files are converted: names that ``cbam convert --source`` takes."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """From an image to the input of a network.
+    """The transform from an image to the input of a network.
 
     Attributes:
         image_size: height and width of the crop, in pixels.
-        mean: of the channels R, G, B, for pixels in 0..1.
-        std: likewise.
-        crop_ratio: ``image_size`` over the short side before the centre crop; 0.875 resizes to 256 and crops 224.
-        interpolation: of the resize; there is only ``bilinear``.
+        mean: subtracted from the channels R, G, B, for pixels in 0..1.
+        std: divides the channels afterwards, likewise.
+        crop_ratio: ``image_size`` over the short side before the center crop; 0.875 resizes to 256 and crops 224.
+        interpolation: of the resize; ``bilinear`` is the only one.
     """
 
     image_size: int
@@ -41,7 +41,7 @@ class Preprocessing:
     crop_ratio: float = 1.0
     interpolation: str = 'bilinear'
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check(self.image_size > 0, 'image_size must be positive', self.image_size)
         _check(0 < self.crop_ratio <= 1, 'crop_ratio must be in (0, 1]', self.crop_ratio)
         _check(min(self.std) > 0, 'std must be positive', self.std)
@@ -50,17 +50,17 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What weights score.
+    """The accuracy of weights.
 
     Attributes:
         top1: accuracy in 0..1.
-        top5: likewise.
-        data: the data set and its part.
-        measured_by: ``publisher``: stated by who published the weights, and checked by nobody here. ``verified``:
-            measured with ``cbam validate`` on the file that has the card's SHA-256.
-        note: how, where that matters.
-        records: how many images were counted.
-        data_sha256: of the ``.rec`` file that they were in.
+        top5: accuracy in 0..1.
+        data: the data set and its split.
+        measured_by: ``publisher``: stated by the publisher of the weights and not checked by this project.
+            ``verified``: measured with ``cbam validate`` on the file that has the card's SHA-256.
+        note: how it was measured, where that matters.
+        records: number of images.
+        data_sha256: SHA-256 of the ``.rec`` file.
     """
 
     top1: Optional[float] = None
@@ -71,7 +71,7 @@ class Metrics:
     records: Optional[int] = None
     data_sha256: Optional[str] = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ('top1', 'top5'):
             value = getattr(self, name)
             _check(value is None or 0 <= value <= 1, f'{name} must be an accuracy in 0..1', value)
@@ -82,17 +82,17 @@ class Metrics:
 
 
 @dataclass(frozen=True)
-class OriginalFile:
-    """The file that is downloaded.
+class UpstreamSource:
+    """Where the upstream file is, the file that is downloaded, and how it is recognized. ``original`` in a card.
 
     Attributes:
-        name: that the file has once unpacked, or gets in the store; its ending tells the format.
-        addresses: http or https, or relative to the registry; tried in turn.
-        archive: ``zip`` when the addresses give a zip with the file in it, else ``none``.
-        member: of the zip; default ``name``.
-        sha1: of the file, unpacked, if its publisher gives that.
-        sha256: likewise.
-        bytes: size of the file, unpacked, if known.
+        name: of the unpacked file; its suffix states the format.
+        addresses: URLs, http or https, or relative to the registry; tried in turn.
+        archive: ``zip`` if the URLs lead to a zip that contains the file, else ``none``.
+        member: its name in the zip; default ``name``.
+        sha1: of the unpacked file, if its publisher states it.
+        sha256: of the unpacked file, if its publisher states it.
+        bytes: size of the unpacked file, if known.
         conversion: one of :data:`CONVERSIONS`; ``none`` for a parameter file of ours, whose hash and size are those of
             the card.
     """
@@ -106,22 +106,22 @@ class OriginalFile:
     bytes: Optional[int] = None
     conversion: str = 'none'
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check(re.fullmatch(r'\w[\w.\-]*', self.name), 'name must be a plain file name', self.name)
         _check(self.archive in ('none', 'zip'), 'archive must be none or zip', self.archive)
-        _check(self.member is None or safe_member(self.member), 'member must be a path inside the zip', self.member)
+        _check(self.member is None or is_safe_member(self.member), 'member must be a path inside the zip', self.member)
         _check_hash('sha1', self.sha1, 40)
         _check_hash('sha256', self.sha256, 64)
         _check(self.bytes is None or self.bytes > 0, 'bytes must be positive', self.bytes)
         known = ('none', *CONVERSIONS)
         _check(self.conversion in known, f'conversion must be one of {", ".join(known)}', self.conversion)
-        for address in self.addresses:
-            _check(_is_address(address), 'addresses must be http, https or relative, without a password', address)
+        for url in self.addresses:
+            _check(_is_url(url), 'addresses must be http, https or relative, without a password', url)
 
 
 @dataclass(frozen=True)
-class _Described:
-    """What every card says.
+class _CardFields:
+    """The fields that every card has.
 
     Attributes:
         network: name of the network.
@@ -130,9 +130,9 @@ class _Described:
         options: of the network.
         class_names: in the order of the outputs, if known.
         tag: ``network.source_data`` of published weights.
-        source: who made it.
+        source: the project or person that made the file.
         licence: of the file.
-        command: that made it.
+        command: the command that made it.
     """
 
     network: str
@@ -146,35 +146,38 @@ class _Described:
     command: Optional[str] = None
 
     def as_dict(self) -> Dict[str, Any]:
-        """What is set, by name, as JSON and YAML hold it."""
-        return _plain(self)
+        """The fields that are set, by name, as JSON and YAML have them."""
+        return _set_fields(self)
 
     @classmethod
-    def from_dict(cls: type[_C], values: Any, where: str) -> _C:
-        """The way back.
+    def from_dict(cls: Type[_C], values: Any, where: str) -> _C:
+        """Make a card from the parsed content of a file, the inverse of :meth:`as_dict`.
 
         Args:
-            values: what was read from the file.
-            where: the file, for the message.
+            values: the content, a mapping.
+            where: the file, for messages.
+
+        Returns:
+            The card.
 
         Raises:
-            ZooError: it is no such card; the message names file, field and value.
+            DataError: the content is no such card; the message names file, field and value.
         """
         return decode(cls, values, where)
 
 
 @dataclass(frozen=True)
-class Card(_Described):
-    """The card beside a parameter file.
+class Card(_CardFields):
+    """The card next to a parameter file.
 
     Attributes:
         sha256: of the parameter file.
         bytes: its size.
-        metrics: figure by name, for instance ``top1``, an accuracy in 0..1.
-        training: how far the run was that saved it.
-        averaged: decay of the moving average that the parameters are; without it they are those of the last step.
+        metrics: values by name, for instance ``top1``, an accuracy in 0..1.
+        training: progress of the run that saved it.
+        averaged: decay of the moving average of the parameters; None for the parameters of the last step.
         started_from: ``source`` and ``sha256`` of the weights that training started from.
-        provenance: the file that it was converted from, with its hash and address, and by what.
+        provenance: the upstream file that it was converted from, with its hash and URL, and the conversion.
     """
 
     sha256: str = ''
@@ -185,30 +188,32 @@ class Card(_Described):
     started_from: Optional[Dict[str, Any]] = None
     provenance: Optional[Dict[str, Any]] = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_hash('sha256', self.sha256, 64)
         _check(self.bytes > 0, 'bytes must be positive', self.bytes)
 
 
 @dataclass(frozen=True)
-class Published(_Described):
+class Published(_CardFields):
     """A card of the zoo.
 
     Attributes:
+        tag: ``network.source_data``, unique in all registries.
         default: whether the network's name alone means these weights.
-        original: the file that is downloaded.
-        sha256: of our parameter file; None while nobody has converted the original and recorded it here.
+        original: the upstream file, which is downloaded.
+        sha256: of our parameter file; None until the converted file's hash is recorded here.
         bytes: size of our parameter file.
-        metrics: what it scores, and who says so.
+        metrics: its accuracy, and who measured it.
         parameters: trainable parameters of the network.
         macs: multiply-adds for one image of the preprocessing's size.
-        recipe: how it was trained, or the address of its log.
+        recipe: how it was trained, or the URL of its log.
         citation: of the paper.
-        folder: of the registry, where that is a file: relative addresses begin there.
+        folder: the folder of the registry, if that is a file: the base of relative URLs.
     """
 
+    tag: str = ''
     default: bool = False
-    original: Optional[OriginalFile] = None
+    original: Optional[UpstreamSource] = None
     sha256: Optional[str] = None
     bytes: Optional[int] = None
     metrics: Metrics = field(default_factory=Metrics)
@@ -218,8 +223,8 @@ class Published(_Described):
     citation: Optional[str] = None
     folder: Optional[str] = field(default=None, metadata={'unwritten': True})
 
-    def __post_init__(self):
-        _check(re.fullmatch(r'\w[\w.\-]*', self.tag or ''), 'tag must be a plain name', self.tag)
+    def __post_init__(self) -> None:
+        _check(re.fullmatch(r'\w[\w.\-]*', self.tag), 'tag must be a plain name', self.tag)
         _check(self.tag.startswith(f'{self.network}.'), f'tag must begin with {self.network}.', self.tag)
         _check(self.classes > 0, 'classes must be positive', self.classes)
         decode(Preprocessing, self.preprocessing, self.tag, 'preprocessing.')
@@ -237,40 +242,54 @@ class Published(_Described):
 
     @property
     def conversion(self) -> str:
-        """How the original becomes our parameter file: one of :data:`CONVERSIONS`, or ``none`` where it is one."""
+        """How the upstream file becomes our parameter file: one of :data:`CONVERSIONS`, or ``none`` if it is one."""
         return self.original.conversion if self.original else 'none'
 
     @property
     def hashes(self) -> Dict[str, str]:
-        """The hashes that the original must have, by algorithm; none where its publisher gives none."""
+        """The hashes that the upstream file must have, by algorithm; empty if its publisher states none."""
         if self.conversion == 'none':
-            return {'sha256': self.sha256}
+            return {'sha256': self.sha256 or ''}
         return {name: value for name in ('sha1', 'sha256') for value in [getattr(self.original, name)] if value}
 
     @property
-    def original_bytes(self) -> Optional[int]:
-        """The size that the original must have, if known."""
-        return self.bytes if self.conversion == 'none' else self.original.bytes
-
-    def beside(self, sha256: str, bytes: int, provenance: Dict[str, Any]) -> Card:
-        """The card that stands beside our parameter file of these weights."""
-        said = {entry.name: getattr(self, entry.name) for entry in fields(_Described)}
-        return Card(**said, metrics=_plain(self.metrics), sha256=sha256, bytes=bytes, provenance=provenance)
+    def upstream_bytes(self) -> Optional[int]:
+        """The size that the upstream file must have, if known."""
+        return self.original.bytes if self.original and self.conversion != 'none' else self.bytes
 
     @property
-    def most_bytes(self) -> int:
-        """The most that the original can have: its size, or what is enough for its parameters and an optimizer's."""
-        return self.original_bytes or 12 * (self.parameters or 2**28) + 2**24
+    def max_bytes(self) -> int:
+        """The most bytes that are accepted as upstream file: its size, or enough for parameters and optimizer state."""
+        return self.upstream_bytes or 12 * (self.parameters or 2**28) + 2**24
+
+    def file_card(self, sha256: str, bytes: int, provenance: Dict[str, Any]) -> Card:
+        """The card to be written next to our parameter file of these weights.
+
+        Args:
+            sha256: of the parameter file.
+            bytes: its size.
+            provenance: of the parameter file, see :class:`Card`.
+
+        Returns:
+            The card, with the fields that both kinds of cards have.
+        """
+        shared = {entry.name: getattr(self, entry.name) for entry in fields(_CardFields)}
+        return Card(**shared, metrics=_set_fields(self.metrics), sha256=sha256, bytes=bytes, provenance=provenance)
 
 
-def safe_member(name: str) -> bool:
-    """Whether a name of a zip stays in the folder that it is unpacked to."""
+def is_safe_member(name: str) -> bool:
+    """Whether extracting a member of a zip by its name stays within the output folder.
+
+    Args:
+        name: of the member.
+    """
     path = PurePosixPath(name)
     return bool(name) and not path.is_absolute() and '..' not in path.parts and '\\' not in name and ':' not in name
 
 
-def _is_address(address: str) -> bool:
-    parts = urlsplit(address)
+def _is_url(url: str) -> bool:
+    """Whether a URL is http or https with a host, or relative; passwords have no place in a card."""
+    parts = urlsplit(url)
     if parts.scheme:
         return parts.scheme in ('http', 'https') and bool(parts.hostname) and not parts.username
     return bool(parts.path) and not parts.netloc and not parts.path.startswith('/')
@@ -280,15 +299,16 @@ def _check_hash(name: str, value: Optional[str], digits: int) -> None:
     _check(value is None or re.fullmatch(f'[0-9a-f]{{{digits}}}', value), f'{name} must be {digits} hex digits', value)
 
 
-def _check(fulfilled: Any, wanted: str, value: Any) -> None:
+def _check(fulfilled: Any, condition: str, value: Any) -> None:
+    """Raise a DataError that states the condition and the value, unless it is fulfilled."""
     if not fulfilled:
-        raise ZooError(f'{wanted}, got {value!r}')
+        raise DataError(f'{condition}, got {value!r}')
 
 
-def _plain(value: Any) -> Any:
-    """A card as JSON and YAML hold it: a mapping without the fields that are not set, lists for tuples."""
+def _set_fields(value: Any) -> Any:
+    """A dataclass as JSON and YAML have it: a mapping without the fields that are None, lists for tuples."""
     if is_dataclass(value):
         written = [entry.name for entry in fields(value) if not entry.metadata.get('unwritten')]
-        said = {name: getattr(value, name) for name in written}
-        return {name: _plain(item) for name, item in said.items() if item is not None}
+        items = {name: getattr(value, name) for name in written}
+        return {name: _set_fields(item) for name, item in items.items() if item is not None}
     return list(value) if isinstance(value, tuple) else value

@@ -1,13 +1,16 @@
-"""Where files are kept, and what the environment says about the network."""
+"""Where files are kept, and the settings of downloads, most of them environment variables."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import List, NamedTuple, Optional
+from typing import Callable, List, NamedTuple, Optional
 
-from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike
+
+Progress = Callable[[int, Optional[int]], None]
+"""Called with the number of bytes received and, if known, the total."""
 
 
 def root_of(root: Optional[PathLike] = None) -> Path:
@@ -16,6 +19,9 @@ def root_of(root: Optional[PathLike] = None) -> Path:
     Args:
         root: the folder itself; default the folder ``models`` of CBAM_HOME, of MXNET_HOME, or of ``~/.mxnet``, where
             MXNet and GluonCV keep theirs.
+
+    Returns:
+        Its path, which need not exist.
     """
     if root is not None:
         return Path(root).expanduser()
@@ -24,48 +30,57 @@ def root_of(root: Optional[PathLike] = None) -> Path:
 
 
 def is_offline(offline: Optional[bool] = None) -> bool:
-    """Whether nothing may be downloaded: as told, else as CBAM_ZOO_OFFLINE says."""
+    """Whether nothing may be downloaded.
+
+    Args:
+        offline: the answer, if it is given; default that of CBAM_ZOO_OFFLINE.
+    """
     if offline is not None:
         return offline
     return os.environ.get('CBAM_ZOO_OFFLINE', '').lower() not in ('', '0', 'false', 'no')
 
 
-class Patience(NamedTuple):
-    """How long a server is waited for.
+class RetryPolicy(NamedTuple):
+    """Timeout and retries of a download, with exponential backoff.
 
     Attributes:
-        timeout: seconds without an answer, or with next to nothing coming; CBAM_ZOO_TIMEOUT.
-        attempts: at an address that fails for the moment.
-        pause: seconds before the second attempt; doubled before each further one.
-        longest: seconds that a server may ask to wait for.
+        timeout: seconds without an answer, or with less than 1 kB received, until an attempt counts as failed;
+            CBAM_ZOO_TIMEOUT.
+        attempts: at one URL.
+        backoff: seconds before the second attempt; doubled before each further one.
+        max_retry_after: the most seconds that a server may ask to wait.
     """
 
     timeout: float = 30.0
     attempts: int = 5
-    pause: float = 0.5
-    longest: float = 60.0
+    backoff: float = 0.5
+    max_retry_after: float = 60.0
 
     @classmethod
-    def of_environment(cls) -> Patience:
-        """The default, with CBAM_ZOO_TIMEOUT.
+    def from_environment(cls) -> RetryPolicy:
+        """The default policy, with the timeout of CBAM_ZOO_TIMEOUT.
 
         Raises:
-            ZooError: it is no number of seconds.
+            UsageError: CBAM_ZOO_TIMEOUT is not a positive number of seconds below a day.
         """
-        said = os.environ.get('CBAM_ZOO_TIMEOUT') or str(cls().timeout)
+        value = os.environ.get('CBAM_ZOO_TIMEOUT') or str(cls().timeout)
         try:
-            timeout = float(said)
+            timeout = float(value)
         except ValueError:
             timeout = 0.0
         if not 0 < timeout < 86400:
-            raise ZooError(f'CBAM_ZOO_TIMEOUT must be a number of seconds above 0, got {said!r}', exit_code=2)
+            raise UsageError(f'CBAM_ZOO_TIMEOUT must be a number of seconds above 0, got {value!r}')
         return cls(timeout=timeout)
 
 
 def mirrors() -> List[str]:
-    """Base addresses that are tried before those of a card: CBAM_ZOO_MIRROR, separated by commas."""
-    said = [mirror.strip() for mirror in os.environ.get('CBAM_ZOO_MIRROR', '').split(',') if mirror.strip()]
-    for mirror in said:
-        if not mirror.startswith(('http://', 'https://')):
-            raise ZooError(f'CBAM_ZOO_MIRROR must be http or https, got {mirror!r}', exit_code=2)
-    return said
+    """The base URLs that are tried before the URLs of a card: CBAM_ZOO_MIRROR, separated by commas.
+
+    Raises:
+        UsageError: one of them is not an http or https URL.
+    """
+    urls = [mirror.strip() for mirror in os.environ.get('CBAM_ZOO_MIRROR', '').split(',') if mirror.strip()]
+    for url in urls:
+        if not url.startswith(('http://', 'https://')):
+            raise UsageError(f'CBAM_ZOO_MIRROR must be http or https, got {url!r}')
+    return urls

@@ -1,4 +1,4 @@
-"""One process at a time, and errors of the disk in one line."""
+"""One process at a time in the store, and errors of the file system in one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from contextlib import contextmanager
 from typing import Iterator, Optional
 
-from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.errors import CbamError, TransferError
 from gluon_cbam.common.files import PathLike
 
 from .card import Published
@@ -17,10 +17,14 @@ _log = logging.getLogger('zoo')
 
 @contextmanager
 def lock(card: Published, root: Optional[PathLike] = None) -> Iterator[None]:
-    """Keep other processes and threads from what the store holds of a card; may be taken again inside.
+    """Keep other processes and threads from the files of a card in the store. The lock is reentrant.
+
+    Args:
+        card: of the weights.
+        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Raises:
-        ZooError: exit code 5 when the folder cannot be made or written.
+        TransferError: the folder cannot be made or written.
     """
     import filelock
 
@@ -41,11 +45,15 @@ def lock(card: Published, root: Optional[PathLike] = None) -> Iterator[None]:
 
 @contextmanager
 def writing(root: Optional[PathLike] = None) -> Iterator[None]:
-    """Errors of the disk as a ZooError of one line, with exit code 5."""
+    """Turn errors of the file system into a TransferError of one line that names a way out.
+
+    Args:
+        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+    """
     try:
         yield
+    except CbamError:  # a TransferError is an OSError, too
+        raise
     except (OSError, NotImplementedError) as error:  # filelock's, for file systems without locks
         reason = getattr(error, 'strerror', None) or str(error)
-        raise ZooError(
-            f'{root_of(root)}: {reason}: choose another folder with --root or CBAM_HOME', exit_code=5
-        ) from error
+        raise TransferError(f'{root_of(root)}: {reason}: choose another folder with --root or CBAM_HOME') from error

@@ -1,4 +1,4 @@
-"""Which weights there are: the cards of ``zoo/cards``, a YAML file each, and those of a user's own registries."""
+"""The published weights: the cards of ``zoo/cards``, a YAML file each, and those of a user's own registries."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 from urllib.parse import urljoin
 
-from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.errors import DataError, TransferError, UsageError
 from gluon_cbam.common.files import PathLike
 
 from .card import Published
 from .location import is_offline, root_of
 
 BUILT_IN = Path(__file__).parent / 'cards'
-REGISTRY = 'registry.yaml'
-"""In a folder of weights, the file with their cards."""
+"""The registry of this project."""
 
-_MOST_BYTES = 2**24  # of a registry
+REGISTRY = 'registry.yaml'
+"""The name of the file with all cards, in a folder of weights."""
+
+_MAX_BYTES = 2**24  # of a registry
 
 
 def cards(
@@ -30,27 +32,32 @@ def cards(
     root: Optional[PathLike] = None,
     offline: Optional[bool] = None,
 ) -> List[Published]:
-    """The published weights, those of the user's registries first.
+    """The cards of all published weights, those of the user's registries first.
 
     Args:
-        network: only those of one network.
-        registries: further ones, before those of CBAM_ZOO_REGISTRY (commas between them, or colons between files): a
-            folder with a ``registry.yaml`` or of card files, a YAML or JSON file with one card or a list, or the
-            address of such a file.
-        root: of the store, which keeps a copy of a registry with an address for offline use.
-        offline: as of :func:`gluon_cbam.zoo.location.is_offline`.
+        network: only the cards of this network; default all.
+        registries: further registries, before those of CBAM_ZOO_REGISTRY (separated by commas, or files by colons). A
+            registry is a folder with a ``registry.yaml`` or of card files, a YAML or JSON file with one card or a list
+            of cards, or the http URL of such a file.
+        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`; it keeps a copy of a registry with a URL.
+        offline: see :func:`gluon_cbam.zoo.location.is_offline`; a registry with a URL is then read from that copy.
+
+    Returns:
+        The cards, in the order of the registries.
 
     Raises:
-        ZooError: a card is damaged, or a tag is taken twice, or a registry cannot be read.
+        UsageError: there is no such registry.
+        DataError: a card is damaged, a tag is used twice, or a network has two defaults.
+        TransferError: a registry cannot be downloaded.
     """
     found: Dict[str, Tuple[Published, str]] = {}
-    for registry in [*registries, *_of_environment(), str(BUILT_IN)]:
+    for registry in [*registries, *_from_environment(), str(BUILT_IN)]:
         defaults: Dict[str, str] = {}
         for card, where in _read(registry, root, offline):
             if card.tag in found:
-                raise ZooError(f'{where}: the tag {card.tag!r} is taken by {found[card.tag][1]}')
+                raise DataError(f'{where}: the tag {card.tag!r} is taken by {found[card.tag][1]}')
             if card.default and card.network in defaults:
-                raise ZooError(f'{where}: the default of {card.network} is already {defaults[card.network]}')
+                raise DataError(f'{where}: the default of {card.network} is already {defaults[card.network]}')
             if card.default:
                 defaults[card.network] = card.tag
             found[card.tag] = card, where
@@ -63,16 +70,21 @@ def find(
     root: Optional[PathLike] = None,
     offline: Optional[bool] = None,
 ) -> Published:
-    """The card of a tag, or the default one of a network; a user's registry comes first.
+    """The card of a tag, or the default card of a network; a user's registry comes first.
 
     Args:
         name: the tag or the network.
-        registries: as of :func:`cards`.
-        root: as of :func:`cards`.
-        offline: as of :func:`cards`.
+        registries: see :func:`cards`.
+        root: see :func:`cards`.
+        offline: see :func:`cards`.
+
+    Returns:
+        The card. A network with a single card needs no default.
 
     Raises:
-        ZooError: there is none, with exit code 2; the message names the closest. Or as of :func:`cards`.
+        UsageError: there is none, and the message names the closest; or the network has several and no default.
+        DataError: see :func:`cards`.
+        TransferError: see :func:`cards`.
     """
     known = cards(None, registries, root, offline)
     of_network = [card for card in known if card.network == name]
@@ -81,27 +93,27 @@ def find(
         return (matching or of_network)[0]
     if of_network:
         tags = ', '.join(card.tag for card in of_network)
-        raise ZooError(f'{name} has several weights and no default: say which of {tags}', exit_code=2)
+        raise UsageError(f'{name} has several weights and no default: choose one of {tags}')
     names = list(dict.fromkeys([*(card.network for card in known), *(card.tag for card in known)]))
     near = difflib.get_close_matches(name, names, n=3) or sorted({card.network for card in known})
-    raise ZooError(f'no weights are published for {name!r}: known: {", ".join(near) or "none"}', exit_code=2)
+    raise UsageError(f'no weights are published for {name!r}: known: {", ".join(near) or "none"}')
 
 
-def _of_environment() -> List[str]:
-    """The registries of CBAM_ZOO_REGISTRY; an address ends at a comma, since it holds colons."""
-    said = os.environ.get('CBAM_ZOO_REGISTRY', '')
-    return [part.strip() for part in re.findall(rf'https?://[^,]+|[^,{re.escape(os.pathsep)}]+', said) if part.strip()]
+def _from_environment() -> List[str]:
+    """The registries of CBAM_ZOO_REGISTRY; a URL ends at a comma, since it holds colons."""
+    value = os.environ.get('CBAM_ZOO_REGISTRY', '')
+    return [part.strip() for part in re.findall(rf'https?://[^,]+|[^,{re.escape(os.pathsep)}]+', value) if part.strip()]
 
 
 def _read(registry: str, root: Optional[PathLike], offline: Optional[bool]) -> Iterator[Tuple[Published, str]]:
-    """The cards of a registry, each with the file that it stands in."""
+    """The cards of a registry, each with the file or URL that contains it."""
     if registry.startswith(('http://', 'https://')):
         for card in cards_in(_text_at(registry, root_of(root), is_offline(offline)), registry):
             yield _resolved(card, registry), registry
         return
     path = Path(registry).expanduser()
     if not path.exists():
-        raise ZooError(f'no registry {registry!r}: give a file, a folder or an http address', exit_code=2)
+        raise UsageError(f'no registry {registry!r}: give a file, a folder or an http URL')
     for file in _files(path):
         for card in cards_in(file.read_text(encoding='utf-8', errors='replace'), str(file)):
             yield replace(card, folder=str(file.parent)), str(file)
@@ -115,14 +127,17 @@ def _files(path: Path) -> List[Path]:
 
 
 def cards_in(text: str, where: str) -> List[Published]:
-    """The cards of a registry's text, which holds one or a list.
+    """The cards in the text of a registry.
 
     Args:
-        text: YAML or JSON.
-        where: the file, for the message.
+        text: YAML or JSON, of one card or of a list of cards.
+        where: the file or URL, for messages.
+
+    Returns:
+        The cards, in their order.
 
     Raises:
-        ZooError: a card is damaged.
+        DataError: the text cannot be parsed, or a card is damaged.
     """
     values = _parsed(text, where)
     return [Published.from_dict(value, where) for value in (values if isinstance(values, list) else [values])]
@@ -135,23 +150,24 @@ def _parsed(text: str, where: str) -> Any:
     try:
         return yaml.load(text, Loader=loader)  # JSON is YAML, too
     except yaml.YAMLError as error:
-        line = f', line {error.problem_mark.line + 1}' if getattr(error, 'problem_mark', None) else ''
-        raise ZooError(f'{where}: neither YAML nor JSON{line}') from None
+        mark = getattr(error, 'problem_mark', None)
+        line = f', line {mark.line + 1}' if mark else ''
+        raise DataError(f'{where}: neither YAML nor JSON{line}') from None
 
 
 def _resolved(card: Published, base: str) -> Published:
-    """A card whose relative addresses begin where its registry is, so that a static folder can move."""
+    """A card whose relative URLs are resolved against that of its registry, so that a static folder can move."""
     if not card.original:
         return card
-    addresses = tuple(urljoin(base, address) for address in card.original.addresses)
-    return replace(card, original=replace(card.original, addresses=addresses))
+    urls = tuple(urljoin(base, url) for url in card.original.addresses)
+    return replace(card, original=replace(card.original, addresses=urls))
 
 
-def _text_at(address: str, root: Path, offline: bool) -> str:
-    """The text of a registry with an address; the store keeps a copy."""
-    copy = root / 'registries' / f'{hashlib.sha256(address.encode()).hexdigest()[:16]}.yaml'
+def _text_at(url: str, root: Path, offline: bool) -> str:
+    """The text of a registry with a URL; the store keeps a copy."""
+    copy = root / 'registries' / f'{hashlib.sha256(url.encode()).hexdigest()[:16]}.yaml'
     if offline and not copy.is_file():
-        raise ZooError(f'{address}: offline, and no copy of this registry is in {root}', exit_code=5)
+        raise TransferError(f'{url}: offline, and no copy of this registry is in {root}')
     if not offline:
         from .download import download, forget
         from .locking import writing
@@ -161,8 +177,8 @@ def _text_at(address: str, root: Path, offline: bool) -> str:
             copy.parent.mkdir(parents=True, exist_ok=True)
             try:
                 forget(part)
-                download(address, part, _MOST_BYTES)
-                cards_in(part.read_text(encoding='utf-8', errors='replace'), address)
+                download(url, part, _MAX_BYTES)
+                cards_in(part.read_text(encoding='utf-8', errors='replace'), url)
                 os.replace(str(part), str(copy))
             finally:
                 forget(part)

@@ -1,60 +1,65 @@
-"""Dataclasses from what YAML or JSON held, by their annotations: nothing unknown, nothing missing, no other type."""
+"""Dataclasses from parsed YAML or JSON, checked against their annotations: no unknown, missing or mistyped field."""
 
 from __future__ import annotations
 
 import math
 import reprlib
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Mapping, Type, TypeVar, Union, get_type_hints
+from typing import Any, Dict, Mapping, Tuple, Type, TypeVar, Union, get_type_hints
 
-from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.errors import CbamError, DataError
 
 T = TypeVar('T')
 
-_SHORT = reprlib.Repr()  # what a file holds may refer to itself, or unfold to gigabytes
+_SHORT = reprlib.Repr()  # the content of a file may refer to itself, or unfold to gigabytes
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80
 
 
 def decode(cls: Type[T], values: Any, where: str, prefix: str = '') -> T:
-    """A dataclass from a mapping; its own checks are those of ``__post_init__``.
+    """Make a dataclass from a mapping; its ``__post_init__`` may check further.
 
     Args:
         cls: the dataclass. Its fields are str, int, float, bool, Any, dataclasses, or Optional, List, Dict or Tuple of
             them; no file can set those with ``unwritten`` in their metadata.
-        values: what was read from the file.
-        where: the file, for the message.
-        prefix: path of the dataclass in the file, ending in a dot.
+        values: the parsed content of the file.
+        where: the file, for messages.
+        prefix: path of the dataclass in the file, ending in a dot; default that it is the whole file.
+
+    Returns:
+        An instance of ``cls``.
 
     Raises:
-        ZooError: a field is missing, unknown or of another type; one line that names file, field and value.
+        DataError: a field is missing, unknown or of another type; one line that names file, field and value.
     """
     if not isinstance(values, Mapping):
-        raise ZooError(f'{where}: {prefix.rstrip(".") or "a card"} must be a mapping, got {_SHORT.repr(values)}')
-    known = [entry.name for entry in fields(cls) if not entry.metadata.get('unwritten')]
+        raise DataError(f'{where}: {prefix.rstrip(".") or "a card"} must be a mapping, got {_SHORT.repr(values)}')
+    entries = fields(cls)  # type: ignore[arg-type]  # typeshed has no public name for the type of a dataclass
+    known = [entry.name for entry in entries if not entry.metadata.get('unwritten')]
     unknown = sorted(str(name) for name in values if name not in known)
     if unknown:
-        raise ZooError(f'{where}: unknown field {prefix}{unknown[0]}: known: {", ".join(known)}')
+        raise DataError(f'{where}: unknown field {prefix}{unknown[0]}: known: {", ".join(known)}')
     hints = get_type_hints(cls)
-    made = {}
-    for entry in fields(cls):
+    made: Dict[str, Any] = {}
+    for entry in entries:
         if entry.name in values:
             made[entry.name] = _value(hints[entry.name], values[entry.name], where, prefix + entry.name)
         elif entry.default is MISSING and entry.default_factory is MISSING:
-            raise ZooError(f'{where}: {prefix}{entry.name} is missing')
+            raise DataError(f'{where}: {prefix}{entry.name} is missing')
     try:
         return cls(**made)
-    except ZooError as error:
-        raise ZooError(f'{where}: {prefix}{error}') from None
+    except CbamError as error:
+        raise DataError(f'{where}: {prefix}{error}') from None
 
 
-def _value(kind, value: Any, where: str, path: str) -> Any:
-    """A value of an annotation."""
-    origin, arguments = getattr(kind, '__origin__', None), getattr(kind, '__args__', ())
+def _value(kind: Any, value: Any, where: str, path: str) -> Any:
+    """A value, checked against an annotation and converted to it."""
+    origin = getattr(kind, '__origin__', None)
+    arguments: Tuple[Any, ...] = getattr(kind, '__args__', ())
     if kind is Any:
         return value
     if origin is Union:  # Optional
         return None if value is None else _value(arguments[0], value, where, path)
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         return decode(kind, value, where, f'{path}.')
     if origin is dict:
         _expect(isinstance(value, Mapping), 'a mapping', value, where, path)
@@ -67,17 +72,17 @@ def _value(kind, value: Any, where: str, path: str) -> Any:
     return _plain(kind, value, where, path)
 
 
-def _plain(kind, value: Any, where: str, path: str) -> Any:
-    """A value of a plain type; whole numbers are floats too, and true is no number."""
+def _plain(kind: Any, value: Any, where: str, path: str) -> Any:
+    """A value of a plain type; an int is accepted as a float, and a bool is no number."""
     numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind is float:
         _expect(numeric and math.isfinite(value), 'a number', value, where, path)
         return float(value)
-    names = {str: 'text', int: 'a whole number', bool: 'true or false'}
+    names = {str: 'text', int: 'an integer', bool: 'true or false'}
     _expect(isinstance(value, kind) and (kind is not int or numeric), names[kind], value, where, path)
     return value
 
 
-def _expect(fulfilled: bool, wanted: str, value: Any, where: str, path: str) -> None:
+def _expect(fulfilled: bool, expected: str, value: Any, where: str, path: str) -> None:
     if not fulfilled:
-        raise ZooError(f'{where}: {path} must be {wanted}, got {_SHORT.repr(value)}')
+        raise DataError(f'{where}: {path} must be {expected}, got {_SHORT.repr(value)}')

@@ -1,7 +1,7 @@
-"""Originals: the files that weights come from, downloaded once and compared with their card.
+"""Upstream files: the files that weights are made from, downloaded once and compared with their card.
 
-The store keeps them in ``originals``: ``TAG.*`` with ``TAG.json``, which says what it was and where it came from. While
-a download is under way there is ``.TAG.part`` in the store.
+The store keeps them in ``originals``: ``TAG.*`` with ``TAG.json``, which states hashes, size and URL. During a download
+there is ``.TAG.part`` in the store.
 """
 
 from __future__ import annotations
@@ -9,208 +9,246 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import warnings
 import zipfile
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Type
 from urllib.parse import urlsplit
 
-from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.errors import CbamError, DataError, TransferError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path, digests, read_json, write_json
 
-from .archive import unzip
-from .card import Published, safe_member
-from .location import is_offline, mirrors, root_of
+from .archive import extract
+from .card import Published, is_safe_member
+from .location import Progress, is_offline, mirrors, root_of
 from .locking import lock, writing
 
 _log = logging.getLogger('zoo')
 
 
-class Original(NamedTuple):
-    """The file that a card's weights come from.
+class UpstreamFile(NamedTuple):
+    """A local upstream file.
 
     Attributes:
-        path: of the file, unpacked.
-        sha256: of it.
+        path: of the unpacked file.
+        sha256: of the file.
         bytes: its size.
-        address: where it came from, or the path that it was added from.
+        url: where it was downloaded from, or the path that it was added from.
     """
 
     path: Path
     sha256: str
     bytes: int
-    address: Optional[str] = None
+    url: Optional[str] = None
+
+    @property
+    def address(self) -> Optional[str]:
+        """The old name of ``url``, for one release."""
+        warnings.warn('UpstreamFile.address is now UpstreamFile.url', DeprecationWarning, stacklevel=2)
+        return self.url
 
 
 def fetch(
     card: Published,
     root: Optional[PathLike] = None,
     offline: Optional[bool] = None,
-    progress: Optional[Callable] = None,
-) -> Original:
-    """The original of a card: from the store, else from the first address that gives the file of the card.
+    progress: Optional[Progress] = None,
+) -> UpstreamFile:
+    """The upstream file of a card: from the store, else from the first URL that gives the file of the card.
 
-    Where its publisher gives no hash, that of the first download is kept beside it, and later ones must have it.
+    If its publisher states no hash, that of the first download is recorded, and later downloads must have it.
 
     Args:
         card: of the weights.
-        root: as of :func:`gluon_cbam.zoo.location.root_of`.
-        offline: as of :func:`gluon_cbam.zoo.location.is_offline`.
-        progress: as of :data:`gluon_cbam.zoo.download.Progress`.
+        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        offline: see :func:`gluon_cbam.zoo.location.is_offline`.
+        progress: see :data:`gluon_cbam.zoo.location.Progress`.
+
+    Returns:
+        The file in the store.
 
     Raises:
-        ZooError: as of :func:`get`.
+        UsageError: the card has no URL.
+        DataError: what was downloaded is not the file of the card.
+        TransferError: the network or the disk failed, or the file would have to be downloaded offline.
     """
     folder = root_of(root)
-    found = _kept(card, folder)
+    found = _stored(card, folder)
     if found:
         return found
-    addresses = _addresses(card)
-    if not addresses:
-        raise ZooError(f'{card.tag} has no address to download from, and no file in {folder}', exit_code=2)
+    urls = _urls(card)
+    if not urls:
+        raise UsageError(f'{card.tag} has no URL to download from, and no file in {folder}')
     if is_offline(offline):
-        addresses = [address for address in addresses if not urlsplit(address).scheme]
-    if not addresses:
-        raise ZooError(
-            f'{card.tag} is not in {folder}, and offline nothing is downloaded: cbam zoo add FILE {card.tag}', 5
+        urls = [url for url in urls if not urlsplit(url).scheme]
+    if not urls:
+        raise TransferError(
+            f'{card.tag} is not in {folder}, and offline nothing is downloaded: cbam zoo add FILE {card.tag}'
         )
     with lock(card, root), writing(folder):
-        return _kept(card, folder) or _from_addresses(card, folder, addresses, progress)
+        return _stored(card, folder) or _from_urls(card, folder, urls, progress)
 
 
-def _addresses(card: Published) -> List[str]:
-    """Where to look for the original of a card, the mirrors first."""
+def _urls(card: Published) -> List[str]:
+    """The URLs of the upstream file of a card, those of the mirrors first."""
     if not card.original:
         return []
-    names = [_file_name(card, address) for address in card.original.addresses]
+    names = [_file_name(url, card.original.name) for url in card.original.addresses]
     mirrored = [f'{mirror.rstrip("/")}/{name}' for mirror in mirrors() for name in dict.fromkeys(names)]
     return [*mirrored, *card.original.addresses]
 
 
-def _file_name(card: Published, address: str) -> str:
-    """The name of the file at an address; an address with a query has none, there the card says it."""
-    parts = urlsplit(address)
-    return card.original.name if parts.query else parts.path.rpartition('/')[2]
+def _file_name(url: str, default: str) -> str:
+    """The name of the file at a URL; with a query, it has the default name."""
+    parts = urlsplit(url)
+    return default if parts.query else parts.path.rpartition('/')[2]
 
 
-def _from_addresses(card: Published, folder: Path, addresses: List[str], progress) -> Original:
+def _from_urls(card: Published, folder: Path, urls: List[str], progress: Optional[Progress]) -> UpstreamFile:
+    """Download from the first URL that gives the file of the card."""
     from . import download
 
     part = folder / f'.{card.tag}.part'
-    failures: List[ZooError] = []
-    for address in addresses:
+    failures: List[CbamError] = []
+    for url in urls:
         try:
-            if not urlsplit(address).scheme:
-                return keep(card, _beside_registry(card, address), address, folder)
-            download.download(address, part, card.most_bytes, progress=progress)
-            original = keep(card, part, address, folder, move=True)
-        except ZooError as error:
+            if not urlsplit(url).scheme:
+                return take(card, _file_of_registry(card, url), url, folder)
+            download.download(url, part, card.max_bytes, progress=progress)
+            upstream = take(card, part, url, folder, move=True)
+        except CbamError as error:
             failures.append(error)
-            if error.exit_code == 4:
+            if isinstance(error, DataError):
                 download.forget(part)
         except OSError:  # the disk: the part may be what filled it
             download.forget(part)
             raise
         else:
             download.forget(part)
-            return original
+            return upstream
+    raise _together(card, failures)
+
+
+def _together(card: Published, failures: List[CbamError]) -> CbamError:
+    """One error for those of all URLs, of the class with the least exit code."""
     if len(failures) == 1:
-        raise failures[0]
-    said = '; '.join(str(failure) for failure in failures)
-    raise ZooError(f'no address gave the file of {card.tag}: {said}', min(failure.exit_code for failure in failures))
+        return failures[0]
+    kind: Type[CbamError] = type(min(failures, key=lambda failure: failure.exit_code))
+    reasons = '; '.join(str(failure) for failure in failures)
+    return kind(f'no URL gave the file of {card.tag}: {reasons}')
 
 
-def _beside_registry(card: Published, address: str) -> Path:
-    """The file of a relative address, in the folder of the registry or below."""
-    path = Path(card.folder or '.') / address
-    if card.folder is None or not safe_member(address) or not path.is_file():
-        raise ZooError(f'{card.tag}: no file {address!r} beside its registry in {card.folder}', 2)
+def _file_of_registry(card: Published, url: str) -> Path:
+    """The file of a relative URL, in the folder of the registry or below."""
+    path = Path(card.folder or '.') / url
+    if card.folder is None or not is_safe_member(url) or not path.is_file():
+        raise UsageError(f'{card.tag}: no file {url!r} next to its registry in {card.folder}')
     return path
 
 
-def keep(card: Published, file: Path, called: str, root: Optional[PathLike] = None, move: bool = False) -> Original:
-    """Compare a file with the original of a card, and take it into the store.
+def take(card: Published, file: Path, source: str, root: Optional[PathLike] = None, move: bool = False) -> UpstreamFile:
+    """Compare a file with the upstream file of a card, and take it into the store.
 
     Args:
         card: of the weights.
-        file: packed as the addresses of the card give it, or already unpacked.
-        called: its address or path, for messages and the record.
-        root: as of :func:`gluon_cbam.zoo.location.root_of`.
-        move: whether the file may go.
+        file: packed as at the URLs of the card, or already unpacked.
+        source: its URL or path, for messages and the record.
+        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        move: whether the file is moved; default that it is copied.
+
+    Returns:
+        The file in the store.
 
     Raises:
-        ZooError: it is not the original of the card.
+        DataError: it is not the upstream file of the card.
     """
-    final = original_path(card, root_of(root))
+    final = upstream_path(card, root_of(root))
     final.parent.mkdir(exist_ok=True)
     with atomic_path(final) as temporary:
-        if _is_packed(card, file):
-            unzip(file, card.original.member or card.original.name, temporary, card.most_bytes, called)
+        if card.original and _is_packed(card, file):
+            extract(file, card.original.member or card.original.name, temporary, card.max_bytes, source)
+        elif move:
+            os.replace(str(file), str(temporary))
         else:
-            (os.replace if move else shutil.copyfile)(str(file), str(temporary))
+            shutil.copyfile(str(file), str(temporary))
         found, size = digests(temporary), temporary.stat().st_size
-        if card.original_bytes not in (None, size):
-            raise ZooError(f'{called}: {size} bytes, not {card.original_bytes} (the card of {card.tag})')
-        _compare(card, found, _expected(card, final), called)
-    write_json(final.with_suffix('.json'), {'tag': card.tag, **found, 'bytes': size, 'address': called})
-    return Original(final, found['sha256'], size, called)
+        if card.upstream_bytes not in (None, size):
+            raise DataError(f'{source}: {size} bytes, not {card.upstream_bytes} (the card of {card.tag})')
+        _compare(card, found, _expected(card, final), source)
+    write_json(final.with_suffix('.json'), {'tag': card.tag, **found, 'bytes': size, 'address': source})
+    return UpstreamFile(final, found['sha256'], size, source)
 
 
 def forget(card: Published, root: Optional[PathLike] = None) -> None:
-    """Remove the original of a card, and the hash that was kept of it."""
-    path = original_path(card, root_of(root))
+    """Remove the upstream file of a card from the store, and its recorded hash.
+
+    Args:
+        card: of the weights.
+        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+
+    Raises:
+        TransferError: the disk failed.
+    """
+    path = upstream_path(card, root_of(root))
     with writing(root):
         for file in (path, path.with_suffix('.json')):
             file.unlink(missing_ok=True)
 
 
-def original_path(card: Published, folder: Path) -> Path:
-    """Where the original of a card is in the store, if it is."""
+def upstream_path(card: Published, folder: Path) -> Path:
+    """The path of the upstream file of a card in the store, whether it exists or not.
+
+    Args:
+        card: of the weights.
+        folder: of the store.
+    """
     name = card.original.name if card.original else 'x.params'
     return folder / 'originals' / f'{card.tag}{Path(name).suffix}'
 
 
 def _is_packed(card: Published, file: Path) -> bool:
-    """Whether a file is the archive that the original comes in; its hash tells if it is neither."""
+    """Whether a file is the archive that contains the upstream file; the hash detects what is neither."""
     packed = card.original is not None and card.original.archive == 'zip'
     return packed and (zipfile.is_zipfile(str(file)) or not card.hashes)
 
 
 def _expected(card: Published, path: Path) -> Dict[str, str]:
-    """The hashes that an original must have: the publisher's, else that of the first one that came here."""
+    """The hashes that an upstream file must have: the publisher's, else the recorded one of the first download."""
     record = path.with_suffix('.json')
     if card.hashes or not record.exists():
         return card.hashes
     sha256 = _record(path).get('sha256')
     if not isinstance(sha256, str):
-        raise ZooError(f'{record} is damaged: cbam zoo remove {card.tag}, which forgets the hash it holds')
+        raise DataError(f'{record} is damaged: cbam zoo remove {card.tag}, which forgets the hash it holds')
     return {'sha256': sha256}
 
 
 def _record(path: Path) -> Dict[str, Any]:
-    """What was noted of an original; nothing where the note is damaged."""
+    """The record of an upstream file; empty if it is damaged."""
     try:
         record = read_json(path.with_suffix('.json'))
-    except ZooError:
+    except DataError:
         return {}
     return record if isinstance(record, dict) else {}
 
 
-def _compare(card: Published, found: Dict[str, str], expected: Dict[str, str], called: str) -> None:
+def _compare(card: Published, found: Dict[str, str], expected: Dict[str, str], source: str) -> None:
+    """Raise a DataError if a hash differs."""
     who = f'the card of {card.tag}' if card.hashes else f'the first file of {card.tag} had'
-    for algorithm, wanted in expected.items():
-        if found[algorithm] != wanted:
-            raise ZooError(f'{called}: the {algorithm} is {found[algorithm]}, not {wanted} ({who})')
+    for algorithm, digest in expected.items():
+        if found[algorithm] != digest:
+            raise DataError(f'{source}: the {algorithm} is {found[algorithm]}, not {digest} ({who})')
 
 
-def _kept(card: Published, folder: Path) -> Optional[Original]:
-    """The original of a card that is in the store already; a damaged one is none, and the log warns."""
-    path = original_path(card, folder)
+def _stored(card: Published, folder: Path) -> Optional[UpstreamFile]:
+    """The upstream file of a card in the store; a damaged one counts as missing, and a warning is logged."""
+    path = upstream_path(card, folder)
     if not path.is_file() or not path.with_suffix('.json').is_file():
         return None
     found = digests(path)
     try:
         _compare(card, found, _expected(card, path), str(path))
-    except ZooError as error:
+    except DataError as error:
         _log.warning('%s: not used', error)
         return None
-    return Original(path, found['sha256'], path.stat().st_size, _record(path).get('address'))
+    return UpstreamFile(path, found['sha256'], path.stat().st_size, _record(path).get('address'))

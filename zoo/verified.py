@@ -1,6 +1,6 @@
-"""What was checked here of weights: their files against their cards, and scores that were measured on this machine.
+"""Verification of weights on this machine: of their files against their cards, and the scores that were measured here.
 
-``TAG.verified.json`` in the store holds the latest score; it counts as long as the parameter file is the one it is of.
+``TAG.verified.json`` in the store holds the latest score. It is valid for the parameter file whose hash it states.
 """
 
 from __future__ import annotations
@@ -8,61 +8,66 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from gluon_cbam.common.errors import ZooError
+from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, digests, read_json, write_json
 
 from .card import Published
 from .location import root_of
 from .locking import writing
 from .store import SHIPPED, problem_of, read_card
-from .upstream import original_path
+from .upstream import upstream_path
 
 
 def check(card: Published, root: Optional[PathLike] = None) -> List[Path]:
-    """Compare every file of a card that is here: its parameter files and its original.
+    """Compare every local file of a card with it: its parameter files and its upstream file.
 
     Args:
         card: of the weights.
-        root: as of :func:`gluon_cbam.zoo.location.root_of`.
+        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
-        The files, the parameter file that is used first.
+        The files; the first is the parameter file that is used.
 
     Raises:
-        ZooError: exit code 2 when there is none, 4 when one is damaged.
+        UsageError: there is none.
+        DataError: one of them is damaged.
     """
     folder = root_of(root)
     files = [path for path in (folder / f'{card.tag}.params', SHIPPED / f'{card.tag}.params') if path.is_file()]
     if not files:
-        raise ZooError(f'{card.tag} is not in {folder}: cbam zoo get {card.tag}', exit_code=2)
+        raise UsageError(f'{card.tag} is not in {folder}: cbam zoo get {card.tag}')
     for path in files:
-        said = problem_of(card, path)
-        if said:
-            raise ZooError(f'{said}: cbam zoo get {card.tag} replaces it in the store')
-    original = original_path(card, folder)
-    if original.is_file():
-        _check_original(card, original, (read_card(files[0]).provenance or {}).get('sha256'))
-        files.append(original)
+        problem = problem_of(card, path)
+        if problem:
+            raise DataError(f'{problem}: cbam zoo get {card.tag} replaces it in the store')
+    upstream = upstream_path(card, folder)
+    if upstream.is_file():
+        _check_upstream(card, upstream, (read_card(files[0]).provenance or {}).get('sha256'))
+        files.append(upstream)
     return files
 
 
-def _check_original(card: Published, path: Path, sha256: Optional[str]) -> None:
+def _check_upstream(card: Published, path: Path, sha256: Optional[str]) -> None:
+    """Compare an upstream file with the hashes of the card, and with that of the file that was converted."""
     found = digests(path)
-    for algorithm, wanted in (*card.hashes.items(), ('sha256', sha256)):
-        if wanted not in (None, found[algorithm]):
-            raise ZooError(f'{path} has the {algorithm} {found[algorithm]} instead of {wanted}: the file is damaged')
+    for algorithm, expected in (*card.hashes.items(), ('sha256', sha256)):
+        if expected not in (None, found[algorithm]):
+            raise DataError(f'{path} has the {algorithm} {found[algorithm]} instead of {expected}: the file is damaged')
 
 
 def record(card: Published, values: Dict[str, Any], root: Optional[PathLike] = None) -> Path:
-    """Keep what was measured of a card's parameter file.
+    """Store what was measured with a card's parameter file.
 
     Args:
         card: of the weights.
-        values: ``params_sha256``, of the file that was measured, and whatever belongs to it, as JSON.
-        root: as of :func:`gluon_cbam.zoo.location.root_of`.
+        values: ``params_sha256``, the hash of the file that was measured, and the results, as JSON.
+        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+
+    Returns:
+        The file that was written.
 
     Raises:
-        ZooError: the disk failed.
+        TransferError: the disk failed.
     """
     path = _path(card, root)
     with writing(root):
@@ -72,7 +77,15 @@ def record(card: Published, values: Dict[str, Any], root: Optional[PathLike] = N
 
 
 def verified(card: Published, root: Optional[PathLike] = None) -> Optional[Dict[str, Any]]:
-    """What was measured here of the parameter file that is here, or None."""
+    """What was measured on this machine with the present parameter file of a card.
+
+    Args:
+        card: of the weights.
+        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+
+    Returns:
+        The values given to :func:`record`, or None if there are none for this file.
+    """
     try:
         values = read_json(_path(card, root))
         files = (folder / f'{card.tag}.params' for folder in (root_of(root), SHIPPED))

@@ -49,19 +49,6 @@ class TransferError(CbamError, OSError):
     exit_code = 5
 
 
-class ZooError(CbamError, ValueError):
-    """A card or a weight file that does not exist, or does not match its description.
-
-    Args:
-        message: one line.
-        exit_code: 2 if what was requested does not exist, 4 if it is damaged, 5 if the network or the disk failed.
-    """
-
-    def __init__(self, message: str, exit_code: int = 4) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
-
 class Interrupted(CbamError):
     """The run was stopped by a signal, after its state was saved.
 

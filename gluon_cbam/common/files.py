@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Union
 
-from .errors import ZooError
+from .errors import DataError
 
 PathLike = Union[str, 'os.PathLike[str]']
 _TEMPORARY = '.part'
@@ -100,14 +100,14 @@ def read_json(path: PathLike) -> Any:
         path: of the file, in UTF-8.
 
     Raises:
-        ZooError: the file does not exist, or is not JSON.
+        DataError: the file does not exist, or is not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding='utf-8'))
     except FileNotFoundError:
-        raise ZooError(f'{path} is missing') from None
+        raise DataError(f'{path} is missing') from None
     except ValueError as error:
-        raise ZooError(f'{path}: not JSON ({error})') from None
+        raise DataError(f'{path}: not JSON ({error})') from None
 
 
 def sha256(path: PathLike) -> str:

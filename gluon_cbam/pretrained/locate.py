@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Callable, Iterator, NamedTuple, Optional, Union
+from typing import Callable, NamedTuple, Optional, Union
 
 from gluon_cbam import weights, zoo
-from gluon_cbam.common.errors import DataError, TransferError, UsageError
+from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.convert import files
 from gluon_cbam.models import variant
 from gluon_cbam.zoo.store import read_card
-
-_CLASSES = {2: UsageError, 4: DataError, 5: TransferError}  # exit code of a ZooError -> class
 
 
 class Weights(NamedTuple):
@@ -51,12 +49,11 @@ def locate(
     """
     if pretrained is not True and _is_path(pretrained):
         return of_file(pretrained, network)
-    with _as_ours():
-        card = zoo.find(network if pretrained is True else pretrained, root=root)
-        if card.network != network:
-            raise UsageError(f'the weights {card.tag} are of {card.network}, not of {network}')
-        path = get(card, root, progress=progress)
-        return Weights(path, read_card(path))
+    card = zoo.find(network if pretrained is True else pretrained, root=root)
+    if card.network != network:
+        raise UsageError(f'the weights {card.tag} are of {card.network}, not of {network}')
+    path = get(card, root, progress=progress)
+    return Weights(path, read_card(path))
 
 
 def of_file(params: PathLike, network: Optional[str] = None) -> Weights:
@@ -85,33 +82,24 @@ def get(
         TransferError: the network or the disk failed.
     """
     variant(card.network)
-    with _as_ours(), ExitStack() as stack:
+    with ExitStack() as stack:
 
-        def convert(card: zoo.Published, original: zoo.Original) -> Path:
+        def convert(card: zoo.Published, original: zoo.UpstreamFile) -> Path:
             folder = stack.enter_context(TemporaryDirectory(prefix='.converted-', dir=str(original.path.parent)))
             return _convert(card, original, Path(folder) / f'{card.tag}.params', root)
 
         return zoo.get(card, root, offline, progress, convert)
 
 
-def _convert(card: zoo.Published, original: zoo.Original, output: Path, root: Optional[PathLike]) -> Path:
+def _convert(card: zoo.Published, original: zoo.UpstreamFile, output: Path, root: Optional[PathLike]) -> Path:
     try:
         net = files.converted(original.path, card.network, card.conversion, card.options, card.classes)
     except DataError as error:
         zoo.forget(card, root)  # else its hash would stand for the file that it is not
-        raise DataError(f'{card.tag} from {original.address}: {error}') from error
+        raise DataError(f'{card.tag} from {original.url}: {error}') from error
     net.save_parameters(str(output))
     return output
 
 
 def _is_path(pretrained: str) -> bool:
     return os.path.exists(pretrained) or os.sep in pretrained or pretrained.endswith('.params')
-
-
-@contextmanager
-def _as_ours() -> Iterator[None]:
-    """Errors of the zoo as those of this package."""
-    try:
-        yield
-    except zoo.ZooError as error:
-        raise _CLASSES.get(error.exit_code, DataError)(str(error)) from error

@@ -31,7 +31,7 @@ from gluon_cbam.pretrained import locate
 from gluon_cbam.tasks.classification.evaluation import Evaluation, evaluate
 from gluon_cbam.training.config.command import command_of
 from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics
-from gluon_cbam.zoo.card import Metrics, OriginalFile
+from gluon_cbam.zoo.card import Metrics, UpstreamSource
 from gluon_cbam.zoo.registry import REGISTRY, cards_in
 
 from .verify import versions
@@ -181,15 +181,15 @@ def _score(source: _Source, params: Path, records: RecordFile, ctx, batch_size, 
     return evaluate(loaded.net, records, preprocessing, ctx, batch_size, workers, progress)
 
 
-def _original(tag: str, about: About) -> OriginalFile:
+def _original(tag: str, about: About) -> UpstreamSource:
     try:
-        return OriginalFile(name=f'{tag}.params', addresses=(f'{tag}.params', *about.addresses))
-    except zoo.ZooError as error:
+        return UpstreamSource(name=f'{tag}.params', addresses=(f'{tag}.params', *about.addresses))
+    except DataError as error:
         raise UsageError(str(error)) from None
 
 
 def _card(
-    source: _Source, about: About, original: OriginalFile, params: Path, scored: Evaluation, records: RecordFile
+    source: _Source, about: About, original: UpstreamSource, params: Path, scored: Evaluation, records: RecordFile
 ) -> zoo.Published:
     said, data, tag = source.card, Path(records.path).resolve(), params.stem
     size = said.preprocessing['image_size']
@@ -222,7 +222,7 @@ def _place(card: zoo.Published, source: _Source, params: Path, output: Path) -> 
     """Move the files to their names; the registry, which makes them known, comes last."""
     params.replace(output / params.name)
     provenance = {'command': card.command, 'recipe': card.recipe, 'versions': versions()}
-    beside = card.beside(card.sha256, card.bytes, provenance)
+    beside = card.file_card(card.sha256, card.bytes, provenance)
     write_json(output / f'{card.tag}.json', beside.as_dict())
     write_text(output / f'{card.tag}.log', _log_of(card, source))
     write_text(output / f'{card.tag}.yaml', _yaml(card.as_dict()))

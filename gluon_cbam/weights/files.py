@@ -61,7 +61,7 @@ def card_beside(path: PathLike, network: Optional[str] = None) -> Optional[zoo.C
     try:
         card = zoo.Card.from_dict(json.loads(beside.read_text(encoding='utf-8')), str(beside))
     except ValueError as error:
-        raise DataError(str(error) if isinstance(error, zoo.ZooError) else f'{beside}: not JSON ({error})') from None
+        raise DataError(str(error) if isinstance(error, DataError) else f'{beside}: not JSON ({error})') from None
     found = sha256(path)
     if found != card.sha256:
         raise DataError(
@@ -76,10 +76,7 @@ def _card_inside(path: Path, network: Optional[str]) -> Optional[zoo.Card]:
     said = safetensors.read_card(path)
     if not said:
         return None
-    try:
-        card = zoo.Card.from_dict({**said, 'sha256': sha256(path), 'bytes': os.path.getsize(path)}, str(path))
-    except zoo.ZooError as error:
-        raise DataError(str(error)) from None
+    card = zoo.Card.from_dict({**said, 'sha256': sha256(path), 'bytes': os.path.getsize(path)}, str(path))
     return _of_network(card, path, network)
 
 

@@ -4,7 +4,7 @@ import pytest
 from shelf import own_card, their_card, zipped
 
 from gluon_cbam import zoo
-from gluon_cbam.zoo import ZooError
+from gluon_cbam.common.errors import CbamError
 
 BODY = b'weights' * 1000
 OURS = b'converted' * 1000
@@ -32,7 +32,7 @@ def test_an_original(form, put, theirs):
     added = zoo.add(file, theirs)
     assert added.path.read_bytes() == BODY
     assert added == zoo.fetch(theirs, offline=True)
-    assert added.address == str(file)
+    assert added.url == str(file)
     assert file.exists()
 
 
@@ -41,7 +41,7 @@ def test_an_original_without_a_known_hash_is_pinned(put, card, server):
     added = zoo.add(put('b.pth', BODY), unknown)
     assert (added.path.suffix, added.path.read_bytes()) == ('.pth', BODY)
     added.path.unlink()
-    with pytest.raises(ZooError, match='the first file of cbamnet_tiny.theirs had'):
+    with pytest.raises(CbamError, match='the first file of cbamnet_tiny.theirs had'):
         zoo.fetch(unknown)
 
 
@@ -64,10 +64,10 @@ def test_our_own_from_another_store(put, theirs, tmp_path):
 
     card = converted.with_suffix('.json')
     card.write_text(card.read_text().replace(theirs.hashes['sha1'], '0' * 40))
-    with pytest.raises(ZooError, match=f'was made from a file with the sha1 {"0" * 40}, not'):
+    with pytest.raises(CbamError, match=f'was made from a file with the sha1 {"0" * 40}, not'):
         zoo.add(converted, theirs)
     card.write_text(card.read_text().replace('cbamnet_tiny.theirs', 'cbamnet_tiny.others'))
-    with pytest.raises(ZooError, match='its card is of cbamnet_tiny.others, not of cbamnet_tiny.theirs'):
+    with pytest.raises(CbamError, match='its card is of cbamnet_tiny.others, not of cbamnet_tiny.theirs'):
         zoo.add(converted, theirs)
 
 
@@ -83,7 +83,7 @@ def test_our_own_from_another_store(put, theirs, tmp_path):
 )
 def test_another_file(name, body, said, put, theirs, files):
     good = zoo.add(put('good.params', BODY), theirs)
-    with pytest.raises(ZooError, match=f'{name}: {said}') as caught:
+    with pytest.raises(CbamError, match=f'{name}: {said}') as caught:
         zoo.add(put(name, body), theirs)
     assert (caught.value.exit_code, '\n' in str(caught.value)) == (4, False)
     assert zoo.fetch(theirs, offline=True) == good
@@ -91,6 +91,6 @@ def test_another_file(name, body, said, put, theirs, files):
 
 
 def test_no_file(theirs):
-    with pytest.raises(ZooError, match="no file 'none'") as caught:
+    with pytest.raises(CbamError, match="no file 'none'") as caught:
         zoo.add('none', theirs)
     assert caught.value.exit_code == 2

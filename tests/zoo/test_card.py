@@ -9,9 +9,10 @@ import pytest
 from shelf import PREPROCESSING, own_card, their_card
 
 from gluon_cbam import get_model, zoo
+from gluon_cbam.common.errors import CbamError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models.complexity import complexity
-from gluon_cbam.zoo import Card, Published, ZooError, registry
+from gluon_cbam.zoo import Card, Published, registry
 
 OWN = own_card(b'weights')
 THEIRS = their_card(b'weights', 'https://host/a.zip', archive='zip')
@@ -37,8 +38,8 @@ def changed(card, path, value):
         (changed(OWN, 'colour', 'red'), 'unknown field colour: known: network, classes, '),
         (changed(OWN, 'network', None), 'network is missing'),
         (changed(OWN, 'network', 3), 'network must be text, got 3'),
-        (changed(OWN, 'classes', '10'), "classes must be a whole number, got '10'"),
-        (changed(OWN, 'classes', True), 'classes must be a whole number, got True'),
+        (changed(OWN, 'classes', '10'), "classes must be an integer, got '10'"),
+        (changed(OWN, 'classes', True), 'classes must be an integer, got True'),
         (changed(OWN, 'classes', 0), 'classes must be positive, got 0'),
         (changed(OWN, 'default', 'yes'), "default must be true or false, got 'yes'"),
         (changed(OWN, 'options', []), 'options must be a mapping, got []'),
@@ -67,7 +68,7 @@ def changed(card, path, value):
     ],
 )  # fmt: skip
 def test_damaged_cards(values, said):
-    with pytest.raises(ZooError) as caught:
+    with pytest.raises(CbamError) as caught:
         Published.from_dict(values, 'card.yaml')
     assert re.match(f'card.yaml: (cbamnet_tiny.test: )?{re.escape(said)}', str(caught.value)), caught.value
     assert (caught.value.exit_code, '\n' in str(caught.value)) == (4, False)
@@ -77,14 +78,14 @@ def test_a_card_that_unfolds_to_gigabytes_is_named_in_a_line():
     bomb = 'x' * 100
     for _ in range(40):
         bomb = [bomb] * 10
-    with pytest.raises(ZooError) as caught:
+    with pytest.raises(CbamError) as caught:
         Published.from_dict({**OWN, 'class_names': bomb}, 'card.yaml')
     assert len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize('path', ['sha256', 'bytes', 'network', 'classes', 'preprocessing'])
 def test_a_card_beside_a_file_knows_it(path):
-    with pytest.raises(ZooError, match=f'a.json: {path}'):
+    with pytest.raises(CbamError, match=f'a.json: {path}'):
         Card.from_dict(changed(BESIDE, path, None), 'a.json')
 
 
@@ -174,3 +175,12 @@ def test_every_file_has_one_card():
     assert len(set(hashes)) == len(hashes) == 12
     defaults = [card.network for card in SHIPPED.values() if card.default]
     assert sorted(defaults) == sorted({card.network for card in SHIPPED.values()})
+
+
+def test_old_names_warn():
+    with pytest.warns(DeprecationWarning, match='zoo.ZooError was renamed to gluon_cbam.common.errors.CbamError'):
+        assert zoo.ZooError is CbamError
+    with pytest.warns(DeprecationWarning, match='UpstreamFile'):
+        assert zoo.Original is zoo.UpstreamFile
+    with pytest.warns(DeprecationWarning, match='UpstreamFile.url'):
+        assert zoo.UpstreamFile(None, '', 0, 'http://a').address == 'http://a'

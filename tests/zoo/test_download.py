@@ -12,9 +12,9 @@ from server import Reply
 from shelf import own_card, their_card, write_registry, zipped
 
 from gluon_cbam import zoo
-from gluon_cbam.zoo import ZooError
+from gluon_cbam.common.errors import CbamError
 from gluon_cbam.zoo.download import download
-from gluon_cbam.zoo.location import Patience
+from gluon_cbam.zoo.location import RetryPolicy
 
 BODY = bytes(range(256)) * 1000
 MOST = len(BODY)
@@ -46,9 +46,9 @@ def test_only_the_rest_is_sent(server, part, pauses):
 
 
 def test_a_later_process_continues(server, part):
-    once = Patience(attempts=1)
+    once = RetryPolicy(attempts=1)
     address = server.put('/a', Reply(BODY, cut=100_000), BODY)
-    with pytest.raises(ZooError, match='the connection broke'):
+    with pytest.raises(CbamError, match='the connection broke'):
         download(address, part, MOST, once)
     download(address, part, MOST, once)
     assert (part.read_bytes(), server.sent('/a')) == (BODY, [100_000, MOST - 100_000])
@@ -73,16 +73,16 @@ def test_a_restart_is_clean(kind, server, part, pauses):
 def test_a_part_of_another_address_is_not_continued(server, part):
     """Two servers may give different files the same ETag."""
     first, second = (Reply(body, headers={'ETag': '"1"'}, cut=cut) for body, cut in ((CHANGED, 1000), (BODY, None)))
-    with pytest.raises(ZooError):
-        download(server.put('/a', first), part, MOST, Patience(attempts=1))
+    with pytest.raises(CbamError):
+        download(server.put('/a', first), part, MOST, RetryPolicy(attempts=1))
     download(server.put('/b', second), part, MOST)
     assert part.read_bytes() == BODY
 
 
 def test_a_trickle_is_a_stall(server, part):
     """A byte now and then keeps every timeout of a socket from coming."""
-    with pytest.raises(ZooError, match='next to nothing came for 0.3 s'):
-        download(server.put('/a', Reply(BODY, drip=0.05)), part, MOST, Patience(timeout=0.3, attempts=1))
+    with pytest.raises(CbamError, match='next to nothing came for 0.3 s'):
+        download(server.put('/a', Reply(BODY, drip=0.05)), part, MOST, RetryPolicy(timeout=0.3, attempts=1))
 
 
 def test_mirrors_and_addresses_in_turn(server, card, monkeypatch, pauses):
@@ -93,13 +93,13 @@ def test_mirrors_and_addresses_in_turn(server, card, monkeypatch, pauses):
     addresses = [f'{server.url}/{name}/a.zip' for name in ('gone', 'wrong', 'good', 'never')]
     theirs = card(their_card(BODY, *addresses, archive='zip'))
     fetched = zoo.fetch(theirs)
-    assert (fetched.path.read_bytes(), fetched.address) == (BODY, addresses[2])
+    assert (fetched.path.read_bytes(), fetched.url) == (BODY, addresses[2])
     assert [request.path for request in server.requests] == ['/gone/a.zip', '/wrong/a.zip', '/good/a.zip']
 
     zoo.remove(theirs.tag)
     server.put('/mirror/deep/a.zip', good)
     monkeypatch.setenv('CBAM_ZOO_MIRROR', f'{server.url}/empty, {server.url}/mirror/deep/')
-    assert zoo.fetch(theirs).address == f'{server.url}/mirror/deep/a.zip'
+    assert zoo.fetch(theirs).url == f'{server.url}/mirror/deep/a.zip'
     assert [request.path for request in server.requests[3:]] == ['/empty/a.zip', '/mirror/deep/a.zip']
 
 
@@ -112,10 +112,10 @@ def test_a_mirror_calls_a_file_without_a_name_as_the_card_does(server, card, mon
 
 def test_every_address_is_named_when_none_works(server, card):
     theirs = card(their_card(BODY, server.put('/a', BODY[1:]), server.put('/b', Reply(status=404))))
-    with pytest.raises(ZooError) as caught:
+    with pytest.raises(CbamError) as caught:
         zoo.fetch(theirs)
     said = str(caught.value)
-    assert said.startswith(f'no address gave the file of cbamnet_tiny.theirs: {server.url}/a: the sha1 is')
+    assert said.startswith(f'no URL gave the file of cbamnet_tiny.theirs: {server.url}/a: the sha1 is')
     assert f'; {server.url}/b: the server says 404' in said
     assert (caught.value.exit_code, '\n' in said) == (4, False)
 
@@ -131,8 +131,8 @@ def test_proxies_of_the_environment(server, part, monkeypatch):
 @pytest.mark.parametrize('said', ['soon', '0', '-1', 'nan'])
 def test_a_timeout_is_a_number_of_seconds(said, monkeypatch):
     monkeypatch.setenv('CBAM_ZOO_TIMEOUT', said)
-    with pytest.raises(ZooError, match=f"CBAM_ZOO_TIMEOUT must be a number of seconds above 0, got '{said}'"):
-        Patience.of_environment()
+    with pytest.raises(CbamError, match=f"CBAM_ZOO_TIMEOUT must be a number of seconds above 0, got '{said}'"):
+        RetryPolicy.from_environment()
 
 
 def test_ten_processes_download_once(server, home, cbam, tmp_path):

@@ -13,7 +13,7 @@ from server import Reply, Server
 from shelf import own_card, their_card, write_registry, zipped
 
 from gluon_cbam import zoo
-from gluon_cbam.zoo import ZooError
+from gluon_cbam.common.errors import CbamError
 
 BODY = bytes(range(256)) * 1000
 PAGE = b'\n<!DOCTYPE html><html><body>Sign in to continue</body></html>'
@@ -115,7 +115,7 @@ def test_a_bad_zip(fault, server, card, files, home):
     assert LYING_BOMB != BOMB
     address = server.put('/a.zip', body)
     theirs = card(their_card(BODY, address, name='a.params', archive='zip', member='a.params', bytes=len(BODY)))
-    with pytest.raises(ZooError, match='a.zip: ') as caught:
+    with pytest.raises(CbamError, match='a.zip: ') as caught:
         zoo.fetch(theirs)
     assert part in str(caught.value)
     assert (caught.value.exit_code, '\n' in str(caught.value)) == (4, False)
@@ -197,7 +197,7 @@ def test_a_first_download_is_trusted_and_kept(server, card, home):
     assert first.sha256 == hashlib.sha256(BODY).hexdigest()
     first.path.unlink()
     server.put('/a.pth', BODY[::-1])
-    with pytest.raises(ZooError, match='the first file of cbamnet_tiny.theirs had') as caught:
+    with pytest.raises(CbamError, match='the first file of cbamnet_tiny.theirs had') as caught:
         zoo.fetch(theirs)
     assert caught.value.exit_code == 4
     assert not first.path.exists()
@@ -208,5 +208,5 @@ def test_a_first_download_is_trusted_and_kept(server, card, home):
 def test_a_zip_without_a_hash_is_a_zip(server, card):
     """Where no hash would tell, a file that is no zip is not taken for what should be in one."""
     theirs = card(their_card(None, server.put('/a.zip', BODY), archive='zip'))
-    with pytest.raises(ZooError, match='a.zip: not a zip'):
+    with pytest.raises(CbamError, match='a.zip: not a zip'):
         zoo.fetch(theirs)

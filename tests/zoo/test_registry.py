@@ -9,7 +9,7 @@ from server import Reply
 from shelf import own_card, their_card, write_registry
 
 from gluon_cbam import zoo
-from gluon_cbam.zoo import ZooError
+from gluon_cbam.common.errors import CbamError
 
 MINE = own_card(b'mine', 'files/mine.params', tag='cbam_resnet50.acme')
 OTHER = own_card(b'other', tag='cbamnet_tiny.acme')
@@ -37,7 +37,7 @@ def test_find(tmp_path, monkeypatch):
     assert zoo.find('cbam_resnet50.official_in1k').conversion == 'official'
     assert {card.network for card in zoo.cards('bam_resnet50')} == {'bam_resnet50'}
     for name, near in (('cbam_resnet5', 'cbam_resnet50'), ('resnet50.imgclsmob_in2k', 'resnet50.imgclsmob_in1k')):
-        with pytest.raises(ZooError, match=f"no weights are published for '{name}': known: .*{near}") as caught:
+        with pytest.raises(CbamError, match=f"no weights are published for '{name}': known: .*{near}") as caught:
             zoo.find(name)
         assert caught.value.exit_code == 2
 
@@ -54,7 +54,7 @@ def test_networks_without_a_default(tmp_path):
     registry = write_registry(tmp_path / 'a.json', one)
     assert zoo.find('resnet152', [registry]).tag == 'resnet152.a'
     write_registry(tmp_path / 'a.json', one, own_card(b'b', tag='resnet152.b'))
-    with pytest.raises(ZooError, match='no default: say which of resnet152.a, resnet152.b') as caught:
+    with pytest.raises(CbamError, match='no default: choose one of resnet152.a, resnet152.b') as caught:
         zoo.find('resnet152', [registry])
     assert caught.value.exit_code == 2
 
@@ -70,13 +70,13 @@ def test_several_in_the_environment(separator, server, tmp_path, monkeypatch):
 
 def test_clashes_name_both(tmp_path):
     first, second = (write_registry(tmp_path / f'{name}.json', MINE) for name in 'ab')
-    with pytest.raises(ZooError, match=f"{second}: the tag 'cbam_resnet50.acme' is taken by {first}"):
+    with pytest.raises(CbamError, match=f"{second}: the tag 'cbam_resnet50.acme' is taken by {first}"):
         zoo.cards(registries=[first, second])
     built_in = their_card(b'x', tag='cbam_resnet50.imgclsmob_in1k')
-    with pytest.raises(ZooError, match=r'cards/cbam_resnet50.imgclsmob_in1k.yaml: the tag .* is taken by .*c.json'):
+    with pytest.raises(CbamError, match=r'cards/cbam_resnet50.imgclsmob_in1k.yaml: the tag .* is taken by .*c.json'):
         zoo.cards(registries=[write_registry(tmp_path / 'c.json', built_in)])
     two = [{**own_card(b'a', tag=f'resnet152.{name}'), 'default': True} for name in 'ab']
-    with pytest.raises(ZooError, match='d.json: the default of resnet152 is already resnet152.a'):
+    with pytest.raises(CbamError, match='d.json: the default of resnet152 is already resnet152.a'):
         zoo.cards(registries=[write_registry(tmp_path / 'd.json', *two)])
 
 
@@ -100,7 +100,7 @@ def test_damaged_registries(text, said, tmp_path, run):
 
 def test_a_registry_that_is_not_there(run):
     code, _, error = run('list', '--registry', 'none.yaml')
-    assert (code, error) == (2, "cbam: no registry 'none.yaml': give a file, a folder or an http address\n")
+    assert (code, error) == (2, "cbam: no registry 'none.yaml': give a file, a folder or an http URL\n")
 
 
 def test_a_registry_with_an_address(server, home, run):
@@ -135,7 +135,7 @@ def test_relative_addresses_begin_beside_the_registry(tmp_path, run):
     registry = write_registry(shop / 'registry.yaml', MINE)
     arguments = ('get', 'cbam_resnet50.acme', '--offline', '--registry')
     code, _, error = run(*arguments, registry)
-    assert (code, error.count('\n'), "no file 'files/mine.params' beside its registry" in error) == (2, 1, True)
+    assert (code, error.count('\n'), "no file 'files/mine.params' next to its registry" in error) == (2, 1, True)
     (shop / 'files' / 'mine.params').write_bytes(b'mine')
     (shop / 'another.json').write_text('no card')
     code, path, _ = run(*arguments, str(shop))
@@ -143,6 +143,6 @@ def test_relative_addresses_begin_beside_the_registry(tmp_path, run):
     (tmp_path / 'secret.params').write_bytes(b'mine')
     outside = own_card(b'mine', '../secret.params', tag='cbam_resnet50.x')
     code, _, error = run('get', 'cbam_resnet50.x', '--registry', write_registry(shop / 'b.yaml', outside))
-    assert (code, "no file '../secret.params' beside its registry" in error) == (2, True)
-    with pytest.raises(ZooError, match='unknown field folder'):
+    assert (code, "no file '../secret.params' next to its registry" in error) == (2, True)
+    with pytest.raises(CbamError, match='unknown field folder'):
         zoo.Published.from_dict({**MINE, 'folder': '/'}, 'x')

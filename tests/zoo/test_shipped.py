@@ -92,7 +92,7 @@ class TestFromARelease:
         assert (home / f'{self.tag}.params').is_file()
 
     def test_another_file_is_refused(self, release, run, files, monkeypatch):
-        monkeypatch.setattr(upstream, '_addresses', lambda card: [f'{release.url}/releases/{self.tag}.params'])
+        monkeypatch.setattr(upstream, '_urls', lambda card: [f'{release.url}/releases/{self.tag}.params'])
         release.put(f'/releases/{self.tag}.params', b'x' * 22_559_588)
         code, _, error = run('get', self.tag)
         assert (code, error.count('\n'), 'sha256' in error, files()) == (4, 1, True, [])

@@ -9,7 +9,8 @@ import pytest
 from shelf import own_card, their_card, zipped
 
 from gluon_cbam import zoo
-from gluon_cbam.zoo import Card, ZooError, store
+from gluon_cbam.common.errors import CbamError
+from gluon_cbam.zoo import Card, store
 from gluon_cbam.zoo.location import root_of
 
 BODY = b'weights' * 1000
@@ -105,7 +106,7 @@ def test_a_damaged_file_is_replaced(damaged, theirs, convert, home, server, capl
         beside.write_text(beside.read_text().replace('cbamnet_tiny.theirs', 'cbamnet_tiny.others'))
     assert zoo.cached(theirs) is None
     assert str(path.with_suffix('')) in caplog.text
-    with pytest.raises(ZooError, match='is not in .*: cbam zoo get cbamnet_tiny.theirs'):
+    with pytest.raises(CbamError, match='is not in .*: cbam zoo get cbamnet_tiny.theirs'):
         zoo.file_of(theirs)
     zoo.get(theirs, convert=convert)
     assert zoo.file_of(theirs).read_bytes() == OURS
@@ -121,7 +122,7 @@ def test_a_damaged_original_is_downloaded_again(theirs, server):
 
 def test_a_conversion_has_the_hash_of_the_card_if_that_says_one(theirs, convert, card, files):
     values = {**theirs.as_dict(), 'sha256': '0' * 64}
-    with pytest.raises(ZooError, match=f'not {"0" * 64} .the card of cbamnet_tiny.theirs'):
+    with pytest.raises(CbamError, match=f'not {"0" * 64} .the card of cbamnet_tiny.theirs'):
         zoo.get(card(values), convert=convert)
     assert [name for name in files() if not name.startswith('originals')] == []
 
@@ -131,17 +132,17 @@ def test_files_of_this_package(card, tmp_path, monkeypatch, home):
     monkeypatch.setattr(store, 'SHIPPED', tmp_path / 'shipped')
     shipped = card(own_card(BODY))
     (tmp_path / 'a.params').write_bytes(BODY)
-    zoo.place(shipped, tmp_path / 'a.params', zoo.Original(tmp_path / 'a.params', '', 0), tmp_path / 'shipped')
+    zoo.place(shipped, tmp_path / 'a.params', zoo.UpstreamFile(tmp_path / 'a.params', '', 0), tmp_path / 'shipped')
     assert zoo.cached(shipped) == zoo.get(shipped, offline=True) == tmp_path / 'shipped' / 'cbamnet_tiny.test.params'
     assert not home.exists()
     (tmp_path / 'shipped' / 'cbamnet_tiny.test.params').write_bytes(BODY[1:])
-    with pytest.raises(ZooError, match='the file is damaged: install the package again') as caught:
+    with pytest.raises(CbamError, match='the file is damaged: install the package again') as caught:
         zoo.cached(shipped)
     assert caught.value.exit_code == 4
 
 
 def test_a_card_without_address(card):
-    with pytest.raises(ZooError, match='cbamnet_tiny.test has no address to download from'):
+    with pytest.raises(CbamError, match='cbamnet_tiny.test has no URL to download from'):
         zoo.get(card(own_card(BODY)))
 
 
@@ -149,7 +150,7 @@ def test_offline(theirs, server, monkeypatch):
     for offline in (True, None):
         monkeypatch.setenv('CBAM_ZOO_OFFLINE', '1')
         with pytest.raises(
-            ZooError, match='offline nothing is downloaded: cbam zoo add FILE cbamnet_tiny.th'
+            CbamError, match='offline nothing is downloaded: cbam zoo add FILE cbamnet_tiny.th'
         ) as caught:
             zoo.fetch(theirs, offline=offline)
         assert caught.value.exit_code == 5
@@ -162,10 +163,10 @@ def test_remove(theirs, convert, files, card, home):
     zoo.get(theirs, convert=convert)
     similar = card(own_card(BODY, tag='cbamnet_tiny.theirs.too'))
     (home / 'x').write_bytes(BODY)
-    zoo.place(similar, home / 'x', zoo.Original(home / 'x', '', 0))
+    zoo.place(similar, home / 'x', zoo.UpstreamFile(home / 'x', '', 0))
     assert len(zoo.remove(theirs.tag)) == 4
     assert files() == ['cbamnet_tiny.theirs.too.json', 'cbamnet_tiny.theirs.too.params', 'x']
-    with pytest.raises(ZooError, match='nothing of cbamnet_tiny.theirs is in') as caught:
+    with pytest.raises(CbamError, match='nothing of cbamnet_tiny.theirs is in') as caught:
         zoo.remove(theirs.tag)
     assert caught.value.exit_code == 2
 
