@@ -7,12 +7,14 @@ import ast
 import inspect
 import pkgutil
 import re
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx.addnodes import pending_xref
 from sphinx.errors import ExtensionError
 from sphinx.ext.autodoc import DataDocumenter
 from sphinx.ext.napoleon import GoogleDocstring
@@ -93,7 +95,7 @@ def module_section(name):
     text = title(name.rpartition('.')[2], '-')
     if name in PROGRAMS:
         return text + f'.. py:module:: {name}\n   :no-index-entry:\n\n*{PROGRAMS[name]}*\n\n' + docstring(name) + '\n\n'
-    return text + f'.. automodule:: {name}\n\n'
+    return text + f'.. automodule:: {name}\n   :ignore-module-all:\n\n'
 
 
 def package_page(package, children):
@@ -132,7 +134,8 @@ def write(path, text):
 def generate(app):
     names = packages()
     PACKAGES.update(names)
-    unknown = set(PROGRAMS) - {module for name in names for module in modules(name)}
+    app.api_modules = {module for name in names for module in (name, *modules(name))}
+    unknown = set(PROGRAMS) - app.api_modules
     if unknown:
         raise ExtensionError(f'PROGRAMS names modules that are not there: {", ".join(sorted(unknown))}')
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -166,6 +169,28 @@ def constant_home(target, current, domain):
     return domain.objects.get(found[0]) if len(found) == 1 else None
 
 
+@lru_cache(maxsize=None)
+def imports(module):
+    """Names that a module imports, also for annotations alone -> their full names."""
+    names = {}
+    path = source(module)
+    package = module if path.endswith('__init__.py') else module.rpartition('.')[0]
+    for node in ast.walk(ast.parse(Path(path).read_text(encoding='utf-8'))):
+        if isinstance(node, ast.ImportFrom):
+            above = package.split('.')[: len(package.split('.')) - node.level + 1] if node.level else []
+            base = '.'.join([*above, *([node.module] if node.module else [])])
+            names.update({alias.asname or alias.name: f'{base}.{alias.name}' for alias in node.names})
+    return names
+
+
+def qualify(app, doctree):
+    """Give the references of docstrings and annotations the full names of what their module imports."""
+    for node in doctree.findall(pending_xref):
+        module, target = node.get('py:module'), node.get('reftarget', '')
+        if node.get('refdomain') == 'py' and module in app.api_modules and target.lstrip('.') in imports(module):
+            node['reftarget'] = home(imports(module)[target.lstrip('.')])
+
+
 def resolve(app, env, node, contnode):
     """Find names that annotations and docstrings give in short: those that one object alone ends with."""
     target = node.get('reftarget', '').lstrip('.')
@@ -197,5 +222,6 @@ def setup(app):
     GoogleDocstring._parse_attribute_docstring = GoogleDocstring._consume_to_end
     GoogleDocstring._consume_returns_section = untyped_returns
     app.connect('builder-inited', generate)
+    app.connect('doctree-read', qualify)
     app.connect('missing-reference', resolve)
     return {'version': '1', 'parallel_read_safe': True}
