@@ -58,8 +58,8 @@ class _ParameterServerGroup(CollectiveGroup):
     def start(self, trainer: mx.gluon.Trainer, images: int, step: int) -> None:
         """See :meth:`ProcessGroup.start`.
 
-        Without the wait, the first step of MXNet 1.9.1 may overlap the first pull of the weights, and the processes
-        continue with different and wrong weights.
+        It waits until the weights were pulled: otherwise the first step of MXNet 1.9.1 may overlap the pull, and the
+        processes continue with different and wrong weights.
         """
         trainer._init_kvstore()  # this sends asynchronous servers their optimizer, without which a sum ends them
         trainer._init_params()
