@@ -227,3 +227,10 @@ def test_a_resnet_trains_on_packed_photographs(cbam, tmp_path):
     image = tmp_path / 'images' / 'val' / 'fine' / '0.jpg'
     (guess, *_) = json.loads(cbam('predict', image, *arguments).stdout)['images'][0]['top']
     assert guess['label'] in ('fine', 'coarse')
+
+
+def test_the_start_imports_nothing_heavy(python):
+    """Each of these takes a tenth of the start or more."""
+    heavy = "('mxnet', 'numpy', 'yaml', 'logging', 'tqdm', 'concurrent.futures', 'urllib.request')"
+    code = f'import sys, gluon_cbam.cli.main; print([name for name in {heavy} if name in sys.modules])'
+    assert python(code).stdout.strip() == '[]'

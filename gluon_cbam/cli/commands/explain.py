@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import click
@@ -17,6 +16,8 @@ from .explain_score import SCORE_OPTIONS, score_network
 from .network_options import NETWORK, load
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import mxnet as mx
 
     from gluon_cbam.explain.figures.output_directory import WrittenComparison, WrittenExplanations
