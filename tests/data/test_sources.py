@@ -140,7 +140,7 @@ def test_what_contradicts_itself(imagenet, tmp_path):
     with pytest.raises(UsageError, match="has the layout 'a list': leave out --labels"):
         pack(tmp_path / 'x.lst', tmp_path / 'out', labels=truth)
     assert not (tmp_path / 'out').exists()
-    assert len({layout.about for layout in LAYOUTS}) == len(LAYOUTS)
+    assert len({layout.name for layout in LAYOUTS}) == len(LAYOUTS)
 
 
 def test_a_list_of_a_compressed_tar(tmp_path):

@@ -96,13 +96,13 @@ class Layout(NamedTuple):
     """A way to lay out images.
 
     Attributes:
-        about: its name in messages.
+        name: in messages.
         fits: whether a request has this layout.
         read: returns its parts and classes.
         options: which of ``root`` and ``labels`` it uses.
     """
 
-    about: str
+    name: str
     fits: Callable[[_Request], bool]
     read: Callable[[_Request], Tuple[List[Part], List[str]]]
     options: Tuple[str, ...] = ()
@@ -138,9 +138,9 @@ def read_source(
     layout = next(row for row in LAYOUTS if row.fits(request))
     for option, value in (('root', root), ('labels', labels)):
         if value and option not in layout.options:
-            raise UsageError(f'{source} has the layout {layout.about!r}: leave out --{option}')
+            raise UsageError(f'{source} has the layout {layout.name!r}: leave out --{option}')
     parts, classes = layout.read(request)
-    return Dataset(layout.about, parts, classes)
+    return Dataset(layout.name, parts, classes)
 
 
 def _is_list(request: _Request) -> bool:
