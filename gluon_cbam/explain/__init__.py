@@ -6,9 +6,7 @@ as symbols of their own, so that a network, its hybridized graph, outputs, gradi
 are. The package may import ``inference``, ``tasks``, ``data``, ``attention``, ``compat`` and ``common``.
 """
 
-from typing import Any
-
-from gluon_cbam.compat.deprecated import deprecated_names
+from gluon_cbam.compat.renamed import renamed_attributes
 
 from .localization.metrics import LocalizationMetrics, LocalizationScores
 from .maps.attention import AttentionMaps, attention_maps
@@ -26,13 +24,12 @@ __all__ = [
     'grad_cam',
     'upsample_map',
 ]
-_RENAMED = {
-    'Agreement': f'{__name__}:LocalizationMetrics',
-    'Scores': f'{__name__}:LocalizationScores',
-    'spread': f'{__name__}:upsample_map',
-}
 
-
-def __getattr__(name: str) -> Any:
-    """The public names of release 0.1."""
-    return deprecated_names(__name__, name, _RENAMED)
+__getattr__ = renamed_attributes(
+    __name__,
+    {
+        'Agreement': 'explain.LocalizationMetrics',
+        'Scores': 'explain.LocalizationScores',
+        'spread': 'explain.upsample_map',
+    },
+)

@@ -108,7 +108,7 @@ def test_the_scripts_exist(page):
         assert (ROOT / name).exists(), name
 
 
-@pytest.mark.filterwarnings('error:.*the old name goes with the next release:DeprecationWarning')
+@pytest.mark.filterwarnings('error:.*the old name will be removed in the next release:DeprecationWarning')
 def test_the_imports_work(page):
     """Each import in a block of Python, and each public name that it uses of the package itself; no old names."""
     for code in code_blocks(page.read_text(), 'python'):
