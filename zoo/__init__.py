@@ -4,7 +4,8 @@
 ``upstream`` the files that they are made from, which ``download`` and ``archive`` fetch; ``adding`` takes local files;
 ``verified`` checks what is in the store; ``location`` and ``locking`` serve all of them.
 
-May import :mod:`gluon_cbam.common` and :mod:`gluon_cbam.compat`, but neither mxnet nor numpy: listing weights is fast.
+May import :mod:`gluon_cbam.common`, :mod:`gluon_cbam.compat` and the preprocessing of :mod:`gluon_cbam.data`, but
+neither mxnet nor numpy: listing weights is fast.
 """
 
 from gluon_cbam.compat.renamed import renamed_attributes

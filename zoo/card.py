@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Optional, Tuple, Type, TypeVar
 from urllib.parse import urlsplit
 
 from gluon_cbam.common.errors import DataError
+from gluon_cbam.data.loading.preprocessing import Preprocessing
 
 from .schema import decode
 
@@ -21,31 +22,6 @@ _C = TypeVar('_C', bound='_CardFields')
 
 CONVERSIONS = ('official', 'imgclsmob')
 """The sources whose files are converted: names that ``cbam convert --source`` takes."""
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """The transform from an image to the input of a network.
-
-    Attributes:
-        image_size: height and width of the crop, in pixels.
-        mean: subtracted from the channels R, G, B, for pixels in 0..1.
-        std: divides the channels afterwards, likewise.
-        crop_ratio: ``image_size`` over the short side before the center crop; 0.875 resizes to 256 and crops 224.
-        interpolation: of the resize; ``bilinear`` is the only one.
-    """
-
-    image_size: int
-    mean: Tuple[float, float, float]
-    std: Tuple[float, float, float]
-    crop_ratio: float = 1.0
-    interpolation: str = 'bilinear'
-
-    def __post_init__(self) -> None:
-        _check(self.image_size > 0, 'image_size must be positive', self.image_size)
-        _check(0 < self.crop_ratio <= 1, 'crop_ratio must be in (0, 1]', self.crop_ratio)
-        _check(min(self.std) > 0, 'std must be positive', self.std)
-        _check(self.interpolation == 'bilinear', 'interpolation must be bilinear', self.interpolation)
 
 
 @dataclass(frozen=True)
@@ -126,7 +102,7 @@ class _CardFields:
     Attributes:
         network: name of the network.
         classes: outputs of its last layer.
-        preprocessing: a :class:`Preprocessing` by name.
+        preprocessing: a :class:`gluon_cbam.data.loading.preprocessing.Preprocessing` by name.
         options: of the network.
         class_names: in the order of the outputs, if known.
         tag: ``network.source_data`` of published weights.
@@ -228,6 +204,8 @@ class Published(_CardFields):
         _check(self.tag.startswith(f'{self.network}.'), f'tag must begin with {self.network}.', self.tag)
         _check(self.classes > 0, 'classes must be positive', self.classes)
         decode(Preprocessing, self.preprocessing, self.tag, 'preprocessing.')
+        for name in ('mean', 'std'):  # which have defaults, but a card states them
+            _check(name in self.preprocessing, f'preprocessing must have {name}', self.preprocessing)
         _check_hash('sha256', self.sha256, 64)
         _check(self.bytes is None or self.bytes > 0, 'bytes must be positive', self.bytes)
         _check(

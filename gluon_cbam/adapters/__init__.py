@@ -1,1 +1,4 @@
-"""Our networks where other tool kits look for theirs, a module each."""
+"""The models under the interfaces of other toolkits, a module each.
+
+It may import ``pretrained``, ``convert``, ``models`` and ``common``.
+"""

@@ -1,9 +1,11 @@
-"""Modified-CBAMnet as insightface's training of 2018 calls its symbols: ``fcbamnet.get_symbol(emb_size, layers, ...)``.
+"""Modified-CBAMnet for the training of insightface of 2018, which calls ``fcbamnet.get_symbol(emb_size, layers, ...)``.
 
-Put a file into its ``src/symbols`` that holds ``from gluon_cbam.adapters.insightface import get_symbol``.
+Put a file with ``from gluon_cbam.adapters.insightface import get_symbol`` into ``src/symbols`` of insightface.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import mxnet as mx
 
@@ -17,18 +19,21 @@ _WITHOUT_EFFECT = ('version_se', 'version_unit', 'workspace', 'memonger', 'input
 _BUILT_IN = {'bn_mom': 0.9, 'eps': 2e-5}
 
 
-def get_symbol(num_classes: int, num_layers: int, **kwargs) -> mx.sym.Symbol:
-    """The symbol of a Modified-CBAMnet under the original parameter names, so that original checkpoints bind to it.
+def get_symbol(num_classes: int, num_layers: int, **kwargs: Any) -> mx.sym.Symbol:
+    """Build the symbol of a Modified-CBAMnet under the parameter names of the source, whose checkpoints bind to it.
 
     Args:
-        num_classes: size of the embedding, as insightface calls it.
+        num_classes: the size of the embedding; insightface uses this name.
         num_layers: 18, 34, 49, 50, 74, 90, 100, 101, 152, 200 or 269.
-        **kwargs: ``version_input``, ``version_output``, ``version_act``, ``ibn`` and ``reduction`` are the network's;
-            ``version_se``, ``version_unit``, ``workspace``, ``memonger`` and ``input_shape`` have no effect on it;
+        **kwargs: ``version_input``, ``version_output``, ``version_act``, ``ibn`` and ``reduction`` are options of the
+            model; ``version_se``, ``version_unit``, ``workspace``, ``memonger`` and ``input_shape`` have no effect;
             ``bn_mom`` and ``eps`` must be 0.9 and 2e-5.
 
+    Returns:
+        The symbol, whose output is the embedding, (N, num_classes).
+
     Raises:
-        ValueError: an unknown depth or argument, or a value that does not fit.
+        UsageError: an unknown depth or argument, or a value that does not fit; a ValueError.
     """
     depths = {row.depth: row.name for row in MODIFIED_CBAMNETS}
     if num_layers not in depths:

@@ -1,10 +1,13 @@
-"""Modified-CBAMnet as insightface's training of 2019 calls its symbols: ``get_symbol()``, all else from ``config``.
+"""Modified-CBAMnet for the training of insightface of 2019, which calls ``get_symbol()`` and uses its ``config``.
 
-Put a file into its ``recognition/symbol`` that holds ``from gluon_cbam.adapters.insightface_config import get_symbol``
-and name that file in ``net_name`` of its ``config.py``.
+Put a file with ``from gluon_cbam.adapters.insightface_config import get_symbol`` into ``recognition/symbol`` of
+insightface, and name that file in ``net_name`` of its ``config.py``.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
 
 import mxnet as mx
 
@@ -21,19 +24,22 @@ _SETTINGS = {
 }
 
 
-def get_symbol(config=None) -> mx.sym.Symbol:
-    """The symbol that a configuration describes, under the original parameter names.
+def get_symbol(config: Any = None) -> mx.sym.Symbol:
+    """Build the symbol of a configuration, under the parameter names of the source.
 
     Args:
         config: an object with the attributes ``emb_size`` and ``num_layers``, and if they differ from the network's
             defaults ``net_input``, ``net_output``, ``net_act``, ``bn_mom``, ``net_ibn`` and ``net_reduction``; default
             the ``config`` of the module of that name, which insightface puts on its path.
 
+    Returns:
+        The symbol, whose output is the embedding, (N, emb_size).
+
     Raises:
         ImportError: no configuration is given, and there is no module ``config``.
-        ValueError: a value does not fit.
+        UsageError: a value does not fit; a ValueError.
     """
     if config is None:
-        from config import config
+        config = import_module('config').config
     given = {argument: getattr(config, name) for name, argument in _SETTINGS.items() if hasattr(config, name)}
     return insightface.get_symbol(config.emb_size, config.num_layers, **given)

@@ -1,6 +1,7 @@
-"""Parameters under other people's names: load them into our networks, strictly, and write them again.
+"""Parameters under the names of other implementations: load them into our networks, strictly, and write them.
 
-The rules of each source are rows of :data:`.sources.SOURCES`.
+The naming rules of each source are rows of :data:`.sources.SOURCES`. This package may import ``weights``, ``models``
+and ``common``; conversions of whole files with cards are in :mod:`gluon_cbam.pretrained.conversion`.
 """
 
 from gluon_cbam.weights.assignment import check_arrays

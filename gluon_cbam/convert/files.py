@@ -24,16 +24,19 @@ _FORMATS = '.params, .npz, .safetensors, .pth, .pt, .pth.tar, or the prefix of P
 
 
 def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
-    """The arrays of a file under their own names.
+    """Read the arrays of a file under the names in it.
 
     Args:
         path: ``.params`` of Gluon or of a symbol, whose names then begin with ``arg:`` and ``aux:``; the prefix of such
-            files, for the newest epoch; ``.npz``; ``.safetensors``; ``.pth``, ``.pt`` or ``.pth.tar`` of PyTorch, a
-            state_dict or a dictionary with one under ``state_dict``; torch is not needed.
+            files, for the newest epoch; ``.npz``; ``.safetensors``; ``.pth``, ``.pt`` or ``.pth.tar`` of PyTorch, which
+            holds a state_dict, or a dictionary with one under ``state_dict``; torch is not needed.
+
+    Returns:
+        Name -> array.
 
     Raises:
         UsageError: there is no such file, or its ending is unknown.
-        DataError: it is damaged, or holds something else than arrays by name.
+        DataError: it is damaged, or does not hold arrays of finite numbers by name.
     """
     path = _find(Path(path))
     readers = {
@@ -49,13 +52,14 @@ def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
     arrays = readers[path.suffix](path)
     for name, array in arrays.items():
         if array.dtype.kind not in 'fiub':
-            raise DataError(f'{path}: {name} holds no numbers ({array.dtype})')
+            raise DataError(f'{path}: {name} does not hold numbers ({array.dtype})')
         if not np.isfinite(array).all():
             raise DataError(f'{path}: {name} holds values that are not finite')
     return arrays
 
 
 def _find(path: Path) -> Path:
+    """A file, or the newest epoch of a prefix."""
     if path.is_file():
         return path
     epochs = sorted(path.parent.glob(f'{path.name}-[0-9][0-9][0-9][0-9].params'))
@@ -65,14 +69,16 @@ def _find(path: Path) -> Path:
 
 
 def _read_mxnet(path: Path) -> Dict[str, np.ndarray]:
+    """The arrays of a ``.params`` file."""
     return {name: value.asnumpy() for name, value in weights.read_arrays(path).items()}
 
 
 def _read_numpy(path: Path) -> Dict[str, np.ndarray]:
+    """The arrays of an ``.npz`` file."""
     try:
         with np.load(str(path), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except Exception as error:  # zipfile, zlib and numpy raise their own
+    except Exception as error:  # zipfile, zlib and numpy raise errors of many classes
         raise DataError(f'{path}: not an .npz file of arrays ({type(error).__name__})') from error
 
 
@@ -139,15 +145,15 @@ def write_source(net: mx.gluon.HybridBlock, output: PathLike, source: str) -> Li
 
 
 def write_checkpoint(net: mx.gluon.HybridBlock, prefix: PathLike, source: str = 'modified') -> List[Path]:
-    """Write what ``mx.model.load_checkpoint(prefix, 0)`` reads, under the source's names.
+    """Write a checkpoint for ``mx.model.load_checkpoint(prefix, 0)``, under the names of a source.
 
     Args:
-        net: the network, initialised.
+        net: the network, initialized.
         prefix: of ``PREFIX-symbol.json`` and ``PREFIX-0000.params``.
-        source: as of :func:`.load_arrays`.
+        source: see :func:`.load_arrays`.
 
     Returns:
-        The files written, each of them whole or not at all.
+        The files written, each of them atomically.
 
     Raises:
         UsageError: the source has no such network.

@@ -1,9 +1,9 @@
-"""Load arrays under a source's own names, strictly: every parameter is set exactly once, or none is."""
+"""Load arrays under the names of a source, strictly: every parameter is set exactly once, or none is."""
 
 from __future__ import annotations
 
 import re
-from typing import Dict, Mapping, Optional
+from typing import Dict, List, Mapping, Optional
 
 import mxnet as mx
 import numpy as np
@@ -17,13 +17,13 @@ from .sources import SOURCES, Source
 def load_arrays(
     net: mx.gluon.Block, arrays: Mapping[str, np.ndarray], source: str, ctx: Optional[Contexts] = None
 ) -> None:
-    """Set every parameter of a network from arrays under a source's own names.
+    """Set every parameter of a network from arrays under the names of a source.
 
     Args:
-        net: the network, initialised or not.
-        arrays: the source's name -> array, in the source's layout.
+        net: the network, initialized or not.
+        arrays: name of the source -> array, in the layout of the source.
         source: a key of :data:`.sources.SOURCES`: ``official``, ``imgclsmob``, ``keras`` or ``modified``.
-        ctx: a context or a list of them, for a network that is not initialised; default the CPU.
+        ctx: one context or a list of them, for a network that is not initialized; default the CPU.
 
     Raises:
         UsageError: unknown source.
@@ -32,7 +32,7 @@ def load_arrays(
     """
     scheme = scheme_of(source)
     ours: Dict[str, np.ndarray] = {}
-    twice = []
+    twice: List[str] = []
     for name, array in arrays.items():
         if re.search(scheme.ignored, name):
             continue
@@ -45,10 +45,16 @@ def load_arrays(
 
 
 def scheme_of(source: str) -> Source:
-    """The naming scheme of a source.
+    """Look up the naming scheme of a source.
+
+    Args:
+        source: a key of :data:`.sources.SOURCES`.
+
+    Returns:
+        The scheme.
 
     Raises:
-        UsageError: there is none of this name; the message names the closest.
+        UsageError: the source is unknown; the message names the closest.
     """
     if source not in SOURCES:
         raise UsageError(f'unknown source {source!r}: {closest(source, SOURCES)}')

@@ -1,29 +1,33 @@
-"""Pickles of plain data, read without running code.
+"""Read pickles of plain data without running code.
 
-:mod:`pickletools` parses, and the table below says what each operation means; one that is not in it is refused.
-:class:`pickle.Unpickler` with a restricted ``find_class`` is not enough: a hostile file still makes it claim gigabytes
-(a large index into its memo) or overflow the C stack (deeply nested tuples as a key), and the process dies.
+:mod:`pickletools` parses, and the table below implements each operation; an operation that is not in it is refused.
+:class:`pickle.Unpickler` with a restricted ``find_class`` is not enough: a hostile file can still make it allocate
+gigabytes (a large index into its memo) or overflow the C stack (deeply nested tuples as a key), and the process dies.
 """
 
 from __future__ import annotations
 
 import pickletools
-from typing import IO, Any, Callable, Dict, Iterable, List, Mapping
+from typing import IO, Any, Callable, Dict, Iterable, List, Mapping, Tuple
 
-Globals = Mapping[str, Any]  # 'module name' -> what stands for it; a callable can be called by the pickle
+Globals = Mapping[str, Any]
+"""'module name' -> the object that replaces that global. The pickle can call an object that is callable."""
 
 
 class Refused(ValueError):
-    """A pickle asks for more than plain data, or is damaged; the message is a part of a line."""
+    """A pickle needs more than plain data, or is damaged; the message is a part of a line."""
 
 
 def load(stream: IO[bytes], known: Globals, persistent: Callable[[Any], Any]) -> Any:
     """Read one pickle.
 
     Args:
-        stream: at its beginning; afterwards at its end.
-        known: what stands for the globals that the pickle may ask for; everything else is refused.
-        persistent: from a persistent id to what stands for it.
+        stream: at the beginning of the pickle; afterwards at its end.
+        known: the globals that the pickle may use; all others are refused.
+        persistent: from a persistent id to the object that it names.
+
+    Returns:
+        The object.
 
     Raises:
         Refused: a global or an operation is not allowed, or the pickle is damaged.
@@ -37,17 +41,28 @@ def load(stream: IO[bytes], known: Globals, persistent: Callable[[Any], Any]) ->
         (value,) = machine.stack
     except Refused:
         raise
-    except Exception as error:  # whatever a damaged pickle makes an operation run into
+    except Exception as error:  # an operation on a damaged pickle raises errors of many classes
         raise Refused(f'a damaged pickle, {type(error).__name__}') from error
     return value
 
 
-def mapping(pairs: Iterable = ()) -> Dict[Any, Any]:
-    """A dictionary of pairs; what stands for ``collections.OrderedDict``."""
+def mapping(pairs: Iterable[Tuple[Any, Any]] = ()) -> Dict[Any, Any]:
+    """Build a dictionary of pairs; it replaces ``collections.OrderedDict``.
+
+    Args:
+        pairs: of a key and its value.
+
+    Returns:
+        The dictionary.
+
+    Raises:
+        Refused: a key is not a text or a number.
+    """
     return {_key(key): value for key, value in pairs}
 
 
 def _key(value: Any) -> Any:
+    """A key, after a check of its type."""
     if not isinstance(value, (str, int, float, type(None))):
         raise Refused(f'a key of type {type(value).__name__}')
     return value
@@ -56,16 +71,18 @@ def _key(value: Any) -> Any:
 class _Machine:
     """The stack, the marks in it and the memo of a pickle that is being read."""
 
-    def __init__(self, known: Globals, persistent: Callable[[Any], Any]):
+    def __init__(self, known: Globals, persistent: Callable[[Any], Any]) -> None:
         self.known, self.persistent = known, persistent
         self.stack: List[Any] = []
         self.marks: List[int] = []
         self.memo: Dict[int, Any] = {}
 
     def push(self, value: Any) -> None:
+        """Put a value onto the stack."""
         self.stack.append(value)
 
     def pop(self, count: int) -> List[Any]:
+        """Take values from the stack."""
         if count > len(self.stack):
             raise Refused('a damaged pickle, its stack is empty')
         values = self.stack[len(self.stack) - count :]
@@ -73,39 +90,46 @@ class _Machine:
         return values
 
     def pop_to_mark(self) -> List[Any]:
+        """Take the values above the last mark."""
         return self.pop(len(self.stack) - self.marks.pop())
 
     def target(self, kind: type) -> Any:
+        """The value at the top of the stack, after a check of its type."""
         if type(self.stack[-1]) is not kind:
             raise Refused(f'a damaged pickle, no {kind.__name__} where it needs one')
         return self.stack[-1]
 
     def find(self, name: str) -> None:
+        """Push the object that replaces a global."""
         if name not in self.known:
-            raise Refused(f'it asks for {name.replace(" ", ".")}, which is no plain data')
+            raise Refused(f'it asks for {name.replace(" ", ".")}, which is not plain data')
         self.push(self.known[name])
 
     def call(self) -> None:
+        """Call an object of :data:`Globals`."""
         function, arguments = self.pop(2)
         self.push(function(*arguments))
 
     def extend(self, values: List[Any]) -> None:
+        """Append to the list at the top."""
         self.target(list).extend(values)
 
     def update(self, values: List[Any]) -> None:
+        """Set keys of the dictionary at the top; keys and values alternate."""
         self.target(dict).update(mapping(zip(values[::2], values[1::2])))
 
     def build(self) -> None:
-        """Attributes of an OrderedDict, such as PyTorch's ``_metadata``: not needed."""
+        """Drop the attributes of an OrderedDict, such as ``_metadata`` of PyTorch."""
         self.pop(1)
         self.target(dict)
 
 
 def _nothing(machine: _Machine, argument: Any) -> None:
-    pass
+    """An operation without effect here."""
 
 
 def _argument(machine: _Machine, argument: Any) -> None:
+    """An operation that pushes its argument."""
     machine.push(argument)
 
 
@@ -137,4 +161,4 @@ _OPERATIONS: Dict[str, Callable[[_Machine, Any], None]] = {
     'BINPERSID': lambda machine, _: machine.push(machine.persistent(*machine.pop(1))),
     'BUILD': lambda machine, _: machine.build(),
 }
-"""Operation -> what it does."""
+"""Name of the operation -> its implementation."""

@@ -1,4 +1,4 @@
-"""The tensors of files that ``torch.save`` wrote, without torch and without running code.
+"""Read the tensors of files that ``torch.save`` wrote, without torch and without running code.
 
 Two formats: the zip archive of torch 1.6 and later (``NAME/data.pkl`` and a member ``NAME/data/KEY`` for each storage),
 and the one before: pickles of a magic number, a version, the machine, the object and the storages' keys, then each
@@ -13,9 +13,9 @@ import math
 import struct
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, NamedTuple, Tuple
 
 import numpy as np
 
@@ -29,13 +29,14 @@ _MOST_AXES = 32  # of a numpy array
 
 
 class _Elements(NamedTuple):
-    """How a type of storage holds its numbers."""
+    """The element type of a storage."""
 
     dtype: str
     decode: Callable[[np.ndarray], np.ndarray] = lambda array: array
 
 
 def _from_bfloat16(array: np.ndarray) -> np.ndarray:
+    """The bits of bfloat16 numbers as float32."""
     return (array.astype('<u4') << 16).view('<f4')
 
 
@@ -53,8 +54,9 @@ _STORAGES = {
 }
 
 
-class _Storage(NamedTuple):
-    """What a persistent id says."""
+@dataclass(frozen=True)
+class _Storage:
+    """What a persistent id states; count and start in elements."""
 
     elements: _Elements
     key: str
@@ -63,6 +65,7 @@ class _Storage(NamedTuple):
 
     @property
     def bytes(self) -> int:
+        """The size of the storage."""
         return self.count * np.dtype(self.elements.dtype).itemsize
 
 
@@ -76,7 +79,9 @@ class _Tensor:
     stride: Tuple[int, ...]
 
 
-_GLOBALS = {
+_Content = Tuple[Dict[str, _Tensor], Callable[[_Storage], np.ndarray]]
+
+_GLOBALS: Dict[str, Any] = {
     'collections OrderedDict': pickles.mapping,
     'torch._utils _rebuild_tensor': lambda *view: _Tensor(*view[:4]),
     'torch._utils _rebuild_tensor_v2': lambda *view: _Tensor(*view[:4]),
@@ -86,17 +91,17 @@ _GLOBALS = {
 
 
 def read(path: Path) -> Dict[str, np.ndarray]:
-    """The tensors of a state_dict by name.
+    """Read the tensors of a state_dict.
 
     Args:
         path: of a state_dict, or of a dictionary with one under ``state_dict``.
 
     Returns:
-        Name -> array, read-only; of the tensor's type, bfloat16 as float32.
+        Name -> array, read-only, of the type of the tensor; bfloat16 as float32.
 
     Raises:
-        DataError: the file is damaged, claims more than it holds, asks for something else than tensors and plain data,
-            or holds no state_dict.
+        DataError: the file is damaged, shorter than it states, needs more than tensors and plain data, or holds no
+            state_dict.
     """
     try:
         with open(path, 'rb') as file:
@@ -107,11 +112,12 @@ def read(path: Path) -> Dict[str, np.ndarray]:
         raise DataError(f'{path}: not a PyTorch file of tensors: {error}') from error
     except OSError:
         raise
-    except Exception as error:  # zipfile and numpy raise their own
+    except Exception as error:  # zipfile and numpy raise errors of many classes
         raise DataError(f'{path}: not a PyTorch file of tensors ({type(error).__name__})') from error
 
 
 def _state_dict(value: Any) -> Dict[str, _Tensor]:
+    """The tensors of the object that the file holds."""
     if isinstance(value, dict) and isinstance(value.get('state_dict'), dict):
         value = value['state_dict']
     if not isinstance(value, dict) or not value or not all(isinstance(tensor, _Tensor) for tensor in value.values()):
@@ -120,15 +126,15 @@ def _state_dict(value: Any) -> Dict[str, _Tensor]:
 
 
 @contextmanager
-def _zip_file(path: Path) -> Iterator[Tuple[Dict[str, _Tensor], Callable]]:
-    """The tensors by name, and a function from a storage to its flat array."""
+def _zip_file(path: Path) -> Iterator[_Content]:
+    """The tensors by name, and a function from a storage to its elements, for the zip archive."""
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         # torch stores without compression, so that nothing in the file can be larger than the file
         if any(member.compress_type != zipfile.ZIP_STORED for member in members):
             raise Refused('it is compressed, which torch.save never does')
         if sum(member.file_size for member in members) > path.stat().st_size:
-            raise Refused('its members claim more bytes than the file has')
+            raise Refused('its members state more bytes than the file has')
         roots = [member.filename[:-8] for member in members if member.filename.endswith('/data.pkl')]
         if len(roots) != 1:
             raise Refused(f'a zip archive with {len(roots)} data.pkl instead of one')
@@ -149,15 +155,15 @@ def _zip_file(path: Path) -> Iterator[Tuple[Dict[str, _Tensor], Callable]]:
 
 
 @contextmanager
-def _legacy_file(path: Path) -> Iterator[Tuple[Dict[str, _Tensor], Callable]]:
-    """As :func:`_zip_file`, for the older format."""
+def _legacy_file(path: Path) -> Iterator[_Content]:
+    """The same for the older format."""
     data = path.read_bytes()
     stream = io.BytesIO(data)
     seen: Dict[str, _Storage] = {}
 
-    def storage(said: Any) -> _Storage:
-        entry = _storage(said)
-        return seen.setdefault(entry.key, entry)._replace(start=entry.start)
+    def storage(reference: Any) -> _Storage:
+        entry = _storage(reference)
+        return replace(seen.setdefault(entry.key, entry), start=entry.start)
 
     if _MAGIC not in data[:32]:
         raise Refused('neither a zip archive nor of the format before it')
@@ -165,13 +171,13 @@ def _legacy_file(path: Path) -> Iterator[Tuple[Dict[str, _Tensor], Callable]]:
     if version != _VERSION:
         raise Refused(f'its format has the version {str(version)[:20]} instead of {_VERSION}')
     tensors = _state_dict(value)
-    begins = dict(_walk(data, stream.tell(), [seen[key] for key in keys]))
+    begins = dict(_beginnings(data, stream.tell(), [seen[key] for key in keys]))
     flats = {key: _decoded(data, begin, seen[key]) for key, begin in begins.items()}
     yield tensors, lambda storage: flats[storage.key]
 
 
-def _walk(data: bytes, position: int, storages) -> Iterator[Tuple[str, int]]:
-    """Key and beginning of each storage that follows the pickles."""
+def _beginnings(data: bytes, position: int, storages: Iterable[_Storage]) -> Iterator[Tuple[str, int]]:
+    """Key and beginning of each storage after the pickles."""
     for storage in storages:
         if position + 8 > len(data):
             raise Refused(f'it ends before storage {storage.key}')
@@ -183,28 +189,30 @@ def _walk(data: bytes, position: int, storages) -> Iterator[Tuple[str, int]]:
         position += storage.bytes
 
 
-def _storage(said: Any) -> _Storage:
+def _storage(reference: Any) -> _Storage:
     """The storage that a persistent id names."""
-    if not isinstance(said, tuple) or len(said) not in (5, 6) or said[0] != 'storage':
-        raise Refused('a damaged pickle, a reference to no storage')
-    _, elements, key, _, count, view = (*said, None)[:6]
+    if not isinstance(reference, tuple) or len(reference) not in (5, 6) or reference[0] != 'storage':
+        raise Refused('a damaged pickle, a persistent id that is not of a storage')
+    _, elements, key, _, count, view = (*reference, None)[:6]
     start = view[1] if view else 0
     if not isinstance(elements, _Elements) or not isinstance(key, str) or not _counts(count, start):
-        raise Refused('a damaged pickle, a storage of no known type or size')
+        raise Refused('a damaged pickle, a storage of unknown type or size')
     return _Storage(elements, key, count, start)
 
 
 def _counts(*values: Any) -> bool:
+    """Whether all values are integers from 0."""
     return all(type(value) is int and value >= 0 for value in values)
 
 
 def _decoded(data: bytes, begin: int, storage: _Storage) -> np.ndarray:
+    """The elements of a storage, (count,)."""
     flat = np.frombuffer(data, storage.elements.dtype, storage.count, begin) if storage.count else np.zeros(0)
     return storage.elements.decode(flat.astype(storage.elements.dtype, copy=False))
 
 
 def _array(tensor: _Tensor, flat: np.ndarray) -> np.ndarray:
-    """A tensor as a view of its storage, after its bounds were checked: no claim of a size allocates anything."""
+    """A tensor as a view of its storage, after a check of its bounds: a size in the file never allocates memory."""
     shape, stride = tensor.shape, tensor.stride
     if not isinstance(tensor.storage, _Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
         raise Refused('a damaged pickle, a tensor without storage or shape')

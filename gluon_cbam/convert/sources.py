@@ -1,4 +1,4 @@
-"""How each source names its parameters, as rewriting rules to our own names and back. No mxnet here.
+"""The names that each source gives its parameters, as rewriting rules to our names and back, without mxnet.
 
 Our names are those of ``Block.save_parameters``: the path of attributes, then ``weight``, ``bias``, ``gamma``,
 ``beta``, ``running_mean`` or ``running_var``.
@@ -8,37 +8,40 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Callable, Optional, Tuple
+from typing import Callable, Dict, Iterable, Optional, Tuple
 
 import numpy as np
 
 
 def _same(array: np.ndarray) -> np.ndarray:
+    """The array itself."""
     return array
 
 
 def _from_keras(array: np.ndarray) -> np.ndarray:
-    """Keras kernels (kh, kw, in, out) and (in, out) to (out, in, kh, kw) and (out, in); vectors stay."""
+    """Keras kernels (kh, kw, in, out) and (in, out) to (out, in, kh, kw) and (out, in); vectors are not changed."""
     return array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
 
 
 def _to_keras(array: np.ndarray) -> np.ndarray:
+    """The inverse of :func:`_from_keras`."""
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
 
 
 @dataclass(frozen=True)
 class Source:
-    """One naming scheme.
+    """The naming scheme of a source.
 
     Attributes:
-        rules: (regular expression, replacement), applied in turn to a source's name to get ours.
-        back: the same from our names to the source's.
-        names: regular expression that every name of ``back`` matches; it tells networks that the source has not.
-        ignored: regular expression of names that hold no parameter of the network.
-        layout: from the source's array layout to ours.
-        layout_back: from our array layout to the source's.
-        kernels: regular expression of the source's names whose arrays are kernels (out, in, 1, 1) of what is a dense
-            weight (out, in) here.
+        rules: (regular expression, replacement), applied in turn to a name of the source to get ours.
+        back: the same from our names to those of the source.
+        names: regular expression that every name of the source matches; a parameter whose rewritten name does not match
+            is one that the source does not have.
+        ignored: regular expression of names that are not parameters of the network.
+        layout: from the array layout of the source to ours.
+        layout_back: from our array layout to that of the source.
+        kernels: regular expression of the names of the source whose arrays are convolution kernels (out, in, 1, 1),
+            where ours are dense weights (out, in).
     """
 
     rules: Tuple[Tuple[str, str], ...]
@@ -50,32 +53,33 @@ class Source:
     kernels: str = r'(?!)'
 
     def our_name(self, name: str) -> str:
-        """Our name of a source's parameter; a name that no rule knows comes back as it is."""
+        """Return our name for a parameter of the source; a name that no rule matches is returned as it is."""
         return _rewritten(name, self.rules)
 
     def their_name(self, name: str) -> Optional[str]:
-        """The source's name of our parameter, or None where the source has no such parameter."""
+        """Return the name of the source for a parameter of ours, or None if the source has no such parameter."""
         theirs = _rewritten(name, self.back)
         return theirs if re.search(self.names, theirs) and self.our_name(theirs) == name else None
 
     def our_array(self, their_name: str, array: np.ndarray) -> np.ndarray:
-        """A source's array in our layout."""
+        """Return an array of the source in our layout."""
         array = self.layout(array)
         return array[:, :, 0, 0] if re.search(self.kernels, their_name) and array.shape[2:] == (1, 1) else array
 
     def their_array(self, their_name: str, array: np.ndarray) -> np.ndarray:
-        """Our array in the source's layout."""
+        """Return an array of ours in the layout of the source."""
         array = self.layout_back(array)
         return array[:, :, None, None] if re.search(self.kernels, their_name) else array
 
 
-def _rewritten(name: str, rules) -> str:
+def _rewritten(name: str, rules: Iterable[Tuple[str, str]]) -> str:
+    """A name after all rules."""
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
     return name
 
 
-SOURCES = {
+SOURCES: Dict[str, Source] = {
     # Jongchan/attention-module, PyTorch state_dict; DataParallel adds 'module.'
     'official': Source(
         rules=(
@@ -121,7 +125,7 @@ SOURCES = {
         rules=(
             (r'^features\.0\.conv\.conv\.', 'conv1.'),
             (r'^features\.0\.conv\.bn\.', 'bn1.'),
-            # BAM comes first in a stage there, and after the stage before it here
+            # there BAM is the first block of a stage, here it follows the stage before
             *((rf'^features\.{stage + 1}\.0\.bam\.', f'attention{stage}.') for stage in (1, 2, 3)),
             (r'^features\.(\d)\.(\d+)\.(res_unit\.)?', r'layer\1.\2.'),
             (r'\bbody\.conv(\d)\.conv\.', r'conv\1.'),
@@ -186,7 +190,7 @@ SOURCES = {
         layout_back=_to_keras,
     ),
     # bruinxiong/Modified-CBAMnet.mxnet, arguments and auxiliary states of the symbol; a checkpoint of insightface's
-    # training adds the layer of its loss, fc7
+    # training also has the layer of its loss, fc7
     'modified': Source(
         rules=(
             (r'^(arg|aux):', ''),

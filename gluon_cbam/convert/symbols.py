@@ -1,9 +1,9 @@
-"""A network's symbol under its source's own names, so that the source's checkpoints bind to it."""
+"""Write the symbol of a network under the names of a source, so that checkpoints of the source bind to it."""
 
 from __future__ import annotations
 
 import json
-from typing import Dict
+from typing import Any, Dict, List, Mapping, Optional
 
 import mxnet as mx
 
@@ -11,18 +11,22 @@ from gluon_cbam.ops.tracing import export_symbol
 
 from .writing import their_names
 
-_NAMING = ('_weight', '_gamma')  # the inputs that carry the name of their operator
+_NAMING = ('_weight', '_gamma')  # inputs whose names begin with the name of their operator
+_Node = Dict[str, Any]  # of the JSON of a symbol
 
 
 def to_symbol(net: mx.gluon.HybridBlock, source: str) -> mx.sym.Symbol:
-    """The symbol of a network, its variables and the operators that own them named as the source names them.
+    """Return the symbol of a network; variables and the operators that own them have the names of the source.
 
-    Variables lose the shapes, multipliers and weight initializers that Gluon writes into them: the symbol fits any
-    input size that the network fits, and whoever trains it initialises the weights.
+    Variables do not keep the shapes, multipliers and weight initializers that Gluon writes into them: the symbol fits
+    any input size that the network fits, and a training of the symbol has to initialize the weights.
 
     Args:
-        net: the network, initialised or not.
-        source: as of :func:`.load_arrays`.
+        net: the network, initialized or not.
+        source: see :func:`.load_arrays`.
+
+    Returns:
+        The symbol, whose input is called ``data``.
 
     Raises:
         UsageError: unknown source, or one that has no such network.
@@ -41,15 +45,16 @@ def to_symbol(net: mx.gluon.HybridBlock, source: str) -> mx.sym.Symbol:
     return mx.sym.load_json(json.dumps(graph))
 
 
-def _kept(node, names) -> Dict[str, str]:
+def _kept(node: _Node, names: Mapping[str, str]) -> Dict[str, str]:
+    """The attributes that a variable keeps."""
     attributes = node.get('attrs', {})
     if names.get(node['name'], '').endswith('_weight'):
         return {}
     return {key: value for key, value in attributes.items() if key == '__init__'}
 
 
-def _owner(node, nodes):
-    """The name that an operator's first parameter implies, or None."""
+def _owner(node: _Node, nodes: List[_Node]) -> Optional[str]:
+    """The name of an operator that the name of its first parameter implies, or None."""
     for index, *_ in node['inputs']:
         name = nodes[index]['name']
         if nodes[index]['op'] == 'null' and name.endswith(_NAMING):

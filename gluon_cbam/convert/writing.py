@@ -1,8 +1,8 @@
-"""The way back: a network's parameters under a source's own names."""
+"""Write the parameters of a network under the names of a source: the inverse of :mod:`.loading`."""
 
 from __future__ import annotations
 
-from typing import Dict
+from typing import Dict, List
 
 import mxnet as mx
 import numpy as np
@@ -14,14 +14,27 @@ from .loading import scheme_of
 
 
 def their_names(net: mx.gluon.Block, source: str) -> Dict[str, str]:
-    """Our name -> the source's name, for every parameter of a network.
+    """List the names that a source has for the parameters of a network.
+
+    Args:
+        net: the network.
+        source: see :func:`.load_arrays`.
+
+    Returns:
+        Our name -> name of the source, for every parameter.
 
     Raises:
         UsageError: unknown source, or one that has no such network.
     """
     scheme = scheme_of(source)
-    names = {name: scheme.their_name(name) for name in net._collect_params_with_prefix()}
-    without = [name for name, theirs in names.items() if theirs is None]
+    names: Dict[str, str] = {}
+    without: List[str] = []
+    for name in net._collect_params_with_prefix():
+        theirs = scheme.their_name(name)
+        if theirs is None:
+            without.append(name)
+        else:
+            names[name] = theirs
     if without:
         message = f'{source} has no names for {len(without)} parameters of {type(net).__name__}'
         raise UsageError(f'{message}: {first_of(without)}')
@@ -29,14 +42,16 @@ def their_names(net: mx.gluon.Block, source: str) -> Dict[str, str]:
 
 
 def to_arrays(net: mx.gluon.Block, source: str) -> Dict[str, np.ndarray]:
-    """A network's parameters as its source would name and lay them out; :func:`.load_arrays` is the inverse.
+    """Return the parameters of a network with the names and in the layout of a source.
+
+    :func:`.load_arrays` is the inverse.
 
     Args:
-        net: the network, initialised.
-        source: as of :func:`.load_arrays`.
+        net: the network, initialized.
+        source: see :func:`.load_arrays`.
 
     Returns:
-        The source's name -> array; running statistics are among them.
+        Name of the source -> array, running statistics included.
 
     Raises:
         UsageError: unknown source, or one that has no such network.

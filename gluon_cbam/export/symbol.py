@@ -73,7 +73,7 @@ def describe(path: Path) -> Description:
         DataError: there is no card, or it is damaged or another file's.
     """
     _, params, beside = _beside(path)
-    card = weights.card_beside(params)
+    card = weights.read_card(params)
     if card is None:
         raise DataError(f'{path}: was not written by cbam export: there is no {beside.name} beside it')
     said = card.provenance or {}

@@ -1,7 +1,7 @@
 """The models: one file a family, every variant a row of :mod:`.variants`, built by name in :mod:`.registry`.
 
-Listing the models does not import mxnet; building one does. Weights are no matter of this package: see
-:mod:`gluon_cbam.pretrained`. It may import ``attention``, ``ops``, ``compat`` and ``common``.
+Listing the models does not import mxnet; building one does. This package never reads weights, which
+:mod:`gluon_cbam.pretrained` does. It may import ``attention``, ``ops``, ``common`` and ``compat``.
 """
 
 from gluon_cbam.compat.renamed import renamed_attributes

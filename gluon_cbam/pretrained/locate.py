@@ -1,4 +1,4 @@
-"""Published weights, ready to load: from the store, else downloaded and converted to a parameter file of ours."""
+"""Find the parameter files of published weights: in the store, else downloaded and converted."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from gluon_cbam.convert import files
 from gluon_cbam.models import variant
 from gluon_cbam.zoo.store import read_card
 
+Progress = Callable[[int, Optional[int]], None]
+"""Called while a file is downloaded, with the bytes that have arrived and the bytes of the file, None if unknown."""
+
 
 class Weights(NamedTuple):
-    """A parameter file, compared with its card.
+    """A parameter file that was compared with its card.
 
     Attributes:
         path: of the file; None for random weights.
-        card: beside it; None for a file of the user that has none.
+        card: of the file; None for a file of the user without one.
     """
 
     path: Optional[Path] = None
@@ -32,24 +35,27 @@ def locate(
     network: str,
     pretrained: Union[bool, str],
     root: Optional[PathLike] = None,
-    progress: Optional[Callable[[int, Optional[int]], None]] = None,
+    progress: Optional[Progress] = None,
 ) -> Weights:
-    """The weights that ``get_model(..., pretrained=...)`` means.
+    """Find the weights that ``get_model(..., pretrained=...)`` names.
 
     Args:
-        network: its name.
-        pretrained: True for the default weights of that name, a tag, or a path to a parameter file or a run folder.
-        root: of the store, as of :func:`gluon_cbam.zoo.get`.
-        progress: as of :func:`gluon_cbam.zoo.get`.
+        network: name of the model.
+        pretrained: True for the default weights of the model, a tag, or a path to a parameter file or a run folder.
+        root: folder of the store, see :func:`gluon_cbam.zoo.get`.
+        progress: see :func:`gluon_cbam.zoo.get`.
+
+    Returns:
+        The parameter file and its card.
 
     Raises:
-        UsageError: there are no such weights, or they are another network's.
-        DataError: what is there, or what came, is damaged.
-        TransferError: the network or the disk failed.
+        UsageError: there are no such weights, or they are of another model.
+        DataError: the file in the store or the downloaded one is damaged.
+        TransferError: the download or the disk failed.
     """
-    if pretrained is not True and _is_path(pretrained):
-        return of_file(pretrained, network)
-    card = zoo.find(network if pretrained is True else pretrained, root=root)
+    if pretrained is not True and _is_path(str(pretrained)):
+        return of_file(str(pretrained), network)
+    card = zoo.find(network if pretrained is True else str(pretrained), root=root)
     if card.network != network:
         raise UsageError(f'the weights {card.tag} are of {card.network}, not of {network}')
     path = get(card, root, progress=progress)
@@ -57,49 +63,68 @@ def locate(
 
 
 def of_file(params: PathLike, network: Optional[str] = None) -> Weights:
-    """A parameter file of the user, or the best of a run folder; errors as of :func:`.weights.card_beside`."""
+    """Find a parameter file of the user.
+
+    Args:
+        params: a parameter file, or a run folder for its best checkpoint.
+        network: name of the model that it must be of; default any.
+
+    Returns:
+        The file and its card.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: the card is damaged, or belongs to another file or another model.
+    """
     path = weights.find_file(params)
-    return Weights(path, weights.card_beside(path, network))
+    return Weights(path, weights.read_card(path, network))
 
 
 def get(
     card: zoo.Published,
     root: Optional[PathLike] = None,
     offline: Optional[bool] = None,
-    progress: Optional[Callable[[int, Optional[int]], None]] = None,
+    progress: Optional[Progress] = None,
 ) -> Path:
-    """The parameter file of a card: from the store, else downloaded and converted; ten processes do so once.
+    """Get the parameter file of a card: from the store, else downloaded and converted.
+
+    Processes that need the same file at once download and convert it once.
 
     Args:
         card: of the weights.
-        root: as of :func:`gluon_cbam.zoo.get`.
-        offline: as of :func:`gluon_cbam.zoo.get`.
-        progress: as of :func:`gluon_cbam.zoo.get`.
+        root: folder of the store, see :func:`gluon_cbam.zoo.get`.
+        offline: see :func:`gluon_cbam.zoo.get`.
+        progress: see :func:`gluon_cbam.zoo.get`.
+
+    Returns:
+        The path of the file in the store.
 
     Raises:
-        UsageError: the card's network or options are unknown here.
-        DataError: what came is not what the card says, or does not fit its network. The store is left without it.
-        TransferError: the network or the disk failed.
+        UsageError: the model or the options of the card are unknown here.
+        DataError: the downloaded file is not the one of the card, or does not fit the model. It is not kept.
+        TransferError: the download or the disk failed.
     """
     variant(card.network)
     with ExitStack() as stack:
 
-        def convert(card: zoo.Published, original: zoo.UpstreamFile) -> Path:
-            folder = stack.enter_context(TemporaryDirectory(prefix='.converted-', dir=str(original.path.parent)))
-            return _convert(card, original, Path(folder) / f'{card.tag}.params', root)
+        def convert(card: zoo.Published, upstream: zoo.UpstreamFile) -> Path:
+            folder = stack.enter_context(TemporaryDirectory(prefix='.converted-', dir=str(upstream.path.parent)))
+            return _convert(card, upstream, Path(folder) / f'{card.tag}.params', root)
 
         return zoo.get(card, root, offline, progress, convert)
 
 
-def _convert(card: zoo.Published, original: zoo.UpstreamFile, output: Path, root: Optional[PathLike]) -> Path:
+def _convert(card: zoo.Published, upstream: zoo.UpstreamFile, output: Path, root: Optional[PathLike]) -> Path:
+    """Convert an upstream file to a parameter file of ours."""
     try:
-        net = files.converted(original.path, card.network, card.conversion, card.options, card.classes)
+        net = files.converted(upstream.path, card.network, card.conversion, card.options, card.classes)
     except DataError as error:
-        zoo.forget(card, root)  # else its hash would stand for the file that it is not
-        raise DataError(f'{card.tag} from {original.url}: {error}') from error
+        zoo.forget(card, root)  # otherwise its hash would be recorded as the one of the right file
+        raise DataError(f'{card.tag} from {upstream.url}: {error}') from error
     net.save_parameters(str(output))
     return output
 
 
 def _is_path(pretrained: str) -> bool:
+    """Whether ``pretrained`` is a path, and not a tag."""
     return os.path.exists(pretrained) or os.sep in pretrained or pretrained.endswith('.params')

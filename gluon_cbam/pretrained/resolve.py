@@ -1,4 +1,4 @@
-"""What a model's name and what is given with it amount to: one record, merged in one place.
+"""Resolve the name of a model and what is given with it to one record.
 
 Every command and every function that takes the name of a model with weights calls :func:`resolve`. Each value is taken
 from the first of these that has it:
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 import mxnet as mx
 
@@ -42,7 +42,7 @@ class ResolvedModel:
         params: the parameter file; None for random weights.
         card: of the parameter file; None without one.
         params_sha256: SHA-256 of the parameter file; None for random weights.
-        source: the weights as they were asked for, or their tag; None for random weights.
+        source: the weights as they were given, or the tag of the default weights; None for random weights.
     """
 
     name: str
@@ -87,7 +87,7 @@ class ResolvedModel:
             weights.load_for_fine_tuning(net, self.params, ctx)
 
     def started_from(self) -> Optional[Dict[str, Optional[str]]]:
-        """What the card of a network that is trained from these weights records of them; None for random weights."""
+        """Return what the card of a network that is trained from these weights records; None for random weights."""
         return {'source': self.source, 'sha256': self.params_sha256} if self.params else None
 
 
@@ -100,7 +100,7 @@ def resolve(
     image_size: Optional[int] = None,
     crop_ratio: Optional[float] = None,
     root: Optional[PathLike] = None,
-    progress: Optional[Callable[[int, Optional[int]], None]] = None,
+    progress: Optional[locate.Progress] = None,
 ) -> ResolvedModel:
     """Merge what is given with the card of the weights and the row of the model, in the order that the module states.
 
@@ -149,7 +149,7 @@ def resolve(
 
 
 def pretrained_of_flag(value: Optional[str]) -> Union[bool, str]:
-    """The ``pretrained`` that the flag ``--pretrained [TAG]`` stands for.
+    """Translate the flag ``--pretrained [TAG]`` to the argument ``pretrained``.
 
     Args:
         value: None without the flag; the empty text for the flag without a value.
@@ -165,16 +165,16 @@ def _weights(
     params: Optional[PathLike],
     pretrained: Union[bool, str],
     root: Optional[PathLike],
-    progress: Optional[Callable[[int, Optional[int]], None]],
+    progress: Optional[locate.Progress],
 ) -> locate.Weights:
-    """The parameter file that is asked for, and its card."""
+    """The parameter file and its card."""
     if params:
         return locate.of_file(params, name)
     return locate.locate(name, pretrained, root, progress) if pretrained else locate.Weights()
 
 
 def _source(params: Optional[PathLike], pretrained: Union[bool, str], card: Optional[zoo.Card]) -> Optional[str]:
-    """What weights are called: as they were asked for, else by their tag."""
+    """The weights as they were given, or the tag of the default weights."""
     if pretrained is True and card:
         return card.tag
     return str(params or pretrained) if params or pretrained else None

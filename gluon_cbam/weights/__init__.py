@@ -1,5 +1,13 @@
-"""Parameter files: saved with a card, loaded strictly."""
+"""Parameter files: saved with a card, checked, and loaded strictly.
 
-from .files import card_beside, find_file, load, load_for_fine_tuning, read_arrays, save
+It may import ``zoo`` for cards, ``common`` and ``compat``.
+"""
 
-__all__ = ['card_beside', 'find_file', 'load', 'load_for_fine_tuning', 'read_arrays', 'save']
+from gluon_cbam.compat.renamed import renamed_attributes
+
+from .files import find_file, read_arrays, read_card, save
+from .loading import load, load_for_fine_tuning
+
+__all__ = ['find_file', 'load', 'load_for_fine_tuning', 'read_arrays', 'read_card', 'save']
+
+__getattr__ = renamed_attributes(__name__, {'card_beside': 'weights.files.read_card'})

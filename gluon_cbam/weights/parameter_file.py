@@ -1,7 +1,7 @@
-"""The structure of the files that MXNet saves arrays in, checked before MXNet loads one.
+"""Check the structure of a file in which MXNet saved arrays, before MXNet loads it.
 
-The format has no checksum, and MXNet allocates what a header claims before it looks how long the file is: a damaged
-file can take the machine's memory. Only the headers are read here, in pure Python.
+The format has no checksum, and MXNet allocates the size that a header states before it compares it with the length of
+the file: a damaged file can exhaust the memory of the machine. Only the headers are read here, in pure Python.
 
 A file is the magic number, a reserved word, the number of arrays, the arrays, the number of names, and the names, each
 after its length; all of these are uint64, little endian. An array is (int32 but for the dimensions):
@@ -12,7 +12,7 @@ version  header
 0        number of axes, dimensions (uint32)
 1        magic number, number of axes, dimensions (int64)
 2        magic number, storage type, number of axes, dimensions (int64)
-3        as 2, of numpy's semantics, where a shape without axes is a scalar's
+3        as 2, with numpy semantics: a shape without axes is that of a scalar
 =======  =================================================================================
 
 and then, in each version, the kind and number of the device, the type of the elements, and the elements.
@@ -36,7 +36,7 @@ _MOST_AXES = 32
 
 
 class _Version(NamedTuple):
-    """How an array's header goes on after its first word."""
+    """What follows the first word of the header of an array."""
 
     has_storage: bool = False
     dimension: str = 'q'
@@ -45,24 +45,24 @@ class _Version(NamedTuple):
 
 _VERSIONS = {0xF993FAC8: _Version(), 0xF993FAC9: _Version(True), 0xF993FACA: _Version(True, least_axes=0)}
 _NUMPY = _VERSIONS[0xF993FACA]
-_OLDEST = _Version(dimension='I')  # has the number of axes where the others have their magic number
+_OLDEST = _Version(dimension='I')  # its first word is the number of axes, not a magic number
 
 
 def check(path: PathLike) -> bool:
-    """Check that a file is whole, that it holds dense arrays by name, and that no header claims more than is there.
+    """Check that a file is complete, holds dense arrays by name, and is not shorter than its headers state.
 
     Args:
         path: of the file, which exists.
 
     Returns:
-        Whether the arrays are of numpy's semantics: MXNet loads those within ``mxnet.util.np_shape(True)`` only.
+        Whether the arrays have numpy semantics: MXNet loads those only within ``mxnet.util.np_shape(True)``.
 
     Raises:
-        DataError: the file is damaged, no such file, or holds arrays without names.
+        DataError: the file is damaged, of another format, or holds arrays without names.
     """
     try:
         with open(path, 'rb') as file:
-            return _Walk(file, os.path.getsize(path)).file()
+            return _Headers(file, os.path.getsize(path)).check()
     except _Damaged as error:
         raise DataError(f'{path}: not a parameter file that MXNet reads: {error}') from None
 
@@ -71,13 +71,19 @@ class _Damaged(Exception):
     """What is wrong, as a part of a line."""
 
 
-class _Walk:
-    """Goes through the headers of a file."""
+class _Headers:
+    """Reads the headers of a file in turn.
 
-    def __init__(self, file: IO[bytes], size: int):
+    Args:
+        file: at its beginning.
+        size: of the file, in bytes.
+    """
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
         self._file, self._left = file, size
 
-    def file(self) -> bool:
+    def check(self) -> bool:
+        """Check the file; see :func:`check`."""
         magic, _, arrays = self._numbers('QQQ', 'its header')
         if magic != _MAGIC:
             raise _Damaged('it begins with something else')
@@ -92,10 +98,11 @@ class _Walk:
         if self._left:
             raise _Damaged(f'{self._left} bytes follow its end')
         if len(kinds) > 1:
-            raise _Damaged("arrays of MXNet's and of numpy's semantics together")
+            raise _Damaged('arrays with MXNet and with numpy semantics together')
         return kinds.pop()
 
     def _array(self, what: str) -> bool:
+        """Check an array and skip its elements; returns whether it has numpy semantics."""
         (first,) = self._numbers('I', what)
         version = _VERSIONS.get(first, _OLDEST)
         if version.has_storage and self._numbers('i', what) != (_DENSE,):
@@ -113,7 +120,8 @@ class _Walk:
         return version is _NUMPY
 
     def _name(self, what: str) -> bytes:
-        return self._read(*self._numbers('Q', what), what)
+        (length,) = self._numbers('Q', what)
+        return self._read(length, what)
 
     def _numbers(self, layout: str, what: str) -> Tuple[int, ...]:
         layout = f'<{layout}'
@@ -128,6 +136,7 @@ class _Walk:
         self._file.seek(count, os.SEEK_CUR)
 
     def _take(self, count: int, what: str) -> None:
+        """Account for bytes that are read or skipped."""
         if count > self._left:
             raise _Damaged(f'it ends within {what}: {count} bytes are needed, {self._left} are left')
         self._left -= count

@@ -1,4 +1,4 @@
-"""Parameters as safetensors, under the names of ``save_parameters``, with their card among the metadata."""
+"""Parameters as safetensors, under the names of ``save_parameters``, with their card in the metadata."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def write(arrays: Mapping[str, np.ndarray], path: PathLike, card: Mapping[str, A
     """Write arrays and their card.
 
     Args:
-        arrays: by name.
+        arrays: name -> array.
         path: of the file.
-        card: as JSON holds it.
+        card: the fields of the card, as JSON holds them.
 
     Raises:
         DependencyError: safetensors is not installed.
@@ -33,7 +33,13 @@ def write(arrays: Mapping[str, np.ndarray], path: PathLike, card: Mapping[str, A
 
 
 def read(path: PathLike) -> Dict[str, np.ndarray]:
-    """The arrays of a file by name.
+    """Read the arrays of a file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Name -> array.
 
     Raises:
         DataError: it is damaged.
@@ -43,7 +49,13 @@ def read(path: PathLike) -> Dict[str, np.ndarray]:
 
 
 def read_card(path: PathLike) -> Dict[str, Any]:
-    """The card of a file; empty where it has none.
+    """Read the card of a file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        The fields of the card; empty for a file without one.
 
     Raises:
         DataError: the file or its card is damaged.
@@ -53,16 +65,17 @@ def read_card(path: PathLike) -> Dict[str, Any]:
     try:
         card = json.loads(text)
     except ValueError as error:
-        raise DataError(f'{path}: its card is no JSON ({error})') from None
+        raise DataError(f'{path}: its card is not JSON ({error})') from None
     if not isinstance(card, dict):
-        raise DataError(f'{path}: its card is no mapping')
+        raise DataError(f'{path}: its card is not a mapping')
     return card
 
 
 def _read(path: PathLike) -> Tuple[Dict[str, np.ndarray], Dict[str, str]]:
+    """Arrays and metadata of a file."""
     safetensors = needed('safetensors')
     try:
         with safetensors.safe_open(str(Path(path)), 'np') as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except Exception as error:  # its own class, and numpy's for types that numpy does not know
+    except Exception as error:  # classes of its own, and those of numpy for types that numpy does not know
         raise DataError(f'{path}: not a safetensors file that can be read: {error}') from error

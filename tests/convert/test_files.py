@@ -107,7 +107,7 @@ def test_mistakes(original, tmp_path):
         (tmp_path / 'bad.npz', 4, 'not an .npz file'),
         (tmp_path / 'bad.params', 4, 'not a parameter file'),
         (tmp_path / 'nan.npz', 4, 'bn1_beta holds values that are not finite'),
-        (tmp_path / 'words.npz', 4, 'bn1_beta holds no numbers'),
+        (tmp_path / 'words.npz', 4, 'bn1_beta does not hold numbers'),
         (prefix, 4, r'head.fc1.gamma \(32,\) instead of \(512,\)'),  # the default embedding
     ):
         with pytest.raises(ValueError, match=said) as error:

@@ -75,7 +75,7 @@ class Evil:
 
 NESTED_KEY = b'})' + 200_000 * b'\x85' + b'K\x01s'
 PARTS = {
-    'os.system': (pickle.dumps(Evil(), 2)[2:-1], 'it asks for posix.system, which is no plain data'),
+    'os.system': (pickle.dumps(Evil(), 2)[2:-1], 'it asks for posix.system, which is not plain data'),
     'eval, protocol 4': (b'\x8c\x08builtins\x8c\x04eval\x93(X\x01\x00\x00\x001tR', 'it asks for builtins.eval'),
     'an instance': (b'(ios\nsystem\n', 'the pickle uses INST'),
     'an extension': (b'\x82\x01', 'the pickle uses EXT1'),

@@ -35,13 +35,13 @@ def test_it_serves_as_a_parameter_file(digits_network, path):
     assert np.array_equal(again.net(x).asnumpy(), digits_network.net(x).asnumpy())
     assert get_model('cbamnet_tiny', pretrained=str(path)).fc.weight.shape == (10, 128)
     with pytest.raises(DataError, match='weights of cbamnet_tiny, not of resnet18'):
-        weights.card_beside(path, 'resnet18')
+        weights.read_card(path, 'resnet18')
 
 
 @pytest.mark.parametrize('size', [0, 7, 100, -1])
 def test_damaged(path, tmp_path, size):
     cut = tmp_path / 'cut.safetensors'
     cut.write_bytes(path.read_bytes()[:size])
-    for read in (read_arrays, weights.card_beside):
+    for read in (read_arrays, weights.read_card):
         with pytest.raises(DataError, match=r'cut\.safetensors: not a safetensors file'):
             read(cut)

@@ -101,7 +101,7 @@ def test_a_difference_shows():
     text = paper_tables.as_text([compared])
     assert ' 2.30! ' in text
     assert ' 0.283! ' in text
-    assert '1 of 1 networks differ' in text
+    assert '1 of 1 models differ' in text
 
 
 def test_text(compared):

@@ -64,7 +64,7 @@ def test_one_changed_byte_is_noticed(saved):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(DataError, match='best.params has the SHA-256 .* best.json beside it says'):
+    with pytest.raises(DataError, match='best.params has the SHA-256 .* its card best.json states'):
         load_network('cbamnet_tiny', [mx.cpu()], params=str(path))
 
 
@@ -73,7 +73,7 @@ def test_a_damaged_card_is_noticed(saved, card):
     _, path = saved
     path.with_suffix('.json').write_text(card)
     with pytest.raises(DataError, match='best.json: '):
-        weights.card_beside(path)
+        weights.read_card(path)
 
 
 def spoiled(path, kind):

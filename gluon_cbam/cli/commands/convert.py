@@ -1,11 +1,13 @@
-"""``cbam convert``."""
+"""``cbam convert``: parameter files of other implementations to ours, and back."""
 
 from __future__ import annotations
+
+from typing import Any, Dict, Optional
 
 import click
 
 from gluon_cbam.cli.options import settings_options
-from gluon_cbam.cli.output import common_options
+from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.common.errors import UsageError
 
 
@@ -17,11 +19,19 @@ from gluon_cbam.common.errors import UsageError
 @click.option('--reverse', is_flag=True, help='from our parameters to those of the source')
 @settings_options('classes', 'option')
 @common_options
-def convert(source_file, output, network, source, reverse, option, classes):
+def convert(
+    source_file: str,
+    output: str,
+    network: Optional[str],
+    source: str,
+    reverse: bool,
+    option: Dict[str, Any],
+    classes: Optional[int],
+) -> Result:
     """Convert parameters of other implementations to ours, or back with --reverse.
 
     SRC is .params, .npz, .safetensors, .pth, .pt or the prefix of a checkpoint PREFIX-0000.params; DST ends in .params
-    and gets a card beside it. With --reverse, SRC is a .params file of ours or a run folder; DST ends in .npz, for
+    and gets a card next to it. With --reverse, SRC is a .params file of ours or a run folder; DST ends in .npz, for
     imgclsmob also in .params, and is for modified also the prefix of PREFIX-symbol.json and PREFIX-0000.params.
     """
     from gluon_cbam.pretrained import conversion

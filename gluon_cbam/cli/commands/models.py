@@ -1,24 +1,26 @@
-"""``cbam models``: the networks."""
+"""``cbam models``: names, sizes and the paper's tables."""
 
 from __future__ import annotations
+
+from typing import Any, Dict, Optional
 
 import click
 
 from gluon_cbam.cli.options import settings_options
-from gluon_cbam.cli.output import common_options
+from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 
 
 @click.group()
-def models():
+def models() -> None:
     """The networks."""
 
 
 @models.command('list')
 @click.argument('pattern', default='*')
 @common_options
-def models_list(pattern):
+def models_list(pattern: str) -> Result:
     """Names, those that match a shell PATTERN such as 'cbam_*'."""
     from gluon_cbam.models import list_models
 
@@ -30,14 +32,14 @@ def models_list(pattern):
 @click.argument('name')
 @settings_options('classes', 'image_size', 'option')
 @common_options
-def models_info(name, classes, image_size, option):
+def models_info(name: str, classes: Optional[int], image_size: Optional[int], option: Dict[str, Any]) -> Result:
     """Parameters and multiply-adds of a network."""
-    from gluon_cbam.models import build, variant
     from gluon_cbam.models.complexity import complexity
+    from gluon_cbam.pretrained.resolve import resolve
 
-    size = image_size or variant(name).image_size
-    net = build(name, **({'classes': classes} if classes else {}), **option)
-    cost, outputs = complexity(net, (1, 3, size, size)), getattr(net, 'outputs', classes or 1000)
+    model = resolve(name, classes=classes, options=option, image_size=image_size)
+    net, size = model.build(), model.preprocessing.image_size
+    cost, outputs = complexity(net, (1, 3, size, size)), getattr(net, 'outputs', model.classes)
     value = {'name': name, 'input': [3, size, size], 'classes': outputs, **cost.as_dict()}
     text = (
         f'{name}: input 3 x {size} x {size}, {outputs} outputs\n'
@@ -51,8 +53,8 @@ def models_info(name, classes, image_size, option):
 @click.option('--csv', 'as_csv', is_flag=True, help='comma-separated values on standard output')
 @common_options
 @click.pass_context
-def models_table(ctx, as_csv):
-    """Tables 4 and 5 of the CBAM paper beside the networks here, counted."""
+def models_table(ctx: click.Context, as_csv: bool) -> Result:
+    """Tables 4 and 5 of the CBAM paper next to the counts of the networks here."""
     from gluon_cbam.models import paper_tables
 
     if as_csv and ctx.params['as_json']:

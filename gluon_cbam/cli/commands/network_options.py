@@ -1,48 +1,94 @@
-"""The network that the options of a command name, with its weights."""
+"""The network that the options of a command name, with its weights; or the exported file that they name."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
 import click
 
+from gluon_cbam.cli.options import add_options
 from gluon_cbam.cli.progress import byte_progress
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.training.config.settings import flag
 
+if TYPE_CHECKING:
+    import mxnet as mx
+
+    from gluon_cbam.export.runtime import ExportedNetwork
+    from gluon_cbam.inference.network import LoadedNetwork
+
 NETWORK = ('network', 'classes', 'image_size', 'crop_ratio', 'option', 'batch_size', 'gpus', 'cpus', 'workers')
+"""The settings of commands that build a network."""
 
 
-def load(network, params, pretrained, option, gpus, cpus, **changes):
-    """The network that the options name, and its contexts."""
+def load(
+    network: Optional[str],
+    params: Optional[str],
+    pretrained: Optional[str],
+    option: Dict[str, Any],
+    gpus: Optional[str],
+    cpus: Optional[int],
+    **changes: Any,
+) -> Tuple[LoadedNetwork, List[mx.Context]]:
+    """Load the network that the options of a command name.
+
+    Args:
+        network: ``--network``.
+        params: ``--params``.
+        pretrained: ``--pretrained``; the empty text for the flag without a value.
+        option: ``--option`` by key.
+        gpus: ``--gpus``.
+        cpus: ``--cpus``.
+        **changes: further arguments of :func:`gluon_cbam.inference.network.load_network`.
+
+    Returns:
+        The network and its contexts.
+
+    Raises:
+        UsageError: no ``--network``, or an option does not fit.
+        EnvironmentProblem: this machine does not have the devices.
+        DataError: the weights are damaged or do not fit.
+        TransferError: published weights could not be downloaded.
+    """
     from gluon_cbam.compat import devices
     from gluon_cbam.inference.network import load_network
     from gluon_cbam.pretrained.resolve import pretrained_of_flag
 
     if not network:
         raise UsageError('--network is needed')
-    ctx = devices.contexts(gpus, cpus)
-    pretrained = pretrained_of_flag(pretrained)
+    ctx, weights = devices.contexts(gpus, cpus), pretrained_of_flag(pretrained)
     with byte_progress(network) as progress:
-        loaded = load_network(network, ctx, params, pretrained, options=option, progress=progress, **changes)
+        loaded = load_network(network, ctx, params, weights, options=option, progress=progress, **changes)
     return loaded, ctx
 
 
-_EXPORTED = [
-    click.option('--exported', metavar='FILE', help='a network that cbam export wrote: .onnx or -symbol.json'),
-    click.option('--engine', default='auto', show_default=True, help='of it: onnxruntime, openvino or mxnet'),
-]
+exported_options = add_options(
+    [
+        click.option('--exported', metavar='FILE', help='a network that cbam export wrote: .onnx or -symbol.json'),
+        click.option('--engine', default='auto', show_default=True, help='of it: onnxruntime, openvino or mxnet'),
+    ]
+)
 # what an exported file has decided
 _DECIDED = ('params', 'pretrained', 'classes', 'image_size', 'crop_ratio', 'option', 'gpus', 'cpus')
 
 
-def exported_options(function):
-    """Adds --exported and --engine."""
-    for option in reversed(_EXPORTED):
-        function = option(function)
-    return function
+def load_exported(exported: str, engine: str, network: Optional[str], **settings: Any) -> ExportedNetwork:
+    """Load the exported file that the options of a command name.
 
+    Args:
+        exported: ``--exported``.
+        engine: ``--engine``.
+        network: ``--network``; the file must be of that model.
+        **settings: the other options of the network, which must not be given.
 
-def load_exported(exported, engine, network, **settings):
-    """The exported file that the options name."""
+    Returns:
+        The file in its engine.
+
+    Raises:
+        UsageError: an option that the file has decided is given, or the file is of another model.
+        DependencyError: the engine is not installed.
+        DataError: the file is damaged.
+    """
     from gluon_cbam.export.runtime import load_exported as run
 
     given = next((name for name in _DECIDED if settings.get(name) not in (None, {}, ())), None)

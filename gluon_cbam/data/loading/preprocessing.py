@@ -1,15 +1,18 @@
-"""From the pixels of an image to the array that a network takes, the same for validation and prediction."""
+"""From the pixels of an image to the array that a network takes, the same for validation and prediction.
+
+Importing this module imports neither numpy nor OpenCV, so that the cards of weights can be checked without them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Tuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.compat.renamed import renamed_attributes
-from gluon_cbam.data.resizing import resize_short_side
+
+if TYPE_CHECKING:
+    import numpy as np
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -17,14 +20,17 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize of the short side, centre crop, scale and normalise.
+    """Resize of the short side, center crop, scaling and normalization.
 
     Attributes:
         image_size: height and width of the result, in pixels.
         crop_ratio: ``image_size`` over the short side before the crop; 0.875 resizes to 256 and crops 224.
         mean: of the channels R, G, B, for pixels in 0..1.
-        std: likewise.
-        interpolation: of the resize; there is only ``bilinear``.
+        std: of the channels R, G, B, for pixels in 0..1.
+        interpolation: of the resize; only ``bilinear`` is supported.
+
+    Raises:
+        UsageError: a value is out of bounds.
     """
 
     image_size: int
@@ -33,60 +39,101 @@ class Preprocessing:
     std: Tuple[float, float, float] = IMAGENET_STD
     interpolation: str = 'bilinear'
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.image_size, int) or self.image_size < 1:
-            raise UsageError(f'the image size must be a positive number of pixels, got {self.image_size!r}')
+            raise UsageError(f'image_size must be a positive number of pixels, got {self.image_size!r}')
         if not 0 < self.crop_ratio <= 1:
-            raise UsageError(f'the crop ratio must be in (0, 1], got {self.crop_ratio!r}')
+            raise UsageError(f'crop_ratio must be in (0, 1], got {self.crop_ratio!r}')
+        if min(self.std) <= 0:
+            raise UsageError(f'std must be positive, got {self.std!r}')
         if self.interpolation != 'bilinear':
-            raise UsageError(f'the interpolation must be bilinear, got {self.interpolation!r}')
+            raise UsageError(f'interpolation must be bilinear, got {self.interpolation!r}')
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """(H, W, 3) uint8 RGB to (3, image_size, image_size) float32."""
-        return self.normalise(self.crop(pixels))
+        """Prepare an image.
 
-    def normalise(self, pixels: np.ndarray) -> np.ndarray:
-        """What comes after :meth:`crop`: (H, W, 3) uint8 RGB to (3, H, W) float32."""
+        Args:
+            pixels: (H, W, 3) uint8, RGB.
+
+        Returns:
+            (3, image_size, image_size) float32.
+        """
+        return self.normalize(self.crop(pixels))
+
+    def normalize(self, pixels: np.ndarray) -> np.ndarray:
+        """Scale and normalize an image that :meth:`crop` returned.
+
+        Args:
+            pixels: (H, W, 3) uint8, RGB.
+
+        Returns:
+            (3, H, W) float32.
+        """
+        import numpy as np
+
         return np.ascontiguousarray((pixels.astype(np.float32) * self.scale + self.shift).transpose(2, 0, 1))
 
     @property
     def scale(self) -> np.ndarray:
-        """(3,) float32: what pixels in 0..255 are multiplied by."""
-        return np.float32(1) / (255 * np.float32(self.std))
+        """The factor of the channels for pixels in 0..255, (3,) float32."""
+        import numpy as np
+
+        return np.float32(1) / (255 * np.array(self.std, np.float32))
 
     @property
     def shift(self) -> np.ndarray:
-        """(3,) float32: what is added to them then."""
-        return -np.float32(self.mean) / np.float32(self.std)
+        """What is added to the channels after :attr:`scale`, (3,) float32."""
+        import numpy as np
+
+        return -np.array(self.mean, np.float32) / np.array(self.std, np.float32)
 
     def crop(self, pixels: np.ndarray) -> np.ndarray:
-        """Resize and crop alone: (H, W, 3) uint8 RGB to (image_size, image_size, 3) uint8."""
+        """Resize and crop an image.
+
+        Args:
+            pixels: (H, W, 3) uint8.
+
+        Returns:
+            (image_size, image_size, 3) uint8.
+        """
+        from gluon_cbam.data.resizing import resize_short_side
+
         size = self.image_size
         pixels = resize_short_side(pixels, int(round(size / self.crop_ratio)))
         top, left = ((length - size) // 2 for length in pixels.shape[:2])
         return pixels[top : top + size, left : left + size]
 
-    def as_dict(self) -> dict:
-        """The attributes by name, as JSON holds them."""
+    def as_dict(self) -> Dict[str, Any]:
+        """Return the attributes by name, as JSON holds them."""
         return {**asdict(self), 'mean': list(self.mean), 'std': list(self.std)}
 
     @classmethod
-    def of(cls, variant, **changes) -> Preprocessing:
-        """That of a network's row.
+    def of(cls, variant: object, **changes: Any) -> Preprocessing:
+        """Build the preprocessing of a model.
 
         Args:
-            variant: a row of models/variants.py.
-            **changes: attributes that differ; None does not.
+            variant: a row of :data:`gluon_cbam.models.variants.VARIANTS`.
+            **changes: attributes that differ from the row; None stands for the value of the row.
+
+        Returns:
+            The preprocessing; attributes that the row does not have are at their defaults.
         """
-        said = {name: getattr(variant, name) for name in cls.__dataclass_fields__ if hasattr(variant, name)}
-        return cls(**{**said, **{name: value for name, value in changes.items() if value is not None}})
+        values = {name: getattr(variant, name) for name in cls.__dataclass_fields__ if hasattr(variant, name)}
+        return cls(**{**values, **{name: value for name, value in changes.items() if value is not None}})
 
     @classmethod
-    def from_dict(cls, values: dict) -> Preprocessing:
-        """The way back from :meth:`as_dict`.
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """Build a preprocessing from the result of :meth:`as_dict`.
+
+        Args:
+            values: attributes by name, at least ``image_size``, ``mean`` and ``std``.
+
+        Returns:
+            The preprocessing.
 
         Raises:
             DataError: an attribute is missing or unknown.
+            UsageError: a value is out of bounds.
         """
         try:
             return cls(**{**values, 'mean': tuple(values['mean']), 'std': tuple(values['std'])})

@@ -99,7 +99,7 @@ def _explain_batch(
     network: LoadedNetwork, images: Dict[int, _Image], options: ExplainOptions, ctx: mx.Context, names: Sequence[str]
 ) -> Iterator[Explanation]:
     """The explanations of a batch, whose images stand by their numbers among all images."""
-    inputs = [network.preprocessing.normalise(image.pixels) for image in images.values()]
+    inputs = [network.preprocessing.normalize(image.pixels) for image in images.values()]
     batch = mx.nd.array(np.stack(inputs), ctx)
     gates = [] if options.stages == () else select_stages(attention_maps(network.net, batch), options.stages)
     activations, probabilities = _activations(network, batch, list(images), options, names)

@@ -197,7 +197,7 @@ def _read(card_path: Path) -> State:
     for needed in (path, states):
         if not needed.is_file():
             raise DataError(f'{needed} is missing')
-    card = weights.card_beside(path)
+    card = weights.read_card(path)
     training = dict(card.training or {})
     if training.pop('sha256', None) != _digest(training):
         raise DataError(f'{card_path} is damaged')

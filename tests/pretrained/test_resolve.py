@@ -1,0 +1,104 @@
+"""One record of a model: an argument overrides the card, the card the row of the model, the row the default."""
+
+import hashlib
+
+import pytest
+
+import gluon_cbam
+from gluon_cbam import get_model, weights
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.models.variants import VARIANTS
+from gluon_cbam.pretrained.resolve import pretrained_of_flag, resolve
+
+PREPROCESSING = {'image_size': 24, 'crop_ratio': 0.9, 'mean': [0.1, 0.2, 0.3], 'std': [0.4, 0.5, 0.6]}
+NAMES = ['left', 'middle', 'right']
+
+
+@pytest.fixture(scope='module')
+def path(tmp_path_factory):
+    """A parameter file with a card: other classes, options and preprocessing than the row's."""
+    path = tmp_path_factory.mktemp('resolve') / 'net.params'
+    net = get_model('cbamnet_tiny', classes=3, reduction=4, kernel_size=3)
+    net.initialize()
+    weights.save(
+        net, path, network='cbamnet_tiny', classes=3, class_names=NAMES, preprocessing=PREPROCESSING,
+        options={'reduction': 4, 'kernel_size': 3},
+    )  # fmt: skip
+    return path
+
+
+def test_without_weights_the_row_and_the_default():
+    model = resolve('cbam_resnet18')
+    assert (model.name, model.variant) == ('cbam_resnet18', VARIANTS['cbam_resnet18'])
+    assert (model.options, model.classes, model.class_names) == ({}, 1000, None)
+    assert (model.preprocessing.image_size, model.preprocessing.crop_ratio) == (224, 0.875)
+    assert (model.params, model.card, model.params_sha256, model.source) == (None, None, None, None)
+    assert model.started_from() is None
+
+
+def test_the_card_overrides_the_row(path):
+    model = resolve('cbamnet_tiny', params=path)
+    assert (model.options, model.classes, model.class_names) == ({'reduction': 4, 'kernel_size': 3}, 3, NAMES)
+    assert model.preprocessing.as_dict() == {**PREPROCESSING, 'interpolation': 'bilinear'}
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (model.params, model.card.classes, model.params_sha256) == (path, 3, digest)
+    assert model.started_from() == {'source': str(path), 'sha256': digest}
+
+
+def test_arguments_override_the_card(path):
+    model = resolve('cbamnet_tiny', params=path, classes=5, options={'kernel_size': 5}, image_size=16)
+    assert model.options == {'reduction': 4, 'kernel_size': 5}
+    assert (model.classes, model.class_names) == (5, None), 'names of other classes'
+    assert (model.preprocessing.image_size, model.preprocessing.crop_ratio) == (16, 0.9)
+    assert model.preprocessing.mean == (0.1, 0.2, 0.3)
+
+
+def test_a_path_is_the_same_as_params_or_as_pretrained(path):
+    assert resolve('cbamnet_tiny', params=path) == resolve('cbamnet_tiny', pretrained=str(path))
+
+
+def test_the_default_weights_are_named_by_their_tag():
+    model = resolve('cbamnet_tiny', pretrained=True)
+    assert model.source == model.card.tag
+    assert model.source.startswith('cbamnet_tiny.')
+    again = resolve('cbamnet_tiny', pretrained=model.source)
+    assert again == model
+
+
+def test_networks_with_all_parameters_or_for_fine_tuning(path):
+    model = resolve('cbamnet_tiny', params=path)
+    net = model.build()
+    model.initialize(net)
+    assert net.fc.weight.shape == (3, 128)
+    other = resolve('cbamnet_tiny', params=path, classes=5)
+    with pytest.raises(DataError, match='of the wrong shape: fc'):
+        other.initialize(other.build())
+    net = other.build()
+    other.initialize(net, strict=False)
+    assert net.fc.weight.data().shape == (5, 128)
+
+
+def test_mistakes(path):
+    for arguments, message in (
+        (dict(name='cbamnet_tinny'), 'did you mean cbamnet_tiny'),
+        (dict(name='cbamnet_tiny', options={'reductoin': 4}), "no option 'reductoin': did you mean reduction"),
+        (dict(name='cbamnet_tiny', params=path, pretrained=True), 'exclude each other'),
+        (dict(name='cbamnet_tiny', pretrained='no/such/file'), 'no parameter file'),
+        (dict(name='cbamnet_tiny', crop_ratio=2.0), r'crop_ratio must be in \(0, 1\], got 2.0'),
+    ):
+        with pytest.raises(UsageError, match=message):
+            resolve(**arguments)
+    with pytest.raises(DataError, match='holds weights of cbamnet_tiny, not of cbamnet_small'):
+        resolve('cbamnet_small', params=path)
+
+
+@pytest.mark.parametrize(('flag', 'pretrained'), [(None, False), ('', True), ('a.tag', 'a.tag')])
+def test_the_flag(flag, pretrained):
+    assert pretrained_of_flag(flag) == pretrained
+
+
+def test_old_names_warn():
+    with pytest.warns(DeprecationWarning, match='gluon_cbam.models.get_model was renamed'):
+        assert gluon_cbam.models.get_model is get_model
+    with pytest.warns(DeprecationWarning, match='gluon_cbam.weights.card_beside was renamed'):
+        assert weights.card_beside is weights.read_card
