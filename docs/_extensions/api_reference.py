@@ -119,8 +119,10 @@ def index_page(names):
     return text
 
 
-def parsed(directive, lines):
-    """The nodes of reStructuredText that a directive writes."""
+def table(directive, header, rows):
+    """The nodes of a table in a page of Markdown; cells are Markdown."""
+    rows = [header, ['---'] * len(header), *rows]
+    lines = ['| ' + ' | '.join(str(cell).replace('|', '\\|') for cell in row) + ' |' for row in rows]
     node = nodes.container()
     nested_parse_with_titles(directive.state, StringList(lines, source=directive.name), node)
     return node.children

@@ -8,7 +8,7 @@
 import sys
 from pathlib import Path
 
-from api_reference import parsed, summary
+from api_reference import summary, table
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
@@ -41,13 +41,11 @@ class Table(SphinxDirective):
     def run(self):
         imports = graph()
         level = import_graph.levels(imports)
-        lines = ['.. list-table::', '   :header-rows: 1', '   :widths: auto', '']
-        lines += ['   * - level', '     - package', '     - holds', '     - imports']
-        for name in sorted(imports, key=lambda name: (-level[name], name)):
-            targets = ', '.join(sorted(map(short, imports[name])))
-            lines += [f'   * - {level[name]}', f'     - :py:mod:`{short(name)} <{name}>`']
-            lines += [f'     - {summary(name)}', f'     - {targets or "none"}']
-        return parsed(self, lines)
+        rows = [
+            (level[name], f'{{py:mod}}`{short(name)} <{name}>`', summary(name), ', '.join(sorted(map(short, targets))))
+            for name, targets in sorted(imports.items(), key=lambda item: (-level[item[0]], item[0]))
+        ]
+        return table(self, ('level', 'package', 'holds', 'imports'), rows)
 
 
 def draw(app):

@@ -4,32 +4,25 @@ import ast
 from importlib import import_module
 from pathlib import Path
 
-from api_reference import PACKAGE, modules, packages, parsed, source
+from api_reference import PACKAGE, modules, packages, source, table
 from sphinx.util.docutils import SphinxDirective
 
 from gluon_cbam.compat.renamed import RENAMED
-
-_HEADER = ['.. list-table::', '   :header-rows: 1', '   :widths: auto', '', '   * - old', '     - new']
 
 
 class RenamedModules(SphinxDirective):
     """A row for each module in :data:`gluon_cbam.compat.renamed.RENAMED`."""
 
     def run(self):
-        lines = list(_HEADER)
-        for old, new in sorted(RENAMED.items()):
-            lines += [f'   * - ``{PACKAGE}.{old}``', f'     - :py:mod:`{PACKAGE}.{new}`']
-        return parsed(self, lines)
+        rows = [(f'`{PACKAGE}.{old}`', f'{{py:mod}}`{PACKAGE}.{new}`') for old, new in sorted(RENAMED.items())]
+        return table(self, ('old', 'new'), rows)
 
 
 class RenamedNames(SphinxDirective):
     """A row for each name that a module gives under an old name too."""
 
     def run(self):
-        lines = list(_HEADER)
-        for old, new in sorted(renamed_names()):
-            lines += [f'   * - ``{old}``', f'     - ``{new}``']
-        return parsed(self, lines)
+        return table(self, ('old', 'new'), [(f'`{old}`', f'`{new}`') for old, new in sorted(renamed_names())])
 
 
 def renamed_names():
