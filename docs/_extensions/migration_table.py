@@ -14,7 +14,7 @@ class RenamedModules(SphinxDirective):
     """A row for each module in :data:`gluon_cbam.compat.renamed.RENAMED`."""
 
     def run(self):
-        rows = [(f'`{PACKAGE}.{old}`', f'{{py:mod}}`{PACKAGE}.{new}`') for old, new in sorted(RENAMED.items())]
+        rows = [(f'`{old}`', f'{{py:mod}}`{new} <{PACKAGE}.{new}>`') for old, new in sorted(RENAMED.items())]
         return table(self, ('old', 'new'), rows)
 
 
@@ -33,7 +33,7 @@ def renamed_names():
             if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'renamed_attributes':
                 table = node.args[1]
                 names = ast.literal_eval(table) if isinstance(table, ast.Dict) else named(module, table.id)
-                yield from ((f'{module}.{old}', f'{PACKAGE}.{new}') for old, new in names.items())
+                yield from ((f'{module.partition(".")[2]}.{old}', new) for old, new in names.items())
 
 
 def named(module, name):
