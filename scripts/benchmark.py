@@ -1,7 +1,7 @@
 """Fills the project's table of speed: docs/benchmark.md and .json and, with --growth, benchmark_growth.png.
 
 Without options, every row is measured, which takes about half an hour on two cores; nothing else should run meanwhile.
-What a row needs and does not find is said in the table.
+The table states what a row lacks that cannot be measured.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from benchmarks import document, growth, profiling
+from benchmarks.ratios import Conditions
+from benchmarks.rows import ROWS
 
-from gluon_cbam.benchmarks import document, growth, profiling
-from gluon_cbam.benchmarks.ratios import Given
-from gluon_cbam.benchmarks.rows import ROWS
 from gluon_cbam.common.errors import CbamError, EnvironmentProblem, UsageError, closest
 from gluon_cbam.compat.threads import physical_cores
 
@@ -30,22 +30,22 @@ GROWTH_REPETITIONS, GROWTH_SECONDS = 3, 60
 @click.option('--official-onnx', metavar='FILE', help='the official CBAM-ResNet-50, exported by PyTorch')
 @click.option('--our-onnx', metavar='FILE', help='of cbam export --format onnx')
 @click.option('--our-int8-onnx', metavar='FILE', help='of cbam export --format onnx-int8')
-def main(only, with_growth, with_profile, docs, **given):
+def main(only, with_growth, with_profile, docs, **conditions):
     docs.mkdir(exist_ok=True)
     written = document.read(docs / 'benchmark.json')
     for key in _chosen(only, with_growth or with_profile):
-        written['rows'][key] = _record(key, Given(**given))
+        written['rows'][key] = _record(key, Conditions(**conditions))
         document.write(written, ROWS, docs)
     if with_profile:
-        found = profiling.profile_all(given['threads'], lambda line: click.echo(line, err=True))
-        written['profiles'] = {**document.circumstances(given['threads']), 'found': found}
+        found = profiling.profile_all(conditions['threads'], lambda line: click.echo(line, err=True))
+        written['profiles'] = {**document.conditions(conditions['threads']), 'found': found}
         document.write(written, ROWS, docs)
     if with_growth:
         points = growth.measure_growth(
-            given['threads'], GROWTH_REPETITIONS, GROWTH_SECONDS, lambda line: click.echo(line, err=True)
+            conditions['threads'], GROWTH_REPETITIONS, GROWTH_SECONDS, lambda line: click.echo(line, err=True)
         )
         growth.draw(points, docs / 'benchmark_growth.png')
-        about = {'repetitions': GROWTH_REPETITIONS, **document.circumstances(given['threads'])}
+        about = {'repetitions': GROWTH_REPETITIONS, **document.conditions(conditions['threads'])}
         written['growth'] = {**about, 'points': points}
         document.write(written, ROWS, docs)
 
@@ -60,15 +60,15 @@ def _chosen(only, something_else):
     return keys
 
 
-def _record(key, given):
+def _record(key, conditions):
     row = ROWS[key]
     try:
-        outcome = row.measure(given)
+        outcome = row.measure(conditions)
     except EnvironmentProblem as error:
         click.echo(f'{row.title}: {error}', err=True)
         return document.missing(row, str(error))
     click.echo(f'{row.title}: {outcome.ratio:.3f} (target {row.target})', err=True)
-    return document.measured(row, outcome, given.threads)
+    return document.measured(row, outcome, conditions.threads)
 
 
 if __name__ == '__main__':

@@ -19,7 +19,7 @@ import click
 import numpy as np
 
 import gluon_cbam  # noqa: F401 (prepares the import of mxnet)
-from gluon_cbam.benchmarks.loading import decode_all
+from gluon_cbam.benchmarks.loader_workloads import decode_all
 from gluon_cbam.benchmarks.textures import write_records
 from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.decoding import image_threads

@@ -1,11 +1,13 @@
-"""Speed and memory, measured: what ``cbam bench`` and ``scripts/benchmark`` run.
+"""Measurements of speed and memory, which ``cbam bench`` runs.
 
-A *side* is one engine with one network doing one thing, in a process of its own: its thread settings, environment and
-peak of memory are nobody else's. :mod:`.child` is that process, :mod:`.side` the handle that the measuring process has.
-:mod:`.timing` has the sides repeat in turn, so that a busy moment of the machine meets all of them, and compares
-medians. A repetition ends with one wait for all that it queued, and has none inside.
+An *engine* (this package, gluoncv2, PyTorch, ...) runs a *workload* (inference, a training step, ...) that a
+:class:`~.context.BenchmarkContext` describes, in a *benchmark process*: thread settings, environment variables and peak
+memory are its own. :mod:`.child` is that process, :mod:`.process` the handle of the measuring one, :mod:`.engines` the
+table of workloads. The processes make their repetitions in turn, so that a busy moment of the machine affects all of
+them, and their medians are compared. A repetition waits once, at its end, for all that it queued.
 
-:data:`.subjects.SUBJECTS` says which engine measures what, in which module.
+May import :mod:`gluon_cbam.training`, :mod:`gluon_cbam.inference` and the packages below them.
 """
 
 MODES = ('train', 'validate', 'predict', 'loader')
+"""The modes of ``cbam bench``."""

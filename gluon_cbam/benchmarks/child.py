@@ -1,7 +1,7 @@
-"""The process of a side: ``python -m gluon_cbam.benchmarks.child SPEC``, SPEC a :class:`.Spec` as JSON.
+"""The benchmark process: ``python -m gluon_cbam.benchmarks.child CONTEXT``, CONTEXT a context as JSON.
 
-It says a line of JSON when it is ready, does a repetition for each line that it reads, says a line about it, and ends
-with its input. What libraries print goes to standard error.
+It writes a line of JSON when the workload is ready, makes a repetition for each line that it reads and writes a line of
+JSON about it, and exits at the end of its input. What libraries print goes to standard error.
 """
 
 from __future__ import annotations
@@ -13,38 +13,42 @@ from typing import Any, Dict, TextIO
 
 from gluon_cbam.common import memory
 
-from .context import Spec
-from .timing import repetition
-from .workloads import build
+from .context import BenchmarkContext
+from .engines import build
+from .workload import repetition
 
 
 def main() -> int:
-    """Serve until the input ends; returns the exit code."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w', encoding='utf-8')
+    """Serve until the input ends.
+
+    Returns:
+        The exit code: 1 after an error, which is then the last line of the output.
+    """
+    output = os.fdopen(os.dup(sys.stdout.fileno()), 'w', encoding='utf-8')
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
-        _serve(Spec(**json.loads(sys.argv[1])), answers)
+        _serve(BenchmarkContext(**json.loads(sys.argv[1])), output)
     except Exception as error:
-        _say(answers, {'error': type(error).__name__, 'message': _line(error)})
+        _send(output, {'error': type(error).__name__, 'message': _last_line(error)})
         return 1
     return 0
 
 
-def _serve(spec: Spec, answers: TextIO) -> None:
-    with build(spec) as (subject, facts):
-        _say(answers, {'images': subject.images, 'device': subject.device, **facts, **subject.details})
+def _serve(context: BenchmarkContext, output: TextIO) -> None:
+    with build(context) as (workload, facts):
+        _send(output, {'images': workload.images, 'device': workload.device, **facts, **workload.details})
         for _ in sys.stdin:
-            seconds = repetition(subject, spec.calls)
-            _say(answers, {'seconds': seconds, 'peak_bytes': memory.peak()})
+            seconds = repetition(workload, context.calls)
+            _send(output, {'seconds': seconds, 'peak_bytes': memory.peak()})
 
 
-def _say(answers: TextIO, what: Dict[str, Any]) -> None:
-    answers.write(json.dumps(what) + '\n')
-    answers.flush()
+def _send(output: TextIO, value: Dict[str, Any]) -> None:
+    output.write(json.dumps(value) + '\n')
+    output.flush()
 
 
-def _line(error: Exception) -> str:
-    """What happened, in one line: MXNet's messages begin with a stack trace."""
+def _last_line(error: Exception) -> str:
+    """The reason in one line: messages of MXNet begin with a stack trace."""
     lines = str(error).strip().splitlines()
     return (lines or [type(error).__name__])[-1]
 

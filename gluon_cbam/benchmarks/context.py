@@ -1,32 +1,36 @@
-"""What a side is told: everything that makes a measurement, as JSON carries it to another process."""
+"""The description of a measurement, which goes to the benchmark process as JSON."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+import dataclasses
+from dataclasses import dataclass, field
 from typing import Any, Dict, Optional
+
+from gluon_cbam.common.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Spec:
-    """One measurement.
+class BenchmarkContext:
+    """All that determines a measurement.
 
     Attributes:
-        mode: what is done: a key of :data:`.subjects.SUBJECTS`.
-        engine: who does it: a key there.
-        network: its name here, whatever the engine calls it.
-        batch: images a call.
-        image_size: height and width of the images in pixels.
+        mode: what is measured, a key of :data:`.engines.ENGINES`.
+        engine: what runs it, a key there.
+        network: its name in this package, whatever the engine calls it.
+        batch: images in a batch.
+        image_size: height and width of the images, in pixels.
         classes: outputs of the network.
-        options: of the network, where the engine is ours.
+        options: of the network, for engines with networks of this package.
         gpus: as ``--gpus`` takes it.
         cpus: as ``--cpus`` takes it.
-        workers: threads that decode.
-        data: a .rec file, for what reads images.
-        with_decode: whether ``predict`` begins with image files.
-        calls: of a repetition.
+        workers: decoding threads.
+        data: a .rec file, for modes that read images.
+        with_decode: whether ``predict`` includes decoding image files.
+        calls: in a repetition.
         threads: of the engine's arithmetic.
-        environment: further variables of its process.
-        label: what people call it, where engine and network do not say enough.
+        environment: further variables of the process.
+        label: the name in reports; default engine and network.
+        workload: ``module:function`` that makes the workload; default that of engine and mode.
     """
 
     mode: str
@@ -45,16 +49,32 @@ class Spec:
     threads: int = 1
     environment: Dict[str, str] = field(default_factory=dict)
     label: str = ''
+    workload: Optional[str] = None
 
     @property
     def name(self) -> str:
-        """For people: engine and network, or the label."""
+        """The name in reports."""
         return self.label or ' '.join(filter(None, (self.engine, self.network)))
 
-    def but(self, **changes: Any) -> Spec:
-        """The same with other attributes."""
-        return replace(self, **changes)
+    @property
+    def record_path(self) -> str:
+        """The .rec file.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if self.data is None:
+            raise UsageError(f'{self.mode} needs --data, a .rec file')
+        return self.data
+
+    def replace(self, **changes: Any) -> BenchmarkContext:
+        """A copy with other attributes.
+
+        Args:
+            **changes: attributes by name.
+        """
+        return dataclasses.replace(self, **changes)
 
     def as_dict(self) -> Dict[str, Any]:
-        """The attributes by name."""
-        return asdict(self)
+        """The attributes by name, for JSON."""
+        return dataclasses.asdict(self)

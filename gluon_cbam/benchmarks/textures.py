@@ -1,4 +1,4 @@
-"""Images to measure with: generated textures, whose JPEGs are as large as those of photographs."""
+"""Images for measurements: generated textures, whose JPEGs are as large as those of photographs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ from gluon_cbam.common.files import PathLike
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 
 _SIZE = (375, 500)
-_DIFFERENT = 200  # images of a file; further records repeat them
+_UNIQUE = 200  # images in a file; further records repeat them
 
 
 def texture(random: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """(height, width, 3) uint8: noise of several scales, about 110 kB as a JPEG of 500 x 375 pixels."""
+    """Noise of several scales, which takes about 110 kB as a JPEG of 500 x 375 pixels.
+
+    Args:
+        random: the generator.
+        height: in pixels.
+        width: in pixels.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
     pixels = np.full((height, width, 3), 128, np.float32)
     for cells, strength in ((6, 60), (24, 50), (96, 30), (375, 18)):
         noise = random.standard_normal((cells, cells * 4 // 3, 3)).astype(np.float32)
@@ -24,11 +33,14 @@ def texture(random: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def jpegs(count: int, size: Optional[Tuple[int, int]] = None) -> List[bytes]:
-    """So many JPEGs, quality 90, the same ones every time.
+    """JPEGs of quality 90, always the same ones.
 
     Args:
-        count: how many.
-        size: height and width; default 375 x 500.
+        count: number of images.
+        size: height and width in pixels; default 375 x 500.
+
+    Returns:
+        The encoded images.
     """
     random = np.random.default_rng(0)
     return [
@@ -38,8 +50,18 @@ def jpegs(count: int, size: Optional[Tuple[int, int]] = None) -> List[bytes]:
 
 
 def write_records(path: PathLike, images: int, classes: int = 10, size: Optional[Tuple[int, int]] = None) -> RecordFile:
-    """A record file of so many JPEGs of :func:`jpegs`, whose labels are classes in turn."""
-    encoded = jpegs(min(images, _DIFFERENT), size)
+    """Write a record file of JPEGs, whose labels are all classes in turn.
+
+    Args:
+        path: of the .rec file; its .idx file is written next to it.
+        images: number of records.
+        classes: number of classes.
+        size: height and width in pixels; default 375 x 500.
+
+    Returns:
+        The file.
+    """
+    encoded = jpegs(min(images, _UNIQUE), size)
     with RecordWriter(path) as writer:
         for number in range(images):
             writer.write(number % classes, encoded[number % len(encoded)])

@@ -6,6 +6,8 @@ official names, so that they can be converted to ours. Imports torch.
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -23,10 +25,14 @@ _DEPTHS = {
 
 
 def network(name: str, classes: int) -> nn.Module:
-    """The official form of one of our networks.
+    """The official counterpart of one of our networks.
+
+    Args:
+        name: our name, such as ``cbam_resnet50``.
+        classes: outputs of the last layer.
 
     Raises:
-        UsageError: there is none here.
+        UsageError: this module has none.
     """
     kind, _, depth = name.rpartition('resnet')
     if kind not in ('', 'cbam_') or not depth.isdigit() or int(depth) not in _DEPTHS:
@@ -35,34 +41,45 @@ def network(name: str, classes: int) -> nn.Module:
 
 
 class ChannelGate(nn.Module):
-    """Average and maximum over the map, one shared perceptron, added, sigmoid: (N, C, H, W) scaled."""
+    """Channel attention: average and maximum over the map, a shared MLP, their sum, sigmoid (equation 2).
+
+    Args:
+        channels: of the map.
+        reduction: ``channels`` over the hidden units.
+    """
 
     def __init__(self, channels: int, reduction: int = 16):
         super().__init__()
         hidden = channels // reduction
         self.mlp = nn.Sequential(nn.Flatten(), nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply it to a batch."""
         pooled = self.mlp(functional.adaptive_avg_pool2d(x, 1)) + self.mlp(functional.adaptive_max_pool2d(x, 1))
         return x * torch.sigmoid(pooled)[:, :, None, None]
 
 
 class SpatialGate(nn.Module):
-    """Maximum and mean over the channels, convolution 7 x 7, BatchNorm, sigmoid: (N, C, H, W) scaled."""
+    """Spatial attention: maximum and mean over the channels, 7 x 7 convolution, BatchNorm, sigmoid (equation 3)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.spatial = nn.Module()
         self.spatial.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
         self.spatial.bn = nn.BatchNorm2d(1, momentum=0.01)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply it to a batch."""
         pooled = torch.cat((x.max(1, keepdim=True)[0], x.mean(1, keepdim=True)), dim=1)
         return x * torch.sigmoid(self.spatial.bn(self.spatial.conv(pooled)))
 
 
 class CBAM(nn.Sequential):
-    """Both gates, the channels first."""
+    """Channel attention, then spatial attention (equation 1).
+
+    Args:
+        channels: of the map.
+    """
 
     def __init__(self, channels: int):
         super().__init__()
@@ -71,7 +88,15 @@ class CBAM(nn.Sequential):
 
 
 class Block(nn.Module):
-    """A residual block, basic or a bottleneck with its stride in the 3 x 3 convolution."""
+    """A residual block: basic, or a bottleneck with its stride in the 3 x 3 convolution.
+
+    Args:
+        in_channels: of the input.
+        width: channels of the inner convolutions.
+        stride: of the block.
+        bottleneck: whether it is a bottleneck, whose output has 4 times ``width`` channels.
+        cbam: whether CBAM refines the residual.
+    """
 
     def __init__(self, in_channels: int, width: int, stride: int, bottleneck: bool, cbam: bool):
         super().__init__()
@@ -92,7 +117,8 @@ class Block(nn.Module):
                 nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
             )
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply it to a batch."""
         shortcut = self.downsample(x)
         for number in range(1, self._layers + 1):
             x = getattr(self, f'bn{number}')(getattr(self, f'conv{number}')(x))
@@ -102,9 +128,16 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """(N, 3, H, W) to (N, classes), logits."""
+    """ResNet with ImageNet's stem: (N, 3, H, W) to logits (N, classes).
 
-    def __init__(self, bottleneck: bool, blocks, classes: int, cbam: bool):
+    Args:
+        bottleneck: whether the blocks are bottlenecks.
+        blocks: in each stage.
+        classes: outputs.
+        cbam: whether the blocks have CBAM.
+    """
+
+    def __init__(self, bottleneck: bool, blocks: Sequence[int], classes: int, cbam: bool):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
@@ -118,7 +151,8 @@ class ResNet(nn.Module):
             self.add_module(f'layer{stage + 1}', layer)
         self.fc = nn.Linear(channels, classes)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply it to a batch."""
         x = functional.max_pool2d(functional.relu(self.bn1(self.conv1(x)), inplace=True), 3, 2, 1)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(torch.flatten(functional.adaptive_avg_pool2d(x, 1), 1))

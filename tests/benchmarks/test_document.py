@@ -3,12 +3,12 @@
 import json
 
 import pytest
+from benchmarks import document, ratios
+from benchmarks.ratios import Conditions, Ratio, at_least, at_most
+from benchmarks.rows import ROWS, Row
 
-from gluon_cbam.benchmarks import document, ratios
-from gluon_cbam.benchmarks.process import Measured
-from gluon_cbam.benchmarks.ratios import Given, Outcome, at_least, at_most
-from gluon_cbam.benchmarks.rows import ROWS, Row
-from gluon_cbam.benchmarks.workloads import SUBJECTS
+from gluon_cbam.benchmarks.engines import ENGINES
+from gluon_cbam.benchmarks.process import Measurement
 from gluon_cbam.common.errors import EnvironmentProblem
 from gluon_cbam.models.variants import VARIANTS
 
@@ -21,7 +21,7 @@ def outcome(ratio, what='time'):
          'versions': {'mxnet': '1.9.1'}}
         for name, median in (('a', 30 * ratio), ('b', 30))
     ]  # fmt: skip
-    return Outcome(ratio, sides, what, 5)
+    return Ratio(ratio, sides, what, 5)
 
 
 TABLE = {
@@ -75,7 +75,7 @@ def test_rows_that_are_not_measured_again_stay(written):
 
 def measured(spec, seconds, peak):
     facts = {'images': spec.batch, 'device': 'fake', 'versions': {}, 'imported_bytes': 100e6}
-    return Measured(spec, facts, seconds, peak)
+    return Measurement(spec, facts, seconds, peak)
 
 
 @pytest.fixture
@@ -94,24 +94,24 @@ def sides(monkeypatch):
 @pytest.mark.parametrize('key', [key for key in ROWS if key.endswith('-8') and not key.startswith(_BY_SCRIPTS)])
 def test_every_row_of_two_sides(sides, key):
     """Ratios are the first side's figures over the second's; what is asked for is there."""
-    outcome = ROWS[key].measure(Given(threads=3))
+    outcome = ROWS[key].measure(Conditions(threads=3))
     assert outcome.ratio == pytest.approx(1.5)
     ((specs, repetitions),) = sides
     assert repetitions >= 3
     for spec in specs:
         assert spec.threads == 3
-        assert spec.mode in SUBJECTS[spec.engine]
+        assert spec.mode in ENGINES[spec.engine]
         assert spec.network in VARIANTS
 
 
 def test_memory_is_above_the_imports(sides):
-    outcome = ratios.ratio(*[ratios.Spec('train')] * 2, 'memory')(Given(threads=1))
+    outcome = ratios.ratio(*[ratios.BenchmarkContext('train')] * 2, 'memory')(Conditions(threads=1))
     assert outcome.ratio == pytest.approx(300 / 200)
 
 
 def test_the_file_of_a_row_is_made_and_removed(sides, tmp_path, monkeypatch):
-    row = ratios.on_records(ratios.Spec('loader'), ratios.Spec('loader'), 4, (8, 8))
-    row(Given(threads=1))
+    row = ratios.on_records(ratios.BenchmarkContext('loader'), ratios.BenchmarkContext('loader'), 4, (8, 8))
+    row(Conditions(threads=1))
     ((specs, _),) = sides
     assert {spec.data for spec in specs} == {specs[0].data}
     assert specs[0].data.endswith('.rec')
@@ -120,13 +120,13 @@ def test_the_file_of_a_row_is_made_and_removed(sides, tmp_path, monkeypatch):
 
 def test_onnx_rows_need_their_files():
     with pytest.raises(EnvironmentProblem, match='needs --our-onnx and --official-onnx'):
-        ROWS['onnxruntime-8'].measure(Given(threads=1))
+        ROWS['onnxruntime-8'].measure(Conditions(threads=1))
 
 
 def test_a_script_of_others_is_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr(ratios, '_SCRIPTS', tmp_path)
+    monkeypatch.setattr(ratios, 'SCRIPTS', tmp_path)
     with pytest.raises(EnvironmentProblem, match='benchmark_onnx.py is not there'):
-        ROWS['onnxruntime-8'].measure(Given(threads=1, official_onnx='o.onnx', our_onnx='x/n.onnx'))
+        ROWS['onnxruntime-8'].measure(Conditions(threads=1, official_onnx='o.onnx', our_onnx='x/n.onnx'))
     (tmp_path / 'benchmark_onnx.py').write_text(
         'import json, sys\n'
         "assert sys.argv[1:] == ['--official', 'o.onnx', 'x/n.onnx', '--engine', 'onnxruntime', '--batch', '8',\n"
@@ -134,12 +134,12 @@ def test_a_script_of_others_is_asked(tmp_path, monkeypatch):
         'row = lambda file, median, ratio: dict(file=file, milliseconds=dict(median=median), ratio=ratio)\n'
         "print(json.dumps(dict(rows=[row('o.onnx', 30, 1), row('x/n.onnx', 20, 1.5)])))\n"
     )
-    outcome = ROWS['onnxruntime-8'].measure(Given(threads=1, official_onnx='o.onnx', our_onnx='x/n.onnx'))
+    outcome = ROWS['onnxruntime-8'].measure(Conditions(threads=1, official_onnx='o.onnx', our_onnx='x/n.onnx'))
     assert outcome.ratio == 1.5
     assert [side['name'] for side in outcome.sides] == ['o.onnx', 'n.onnx']
     (tmp_path / 'benchmark_int8.py').write_text("raise SystemExit('no such network')")
     with pytest.raises(EnvironmentProblem, match='benchmark_int8.py ended with 1: no such network'):
-        ROWS['int8-1'].measure(Given(threads=1))
+        ROWS['int8-1'].measure(Conditions(threads=1))
 
 
 def test_commands_are_run_in_turn(tmp_path):
@@ -147,7 +147,7 @@ def test_commands_are_run_in_turn(tmp_path):
         code = f"open({str(tmp_path / 'log')!r}, 'a').write({name!r})"
         return name, [ratios.sys.executable, '-S', '-c', code]
 
-    outcome = ratios.of_commands(noting('a'), noting('b'), 2)(Given(threads=1))
+    outcome = ratios.of_commands(noting('a'), noting('b'), 2)(Conditions(threads=1))
     assert (tmp_path / 'log').read_text() == 'abababab'
     medians = [side['milliseconds']['median'] for side in outcome.sides]
     assert outcome.ratio == pytest.approx(medians[0] / medians[1])

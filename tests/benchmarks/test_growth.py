@@ -1,7 +1,8 @@
 """How time and memory grow: the points that are measured, and their picture."""
 
-from gluon_cbam.benchmarks import growth
-from gluon_cbam.benchmarks.process import Measured
+from benchmarks import growth
+
+from gluon_cbam.benchmarks.process import Measurement
 
 
 def test_points_and_picture(monkeypatch, tmp_path):
@@ -10,10 +11,12 @@ def test_points_and_picture(monkeypatch, tmp_path):
     def measure(specs, repetitions, warm_up):
         asked.extend(specs)
         facts = {'images': specs[0].batch, 'imported_bytes': 0}
-        return [Measured(spec, facts, [0.1 * spec.batch + spec.image_size / 1e4], 1e6 * spec.batch) for spec in specs]
+        return [
+            Measurement(spec, facts, [0.1 * spec.batch + spec.image_size / 1e4], 1e6 * spec.batch) for spec in specs
+        ]
 
     monkeypatch.setattr(growth, 'measure', measure)
-    points = growth.measure_growth(2, 3, most_seconds=2.0, say=said.append)
+    points = growth.measure_growth(2, 3, max_seconds=2.0, log=said.append)
     assert {spec.batch for spec in asked} == {1, 2, 4, 8, 16, 32}, 'after 3.2 s, 64 is left out'
     assert {spec.image_size for spec in asked} == {112, 160, 224, 320, 448}
     assert {spec.network for spec in asked} >= {'cbam_resnet152', 'resnet18'}

@@ -1,20 +1,21 @@
 """Profiles by kinds of operators: of a real process, and as a document shows them."""
 
 import pytest
+from benchmarks import IMPORTABLE, document, profiling
+from benchmarks.profiling import Profile, profile
 
-from gluon_cbam.benchmarks import document, profiling
-from gluon_cbam.benchmarks.context import Spec
-from gluon_cbam.benchmarks.profiling import Profile, profile
+from gluon_cbam.benchmarks.context import BenchmarkContext
 from gluon_cbam.common.errors import RunError
 
-_TINY = Spec('predict', network='cbamnet_tiny', image_size=32, batch=2, classes=10, label='ours')
+_TINY = BenchmarkContext(
+    'predict', network='cbamnet_tiny', image_size=32, batch=2, classes=10, label='ours', environment=IMPORTABLE
+)
 
 
 @pytest.mark.parametrize('mode', ['predict', 'train'])
 def test_every_operator_is_seen_as_often_as_it_runs(mode):
-    spec = _TINY.but(
-        mode=mode, engine='gluon' if mode == 'train' else 'gluon_cbam', environment={'CBAM_KERNELS': 'plain'}
-    )
+    loop = 'benchmarks.bare_loops:train' if mode == 'train' else None
+    spec = _TINY.replace(mode=mode, workload=loop, environment={**IMPORTABLE, 'CBAM_KERNELS': 'plain'})
     found = profile(spec)
     # two stages: a convolution each and one in each spatial gate; a BatchNorm each
     assert found.runs['Convolution'] == 4 and found.runs['BatchNorm'] == 2
@@ -43,16 +44,16 @@ def test_kinds_have_their_backward_passes():
 
 def test_a_process_that_fails_is_told():
     with pytest.raises(RunError, match='ours: .*cbamnet_tyni'):
-        profile(_TINY.but(network='cbamnet_tyni'))
+        profile(_TINY.replace(network='cbamnet_tyni'))
 
 
 def test_the_document_compares_the_sides(monkeypatch):
-    monkeypatch.setattr(profiling, 'PROFILES', {'tiny': [_TINY.but(label='theirs'), _TINY]})
+    monkeypatch.setattr(profiling, 'PROFILES', {'tiny': [_TINY.replace(label='theirs'), _TINY]})
     taken = iter([{'Convolution': 30.0, 'max': 12.5}, {'Convolution': 20.0, '_cbam_pool': 0.5}])
     monkeypatch.setattr(profiling, 'profile', lambda spec: Profile(next(taken), {}))
     lines = []
     found = profiling.profile_all(2, lines.append)
     assert lines == ['tiny: theirs: 42.5 ms', 'tiny: ours: 20.5 ms']
-    text = document.as_markdown({'rows': {}, 'profiles': {**document.circumstances(2), 'found': found}})
+    text = document.as_markdown({'rows': {}, 'profiles': {**document.conditions(2), 'found': found}})
     for line in ('| tiny | theirs | ours |', '| convolutions | 30.0 | 20.0 |', '| together | 42.5 | 20.5 |'):
         assert line in text

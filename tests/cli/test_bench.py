@@ -6,7 +6,7 @@ import pytest
 from checks import assert_one_line
 
 from gluon_cbam.benchmarks import process
-from gluon_cbam.benchmarks.process import Measured
+from gluon_cbam.benchmarks.process import Measurement
 
 CONTRACT = {'network', 'mode', 'batch', 'images_per_second', 'milliseconds', 'device'}
 
@@ -19,7 +19,7 @@ def no_processes(monkeypatch):
     def measure(specs, repetitions, warm_up, progress):
         asked.extend(specs)
         facts = {'images': 8, 'device': 'fake', 'versions': {'mxnet': '1.9.1'}, 'imported_bytes': 2e8}
-        return [Measured(spec, facts, [1.0 + number] * repetitions, int(3e8)) for number, spec in enumerate(specs)]
+        return [Measurement(spec, facts, [1.0 + number] * repetitions, int(3e8)) for number, spec in enumerate(specs)]
 
     monkeypatch.setattr(process, 'measure', measure)
     return asked
@@ -63,7 +63,7 @@ def test_the_loader_beside_bare_decoding(cbam, tmp_path):
 def test_text(no_processes, cbam_here):
     finished = cbam_here('bench', 'train', '--network', 'cbam_resnet50', '--against', 'resnet50', '--threads', 3)
     lines = finished.stdout.splitlines()
-    assert lines[0].startswith('train: training steps on images that are ready')
+    assert lines[0].startswith('train: training steps on images in memory')
     assert lines[1].startswith('batch 8, 224 x 224, fake, 3 threads, ')
     assert lines[3].split() == ['gluon_cbam', 'cbam_resnet50', '1000.0', '1000.0', '1000.0', '8.0', '300.0']
     assert lines[5] == '0.50 of the time of gluon_cbam resnet50'
@@ -77,11 +77,11 @@ def test_comparisons_are_of_the_same_settings(no_processes, cbam_here, monkeypat
     )
     ours, *others = no_processes
     assert [spec.engine for spec in others] == ['gluoncv2', 'torch', 'torch channels_last']
-    assert {spec.but(engine='') for spec in map(hashable, others)} == {hashable(ours).but(engine='')}
+    assert {spec.replace(engine='') for spec in map(hashable, others)} == {hashable(ours).replace(engine='')}
 
 
 def hashable(spec):
-    return spec.but(options=(), environment=())
+    return spec.replace(options=(), environment=())
 
 
 def test_what_is_not_installed_is_left_out_and_said(no_processes, cbam_here, monkeypatch):

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 import click
 
 from gluon_cbam.benchmarks import MODES
 from gluon_cbam.cli.options import settings_options
-from gluon_cbam.cli.output import common_options
+from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError, closest
 
-# what --compare takes -> engines, package
-_RIVALS = {'gluoncv2': (('gluoncv2',), 'gluoncv2'), 'torch': (('torch', 'torch channels_last'), 'torch')}
+if TYPE_CHECKING:
+    from gluon_cbam.benchmarks.context import BenchmarkContext
+
+# name for --compare -> engines, package to install
+_OTHER_ENGINES: Dict[str, Tuple[Tuple[str, ...], str]] = {
+    'gluoncv2': (('gluoncv2',), 'gluoncv2'),
+    'torch': (('torch', 'torch channels_last'), 'torch'),
+}
 _NEED_DATA = ('validate', 'loader')
-_TEXTURES = 400  # images of the file that is made where none is given
+_TEXTURES = 400  # images of the file that is made if none is given
 
 
 @click.command()
@@ -24,7 +31,7 @@ _TEXTURES = 400  # images of the file that is made where none is given
 @click.option('--batch-size', '-b', default=8, show_default=True, type=click.IntRange(1), metavar='N', help='images')
 @settings_options('gpus', 'cpus', 'workers')
 @click.option('--data', metavar='FILE', help='.rec file of validate and loader  [made: JPEGs of 500 x 375 pixels]')
-@click.option('--with-decode', is_flag=True, help='predict from JPEG files on, not the network alone')
+@click.option('--with-decode', is_flag=True, help='predict includes the decoding of JPEG files')
 @click.option('--against', metavar='NETWORK', help='another network, measured in turn')
 @click.option('--compare', metavar='ENGINE,...', help='the same network elsewhere, in turn: gluoncv2, torch')
 @click.option('--repetitions', default=10, show_default=True, type=click.IntRange(1), metavar='N')
@@ -34,11 +41,20 @@ _TEXTURES = 400  # images of the file that is made where none is given
     '--threads', type=click.IntRange(1), metavar='N', help='of the arithmetic  [OMP_NUM_THREADS, or the cores]'
 )
 @common_options
-def bench(mode, data, against, compare, repetitions, warm_up, **settings):
-    """Measure the speed and the memory of a network: a training step, a whole validation, predictions on batches that
-    are ready, or the loader of training images.
+def bench(
+    mode: str,
+    data: Optional[str],
+    against: Optional[str],
+    compare: Optional[str],
+    repetitions: int,
+    warm_up: int,
+    **settings: Any,
+) -> Result:
+    """Measure the speed and the memory of a network.
 
-    Every side is a process of its own. Times are of a batch; a repetition ends with a wait for all that it began.
+    The mode is a training step, a whole validation, predictions on batches in memory, or the loader of training images.
+    Each engine and network runs in a process of its own. Times are of a batch; a repetition ends with a wait for all
+    that it queued.
     """
     import tempfile
 
@@ -46,17 +62,17 @@ def bench(mode, data, against, compare, repetitions, warm_up, **settings):
     from gluon_cbam.benchmarks.process import measure
 
     with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
-        spec = _spec(mode, data, folder, settings)
-        others, left_out = _others(spec, against, compare)
+        context = _context(mode, data, folder, settings)
+        others, left_out = _others(context, against, compare)
         for engine, why in left_out.items():
             click.echo(f'cbam: {engine} is left out: {why}', err=True)
-        measured = measure([spec, *others], repetitions, warm_up, progress_bar)
+        measured = measure([context, *others], repetitions, warm_up, progress_bar)
     return report.as_dict(measured, repetitions, left_out), report.as_text(measured, repetitions, left_out)
 
 
-def _spec(mode, data, folder, settings):
-    """Our own side."""
-    from gluon_cbam.benchmarks.context import Spec
+def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, Any]) -> BenchmarkContext:
+    """The context of our own network; ``folder`` is for the file that is made if none is given."""
+    from gluon_cbam.benchmarks.context import BenchmarkContext
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.models.registry import variant
 
@@ -72,7 +88,7 @@ def _spec(mode, data, folder, settings):
 
         data = f'{folder}/textures.rec'
         write_records(data, max(_TEXTURES, settings['batch_size']), settings['classes'] or 10)
-    return Spec(
+    return BenchmarkContext(
         mode=mode,
         network=network or '',
         batch=settings['batch_size'],
@@ -90,34 +106,37 @@ def _spec(mode, data, folder, settings):
 
 
 def _threads() -> int:
-    """What the user chose for OpenMP, of which the first number is the outer loops', or the cores."""
+    """OMP_NUM_THREADS of the user, whose first number is that of the outer loops, or the number of cores."""
     from gluon_cbam.compat.threads import physical_cores
 
     chosen = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
     return int(chosen) if chosen.isdigit() and int(chosen) else physical_cores()
 
 
-def _others(spec, against, compare):
-    """The sides to compare with, and engine -> why it is left out."""
+def _others(
+    context: BenchmarkContext, against: Optional[str], compare: Optional[str]
+) -> Tuple[List[BenchmarkContext], Dict[str, str]]:
+    """The contexts to compare with, and engine -> why it is left out."""
     from importlib.util import find_spec
 
-    from gluon_cbam.benchmarks.workloads import can
+    from gluon_cbam.benchmarks.engines import supports
 
-    if spec.mode == 'loader':
+    if context.mode == 'loader':
         if against or compare:
             raise UsageError('loader is compared with bare decoding: leave --against and --compare out')
-        return [spec.but(engine='cv2.imdecode', network='')], {}
-    others, left_out = [spec.but(network=against)] if against else [], {}
+        return [context.replace(engine='cv2.imdecode', network='')], {}
+    others = [context.replace(network=against)] if against else []
+    left_out: Dict[str, str] = {}
     for name in filter(None, (compare or '').split(',')):
-        if name not in _RIVALS:
-            raise UsageError(f'unknown engine {name!r} of --compare: {closest(name, _RIVALS)}')
-        engines, package = _RIVALS[name]
-        if spec.with_decode or not all(can(engine, spec.mode) for engine in engines):
-            raise UsageError(f'{name} cannot be compared at {spec.mode}{" --with-decode" * spec.with_decode}')
-        if spec.options:
-            raise UsageError(f'{name} has no options {spec.options}: leave --compare or --option out')
+        if name not in _OTHER_ENGINES:
+            raise UsageError(f'unknown engine {name!r} of --compare: {closest(name, _OTHER_ENGINES)}')
+        engines, package = _OTHER_ENGINES[name]
+        if context.with_decode or not all(supports(engine, context.mode) for engine in engines):
+            raise UsageError(f'{name} cannot be compared at {context.mode}{" --with-decode" * context.with_decode}')
+        if context.options:
+            raise UsageError(f'{name} has no options {context.options}: leave --compare or --option out')
         if find_spec(package) is None:
             left_out[name] = f'pip install {package}'
         else:
-            others += [spec.but(engine=engine) for engine in engines]
+            others += [context.replace(engine=engine) for engine in engines]
     return others, left_out

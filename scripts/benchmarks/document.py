@@ -1,4 +1,4 @@
-"""The table of speed as files: JSON of measurements, and the Markdown that is made of it and of nothing else."""
+"""The files of the table: JSON of measurements, and Markdown that is made from the JSON alone."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import platform
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
+from gluon_cbam.benchmarks.report import processor
 from gluon_cbam.common.files import read_json, write_json, write_text
 
-from .ratios import Outcome
-from .report import processor
+from .ratios import Ratio
 from .rows import Row
 
 Document = Dict[str, Any]
@@ -22,8 +22,8 @@ def read(path: Path) -> Document:
     return read_json(path) if path.is_file() else {'rows': {}}
 
 
-def circumstances(threads: int) -> Dict[str, Any]:
-    """When and on what something is measured."""
+def conditions(threads: int) -> Dict[str, Any]:
+    """Date and machine of a measurement."""
     return {
         'date': datetime.date.today().isoformat(),
         'machine': processor(),
@@ -32,7 +32,7 @@ def circumstances(threads: int) -> Dict[str, Any]:
     }
 
 
-def measured(row: Row, outcome: Outcome, threads: int) -> Dict[str, Any]:
+def measured(row: Row, outcome: Ratio, threads: int) -> Dict[str, Any]:
     """The record of a row that was measured."""
     return {
         'title': row.title,
@@ -42,7 +42,7 @@ def measured(row: Row, outcome: Outcome, threads: int) -> Dict[str, Any]:
         'what': outcome.what,
         'repetitions': outcome.repetitions,
         'sides': outcome.sides,
-        **circumstances(threads),
+        **conditions(threads),
     }
 
 
@@ -59,7 +59,7 @@ def write(document: Document, rows: Mapping[str, Row], folder: Path) -> None:
 
 
 def as_markdown(document: Document) -> str:
-    """The document for people."""
+    """The document as Markdown."""
     rows = document['rows']
     lines = [
         '# Speed and memory',
@@ -100,7 +100,7 @@ def _side(side: Dict[str, Any], what: str) -> str:
 
 
 def _environments(rows: Mapping[str, Dict[str, Any]]) -> List[str]:
-    """A line for each set of circumstances, with the versions that took part."""
+    """A line for each set of conditions, with the versions of the packages."""
     found: Dict[str, Dict[str, str]] = {}
     for row in rows.values():
         if row['ratio'] is None:

@@ -5,7 +5,7 @@ import time
 import mxnet as mx
 import pytest
 
-from gluon_cbam.benchmarks.timing import Subject, repetition
+from gluon_cbam.benchmarks.workload import Workload, repetition
 
 
 class Device:
@@ -25,7 +25,7 @@ class Device:
         return self.clock
 
     def subject(self):
-        return Subject(1, self.call, self.wait, 'fake')
+        return Workload(1, self.call, self.wait, 'fake')
 
 
 @pytest.mark.parametrize('calls', [1, 4])
@@ -59,6 +59,6 @@ def test_waiting_is_for_what_mxnet_queued():
 
     seen = []
     x = mx.nd.ones((1,))
-    subject = Subject(1, lambda: mx.nd.Custom(x, op_type='slow_of_test_timing'), mx.nd.waitall, 'cpu(0)')
+    subject = Workload(1, lambda: mx.nd.Custom(x, op_type='slow_of_test_timing'), mx.nd.waitall, 'cpu(0)')
     repetition(subject, 3, lambda: seen.append(len(done)) or 0.0)
     assert seen == [0, 3]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
+from gluon_cbam.benchmarks.context import BenchmarkContext
+from gluon_cbam.benchmarks.process import Measurement, measure
 from gluon_cbam.common.files import atomic_path
-
-from .context import Spec
-from .process import Measured, measure
 
 MODES = {'predict': 'inference', 'train': 'training step'}
 _KINDS = ('cbam_', '')  # of the networks, in their names
-_LOOKS = {  # (mode, attention) -> of the line
+_STYLES = {  # (mode, attention) -> style of the line
     ('predict', 'cbam_'): {'color': '#08519c', 'marker': 'o', 'label': 'CBAM-ResNet, inference'},
     ('predict', ''): {'color': '#6baed6', 'marker': 'o', 'linestyle': '--', 'label': 'ResNet, inference'},
     ('train', 'cbam_'): {'color': '#a63603', 'marker': 's', 'label': 'CBAM-ResNet, training step'},
@@ -21,17 +20,17 @@ _LOOKS = {  # (mode, attention) -> of the line
 
 
 class Sweep(NamedTuple):
-    """One thing that grows.
+    """One quantity that grows.
 
     Attributes:
         label: of its axis.
         values: that it takes.
-        spec: (network's prefix, value) -> what of the description differs.
+        changes: (network's prefix, value) -> attributes of the context.
     """
 
     label: str
     values: Sequence[int]
-    spec: Callable[[str, int], Dict[str, Any]]
+    changes: Callable[[str, int], Dict[str, Any]]
 
 
 def sweeps(threads: int) -> Dict[str, Sweep]:
@@ -53,15 +52,15 @@ def sweeps(threads: int) -> Dict[str, Sweep]:
 
 
 def measure_growth(
-    threads: int, repetitions: int, most_seconds: float, say: Callable[[str], None]
+    threads: int, repetitions: int, max_seconds: float, log: Callable[[str], None]
 ) -> List[Dict[str, Any]]:
     """Measure every point of every sweep, the networks with and without attention in turn.
 
     Args:
-        threads: the most.
+        threads: the largest number.
         repetitions: of a point.
-        most_seconds: of a call: where a point takes longer, the larger ones of its sweep are left out.
-        say: gets a line for each point.
+        max_seconds: of a call: where a point takes longer, the larger ones of its sweep are left out.
+        log: gets a line for each point.
 
     Returns:
         A record a line and point: ``sweep``, ``value``, ``mode``, ``kind``, ``milliseconds``, ``used_bytes``.
@@ -70,21 +69,24 @@ def measure_growth(
     for name, sweep in sweeps(threads).items():
         for mode, title in MODES.items():
             for value in sweep.values:
-                specs = [Spec(**{'mode': mode, 'threads': threads, **sweep.spec(kind, value)}) for kind in _KINDS]
-                sides = measure(specs, repetitions, 1)
-                points += [
-                    {'sweep': name, 'value': value, 'mode': mode, 'kind': kind, **_figures(side)}
-                    for kind, side in zip(_KINDS, sides)
+                contexts = [
+                    BenchmarkContext(**{'mode': mode, 'threads': threads, **sweep.changes(kind, value)})
+                    for kind in _KINDS
                 ]
-                slowest = max(side.milliseconds.median for side in sides) / 1000
-                say(f'{title}, {sweep.label} {value}: {slowest:.2f} s')
-                if slowest > most_seconds:
+                results = measure(contexts, repetitions, 1)
+                points += [
+                    {'sweep': name, 'value': value, 'mode': mode, 'kind': kind, **_figures(result)}
+                    for kind, result in zip(_KINDS, results)
+                ]
+                slowest = max(result.milliseconds.median for result in results) / 1000
+                log(f'{title}, {sweep.label} {value}: {slowest:.2f} s')
+                if slowest > max_seconds:
                     break
     return points
 
 
-def _figures(side: Measured) -> Dict[str, float]:
-    return {'milliseconds': side.milliseconds.median, 'used_bytes': side.used_bytes}
+def _figures(result: Measurement) -> Dict[str, float]:
+    return {'milliseconds': result.milliseconds.median, 'used_bytes': result.used_bytes}
 
 
 def draw(points: List[Dict[str, Any]], path: Path) -> None:
@@ -98,8 +100,8 @@ def draw(points: List[Dict[str, Any]], path: Path) -> None:
     for column, name in enumerate(names):
         for row, (key, unit, scale) in enumerate((('milliseconds', 'ms', 1), ('used_bytes', 'MB', 1e6))):
             plot = axes[row][column]
-            for (mode, kind), look in _LOOKS.items():
-                plot.plot(*_line(points, name, mode, kind, key, scale), markersize=4, **look)
+            for (mode, kind), style in _STYLES.items():
+                plot.plot(*_line(points, name, mode, kind, key, scale), markersize=4, **style)
             ticks = sorted({point['value'] for point in points if point['sweep'] == name})
             plot.set_xscale('log', base=2)
             plot.set_yscale('log')

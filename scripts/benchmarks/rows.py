@@ -1,4 +1,4 @@
-"""The rows of the project's table of speed: what is measured against what, and what it should come to."""
+"""The rows of the table of speed: what is compared, and the target of the ratio."""
 
 from __future__ import annotations
 
@@ -6,51 +6,63 @@ import sys
 from pathlib import Path
 from typing import Callable, Dict, NamedTuple
 
-from .context import Spec
-from .ratios import Given, Outcome, Target, at_least, at_most, of_commands, of_int8, of_onnx, on_records, ratio
+from gluon_cbam.benchmarks.context import BenchmarkContext
+
+from . import IMPORTABLE
+from .ratios import Conditions, Ratio, Target, at_least, at_most, of_commands, of_int8, of_onnx, on_records, ratio
 
 
 class Row(NamedTuple):
     """A row of the table.
 
     Attributes:
-        title: for people.
+        title: in the table.
         target: of the ratio.
-        measure: does it; raises EnvironmentProblem where something is missing.
+        measure: measures it; raises EnvironmentProblem if something is missing.
     """
 
     title: str
     target: Target
-    measure: Callable[[Given], Outcome]
+    measure: Callable[[Conditions], Ratio]
 
 
-def _plain(spec: Spec) -> Spec:
-    """The same network written with MXNet's plain operators."""
-    return spec.but(environment={'CBAM_KERNELS': 'plain'}, label=f'{spec.network}, plain operators')
+def _plain(context: BenchmarkContext) -> BenchmarkContext:
+    """The same network with MXNet's plain operators."""
+    environment = {**context.environment, 'CBAM_KERNELS': 'plain'}
+    return context.replace(environment=environment, label=f'{context.network}, plain operators')
 
 
-_CBAM = Spec('predict', network='cbam_resnet50')
-_STEP = _CBAM.but(mode='train')
-_THEIRS, _THEIR_STEP = _CBAM.but(engine='gluoncv2'), _STEP.but(engine='gluoncv2')
-_FACES = Spec('predict', network='modified_cbamnet50', image_size=112)
-_BASE = Spec('predict', network='cbamnet_base', image_size=32, batch=8)
-_LOADER = Spec('loader', batch=50, classes=10, label='training loader')
+def _bare_loop(context: BenchmarkContext) -> BenchmarkContext:
+    """A training step of the same network in a plain Gluon loop."""
+    environment = {**context.environment, **IMPORTABLE}
+    return context.replace(mode='train', workload='benchmarks.bare_loops:train', environment=environment)
+
+
+_CBAM = BenchmarkContext('predict', network='cbam_resnet50')
+_STEP = _CBAM.replace(mode='train')
+_THEIRS, _THEIR_STEP = _CBAM.replace(engine='gluoncv2'), _STEP.replace(engine='gluoncv2')
+_FACES = BenchmarkContext('predict', network='modified_cbamnet50', image_size=112)
+_BASE = BenchmarkContext('predict', network='cbamnet_base', image_size=32, batch=8)
+_LOADER = BenchmarkContext('loader', batch=50, classes=10, label='training loader')
 # a step takes hundreds of times as long as decoding its images of 32 x 32 pixels
-_EPOCH = Spec('epoch', network='cifar_cbam_resnet18', batch=16, image_size=32, classes=10, label='cbam train')
+_EPOCH = BenchmarkContext(
+    'train', network='cifar_cbam_resnet18', batch=16, image_size=32, classes=10, label='cbam train',
+    workload='benchmarks.epoch:on_records', environment=IMPORTABLE,
+)  # fmt: skip
 
 ROWS: Dict[str, Row] = {
     'inference-8': Row(
-        'CBAM-ResNet-50 / ResNet-50, inference, batch 8', at_most(1.20), ratio(_CBAM, _CBAM.but(network='resnet50'))
+        'CBAM-ResNet-50 / ResNet-50, inference, batch 8', at_most(1.20), ratio(_CBAM, _CBAM.replace(network='resnet50'))
     ),
     'inference-1': Row(
         'CBAM-ResNet-50 / ResNet-50, inference, batch 1',
         at_most(1.30),
-        ratio(_CBAM.but(batch=1), _CBAM.but(network='resnet50', batch=1), part=3),
+        ratio(_CBAM.replace(batch=1), _CBAM.replace(network='resnet50', batch=1), part=3),
     ),
     'training-8': Row(
         'CBAM-ResNet-50 / ResNet-50, training step, batch 8',
         at_most(1.35),
-        ratio(_STEP, _STEP.but(network='resnet50'), warm_up=1, part=0.5),
+        ratio(_STEP, _STEP.replace(network='resnet50'), warm_up=1, part=0.5),
     ),
     'gluoncv2-inference-8': Row(
         "gluoncv2's CBAM-ResNet-50 / ours, inference, batch 8", at_least(3), ratio(_THEIRS, _CBAM, part=0.5)
@@ -68,7 +80,7 @@ ROWS: Dict[str, Row] = {
     'modified-training-8': Row(
         'modified_cbamnet50, plain operators / ours, training step of a bare loop, batch 8, 112 x 112',
         at_least(2),
-        ratio(*(side.but(mode='train', engine='gluon') for side in (_plain(_FACES), _FACES)), warm_up=1, part=0.5),
+        ratio(_bare_loop(_plain(_FACES)), _bare_loop(_FACES), warm_up=1, part=0.5),
     ),
     'base-inference-8': Row(
         'cbamnet_base, plain operators / ours, inference, batch 8, 32 x 32',
@@ -78,12 +90,12 @@ ROWS: Dict[str, Row] = {
     'base-training-8': Row(
         'cbamnet_base, plain operators / ours, training step, batch 8, 32 x 32',
         at_least(2),
-        ratio(_plain(_BASE).but(mode='train'), _BASE.but(mode='train')),
+        ratio(_plain(_BASE).replace(mode='train'), _BASE.replace(mode='train')),
     ),
     'training-memory-8': Row(
         'CBAM-ResNet-50 / ResNet-50, peak memory of a training step, batch 8',
         at_most(1.15),
-        ratio(_STEP, _STEP.but(network='resnet50'), 'memory', warm_up=0, part=0),
+        ratio(_STEP, _STEP.replace(network='resnet50'), 'memory', warm_up=0, part=0),
     ),
     **{
         f'{short}-{batch}': Row(
@@ -105,12 +117,18 @@ ROWS: Dict[str, Row] = {
     'loader': Row(
         'bare JPEG decoding / training loader, 500 x 375 pixels, same threads',
         at_least(0.8),
-        on_records(_LOADER.but(engine='cv2.imdecode', label='bare cv2.imdecode'), _LOADER, 2000),
+        on_records(_LOADER.replace(engine='cv2.imdecode', label='bare cv2.imdecode'), _LOADER, 2000),
     ),
     'epoch': Row(
         'epoch of 64 steps: cbam train on RecordIO / bare Gluon loop on data in memory',
         at_most(1.05),
-        on_records(_EPOCH, _EPOCH.but(engine='gluon', label='bare loop'), 16 * 64, (32, 32), part=0.3),
+        on_records(
+            _EPOCH,
+            _EPOCH.replace(workload='benchmarks.bare_loops:epoch_in_memory', label='bare loop'),
+            16 * 64,
+            (32, 32),
+            part=0.3,
+        ),
     ),
     'help': Row(
         'cbam --help / python -c "import click"',

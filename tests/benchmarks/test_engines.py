@@ -1,22 +1,22 @@
-"""What the engines do when they are called: small networks, in this process."""
+"""The workloads of all engines, with small networks and in this process."""
 
 import mxnet as mx
 import numpy as np
 import pytest
+from benchmarks.epoch import PacedRun
 from records import encoded, photo, write
 
 import gluon_cbam
-from gluon_cbam.benchmarks import ours
-from gluon_cbam.benchmarks.context import Spec
-from gluon_cbam.benchmarks.epoch import PacedRun
-from gluon_cbam.benchmarks.gluon import gluoncv2_name
-from gluon_cbam.benchmarks.workloads import SUBJECTS, build
+from gluon_cbam.benchmarks import cbam_workloads
+from gluon_cbam.benchmarks.context import BenchmarkContext
+from gluon_cbam.benchmarks.engines import ENGINES, build
+from gluon_cbam.benchmarks.gluoncv2_workloads import gluoncv2_name
 from gluon_cbam.common import memory
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.training import TrainConfig
 from gluon_cbam.training.loop.engine import Engine
 
-TINY = Spec('predict', network='cbamnet_tiny', batch=2, image_size=8, classes=10)
+TINY = BenchmarkContext('predict', network='cbamnet_tiny', batch=2, image_size=8, classes=10)
 
 
 @pytest.fixture(scope='module')
@@ -29,20 +29,30 @@ def photos(tmp_path_factory):
     [
         ('predict', 'gluon_cbam', 2),
         ('train', 'gluon_cbam', 2),
-        ('train', 'gluon', 2),
         ('validate', 'gluon_cbam', 5),
         ('loader', 'gluon_cbam', 4),
         ('loader', 'cv2.imdecode', 5),
-        ('epoch', 'gluon_cbam', 4),
-        ('epoch', 'gluon', 4),
     ],
 )
-def test_every_subject_can_be_called_again(photos, mode, engine, images):
-    with build(TINY.but(mode=mode, engine=engine, data=str(photos.path))) as (subject, facts):
-        assert subject.images == images
+def test_every_workload_can_be_called_again(photos, mode, engine, images):
+    check(TINY.replace(mode=mode, engine=engine, data=str(photos.path)), images)
+
+
+@pytest.mark.parametrize(
+    ('workload', 'images'), [('bare_loops:train', 2), ('bare_loops:epoch_in_memory', 4), ('epoch:on_records', 4)]
+)
+def test_workloads_of_the_table_of_speed(photos, workload, images):
+    context = TINY.replace(mode='train', workload=f'benchmarks.{workload}', data=str(photos.path))
+    check(context, images)
+
+
+def check(context, images):
+    """Build and call a workload."""
+    with build(context) as (workload, facts):
+        assert workload.images == images
         for _ in range(3):
-            subject.call()
-        subject.wait()
+            workload.call()
+        workload.wait()
     assert facts['versions']['numpy'] == np.__version__
     # the peak counts from then on, and other threads give memory back meanwhile
     assert 0 < facts['imported_bytes'] <= memory.peak() + 2**24
@@ -50,16 +60,16 @@ def test_every_subject_can_be_called_again(photos, mode, engine, images):
 
 def test_predicting_from_files_names_every_image(monkeypatch):
     made = []
-    real = ours.predict
+    real = cbam_workloads.prediction.predict
 
     def predict(*arguments):
         made.append(list(real(*arguments)))
         return made[-1]
 
-    monkeypatch.setattr(ours, 'predict', predict)
-    with build(TINY.but(with_decode=True)) as (subject, _):
-        subject.call()
-        subject.call()
+    monkeypatch.setattr(cbam_workloads.prediction, 'predict', predict)
+    with build(TINY.replace(with_decode=True)) as (workload, _):
+        workload.call()
+        workload.call()
     assert [[prediction.name.rpartition('/')[2] for prediction in each] for each in made] == [['0.jpg', '1.jpg']] * 2
     assert [prediction.error for each in made for prediction in each] == [None] * 4
 
@@ -69,11 +79,11 @@ def test_a_step_is_one_of_the_engines(monkeypatch):
     engines = []
     real = Engine.__init__
     monkeypatch.setattr(Engine, '__init__', lambda self, setup: engines.append(self) or real(self, setup))
-    with build(TINY.but(mode='train')) as (subject, _):
+    with build(TINY.replace(mode='train')) as (workload, _):
         net = engines[0].net
         before = {name: value.data().asnumpy() for name, value in net.collect_params().items()}
-        subject.call()
-        subject.wait()
+        workload.call()
+        workload.wait()
         changed = [
             name for name, value in net.collect_params().items() if (value.data().asnumpy() != before[name]).any()
         ]
@@ -102,11 +112,11 @@ def test_a_paced_run_says_what_goes_wrong(photos, tmp_path):
 
 def test_what_an_engine_cannot_do():
     with pytest.raises(UsageError, match="torch cannot be measured at 'validate'"), build(
-        TINY.but(engine='torch', mode='validate')
+        TINY.replace(engine='torch', mode='validate')
     ):
         pass
     with pytest.raises(UsageError, match='gluoncv2 has no network like cbamnet_tiny'), build(
-        TINY.but(engine='gluoncv2')
+        TINY.replace(engine='gluoncv2')
     ):
         pass
 
@@ -148,7 +158,7 @@ def test_every_module_of_the_table_is_there():
     from importlib import import_module
     from importlib.util import find_spec
 
-    for modes in SUBJECTS.values():
+    for modes in ENGINES.values():
         for place in modes.values():
             module, _, function = place.partition(':')
             if module == 'of_torch' and find_spec('torch') is None:

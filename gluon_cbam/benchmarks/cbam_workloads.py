@@ -1,0 +1,157 @@
+"""The networks of this package, as ``cbam train``, ``cbam validate`` and ``cbam predict`` run them."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator, List
+
+import cv2
+import mxnet as mx
+import numpy as np
+
+from gluon_cbam.compat import devices
+from gluon_cbam.data.loading.training import Batch
+from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
+from gluon_cbam.data.sources.images import open_images
+from gluon_cbam.inference import prediction
+from gluon_cbam.inference.classifier import on_devices
+from gluon_cbam.inference.network import LoadedNetwork, load_network
+from gluon_cbam.tasks.classification.evaluation import evaluate
+from gluon_cbam.training import TrainConfig
+from gluon_cbam.training.loop.engine import Engine
+from gluon_cbam.training.loop.setup import prepare
+
+from . import textures
+from .context import BenchmarkContext
+from .workload import Workload
+
+
+def noise_batch(context: BenchmarkContext, ctx: mx.Context) -> mx.nd.NDArray:
+    """A batch of standard normal noise, which has the scale of normalized images.
+
+    Args:
+        context: of the measurement.
+        ctx: the device.
+
+    Returns:
+        (N, 3, H, W) float32.
+    """
+    random, size = np.random.RandomState(0), context.image_size
+    return mx.nd.array(random.standard_normal((context.batch, 3, size, size)), ctx)
+
+
+def _load(context: BenchmarkContext, ctx: List[mx.Context]) -> LoadedNetwork:
+    return load_network(
+        context.network,
+        ctx,
+        classes=context.classes,
+        image_size=context.image_size,
+        options=dict(context.options),
+    )
+
+
+@contextmanager
+def predict(context: BenchmarkContext) -> Iterator[Workload]:
+    """The network alone on a batch of noise, or ``cbam predict`` from JPEG files.
+
+    Args:
+        context: of the measurement.
+
+    Yields:
+        The workload.
+    """
+    ctx = devices.contexts(context.gpus, context.cpus)
+    network = _load(context, ctx)
+    if not context.with_decode:
+        batch = noise_batch(context, ctx[0])
+        yield Workload(context.batch, lambda: network.net(batch), mx.nd.waitall, str(ctx[0]))
+        return
+    with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
+        files = [Path(folder) / f'{number}.jpg' for number in range(context.batch)]
+        for file, image in zip(files, textures.jpegs(context.batch)):
+            file.write_bytes(image)
+        names, classifier = [str(file) for file in files], on_devices(network, ctx)
+        yield Workload(
+            context.batch,
+            lambda: list(prediction.predict(classifier, open_images(names), 5, context.batch, context.workers)),
+            mx.nd.waitall,
+            str(ctx[0]),
+        )
+
+
+@contextmanager
+def validate(context: BenchmarkContext) -> Iterator[Workload]:
+    """A whole evaluation of a file.
+
+    Args:
+        context: of the measurement, with ``data``.
+
+    Yields:
+        The workload.
+    """
+    ctx = devices.contexts(context.gpus, context.cpus)
+    network, records = _load(context, ctx), RecordFile(context.record_path)
+    records.check_labels(context.classes)
+    yield Workload(
+        len(records),
+        lambda: evaluate(network.net, records, network.preprocessing, ctx, context.batch, context.workers),
+        mx.nd.waitall,
+        ', '.join(map(str, ctx)),
+    )
+
+
+@contextmanager
+def train(context: BenchmarkContext) -> Iterator[Workload]:
+    """A step of ``cbam train``: normalization, forward, backward and update by SGD with momentum.
+
+    The images are noise in memory. The preparation of a run needs a record file: one with the images of a step is made.
+
+    Args:
+        context: of the measurement.
+
+    Yields:
+        The workload.
+    """
+    ctx = devices.contexts(context.gpus, context.cpus)
+    images = context.batch * len(ctx)
+    with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
+        path = Path(folder) / 'stand_in.rec'
+        with RecordWriter(path) as writer:
+            image = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+            for number in range(images):
+                writer.write(number % context.classes, image)
+        setup = prepare(training_config(context, data_train=str(path), output=str(Path(folder) / 'run')))
+        engine, batch = Engine(setup), _loaded_noise(images, context)
+        steps = iter(range(10**9))
+        yield Workload(
+            images,
+            lambda: engine.train_on([batch] * setup.config.accumulate, next(steps) % setup.steps_per_epoch),
+            mx.nd.waitall,
+            ', '.join(map(str, ctx)),
+        )
+
+
+def training_config(context: BenchmarkContext, **settings: Any) -> TrainConfig:
+    """The configuration of a run that is measured.
+
+    Args:
+        context: of the measurement.
+        **settings: of :class:`TrainConfig`.
+
+    Returns:
+        The configuration, without augmentation.
+    """
+    return TrainConfig(
+        network=context.network, option=dict(context.options), classes=context.classes, image_size=context.image_size,
+        batch_size=context.batch, gpus=context.gpus, cpus=context.cpus, workers=context.workers, lr=1e-3,
+        augment='none', **settings,
+    )  # fmt: skip
+
+
+def _loaded_noise(images: int, context: BenchmarkContext) -> Batch:
+    """Images of noise and their labels, as the loader gives them."""
+    random = np.random.RandomState(0)
+    pixels = random.randint(0, 256, (images, context.image_size, context.image_size, 3), np.uint8)
+    return Batch(mx.nd.array(pixels, dtype='uint8'), mx.nd.array(random.randint(0, context.classes, images)))

@@ -1,0 +1,93 @@
+"""The engines, and the workload that each has for a mode."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from importlib import import_module, metadata
+from typing import Any, Dict, Iterator, Tuple
+
+from gluon_cbam.common import memory
+from gluon_cbam.common.errors import UsageError, closest
+
+from .context import BenchmarkContext
+from .workload import Workload
+
+ENGINES: Dict[str, Dict[str, str]] = {
+    'gluon_cbam': {
+        'predict': 'cbam_workloads:predict',
+        'train': 'cbam_workloads:train',
+        'validate': 'cbam_workloads:validate',
+        'loader': 'loader_workloads:training_loader',
+    },
+    'gluoncv2': {
+        'predict': 'gluoncv2_workloads:predict',
+        'train': 'gluoncv2_workloads:train',
+        'validate': 'gluoncv2_workloads:validate',
+    },
+    'torch': {'predict': 'torch_workloads:predict', 'train': 'torch_workloads:train'},
+    'torch channels_last': {'predict': 'torch_workloads:predict', 'train': 'torch_workloads:train'},
+    'cv2.imdecode': {'loader': 'loader_workloads:bare_decoding'},
+}
+"""Engine -> mode -> ``module:function``: a context manager that makes a :class:`~.workload.Workload` for a context. Its
+module imports what the engine needs."""
+
+_PACKAGES = ('mxnet', 'gluoncv2', 'torch', 'numpy', 'opencv-python')
+_IMPORT_NAMES = {'opencv-python': 'cv2'}
+
+
+def supports(engine: str, mode: str) -> bool:
+    """Whether an engine has a workload for a mode.
+
+    Args:
+        engine: a key of :data:`ENGINES`.
+        mode: any mode.
+    """
+    return mode in ENGINES[engine]
+
+
+@contextmanager
+def build(context: BenchmarkContext) -> Iterator[Tuple[Workload, Dict[str, Any]]]:
+    """Make the workload of a context.
+
+    Args:
+        context: of the measurement.
+
+    Yields:
+        The workload, and facts about the process: ``versions`` of packages, and ``imported_bytes``, the resident memory
+        after the imports.
+
+    Raises:
+        UsageError: the engine is unknown, or has no workload for the mode.
+        CbamError: whatever making the workload raises.
+    """
+    module, _, function = _place(context).partition(':')
+    make = getattr(import_module(module, __package__), function)
+    facts = {'versions': _versions(), 'imported_bytes': memory.resident()}
+    memory.forget_peak()
+    with make(context) as workload:
+        yield workload, facts
+
+
+def _place(context: BenchmarkContext) -> str:
+    """The ``module:function`` of a context."""
+    if context.workload:
+        return context.workload
+    modes = ENGINES.get(context.engine)
+    if modes is None:
+        raise UsageError(f'unknown engine {context.engine!r}: {closest(context.engine, ENGINES)}')
+    if context.mode not in modes:
+        raise UsageError(f'{context.engine} cannot be measured at {context.mode!r}: {closest(context.mode, modes)}')
+    return f'.{modes[context.mode]}'
+
+
+def _versions() -> Dict[str, str]:
+    """The versions of the packages that were imported, by name."""
+    versions = {}
+    for name in _PACKAGES:
+        if _IMPORT_NAMES.get(name, name) in sys.modules:
+            try:
+                versions[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:  # the headless build of OpenCV
+                versions[name] = 'unknown'
+    return versions
