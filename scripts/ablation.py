@@ -1,7 +1,7 @@
 """Attention ablation: one network with no attention, SE, and CBAM in parts and orders, several seeds each.
 
-Trains on digits in clutter (``cbam data digits --clutter``), one process a core, and writes ``docs/ablation.md`` and
-``docs/ablation.png``. A run that is finished is not trained again; one that was stopped goes on.
+Trains on digits in clutter (``cbam data digits --clutter``), one process for each core, and writes ``docs/ablation.md``
+and ``docs/ablation.png``. A finished run is not repeated; one that was stopped is resumed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RECIPE = {
 
 
 class Scores(NamedTuple):
-    """What the seeds of a row scored, and the size of its network."""
+    """The scores of the seeds of a row, and the size of its network."""
 
     row: Row
     parameters: int
@@ -65,9 +65,9 @@ def _text(table: List[Scores], images: int, recipe: str, seeds: int) -> str:
         '',
         '![Top-1 of every seed](ablation.png)',
         '',
-        'What it shows: that each variant trains, and how far apart they are on this task beside the spread of the',
-        'seeds. What it does not: how they rank on ImageNet. The images are small, the spatial maps 8 x 8 pixels and',
-        'fewer, and differences within two deviations mean nothing.',
+        'The table shows that each variant trains, and how far apart they are on this task compared with the',
+        'deviation of the seeds. It does not show how they rank on ImageNet: the images are small, the spatial',
+        'maps have 8 x 8 cells or fewer, and differences within two standard deviations mean nothing.',
         '',
         f'`scripts/ablation`: `cbam train {recipe}`,',
         f'Python {platform.python_version()}, mxnet 1.9.1, one thread a run.',

@@ -1,8 +1,8 @@
-"""How fast training images come, beside what the machine can decode and beside other loaders, on the same file.
+"""Throughput of the loader of training images, next to bare decoding and other loaders, on the same file.
 
 Without a file, one is made of 2,000 JPEGs of 500 x 375 pixels (generated textures, about 110 kB each). Every loader
-makes batches of random parts of 224 x 224 pixels, mirrored by chance; the passes of all loaders alternate, so that a
-busy moment of the machine meets all of them. The PyTorch row needs torch and Pillow, and is left out without them.
+makes batches of random crops of 224 x 224 pixels with random flips; the passes of all loaders alternate, so that load
+of the machine affects all of them. The PyTorch row needs torch and Pillow, and is left out without them.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def measure(records, batch, threads, repeats):
 @click.option('--repeats', default=5, show_default=True, help='passes of each loader')
 @click.option('--json', 'as_json', is_flag=True, help='print one JSON object')
 def main(file, threads, images, batch_size, repeats, as_json):
-    """How fast training images come from FILE, a .rec with its .idx, beside other loaders."""
+    """Measure the throughput of training images from FILE, a .rec with its .idx, next to other loaders."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(file or Path(folder) / 'textures.rec')
         if not file:

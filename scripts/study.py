@@ -1,7 +1,6 @@
-"""What the studies of this folder share: the networks that they compare, and training each with several seeds.
+"""What the studies of this directory share: the networks that they compare, and training each with several seeds.
 
-Every run is ``cbam train`` in a process of its own. A run that is finished is not trained again; one that was stopped
-goes on.
+Every run is ``cbam train`` in a process of its own. A finished run is not repeated; one that was stopped is resumed.
 """
 
 from __future__ import annotations
@@ -32,19 +31,23 @@ class Row(NamedTuple):
 
     @property
     def flags(self) -> List[str]:
-        """Of the command."""
+        """The flags of ``cbam train``."""
         return ['--network', self.network, *(flag for option in self.options for flag in ('--option', option))]
 
 
 def study_options(name: str, epochs: int, images: int):
-    """A decorator that adds the options that every study has, with its defaults; ``name`` is that of its runs."""
+    """A decorator that adds the options of every study; ``name`` is the directory of its runs below ``runs``."""
     options = (
-        click.option('--seeds', default=3, show_default=True, type=click.IntRange(2), help='runs a network'),
+        click.option('--seeds', default=3, show_default=True, type=click.IntRange(2), help='runs of each network'),
         click.option('--epochs', default=epochs, show_default=True, type=click.IntRange(1)),
         click.option('--images', default=images, show_default=True, type=click.IntRange(64), help='training images'),
-        click.option('--work', default=ROOT / 'runs' / name, type=click.Path(path_type=Path), help='of the runs'),
-        click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='where table and plot go'),
-        click.option('--jobs', default=CORES, show_default=True, help='runs at a time, a core each'),
+        click.option(
+            '--work', default=ROOT / 'runs' / name, type=click.Path(path_type=Path), help='directory of the runs'
+        ),
+        click.option(
+            '--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='directory of the table and the plot'
+        ),
+        click.option('--jobs', default=CORES, show_default=True, help='parallel runs, one core each'),
     )
 
     def add(function):
@@ -67,18 +70,18 @@ ROWS = (
 
 
 def call(*arguments: str) -> dict:
-    """What ``cbam`` answers, on one thread: a core a run, and the same bits every time."""
+    """The value of ``cbam ... --json``, computed on one thread, so that it is the same every time."""
     environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(
         [_CBAM, *arguments, '--json'], env=environment, stdout=subprocess.PIPE, text=True, check=False
     )
     if done.returncode:
-        raise click.ClickException(f'cbam {" ".join(arguments)} ended with {done.returncode}')
+        raise click.ClickException(f'cbam {" ".join(arguments)} exited with {done.returncode}')
     return json.loads(done.stdout)
 
 
 def train(row: Row, seed: int, work: Path, recipe: Sequence[str]) -> Path:
-    """Train one network with one seed on ``work/data``; returns its run folder."""
+    """Train one network with one seed on ``work/data``; returns its run directory."""
     output = work / f'{row.network}{"-".join(("", *row.options))}-seed{seed}'
     data = work / 'data'
     if not (output / 'summary.json').exists():
@@ -91,7 +94,7 @@ def train(row: Row, seed: int, work: Path, recipe: Sequence[str]) -> Path:
 
 
 def final(run: Path) -> dict:
-    """What a finished run scores after its last epoch."""
+    """The scores of a finished run after its last epoch."""
     return json.loads((run / 'summary.json').read_text())['final']
 
 
@@ -100,7 +103,7 @@ def of_every_seed(
 ) -> List[List[Result]]:
     """The results of ``function`` for every row and seed, ``jobs`` at a time: a list of seeds for each row.
 
-    The first seeds of all rows come first, so that a study that is stopped has something of each.
+    All rows of the first seed run before the second seed, so that a study that is stopped has results of each row.
     """
     with ThreadPoolExecutor(jobs) as pool:
         futures = {(row, seed): pool.submit(function, row, seed) for seed in range(seeds) for row in rows}
@@ -108,7 +111,7 @@ def of_every_seed(
 
 
 def parameters(row: Row, classes: int, size: int) -> int:
-    """Of a row's network."""
+    """The number of parameters of a row's network."""
     arguments = ['models', 'info', row.network, *row.flags[2:]]
     return call(*arguments, '--classes', str(classes), '--image-size', str(size))['parameters']
 
@@ -124,10 +127,10 @@ def plus_minus(values: Sequence[float], digits: int = 4) -> str:
 
 
 def draw_seeds(
-    axes, places: Sequence[float], values: Sequence[Sequence[float]], colour: str = '#2171b5', label: str = ''
+    axes, places: Sequence[float], values: Sequence[Sequence[float]], color: str = '#2171b5', label: str = ''
 ) -> None:
-    """Each seed, their mean and standard deviation, at a place of the y axis for each row."""
-    means, spreads = np.mean(values, axis=1), np.std(values, axis=1, ddof=1)
-    axes.errorbar(means, places, xerr=spreads, fmt='o', color=colour, capsize=4, zorder=3, label=label or None)
+    """Draw each seed, their mean and standard deviation, at a position of the y axis for each row."""
+    means, deviations = np.mean(values, axis=1), np.std(values, axis=1, ddof=1)
+    axes.errorbar(means, places, xerr=deviations, fmt='o', color=color, capsize=4, zorder=3, label=label or None)
     for place, seeds in zip(places, values):
-        axes.plot(seeds, np.full(len(seeds), place), '.', color=colour, alpha=0.4, markersize=9, zorder=2)
+        axes.plot(seeds, np.full(len(seeds), place), '.', color=color, alpha=0.4, markersize=9, zorder=2)

@@ -1,4 +1,4 @@
-"""The table and the plot of scripts/localisation.py."""
+"""The table and the plot of scripts/localization.py."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from study import draw_seeds, plus_minus
 
 _MAIN = 'gradcam layer2'
 _COLUMNS = ('pointing', 'energy', 'lift', 'iou')
-_COLOURS = ('#2171b5', '#e6550d', '#31a354')
+_COLORS = ('#2171b5', '#e6550d', '#31a354')
 _TEXT = """\
-# Where networks look, scored
+# Localization study
 
 {images} training and {records} validation images of `cbam data shapes`: 64 x 64 pixels, one shape of {classes} classes
-among forms of no class, on clutter; the mask of the shape is known. A ResNet-18 of a quarter of the width (with
-`reduction=4` for SE and CBAM) is trained from nothing. Mean and standard deviation over {seeds} seeds, of the weights
-with each run's best top-1.
+among distractors that belong to no class, on clutter; the mask of the shape is known. A ResNet-18 of a quarter of the
+width (with `reduction=4` for SE and CBAM) is trained from random weights. Mean and standard deviation over {seeds}
+seeds, of the weights with each run's best top-1.
 
-* **pointing**: share of the images where the largest value lies on the object.
-* **energy**: share of the sum of the map that lies on the object, every map stretched to 0..1; **lift** is that over
-  the objects' share of the area: 1 is no better than ignoring the image.
-* **IoU** of the object and of what is over a threshold, the best one for all images together.
+* **pointing**: the pointing game, the share of the images where the largest value lies on the object.
+* **energy**: share of the sum of the map that lies on the object, every map normalized to 0..1; **lift** is energy
+  divided by the objects' share of the area: a map that ignores the image has 1.
+* **IoU** of the object and of the pixels above a threshold, the best one for all images together.
 
-Grad-CAM is asked for the class of the label. Chance knows nothing of the image: one value everywhere, 8 x 8 random
-values, and a bump in the middle, which objects that lie wholly inside favour.
+Grad-CAM explains the class of the label. The baselines ignore the image: one value everywhere, 8 x 8 random values, and
+a Gaussian in the center, where objects that lie wholly inside the image are more often.
 
 ## Grad-CAM after stage 2 (8 x 8 cells)
 
@@ -35,7 +35,7 @@ values, and a bump in the middle, which objects that lie wholly inside favour.
 |---|---|---|---|---|---|---|
 {main}
 
-![Pointing game of every seed](localisation.png)
+![Pointing game of every seed](localization.png)
 
 {verdicts}
 
@@ -45,8 +45,8 @@ values, and a bump in the middle, which objects that lie wholly inside favour.
 |---|---|---|---|---|---|
 {gates}
 
-A lift below 1 is a gate that is *lower* on the object than elsewhere: it dims what is there, which the layers behind it
-can use as well as the opposite. Of the 7 x 7 convolution's input, most is padding where maps have 4 x 4 cells (layer3)
+A lift below 1 is a gate that is *lower* on the object than elsewhere: it attenuates the object, which later layers can
+use as well as the opposite. Of the 7 x 7 convolution's input, most is padding where maps have 4 x 4 cells (layer3)
 or 2 x 2 (layer4). Gates in parallel are the mean over the channels. With a lift above 1.1 in every seed (higher), below
 0.9 in every seed (lower), or above in some and below in others (either):
 
@@ -54,8 +54,8 @@ or 2 x 2 (layer4). Gates in parallel are the mean over the channels. With a lift
 
 ## Grad-CAM and Grad-CAM++ of every stage
 
-After stage 4, the usual place, a map has 2 x 2 cells, and after stage 3 it has 4 x 4: compare them with the bump in the
-middle.
+After stage 4, the usual place, a map has 2 x 2 cells, and after stage 3 it has 4 x 4: compare them with the Gaussian
+in the center.
 
 | network | map | pointing | energy | lift | IoU |
 |---|---|---|---|---|---|
@@ -63,31 +63,31 @@ middle.
 
 ## Where the cells of a map lie
 
-Above, the cells of a map divide the image evenly, as maps are usually laid over images. A strided 3 x 3 convolution
-looks at the first of two pixels, so that the receptive fields of its cells lie half a cell further up and left. With
-maps laid there (`--align fields`), IoU, means over the networks of seed 0:
+Above, the cells of a map divide the image evenly, as maps are usually drawn over images. The receptive fields of a
+strided 3 x 3 convolution are centered on the first of two pixels, half a cell further up and left. With maps placed
+there (`--align fields`), IoU, means over the networks of seed 0:
 
 | map | even | fields |
 |---|---|---|
 {alignments}
 
-## What it shows, and what not
+## Limits
 
-Differences within two deviations mean nothing. The task is drawn, the networks are small and not trained to the end,
-and their maps are coarse. Nothing here was measured on ImageNet or with published weights.
+Differences within two standard deviations mean nothing. The images are drawn, the networks are small and not trained to
+convergence, and their maps are coarse. Nothing here was measured on ImageNet or with published weights.
 
-`scripts/localisation`, {date}: `cbam train {recipe}`, options `widen=0.25` and `reduction=4`;
+`scripts/localization`, {date}: `cbam train {recipe}`, options `widen=0.25` and `reduction=4`;
 `cbam explain --score --layer {layers}`. Python {python}, mxnet 1.9.1, OpenCV {opencv}, NumPy {numpy}, one thread a run.
 """
 
 
 class Outcome(NamedTuple):
-    """What the seeds of a network scored.
+    """The scores of the seeds of a network.
 
     Attributes:
         name: in the tables.
         parameters: of the network.
-        runs: a seed each: alignment -> what ``cbam explain --score --json`` gave.
+        runs: for each seed, alignment -> the value of ``cbam explain --score --json``.
     """
 
     name: str
@@ -95,11 +95,11 @@ class Outcome(NamedTuple):
     runs: List[Dict[str, dict]]
 
     def top1(self) -> List[float]:
-        """Of every seed."""
+        """The accuracy of every seed."""
         return [run['even']['top1'] for run in self.runs]
 
     def maps(self, kind: str = '') -> List[str]:
-        """Names of what was scored, those that begin with ``kind``."""
+        """Names of the maps that begin with ``kind``."""
         return [scores['name'] for scores in self.runs[0]['even']['maps'] if scores['name'].startswith(kind)]
 
     def values(self, name: str, column: str, align: str = 'even') -> List[float]:
@@ -140,11 +140,11 @@ def text(outcomes: Sequence[Outcome], images: int, classes: int, recipe: Sequenc
     )
 
 
-def _main(outcomes: Sequence[Outcome], chance: Sequence[dict]) -> Iterator[str]:
+def _main(outcomes: Sequence[Outcome], baselines: Sequence[dict]) -> Iterator[str]:
     for outcome in outcomes:
         yield f'| {outcome.name} | {outcome.parameters:,} | {plus_minus(outcome.top1(), 3)} | {outcome.cells(_MAIN)} |'
-    for scores in chance:
-        yield f'| chance: {scores["name"]} | | | {" | ".join(f"{scores[column]:.3f}" for column in _COLUMNS)} |'
+    for scores in baselines:
+        yield f'| baseline: {scores["name"]} | | | {" | ".join(f"{scores[column]:.3f}" for column in _COLUMNS)} |'
 
 
 def _maps(outcomes: Sequence[Outcome], kind: str) -> Iterator[str]:
@@ -158,9 +158,9 @@ def _short(name: str) -> str:
 
 
 def _verdicts(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """How each network differs from the one without attention, in words."""
+    """How each network differs from the one without attention, as text."""
     plain, *others = outcomes
-    yield f'Beside {plain.name}, where the means differ by more than twice the larger deviation:'
+    yield f'Compared with {plain.name}, where the means differ by more than twice the larger standard deviation:'
     yield ''
     for outcome in others:
         found = [
@@ -172,7 +172,7 @@ def _verdicts(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def _directions(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Which gates are higher and which are lower on the object, in words."""
+    """Which gates are higher and which are lower on the object, as text."""
     for outcome in outcomes:
         lifts = {_short(name): outcome.values(name, 'lift') for name in outcome.maps('spatial')}
         found = {
@@ -200,8 +200,8 @@ _COMPARED: Dict[str, Callable[[Outcome], List[float]]] = {
 
 
 def _apart(first: Sequence[float], second: Sequence[float]) -> bool:
-    spread = max(np.std(first, ddof=1), np.std(second, ddof=1))
-    return bool(abs(np.mean(first) - np.mean(second)) > 2 * spread)
+    deviation = max(np.std(first, ddof=1), np.std(second, ddof=1))
+    return bool(abs(np.mean(first) - np.mean(second)) > 2 * deviation)
 
 
 def _alignments(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -235,7 +235,7 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     for axes in (left, right):
         for scores, style in zip(outcomes[0].runs[0]['even']['chance'], (':', None, '--')):
             if style:
-                axes.axvline(scores['pointing'], color='0.4', linestyle=style, label=f'chance: {scores["name"]}')
+                axes.axvline(scores['pointing'], color='0.4', linestyle=style, label=f'baseline: {scores["name"]}')
         axes.set_xlabel('pointing game')
         axes.set_xlim(-0.02, 1)
         axes.grid(axis='x', alpha=0.3)
@@ -246,7 +246,7 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
 def _panel(axes, rows: Sequence[str], series) -> None:
     """Rows from top to bottom; a series is its label and an outcome and a map for each row."""
     places = len(rows) - 1 - np.arange(len(rows))
-    for number, ((label, pairs), colour) in enumerate(zip(series, _COLOURS)):
+    for number, ((label, pairs), color) in enumerate(zip(series, _COLORS)):
         values = [outcome.values(name, 'pointing') for outcome, name in pairs]
-        draw_seeds(axes, places + 0.2 * (1 - number), values, colour, label)
+        draw_seeds(axes, places + 0.2 * (1 - number), values, color, label)
     axes.set_yticks(places, rows)

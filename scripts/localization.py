@@ -1,7 +1,7 @@
-"""Does attention look at the object? Plain, SE and CBAM networks on shapes whose masks are known, several seeds each.
+"""Localization study: does attention look at the object? Plain, SE and CBAM networks on shapes with known masks.
 
-Trains narrow ResNets on ``cbam data shapes``, scores their maps with ``cbam explain --score``, and writes
-``docs/localisation.md`` and ``docs/localisation.png``. What is trained or scored is not done again.
+Trains narrow ResNets with several seeds on ``cbam data shapes``, scores their maps with ``cbam explain --score``, and
+writes ``docs/localization.md`` and ``docs/localization.png``. Runs and scores that exist are not repeated.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Dict
 
 import click
-from localisation_report import Outcome, draw, text
+from localization_report import Outcome, draw, text
 from study import CHANNEL_ONLY, ROWS, Row, call, flags, of_every_seed, parameters, study_options, train
 
 from gluon_cbam.common.files import write_json
@@ -40,9 +40,9 @@ NETWORKS = tuple(_narrow(row) for row in ROWS if row != CHANNEL_ONLY)
 
 
 @click.command()
-@study_options('localisation', epochs=6, images=5000)
+@study_options('localization', epochs=6, images=5000)
 def main(seeds: int, epochs: int, images: int, work: Path, docs: Path, jobs: int) -> None:
-    """Train every network with every seed, score where it looks, and write the comparison."""
+    """Train every network with every seed, score its maps, and write the comparison."""
     if not (work / 'data' / 'classes.txt').exists():
         call('data', 'shapes', str(work / 'data'), '--train', str(images), '--classes', str(CLASSES))
     recipe = flags({**RECIPE, 'epochs': epochs})
@@ -56,19 +56,19 @@ def main(seeds: int, epochs: int, images: int, work: Path, docs: Path, jobs: int
     outcomes = [Outcome(row.name, parameters(row, CLASSES, SIZE), each) for row, each in zip(NETWORKS, runs)]
     docs.mkdir(exist_ok=True)
     report = text(outcomes, images, CLASSES, recipe, LAYERS)
-    (docs / 'localisation.md').write_text(report, encoding='utf-8')
-    draw(outcomes, docs / 'localisation.png')
+    (docs / 'localization.md').write_text(report, encoding='utf-8')
+    draw(outcomes, docs / 'localization.png')
     click.echo(report)
 
 
 def _score(row: Row, run: Path, data: Path, align: str) -> dict:
-    """What ``cbam explain --score`` says of a run."""
-    kept = run / f'score-{align}.json'
-    if not kept.exists():
+    """The value of ``cbam explain --score`` for a run."""
+    cached = run / f'score-{align}.json'
+    if not cached.exists():
         maps = ('--data-val', str(data), '--layer', ','.join(LAYERS), '--align', align)
         found = call('explain', '--score', '--network', row.network, '--params', str(run), *maps)
-        write_json(kept, found)
-    return json.loads(kept.read_text(encoding='utf-8'))
+        write_json(cached, found)
+    return json.loads(cached.read_text(encoding='utf-8'))
 
 
 if __name__ == '__main__':
