@@ -21,14 +21,16 @@ def paragraphs(text):
 
 def option_sections(command, context):
     """Section -> the (flags, help) of its options, in the order of ``--help``."""
+    from gluon_cbam.cli.options import SectionedCommand
+
     sections = {}
     for parameter in command.get_params(context):
         if isinstance(parameter, click.Option):
             record = parameter.get_help_record(context)
             if record:
                 sections.setdefault(getattr(parameter, 'section', None) or 'Other options', []).append(record)
-    if list(sections) == ['Other options']:
-        sections = {'Options': sections['Other options']}
+    if not isinstance(command, SectionedCommand):  # whose help is one list
+        sections = {'Options': [record for records in sections.values() for record in records]}
     return sections
 
 
@@ -71,7 +73,7 @@ def generate(app):
     from gluon_cbam.cli.main import cli
 
     FOLDER.mkdir(parents=True, exist_ok=True)
-    context = click.Context(cli, info_name='cbam')
+    context = click.Context(cli, info_name='cbam', **cli.context_settings)
     for old in FOLDER.glob('*.rst'):
         if old.stem not in (*cli.commands, 'index'):
             old.unlink()
