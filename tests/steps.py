@@ -6,9 +6,10 @@ import numpy as np
 from gluon_cbam.attention.blocks import CheckedBlock
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import Batch
+from gluon_cbam.tasks import get_task
 from gluon_cbam.training import TrainConfig
 from gluon_cbam.training.distributed.process_group import ProcessGroup
-from gluon_cbam.training.loop.step import Step
+from gluon_cbam.training.loop.step import TrainStep
 from gluon_cbam.training.optim.update import Optimization
 from gluon_cbam.training.optim.weight_decay import set_weight_decay
 from gluon_cbam.training.parameters.ema import ModelEma
@@ -65,12 +66,14 @@ class Training:
             self.net, self.config, self.ctx, ProcessGroup('device'), lambda step: rate, 1, images, self.average
         )
         ProcessGroup('device').start(self.optimization.trainer, images, 0)
-        self._step = Step(self.net, self.config, self.ctx, AS_THEY_ARE, loss_scale=lambda: self.optimization.loss_scale)
+        objective = get_task().objective(self.config.as_dict(), AS_THEY_ARE, 0)
+        self._train_step = TrainStep(self.net, objective, self.ctx, self.optimization, self.config.accumulate)
+        self._step = self._train_step.backward
         self.done = 0
 
     def step(self, *batches):
-        self.result = self._step(batches, self.done)
-        self.updated = self.optimization.update(self.done)
+        self.result = self._train_step(batches, self.done)
+        self.updated = self.result.updated
         self.done += 1
         return self
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import PurePosixPath
-from typing import Any, Dict, List, Optional, Tuple, Type, TypeVar
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
 from urllib.parse import urlsplit
 
 from gluon_cbam.common.errors import DataError
@@ -37,6 +37,7 @@ class Metrics:
         note: how it was measured, where that matters.
         records: number of images.
         data_sha256: SHA-256 of the ``.rec`` file.
+        figures: of weights for another task than classification, by the names of that task.
     """
 
     top1: Optional[float] = None
@@ -46,6 +47,7 @@ class Metrics:
     note: Optional[str] = None
     records: Optional[int] = None
     data_sha256: Optional[str] = None
+    figures: Optional[Dict[str, float]] = None
 
     def __post_init__(self) -> None:
         for name in ('top1', 'top5'):
@@ -55,6 +57,19 @@ class Metrics:
         _check(
             self.measured_by in ('publisher', 'verified'), 'measured_by must be publisher or verified', self.measured_by
         )
+
+    @property
+    def values(self) -> Dict[str, float]:
+        """Every figure that is stated, by name."""
+        accuracies = {'top1': self.top1, 'top5': self.top5}
+        return {**{name: value for name, value in accuracies.items() if value is not None}, **(self.figures or {})}
+
+    @staticmethod
+    def fields_of(values: Mapping[str, float]) -> Dict[str, Any]:
+        """Figures by name as the fields that hold them: the way back from :attr:`values`."""
+        own = {name: value for name, value in values.items() if name in ('top1', 'top5')}
+        figures = {name: value for name, value in values.items() if name not in own}
+        return {**own, 'figures': figures} if figures else own
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,7 @@ class _CardFields:
         source: the project or person that made the file.
         licence: of the file.
         command: the command that made it.
+        task: that the weights are for, see :data:`gluon_cbam.tasks.TASKS`; None for classification.
     """
 
     network: str
@@ -120,6 +136,7 @@ class _CardFields:
     source: Optional[str] = None
     licence: Optional[str] = None
     command: Optional[str] = None
+    task: Optional[str] = None
 
     def as_dict(self) -> Dict[str, Any]:
         """The fields that are set, by name, as JSON and YAML have them."""

@@ -7,18 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, List
 
-import cv2
 import mxnet as mx
 import numpy as np
 
 from gluon_cbam.compat import devices
-from gluon_cbam.data.loading.training import Batch
-from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 from gluon_cbam.data.sources.images import open_images
 from gluon_cbam.inference import prediction
-from gluon_cbam.inference.classifier import on_devices
 from gluon_cbam.inference.network import LoadedNetwork, load_network
-from gluon_cbam.tasks.classification.evaluation import evaluate
+from gluon_cbam.inference.session import on_devices
+from gluon_cbam.tasks import get_task
+from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.training import TrainConfig
 from gluon_cbam.training.loop.engine import Engine
 from gluon_cbam.training.loop.setup import prepare
@@ -72,10 +70,10 @@ def predict(context: BenchmarkContext) -> Iterator[Workload]:
         files = [Path(folder) / f'{number}.jpg' for number in range(context.batch)]
         for file, image in zip(files, textures.jpegs(context.batch)):
             file.write_bytes(image)
-        names, classifier = [str(file) for file in files], on_devices(network, ctx)
+        names, session = [str(file) for file in files], on_devices(network, ctx)
         yield Workload(
             context.batch,
-            lambda: list(prediction.predict(classifier, open_images(names), 5, context.batch, context.workers)),
+            lambda: list(prediction.predict(session, open_images(names), 5, context.batch, context.workers)),
             mx.nd.waitall,
             str(ctx[0]),
         )
@@ -92,11 +90,13 @@ def validate(context: BenchmarkContext) -> Iterator[Workload]:
         The workload.
     """
     ctx = devices.contexts(context.gpus, context.cpus)
-    network, records = _load(context, ctx), RecordFile(context.record_path)
-    records.check_labels(context.classes)
+    network = _load(context, ctx)
+    records = network.task.open_validation(context.record_path, context.classes)
     yield Workload(
         len(records),
-        lambda: evaluate(network.net, records, network.preprocessing, ctx, context.batch, context.workers),
+        lambda: evaluate(
+            network.task, network.net, records, network.preprocessing, ctx, context.batch, context.workers
+        ),
         mx.nd.waitall,
         ', '.join(map(str, ctx)),
     )
@@ -106,7 +106,7 @@ def validate(context: BenchmarkContext) -> Iterator[Workload]:
 def train(context: BenchmarkContext) -> Iterator[Workload]:
     """A step of ``cbam train``: normalization, forward, backward and update by SGD with momentum.
 
-    The images are noise in memory. The preparation of a run needs a record file: one with the images of a step is made.
+    The images are noise in memory. The preparation of a run needs data: a file with the images of a step is made.
 
     Args:
         context: of the measurement.
@@ -114,20 +114,17 @@ def train(context: BenchmarkContext) -> Iterator[Workload]:
     Yields:
         The workload.
     """
-    ctx = devices.contexts(context.gpus, context.cpus)
+    task, ctx = get_task(), devices.contexts(context.gpus, context.cpus)
     images = context.batch * len(ctx)
     with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
         path = Path(folder) / 'stand_in.rec'
-        with RecordWriter(path) as writer:
-            image = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
-            for number in range(images):
-                writer.write(number % context.classes, image)
+        task.write_example(path, images, context.classes)
         setup = prepare(training_config(context, data_train=str(path), output=str(Path(folder) / 'run')))
-        engine, batch = Engine(setup), _loaded_noise(images, context)
+        engine, batch = Engine(setup), task.example_batch(images, context.image_size, context.classes)
         steps = iter(range(10**9))
         yield Workload(
             images,
-            lambda: engine.train_on([batch] * setup.config.accumulate, next(steps) % setup.steps_per_epoch),
+            lambda: engine.step([batch] * setup.config.accumulate, next(steps) % setup.steps_per_epoch),
             mx.nd.waitall,
             ', '.join(map(str, ctx)),
         )
@@ -148,10 +145,3 @@ def training_config(context: BenchmarkContext, **settings: Any) -> TrainConfig:
         batch_size=context.batch, gpus=context.gpus, cpus=context.cpus, workers=context.workers, lr=1e-3,
         augment='none', **settings,
     )  # fmt: skip
-
-
-def _loaded_noise(images: int, context: BenchmarkContext) -> Batch:
-    """Images of noise and their labels, as the loader gives them."""
-    random = np.random.RandomState(0)
-    pixels = random.randint(0, 256, (images, context.image_size, context.image_size, 3), np.uint8)
-    return Batch(mx.nd.array(pixels, dtype='uint8'), mx.nd.array(random.randint(0, context.classes, images)))

@@ -12,9 +12,9 @@ from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.common.files import PathLike, place
 from gluon_cbam.common.packages import needed
 from gluon_cbam.compat.threads import physical_cores, usable_cpus
-from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.inference.network import LoadedNetwork
 from gluon_cbam.models.features import Features
+from gluon_cbam.tasks.base import Dataset
 from gluon_cbam.weights import safetensors
 
 from . import symbol
@@ -41,7 +41,7 @@ class Request:
         opset: of ONNX.
         engine: that ONNX in float32 is tuned for, a key of :data:`.onnx.engine_passes.ENGINE_PASSES`; any engine runs it.
         calibration: for eight bits; None without.
-        records: that the accuracy in eight bits is measured on; None for no accuracy.
+        records: validation data that the score in eight bits is measured on; None for no score.
     """
 
     loaded: LoadedNetwork
@@ -49,7 +49,7 @@ class Request:
     opset: int = DEFAULT_OPSET
     engine: str = 'onnxruntime'
     calibration: Optional[Calibration] = None
-    records: Optional[RecordFile] = None
+    records: Optional[Dataset] = None
 
     def graph(self) -> Graph:
         """The traced network."""
@@ -132,9 +132,16 @@ def _simplified(request: Request) -> OnnxGraph:
     checked_opset(request.opset)
     graph = to_onnx_graph(request.graph())
     simplify(graph)
-    count = len(graph.outputs)
-    graph.name_outputs(['output'] if count == 1 else [f'output{number}' for number in range(count)])
+    graph.name_outputs(_output_names(request, len(graph.outputs)))
     return graph
+
+
+def _output_names(request: Request, count: int) -> List[str]:
+    """Those of the task; maps of features are numbered."""
+    names = request.loaded.task.output_names
+    if len(names) == count:
+        return list(names)
+    return [f'output{number}' for number in range(count)]
 
 
 def _save(graph: OnnxGraph, request: Request, path: Path) -> None:

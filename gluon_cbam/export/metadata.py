@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Dict, List, Mapping, Optional
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.tasks import DEFAULT
 
 if TYPE_CHECKING:
     from gluon_cbam.inference.network import LoadedNetwork
@@ -28,6 +29,7 @@ class Description:
         preprocessing: as of :meth:`.Preprocessing.as_dict`.
         input: :data:`FLOATS` or :data:`PIXELS`.
         params_sha256: of the parameter file; None for random weights.
+        task: that the network was trained for; None for classification, and not written then.
     """
 
     network: str
@@ -36,6 +38,7 @@ class Description:
     preprocessing: dict
     input: str
     params_sha256: Optional[str]
+    task: Optional[str] = None
 
     @classmethod
     def of(cls, loaded: LoadedNetwork, pixels: bool, features: bool = False) -> Description:
@@ -53,11 +56,13 @@ class Description:
             loaded.preprocessing.as_dict(),
             PIXELS if pixels else FLOATS,
             loaded.params_sha256,
+            None if loaded.task.name == DEFAULT else loaded.task.name,
         )
 
     def as_texts(self) -> Dict[str, str]:
         """The attributes as ONNX holds them, text by name."""
-        return {_MARK + name: json.dumps(value) for name, value in asdict(self).items()}
+        values = {name: value for name, value in asdict(self).items() if name != 'task' or value is not None}
+        return {_MARK + name: json.dumps(value) for name, value in values.items()}
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str], where: str) -> Description:
@@ -67,7 +72,8 @@ class Description:
             DataError: they are not those of a file that this package exported.
         """
         try:
-            values = {name: json.loads(texts[_MARK + name]) for name in cls.__dataclass_fields__}
+            names = [name for name in cls.__dataclass_fields__ if name != 'task' or _MARK + name in texts]
+            values = {name: json.loads(texts[_MARK + name]) for name in names}
             found = cls(**values)
             Preprocessing.from_dict(found.preprocessing)
         except KeyError as error:

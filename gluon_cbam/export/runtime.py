@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, List, Optional, Union
 
@@ -13,6 +13,7 @@ from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.packages import is_installed, needed
 from gluon_cbam.compat.threads import physical_cores
 from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.tasks import Task, get_task
 
 from .metadata import PIXELS, Description
 from .onnx.file import read_metadata
@@ -36,6 +37,7 @@ class ExportedNetwork:
         pixels: whether it is inside, so that (N, H, W, 3) uint8 goes in instead of (N, 3, H, W) float32.
         params_sha256: of the parameter file that was exported; None for random weights.
         run: from a batch to all outputs, numpy arrays.
+        task: that the network was trained for.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class ExportedNetwork:
     pixels: bool
     params_sha256: Optional[str]
     run: Run
+    task: Task = field(default_factory=get_task)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """One image as :meth:`__call__` takes a stack of them.
@@ -111,6 +114,7 @@ def load_exported(path: PathLike, engine: str = 'auto', threads: Optional[int] =
         described.input == PIXELS,
         described.params_sha256,
         make(path, threads or physical_cores()),
+        get_task(described.task),
     )
 
 

@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import List, Sequence
+from typing import Any, List, Sequence
 
 import numpy as np
 
 from gluon_cbam.common.timing import SPIN_DOWN_SECONDS, Timing, interleaved, timed
-from gluon_cbam.data.records.recordio import RecordFile
-from gluon_cbam.tasks.classification.evaluation import Evaluation, score
+from gluon_cbam.tasks.base import Evaluation, Progress, no_progress
 
-from .classifier import exported_classifier
 from .runtime import ExportedNetwork
+from .session import exported_session
 
 _TURNS, _SECONDS, _REST = 5, 1.0, SPIN_DOWN_SECONDS  # the first two at least
 
 
-def evaluate(exported: ExportedNetwork, records: RecordFile, batch_size: int, workers: int, **how) -> Evaluation:
-    """The exact score of an exported network, as of :func:`gluon_cbam.tasks.classification.evaluation.evaluate`.
+def evaluate(
+    exported: ExportedNetwork, data: Any, batch_size: int, workers: int, progress: Progress = no_progress
+) -> Evaluation:
+    """The exact score of an exported network.
 
     Args:
         exported: the file.
-        records: the checked file; labels must be classes of the network.
+        data: of its task's :meth:`gluon_cbam.tasks.Task.open_validation`.
         batch_size: images at a time.
         workers: threads that decode.
-        **how: ``progress`` of :func:`gluon_cbam.tasks.classification.evaluation.score`.
+        progress: shows how far it is.
+
+    Returns:
+        The task's evaluation.
 
     Raises:
-        DataError: an image cannot be decoded, or the file gives no logits.
+        DataError: an image cannot be decoded, or the file gives maps of features.
         RunError: an output is not finite.
     """
-    return score(exported_classifier(exported).start, records, exported.prepare, batch_size, workers, **how)
+    session = exported_session(exported)
+    return session.task.evaluate(session.start, data, session.prepare, batch_size, workers, progress)
 
 
 def milliseconds(exported: Sequence[ExportedNetwork], batch_size: int) -> List[float]:

@@ -11,12 +11,11 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Sequence
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
-
-from .prediction import Prediction
+from gluon_cbam.tasks.base import Prediction
 
 STANDARD_OUTPUT = '-'
 _NAMED = 12  # images in a message
@@ -28,80 +27,77 @@ class Text:
 
     Args:
         write: takes the text.
-        top: classes an image.
+        columns: headings of a prediction, see :class:`gluon_cbam.tasks.base.Predictor`.
     """
 
-    def __init__(self, write: Write, top: int):
+    def __init__(self, write: Write, columns: Sequence[str]) -> None:
         self._write = write
 
     def add(self, prediction: Prediction) -> None:
         """Write a prediction."""
         if prediction.error is None:
-            guesses = ', '.join(f'{guess.label} {guess.probability:.4f}' for guess in prediction.top)
-            self._write(f'{prediction.name}: {guesses}\n')
+            self._write(f'{prediction.name}: {prediction.text()}\n')
 
     def end(self) -> None:
         """Write what comes behind the last one."""
 
 
 class Csv(Text):
-    """A row an image, with its classes side by side; ``error`` says why it has none."""
+    """A row an image, the parts of its prediction in columns; ``error`` states why it has none."""
 
-    def __init__(self, write: Write, top: int):
+    def __init__(self, write: Write, columns: Sequence[str]) -> None:
         self._rows = csv.writer(SimpleNamespace(write=write), lineterminator='\n')
-        heads = [f'{name}_{rank}' for rank in range(1, top + 1) for name in ('class', 'label', 'probability')]
-        self._width = 3 + len(heads)
-        self._rows.writerow(['file', 'number', 'error', *heads])
+        self._width = 3 + len(columns)
+        self._rows.writerow(['file', 'number', 'error', *columns])
 
     def add(self, prediction: Prediction) -> None:
-        guesses = [value for guess in prediction.top for value in guess]
-        row = [prediction.file, prediction.number, prediction.error, *guesses]
+        """Write a row."""
+        cells = [] if prediction.error is not None else prediction.row()
+        row = [prediction.file, prediction.number, prediction.error, *cells]
         self._rows.writerow(row + [None] * (self._width - len(row)))
 
 
 class JsonLines(Text):
-    """An object a line and image: ``file``, ``number`` of a record or frame, and ``top`` or ``error``."""
+    """An object a line and image: ``file``, ``number`` of a record or frame, and the prediction or ``error``."""
 
     def add(self, prediction: Prediction) -> None:
-        self._write(json.dumps(as_dict(prediction), allow_nan=False) + '\n')
+        """Write a line."""
+        self._write(json.dumps(prediction.as_dict(), allow_nan=False) + '\n')
 
 
 class Json(Text):
-    """One object: ``images`` as of :class:`JsonLines`, and ``failed`` with those that could not be read."""
+    """One object: ``images`` with the objects of :class:`JsonLines`, and ``failed`` with those of unreadable images."""
 
-    def __init__(self, write: Write, top: int):
-        super().__init__(write, top)
-        self._failed, self._before = [], '{"images": ['
+    def __init__(self, write: Write, columns: Sequence[str]) -> None:
+        super().__init__(write, columns)
+        self._failed: List[Dict[str, Any]] = []
+        self._before = '{"images": ['
 
     def add(self, prediction: Prediction) -> None:
+        """Write an object, or keep it for the end."""
         if prediction.error is not None:
-            self._failed.append(as_dict(prediction))
+            self._failed.append(prediction.as_dict())
             return
-        self._write(self._before + json.dumps(as_dict(prediction), allow_nan=False))
+        self._write(self._before + json.dumps(prediction.as_dict(), allow_nan=False))
         self._before = ', '
 
     def end(self) -> None:
+        """Write the images that could not be read."""
         opening = self._before if self._before != ', ' else ''
         self._write(f'{opening}], "failed": {json.dumps(self._failed)}}}\n')
 
 
-FORMATS = {'.csv': Csv, '.json': Json, '.jsonl': JsonLines, '.txt': Text}
+Format = Callable[[Write, Sequence[str]], Text]
+FORMATS: Dict[str, Format] = {'.csv': Csv, '.json': Json, '.jsonl': JsonLines, '.txt': Text}
 """Ending of a file -> its format."""
 
 
-def as_dict(prediction: Prediction) -> Dict[str, Any]:
-    """A prediction as JSON holds it."""
-    value = {'file': prediction.file}
-    if prediction.number is not None:
-        value['number'] = prediction.number
-    if prediction.error is not None:
-        return {**value, 'error': prediction.error}
-    top = [guess.as_dict() for guess in prediction.top]
-    return {**value, 'top': top}
+def format_of(path: PathLike) -> Format:
+    """The format of a file, by its ending.
 
-
-def format_of(path: PathLike) -> Callable[[Write, int], Text]:
-    """The format of a file, by its ending; raises UsageError for one that has none."""
+    Raises:
+        UsageError: no format has this ending.
+    """
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
         raise UsageError(f'predictions go to files that end in {", ".join(FORMATS)}, got {str(path)!r}')
@@ -109,34 +105,34 @@ def format_of(path: PathLike) -> Callable[[Write, int], Text]:
 
 
 @contextmanager
-def written(target: PathLike, form: Callable[[Write, int], Text], top: int) -> Iterator[Text]:
+def written(target: PathLike, form: Format, columns: Sequence[str]) -> Iterator[Text]:
     """A format that writes standard output, or a file, which appears whole when the block ends without an error.
 
     Args:
         target: the file, or ``-``.
         form: the class of the format.
-        top: classes an image.
+        columns: headings of a prediction.
     """
     if target == STANDARD_OUTPUT:
-        writer = form(_print, top)
+        writer = form(_print, columns)
         yield writer
         writer.end()
         return
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(target) as temporary, open(temporary, 'wb') as file:
-        writer = form(lambda text: file.write(_encoded(text)), top)
+        writer = form(lambda text: file.write(_encoded(text)), columns)
         yield writer
         writer.end()
 
 
 def _print(text: str) -> None:
-    """At once, for who reads the results as they come."""
+    """At once, for a reader of results as they come."""
     sys.stdout.buffer.write(_encoded(text))
     sys.stdout.buffer.flush()
 
 
 def _encoded(text: str) -> bytes:
-    """UTF-8; what in the names of files is none keeps its bytes."""
+    """UTF-8; bytes of file names that are not UTF-8 stay as they are."""
     return text.encode('utf-8', 'surrogateescape')
 
 
@@ -148,7 +144,7 @@ class Tally:
         failed: those that could not be read.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.images = self.failed = 0
         self._names: List[str] = []
         self._first = ''

@@ -11,6 +11,7 @@ from gluon_cbam.common.files import PathLike
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models.features import Features
 from gluon_cbam.pretrained.resolve import resolve
+from gluon_cbam.tasks import Task, get_task
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class LoadedNetwork:
         preprocessing: that its weights want.
         params_sha256: of the parameter file; None for random weights.
         options: that the network was built with.
+        task: that it was trained for.
     """
 
     net: mx.gluon.HybridBlock
@@ -34,6 +36,7 @@ class LoadedNetwork:
     preprocessing: Preprocessing
     params_sha256: Optional[str]
     options: Dict[str, Any] = field(default_factory=dict)
+    task: Task = field(default_factory=get_task)
 
 
 def load_network(
@@ -48,6 +51,7 @@ def load_network(
     root: Optional[PathLike] = None,
     progress: Optional[Callable[[int, Optional[int]], None]] = None,
     features: Optional[Sequence[int]] = None,
+    task: Optional[str] = None,
 ) -> LoadedNetwork:
     """Build a network and load its weights.
 
@@ -64,6 +68,7 @@ def load_network(
         options: of the network.
         root: of the store of published weights, as of :func:`gluon_cbam.zoo.get`.
         progress: of a download, as of :func:`gluon_cbam.zoo.get`.
+        task: that the weights are for; default their card's, else classification.
         features: stages whose maps the network gives instead of logits, as of :class:`gluon_cbam.models.Features`.
 
     Raises:
@@ -85,4 +90,5 @@ def load_network(
         preprocessing=model.preprocessing,
         params_sha256=model.params_sha256,
         options=model.options,
+        task=get_task(task or (model.card.task if model.card else None)),
     )

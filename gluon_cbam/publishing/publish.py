@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -23,12 +23,13 @@ from gluon_cbam import weights, zoo
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, read_json, sha256, write_json, write_text
 from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.models import build
 from gluon_cbam.models.complexity import complexity
 from gluon_cbam.pretrained import locate
-from gluon_cbam.tasks.classification.evaluation import Evaluation, evaluate
+from gluon_cbam.tasks import Task, get_task
+from gluon_cbam.tasks.base import Dataset, Evaluation, Progress, no_progress
+from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.training.config.command import command_of
 from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics
 from gluon_cbam.zoo.card import Metrics, UpstreamSource
@@ -41,7 +42,7 @@ DTYPES = ('float32', 'float16')
 
 @dataclass(frozen=True)
 class About:
-    """What a run folder does not say of its weights.
+    """What a run directory does not state of its weights.
 
     Attributes:
         name: of the network, or a whole tag.
@@ -72,7 +73,7 @@ def publish(
     data_val: Optional[PathLike] = None,
     batch_size: int = 32,
     workers: int = 1,
-    progress: Callable[[Iterable, int], Iterable] = lambda batches, total: batches,
+    progress: Progress = no_progress,
 ) -> zoo.Published:
     """Turn the best checkpoint of a run into published weights, scored as they are published.
 
@@ -84,7 +85,7 @@ def publish(
         data_val: a ``.rec`` file; default the run's own.
         batch_size: images a context.
         workers: threads that decode.
-        progress: as of :func:`.evaluate`.
+        progress: shows how far it is.
 
     Returns:
         The card.
@@ -96,8 +97,7 @@ def publish(
     if about.dtype not in DTYPES:
         raise UsageError(f'--dtype must be {" or ".join(DTYPES)}, got {about.dtype!r}')
     source = _source(run)
-    records = RecordFile(data_val or _validation_data(source))
-    records.check_labels(source.card.classes)
+    records = source.task.open_validation(data_val or _validation_data(source), source.card.classes)
     tag = _tag(about, source.card.network, Path(records.path))
     output = Path(output)
     _check_free(tag, output)
@@ -116,25 +116,26 @@ def publish(
 class _Source:
     """A run that is published."""
 
-    folder: Path
+    directory: Path
     params: Path
     card: zoo.Card
     settings: Dict[str, Any]
+    task: Task
 
 
 def _source(run: PathLike) -> _Source:
     if not holds_run(run):
         raise UsageError(f'no run in {str(run)!r}: give the folder that cbam train wrote')
     path, card = locate.of_file(run)
-    if card is None:
-        raise DataError(f'{path} has no card beside it: it is not as the run left it')
-    return _Source(Path(run), path, card, read_config(run))
+    if card is None or path is None:
+        raise DataError(f'{path} has no card next to it: it is not as the run left it')
+    return _Source(Path(run), path, card, read_config(run), get_task(card.task))
 
 
 def _validation_data(source: _Source) -> str:
     path = source.settings.get('data_val')
     if not path:
-        raise UsageError(f'{source.folder} was trained without validation data: give --data-val FILE')
+        raise UsageError(f'{source.directory} was trained without validation data: give --data-val FILE')
     return path
 
 
@@ -143,14 +144,14 @@ def _tag(about: About, network: str, data: Path) -> str:
         return about.name
     if about.name != network:
         raise UsageError(f'the run is of {network}: --name takes that, or a tag {network}.SOURCE, got {about.name!r}')
-    said = about.tag_source or data.resolve().parent.name
-    if not re.fullmatch(r'\w[\w\-]*', said):
-        raise UsageError(f'the source in a tag is of letters, digits, _ and -, got {said!r}: give another --tag-source')
-    return f'{network}.{said}'
+    name = about.tag_source or data.resolve().parent.name
+    if not re.fullmatch(r'\w[\w\-]*', name):
+        raise UsageError(f'the source in a tag is of letters, digits, _ and -, got {name!r}: give another --tag-source')
+    return f'{network}.{name}'
 
 
 def _check_free(tag: str, output: Path) -> None:
-    """A tag is given once: those who have its file would never see another."""
+    """A tag is given once: a store that has its file would never load another."""
     known = {card.tag: 'the zoo' for card in zoo.cards()}
     known.update({card.tag: str(output / REGISTRY) for card in _registered(output)})
     if tag in known:
@@ -173,12 +174,20 @@ def _write_parameters(source: _Source, dtype: str, path: Path) -> None:
     mx.nd.save(str(path), values)
 
 
-def _score(source: _Source, params: Path, records: RecordFile, ctx, batch_size, workers, progress) -> Evaluation:
+def _score(
+    source: _Source,
+    params: Path,
+    records: Dataset,
+    ctx: List[mx.Context],
+    batch_size: int,
+    workers: int,
+    progress: Progress,
+) -> Evaluation:
     """The exact score of the bytes that are published."""
-    said = source.card
-    loaded = load_network(said.network, ctx, str(params), classes=said.classes, options=said.options)
-    preprocessing = Preprocessing.from_dict(said.preprocessing)
-    return evaluate(loaded.net, records, preprocessing, ctx, batch_size, workers, progress)
+    card = source.card
+    loaded = load_network(card.network, ctx, str(params), classes=card.classes, options=card.options)
+    preprocessing = Preprocessing.from_dict(card.preprocessing)
+    return evaluate(source.task, loaded.net, records, preprocessing, ctx, batch_size, workers, progress)
 
 
 def _original(tag: str, about: About) -> UpstreamSource:
@@ -189,56 +198,64 @@ def _original(tag: str, about: About) -> UpstreamSource:
 
 
 def _card(
-    source: _Source, about: About, original: UpstreamSource, params: Path, scored: Evaluation, records: RecordFile
+    source: _Source, about: About, original: UpstreamSource, params: Path, scored: Evaluation, records: Dataset
 ) -> zoo.Published:
-    said, data, tag = source.card, Path(records.path).resolve(), params.stem
-    size = said.preprocessing['image_size']
-    net = build(said.network, classes=said.classes, **said.options)
-    cost = complexity(net, (1, 3, size, size))
+    trained, tag = source.card, params.stem
+    size = trained.preprocessing['image_size']
+    cost = complexity(build(trained.network, classes=trained.classes, **trained.options), (1, 3, size, size))
     return zoo.Published(
-        tag=tag, default=about.default, network=said.network, classes=said.classes, options=said.options,
-        class_names=said.class_names, preprocessing=said.preprocessing, source=about.source, licence=about.licence,
-        citation=about.citation, sha256=sha256(params), bytes=params.stat().st_size, parameters=cost.parameters,
-        macs=cost.macs, command=command_of(source.settings),
+        tag=tag, default=about.default, task=trained.task, network=trained.network, classes=trained.classes,
+        options=trained.options, class_names=trained.class_names, preprocessing=trained.preprocessing,
+        source=about.source, licence=about.licence, citation=about.citation, sha256=sha256(params),
+        bytes=params.stat().st_size, parameters=cost.parameters, macs=cost.macs, command=command_of(source.settings),
         recipe=f'{_progress_of(source)}; seed {source.settings.get("seed")}; {about.dtype}; log: {tag}.log',
-        original=original,
-        metrics=Metrics(
-            top1=scored.top1, top5=scored.top5, data=f'{data.parent.name}/{data.name}', measured_by='verified',
-            records=scored.records, data_sha256=sha256(data),
-        ),
+        original=original, metrics=_metrics(source.task, scored, Path(records.path).resolve()),
+    )  # fmt: skip
+
+
+def _metrics(task: Task, scored: Evaluation, data: Path) -> Metrics:
+    figures = Metrics.fields_of({name: scored.figures[name] for name in task.compared})
+    name = f'{data.parent.name}/{data.name}'
+    return Metrics(
+        **figures, data=name, measured_by='verified', records=scored.records, data_sha256=sha256(data)
     )  # fmt: skip
 
 
 def _progress_of(source: _Source) -> str:
-    done = [entry for entry in read_metrics(source.folder) if entry['kind'] == 'epoch']
-    best = [entry for entry in done if entry['val_top1'] is not None]
+    """Which epoch of how many the parameters are of."""
+    best = source.task.best
+    name = f'val_{best.name}'
+    validated = [
+        entry for entry in read_metrics(source.directory) if entry['kind'] == 'epoch' and entry[name] is not None
+    ]
     epochs = source.settings.get('epochs')
-    if source.params.stem != 'best' or not best:
+    if source.params.stem != 'best' or not validated:
         return f'the newest checkpoint of {epochs} epochs'
-    return f'epoch {max(best, key=lambda entry: entry["val_top1"])["epoch"]}, the best of {epochs}'
+    epoch = min(validated, key=lambda entry: best.sort_key(entry[name]))['epoch']
+    return f'epoch {epoch}, the best of {epochs}'
 
 
 def _place(card: zoo.Published, source: _Source, params: Path, output: Path) -> None:
     """Move the files to their names; the registry, which makes them known, comes last."""
     params.replace(output / params.name)
     provenance = {'command': card.command, 'recipe': card.recipe, 'versions': versions()}
-    beside = card.file_card(card.sha256, card.bytes, provenance)
+    beside = card.file_card(card.sha256 or '', card.bytes or 0, provenance)
     write_json(output / f'{card.tag}.json', beside.as_dict())
     write_text(output / f'{card.tag}.log', _log_of(card, source))
     write_text(output / f'{card.tag}.yaml', _yaml(card.as_dict()))
     with _locked(output):
-        known = sorted([*_registered(output), card], key=lambda entry: entry.tag)
+        known = sorted([*_registered(output), card], key=lambda entry: str(entry.tag))
         write_text(output / REGISTRY, _yaml([entry.as_dict() for entry in known]))
 
 
 def _log_of(card: zoo.Published, source: _Source) -> str:
     """The command, the environment and the log of the run, without the folders of this machine."""
-    path = source.folder
+    path = source.directory
     log, environment = path / 'train.log', path / 'environment.json'
-    said = read_json(environment) if environment.is_file() else {}
-    said.pop('command', None)
+    versions = read_json(environment) if environment.is_file() else {}
+    versions.pop('command', None)
     text = log.read_text(encoding='utf-8') if log.is_file() else ''
-    return f'{card.command}\n{json.dumps(said)}\n{text.replace(str(path.resolve()), path.name)}'
+    return f'{card.command}\n{json.dumps(versions)}\n{text.replace(str(path.resolve()), path.name)}'
 
 
 def _yaml(value: Any) -> str:

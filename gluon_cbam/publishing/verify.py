@@ -5,30 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Dict, List, Optional
 
 import mxnet as mx
 
 from gluon_cbam import zoo
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, sha256
-from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.inference.network import load_network
-from gluon_cbam.tasks.classification.evaluation import Evaluation, evaluate
+from gluon_cbam.tasks import Task
+from gluon_cbam.tasks.base import Evaluation, Progress, no_progress
+from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.training.checkpoint.run_directory import environment
 from gluon_cbam.zoo.card import Metrics
-
-_ACCURACIES = ('top1', 'top5')
-# Of the publisher: another decoder and resize move accuracies by half a percentage point. Of this project: the same
-# computation, where another processor may turn one record in a thousand, or a single one.
-_TOLERANCE = {'publisher': 0.01, 'verified': 0.001}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What weights score here, beside what their card states.
+    """What weights score here, and what their card states.
 
     Attributes:
+        task: that the weights are for.
         tag: of the weights.
         params_sha256: of their parameter file.
         data: name of the file with the records.
@@ -37,6 +34,7 @@ class Verdict:
         card: the metrics that the card states.
     """
 
+    task: Task
     tag: str
     params_sha256: str
     data: str
@@ -46,18 +44,18 @@ class Verdict:
 
     @property
     def stated(self) -> Dict[str, float]:
-        """The card's accuracies by name."""
-        return {name: getattr(self.card, name) for name in _ACCURACIES if getattr(self.card, name) is not None}
+        """The card's figures by name, those that the task compares."""
+        return {name: value for name, value in self.card.values.items() if name in self.task.compared}
 
     @property
     def differences(self) -> Dict[str, float]:
         """Measured less stated, by name."""
-        return {name: getattr(self.evaluation, name) - value for name, value in self.stated.items()}
+        return {name: self.evaluation.figures[name] - value for name, value in self.stated.items()}
 
     @property
     def tolerance(self) -> float:
-        """Up to which a difference is none: one record at least."""
-        return max(_TOLERANCE[self.card.measured_by], 1.01 / self.evaluation.records)  # 1.01: they are floats
+        """Up to which difference a figure agrees with the card's."""
+        return self.task.tolerance(self.card.measured_by, self.evaluation.records)
 
     @property
     def agrees(self) -> Optional[bool]:
@@ -66,12 +64,12 @@ class Verdict:
 
     @property
     def same_data(self) -> Optional[bool]:
-        """Whether the records are those that the card's accuracies are of; None where it does not say."""
+        """Whether the records are those that the card's figures are of; None where it does not state any."""
         return self.data_sha256 == self.card.data_sha256 if self.card.data_sha256 else None
 
     def as_dict(self) -> Dict[str, Any]:
-        """As ``--json`` gives it and the store keeps it."""
-        measured = {name: getattr(self.evaluation, name) for name in (*_ACCURACIES, 'loss', 'records')}
+        """The verdict as ``--json`` gives it and the store keeps it."""
+        measured = {**self.evaluation.figures, 'records': self.evaluation.records}
         return {
             'params_sha256': self.params_sha256, 'data': self.data, 'data_sha256': self.data_sha256,
             'metrics': measured, 'stated': self.stated, 'stated_by': self.card.measured_by,
@@ -81,12 +79,11 @@ class Verdict:
         }  # fmt: skip
 
     def check(self) -> None:
-        """Raise a DataError where accuracies that this project measured are not those of the file."""
+        """Raise a DataError where figures that this project measured are not those of the file."""
         if self.card.measured_by == 'publisher' or self.agrees is not False:
             return
-        scores = (
-            f'{name} {getattr(self.evaluation, name):.4f} instead of {was:.4f}' for name, was in self.stated.items()
-        )
+        measured = self.evaluation.figures
+        scores = (f'{name} {measured[name]:.4f} instead of {was:.4f}' for name, was in self.stated.items())
         other = ', on other records than the card' if self.same_data is False else ''
         raise DataError(f'{self.tag} scores {", ".join(scores)}{other}: more than {self.tolerance:.4f} from its card')
 
@@ -98,32 +95,33 @@ def verify(
     ctx: List[mx.Context],
     batch_size: int,
     workers: int,
-    progress: Callable[[Iterable, int], Iterable] = lambda batches, total: batches,
+    progress: Progress = no_progress,
 ) -> Verdict:
     """Evaluate the parameter file of a card on every record of a file.
 
     Args:
         card: of the weights.
         path: of their parameter file.
-        data: a ``.rec`` file.
+        data: validation data of the card's task, for classification a ``.rec`` file.
         ctx: the contexts.
         batch_size: images a context.
         workers: threads that decode.
-        progress: as of :func:`.evaluate`.
+        progress: shows how far it is.
 
     Raises:
-        DataError: a file is damaged, or its labels are not classes of the network.
+        DataError: a file is damaged, or its labels are not those of the network.
     """
-    records = RecordFile(data)
     loaded = load_network(card.network, ctx, str(path))
-    records.check_labels(loaded.classes)
-    evaluation = evaluate(loaded.net, records, loaded.preprocessing, ctx, batch_size, workers, progress)
-    return Verdict(card.tag, loaded.params_sha256, Path(data).name, sha256(data), evaluation, card.metrics)
+    task = loaded.task
+    records = task.open_validation(data, loaded.classes)
+    evaluation = evaluate(task, loaded.net, records, loaded.preprocessing, ctx, batch_size, workers, progress)
+    digest = loaded.params_sha256 or sha256(path)
+    return Verdict(task, str(card.tag), digest, Path(data).name, sha256(data), evaluation, card.metrics)
 
 
 def versions() -> Dict[str, str]:
     """The versions of Python and of the packages that a score depends on."""
     from gluon_cbam import __version__
 
-    said = environment()
-    return {'gluon_cbam': __version__, 'python': said['python'], **said['packages']}
+    here = environment()
+    return {'gluon_cbam': __version__, 'python': here['python'], **here['packages']}

@@ -16,23 +16,24 @@ from .config.train_config import TrainConfig
 
 if TYPE_CHECKING:
     from .config.resolution import ResolvedSettings
+    from .logging.reporter import Display
 
 __all__ = ['TrainConfig', 'resolve', 'train']
 
 
-def train(config: TrainConfig, **options: Any) -> Dict[str, Any]:
+def train(config: TrainConfig, progress: Optional[Display] = None) -> Dict[str, Any]:
     """Train a network: see :func:`gluon_cbam.training.loop.trainer.train`.
 
     Args:
         config: the settings.
-        **options: ``progress``, see there.
+        progress: see there.
 
     Returns:
         The summary of the run, as ``summary.json`` has it.
     """
     from .loop.trainer import train as run
 
-    return run(config, **options)
+    return run(config, progress)
 
 
 def resolve(given: Dict[str, Any], config_file: Optional[str] = None) -> ResolvedSettings:

@@ -12,7 +12,7 @@ from pathlib import Path
 from gluon_cbam.data.decoding import decode
 from gluon_cbam.explain import attention_maps, grad_cam, upsample_map
 from gluon_cbam.inference.network import load_network
-from gluon_cbam.inference.prediction import class_names
+from gluon_cbam.tasks.classification.prediction import class_names
 
 # isort: split
 import matplotlib

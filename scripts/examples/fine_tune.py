@@ -14,9 +14,9 @@ from gluon_cbam.data.preparation.lists import make_lists
 from gluon_cbam.data.preparation.packing import pack
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.data.sources.images import open_images
-from gluon_cbam.inference.classifier import on_devices
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.inference.prediction import predict
+from gluon_cbam.inference.session import on_devices
 from gluon_cbam.training import TrainConfig, train
 
 # isort: split

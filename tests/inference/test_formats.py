@@ -10,20 +10,20 @@ import pytest
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.inference.formats import FORMATS, STANDARD_OUTPUT, Json, Tally, format_of, written
-from gluon_cbam.inference.prediction import Guess, Prediction
+from gluon_cbam.tasks.classification.prediction import ClassPrediction, ClassScore, columns
 
-GUESSES = [Guess(7, 'crane, "the bird"', 0.75), Guess(3, 'Käse', 0.25)]
+SCORES = [ClassScore(7, 'crane, "the bird"', 0.75), ClassScore(3, 'Käse', 0.25)]
 PREDICTIONS = [
-    Prediction('a, b.jpg', None, GUESSES),
-    Prediction('bad.jpg', None, (), 'a damaged image (3 bytes)'),
-    Prediction('clip.mp4', 12, GUESSES[:1]),
-    Prediction(os.fsdecode(b'caf\xe9.png'), None, GUESSES),
+    ClassPrediction('a, b.jpg', None, SCORES),
+    ClassPrediction('bad.jpg', None, (), 'a damaged image (3 bytes)'),
+    ClassPrediction('clip.mp4', 12, SCORES[:1]),
+    ClassPrediction(os.fsdecode(b'caf\xe9.png'), None, SCORES),
 ]
 GOOD = [prediction for prediction in PREDICTIONS if prediction.error is None]
 
 
 def as_bytes(ending, path, predictions=PREDICTIONS):
-    with written(path / f'out{ending}', format_of(f'OUT{ending.upper()}'), 2) as writer:
+    with written(path / f'out{ending}', format_of(f'OUT{ending.upper()}'), columns(2)) as writer:
         for prediction in predictions:
             writer.add(prediction)
     return (path / f'out{ending}').read_bytes()
@@ -74,7 +74,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, ending):
     path = tmp_path / 'new' / f'out{ending}'
     path.parent.mkdir()
     path.write_text('old')
-    with pytest.raises(KeyError), written(path, format_of(path), 2) as writer:
+    with pytest.raises(KeyError), written(path, format_of(path), columns(2)) as writer:
         writer.add(PREDICTIONS[0])
         raise KeyError
     assert [file.name for file in path.parent.iterdir()] == [path.name]
@@ -84,11 +84,11 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, ending):
 def test_standard_output_comes_at_once(monkeypatch):
     arrived = io.BytesIO()
     monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(io.BufferedWriter(arrived)))
-    with written(STANDARD_OUTPUT, format_of('x.txt'), 2) as writer:
+    with written(STANDARD_OUTPUT, format_of('x.txt'), columns(2)) as writer:
         writer.add(PREDICTIONS[3])
         assert arrived.getvalue().startswith(b'caf\xe9.png: ')
     arrived.truncate(0)
-    with written(STANDARD_OUTPUT, Json, 2) as writer:
+    with written(STANDARD_OUTPUT, Json, columns(2)) as writer:
         writer.add(PREDICTIONS[0])
     assert json.loads(arrived.getvalue().strip(b'\0'))['images'] == [dictionary(PREDICTIONS[0])]
 
@@ -106,10 +106,10 @@ def test_the_tally_names_what_could_not_be_read():
     tally.add(PREDICTIONS[1])
     with pytest.raises(DataError, match=r'^1 of 4 images could not be read: bad.jpg: a damaged image \(3 bytes\)$'):
         tally.check()
-    tally.add(Prediction('x.rec', 5, (), 'the image is empty'))
+    tally.add(ClassPrediction('x.rec', 5, (), 'the image is empty'))
     with pytest.raises(DataError, match=r'^2 of 5 images .*: bad.jpg, x.rec#5 \(bad.jpg: a damaged image'):
         tally.check()
     for number in range(1000):
-        tally.add(Prediction(f'{number}.png', None, (), 'x'))
+        tally.add(ClassPrediction(f'{number}.png', None, (), 'x'))
     with pytest.raises(DataError, match=r'^1002 of 1005 images .* 9.png, ... \(bad.jpg: '):
         tally.check()

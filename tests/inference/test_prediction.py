@@ -12,10 +12,11 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 from gluon_cbam.data.sources.images import ImageSource, open_images
-from gluon_cbam.inference.classifier import on_devices
 from gluon_cbam.inference.network import LoadedNetwork, load_network
-from gluon_cbam.inference.prediction import class_names, predict
+from gluon_cbam.inference.prediction import predict
+from gluon_cbam.inference.session import on_devices
 from gluon_cbam.tasks.classification.evaluation import evaluate
+from gluon_cbam.tasks.classification.prediction import class_names
 
 CPUS = [mx.cpu(0), mx.cpu(1)]
 

@@ -166,7 +166,7 @@ def spoil(run, kind):
     [
         ('no run', {}, UsageError, 'no run in'),
         ('no checkpoints', {}, UsageError, 'no checkpoint in'),
-        ('no card', {}, DataError, 'has no card beside it'),
+        ('no card', {}, DataError, 'has no card next to it'),
         ('damaged', {}, DataError, 'best.params has the SHA-256'),
         ('no validation', {}, UsageError, 'give --data-val FILE'),
         ('large', {'dtype': 'float16'}, DataError, 'fc.bias holds values that float16 cannot hold'),

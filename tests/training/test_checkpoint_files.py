@@ -147,7 +147,7 @@ def test_without_a_whole_state_a_run_does_not_begin_anew(tmp_path):
     for step in (3, 6):
         cut(run.save(0, step))
     with pytest.raises(
-        DataError, match='no whole state is left in .*SHA-256.*: start anew in another --output'
+        DataError, match='no whole state is left in .*SHA-256.*: start a new run in another --output'
     ) as caught:
         Trained(tmp_path).restored()
     assert '\n' not in str(caught.value)

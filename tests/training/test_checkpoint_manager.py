@@ -16,7 +16,7 @@ from run_folders import assert_same_run, metrics, newest, state
 from gluon_cbam.common.errors import DataError, Interrupted, UsageError
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 from gluon_cbam.training import TrainConfig, train
-from gluon_cbam.training.checkpoint.manager import Saving
+from gluon_cbam.training.checkpoint.manager import CheckpointManager
 from gluon_cbam.training.loop import random_state, trainer
 
 pytestmark = pytest.mark.usefixtures('small_network')
@@ -222,7 +222,7 @@ def test_a_run_that_ends_between_two_of_an_epochs_files(settings, tmp_path, monk
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Saving, moment, die)
+        patch.setattr(CheckpointManager, moment, die)
         train(TrainConfig(**settings))
     assert not best_files(tmp_path / 'run')
     resumed(settings)

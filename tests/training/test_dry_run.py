@@ -14,7 +14,7 @@ from gluon_cbam.common import memory
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.training import TrainConfig
 from gluon_cbam.training.loop import dry_run
-from gluon_cbam.training.loop.dry_run import _curve, _milestones, rehearse
+from gluon_cbam.training.loop.dry_run import _curve, _milestones
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def flags(settings):
 
 def test_what_it_says(settings, tmp_path):
     before = memory.peak()
-    report = rehearse(TrainConfig(**settings))
+    report = dry_run.dry_run(TrainConfig(**settings))
     assert (report.steps_per_epoch, report.steps, report.images_per_step) == (11, 440, 128)
     trained = [p for p in get_model('cbamnet_tiny', classes=10).collect_params().values() if p.grad_req != 'null']
     assert report.parameters == sum(np.prod(parameter.shape) for parameter in trained)
@@ -70,16 +70,16 @@ def test_a_disk_that_is_too_small(settings, monkeypatch):
     usage = namedtuple('usage', 'total used free')
     monkeypatch.setattr(dry_run.shutil, 'disk_usage', lambda path: usage(0, 0, 1_000_000))
     with pytest.raises(OSError, match=r'checkpoints need about 2.7 MB, 1.0 MB are free for .*: make room'):
-        rehearse(TrainConfig(**settings))
+        dry_run.dry_run(TrainConfig(**settings))
 
 
 def test_mistakes_are_found_as_by_a_real_run(settings, tmp_path):
     (tmp_path / 'out' / 'run').mkdir(parents=True)
     (tmp_path / 'out' / 'run' / 'config.yaml').write_text('epochs: 3')
     with pytest.raises(UsageError, match='holds a run'):
-        rehearse(TrainConfig(**settings))
+        dry_run.dry_run(TrainConfig(**settings))
     with pytest.raises(UsageError, match='--network is needed'):
-        rehearse(TrainConfig())
+        dry_run.dry_run(TrainConfig())
 
 
 def test_the_curve_in_text():

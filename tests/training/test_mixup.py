@@ -6,7 +6,7 @@ import pytest
 from steps import SIZE, Training, batch
 
 from gluon_cbam.tasks.classification.loss import SmoothedCrossEntropy
-from gluon_cbam.training.loop.mixup import Mix, Mixing
+from gluon_cbam.tasks.classification.mixup import Mix, MixSampler
 
 IMAGES = np.random.RandomState(0).randn(5, 3, 8, 8).astype(np.float32)
 
@@ -38,31 +38,31 @@ def test_loss_is_that_of_the_mixed_target(smoothing):
 
 
 def test_shares_are_beta_and_boxes_have_their_area():
-    draws = [Mixing(0.4, 0, 32, seed=3)(step) for step in range(2000)]
+    draws = [MixSampler(0.4, 0, 32, seed=3)(step) for step in range(2000)]
     shares = np.array([mix.share for mix in draws])
     assert all(mix.box is None for mix in draws)
     assert shares.mean() == pytest.approx(0.5, abs=0.03)
     assert shares.var() == pytest.approx(1 / (4 * (2 * 0.4 + 1)), rel=0.05)  # of Beta(a, a)
-    for mix in (Mixing(0, 1.0, 32, seed=3)(step) for step in range(300)):
+    for mix in (MixSampler(0, 1.0, 32, seed=3)(step) for step in range(300)):
         top, bottom, left, right = mix.box
         assert 0 <= top <= bottom <= 32 and 0 <= left <= right <= 32  # noqa: PT018
         assert mix.share == pytest.approx(1 - (bottom - top) * (right - left) / 1024)
 
 
 def test_what_is_drawn_depends_on_seed_step_batch_and_process():
-    both = Mixing(0.2, 1.0, 32, seed=3)
-    assert [both(step) for step in range(20)] == [Mixing(0.2, 1.0, 32, seed=3)(step) for step in range(20)]
+    both = MixSampler(0.2, 1.0, 32, seed=3)
+    assert [both(step) for step in range(20)] == [MixSampler(0.2, 1.0, 32, seed=3)(step) for step in range(20)]
     kinds = [both(step).box is None for step in range(400)]
     assert 160 < sum(kinds) < 240
-    others = [Mixing(0.2, 1.0, 32, seed=4)(5), Mixing(0.2, 1.0, 32, seed=3, rank=1)(5), both(6), both(5, 1)]
+    others = [MixSampler(0.2, 1.0, 32, seed=4)(5), MixSampler(0.2, 1.0, 32, seed=3, rank=1)(5), both(6), both(5, 1)]
     assert both(5) not in others
-    assert Mixing(0, 0, 32, seed=3)(5).share == 1
+    assert MixSampler(0, 0, 32, seed=3)(5).share == 1
 
 
 def test_a_step_trains_on_the_mixed_batch():
     """The gradient is that of the mixed images and targets, worked out without the mixing code."""
     training = Training(mixup=0.5, label_smoothing=0.1, seed=11)
-    share = Mixing(0.5, 0, SIZE, seed=11)(0).share
+    share = MixSampler(0.5, 0, SIZE, seed=11)(0).share
     assert 0.01 < share < 0.99
     one = batch(0)
     training._step([one], 0)

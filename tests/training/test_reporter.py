@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gluon_cbam.common.errors import EnvironmentProblem
+from gluon_cbam.tasks import get_task
 from gluon_cbam.training import TrainConfig, train
 from gluon_cbam.training.logging.tensorboard import Events
 
@@ -82,7 +83,7 @@ def test_metrics_and_events_of_a_run_and_its_continuation(settings, tmp_path):
             assert record['eta_seconds'] >= 0
     assert metrics(folder)[-2]['step'] == STEPS
     assert shown(folder / 'tensorboard') == expected(metrics(folder))
-    lost = Events(folder / 'tensorboard', STEPS)  # of a session that was killed after its last checkpoint
+    lost = Events(folder / 'tensorboard', STEPS, get_task())  # of a session that was killed after its last checkpoint
     lost.add({'kind': 'interval', 'step': STEPS + 1, 'loss': 99.0})
     lost.close()
     train(TrainConfig(**{**settings, 'epochs': 2, 'resume': 'auto', 'tensorboard': True}))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gluon_cbam.training.logging.throughput import Clock, duration
+from gluon_cbam.training.logging.throughput import Throughput, duration
 
 
 class Hand:
@@ -20,7 +20,7 @@ def slow(hand, count):
 
 def test_waiting_and_the_time_left():
     hand = Hand()
-    clock = Clock(steps=20, epochs=4, now=hand)
+    clock = Throughput(steps=20, epochs=4, now=hand)
     for epoch in range(2):
         for number in clock.epoch(slow(hand, 5)):
             hand.now += 1  # to train
@@ -37,7 +37,7 @@ def test_waiting_and_the_time_left():
 
 def test_a_session_that_continues_counts_its_own_speed():
     hand = Hand()
-    clock = Clock(steps=100, epochs=10, now=hand)
+    clock = Throughput(steps=100, epochs=10, now=hand)
     assert clock.remaining(step=88, epoch=9) is None
     for _ in clock.epoch(slow(hand, 2)):
         pass

@@ -138,7 +138,7 @@ def test_batches_that_are_added_are_one_large_batch(contexts, more):
         at_once.step(whole)
         added.step(*halves(whole))
     assert difference(at_once.values(), added.values()) < 1e-6
-    for one, other in zip(at_once.result, added.result):
+    for one, other in zip(at_once.result.sums, added.result.sums):
         assert sum(x.asscalar() for x in one) == pytest.approx(sum(x.asscalar() for x in other), rel=1e-5)
     if 'ema' in more:
         assert difference(averages(at_once), averages(added)) < 1e-6

@@ -57,7 +57,7 @@ def export(form, output, **arguments):
         value['largest_difference'] = report.difference.largest
         value['largest_output'] = report.difference.scale
         value['compared_on'] = f'{report.difference.images} {report.origin}'
-    return value, '\n'.join(_lines(value))
+    return value, '\n'.join(_lines(value, request.loaded.task))
 
 
 def _request(form, params, preprocessing, features, opset, engine, data_val, images, **rest):
@@ -72,16 +72,17 @@ def _request(form, params, preprocessing, features, opset, engine, data_val, ima
     loaded, _ = load(params=params, gpus=None, cpus=None, features=features, **rest)
     if loaded.params_sha256 is None:
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
-    size, records = loaded.preprocessing.image_size, RecordFile(data_val) if data_val else None
-    if records is not None and form == 'onnx-int8' and features is None:
-        records.check_labels(loaded.classes)
+    size, scored = loaded.preprocessing.image_size, form == 'onnx-int8' and features is None
+    records = None
+    if data_val:
+        records = loaded.task.open_validation(data_val, loaded.classes) if scored else RecordFile(data_val)
     ranges = Calibration(samples(size, RecordFile(calibration), count=count), attention) if calibration else None
     request = Request(loaded, preprocessing, opset or DEFAULT_OPSET, engine, ranges, None if features else records)
     return request, samples(size, records, images)
 
 
-def _lines(value):
-    """What people read."""
+def _lines(value, task):
+    """The human-readable report."""
     yield from value['files']
     if 'largest_difference' in value:
         yield (
@@ -99,4 +100,4 @@ def _lines(value):
             f'({row["ratio"]:.2f} x)'
         )
     for name, scored in value.get('accuracy', {}).items():
-        yield f'{name}: top-1 {scored["top1"]:.4f}, top-5 {scored["top5"]:.4f} of {scored["records"]} records'
+        yield f'{name}: {task.text(scored, task.compared)} of {scored["records"]} records'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 import click
 
@@ -13,6 +14,12 @@ from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 
 from .network_options import NETWORK, exported_options, load, load_exported
+
+if TYPE_CHECKING:
+    from gluon_cbam.data.sources.images import ImageSource
+    from gluon_cbam.inference.formats import Format
+    from gluon_cbam.inference.session import Session
+    from gluon_cbam.tasks.base import Prediction
 
 _INPUT = [
     click.option(
@@ -31,8 +38,13 @@ _OUTPUT = [
 ]
 
 
-def _add(options):
-    def add(function):
+_Command = Callable[..., Any]
+
+
+def _add(options: Sequence[Callable[..., Any]]) -> Callable[[_Command], _Command]:
+    """A decorator that adds several options."""
+
+    def add(function: _Command) -> _Command:
         for option in reversed(options):
             function = option(function)
         return function
@@ -50,14 +62,24 @@ def _add(options):
 @settings_options(*NETWORK[1:])
 @json_option
 @debug_option
-def predict(images, files_from, camera, every, limit, labels, top_k, batch_size, workers, **others):
+def predict(
+    images: Tuple[str, ...],
+    files_from: Optional[str],
+    camera: Optional[str],
+    every: int,
+    limit: Optional[int],
+    labels: Optional[str],
+    top_k: int,
+    batch_size: int,
+    workers: Optional[int],
+    **others: Any,
+) -> None:
     """Name what is on images.
 
     IMAGE is a file, a folder (with those below it), a pattern in quotes such as 'photos/**/*.jpg', a .rec file, a
     video, or - for one image on standard input. Images that cannot be read are named at the end, with exit code 4.
     """
     from gluon_cbam.compat.threads import usable_cpus
-    from gluon_cbam.inference.prediction import class_names
     from gluon_cbam.inference.prediction import predict as run
 
     outputs = _outputs(*(others.pop(name) for name in ('as_json', 'csv', 'jsonl', 'output')))
@@ -65,25 +87,31 @@ def predict(images, files_from, camera, every, limit, labels, top_k, batch_size,
         tag = others['pretrained']
         raise UsageError(f'no images: --pretrained took {tag!r} as the tag of weights; write images before it')
     pictures = _pictures(images, files_from, camera, every, limit)
-    classifier, live = _classifier(**others), camera is not None
-    names, top = class_names(classifier, labels), min(top_k, classifier.classes)
-    predictions = run(classifier, pictures, top, batch_size, workers or usable_cpus(), names, live)
-    _write(predictions, outputs, top, live, ' '.join(images) or files_from)
+    session, live = _session(**others), camera is not None
+    predictor = session.task.predictor(session, top_k, labels=labels)
+    predictions = run(
+        session, pictures, batch_size=batch_size, workers=workers or usable_cpus(), live=live, predictor=predictor
+    )
+    _write(predictions, outputs, predictor.columns, live, ' '.join(images) or str(files_from))
 
 
-def _classifier(exported, engine, params, pretrained, **settings):
+def _session(
+    exported: Optional[str], engine: str, params: Optional[str], pretrained: Optional[str], **settings: Any
+) -> Session:
     """The network or the exported file that the options name."""
-    from gluon_cbam.export.classifier import exported_classifier
-    from gluon_cbam.inference.classifier import on_devices
+    from gluon_cbam.export.session import exported_session
+    from gluon_cbam.inference.session import on_devices
 
     if exported is not None:
-        return exported_classifier(load_exported(exported, engine, params=params, pretrained=pretrained, **settings))
+        return exported_session(load_exported(exported, engine, params=params, pretrained=pretrained, **settings))
     if params is None and pretrained is None:
         raise UsageError('predict needs weights: give --params FILE, --pretrained or --exported FILE')
     return on_devices(*load(params=params, pretrained=pretrained, **settings))
 
 
-def _pictures(images, files_from, camera, every, limit):
+def _pictures(
+    images: Tuple[str, ...], files_from: Optional[str], camera: Optional[str], every: int, limit: Optional[int]
+) -> Iterator[ImageSource]:
     """The images that the arguments name."""
     from gluon_cbam.data.sources.images import open_camera, open_images
 
@@ -96,7 +124,9 @@ def _pictures(images, files_from, camera, every, limit):
     return open_camera(camera, every, limit)
 
 
-def _outputs(as_json, csv, jsonl, output):
+def _outputs(
+    as_json: bool, csv: Optional[str], jsonl: Optional[str], output: Optional[str]
+) -> List[Tuple[str, Format]]:
     """(file or ``-``, format) of everything that is to be written."""
     from gluon_cbam.inference.formats import STANDARD_OUTPUT, Csv, Json, JsonLines, Text, format_of
 
@@ -104,7 +134,7 @@ def _outputs(as_json, csv, jsonl, output):
         ('--json', STANDARD_OUTPUT if as_json else None, Json),
         ('--csv', csv, Csv),
         ('--jsonl', jsonl, JsonLines),
-        ('--output', output, format_of(output) if output else None),
+        ('--output', output, format_of(output) if output else Text),
     ]
     to_screen = [option for option, target, _ in asked if target == STANDARD_OUTPUT]
     if len(to_screen) > 1:
@@ -112,7 +142,13 @@ def _outputs(as_json, csv, jsonl, output):
     return [(target, form) for _, target, form in asked if target] or [(STANDARD_OUTPUT, Text)]
 
 
-def _write(predictions, outputs, top, live, where):
+def _write(
+    predictions: Iterator[Prediction],
+    outputs: List[Tuple[str, Format]],
+    columns: Sequence[str],
+    live: bool,
+    where: str,
+) -> None:
     """Write the predictions as they come. An interrupt is the end of a camera, whose files are whole."""
     from gluon_cbam.inference.formats import STANDARD_OUTPUT, Tally, written
 
@@ -120,7 +156,7 @@ def _write(predictions, outputs, top, live, where):
     files = [target for target, _ in outputs if target != STANDARD_OUTPUT]
     silent = len(files) == len(outputs)
     with ExitStack() as stack:
-        writers = [stack.enter_context(written(target, form, top)) for target, form in outputs]
+        writers = [stack.enter_context(written(target, form, columns)) for target, form in outputs]
         try:
             for prediction in progress_bar(predictions, None) if silent else predictions:
                 tally.add(prediction)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Dict, Optional, Tuple
+
 import click
 
 from gluon_cbam.cli.output import common_options
@@ -11,7 +13,7 @@ from gluon_cbam.cli.output import common_options
 @click.argument('folder', default='runs', metavar='[DIR]')
 @click.option('--plot', 'picture', metavar='FILE.png', help='draw the curves of the best runs over each other')
 @common_options
-def runs(folder, picture):
+def runs(folder: str, picture: Optional[str]) -> Tuple[Dict[str, Any], str]:
     """Compare the runs in DIR (runs/), the best first."""
     from gluon_cbam.training.logging.comparison import compare, plot
 

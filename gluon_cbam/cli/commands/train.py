@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+
 import click
 
 from gluon_cbam.cli.options import Option, SectionedCommand, settings_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import ProgressLine, show_log
-from gluon_cbam.training.config.train_config import SETTINGS
+from gluon_cbam.training.config.train_config import SETTINGS, TrainConfig
+
+if TYPE_CHECKING:
+    from gluon_cbam.training.config.resolution import ResolvedSettings
 
 _FILES, _RUN = SETTINGS['recipe'].metadata['section'], 'Instead of training'
 
 
-def _resolved(ctx, settings, config_file):
+def _resolved(ctx: click.Context, settings: Dict[str, Any], config_file: Optional[str]) -> ResolvedSettings:
     """The settings from the flags, a recipe, a file or the run to continue."""
     from gluon_cbam.training import resolve
 
@@ -21,22 +26,26 @@ def _resolved(ctx, settings, config_file):
     return resolve(given, config_file)
 
 
-def _trained(config):
+def _train(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
+    """The summary of the run, and the text of it."""
+    from gluon_cbam.tasks import get_task
     from gluon_cbam.training import train as run
 
     show_log()
     summary = run(config, progress=ProgressLine())
-    best = summary['best']
+    output, best = summary['output'], summary['best']
     text = f'{summary["epochs"]} epochs, {summary["steps"]} steps in {summary["seconds"]:.0f} s\n'
     if best:
-        text += f'best top-1 {best["top1"]:.4f} in epoch {best["epoch"]}: {summary["output"]}/checkpoints/best.params\n'
-    return summary, text + f'curves: {summary["output"]}/curves.png'
+        figure = get_task(config.task).best
+        text += f'best {figure.text(best[figure.name])} in epoch {best["epoch"]}: {output}/checkpoints/best.params\n'
+    return summary, text + f'curves: {output}/curves.png'
 
 
-def _rehearsed(config):
-    from gluon_cbam.training.loop.dry_run import rehearse
+def _dry_run(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
+    """The report of a dry run, and the text of it."""
+    from gluon_cbam.training.loop.dry_run import dry_run
 
-    report = rehearse(config)
+    report = dry_run(config)
     return report.as_dict(), report.as_text()
 
 
@@ -50,13 +59,15 @@ def _rehearsed(config):
 )
 @common_options
 @click.pass_context
-def train(ctx, config_file, print_config, dry_run, **settings):
+def train(
+    ctx: click.Context, config_file: Optional[str], print_config: bool, dry_run: bool, **settings: Any
+) -> Tuple[Dict[str, Any], str]:
     """Train a network on a RecordIO file.
 
-    Flags come over --config FILE, that over --recipe, that over the defaults.
+    Flags override --config FILE, which overrides --recipe, which overrides the defaults.
     """
     resolved = _resolved(ctx, settings, config_file)
     if print_config:
         resolved.config.check_values()
         return resolved.as_dict(), resolved.as_yaml()
-    return (_rehearsed if dry_run else _trained)(resolved.config)
+    return (_dry_run if dry_run else _train)(resolved.config)

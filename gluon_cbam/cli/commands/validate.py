@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
 import click
 
 from gluon_cbam.cli.options import settings_options, weights_options
@@ -9,6 +11,14 @@ from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 
 from .network_options import NETWORK, exported_options, load, load_exported
+
+if TYPE_CHECKING:
+    import mxnet as mx
+
+    from gluon_cbam.export.runtime import ExportedNetwork
+    from gluon_cbam.inference.network import LoadedNetwork
+    from gluon_cbam.tasks import Task
+    from gluon_cbam.tasks.base import Evaluation
 
 
 @click.command()
@@ -18,39 +28,44 @@ from .network_options import NETWORK, exported_options, load, load_exported
 @exported_options
 @settings_options(*NETWORK[1:])
 @common_options
-def validate(data_val, exported, engine, batch_size, workers, params, pretrained, **settings):
+def validate(
+    data_val: str, exported: Optional[str], engine: str, batch_size: int, workers: Optional[int], **settings: Any
+) -> Tuple[Dict[str, Any], str]:
     """Count every record of a file once: accuracy and loss."""
     from gluon_cbam.compat.threads import usable_cpus
-    from gluon_cbam.data.records.recordio import RecordFile
-    from gluon_cbam.tasks.classification.evaluation import evaluate
 
-    if exported:
-        loaded = load_exported(exported, engine, params=params, pretrained=pretrained, **settings)
-        return _validate_exported(loaded, data_val, batch_size, workers or usable_cpus())
-    loaded, ctx = load(params=params, pretrained=pretrained, **settings)
+    workers = workers or usable_cpus()
+    if exported is not None:
+        return _exported(data_val, batch_size, workers, load_exported(exported, engine, **settings))
+    return _on_devices(data_val, batch_size, workers, *load(**settings))
+
+
+def _on_devices(
+    data_val: str, batch_size: int, workers: int, loaded: LoadedNetwork, ctx: List[mx.Context]
+) -> Tuple[Dict[str, Any], str]:
+    """The score of a network with weights, and the text of it."""
+    from gluon_cbam.tasks.evaluation import evaluate
+
     if loaded.params_sha256 is None:
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
-    records = RecordFile(data_val)
-    records.check_labels(loaded.classes)
+    loaded.task.check_network(loaded.net, loaded.name, loaded.classes)
+    records = loaded.task.open_validation(data_val, loaded.classes)
     scored = evaluate(
-        loaded.net, records, loaded.preprocessing, ctx, batch_size, workers or usable_cpus(), progress_bar
-    )
-    return {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict()}, _text(scored, records)
+        loaded.task, loaded.net, records, loaded.preprocessing, ctx, batch_size, workers, progress_bar
+    )  # fmt: skip
+    value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict()}
+    return value, _text(loaded.task, scored, len(records))
 
 
-def _validate_exported(loaded, data_val, batch_size, workers):
-    from gluon_cbam.data.records.recordio import RecordFile
+def _exported(data_val: str, batch_size: int, workers: int, loaded: ExportedNetwork) -> Tuple[Dict[str, Any], str]:
+    """The score of an exported file, and the text of it."""
     from gluon_cbam.export.scoring import evaluate
 
-    records = RecordFile(data_val)
-    records.check_labels(loaded.require_classes())
-    scored = evaluate(loaded, records, batch_size, workers, progress=progress_bar)
+    records = loaded.task.open_validation(data_val, loaded.require_classes())
+    scored = evaluate(loaded, records, batch_size, workers, progress_bar)
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict()}
-    return {**value, 'exported': str(loaded.path), 'engine': loaded.engine}, _text(scored, records)
+    return {**value, 'exported': str(loaded.path), 'engine': loaded.engine}, _text(loaded.task, scored, len(records))
 
 
-def _text(scored, records) -> str:
-    return (
-        f'{scored.records} of {len(records)} records, each once: top-1 {scored.top1:.4f}, top-5 {scored.top5:.4f}, '
-        f'loss {scored.loss:.4f} ({scored.seconds:.1f} s)'
-    )
+def _text(task: Task, scored: Evaluation, records: int) -> str:
+    return f'{scored.records} of {records} records, each once: {task.text(scored.figures)} ({scored.seconds:.1f} s)'

@@ -38,8 +38,18 @@ def zoo_list(root, registries, offline):
 
     cards = sorted(zoo.cards(None, registries, root, offline), key=lambda card: (card.network, not card.default))
     entries = [_entry(card, root) for card in cards]
-    rows = [_row(card, entry) for card, entry in zip(cards, entries)]
-    return {'weights': entries}, aligned([('weights', 'top-1', 'top-5', 'measured by', 'MB', 'here'), *rows])
+    figures = _figures(cards)
+    rows = [_row(card, entry, figures) for card, entry in zip(cards, entries)]
+    heads = ('weights', *(figure.label for figure in figures), 'measured by', 'MB', 'here')
+    return {'weights': entries}, aligned([heads, *rows])
+
+
+def _figures(cards) -> list:
+    """The figures that the tasks of some cards compare, each once."""
+    from gluon_cbam.tasks import get_task
+
+    tasks = [get_task(name) for name in dict.fromkeys(card.task for card in cards)] or [get_task()]
+    return list({name: task.figure(name) for task in tasks for name in task.compared}.values())
 
 
 def _entry(card, root) -> dict:
@@ -51,11 +61,11 @@ def _entry(card, root) -> dict:
     return {'name': card.network, 'sha256': None, **card.as_dict(), **here}
 
 
-def _row(card, entry):
-    figures = (card.metrics.top1, card.metrics.top5)
+def _row(card, entry, figures):
+    stated = card.metrics.values
     return (
         f'{card.tag} *' if card.default else card.tag,
-        *('-' if figure is None else f'{figure:.4f}' for figure in figures),
+        *(f'{stated[figure.name]:.4f}' if figure.name in stated else '-' for figure in figures),
         card.metrics.measured_by,
         f'{card.bytes / 1e6:.1f}' if card.bytes else '-',
         'verified' if entry['verified'] else 'yes' if entry['cached'] else 'no',
@@ -79,10 +89,12 @@ def zoo_info(name, root, registries, offline):
 
 
 def _remarks(card, verified) -> list:
-    """What the fields of a card do not say aloud."""
+    """What follows from the fields of a card."""
+    from gluon_cbam.tasks import get_task
+
     remarks = []
     if verified:
-        score = ', '.join(f'{name} {verified["metrics"][name]:.4f}' for name in ('top1', 'top5'))
+        score = ', '.join(f'{name} {verified["metrics"][name]:.4f}' for name in get_task(card.task).compared)
         remarks.append(f'# verified here on {verified["date"][:10]}: {score} on {verified["data"]}')
     elif card.metrics.measured_by == 'publisher':
         remarks.append('# the metrics are stated by the publisher; nobody has verified them here')
@@ -251,9 +263,11 @@ def zoo_publish(run, output, data_val, gpus, cpus, batch_size, workers, **about)
     from gluon_cbam.compat import devices
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.publishing.publish import About, publish
+    from gluon_cbam.tasks import get_task
 
     ctx = devices.contexts(gpus, cpus)
     card = publish(run, output, About(**about), ctx, data_val, batch_size, workers or usable_cpus(), progress_bar)
-    score = f'top-1 {card.metrics.top1:.4f}, top-5 {card.metrics.top5:.4f} of {card.metrics.records} records'
+    task = get_task(card.task)
+    score = f'{task.text(card.metrics.values, task.compared)} of {card.metrics.records} records'
     text = f'{output}/{card.tag}.params: {card.bytes:,} bytes, {score}\ncard: {output}/{card.tag}.yaml'
     return {'output': str(output), 'card': card.as_dict()}, text

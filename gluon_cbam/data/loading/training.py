@@ -7,7 +7,7 @@ import logging
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Dict, Iterator, List, NamedTuple, Tuple
+from typing import Dict, Generator, Iterator, List, NamedTuple, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -156,7 +156,7 @@ class TrainingData:
     def __len__(self) -> int:
         return len(self.records) // self.batch_size
 
-    def epoch(self, number: int, skip: int = 0) -> Iterator[Batch]:
+    def epoch(self, number: int, skip: int = 0) -> Generator[Batch, None, None]:
         """This process's batches of an epoch; a few of them are decoded in advance.
 
         Args:

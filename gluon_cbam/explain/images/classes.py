@@ -6,7 +6,7 @@ from typing import List
 
 from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.inference.network import LoadedNetwork
-from gluon_cbam.inference.prediction import class_names
+from gluon_cbam.tasks.classification.prediction import class_names
 
 
 def output_names(network: LoadedNetwork) -> List[str]:

@@ -7,7 +7,7 @@ from typing import List, NamedTuple, Optional
 import numpy as np
 
 from gluon_cbam.explain.maps.grid import Grid
-from gluon_cbam.inference.prediction import Guess
+from gluon_cbam.tasks.classification.prediction import ClassScore
 
 
 class ClassActivation(NamedTuple):
@@ -61,7 +61,7 @@ class Explanation(NamedTuple):
 
     file: str
     pixels: np.ndarray
-    top: List[Guess]
+    top: List[ClassScore]
     activations: List[ClassActivation]
     gates: List[AttentionGates]
 

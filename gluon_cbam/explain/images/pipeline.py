@@ -17,7 +17,7 @@ from gluon_cbam.explain.maps.attention import AttentionMaps, attention_maps
 from gluon_cbam.explain.maps.grad_cam import GradCAM, grad_cam
 from gluon_cbam.explain.maps.stages import select_stages
 from gluon_cbam.inference.network import LoadedNetwork
-from gluon_cbam.inference.prediction import Guess
+from gluon_cbam.tasks.classification.prediction import ClassScore
 
 from .classes import output_names
 from .explanation import AttentionGates, ClassActivation, Explanation, UnreadableImage
@@ -108,10 +108,10 @@ def _explain_batch(
         yield Explanation(image.file, image.pixels, top, activations[index], [_gates(maps, index) for maps in gates])
 
 
-def _top_classes(probabilities: np.ndarray, names: Sequence[str], count: int) -> List[Guess]:
+def _top_classes(probabilities: np.ndarray, names: Sequence[str], count: int) -> List[ClassScore]:
     """The most probable classes of an image, best first."""
     best = np.argsort(-probabilities, kind='stable')[:count]
-    return [Guess(int(number), names[number], float(probabilities[number])) for number in best]
+    return [ClassScore(int(number), names[number], float(probabilities[number])) for number in best]
 
 
 def _gates(maps: AttentionMaps, index: int) -> AttentionGates:

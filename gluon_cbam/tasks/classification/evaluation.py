@@ -1,26 +1,24 @@
-"""Exact evaluation: every record of a file counts once, whatever the batch size and the number of devices."""
+"""Exact accuracies and loss: every record of a file counts once."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Callable, Iterable, List, Optional
+from dataclasses import dataclass
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
 
-from gluon_cbam.common.errors import DataError, RunError
-from gluon_cbam.data.loading.evaluation import evaluation_batches
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
-
-if TYPE_CHECKING:
-    from gluon_cbam.training.distributed.process_group import ProcessGroup
+from gluon_cbam.tasks import base
+from gluon_cbam.tasks.base import ProcessGroup, Progress, Start, no_progress
+from gluon_cbam.tasks.evaluation import on_contexts, sum_over_records
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What a network scores.
+class Evaluation(base.Evaluation):
+    """What a classifier scores.
 
     Attributes:
         records: how many were counted, each once.
@@ -36,14 +34,6 @@ class Evaluation:
     loss: float
     seconds: float
 
-    def as_dict(self) -> dict:
-        """The attributes by name."""
-        return asdict(self)
-
-
-Start = Callable[[np.ndarray], Callable[[], np.ndarray]]
-"""Starts a batch of prepared images, and gives what waits for their logits, (N, classes) or more rows."""
-
 
 def evaluate(
     net: mx.gluon.HybridBlock,
@@ -52,13 +42,13 @@ def evaluate(
     ctx: List[mx.Context],
     batch_size: int,
     workers: int,
-    progress: Callable[[Iterable, int], Iterable] = lambda batches, total: batches,
+    progress: Progress = no_progress,
     process_group: Optional[ProcessGroup] = None,
 ) -> Evaluation:
-    """Evaluate a network on every record of a file.
+    """Evaluate a classifier on every record of a file.
 
     Args:
-        net: maps (N, 3, H, W) to logits, initialised on every context.
+        net: maps (N, 3, H, W) to logits, initialized on every context.
         records: the checked file; labels must be classes of the network.
         preprocessing: of every image.
         ctx: the contexts.
@@ -80,79 +70,32 @@ def score(
     prepare: Callable[[np.ndarray], np.ndarray],
     batch_size: int,
     workers: int,
-    progress: Callable[[Iterable, int], Iterable] = lambda batches, total: batches,
+    progress: Progress = no_progress,
     process_group: Optional[ProcessGroup] = None,
 ) -> Evaluation:
-    """Evaluate whatever gives logits on every record of a file.
-
-    Args:
-        start: it is one batch ahead of the counting.
-        records: as of :func:`evaluate`.
-        prepare: from (H, W, 3) uint8 to an image of a batch.
-        batch_size: images a batch.
-        workers: as of :func:`evaluate`.
-        progress: as of :func:`evaluate`.
-        process_group: as of :func:`evaluate`.
-
-    Raises:
-        DataError: an image cannot be decoded.
-        RunError: an output is not finite.
-    """
+    """Evaluate whatever gives logits as its first output; see :meth:`gluon_cbam.tasks.Task.evaluate`."""
     began = time.time()
-    count = top1 = top5 = 0
-    loss = 0.0
-    numbers = range(
-        process_group.rank if process_group else 0, len(records), process_group.size if process_group else 1
-    )
-    batches = evaluation_batches(records, batch_size, prepare, workers, numbers)
-    for batch, logits in _ahead(start, progress(batches, -(-len(numbers) // batch_size))):
-        bad = ~np.isfinite(logits).all(axis=1)
-        if bad.any():
-            raise RunError(
-                f'the output for record {numbers[count + int(np.flatnonzero(bad)[0])]} of {records.path} is not '
-                'finite: the weights or the preprocessing are wrong'
-            )
-        own = logits[np.arange(batch.count), batch.labels]
-        rank = (logits > own[:, None]).sum(axis=1) + _earlier_ties(logits, own, batch.labels)
-        top1 += int((rank < 1).sum())
-        top5 += int((rank < 5).sum())
-        peak = logits.max(axis=1)
-        loss += float((peak + np.log(np.exp(logits - peak[:, None]).sum(axis=1)) - own).sum())
-        count += batch.count
-    if process_group:
-        count, top1, top5, loss = process_group.sum(np.array([count, top1, top5, loss])).tolist()
-    if count != len(records):
-        raise DataError(f'{count:g} of {len(records)} records of {records.path} were read')
-    return Evaluation(len(records), top1 / count, top5 / count, loss / count, time.time() - began)
+
+    def count(numbers: np.ndarray, outputs: Sequence[np.ndarray]) -> Tuple[float, ...]:
+        return _count(outputs[0], records.labels[numbers].astype(np.int64))
+
+    top1, top5, loss = sum_over_records(
+        start, records, prepare, batch_size, workers, count, 3, progress, process_group
+    )  # fmt: skip
+    total = len(records)
+    return Evaluation(total, top1 / total, top5 / total, loss / total, time.time() - began)
 
 
-def on_contexts(net: mx.gluon.HybridBlock, ctx: List[mx.Context]) -> Start:
-    """A network on some of its contexts, which compute while nobody waits; batches are multiples of them."""
-
-    def start(images):
-        outputs = [net(part) for part in mx.gluon.utils.split_and_load(images, ctx)]
-        return lambda: np.concatenate([part.asnumpy() for part in outputs])
-
-    return start
-
-
-def _ahead(start, batches):
-    """(batch, its logits in float64), one batch behind the devices, so that they never wait for the counting."""
-    waiting = None
-    for batch in batches:
-        started = start(batch.images)
-        if waiting:
-            yield waiting[0], _gather(*waiting)
-        waiting = batch, started
-    if waiting:
-        yield waiting[0], _gather(*waiting)
+def _count(logits: np.ndarray, labels: np.ndarray) -> Tuple[float, ...]:
+    """Hits among the first one and five, and the summed cross-entropy, of (n, classes) logits and (n,) labels."""
+    own = logits[np.arange(len(labels)), labels]
+    rank = (logits > own[:, None]).sum(axis=1) + _earlier_ties(logits, own, labels)
+    peak = logits.max(axis=1)
+    loss = (peak + np.log(np.exp(logits - peak[:, None]).sum(axis=1)) - own).sum()
+    return float((rank < 1).sum()), float((rank < 5).sum()), float(loss)
 
 
-def _gather(batch, wait) -> np.ndarray:
-    return wait()[: batch.count].astype(np.float64)
-
-
-def _earlier_ties(logits, own, labels) -> np.ndarray:
+def _earlier_ties(logits: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """How many classes before the label's have its logit: equal outputs, as of a dead network, are no hit."""
     before = np.arange(logits.shape[1])[None] < labels[:, None]
     return ((logits == own[:, None]) & before).sum(axis=1)

@@ -1,8 +1,12 @@
-"""The training loss."""
+"""Cross-entropy with label smoothing."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from mxnet.gluon.loss import Loss
+
+from gluon_cbam.common.types import OpNamespace, Tensor
 
 
 class SmoothedCrossEntropy(Loss):
@@ -20,11 +24,12 @@ class SmoothedCrossEntropy(Loss):
         (N,), in nats.
     """
 
-    def __init__(self, smoothing: float = 0.0, **kwargs):
+    def __init__(self, smoothing: float = 0.0, **kwargs: Any) -> None:
         super().__init__(weight=None, batch_axis=0, **kwargs)
         self._smoothing = smoothing
 
-    def hybrid_forward(self, F, logits, label):
+    def hybrid_forward(self, F: OpNamespace, logits: Tensor, label: Tensor) -> Tensor:
+        """The loss of each image."""
         log_probability = F.log_softmax(logits, axis=-1)
         loss = -F.pick(log_probability, label, axis=-1)
         if self._smoothing == 0:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Protocol
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Protocol, Sequence
 
 import mxnet as mx
 
@@ -29,7 +29,7 @@ _KEPT = 2
 
 
 class Part(Protocol):
-    """Something of a run that changes while it trains, beside the network's parameters."""
+    """Something of a run that changes while it trains, besides the network's parameters."""
 
     def arrays(self) -> Dict[str, mx.nd.NDArray]:
         """Its state, by name. Not waited for."""
@@ -46,20 +46,20 @@ class Part(Protocol):
         """
 
 
-class State(NamedTuple):
+class SavedState(NamedTuple):
     """A whole state to continue from.
 
     Attributes:
         path: of its parameters.
         card: of the parameters: network, classes, options, preprocessing.
-        progress: the run's, as :class:`.progress.Progress` has it.
-        origin: what the run was, as the saver gave it.
+        progress: of the run, as :class:`.state.TrainingState` has it.
+        fingerprint: of the run, as it was saved; see :func:`.fingerprint.run_fingerprint`.
     """
 
     path: Path
     card: Dict[str, Any]
     progress: Dict[str, Any]
-    origin: Dict[str, Any]
+    fingerprint: Dict[str, Any]
 
 
 class Checkpoints:
@@ -69,7 +69,7 @@ class Checkpoints:
         folder: made if it does not exist.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._last: Optional[str] = None  # the stem that was written or restored last: it is whole
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,16 +99,16 @@ class Checkpoints:
         parts: Mapping[str, Part],
         card: Dict[str, Any],
         progress: Dict[str, Any],
-        origin: Dict[str, Any],
+        fingerprint: Dict[str, Any],
     ) -> Path:
         """Write a state, then remove all but it and the one before. Does nothing if it is there already.
 
         Args:
             net: of which the parameters are saved.
             parts: everything else that changes, by name.
-            card: as of :func:`gluon_cbam.weights.save`.
-            progress: ``epoch``, ``step`` and what else :class:`State` is to have.
-            origin: as of :class:`State`.
+            card: see :func:`gluon_cbam.weights.save`.
+            progress: ``epoch``, ``step`` and what else :class:`SavedState` is to have.
+            fingerprint: see :class:`SavedState`.
 
         Returns:
             The path of its parameters.
@@ -121,20 +121,20 @@ class Checkpoints:
             arrays = {f'{part}/{name}': array for part in parts for name, array in parts[part].arrays().items()}
             mx.nd.save(str(temporary), arrays)
             digest = sha256(temporary)
-        training = {'progress': progress, 'origin': origin, 'states_sha256': digest}
+        training = {'progress': progress, 'origin': fingerprint, 'states_sha256': digest}
         weights.save(net, path, training={**training, 'sha256': _digest(training)}, **card)
         for other in {other.stem for other in self.folder.glob(f'{_STEM}*')} - {path.stem, self._last}:
             self._remove(other)
         self._last = path.stem
         return path
 
-    def _remove(self, stem: str, endings=_ENDINGS) -> None:
+    def _remove(self, stem: str, endings: Sequence[str] = _ENDINGS) -> None:
         for ending in endings:
             path = self.folder / f'{stem}{ending}'
             if path.exists():
                 path.unlink()
 
-    def newest(self) -> Optional[State]:
+    def newest(self) -> Optional[SavedState]:
         """The newest whole state, with a warning for each damaged one that is passed over; or None if none was saved.
 
         Raises:
@@ -147,16 +147,18 @@ class Checkpoints:
             except (DataError, OSError) as error:
                 damage.append(str(error))
                 continue
-            for said in damage:
-                _log.warning('%s: continues from %s, which is whole', said, state.path)
+            for text in damage:
+                _log.warning('%s: continues from %s, which is whole', text, state.path)
             return state
         if not damage and (self.folder / 'best.params').exists():
-            damage = ['its states are gone']
+            damage = ['its states are missing']
         if damage:
-            raise DataError(f'no whole state is left in {self.folder} ({damage[0]}): start anew in another --output')
+            raise DataError(
+                f'no whole state is left in {self.folder} ({damage[0]}): start a new run in another --output'
+            )
         return None
 
-    def restore(self, state: State, net: mx.gluon.Block, parts: Mapping[str, Part]) -> None:
+    def restore(self, state: SavedState, net: mx.gluon.Block, parts: Mapping[str, Part]) -> None:
         """Put a state's parameters and arrays back.
 
         Raises:
@@ -164,8 +166,8 @@ class Checkpoints:
         """
         saved: Dict[str, Dict[str, mx.nd.NDArray]] = {}
         for key, array in weights.read_arrays(state.path.with_suffix('.states')).items():
-            part, _, name = key.partition('/')
-            saved.setdefault(part, {})[name] = array
+            owner, _, name = key.partition('/')
+            saved.setdefault(owner, {})[name] = array
         if set(saved) != set(parts):
             raise DataError(f'{state.path} was saved with {_listed(saved)}, this run has {_listed(parts)}')
         weights.load(net, state.path)
@@ -174,23 +176,31 @@ class Checkpoints:
         self._last = state.path.stem
 
 
-class FollowedCheckpoints(Checkpoints):
-    """The checkpoints as workers other than the first have them: they read what that one writes."""
+class ReadOnlyCheckpoints(Checkpoints):
+    """The checkpoints as processes other than the first have them: they read what that one writes."""
 
     def clean(self) -> None:
-        pass
+        """Do nothing."""
 
     def save_best(self, net: mx.gluon.Block, card: Dict[str, Any], name: str = 'best') -> None:
-        pass
+        """Do nothing."""
 
     def keep_best(self, names: Iterable[str]) -> None:
-        pass
+        """Do nothing."""
 
-    def save_newest(self, net, parts, card, progress, origin) -> Path:
+    def save_newest(
+        self,
+        net: mx.gluon.Block,
+        parts: Mapping[str, Part],
+        card: Dict[str, Any],
+        progress: Dict[str, Any],
+        fingerprint: Dict[str, Any],
+    ) -> Path:
+        """The path that the first process writes."""
         return self.folder / _STATE_NAME.format(**progress)
 
 
-def _read(card_path: Path) -> State:
+def _read(card_path: Path) -> SavedState:
     """A state, after every hash was compared."""
     path = card_path.with_suffix('.params')
     states = path.with_suffix('.states')
@@ -198,17 +208,19 @@ def _read(card_path: Path) -> State:
         if not needed.is_file():
             raise DataError(f'{needed} is missing')
     card = weights.read_card(path)
+    if card is None:
+        raise DataError(f'{card_path} is missing')
     training = dict(card.training or {})
     if training.pop('sha256', None) != _digest(training):
         raise DataError(f'{card_path} is damaged')
     if training['states_sha256'] != sha256(states):
         raise DataError(f'{states} is damaged')
-    return State(path, card.as_dict(), training['progress'], training['origin'])
+    return SavedState(path, card.as_dict(), training['progress'], training['origin'])
 
 
 def _digest(values: Dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _listed(parts) -> str:
+def _listed(parts: Iterable[str]) -> str:
     return ', '.join(sorted(parts)) or 'nothing'

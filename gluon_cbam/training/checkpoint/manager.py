@@ -1,4 +1,4 @@
-"""What a run keeps and how it continues: when states are saved, which validations were best, when it is enough."""
+"""What a run keeps and how it continues: when states are saved, which validations were best, when to stop early."""
 
 from __future__ import annotations
 
@@ -11,68 +11,69 @@ from typing import Any, Dict, Mapping, Optional
 import mxnet as mx
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.tasks.classification.evaluation import Evaluation
+from gluon_cbam.tasks import DEFAULT
+from gluon_cbam.tasks.base import Evaluation, Task
 from gluon_cbam.training.loop.setup import Setup
 
-from .files import Part, State
-from .fingerprint import compare, origin
-from .run_directory import RunFolder
-from .state import Progress
+from .files import Part, SavedState
+from .fingerprint import compare, run_fingerprint
+from .run_directory import RunDirectory
+from .state import TrainingState
 
 _log = logging.getLogger('gluon_cbam.training')
 
 
-class Saving:
+class CheckpointManager:
     """The checkpoints of a run.
 
     Args:
-        folder: of the run.
-        setup: of the run; its network is initialised.
-        parts: what is saved beside the network, by name.
-        progress: of the run.
-        state: to continue from, or None.
+        directory: of the run.
+        setup: of the run; its network is initialized.
+        parts: what is saved with the network, by name.
+        state: of the run.
+        saved: to continue from, or None.
 
     Raises:
-        DataError: the state does not fit.
+        DataError: the saved state does not fit.
     """
 
     def __init__(
         self,
-        folder: RunFolder,
+        directory: RunDirectory,
         setup: Setup,
         parts: Mapping[str, Part],
-        progress: Progress,
-        state: Optional[State] = None,
-    ):
-        self._checkpoints, self._setup, self._parts, self._progress = folder.checkpoints, setup, parts, progress
-        self._config = setup.config
-        self._origin = origin(setup)
-        self._step, self._time = progress.step, time.monotonic()  # of the last save
-        if state:
-            compare(state, setup, self._origin)
-            self._checkpoints.restore(state, setup.net, parts)
+        state: TrainingState,
+        saved: Optional[SavedState] = None,
+    ) -> None:
+        self._checkpoints, self._setup, self._parts, self._state = directory.checkpoints, setup, parts, state
+        self._config, self._task = setup.config, setup.task
+        self._fingerprint = run_fingerprint(setup)
+        self._step, self._time = state.step, time.monotonic()  # of the last save
+        if saved:
+            compare(saved, setup, self._fingerprint)
+            self._checkpoints.restore(saved, setup.net, parts)
 
     @property
     def due(self) -> bool:
         """Whether it is time to save, by the steps or the minutes since the last time."""
-        interval, limit, step = self._config.save_interval, self._config.save_minutes, self._progress.step
+        interval, limit, step = self._config.save_interval, self._config.save_minutes, self._state.step
         if step == self._step:
             return False
         return bool(interval and step % interval == 0 or limit and time.monotonic() - self._time >= 60 * limit)
 
     @property
-    def enough(self) -> bool:
+    def early_stop(self) -> bool:
         """Whether too many epochs brought nothing better."""
-        return self._config.early_stop is not None and self._progress.stale >= self._config.early_stop
+        return self._config.early_stop is not None and self._state.stale >= self._config.early_stop
 
     def save(self) -> Path:
         """Write the newest state; returns the path of its parameters."""
         began = time.monotonic()
         path = self._checkpoints.save_newest(
-            self._setup.net, self._parts, self._card(), asdict(self._progress), self._origin
+            self._setup.net, self._parts, self._card(), asdict(self._state), self._fingerprint
         )
-        self._step, self._time = self._progress.step, time.monotonic()
-        _log.debug('step %d: saved %s in %.2f s', self._progress.step, path, self._time - began)
+        self._step, self._time = self._state.step, time.monotonic()
+        _log.debug('step %d: saved %s in %.2f s', self._state.step, path, self._time - began)
         return path
 
     def validated(self, evaluation: Optional[Evaluation], net: mx.gluon.HybridBlock) -> None:
@@ -83,31 +84,31 @@ class Saving:
             net: that was validated.
         """
         if evaluation:
-            figures = {name: getattr(evaluation, name) for name in ('top1', 'top5', 'loss', 'records')}
-            self._progress.validated({'epoch': self._progress.epoch, **figures}, self._config.keep_best)
+            figures = {'epoch': self._state.epoch, **evaluation.figures, 'records': evaluation.records}
+            self._state.validated(figures, self._task.best, self._config.keep_best)
         self.save()
         self.write_best(net)
 
     def write_best(self, net: mx.gluon.HybridBlock) -> None:
-        """Bring the files of the best epochs in line with the progress.
+        """Bring the files of the best epochs in line with the state.
 
         After an epoch, and when a run continues: it may have ended between the state of an epoch and these files.
 
         Args:
             net: that is validated.
         """
-        progress, several = self._progress, self._config.keep_best > 1
-        for figures in progress.kept:
-            if figures['epoch'] != progress.epoch or progress.batch:
+        state, several = self._state, self._config.keep_best > 1
+        for figures in state.kept:
+            if figures['epoch'] != state.epoch or state.batch:
                 continue
             metrics = {name: value for name, value in figures.items() if name != 'epoch'}
-            card = {**self._card(), 'metrics': metrics, 'training': {'epoch': progress.epoch, 'step': progress.step}}
+            card = {**self._card(), 'metrics': metrics, 'training': {'epoch': state.epoch, 'step': state.step}}
             card['averaged'] = self._config.ema or None
-            if figures is progress.kept[0]:
+            if figures is state.kept[0]:
                 self._checkpoints.save_best(net, card)
             if several:
-                self._checkpoints.save_best(net, card, _name(figures))
-        self._checkpoints.keep_best([_name(figures) for figures in progress.kept] if several else [])
+                self._checkpoints.save_best(net, card, self._name(figures))
+        self._checkpoints.keep_best([self._name(figures) for figures in state.kept] if several else [])
 
     def _card(self) -> Dict[str, Any]:
         config = self._config
@@ -118,31 +119,35 @@ class Saving:
             'class_names': self._setup.class_names,
             'preprocessing': self._setup.preprocessing.as_dict(),
             'started_from': self._setup.model.started_from(),
+            'task': self._task.name if self._task.name != DEFAULT else None,
         }
 
+    def _name(self, figures: Dict[str, Any]) -> str:
+        best = self._task.best
+        return f'best-epoch{figures["epoch"]:04d}-{best.name}-{figures[best.name]:.4f}'
 
-def _name(figures: Dict[str, Any]) -> str:
-    return f'best-epoch{figures["epoch"]:04d}-top1-{figures["top1"]:.4f}'
 
-
-def continued(state: Optional[State], images: int) -> Progress:
-    """The progress of a run that goes on from a state, or begins.
+def continued(saved: Optional[SavedState], images: int, task: Task) -> TrainingState:
+    """The state of a run that goes on from a saved one, or begins.
 
     Args:
-        state: to continue from, or None.
+        saved: to continue from, or None.
         images: of a step, over all devices.
+        task: of the run.
 
     Raises:
         UsageError: a step had another number of images.
         DataError: another version saved the state.
     """
+    if saved is None:
+        return TrainingState.begin(images, task)
     try:
-        progress = Progress(**state.progress) if state else Progress(images_per_step=images)
+        state = TrainingState(**saved.progress)
     except TypeError as error:
-        raise DataError(f'{state.path} was saved by another version of gluon_cbam ({error})') from None
-    if progress.images_per_step != images:
+        raise DataError(f'{saved.path} was saved by another version of gluon_cbam ({error})') from None
+    if state.images_per_step != images:
         raise UsageError(
-            f'the run to resume takes {progress.images_per_step} images a step over all devices, now it would be '
+            f'the run to resume takes {state.images_per_step} images a step over all devices, now it would be '
             f'{images}: change --batch-size or --accumulate with the number of devices'
         )
-    return progress
+    return state

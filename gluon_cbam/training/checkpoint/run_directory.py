@@ -1,4 +1,4 @@
-"""The run folder: configuration, environment, metrics, log, curves, checkpoints, summary.
+"""The run directory: configuration, environment, metrics, log, curves, checkpoints, summary.
 
 :mod:`gluon_cbam.training.config.saved_run` reads one.
 """
@@ -21,17 +21,18 @@ import yaml
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike, remove_temporaries, write_text
 from gluon_cbam.compat import versions
+from gluon_cbam.tasks.base import Task
 from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics, run_path
 from gluon_cbam.training.config.train_config import TrainConfig
 
-from .state import Progress
+from .state import TrainingState
 
 _log = logging.getLogger('gluon_cbam.training')
 _PACKAGES = ('mxnet', 'mxnet-cu117', 'gluoncv', 'numpy', 'opencv-python', 'opencv-python-headless')
 _VARIABLES = ('OMP_NUM_THREADS', 'MXNET_', 'DMLC_', 'KMP_', 'CUDA_VISIBLE_DEVICES')
 
 
-class RunFolder:
+class RunDirectory:
     """A folder with the files that a run leaves.
 
     Args:
@@ -40,35 +41,22 @@ class RunFolder:
 
     _log_name = 'train.log'
 
-    def __init__(self, path: PathLike):
+    def __init__(self, path: PathLike) -> None:
         self.path = Path(path)
         from .files import Checkpoints  # and with it mxnet, which reading a folder does not need
 
         self.path.mkdir(parents=True, exist_ok=True)
         self.checkpoints = Checkpoints(self.path / 'checkpoints')
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep every other process from training in the folder, for instance the one that a scheduler started anew.
+    def locked(self) -> ContextManager[None]:
+        """Keep every other process from training in the folder, for instance the one that a scheduler started again.
 
-        The lock goes with the process, however that ends.
+        The lock ends with the process, however that ends.
 
         Raises:
             UsageError: another process trains in it.
         """
-        descriptor = os.open(str(self.path), os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EACCES, errno.EAGAIN):  # else the file system has no locks
-                os.close(descriptor)
-                raise UsageError(
-                    f'another process trains in {str(self.path)!r}: end it, or give another --output'
-                ) from None
-        try:
-            yield
-        finally:
-            os.close(descriptor)
+        return _locked(self.path)
 
     def clean(self) -> None:
         """Remove what a crash left half-written, under the lock."""
@@ -85,7 +73,7 @@ class RunFolder:
         write_text(self.path / 'environment.json', json.dumps(environment(), indent=1) + '\n')
 
     def add_metrics(self, record: Dict[str, Any]) -> None:
-        """Append a line to ``metrics.jsonl``."""
+        """Append a line to ``metrics.jsonl``, by one write to a file opened for appending."""
         with open(self.path / 'metrics.jsonl', 'a', encoding='utf-8') as file:
             file.write(json.dumps(record) + '\n')
 
@@ -93,25 +81,25 @@ class RunFolder:
         """The lines of ``metrics.jsonl``: see :func:`read_metrics`."""
         return read_metrics(self.path)
 
-    def forget_after(self, progress: Progress) -> None:
-        """Remove the metrics of what came after ``progress``: a resumed run makes them again."""
+    def forget_after(self, state: TrainingState) -> None:
+        """Remove the metrics of what came after a state: a resumed run makes them again."""
         kept = [
             record
             for record in self.metrics()
-            if record['step'] <= progress.step and (record['kind'] != 'epoch' or record['epoch'] <= progress.epoch)
+            if record['step'] <= state.step and (record['kind'] != 'epoch' or record['epoch'] <= state.epoch)
         ]
         write_text(self.path / 'metrics.jsonl', ''.join(json.dumps(record) + '\n' for record in kept))
 
-    def write_summary(self, summary: Dict[str, Any]) -> None:
+    def write_summary(self, summary: Dict[str, Any], task: Task) -> None:
         """Write ``summary.json`` and ``curves.png``."""
         from gluon_cbam.training.logging.curves import draw
 
         write_text(self.path / 'summary.json', json.dumps(summary, indent=1) + '\n')
-        draw(self.metrics(), self.path / 'curves.png')
+        draw(self.metrics(), self.path / 'curves.png', task)
 
     @contextmanager
     def logging_to_file(self, logger: logging.Logger) -> Iterator[None]:
-        """Append everything that ``logger`` says to ``train.log``, whatever its own level is."""
+        """Append every record of ``logger`` to ``train.log``, whatever its own level is."""
         handler = logging.FileHandler(self.path / self._log_name, encoding='utf-8')
         handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
         level = logger.level
@@ -125,50 +113,69 @@ class RunFolder:
             handler.close()
 
 
-class FollowedFolder(RunFolder):
-    """The run folder as workers other than the first have it: they read it, and write a log of their own.
+class ReadOnlyRunDirectory(RunDirectory):
+    """The run directory as processes other than the first have it: they read it, and write a log of their own.
 
     Args:
         path: of the folder.
-        rank: of the worker.
+        rank: of the process.
     """
 
-    def __init__(self, path: PathLike, rank: int):
-        from .files import FollowedCheckpoints
+    def __init__(self, path: PathLike, rank: int) -> None:
+        from .files import ReadOnlyCheckpoints
 
         super().__init__(path)
-        self.checkpoints = FollowedCheckpoints(self.path / 'checkpoints')
+        self.checkpoints = ReadOnlyCheckpoints(self.path / 'checkpoints')
         self._log_name = f'train.worker{rank}.log'
 
     def locked(self) -> ContextManager[None]:
+        """Lock nothing."""
         return nullcontext()
 
     def clean(self) -> None:
-        pass
+        """Do nothing."""
 
     def write_config(self, config: TrainConfig) -> None:
-        pass
+        """Do nothing."""
 
     def add_metrics(self, record: Dict[str, Any]) -> None:
-        pass
+        """Do nothing."""
 
-    def forget_after(self, progress: Progress) -> None:
-        pass
+    def forget_after(self, state: TrainingState) -> None:
+        """Do nothing."""
 
-    def write_summary(self, summary: Dict[str, Any]) -> None:
-        pass
+    def write_summary(self, summary: Dict[str, Any], task: Task) -> None:
+        """Do nothing."""
 
 
-def check_folder(config: TrainConfig) -> Path:
-    """The path of the run folder of a configuration; nothing is made.
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """An advisory lock on a directory; see :meth:`RunDirectory.locked`."""
+    descriptor = os.open(str(path), os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):  # else the file system has no locks
+            os.close(descriptor)
+            raise UsageError(f'another process trains in {str(path)!r}: end it, or give another --output') from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def check_run_directory(config: TrainConfig) -> Path:
+    """The path of the run directory of a configuration; nothing is made.
 
     Raises:
-        UsageError: it holds a run and ``resume`` is not set; or there is nothing to resume; or an immutable setting is not
-            that of the run to resume.
+        UsageError: it holds a run and ``resume`` is not set; or there is nothing to resume; or a setting that is
+            immutable on resume is another than that of the run to resume.
         DataError: the run to resume is damaged.
     """
     path = run_path(config.resume, config.output, config.network)
-    there = path is not None and holds_run(path)
+    if path is None:
+        raise UsageError('--network is needed')
+    there = holds_run(path)
     if config.resume not in (None, 'auto'):
         if not there:
             raise UsageError(f'no run in {config.resume!r} to resume')
@@ -184,15 +191,15 @@ def check_folder(config: TrainConfig) -> Path:
     return path
 
 
-def open_folder(config: TrainConfig, rank: int = 0) -> RunFolder:
-    """The run folder of a configuration, made if it does not exist; errors as of :func:`check_folder`.
+def open_run_directory(config: TrainConfig, rank: int = 0) -> RunDirectory:
+    """The run directory of a configuration, made if it does not exist; errors: see :func:`check_run_directory`.
 
     Args:
         config: says where.
-        rank: of this worker; all but the first only read.
+        rank: of this process; all but the first only read.
     """
-    path = check_folder(config)
-    return FollowedFolder(path, rank) if rank else RunFolder(path)
+    path = check_run_directory(config)
+    return ReadOnlyRunDirectory(path, rank) if rank else RunDirectory(path)
 
 
 def environment() -> Dict[str, Any]:

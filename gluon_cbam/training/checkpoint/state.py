@@ -1,14 +1,19 @@
-"""How far a run is: what a checkpoint holds beside arrays."""
+"""How far a run is: what a checkpoint holds next to arrays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+from gluon_cbam.tasks.base import Figure, Task
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass
-class Progress:
-    """How far a run is.
+class TrainingState:
+    """How far a run is. Every value is as JSON holds it.
 
     Attributes:
         images_per_step: over all devices.
@@ -16,12 +21,12 @@ class Progress:
         batch: steps done in it.
         step: steps done in all.
         seconds: that they took, over all sessions.
-        best: ``epoch`` (from 1) and ``top1`` of the best validation.
-        last: ``top1`` and ``loss`` of the last validation, or of training without validation data.
-        sums: loss, hits and images of the epoch under way.
+        best: ``epoch`` (from 1) and the task's deciding figure of the best validation.
+        last: the figures of the last validation, or of training without validation data.
+        sums: of the epoch under way: the task's statistics, then images.
         bad_records: numbers of the training records that were skipped because they are damaged.
-        unreported: (loss, hits) of each step since the last record of the metrics.
-        kept: figures of the best validations, best first: ``epoch``, ``top1``, ``top5``, ``loss``, ``records``.
+        unreported: the statistics of each step since the last record of the metrics.
+        kept: figures of the best validations, best first: ``epoch``, those of the evaluation, ``records``.
         stale: epochs since the best.
     """
 
@@ -31,31 +36,42 @@ class Progress:
     step: int = 0
     seconds: float = 0.0
     best: Optional[Dict[str, Any]] = None
-    last: Dict[str, Optional[float]] = field(default_factory=lambda: {'top1': None, 'loss': None})
-    sums: List[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    last: Dict[str, Optional[float]] = field(default_factory=dict)
+    sums: List[float] = field(default_factory=list)
     bad_records: List[int] = field(default_factory=list)
     unreported: List[List[float]] = field(default_factory=list)
     kept: List[Dict[str, Any]] = field(default_factory=list)
     stale: int = 0
 
-    def add(self, losses: Iterable[float], hits: Iterable[float]) -> None:
+    @classmethod
+    def begin(cls, images_per_step: int, task: Task) -> TrainingState:
+        """The state of a run before its first step."""
+        last: Dict[str, Optional[float]] = dict.fromkeys(task.final_names)
+        return cls(images_per_step, last=last, sums=[0.0] * (1 + len(task.training_figures)))
+
+    def add(self, sums: np.ndarray) -> None:
         """Count steps, one after the other: where they are divided then makes no difference to the sums.
 
         Args:
-            losses: of each step, summed over its images.
-            hits: of each step.
+            sums: (statistics, steps) float64: each summed over the images of the step.
         """
-        for loss, hit in zip(losses, hits):
-            self.sums = [a + b for a, b in zip(self.sums, (loss, hit, self.images_per_step))]
-            self.unreported.append([loss, hit])
+        for step in zip(*sums):
+            self.sums = [a + b for a, b in zip(self.sums, (*step, self.images_per_step))]
+            self.unreported.append(list(step))
 
-    def validated(self, figures: Dict[str, Any], keep: int) -> None:
+    def reset_sums(self) -> None:
+        """Begin the sums of another epoch."""
+        self.sums = [0.0] * len(self.sums)
+
+    def validated(self, figures: Dict[str, Any], best: Figure, keep: int) -> None:
         """Count the validation of an epoch; of equal ones, the earlier is the better.
 
         Args:
-            figures: as ``kept`` has them.
+            figures: see ``kept``.
+            best: the figure that decides.
             keep: how many of the best to keep.
         """
-        self.kept = sorted([*self.kept, figures], key=lambda each: (-each['top1'], each['epoch']))[:keep]
-        self.best = {name: self.kept[0][name] for name in ('epoch', 'top1')}
+        ranked = sorted([*self.kept, figures], key=lambda each: (best.sort_key(each[best.name]), each['epoch']))
+        self.kept = ranked[:keep]
+        self.best = {name: self.kept[0][name] for name in ('epoch', best.name)}
         self.stale = self.epoch - self.best['epoch']

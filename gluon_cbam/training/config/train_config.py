@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Dict, List, Optional
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.tasks import DEFAULT, TASKS
 
 from . import recipes
 from .settings import flag, setting, validated
@@ -50,6 +51,7 @@ class TrainConfig:
     network: str = setting(
         None, 'name of the network: see cbam models list', aliases=('--model',), immutable=True, section='Network'
     )
+    task: str = setting(DEFAULT, f'what the network is trained for: {", ".join(TASKS)}', immutable=True)
     classes: Optional[int] = setting(
         None,
         'number of classes  [lines of classes.txt next to the training data, else 1000]',

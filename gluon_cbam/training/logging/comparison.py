@@ -1,41 +1,46 @@
-"""Runs beside each other: a table, and their curves in one picture. Reading them imports neither mxnet nor numpy."""
+"""Runs compared: a table, and their curves in one picture. Reading them imports neither mxnet nor numpy."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.errors import CbamError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
 from gluon_cbam.common.text_table import aligned
+from gluon_cbam.tasks import DEFAULT, Task, get_task
+from gluon_cbam.tasks.base import Figure
 from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics
 
 from .throughput import duration
 
 _QUIET = 60  # seconds without a line of metrics.jsonl after which a run is taken to have stopped ...
 _QUIET_INTERVALS = 3  # ... if that is more than so many log intervals
-_CURVES = 10  # in a picture: as many as there are colours to tell apart
+_CURVES = 10  # in a picture: as many as there are colors to tell apart
 _MARKED = 20  # epochs: more points than these are too many to mark
 _NAME_LENGTH = 28  # of a run in the legend
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run folder says.
+    """What a run directory holds.
 
     Attributes:
-        path: of the folder.
+        path: of the directory.
+        task: that the network is trained for.
         network: name.
         recipe: that it started from, or None.
         epochs: done.
         epochs_wanted: to be done.
         steps: done.
-        best_top1: of the validations, or None without any.
+        best: the task's deciding figure in the best validation, or None without any; ``best_FIGURE`` in JSON.
         loss: of the last validation, or of the training in the last epoch without validation data.
         images_per_second: median over the log intervals.
         seconds: over all sessions.
@@ -43,63 +48,94 @@ class RunSummary:
     """
 
     path: str
+    task: Task
     network: str
     recipe: Optional[str]
     epochs: int
     epochs_wanted: int
     steps: int
-    best_top1: Optional[float]
+    best: Optional[float]
     loss: Optional[float]
     images_per_second: Optional[float]
     seconds: float
     state: str
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The attributes by name, as JSON holds them; the task is there where it is not the default."""
+        value: Dict[str, Any] = {}
+        for entry in fields(self):
+            if entry.name == 'best':
+                value[f'best_{self.task.best.name}'] = self.best
+            elif entry.name != 'task':
+                value[entry.name] = getattr(self, entry.name)
+            elif self.task.name != DEFAULT:
+                value['task'] = self.task.name
+        return value
+
+    @property
+    def rank(self) -> Tuple[str, float]:
+        """A key that sorts runs by their tasks, and those of a task with the best first."""
+        return self.task.name, math.inf if self.best is None else self.task.best.sort_key(self.best)
 
 
 class Comparison(NamedTuple):
     """The runs in a folder.
 
     Attributes:
-        runs: the best first.
-        damaged: path -> what is wrong, of run folders that cannot be read.
+        runs: the best first; those of several tasks one task after the other.
+        damaged: path -> what is wrong, of run directories that cannot be read.
     """
 
     runs: List[RunSummary]
     damaged: Dict[str, str]
 
     def as_dict(self) -> Dict[str, Any]:
-        """For JSON."""
+        """The runs and the damaged directories, as JSON holds them."""
         damaged = [{'path': path, 'reason': reason} for path, reason in self.damaged.items()]
-        return {'runs': [asdict(run) for run in self.runs], 'damaged': damaged}
+        return {'runs': [run.as_dict() for run in self.runs], 'damaged': damaged}
 
     def as_text(self) -> str:
-        """A table."""
-        rows = [tuple(column.title for column in _COLUMNS)]
-        rows += [tuple(column.text(run) for column in _COLUMNS) for run in self.runs]
-        return aligned(rows, [number for number, column in enumerate(_COLUMNS) if column.left])
+        """A table; one a task."""
+        return '\n\n'.join(_table(task, runs) for task, runs in _by_task(self.runs))
 
 
-def _number(value: Optional[float], form: str) -> str:
-    return '-' if value is None else format(value, form)
+def _by_task(runs: List[RunSummary]) -> List[Tuple[Task, List[RunSummary]]]:
+    """The runs of each task, in their order."""
+    groups = [(name, list(group)) for name, group in groupby(runs, key=lambda run: run.task.name)]
+    return [(group[0].task, group) for _, group in groups] or [(get_task(), [])]
+
+
+def _table(task: Task, runs: List[RunSummary]) -> str:
+    columns = _columns(task)
+    rows = [tuple(column.title for column in columns)]
+    rows += [tuple(column.text(run) for column in columns) for run in runs]
+    return aligned(rows, [number for number, column in enumerate(columns) if column.left])
+
+
+def _number(value: Optional[float], digits: int) -> str:
+    return '-' if value is None else f'{value:.{digits}f}'
 
 
 class _Column(NamedTuple):
     title: str
-    text: Any
+    text: Callable[[RunSummary], str]
     left: bool = False
 
 
-_COLUMNS = (
-    _Column('run', lambda run: run.path, left=True),
-    _Column('network', lambda run: run.network, left=True),
-    _Column('recipe', lambda run: run.recipe or '-', left=True),
-    _Column('epochs', lambda run: f'{run.epochs}/{run.epochs_wanted}'),
-    _Column('steps', lambda run: str(run.steps)),
-    _Column('best top-1', lambda run: _number(run.best_top1, '.4f')),
-    _Column('loss', lambda run: _number(run.loss, '.4f')),
-    _Column('images/s', lambda run: _number(run.images_per_second, '.0f')),
-    _Column('time', lambda run: duration(run.seconds)),
-    _Column('state', lambda run: run.state, left=True),
-)
+def _columns(task: Task) -> Tuple[_Column, ...]:
+    best = task.best
+    return (
+        _Column('run', lambda run: run.path, left=True),
+        _Column('network', lambda run: run.network, left=True),
+        _Column('recipe', lambda run: run.recipe or '-', left=True),
+        _Column('epochs', lambda run: f'{run.epochs}/{run.epochs_wanted}'),
+        _Column('steps', lambda run: str(run.steps)),
+        _Column(f'best {best.label}', lambda run: _number(run.best, best.digits)),
+        _Column('loss', lambda run: _number(run.loss, 4)),
+        _Column('images/s', lambda run: _number(run.images_per_second, 0)),
+        _Column('time', lambda run: duration(run.seconds)),
+        _Column('state', lambda run: run.state, left=True),
+    )
 
 
 def compare(folder: PathLike) -> Comparison:
@@ -112,11 +148,11 @@ def compare(folder: PathLike) -> Comparison:
     for path in _run_folders(Path(folder)):
         try:
             runs.append(_summary(path))
-        except (DataError, OSError, KeyError, TypeError, ValueError) as error:
+        except (CbamError, OSError, KeyError, TypeError, ValueError) as error:
             damaged[str(path)] = f'no {error} in it' if isinstance(error, KeyError) else str(error)
     if not runs and not damaged:
         raise UsageError(f'no runs in {str(folder)!r}: give the folder that the folders of --output are in')
-    runs.sort(key=lambda run: -1 if run.best_top1 is None else run.best_top1, reverse=True)
+    runs.sort(key=lambda run: run.rank)
     return Comparison(runs, damaged)
 
 
@@ -130,21 +166,23 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 
 def _summary(path: Path) -> RunSummary:
     settings, metrics = read_config(path), read_metrics(path)
+    task = get_task(settings.get('task'))
     epochs = [record for record in metrics if record['kind'] == 'epoch']
     intervals = [record for record in metrics if record['kind'] == 'interval']
     last = epochs[-1] if epochs else {}
-    scores = [record['val_top1'] for record in epochs if record['val_top1'] is not None]
+    scores = [record[f'val_{task.best.name}'] for record in epochs]
     loss = last.get('val_loss')
     speeds = [record['images_per_second'] for record in intervals]
     steps = metrics[-1]['step'] if metrics else 0
     return RunSummary(
         path=str(path),
+        task=task,
         network=settings['network'],
         recipe=settings.get('recipe'),
         epochs=last.get('epoch', 0),
         epochs_wanted=settings['epochs'],
         steps=steps,
-        best_top1=max(scores, default=None),
+        best=min((score for score in scores if score is not None), key=task.best.sort_key, default=None),
         loss=last.get('train_loss') if loss is None else loss,
         images_per_second=statistics.median(speeds) if speeds else None,
         seconds=metrics[-1]['seconds'] if metrics else 0.0,
@@ -168,39 +206,49 @@ def _lately(path: Path, intervals: List[Dict[str, Any]]) -> bool:
 
 
 def plot(runs: List[RunSummary], path: PathLike) -> None:
-    """Draw the curves of runs over each other: accuracy on the left, loss on the right.
+    """Draw the curves of runs over each other, those of validation where there are any.
 
     Args:
-        runs: the first of them are drawn, as many as can be told apart.
+        runs: the first of them are drawn, as many as can be told apart, of the first one's task.
         path: of the picture, .png.
 
     Raises:
         UsageError: another kind of picture.
     """
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
     if Path(path).suffix.lower() != '.png':
         raise UsageError(f'the picture is a .png file, got {str(path)!r}')
+    task, runs = _by_task(runs)[0]
     shown = runs[:_CURVES]
-    figure = Figure(figsize=(11, 4), dpi=120, layout='constrained')
-    accuracies, losses, names = figure.subplots(1, 3, gridspec_kw={'width_ratios': (1, 1, 0.55)})
+    figures = sorted(task.shown_figures, key=lambda figure: figure is not task.best)
+    canvas = Canvas(figsize=(4.3 * len(figures) + 2.4, 4), dpi=120, layout='constrained')
+    *axes, names = canvas.subplots(1, len(figures) + 1, gridspec_kw={'width_ratios': (*(1 for _ in figures), 0.55)})
     for number, run in enumerate(shown):
-        epochs = [record for record in read_metrics(run.path) if record['kind'] == 'epoch']
-        style = {'color': f'C{number}', 'linewidth': 1.2, 'marker': '.' if len(epochs) <= _MARKED else None}
-        data = 'train' if run.best_top1 is None else 'val'
-        for axes, name in ((accuracies, 'top1'), (losses, 'loss')):
-            axes.plot([record['epoch'] for record in epochs], [record[f'{data}_{name}'] for record in epochs], **style)
-        names.plot((), (), label=_short(run.path) + (' (training)' if data == 'train' else ''), **style)
-    for axes, title in ((accuracies, 'top-1 accuracy, validation'), (losses, 'loss, validation')):
-        axes.set_title(title)
-        axes.set_xlabel('epoch')
-        axes.grid(alpha=0.3)
-    losses.set_ylim(bottom=0)
+        _draw_run(run, f'C{number}', figures, axes, names)
+    for each, figure in zip(axes, figures):
+        each.set_title(f'{figure.title}, validation')
+        each.set_xlabel('epoch')
+        each.grid(alpha=0.3)
+        if not figure.higher_is_better:
+            each.set_ylim(*figure.limits)
     names.axis('off')
     title = 'best first' if len(shown) == len(runs) else f'the best {len(shown)} of {len(runs)}'
     names.legend(loc='upper left', frameon=False, title=title, borderaxespad=0)
     with atomic_path(path) as temporary:
-        figure.savefig(str(temporary), format='png')
+        canvas.savefig(str(temporary), format='png')
+
+
+def _draw_run(run: RunSummary, color: str, figures: List[Figure], axes: List[Any], names: Any) -> None:
+    """The curves of a run, and its name in the legend."""
+    epochs = [record for record in read_metrics(run.path) if record['kind'] == 'epoch']
+    style = {'color': color, 'linewidth': 1.2, 'marker': '.' if len(epochs) <= _MARKED else None}
+    data = 'train' if run.best is None else 'val'
+    for each, figure in zip(axes, figures):
+        name = f'{data}_{figure.name}'
+        having = [record for record in epochs if record.get(name) is not None]
+        each.plot([record['epoch'] for record in having], [record[name] for record in having], **style)
+    names.plot((), (), label=_short(run.path) + (' (training)' if data == 'train' else ''), **style)
 
 
 def _short(name: str) -> str:

@@ -1,48 +1,61 @@
-"""The picture of a run: loss, accuracy and learning rate over the epochs."""
+"""The picture of a run: the figures of its task and the learning rate over the epochs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from gluon_cbam.common.files import atomic_path
+from gluon_cbam.tasks.base import Figure, Task
+
+_WIDTH = 11 / 2.6  # inches of an axes; that of the learning rate has 0.6 of it
 
 
-def draw(metrics: List[Dict[str, Any]], path: Path) -> None:
-    """Draw ``curves.png``: the loss, the accuracy, and smaller the learning rate.
+def draw(metrics: List[Dict[str, Any]], path: Path, task: Task) -> None:
+    """Draw ``curves.png``: each figure that the task shows, and smaller the learning rate.
 
     Args:
         metrics: the lines of ``metrics.jsonl``.
         path: of the picture.
+        task: of the run.
     """
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
     epochs = [record for record in metrics if record['kind'] == 'epoch']
     intervals = [record for record in metrics if record['kind'] == 'interval']
-    figure = Figure(figsize=(11, 3.6), dpi=120, layout='constrained')
-    losses, accuracies, rates = figure.subplots(1, 3, gridspec_kw={'width_ratios': (1, 1, 0.6)})
-    losses.plot(*_points(intervals, 'loss'), color='#9ecae1', linewidth=1, label='training, each log interval')
-    for axes, name, corner in ((losses, 'loss', 'upper right'), (accuracies, 'top1', 'lower right')):
-        axes.plot(*_points(epochs, f'train_{name}'), color='#2171b5', marker='.', label='training')
-        if any(record.get(f'val_{name}') is not None for record in epochs):
-            axes.plot(*_points(epochs, f'val_{name}'), color='#d94801', marker='.', label='validation')
-        axes.set_xlabel('epoch')
-        axes.grid(alpha=0.3)
-        axes.legend(loc=corner)
-    losses.set_title('loss (cross-entropy, nats)')
-    losses.set_ylim(bottom=0)
-    accuracies.set_title('top-1 accuracy')
-    accuracies.set_ylim(0, 1.02)
+    figures = task.shown_figures
+    widths = (*(1.0 for _ in figures), 0.6)
+    canvas = Canvas(figsize=(_WIDTH * sum(widths), 3.6), dpi=120, layout='constrained')
+    *axes, rates = canvas.subplots(1, len(widths), gridspec_kw={'width_ratios': widths})
+    for each, figure in zip(axes, figures):
+        _draw_figure(each, figure, epochs, intervals if figure is task.training_figures[0] else [])
     rates.plot(*_points(intervals, 'lr'), color='#636363', linewidth=1)
     rates.set_title('learning rate')
     rates.set_ylim(bottom=0)
     rates.set_xlabel('epoch')
     rates.grid(alpha=0.3)
     with atomic_path(path) as temporary:
-        figure.savefig(str(temporary), format='png')
+        canvas.savefig(str(temporary), format='png')
 
 
-def _points(records, name):
+def _draw_figure(axes: Any, figure: Figure, epochs: List[Dict[str, Any]], intervals: List[Dict[str, Any]]) -> None:
+    """A figure in training and validation; of the loss also each log interval."""
+    name = figure.name
+    if intervals:
+        axes.plot(*_points(intervals, name), color='#9ecae1', linewidth=1, label='training, each log interval')
+    for kind, color, label in (('train', '#2171b5', 'training'), ('val', '#d94801', 'validation')):
+        epochs_done, values = _points(epochs, f'{kind}_{name}')
+        if values:
+            axes.plot(epochs_done, values, color=color, marker='.', label=label)
+    axes.set_title(f'{figure.title} ({figure.unit})' if figure.unit else figure.title)
+    axes.set_xlabel('epoch')
+    axes.set_ylim(*figure.limits)
+    axes.grid(alpha=0.3)
+    if axes.get_lines():
+        axes.legend(loc='lower right' if figure.higher_is_better else 'upper right')
+
+
+def _points(records: List[Dict[str, Any]], name: str) -> Tuple[List[float], List[float]]:
     """Epochs done and values, of the records that have the value."""
     having = [record for record in records if record.get(name) is not None]
     return [record['epochs_done'] for record in having], [record[name] for record in having]

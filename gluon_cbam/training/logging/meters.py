@@ -1,36 +1,24 @@
-"""Loss and accuracy while training, read from the devices once an interval."""
+"""The statistics of training steps, read from the devices once an interval."""
 
 from __future__ import annotations
 
-from typing import List, NamedTuple
+from typing import List
 
 import mxnet as mx
 import numpy as np
 
-from gluon_cbam.training.distributed.process_group import ProcessGroup
+from gluon_cbam.tasks.base import ProcessGroup
 from gluon_cbam.training.loop.step import StepResult
 
 
-class Reading(NamedTuple):
-    """What the steps since the last reading gave, over all devices and processes.
-
-    Attributes:
-        losses: (steps,) float64, summed over the images of each step.
-        hits: (steps,) float64.
-    """
-
-    losses: np.ndarray
-    hits: np.ndarray
-
-
 class Meters:
-    """Keeps what steps leave on the devices until somebody wants to know.
+    """Keeps what steps leave on the devices until it is read.
 
     Args:
-        process_group: the processes, over which readings are summed.
+        process_group: over which readings are summed.
     """
 
-    def __init__(self, process_group: ProcessGroup):
+    def __init__(self, process_group: ProcessGroup) -> None:
         self._process_group = process_group
         self._pending: List[StepResult] = []
 
@@ -41,12 +29,16 @@ class Meters:
         """Keep a step."""
         self._pending.append(result)
 
-    def read(self) -> Reading:
-        """Wait for the devices and read: the only place of the training loop that does so."""
-        columns = (
-            sum(mx.nd.concat(*device, dim=0).asnumpy().astype(float) for device in zip(*column))
-            for column in zip(*self._pending)
+    def read(self) -> np.ndarray:
+        """Wait for the devices and read: the only place of the training loop that does so.
+
+        Returns:
+            (statistics, steps) float64: the sums of each step since the last reading, over all devices and processes.
+        """
+        statistics = (
+            sum(mx.nd.concat(*sums, dim=0).asnumpy().astype(float) for sums in zip(*steps))
+            for steps in zip(*(result.sums for result in self._pending))
         )
-        reading = Reading(*self._process_group.sum(np.stack(list(columns))))
+        reading = self._process_group.sum(np.stack(list(statistics)))
         self._pending.clear()
         return reading

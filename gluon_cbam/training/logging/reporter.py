@@ -1,47 +1,56 @@
-"""What a run says while it trains: ``metrics.jsonl``, the log, the progress line, TensorBoard's events."""
+"""What a run reports while it trains: ``metrics.jsonl``, the log, the progress line, TensorBoard's events."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Dict, Iterable, Optional
+from typing import Any, Dict, Iterable, Mapping, Optional, Protocol
 
-from gluon_cbam.tasks.classification.evaluation import Evaluation
-from gluon_cbam.training.checkpoint.run_directory import RunFolder
-from gluon_cbam.training.checkpoint.state import Progress
-from gluon_cbam.training.config.train_config import TrainConfig
+import numpy as np
+
+from gluon_cbam.tasks.base import Evaluation
+from gluon_cbam.training.checkpoint.run_directory import RunDirectory
+from gluon_cbam.training.checkpoint.state import TrainingState
 from gluon_cbam.training.loop.setup import Setup
 
-from .meters import Reading
 from .tensorboard import Events
-from .throughput import Clock, duration
+from .throughput import Throughput, duration
 
 _log = logging.getLogger('gluon_cbam.training')
+
+
+class Display(Protocol):
+    """Shows the progress of an epoch. May have a method ``say``, which gets the latest readings as a text."""
+
+    def __call__(self, batches: Iterable, total: int, text: str, /) -> Iterable:
+        """Wrap the steps of an epoch, so many, under a description."""
 
 
 class Reporter:
     """Writes the records of a run.
 
     Args:
-        folder: of the run.
+        directory: of the run.
         setup: of the run.
-        progress: read whenever something is reported.
-        display: ``progress`` of :func:`.run.train`.
+        state: read whenever something is reported.
+        display: ``progress`` of :func:`gluon_cbam.training.loop.trainer.train`.
     """
 
-    def __init__(self, folder: RunFolder, setup: Setup, progress: Progress, display: Optional[Callable] = None):
-        self._folder, self._setup, self._progress, self._display = folder, setup, progress, display
-        self._config: TrainConfig = setup.config
-        self._seconds_before = progress.seconds
-        self._clock = Clock(setup.steps_per_epoch * self._config.epochs, self._config.epochs)
+    def __init__(
+        self, directory: RunDirectory, setup: Setup, state: TrainingState, display: Optional[Display] = None
+    ) -> None:
+        self._directory, self._setup, self._state, self._display = directory, setup, state, display
+        self._config, self._task = setup.config, setup.task
+        self._seconds_before = state.seconds
+        self._throughput = Throughput(setup.steps_per_epoch * self._config.epochs, self._config.epochs)
         self._events = (
-            Events(folder.path / 'tensorboard', progress.step)
+            Events(directory.path / 'tensorboard', state.step, self._task)
             if self._config.tensorboard and setup.process_group.rank == 0
             else None
         )
 
-    def introduce(self) -> None:
-        """Say what is about to happen."""
-        config, setup, progress = self._config, self._setup, self._progress
+    def start(self) -> None:
+        """Log what is about to happen."""
+        config, setup, state = self._config, self._setup, self._state
         _log.info(
             '%s, %d classes, %d x %d pixels: %d training records, %s for validation',
             config.network, config.classes, config.image_size, config.image_size, len(setup.data.records),
@@ -54,56 +63,61 @@ class Reporter:
         )  # fmt: skip
         for note in setup.notes:
             _log.info('%s', note)
-        if progress.step:
-            _log.info('continues at epoch %d, step %d', progress.epoch + 1, progress.step)
+        if state.step:
+            _log.info('continues at epoch %d, step %d', state.epoch + 1, state.step)
 
     def steps(self, batches: Iterable) -> Iterable:
         """The batches of the epoch under way, or of what is left of it: shown, and the waiting for them measured."""
-        progress = self._progress
-        batches = self._clock.epoch(batches)
+        state = self._state
+        batches = self._throughput.epoch(batches)
         if self._display is None:
             return batches
-        left = self._setup.steps_per_epoch - progress.batch
-        return self._display(batches, left, f'epoch {progress.epoch + 1}/{self._config.epochs}')
+        left = self._setup.steps_per_epoch - state.batch
+        return self._display(batches, left, f'epoch {state.epoch + 1}/{self._config.epochs}')
 
-    def interval(self, reading: Reading, rate: float) -> None:
-        """Report the steps of a reading.
+    def interval(self, sums: np.ndarray, rate: float) -> None:
+        """Report some steps.
 
         Args:
-            reading: of the steps since the last.
+            sums: (statistics, steps): of the steps since the last report.
             rate: the learning rate of the last of them.
         """
-        progress, images = self._progress, self._progress.images_per_step * len(reading.losses)
-        interval = self._clock.interval()
-        remaining = self._clock.remaining(progress.step, progress.epoch)
-        progress.seconds = self._seconds_before + self._clock.seconds
-        self._add({
+        state, images = self._state, self._state.images_per_step * len(sums[0])
+        interval = self._throughput.interval()
+        remaining = self._throughput.remaining(state.step, state.epoch)
+        state.seconds = self._seconds_before + self._throughput.seconds
+        figures = self._task.training_values([steps.sum() for steps in sums], images)
+        record = {
             'kind': 'interval',
-            'epoch': progress.epoch + 1,
-            'epochs_done': round(progress.epoch + progress.batch / self._setup.steps_per_epoch, 4),
-            'step': progress.step,
-            'loss': float(reading.losses.sum() / images),
-            'top1': float(reading.hits.sum() / images),
+            'epoch': state.epoch + 1,
+            'epochs_done': round(state.epoch + state.batch / self._setup.steps_per_epoch, 4),
+            'step': state.step,
+            **figures,
             'lr': rate,
-            'images_per_second': round(progress.images_per_step * interval.steps / interval.seconds, 2),
+            'images_per_second': round(state.images_per_step * interval.steps / interval.seconds, 2),
             'data_wait': round(interval.waited, 4),
             'eta_seconds': None if remaining is None else round(remaining, 1),
-            'seconds': round(progress.seconds, 2),
-        })  # fmt: skip
+            'seconds': round(state.seconds, 2),
+        }
+        self._add(record)
+        self._log_interval(record)
 
     def _add(self, record: Dict[str, Any]) -> None:
-        """Write a record, and say an interval's."""
-        self._folder.add_metrics(record)
+        """Write a record."""
+        self._directory.add_metrics(record)
         if self._events:
             self._events.add(record)
-        if record['kind'] == 'interval':
-            text = (
-                f'loss {record["loss"]:.4f} top-1 {record["top1"]:.3f} {record["images_per_second"]:.0f} img/s '
-                f'wait {100 * record["data_wait"]:.0f}% ETA {duration(record["eta_seconds"])}'
-            )
-            _log.debug('epoch %d, step %d: %s, rate %.4g', record['epoch'], record['step'], text, record['lr'])
-            if hasattr(self._display, 'say'):
-                self._display.say(f'epoch {record["epoch"]}/{self._config.epochs} {text}')
+
+    def _log_interval(self, record: Dict[str, Any]) -> None:
+        figures = [figure.text(record[figure.name], short=True) for figure in self._task.training_figures]
+        text = (
+            f'{" ".join(figures)} {record["images_per_second"]:.0f} img/s '
+            f'wait {100 * record["data_wait"]:.0f}% ETA {duration(record["eta_seconds"])}'
+        )
+        _log.debug('epoch %d, step %d: %s, rate %.4g', record['epoch'], record['step'], text, record['lr'])
+        say = getattr(self._display, 'say', None)
+        if say:
+            say(f'epoch {record["epoch"]}/{self._config.epochs} {text}')
 
     def epoch(self, evaluation: Optional[Evaluation], rate: float) -> None:
         """Report an epoch that is done.
@@ -112,49 +126,52 @@ class Reporter:
             evaluation: of the validation data, or None without any.
             rate: the learning rate of its last step.
         """
-        progress = self._progress
-        loss, hits, images = progress.sums
-        images = max(images, 1)  # 0 where float16 left every update out
-        train = {'loss': loss / images, 'top1': hits / images}
-        val = {'loss': evaluation.loss, 'top1': evaluation.top1} if evaluation else {'loss': None, 'top1': None}
-        progress.last = {name: (val if evaluation else train)[name] for name in ('top1', 'loss')}
-        progress.seconds = self._seconds_before + self._clock.seconds
+        state, task = self._state, self._task
+        *sums, images = state.sums
+        train = task.training_values(sums, max(images, 1))  # 0 where float16 left every update out
+        val = task.validation_values(evaluation)
+        decisive: Mapping[str, Optional[float]] = val if evaluation else train
+        state.last = {name: decisive.get(name) for name in task.final_names}
+        state.seconds = self._seconds_before + self._throughput.seconds
         self._add({
             'kind': 'epoch',
-            'epoch': progress.epoch,
-            'epochs_done': progress.epoch,
-            'step': progress.step,
+            'epoch': state.epoch,
+            'epochs_done': state.epoch,
+            'step': state.step,
             **{f'train_{name}': value for name, value in train.items()},
             **{f'val_{name}': value for name, value in val.items()},
-            'val_top5': evaluation.top5 if evaluation else None,
             'lr': rate,
-            'bad_records': len(progress.bad_records),
-            'seconds': round(progress.seconds, 2),
+            'bad_records': len(state.bad_records),
+            'seconds': round(state.seconds, 2),
         })  # fmt: skip
-        validated = f', validation loss {val["loss"]:.4f}, top-1 {val["top1"]:.4f}' if evaluation else ''
+        validated = f', validation {self._shown(evaluation.figures)}' if evaluation else ''
         _log.info(
-            'epoch %d/%d: loss %.4f, top-1 %.4f%s (%.0f s)',
-            progress.epoch, self._config.epochs, train['loss'], train['top1'], validated, progress.seconds,
+            'epoch %d/%d: %s%s (%.0f s)',
+            state.epoch, self._config.epochs, self._shown(train), validated, state.seconds,
         )  # fmt: skip
+
+    def _shown(self, values: Mapping[str, float]) -> str:
+        """The figures of a log line, in the order of the task."""
+        return self._task.text(values, [figure.name for figure in self._task.shown_figures if figure.name in values])
 
     def summary(self, stopped_early: bool) -> Dict[str, Any]:
         """Write ``summary.json`` and ``curves.png``; returns the summary.
 
         Args:
-            stopped_early: whether the run ended before its last epoch, since nothing better came.
+            stopped_early: whether the run ended before its last epoch, since no epoch was better.
         """
-        progress = self._progress
+        state = self._state
         summary = {
-            'output': str(self._folder.path),
-            'epochs': progress.epoch,
-            'steps': progress.step,
-            'best': progress.best,
-            'final': progress.last,
+            'output': str(self._directory.path),
+            'epochs': state.epoch,
+            'steps': state.step,
+            'best': state.best,
+            'final': state.last,
             'stopped_early': stopped_early,
-            'bad_records': len(progress.bad_records),
-            'seconds': round(progress.seconds, 2),
+            'bad_records': len(state.bad_records),
+            'seconds': round(state.seconds, 2),
         }
-        self._folder.write_summary(summary)
+        self._directory.write_summary(summary, self._task)
         if self._events:
             self._events.close()
         return summary

@@ -6,17 +6,9 @@ import time
 from pathlib import Path
 from typing import Any, Dict
 
-# kind of a line of metrics.jsonl -> its values, and their names in TensorBoard
-_TAGS = {
-    'interval': {
-        'loss': 'train/loss',
-        'top1': 'train/top1',
-        'lr': 'lr',
-        'images_per_second': 'speed/images_per_second',
-        'data_wait': 'speed/data_wait',
-    },
-    'epoch': {'val_loss': 'val/loss', 'val_top1': 'val/top1', 'val_top5': 'val/top5'},
-}
+from gluon_cbam.tasks.base import Task
+
+_TAGS = {'lr': 'lr', 'images_per_second': 'speed/images_per_second', 'data_wait': 'speed/data_wait'}
 
 
 class Events:
@@ -25,22 +17,30 @@ class Events:
     Args:
         folder: of the event files; made if it does not exist.
         step: that the run begins after; what an earlier session wrote of later steps is hidden by TensorBoard.
+        task: whose figures are written, as ``train/NAME`` and ``val/NAME``.
     """
 
-    def __init__(self, folder: Path, step: int):
+    def __init__(self, folder: Path, step: int, task: Task) -> None:
         from tensorboardX import SummaryWriter
 
         purge_step = step + 1 if folder.exists() else None
         # tensorboardX names a file by the second, and would write over that of a session which began in the same one
         self._writer = SummaryWriter(str(folder), purge_step=purge_step, filename_suffix=f'.{time.time_ns()}')
+        self._interval_tags = {**{figure.name: f'train/{figure.name}' for figure in task.training_figures}, **_TAGS}
 
     def add(self, record: Dict[str, Any]) -> None:
         """Write a line of ``metrics.jsonl``."""
-        for name, tag in _TAGS[record['kind']].items():
+        for name, tag in self._tags(record).items():
             if record.get(name) is not None:
                 self._writer.add_scalar(tag, record[name], record['step'])
         if record['kind'] == 'epoch':
             self._writer.flush()
+
+    def _tags(self, record: Dict[str, Any]) -> Dict[str, str]:
+        """Names of values -> their tags."""
+        if record['kind'] == 'interval':
+            return self._interval_tags
+        return {name: f'val/{name[4:]}' for name in record if name.startswith('val_')}
 
     def close(self) -> None:
         """Write what is not written yet."""

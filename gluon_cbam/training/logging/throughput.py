@@ -20,8 +20,8 @@ class Interval(NamedTuple):
     waited: float
 
 
-class Clock:
-    """Measures a run from the moment it is made.
+class Throughput:
+    """Measures the time of a run from the moment it is made.
 
     Args:
         steps: of the whole run.
@@ -29,7 +29,7 @@ class Clock:
         now: the time in seconds.
     """
 
-    def __init__(self, steps: int, epochs: int, now: Callable[[], float] = time.perf_counter):
+    def __init__(self, steps: int, epochs: int, now: Callable[[], float] = time.perf_counter) -> None:
         self._steps, self._epochs, self._now = steps, epochs, now
         self._began = self._mark = now()
         self._waited, self._handed = 0.0, 0  # since the mark
@@ -38,7 +38,7 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """Since the clock was made."""
+        """Since this object was made."""
         return self._now() - self._began
 
     def epoch(self, batches: Iterable) -> Iterator:
@@ -79,7 +79,7 @@ class Clock:
 
         Args:
             step: steps done in all, those of earlier sessions included.
-            epoch: epochs done, likewise.
+            epoch: epochs done in all.
         """
         if not self._steps_done:
             return None
@@ -88,7 +88,7 @@ class Clock:
 
 
 def duration(seconds: Optional[float]) -> str:
-    """Seconds as people read them: 4:05, 2:10:33, 3 d 4:00:00; a dash for None."""
+    """Seconds, human-readable: 4:05, 2:10:33, 3 d 4:00:00; a dash for None."""
     if seconds is None:
         return '-'
     minutes, rest = divmod(int(round(seconds)), 60)

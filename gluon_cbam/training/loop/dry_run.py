@@ -1,4 +1,4 @@
-"""A dry run: everything is built and a step is trained, to say what the run will take. Nothing is written."""
+"""A dry run: everything is built and a step is trained, to estimate what the run will take. Nothing is written."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import mxnet as mx
 
 from gluon_cbam.common.errors import RunError
 from gluon_cbam.common.memory import peak as peak_memory
-from gluon_cbam.data.loading.training import Batch
-from gluon_cbam.training.checkpoint.run_directory import check_folder
+from gluon_cbam.training.checkpoint.run_directory import check_run_directory
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.logging.throughput import duration
 
 from .engine import Engine
 from .setup import Setup, prepare
 
+_Batch = Sequence[mx.nd.NDArray]
 _BATCHES = 6  # that are loaded to measure the loading
 _NUMBERS = 8  # of the learning rate, in the text
 _BLOCKS = '▁▂▃▄▅▆▇█'
@@ -30,7 +30,7 @@ _WIDTH = 60  # of the curve, in characters
 
 
 class DeviceMemory(NamedTuple):
-    """Memory of a GPU in bytes, by everybody who uses it."""
+    """Memory of a GPU in bytes, as all of its processes use it."""
 
     device: str
     used: int
@@ -38,8 +38,8 @@ class DeviceMemory(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rehearsal:
-    """What a dry run found out.
+class DryRun:
+    """What a dry run found.
 
     Attributes:
         network: name.
@@ -55,8 +55,8 @@ class Rehearsal:
         loss: of the first step, a mean over its images.
         step_seconds: to train a step, after one to warm up.
         load_seconds: to load the images of a step.
-        run_seconds: of all training steps, without validation and checkpoints. On GPUs loading goes on beside
-            training; on the CPU both need the same cores, one after the other.
+        run_seconds: of all training steps, without validation and checkpoints. On GPUs loading overlaps training; on
+            the CPU both need the same cores, one after the other.
         peak_bytes: the most memory that this process used.
         device_memory: of the GPUs.
         checkpoint_bytes: that the folder's checkpoints need at most, about.
@@ -83,11 +83,11 @@ class Rehearsal:
     free_bytes: int
 
     def as_dict(self) -> Dict[str, Any]:
-        """For JSON."""
+        """The attributes by name, as JSON holds them."""
         return {**asdict(self), 'device_memory': [memory._asdict() for memory in self.device_memory]}
 
     def as_text(self) -> str:
-        """For people."""
+        """A human-readable table."""
         memory = [f'{_bytes(self.peak_bytes)} of this process at most']
         memory += [f'{_bytes(entry.used)} of {_bytes(entry.total)} on {entry.device}' for entry in self.device_memory]
         numbers = ', '.join(f'{rate:.4g} from epoch {epoch}' for epoch, rate in _milestones(self.learning_rates[:-1]))
@@ -106,16 +106,16 @@ class Rehearsal:
         return '\n'.join(f'{name:<13}  {text}' for name, text in rows)
 
 
-def rehearse(config: TrainConfig) -> Rehearsal:
+def dry_run(config: TrainConfig) -> DryRun:
     """Build a run, train a step and estimate.
 
     Raises:
-        CbamError: as :func:`.run.train` lists them.
+        CbamError: see :func:`gluon_cbam.training.loop.trainer.train`.
         OSError: the disk is too small for the checkpoints.
     """
     setup = prepare(config)
     config, steps = setup.config, setup.config.epochs * setup.steps_per_epoch
-    output = check_folder(config)
+    output = check_run_directory(config)
     engine = Engine(setup)
     with closing(setup.data.epoch(0)) as batches:
         batch, batch_seconds = _load(batches)
@@ -129,7 +129,7 @@ def rehearse(config: TrainConfig) -> Rehearsal:
     needed, free = _checkpoint_bytes(engine, config.keep_best), shutil.disk_usage(_existing(output)).free
     if needed > free:
         raise OSError(f'checkpoints need about {_bytes(needed)}, {_bytes(free)} are free for {output}: make room')
-    return Rehearsal(
+    return DryRun(
         network=config.network,
         parameters=_count(engine.net),
         output=str(output),
@@ -151,7 +151,7 @@ def rehearse(config: TrainConfig) -> Rehearsal:
     )
 
 
-def _load(batches) -> Tuple[Batch, float]:
+def _load(batches: Iterator[_Batch]) -> Tuple[_Batch, float]:
     """A batch, and the seconds that one takes: those after the first, which has to start the threads."""
     began = time.perf_counter()
     batch, first, count = next(batches), time.perf_counter(), 0
@@ -160,14 +160,14 @@ def _load(batches) -> Tuple[Batch, float]:
     return batch, (time.perf_counter() - first) / count if count else first - began
 
 
-def _timed_step(engine: Engine, batches: Sequence[Batch], step: int, images: int) -> Tuple[float, float]:
+def _timed_step(engine: Engine, batches: Sequence[_Batch], step: int, images: int) -> Tuple[float, float]:
     """The loss and the seconds of a step."""
     mx.nd.waitall()
     began = time.perf_counter()
-    result, _ = engine.train_on(batches, step)
+    result = engine.step(batches, step)
     mx.nd.waitall()
     seconds = time.perf_counter() - began
-    return sum(float(losses.sum().asscalar()) for losses in result.losses) / images, seconds
+    return sum(float(loss.sum().asscalar()) for loss in result.sums[0]) / images, seconds
 
 
 def _rates(rate: Callable[[int], float], epochs: int, steps_per_epoch: int) -> List[float]:
@@ -175,7 +175,7 @@ def _rates(rate: Callable[[int], float], epochs: int, steps_per_epoch: int) -> L
     return [float(rate(step)) for step in steps]
 
 
-def _count(net) -> int:
+def _count(net: mx.gluon.Block) -> int:
     return sum(parameter.data().size for parameter in net.collect_params().values() if parameter.grad_req != 'null')
 
 

@@ -1,12 +1,9 @@
-"""The network of a run, and one step of training it."""
+"""The network of a run and what trains it."""
 
 from __future__ import annotations
 
-from typing import Sequence, Tuple
-
 import mxnet as mx
 
-from gluon_cbam.data.loading.training import Batch
 from gluon_cbam.training.optim import amp
 from gluon_cbam.training.optim.lr_schedule import schedule
 from gluon_cbam.training.optim.update import Optimization
@@ -15,23 +12,24 @@ from gluon_cbam.training.parameters.initialization import initialize
 
 from .random_state import RandomState
 from .setup import Setup
-from .step import Step, StepResult
+from .step import TrainStep
 
 
 class Engine:
-    """A network with what trains it.
+    """A network with its first parameters, its optimizer and its training step.
 
     Attributes:
-        net: initialised on every context, hybridized.
+        net: initialized on every context, hybridized.
         rate: the learning rate of each step, from 0.
         average: the moving average of its parameters, or None.
         optimization: updates the weights.
+        step: trains a step: ``step(batches, number)``.
 
     Args:
         setup: of the run.
     """
 
-    def __init__(self, setup: Setup):
+    def __init__(self, setup: Setup) -> None:
         config, ctx, process_group = setup.config, setup.ctx, setup.process_group
         mx.random.seed(config.seed)
         amp.enable(config.dtype)
@@ -44,21 +42,11 @@ class Engine:
         self.optimization = Optimization(
             self.net, config, ctx, process_group, self.rate, steps, setup.images_per_step, self.average
         )
-        self._random = RandomState(self.net, config.seed, process_group.rank)
-        self._step = Step(
-            self.net, config, ctx, setup.preprocessing, process_group.rank, lambda: self.optimization.loss_scale
-        )
+        objective = setup.task.objective(config.as_dict(), setup.preprocessing, process_group.rank)
+        random = RandomState(self.net, config.seed, process_group.rank)
+        self.step = TrainStep(self.net, objective, ctx, self.optimization, config.accumulate, random)
 
-    def train_on(self, batches: Sequence[Batch], step: int) -> Tuple[StepResult, bool]:
-        """Queue one step on the devices.
-
-        Args:
-            batches: as many as a step accumulates.
-            step: its number, from 0.
-
-        Returns:
-            What is ready when it is done, and whether the weights were updated: not where float16 overflowed.
-        """
-        self._random.begin(step)
-        result = self._step(batches, step)
-        return result, self.optimization.update(step)
+    @property
+    def validated_net(self) -> mx.gluon.HybridBlock:
+        """The network that is validated, and kept as the best: the moving average, if there is one."""
+        return self.average.network() if self.average else self.net

@@ -24,7 +24,7 @@ class RandomState:
         rank: of this process, since each draws for images of its own.
     """
 
-    def __init__(self, net: mx.gluon.HybridBlock, seed: int, rank: int = 0):
+    def __init__(self, net: mx.gluon.HybridBlock, seed: int, rank: int = 0) -> None:
         self._entropy = [seed, rank]
         self._net_draws = draws(net)
 

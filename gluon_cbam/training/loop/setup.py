@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
 from typing import List, Optional, Tuple
 
 import mxnet as mx
@@ -12,12 +11,10 @@ import mxnet as mx
 from gluon_cbam.common.errors import EnvironmentProblem, UsageError
 from gluon_cbam.compat import devices
 from gluon_cbam.compat.threads import usable_cpus
-from gluon_cbam.data.loading.evaluation import check_images
 from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.data.loading.training import BadRecords, TrainingData
-from gluon_cbam.data.records.recordio import RecordFile
-from gluon_cbam.models.registry import DEFAULT_CLASSES
 from gluon_cbam.pretrained.resolve import ResolvedModel, pretrained_of_flag, resolve
+from gluon_cbam.tasks import Task, get_task
+from gluon_cbam.tasks.base import Dataset, TrainingBatches
 from gluon_cbam.training.config.run_config import RunConfig
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.distributed.joining import join
@@ -39,13 +36,14 @@ class Setup:
     Attributes:
         config: with every default filled in.
         model: the network with the weights to start from, its preprocessing and its options.
-        net: not initialised yet.
+        net: not initialized yet.
         ctx: the devices.
         class_names: if known.
         data: training batches.
-        val: validation records, or None.
+        val: validation data, or None.
         process_group: the processes that train together.
-        notes: what is said of the parameters before training: how many are frozen, and which the decay reaches.
+        notes: lines for the log about the parameters: how many are frozen, and which have weight decay.
+        task: that the network is trained for.
     """
 
     config: RunConfig
@@ -53,10 +51,11 @@ class Setup:
     net: mx.gluon.HybridBlock
     ctx: List[mx.Context]
     class_names: Optional[List[str]]
-    data: TrainingData
-    val: Optional[RecordFile]
+    data: TrainingBatches
+    val: Optional[Dataset]
     process_group: ProcessGroup
     notes: List[str]
+    task: Task
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -74,7 +73,7 @@ class Setup:
         return self.data.batch_size * self.config.accumulate
 
     def another_net(self) -> mx.gluon.HybridBlock:
-        """Another of the same network, not initialised."""
+        """Another network of the same model, not initialized."""
         return self.model.build()
 
 
@@ -82,11 +81,12 @@ def prepare(config: TrainConfig) -> Setup:
     """Check a configuration against files and devices, and fill in what it leaves open.
 
     Raises:
-        CbamError: as :func:`.run.train` lists them.
+        CbamError: see :func:`gluon_cbam.training.loop.trainer.train`.
     """
     config = TrainConfig(**config.as_dict()).check()
-    class_names = _class_names(Path(config.data_train).parent / 'classes.txt')
-    config.classes = config.classes or (len(class_names) if class_names else DEFAULT_CLASSES)
+    task = get_task(config.task)
+    task.check_settings(config.as_dict())
+    config.classes, class_names = task.labels(config.data_train, config.classes)
     model = resolve(
         config.network, None, pretrained_of_flag(config.pretrained), config.classes, config.option, config.image_size,
         config.crop_ratio,
@@ -95,14 +95,8 @@ def prepare(config: TrainConfig) -> Setup:
     config.image_size, config.crop_ratio = model.preprocessing.image_size, model.preprocessing.crop_ratio
     config.augment = config.augment or model.variant.augmentation
     config.workers = config.workers or usable_cpus()
-    if class_names and len(class_names) != config.classes:
-        class_names = None
     net = model.build()
-    if getattr(net, 'outputs', config.classes) != config.classes:
-        raise UsageError(
-            f'{config.network} gives embeddings of {net.outputs} numbers, no logits of {config.classes} classes: '
-            'training with the losses of face recognition is not supported yet'
-        )
+    task.check_network(net, config.network, config.classes)
     net.check_input((1, 3, config.image_size, config.image_size))
     ctx = devices.contexts(config.gpus, config.cpus)
     if config.sync_bn:
@@ -113,21 +107,17 @@ def prepare(config: TrainConfig) -> Setup:
         raise EnvironmentProblem('--kv-store nccl needs mxnet-cu117 and GPUs: use device')
     if config.tensorboard and importlib.util.find_spec('tensorboardX') is None:
         raise EnvironmentProblem("--tensorboard needs tensorboardX: pip install 'gluon_cbam[tensorboard]'")
-    train = RecordFile(config.data_train)
-    val = RecordFile(config.data_val) if config.data_val else None
-    for file in (train, val) if val is not None else (train,):
-        file.check_labels(config.classes)
+    train = task.open_training(config.data_train, config.classes)
+    val = task.open_validation(config.data_val, config.classes) if config.data_val else None
     if val is not None:
-        check_images(val, config.workers)
+        task.check_images(val, config.workers)
     process_group = join(config.kv_store)  # when all is checked: the others wait for this process from here on
     config.batch_size, config.lr = _batch_and_rate(config, len(ctx), process_group.size)
-    data = TrainingData(
-        train, config.batch_size * len(ctx) * process_group.size, model.preprocessing, config.augment, config.seed,
-        config.workers, process_group.rank, process_group.size, BadRecords(config.max_bad_records),
-    )  # fmt: skip
+    batch_size = config.batch_size * len(ctx) * process_group.size
+    data = task.training_batches(train, config.as_dict(), model.preprocessing, batch_size, process_group)
     if config.accumulate > len(data):
         raise UsageError(f'--accumulate {config.accumulate} is more than the {len(data)} batches of an epoch')
-    return Setup(RunConfig.resolved(config), model, net, ctx, class_names, data, val, process_group, notes)
+    return Setup(RunConfig.resolved(config), model, net, ctx, class_names, data, val, process_group, notes, task)
 
 
 def _batch_and_rate(config: TrainConfig, contexts: int, processes: int) -> Tuple[int, float]:
@@ -145,8 +135,8 @@ def _batch_and_rate(config: TrainConfig, contexts: int, processes: int) -> Tuple
     return batch, rate
 
 
-def _choose_parameters(net, config: TrainConfig) -> List[str]:
-    """Set which parameters are trained and which decay; returns what to say of it."""
+def _choose_parameters(net: mx.gluon.HybridBlock, config: TrainConfig) -> List[str]:
+    """Set which parameters are trained and which decay; returns lines for the log about it."""
     if config.zero_gamma:
         check_zero_gamma(net, config.network)
     frozen = freeze(net, config.freeze)
@@ -160,7 +150,3 @@ def _choose_parameters(net, config: TrainConfig) -> List[str]:
     if config.ema:
         notes.append(f'validates and keeps as best the moving average of the parameters, decay {config.ema:g}')
     return notes
-
-
-def _class_names(path: Path) -> Optional[List[str]]:
-    return path.read_text(encoding='utf-8').splitlines() if path.is_file() else None

@@ -7,44 +7,45 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Optional
+from types import FrameType
+from typing import Any, Dict, Optional, Sequence
 
-STOPS = (signal.SIGINT, signal.SIGTERM)
-_SAVES = (signal.SIGUSR1,)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SAVE_SIGNALS = (signal.SIGUSR1,)
 
 
-class Interrupts:
-    """Notes a signal instead of dying of it, inside a ``with`` block.
+class SignalHandler:
+    """Notes a signal instead of ending the process, inside a ``with`` block.
 
     Outside the main thread, where Python allows no handlers, it does nothing.
 
     Attributes:
         received: the number of the signal that asked to stop, or None.
-        save: whether a signal asked to save; whoever does so sets it to False.
+        save: whether a signal asked to save; whatever saves sets it to False.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.received: Optional[int] = None
         self.save = False
-        self._before = {}
+        self._previous: Dict[int, Any] = {}
 
-    def __enter__(self) -> Interrupts:
+    def __enter__(self) -> SignalHandler:
         if threading.current_thread() is threading.main_thread():
-            for numbers, handler in ((STOPS, self._stop), (_SAVES, self._ask)):
-                self._before.update({number: signal.signal(number, handler) for number in numbers})
+            for numbers, handler in ((STOP_SIGNALS, self._on_stop), (_SAVE_SIGNALS, self._on_save)):
+                self._previous.update({number: signal.signal(number, handler) for number in numbers})
         return self
 
-    def _stop(self, number, frame):
+    def _on_stop(self, number: int, frame: Optional[FrameType]) -> None:
         self.received = number
-        self._restore(STOPS)
+        self._restore(STOP_SIGNALS)
 
-    def _ask(self, number, frame):
+    def _on_save(self, number: int, frame: Optional[FrameType]) -> None:
         self.save = True
 
-    def _restore(self, numbers):
+    def _restore(self, numbers: Sequence[int]) -> None:
         for number in numbers:
-            if number in self._before:
-                signal.signal(number, self._before.pop(number))
+            if number in self._previous:
+                signal.signal(number, self._previous.pop(number))
 
-    def __exit__(self, *error):
-        self._restore(STOPS + _SAVES)
+    def __exit__(self, *error: object) -> None:
+        self._restore(STOP_SIGNALS + _SAVE_SIGNALS)

@@ -1,92 +1,96 @@
-"""Forward and backward over the devices."""
+"""One training step, from batches to updated weights: :meth:`TrainStep.__call__` is the whole of it."""
 
 from __future__ import annotations
 
-from typing import Callable, List, NamedTuple, Sequence
+from typing import List, NamedTuple, Optional, Sequence
 
 import mxnet as mx
 
-from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.data.loading.training import Batch, Normalize
-from gluon_cbam.tasks.classification.loss import SmoothedCrossEntropy
-from gluon_cbam.training.config.train_config import TrainConfig
+from gluon_cbam.tasks.base import Objective
+from gluon_cbam.training.optim.update import Optimization
 from gluon_cbam.training.parameters.selection import named
 
-from .mixup import Mix, Mixing
+from .random_state import RandomState
+
+Sums = List[List[mx.nd.NDArray]]
+"""For each statistic of a task, a (1,) array on each device."""
 
 
 class StepResult(NamedTuple):
     """What a step leaves on each device, not waited for.
 
     Attributes:
-        losses: (1,) each, summed over the images of the device.
-        hits: (1,) each: how many outputs are largest at the label; of mixed images, at the label with the larger share.
+        sums: of the task's statistics over the images of each device, see :data:`Sums`.
+        updated: whether the weights were updated: not where float16 overflowed.
     """
 
-    losses: List[mx.nd.NDArray]
-    hits: List[mx.nd.NDArray]
+    sums: Sums
+    updated: bool
 
     def wait(self) -> None:
         """Wait until the devices have done the step."""
-        self.losses[0].wait_to_read()
+        self.sums[0][0].wait_to_read()
 
 
-class Step:
-    """Forward and backward of one or more batches, queued on the devices.
+class TrainStep:
+    """A step of training, queued on the devices.
 
     Args:
-        net: hybridized, initialised on every context.
-        config: of the loss, the mixing and how many batches a step accumulates.
+        net: hybridized, initialized on every context.
+        objective: the task's loss and statistics.
         ctx: the devices.
-        preprocessing: normalises the images, on the devices.
-        rank: of the process.
-        loss_scale: what the loss of the next step is multiplied by.
+        optimization: updates the weights.
+        accumulate: batches of a step, whose gradients are added.
+        random: seeds what the network draws; None for a network that draws nothing.
     """
 
     def __init__(
         self,
         net: mx.gluon.HybridBlock,
-        config: TrainConfig,
+        objective: Objective,
         ctx: List[mx.Context],
-        preprocessing: Preprocessing,
-        rank: int = 0,
-        loss_scale: Callable[[], float] = lambda: 1.0,
-    ):
-        self._net, self._ctx, self._loss_scale = net, ctx, loss_scale
-        self._normalise = Normalize(preprocessing)
-        self._normalise.hybridize(static_alloc=True, static_shape=True)
-        self._loss = SmoothedCrossEntropy(config.label_smoothing)
-        self._loss.hybridize(static_alloc=True, static_shape=True)
-        self._mixing = Mixing(config.mixup, config.cutmix, config.image_size, config.seed, rank)
-        self._added = []
-        if config.accumulate > 1:
-            self._added = [parameter for parameter in named(net).values() if parameter.grad_req != 'null']
-            for parameter in self._added:
+        optimization: Optimization,
+        accumulate: int = 1,
+        random: Optional[RandomState] = None,
+    ) -> None:
+        self._net, self._objective, self._ctx = net, objective, ctx
+        self._optimization, self._random = optimization, random
+        self._accumulated = []
+        if accumulate > 1:
+            self._accumulated = [parameter for parameter in named(net).values() if parameter.grad_req != 'null']
+            for parameter in self._accumulated:
                 parameter.grad_req = 'add'
 
-    def __call__(self, batches: Sequence[Batch], number: int) -> StepResult:
-        """Leave gradients, summed over the images of each device in all batches.
+    def __call__(self, batches: Sequence[Sequence[mx.nd.NDArray]], number: int) -> StepResult:
+        """Train one step.
 
         Args:
-            batches: as many as a step accumulates.
+            batches: of the task, as many as a step accumulates; every array has an image a row.
             number: of the step, from 0.
         """
-        for parameter in self._added:
-            parameter.zero_grad()
-        results = [self._one(batch, self._mixing(number, index)) for index, batch in enumerate(batches)]
-        return StepResult(*([mx.nd.add_n(*device) for device in zip(*column)] for column in zip(*results)))
+        if self._random:
+            self._random.begin(number)
+        sums = self.backward(batches, number)
+        return StepResult(sums, self._optimization.update(number))
 
-    def _one(self, batch: Batch, mix: Mix) -> StepResult:
-        images = [mix.images(self._normalise(part)) for part in mx.gluon.utils.split_and_load(batch.images, self._ctx)]
-        labels = mx.gluon.utils.split_and_load(batch.labels, self._ctx)
-        scale = self._loss_scale()
+    def backward(self, batches: Sequence[Sequence[mx.nd.NDArray]], number: int) -> Sums:
+        """Leave gradients, summed over the images of each device in all batches; see :meth:`__call__`."""
+        for parameter in self._accumulated:
+            parameter.zero_grad()
+        results = [self._backward(batch, number, index) for index, batch in enumerate(batches)]
+        return [[mx.nd.add_n(*sums) for sums in zip(*devices)] for devices in zip(*results)]
+
+    def _backward(self, batch: Sequence[mx.nd.NDArray], number: int, index: int) -> Sums:
+        """Forward and backward of one batch, split over the devices."""
+        arrays = [mx.gluon.utils.split_and_load(array, self._ctx) for array in batch]
+        parts = [type(batch)._make(part) for part in zip(*arrays)]  # type: ignore[attr-defined]
+        inputs = self._objective.prepare(parts, number, index)
+        scale = self._optimization.loss_scale
         with mx.autograd.record():
-            outputs = [self._net(part) for part in images]
-            losses = [mix.loss(self._loss, output, label) for output, label in zip(outputs, labels)]
+            losses, outputs = zip(*(self._objective.loss(self._net, part) for part in inputs))
             penalties = [self._net.penalty(context) for context in self._ctx]
             # the gradient is divided by the batch over all devices: each device's share of the penalty is its images'
-            terms = [len(part) * penalty for part, penalty in zip(images, penalties) if penalty is not None]
+            terms = [len(part[0]) * penalty for part, penalty in zip(parts, penalties) if penalty is not None]
             heads = [*losses, *terms] if scale == 1 else [scale * term for term in (*losses, *terms)]
         mx.autograd.backward(heads)
-        hits = [(output.argmax(axis=1) == mix.labels(label)).sum() for output, label in zip(outputs, labels)]
-        return StepResult([loss.sum() for loss in losses], hits)
+        return [list(sums) for sums in zip(*map(self._objective.statistics, inputs, losses, outputs))]

@@ -6,7 +6,7 @@ What is drawn depends on the seed and the step alone, so that a resumed run draw
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -36,7 +36,7 @@ class Mix(NamedTuple):
         mixed[:, :, top:bottom, left:right] = x[:, :, top:bottom, left:right].flip(axis=0)
         return mixed
 
-    def loss(self, loss, outputs: mx.nd.NDArray, labels: mx.nd.NDArray) -> mx.nd.NDArray:
+    def loss(self, loss: Callable[..., mx.nd.NDArray], outputs: mx.nd.NDArray, labels: mx.nd.NDArray) -> mx.nd.NDArray:
         """The loss for both labels by their shares, (N,)."""
         own = loss(outputs, labels)
         if self.share == 1:
@@ -48,18 +48,19 @@ class Mix(NamedTuple):
         return labels if self.share >= 0.5 else labels.flip(axis=0)
 
 
-class Mixing:
+class MixSampler:
     """Draws how each batch is mixed.
 
     Args:
-        mixup: alpha of the Beta distribution of the shares; 0 for no mixup.
-        cutmix: likewise. With both above 0, a fair coin chooses for each batch.
+        mixup: alpha of the Beta distribution of mixup's shares; 0 for no mixup.
+        cutmix: alpha of the Beta distribution of cutmix's shares; 0 for no cutmix. With both above 0, a fair coin
+            chooses for each batch.
         size: height and width of the images, in pixels.
         seed: of the run.
         rank: of the process: each draws its own.
     """
 
-    def __init__(self, mixup: float, cutmix: float, size: int, seed: int, rank: int = 0):
+    def __init__(self, mixup: float, cutmix: float, size: int, seed: int, rank: int = 0) -> None:
         self._kinds = [(draw, alpha) for draw, alpha in ((_mixup, mixup), (_cutmix, cutmix)) if alpha > 0]
         self._size, self._key = size, (_KEY, seed, rank)
 
@@ -82,7 +83,7 @@ def _mixup(random: np.random.Generator, share: float, size: int) -> Mix:
 
 
 def _cutmix(random: np.random.Generator, share: float, size: int) -> Mix:
-    """A box of 1 - share of the area around a uniform centre; what leaves the image is cut off and not counted."""
+    """A box of 1 - share of the area around a uniform center; what leaves the image is cut off and not counted."""
     half = int(size * np.sqrt(1 - share)) // 2
     row, column = random.integers(size, size=2)
     top, bottom, left, right = (

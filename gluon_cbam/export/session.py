@@ -1,0 +1,32 @@
+"""An exported network as the session that prediction and evaluation run."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, Sequence
+
+import numpy as np
+
+from gluon_cbam.inference.session import Session
+
+from .runtime import ExportedNetwork
+
+
+def exported_session(network: ExportedNetwork) -> Session:
+    """Wrap an exported network as a session, whose engine runs in a thread of its own.
+
+    Args:
+        network: see :func:`gluon_cbam.export.runtime.load_exported`.
+
+    Returns:
+        A session that takes batches of any size, in the order in which they are started.
+
+    Raises:
+        DataError: the file gives feature maps, not the outputs of a task.
+    """
+    classes, engine = network.require_classes(), ThreadPoolExecutor(1, thread_name_prefix='engine')
+
+    def start(images: np.ndarray) -> Callable[[], Sequence[np.ndarray]]:
+        return engine.submit(network.run, images).result
+
+    return Session(network.name, classes, network.class_names, 1, network.prepare, start, network.task)

@@ -1,0 +1,59 @@
+"""Networks on devices and exported files alike: from images to the outputs of the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, List, Optional
+
+import mxnet as mx
+import numpy as np
+
+from gluon_cbam.compat.renamed import renamed_attributes
+from gluon_cbam.tasks import Task
+from gluon_cbam.tasks.base import Start
+from gluon_cbam.tasks.evaluation import on_contexts
+
+from .network import LoadedNetwork
+
+
+@dataclass(frozen=True)
+class Session:
+    """What runs a network on images.
+
+    Attributes:
+        name: of the network.
+        classes: outputs of its last layer.
+        class_names: in the order of the outputs, or None.
+        devices: that a batch is divided over; its size must be a multiple.
+        prepare: from one image, (H, W, 3) uint8 RGB of any size, to a row of a batch.
+        start: has a batch computed and gives a function that waits for the outputs, each with an image a row.
+        task: that the network was trained for.
+    """
+
+    name: str
+    classes: int
+    class_names: Optional[List[str]]
+    devices: int
+    prepare: Callable[[np.ndarray], np.ndarray]
+    start: Start
+    task: Task
+
+
+def on_devices(network: LoadedNetwork, ctx: List[mx.Context]) -> Session:
+    """A network on some of its contexts.
+
+    Args:
+        network: with weights.
+        ctx: the contexts.
+
+    Raises:
+        UsageError: its outputs are not those of its task.
+    """
+    network.task.check_network(network.net, network.name, network.classes)
+    start = on_contexts(network.net, ctx)
+    return Session(
+        network.name, network.classes, network.class_names, len(ctx), network.preprocessing, start, network.task
+    )
+
+
+__getattr__ = renamed_attributes(__name__, {'Classifier': 'inference.session.Session'})

@@ -1,0 +1,56 @@
+"""The training loss of classification, and the hits that the training accuracy counts."""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple, Sequence, Tuple
+
+import mxnet as mx
+
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.loading.training import Batch, Normalize
+from gluon_cbam.tasks.base import Objective, Settings
+
+from .loss import SmoothedCrossEntropy
+from .mixup import Mix, MixSampler
+
+
+class _Inputs(NamedTuple):
+    """One device's part of a batch: (N, 3, H, W) images, mixed; (N,) labels; how they are mixed."""
+
+    images: mx.nd.NDArray
+    labels: mx.nd.NDArray
+    mix: Mix
+
+
+class CrossEntropyObjective(Objective):
+    """Cross-entropy of logits with label smoothing, of images that mixup and cutmix mix.
+
+    Args:
+        settings: ``label_smoothing``, ``mixup``, ``cutmix``, ``image_size`` and ``seed`` are read.
+        preprocessing: normalizes the images, on the devices.
+        rank: of the process.
+    """
+
+    def __init__(self, settings: Settings, preprocessing: Preprocessing, rank: int = 0) -> None:
+        self._normalize = Normalize(preprocessing)
+        self._normalize.hybridize(static_alloc=True, static_shape=True)
+        self._loss = SmoothedCrossEntropy(settings['label_smoothing'])
+        self._loss.hybridize(static_alloc=True, static_shape=True)
+        self._sampler = MixSampler(
+            settings['mixup'], settings['cutmix'], settings['image_size'], settings['seed'], rank
+        )
+
+    def prepare(self, parts: Sequence[Batch], step: int, index: int) -> List[_Inputs]:
+        """Normalize and mix the images."""
+        mix = self._sampler(step, index)
+        return [_Inputs(mix.images(self._normalize(part.images)), part.labels, mix) for part in parts]
+
+    def loss(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, mx.nd.NDArray]:
+        """The loss of each image, (N,) in nats, and the logits."""
+        logits = net(inputs.images)
+        return inputs.mix.loss(self._loss, logits, inputs.labels), logits
+
+    def statistics(self, inputs: _Inputs, losses: mx.nd.NDArray, outputs: mx.nd.NDArray) -> Tuple[mx.nd.NDArray, ...]:
+        """The summed loss, and the hits: how many logits are largest at the label with the larger share."""
+        hits = (outputs.argmax(axis=1) == inputs.mix.labels(inputs.labels)).sum()
+        return losses.sum(), hits

@@ -1,0 +1,116 @@
+"""The most probable classes of an image, and their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.files import PathLike
+from gluon_cbam.data.datasets.imagenet import imagenet_classes
+from gluon_cbam.data.sources.labels import read_names
+from gluon_cbam.tasks.base import ImageReference, Model, Prediction, Predictor
+
+
+class ClassScore(NamedTuple):
+    """One class of an image.
+
+    Attributes:
+        index: of the class.
+        label: its name, or the index as text.
+        probability: softmax of the logits.
+    """
+
+    index: int  # type: ignore[assignment]
+    label: str
+    probability: float
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The class as ``--json`` has it."""
+        return {'class': self.index, 'label': self.label, 'probability': self.probability}
+
+
+@dataclass(frozen=True)
+class ClassPrediction(Prediction):
+    """What a classifier predicts for an image.
+
+    Attributes:
+        file: see :class:`gluon_cbam.tasks.base.ImageReference`.
+        number: see :class:`gluon_cbam.tasks.base.ImageReference`.
+        top: the most probable classes, best first; empty for an image that could not be read.
+        error: why it could not be read, or None.
+    """
+
+    file: str
+    number: Optional[int] = None
+    top: Sequence[ClassScore] = ()
+    error: Optional[str] = None
+
+    def values(self) -> Dict[str, Any]:
+        """``top``: the classes."""
+        return {'top': [score.as_dict() for score in self.top]}
+
+    def text(self) -> str:
+        """The classes: ``tabby 0.8213, tiger cat 0.1512``."""
+        return ', '.join(f'{score.label} {score.probability:.4f}' for score in self.top)
+
+    def row(self) -> List[Any]:
+        """The classes, three cells each."""
+        return [value for score in self.top for value in score]
+
+
+class ClassPredictor(Predictor):
+    """Softmax of logits, which are the first output.
+
+    Args:
+        names: of the classes.
+        top: how many of them an image gets.
+    """
+
+    def __init__(self, names: Sequence[str], top: int) -> None:
+        self._names, self._top = names, top
+        self.columns = columns(top)
+
+    def __call__(self, image: ImageReference, outputs: Sequence[np.ndarray]) -> ClassPrediction:
+        """The most probable classes; of equal ones, the first."""
+        logits = outputs[0]
+        probabilities = np.exp(logits - logits.max())
+        probabilities /= probabilities.sum()
+        best = np.argsort(-logits, kind='stable')[: self._top]
+        scores = [ClassScore(int(index), self._names[index], float(probabilities[index])) for index in best]
+        return ClassPrediction(image.file, image.number, scores)
+
+    def unreadable(self, image: ImageReference, error: str) -> ClassPrediction:
+        """No classes."""
+        return ClassPrediction(image.file, image.number, error=error)
+
+
+def columns(top: int) -> List[str]:
+    """The headings of ``top`` classes in CSV."""
+    return [f'{name}_{rank}' for rank in range(1, top + 1) for name in ('class', 'label', 'probability')]
+
+
+def class_names(model: Model, labels: Optional[PathLike] = None) -> List[str]:
+    """The names of the classes: of the weights, else ImageNet's for 1000 classes, else the numbers.
+
+    Args:
+        model: a session or a loaded network.
+        labels: a text file with others, a name a line.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it names more or fewer classes.
+    """
+    if labels is not None:
+        names = read_names(Path(labels))
+        if len(names) != model.classes:
+            raise DataError(f'{labels} names {len(names)} classes, {model.name} has {model.classes}')
+        return names
+    if model.class_names and len(model.class_names) == model.classes:
+        return list(model.class_names)
+    if model.classes == 1000:
+        return imagenet_classes()
+    return [str(index) for index in range(model.classes)]

@@ -1,0 +1,147 @@
+"""Exact evaluation: every example counts once, whatever the batch size and the number of devices and processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import mxnet as mx
+import numpy as np
+
+from gluon_cbam.common.errors import DataError, RunError
+from gluon_cbam.data.loading.evaluation import EvaluationBatch, evaluation_batches
+from gluon_cbam.data.records.recordio import RecordFile
+
+from .base import Evaluation, ProcessGroup, Progress, Start, no_progress
+
+if TYPE_CHECKING:
+    from gluon_cbam.data.loading.preprocessing import Preprocessing
+
+    from .base import Task
+
+Count = Callable[[np.ndarray, Sequence[np.ndarray]], Sequence[float]]
+"""From the numbers of some records, (n,), and the network's outputs for them, each (n, ...) float64, to their sums."""
+
+
+def evaluate(
+    task: Task,
+    net: mx.gluon.HybridBlock,
+    data: Any,
+    preprocessing: Preprocessing,
+    ctx: List[mx.Context],
+    batch_size: int,
+    workers: int,
+    progress: Progress = no_progress,
+    process_group: Optional[ProcessGroup] = None,
+) -> Evaluation:
+    """Evaluate a network on some of its contexts.
+
+    Args:
+        task: that the network was trained for.
+        net: takes (N, 3, H, W) float32, initialized on every context.
+        data: of :meth:`.Task.open_validation`.
+        preprocessing: of every image.
+        ctx: the contexts.
+        batch_size: images a context.
+        workers: threads that decode.
+        progress: shows how far it is.
+        process_group: that evaluate together; all get the same result.
+
+    Returns:
+        The task's evaluation.
+
+    Raises:
+        DataError: an image cannot be decoded.
+        RunError: an output is not finite.
+    """
+    start = on_contexts(net, ctx)
+    return task.evaluate(start, data, preprocessing, batch_size * len(ctx), workers, progress, process_group)
+
+
+def on_contexts(net: mx.gluon.HybridBlock, ctx: List[mx.Context]) -> Start:
+    """A network on some of its contexts, which compute while nothing waits for them.
+
+    Args:
+        net: initialized on every context; gives an array or several.
+        ctx: a batch is split over them, so that its size must be a multiple.
+    """
+
+    def start(images: np.ndarray) -> Callable[[], Sequence[np.ndarray]]:
+        outputs = [_arrays(net(part)) for part in mx.gluon.utils.split_and_load(images, ctx)]
+        return lambda: [np.concatenate([part.asnumpy() for part in parts]) for parts in zip(*outputs)]
+
+    return start
+
+
+def _arrays(outputs: Any) -> Sequence[mx.nd.NDArray]:
+    return outputs if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+def sum_over_records(
+    start: Start,
+    records: RecordFile,
+    prepare: Callable[[np.ndarray], np.ndarray],
+    batch_size: int,
+    workers: int,
+    count: Count,
+    sums: int,
+    progress: Progress = no_progress,
+    process_group: Optional[ProcessGroup] = None,
+) -> List[float]:
+    """Sum what ``count`` finds over every record of a file, each once.
+
+    Args:
+        start: of the network, one batch ahead of the counting.
+        records: the checked file.
+        prepare: from (H, W, 3) uint8 to an image of a batch.
+        batch_size: images in a batch.
+        workers: threads that decode.
+        count: gives the sums over some records.
+        sums: how many these are.
+        progress: shows how far it is.
+        process_group: each reads every ``size``-th record; all get the same sums.
+
+    Raises:
+        DataError: an image cannot be decoded.
+        RunError: an output is not finite.
+    """
+    shard = range(process_group.rank if process_group else 0, len(records), process_group.size if process_group else 1)
+    batches = evaluation_batches(records, batch_size, prepare, workers, shard)
+    numbers, done, total = np.array(shard, np.int64), 0, np.zeros(1 + sums)  # the records come first
+    for batch, outputs in _one_ahead(start, progress(batches, -(-len(shard) // batch_size))):
+        counted = numbers[done : done + batch.count]
+        _check_finite(outputs, counted, records)
+        total += (batch.count, *count(counted, outputs))
+        done += batch.count
+    if process_group:
+        total = process_group.sum(total)
+    if total[0] != len(records):
+        raise DataError(f'{total[0]:g} of {len(records)} records of {records.path} were read')
+    return total[1:].tolist()
+
+
+def _one_ahead(
+    start: Start, batches: Iterable[EvaluationBatch]
+) -> Iterator[Tuple[EvaluationBatch, Sequence[np.ndarray]]]:
+    """(batch, its outputs in float64), one batch behind the devices, so that they never wait for the counting."""
+    waiting = None
+    for batch in batches:
+        started = batch, start(batch.images)
+        if waiting:
+            yield waiting[0], _outputs(*waiting)
+        waiting = started
+    if waiting:
+        yield waiting[0], _outputs(*waiting)
+
+
+def _outputs(batch: EvaluationBatch, wait: Callable[[], Sequence[np.ndarray]]) -> Sequence[np.ndarray]:
+    return [output[: batch.count].astype(np.float64) for output in wait()]
+
+
+def _check_finite(outputs: Sequence[np.ndarray], numbers: np.ndarray, records: RecordFile) -> None:
+    for output in outputs:
+        bad = ~np.isfinite(output.reshape(len(output), -1)).all(axis=1)
+        if bad.any():
+            raise RunError(
+                f'the output for record {numbers[np.flatnonzero(bad)[0]]} of {records.path} is not finite: '
+                'the weights or the preprocessing are wrong'
+            )

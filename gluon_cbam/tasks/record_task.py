@@ -1,0 +1,66 @@
+"""What tasks have in common whose data are record files: an image and a label a record."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from typing import TYPE_CHECKING, cast
+
+from .base import Dataset, ProcessGroup, Settings, Task, TrainingBatches
+
+if TYPE_CHECKING:
+    from gluon_cbam.common.files import PathLike
+    from gluon_cbam.data.loading.preprocessing import Preprocessing
+    from gluon_cbam.data.records.recordio import RecordFile
+
+
+class RecordTask(Task):
+    """A task whose training and validation data are ``.rec`` files with the label as the first number of a record."""
+
+    @abstractmethod
+    def check_labels(self, records: RecordFile, classes: int) -> None:
+        """Check the labels of a file.
+
+        Args:
+            records: the file.
+            classes: outputs of the network.
+
+        Raises:
+            DataError: a label is none of this task.
+        """
+
+    def open_training(self, path: PathLike, classes: int) -> RecordFile:
+        """Open a record file and check its labels."""
+        from gluon_cbam.data.records.recordio import RecordFile
+
+        records = RecordFile(path)
+        self.check_labels(records, classes)
+        return records
+
+    def check_images(self, data: Dataset, workers: int) -> None:
+        """Decode every image once."""
+        from gluon_cbam.data.loading.evaluation import check_images
+
+        check_images(cast('RecordFile', data), workers)
+
+    def fingerprint(self, data: Dataset) -> str:
+        """A short hash of where the records of a file are and of their labels; nothing of the images is read."""
+        records = cast('RecordFile', data)
+        content = records.offsets.astype('<i8').tobytes() + records.labels.astype('<f4').tobytes()
+        return hashlib.sha256(content).hexdigest()[:16]
+
+    def training_batches(
+        self,
+        data: Dataset,
+        settings: Settings,
+        preprocessing: Preprocessing,
+        batch_size: int,
+        process_group: ProcessGroup,
+    ) -> TrainingBatches:
+        """The batches of a run, augmented as its settings want it."""
+        from gluon_cbam.data.loading.training import BadRecords, TrainingData
+
+        return TrainingData(
+            cast('RecordFile', data), batch_size, preprocessing, settings['augment'], settings['seed'],
+            settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
+        )  # fmt: skip

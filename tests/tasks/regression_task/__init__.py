@@ -1,0 +1,1 @@
+"""A second task, in a folder of its own: the mean brightness of an image."""
