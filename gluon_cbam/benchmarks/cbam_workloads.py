@@ -19,7 +19,7 @@ from gluon_cbam.tasks import get_task
 from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.training import TrainConfig
 from gluon_cbam.training.loop.engine import Engine
-from gluon_cbam.training.loop.setup import prepare
+from gluon_cbam.training.setup import prepare
 
 from . import textures
 from .context import BenchmarkContext

@@ -138,7 +138,6 @@ RENAMED: Dict[str, str] = {
     'training.schedule': 'training.optim.lr_schedule',
     'training.server_optimizer': 'training.distributed.server_optimizer',
     'training.settings': 'training.config.settings',
-    'training.setup': 'training.loop.setup',
     'training.starting': 'training.parameters.initialization',
     'training.statistics': 'training.parameters.batch_norm',
     'training.step': 'training.loop.step',

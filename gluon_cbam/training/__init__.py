@@ -1,9 +1,9 @@
 """Training: settings, optimizers, parameters, processes, checkpoints, logs and the loop.
 
 :mod:`.config` has the settings and merges their sources; :mod:`.distributed` connects processes; :mod:`.parameters`
-selects, freezes, initializes and averages parameters; :mod:`.optim` updates them; :mod:`.checkpoint` saves and restores
-runs; :mod:`.logging` records them; :mod:`.loop` trains. Each may import those before it, and ``tasks``, ``pretrained``,
-``models``, ``data`` and below.
+selects, freezes, initializes and averages parameters; :mod:`.optim` updates them; :mod:`.setup` makes all that a run
+needs; :mod:`.checkpoint` saves and restores runs; :mod:`.logging` records them; :mod:`.loop` trains. Each may import
+those before it, and ``tasks``, ``pretrained``, ``models``, ``data`` and below.
 
 Importing :class:`TrainConfig` imports neither mxnet nor numpy, so that the command line can be made from it.
 """

@@ -19,7 +19,7 @@ from run_folders import newest
 from gluon_cbam.common.errors import CbamError
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter, index_path
 from gluon_cbam.training import TrainConfig, train
-from gluon_cbam.training.loop.setup import prepare
+from gluon_cbam.training.setup import prepare
 
 RECORDS = 24
 HIT = 7  # the record that is damaged

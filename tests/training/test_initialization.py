@@ -10,8 +10,8 @@ import pytest
 from gluon_cbam import get_model
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.training import TrainConfig, train
-from gluon_cbam.training.loop.setup import prepare
 from gluon_cbam.training.parameters.initialization import initialize
+from gluon_cbam.training.setup import prepare
 
 
 @pytest.fixture(scope='module')

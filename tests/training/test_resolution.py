@@ -9,7 +9,7 @@ from checks import assert_one_line
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.training import TrainConfig, resolve
 from gluon_cbam.training.config.train_config import recipes
-from gluon_cbam.training.loop.setup import _batch_and_rate
+from gluon_cbam.training.setup import _batch_and_rate
 
 
 def write(path, text):

@@ -13,37 +13,20 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Protocol, Sequence
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence
 
 import mxnet as mx
 
 from gluon_cbam import weights
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import atomic_path, remove_temporaries, sha256
+from gluon_cbam.training.parameters.stateful import Stateful
 
 _log = logging.getLogger('gluon_cbam.training')
 _STEM = 'newest-epoch'
 _STATE_NAME = _STEM + '{epoch:04d}-step{step:08d}.params'
 _ENDINGS = ('.json', '.states', '.params')  # in the order of removal: without the card the rest is nothing
 _KEPT = 2
-
-
-class Part(Protocol):
-    """Something of a run that changes while it trains, besides the network's parameters."""
-
-    def arrays(self) -> Dict[str, mx.nd.NDArray]:
-        """Its state, by name. Not waited for."""
-
-    def restore(self, arrays: Dict[str, mx.nd.NDArray], step: int) -> None:
-        """Take back what :meth:`arrays` gave.
-
-        Args:
-            arrays: by name, on the CPU.
-            step: steps that are done.
-
-        Raises:
-            DataError: they do not fit.
-        """
 
 
 class SavedState(NamedTuple):
@@ -96,7 +79,7 @@ class Checkpoints:
     def save_newest(
         self,
         net: mx.gluon.Block,
-        parts: Mapping[str, Part],
+        parts: Mapping[str, Stateful],
         card: Dict[str, Any],
         progress: Dict[str, Any],
         fingerprint: Dict[str, Any],
@@ -158,7 +141,7 @@ class Checkpoints:
             )
         return None
 
-    def restore(self, state: SavedState, net: mx.gluon.Block, parts: Mapping[str, Part]) -> None:
+    def restore(self, state: SavedState, net: mx.gluon.Block, parts: Mapping[str, Stateful]) -> None:
         """Put a state's parameters and arrays back.
 
         Raises:
@@ -191,7 +174,7 @@ class ReadOnlyCheckpoints(Checkpoints):
     def save_newest(
         self,
         net: mx.gluon.Block,
-        parts: Mapping[str, Part],
+        parts: Mapping[str, Stateful],
         card: Dict[str, Any],
         progress: Dict[str, Any],
         fingerprint: Dict[str, Any],

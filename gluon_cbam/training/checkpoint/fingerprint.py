@@ -10,7 +10,7 @@ import mxnet as mx
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.tasks.base import Dataset, Task
-from gluon_cbam.training.loop.setup import Setup
+from gluon_cbam.training.setup import Setup
 
 from .files import SavedState
 

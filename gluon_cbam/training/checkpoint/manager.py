@@ -13,9 +13,10 @@ import mxnet as mx
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.tasks import DEFAULT
 from gluon_cbam.tasks.base import Evaluation, Task
-from gluon_cbam.training.loop.setup import Setup
+from gluon_cbam.training.parameters.stateful import Stateful
+from gluon_cbam.training.setup import Setup
 
-from .files import Part, SavedState
+from .files import SavedState
 from .fingerprint import compare, run_fingerprint
 from .run_directory import RunDirectory
 from .state import TrainingState
@@ -41,7 +42,7 @@ class CheckpointManager:
         self,
         directory: RunDirectory,
         setup: Setup,
-        parts: Mapping[str, Part],
+        parts: Mapping[str, Stateful],
         state: TrainingState,
         saved: Optional[SavedState] = None,
     ) -> None:

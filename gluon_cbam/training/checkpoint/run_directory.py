@@ -14,20 +14,20 @@ import platform
 import sys
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, ContextManager, Dict, Iterator, List, Optional
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional
 
 import yaml
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike, remove_temporaries, write_text
 from gluon_cbam.compat import versions
-from gluon_cbam.tasks.base import Task
 from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics, run_path
 from gluon_cbam.training.config.train_config import TrainConfig
 
 from .state import TrainingState
 
 _log = logging.getLogger('gluon_cbam.training')
+DrawCurves = Callable[[List[Dict[str, Any]], Path], None]
 _PACKAGES = ('mxnet', 'mxnet-cu117', 'gluoncv', 'numpy', 'opencv-python', 'opencv-python-headless')
 _VARIABLES = ('OMP_NUM_THREADS', 'MXNET_', 'DMLC_', 'KMP_', 'CUDA_VISIBLE_DEVICES')
 
@@ -90,12 +90,15 @@ class RunDirectory:
         ]
         write_text(self.path / 'metrics.jsonl', ''.join(json.dumps(record) + '\n' for record in kept))
 
-    def write_summary(self, summary: Dict[str, Any], task: Task) -> None:
-        """Write ``summary.json`` and ``curves.png``."""
-        from gluon_cbam.training.logging.curves import draw
+    def write_summary(self, summary: Dict[str, Any], draw: DrawCurves) -> None:
+        """Write ``summary.json`` and ``curves.png``.
 
+        Args:
+            summary: of the run.
+            draw: draws the curves of the metrics to a path.
+        """
         write_text(self.path / 'summary.json', json.dumps(summary, indent=1) + '\n')
-        draw(self.metrics(), self.path / 'curves.png', task)
+        draw(self.metrics(), self.path / 'curves.png')
 
     @contextmanager
     def logging_to_file(self, logger: logging.Logger) -> Iterator[None]:
@@ -144,7 +147,7 @@ class ReadOnlyRunDirectory(RunDirectory):
     def forget_after(self, state: TrainingState) -> None:
         """Do nothing."""
 
-    def write_summary(self, summary: Dict[str, Any], task: Task) -> None:
+    def write_summary(self, summary: Dict[str, Any], draw: DrawCurves) -> None:
         """Do nothing."""
 
 

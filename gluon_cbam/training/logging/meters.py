@@ -8,7 +8,6 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.tasks.base import ProcessGroup
-from gluon_cbam.training.loop.step import StepResult
 
 
 class Meters:
@@ -20,14 +19,18 @@ class Meters:
 
     def __init__(self, process_group: ProcessGroup) -> None:
         self._process_group = process_group
-        self._pending: List[StepResult] = []
+        self._pending: List[List[List[mx.nd.NDArray]]] = []
 
     def __len__(self) -> int:
         return len(self._pending)
 
-    def add(self, result: StepResult) -> None:
-        """Keep a step."""
-        self._pending.append(result)
+    def add(self, sums: List[List[mx.nd.NDArray]]) -> None:
+        """Keep the sums of a step.
+
+        Args:
+            sums: for each statistic of the task, a (1,) array on each device.
+        """
+        self._pending.append(sums)
 
     def read(self) -> np.ndarray:
         """Wait for the devices and read: the only place of the training loop that does so.
@@ -37,7 +40,7 @@ class Meters:
         """
         statistics = (
             sum(mx.nd.concat(*sums, dim=0).asnumpy().astype(float) for sums in zip(*steps))
-            for steps in zip(*(result.sums for result in self._pending))
+            for steps in zip(*self._pending)
         )
         reading = self._process_group.sum(np.stack(list(statistics)))
         self._pending.clear()

@@ -10,8 +10,9 @@ import numpy as np
 from gluon_cbam.tasks.base import Evaluation
 from gluon_cbam.training.checkpoint.run_directory import RunDirectory
 from gluon_cbam.training.checkpoint.state import TrainingState
-from gluon_cbam.training.loop.setup import Setup
+from gluon_cbam.training.setup import Setup
 
+from . import curves
 from .tensorboard import Events
 from .throughput import Throughput, duration
 
@@ -171,7 +172,7 @@ class Reporter:
             'bad_records': len(state.bad_records),
             'seconds': round(state.seconds, 2),
         }
-        self._directory.write_summary(summary, self._task)
+        self._directory.write_summary(summary, lambda metrics, path: curves.draw(metrics, path, self._task))
         if self._events:
             self._events.close()
         return summary

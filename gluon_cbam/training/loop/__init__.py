@@ -1,1 +1,1 @@
-"""The training loop: setup, the step, epochs, signals, the dry run."""
+"""The training loop: the step, epochs, random numbers, signals, the dry run. It may import all of ``training``."""

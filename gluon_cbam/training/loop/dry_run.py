@@ -18,9 +18,9 @@ from gluon_cbam.common.memory import peak as peak_memory
 from gluon_cbam.training.checkpoint.run_directory import check_run_directory
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.logging.throughput import duration
+from gluon_cbam.training.setup import Setup, prepare
 
 from .engine import Engine
-from .setup import Setup, prepare
 
 _Batch = Sequence[mx.nd.NDArray]
 _BATCHES = 6  # that are loaded to measure the loading

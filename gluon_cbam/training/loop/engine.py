@@ -9,9 +9,9 @@ from gluon_cbam.training.optim.lr_schedule import schedule
 from gluon_cbam.training.optim.update import Optimization
 from gluon_cbam.training.parameters.ema import ModelEma
 from gluon_cbam.training.parameters.initialization import initialize
+from gluon_cbam.training.setup import Setup
 
 from .random_state import RandomState
-from .setup import Setup
 from .step import TrainStep
 
 

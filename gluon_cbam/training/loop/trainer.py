@@ -19,9 +19,9 @@ from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.logging.meters import Meters
 from gluon_cbam.training.logging.reporter import Display, Reporter
 from gluon_cbam.training.parameters.batch_norm import synchronize_statistics
+from gluon_cbam.training.setup import Setup, prepare
 
 from .engine import Engine
-from .setup import Setup, prepare
 from .signals import STOP_SIGNALS, SignalHandler
 from .step import StepResult
 
@@ -137,7 +137,7 @@ class Trainer:
         """Queue one step on the devices and count it."""
         result = self._engine.step(batches, self._state.step)
         if result.updated:
-            self._meters.add(result)  # the sums of an update left out mean nothing: float16 overflowed
+            self._meters.add(result.sums)  # the sums of an update left out mean nothing: float16 overflowed
         self._state.step += 1
         self._state.batch += 1
         return result

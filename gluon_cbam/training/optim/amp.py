@@ -96,7 +96,7 @@ class LossScaler:
         return False
 
     def arrays(self) -> Dict[str, mx.nd.NDArray]:
-        """The state by name; see :class:`gluon_cbam.training.checkpoint.files.Part`."""
+        """The state by name; see :class:`gluon_cbam.training.parameters.stateful.Stateful`."""
         return {'scale': mx.nd.array([self.scale]), 'good': mx.nd.array([self._good], dtype='int64')}
 
     def restore(self, arrays: Dict[str, mx.nd.NDArray], step: int) -> None:

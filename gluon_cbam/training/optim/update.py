@@ -9,11 +9,11 @@ from typing import Callable, Dict, List, Optional
 import mxnet as mx
 from mxnet.gluon.utils import clip_global_norm
 
-from gluon_cbam.training.checkpoint.files import Part
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.distributed.process_group import ProcessGroup
 from gluon_cbam.training.parameters.ema import ModelEma
 from gluon_cbam.training.parameters.selection import named
+from gluon_cbam.training.parameters.stateful import Stateful
 
 from .amp import FLOAT16, LossScaler
 from .optimizers import create_optimizer
@@ -73,7 +73,7 @@ class Optimization:
         return float(self.trainer.learning_rate)
 
     def arrays(self) -> Dict[str, mx.nd.NDArray]:
-        """The optimizer's state by name; see :class:`gluon_cbam.training.checkpoint.files.Part`."""
+        """The optimizer's state by name; see :class:`gluon_cbam.training.parameters.stateful.Stateful`."""
         return optimizer_arrays(self._net, self.trainer)
 
     def restore(self, arrays: Dict[str, mx.nd.NDArray], step: int) -> None:
@@ -98,9 +98,9 @@ class Optimization:
         """Factor of the loss in the next step: see :class:`gluon_cbam.training.optim.amp.LossScaler`; 1 without AMP."""
         return self._scaler.scale if self._scaler else 1.0
 
-    def parts(self) -> Dict[str, Part]:
+    def parts(self) -> Dict[str, Stateful]:
         """What changes with the updates besides the network, by name: for checkpoints."""
-        parts = {'optimizer': self, 'average': self._average, 'scale': self._scaler}
+        parts: Dict[str, Optional[Stateful]] = {'optimizer': self, 'average': self._average, 'scale': self._scaler}
         return {name: part for name, part in parts.items() if part}
 
     def update(self, step: int) -> bool:

@@ -61,7 +61,7 @@ class ModelEma:
         return self._net
 
     def arrays(self) -> Dict[str, mx.nd.NDArray]:
-        """The state by name; see :class:`gluon_cbam.training.checkpoint.files.Part`."""
+        """The state by name; see :class:`gluon_cbam.training.parameters.stateful.Stateful`."""
         values = {
             name: mean_over_devices(average) if id(average) in self._running else average.list_data()[0]
             for name, average in self._averages.items()
