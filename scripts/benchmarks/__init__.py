@@ -1,7 +1,7 @@
 """The parts of docs/benchmark.md, which ``scripts/benchmark`` measures and writes.
 
-``rows`` has the rows of the table and ``ratios`` the ways to measure them; ``growth`` and ``profiling`` are the other two
-parts, and ``document`` writes all three. ``bare_loops`` and ``epoch`` are workloads that only the table needs.
+``rows`` has the rows of the table and ``ratios`` the ways to measure them; ``growth`` and ``profiling`` are its other
+parts, ``document`` writes them. ``bare_loops`` and ``epoch`` are workloads that only the table needs.
 """
 
 import os

@@ -231,7 +231,7 @@ def test_scores_that_differ(shop, digits, tmp_path, cbam_here):
 
 def test_verify_finds_damage(shop, cbam_here):
     card, path = shop
-    assert f'{TAG}: whole: ' in cbam_here('zoo', 'verify').stdout
+    assert f'{TAG}: intact: ' in cbam_here('zoo', 'verify').stdout
     data = bytearray(path.read_bytes())
     data[1000] ^= 1
     path.write_bytes(bytes(data))

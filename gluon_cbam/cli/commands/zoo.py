@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+
 import click
 
 from gluon_cbam.cli.options import settings_options
-from gluon_cbam.cli.output import common_options
+from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.cli.progress import byte_progress, progress_bar
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.text_table import aligned
 
+if TYPE_CHECKING:
+    from gluon_cbam.publishing.verify import Verdict
+    from gluon_cbam.tasks.base import Figure
+    from gluon_cbam.zoo import Published
+    from gluon_cbam.zoo.location import Progress
+
+Decorated = TypeVar('Decorated', bound=Callable[..., Any])
+
 _ROOT = click.option('--root', metavar='DIR', help='folder of the store  [CBAM_HOME/models, MXNET_HOME/models, ...]')
 _REGISTRY = click.option(
-    '--registry', 'registries', multiple=True, metavar='FILE|URL', help='further cards; repeat for more'
+    '--registry', 'registries', multiple=True, metavar='FILE|URL', help='further cards; may be repeated'
 )
 _OFFLINE = click.option('--offline', is_flag=True, default=None, help='download nothing  [CBAM_ZOO_OFFLINE]')
 
 
-def _card_options(function):
-    """Adds the options that say where cards and files are."""
+def _card_options(function: Decorated) -> Decorated:
+    """Add the options that locate cards and files."""
     for option in (_OFFLINE, _REGISTRY, _ROOT):
         function = option(function)
     return function
 
 
 @click.group('zoo')
-def zoo_group():
+def zoo_group() -> None:
     """Published weights."""
 
 
 @zoo_group.command('list')
 @_card_options
 @common_options
-def zoo_list(root, registries, offline):
-    """The weights that there are; * marks the default of a network."""
+def zoo_list(root: Optional[str], registries: Sequence[str], offline: Optional[bool]) -> Result:
+    """List all weights; * marks the default of a network."""
     from gluon_cbam import zoo
 
     cards = sorted(zoo.cards(None, registries, root, offline), key=lambda card: (card.network, not card.default))
@@ -44,7 +55,7 @@ def zoo_list(root, registries, offline):
     return {'weights': entries}, aligned([heads, *rows])
 
 
-def _figures(cards) -> list:
+def _figures(cards: Sequence[Published]) -> List[Figure]:
     """The figures that the tasks of some cards compare, each once."""
     from gluon_cbam.tasks import get_task
 
@@ -52,16 +63,17 @@ def _figures(cards) -> list:
     return list({name: task.figure(name) for task in tasks for name in task.compared}.values())
 
 
-def _entry(card, root) -> dict:
-    """A card as --json gives it."""
+def _entry(card: Published, root: Optional[str]) -> Dict[str, Any]:
+    """A card in the output of --json."""
     from gluon_cbam import zoo
     from gluon_cbam.zoo.verified import verified
 
-    here = {'cached': zoo.is_cached(card, root), 'verified': verified(card, root)}
-    return {'name': card.network, 'sha256': None, **card.as_dict(), **here}
+    local = {'cached': zoo.is_cached(card, root), 'verified': verified(card, root)}
+    return {'name': card.network, 'sha256': None, **card.as_dict(), **local}
 
 
-def _row(card, entry, figures):
+def _row(card: Published, entry: Dict[str, Any], figures: Sequence[Figure]) -> Tuple[str, ...]:
+    """A card as a row of the table."""
     stated = card.metrics.values
     return (
         f'{card.tag} *' if card.default else card.tag,
@@ -76,8 +88,8 @@ def _row(card, entry, figures):
 @click.argument('name')
 @_card_options
 @common_options
-def zoo_info(name, root, registries, offline):
-    """The card of weights: NAME is a tag, or a network for its default ones."""
+def zoo_info(name: str, root: Optional[str], registries: Sequence[str], offline: Optional[bool]) -> Result:
+    """Show the card of weights: NAME is a tag, or a network for its default weights."""
     import yaml
 
     from gluon_cbam import zoo
@@ -88,8 +100,8 @@ def zoo_info(name, root, registries, offline):
     return entry, '\n'.join([text, *_remarks(card, entry['verified'])])
 
 
-def _remarks(card, verified) -> list:
-    """What follows from the fields of a card."""
+def _remarks(card: Published, verified: Optional[Dict[str, Any]]) -> List[str]:
+    """Comments on the fields of a card."""
     from gluon_cbam.tasks import get_task
 
     remarks = []
@@ -97,9 +109,9 @@ def _remarks(card, verified) -> list:
         score = ', '.join(f'{name} {verified["metrics"][name]:.4f}' for name in get_task(card.task).compared)
         remarks.append(f'# verified here on {verified["date"][:10]}: {score} on {verified["data"]}')
     elif card.metrics.measured_by == 'publisher':
-        remarks.append('# the metrics are stated by the publisher; nobody has verified them here')
+        remarks.append('# the metrics are stated by the publisher and were not verified here')
     if not card.hashes:
-        remarks.append('# no hash is published: that of the first file is kept, and later ones must have it')
+        remarks.append('# no hash is published: that of the first file is kept, and later files must have it')
     return remarks
 
 
@@ -107,8 +119,8 @@ def _remarks(card, verified) -> list:
 @click.argument('name')
 @_card_options
 @common_options
-def zoo_get(name, root, registries, offline):
-    """Download weights, unless they are here: NAME is a tag, or a network for its default ones."""
+def zoo_get(name: str, root: Optional[str], registries: Sequence[str], offline: Optional[bool]) -> Result:
+    """Download weights, unless the store has them: NAME is a tag, or a network for its default weights."""
     from gluon_cbam import zoo
 
     card = zoo.find(name, registries, root, offline)
@@ -120,7 +132,8 @@ def zoo_get(name, root, registries, offline):
     return _file(path, bool(cached))
 
 
-def _get(card, root, offline, progress):
+def _get(card: Published, root: Optional[str], offline: Optional[bool], progress: Progress) -> Path:
+    """Download; only a conversion needs mxnet."""
     if card.conversion == 'none':
         from gluon_cbam import zoo
 
@@ -130,8 +143,8 @@ def _get(card, root, offline, progress):
     return get(card, root, offline, progress)
 
 
-def _file(path, cached: bool):
-    """A parameter file of ours as --json and people have it."""
+def _file(path: Path, cached: bool) -> Result:
+    """A parameter file of ours, for --json and as text."""
     from gluon_cbam.zoo.store import read_card
 
     card = read_card(path)
@@ -142,8 +155,8 @@ def _file(path, cached: bool):
 @click.argument('name')
 @_card_options
 @common_options
-def zoo_path(name, root, registries, offline):
-    """The parameter file of weights that are here, after its hash was compared."""
+def zoo_path(name: str, root: Optional[str], registries: Sequence[str], offline: Optional[bool]) -> Result:
+    """Print the path of a parameter file in the store, after comparing its hash."""
     from gluon_cbam import zoo
 
     return _file(zoo.file_of(zoo.find(name, registries, root, offline), root), True)
@@ -155,17 +168,24 @@ def zoo_path(name, root, registries, offline):
 @click.option('--tag', metavar='TAG', help='the same as NAME')
 @_card_options
 @common_options
-def zoo_add(file, name, tag, root, registries, offline):
-    """Take a FILE that is here already into the store: NAME is the tag of its weights, or a network.
+def zoo_add(
+    file: str,
+    name: Optional[str],
+    tag: Optional[str],
+    root: Optional[str],
+    registries: Sequence[str],
+    offline: Optional[bool],
+) -> Result:
+    """Take a local FILE into the store: NAME is the tag of its weights, or a network.
 
-    FILE is what would be downloaded, packed or not, or the parameter file of another store with its card beside it. It
-    is compared with the card of the weights; where that has no hash, the hash of FILE is kept for later files.
+    FILE is the file that would be downloaded, packed or not, or the parameter file of another store with its card next
+    to it. It is compared with the card of the weights; if that has no hash, the hash of FILE is kept for later files.
     """
     from gluon_cbam import zoo
 
     if bool(name) == bool(tag):
         raise UsageError(f'zoo add takes FILE and NAME, or FILE and --tag, got {name!r} and --tag {tag!r}')
-    added = zoo.add(file, zoo.find(name or tag, registries, root, offline), root)
+    added = zoo.add(file, zoo.find(name or tag or '', registries, root, offline), root)
     return {'path': str(added.path), 'sha256': added.sha256, 'bytes': added.bytes}, str(added.path)
 
 
@@ -173,8 +193,8 @@ def zoo_add(file, name, tag, root, registries, offline):
 @click.argument('name')
 @_card_options
 @common_options
-def zoo_remove(name, root, registries, offline):
-    """Remove weights from the store: NAME is a tag, or a network for its default ones."""
+def zoo_remove(name: str, root: Optional[str], registries: Sequence[str], offline: Optional[bool]) -> Result:
+    """Remove weights from the store: NAME is a tag, or a network for its default weights."""
     from gluon_cbam import zoo
 
     removed = [str(path) for path in zoo.remove(zoo.find(name, registries, root, offline).tag, root)]
@@ -187,12 +207,19 @@ def zoo_remove(name, root, registries, offline):
 @_card_options
 @settings_options('batch_size', 'gpus', 'cpus', 'workers')
 @common_options
-def zoo_verify(names, data_val, root, registries, offline, **settings):
-    """Compare weights that are here with their cards: their hashes, and with --data-val their accuracies.
+def zoo_verify(
+    names: Sequence[str],
+    data_val: Optional[str],
+    root: Optional[str],
+    registries: Sequence[str],
+    offline: Optional[bool],
+    **settings: Any,
+) -> Result:
+    """Compare local weights with their cards: their hashes, and with --data-val their accuracies.
 
-    Without a NAME, the hashes of all that are here. Accuracies that a publisher states are reported beside the measured
-    ones, and may differ by a point for his decoder and resize; those that this project states must be met. What was
-    measured is kept in the store, and shown by list and info.
+    Without a NAME, all local weights are compared, by hash. Accuracies that a publisher states may differ from the
+    measured ones by a percentage point, since decoders and resizing differ; those that this project states must be met.
+    The results are kept in the store, and shown by list and info.
     """
     from gluon_cbam import zoo
     from gluon_cbam.zoo.verified import check
@@ -203,16 +230,27 @@ def zoo_verify(names, data_val, root, registries, offline, **settings):
     cards = cards or [card for card in zoo.cards(None, registries, root, offline) if zoo.is_cached(card, root)]
     checked = [(card, check(card, root)) for card in cards]
     verdicts = [_scored(card, files[0], data_val, root, **settings) for card, files in checked] if data_val else []
-    entries = [{'tag': card.tag, 'files': [str(path) for path in files]} for card, files in checked]
+    entries: List[Dict[str, Any]] = [
+        {'tag': card.tag, 'files': [str(path) for path in files]} for card, files in checked
+    ]
     for entry, verdict in zip(entries, verdicts):
         entry.update(verdict.as_dict())
-    lines = [f'{entry["tag"]}: whole: {", ".join(entry["files"])}' for entry in entries]
+    lines = [f'{entry["tag"]}: intact: {", ".join(entry["files"])}' for entry in entries]
     lines += [line for verdict in verdicts for line in _comparison(verdict)]
-    return {'weights': entries}, '\n'.join(lines) or 'no weights are here'
+    return {'weights': entries}, '\n'.join(lines) or 'there are no local weights'
 
 
-def _scored(card, path, data_val, root, gpus, cpus, batch_size, workers):
-    """What weights score here, which the store then knows; an error where the card states another score of ours."""
+def _scored(
+    card: Published,
+    path: Path,
+    data_val: str,
+    root: Optional[str],
+    gpus: Optional[str],
+    cpus: Optional[int],
+    batch_size: int,
+    workers: Optional[int],
+) -> Verdict:
+    """Measure the accuracy of weights, and record it in the store; an error if the card states another of ours."""
     from gluon_cbam.compat import devices
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.publishing.verify import verify
@@ -225,7 +263,7 @@ def _scored(card, path, data_val, root, gpus, cpus, batch_size, workers):
     return verdict
 
 
-def _comparison(verdict) -> list:
+def _comparison(verdict: Verdict) -> List[str]:
     """Measured and stated accuracies, a line each."""
     who = {'publisher': "the publisher's", 'verified': 'measured by this project'}[verdict.card.measured_by]
     measured = verdict.evaluation.as_dict()
@@ -246,19 +284,28 @@ def _comparison(verdict) -> list:
 @click.option('--dtype', default='float32', show_default=True, metavar='TYPE', help='or float16 for half the bytes')
 @click.option('--default', is_flag=True, help="the network's name alone means these weights")
 @click.option('--licence', metavar='NAME', help='of the file')
-@click.option('--source', metavar='TEXT', help='who made it')
+@click.option('--source', metavar='TEXT', help='project or person that made it')
 @click.option('--citation', metavar='TEXT', help='of the paper')
 @click.option(
-    '--address', 'addresses', multiple=True, metavar='URL', help='a further place of the file; repeat for more'
+    '--address', '--url', 'addresses', multiple=True, metavar='URL', help='a further URL of the file; may be repeated'
 )
 @click.option('-o', '--output', required=True, metavar='DIR', help='folder of the files, which is a registry')
 @settings_options('batch_size', 'gpus', 'cpus', 'workers')
 @common_options
-def zoo_publish(run, output, data_val, gpus, cpus, batch_size, workers, **about):
-    """Turn the run folder RUN into weights that others can get: any static web server can hold DIR.
+def zoo_publish(
+    run: str,
+    output: str,
+    data_val: Optional[str],
+    gpus: Optional[str],
+    cpus: Optional[int],
+    batch_size: int,
+    workers: Optional[int],
+    **about: Any,
+) -> Result:
+    """Publish the run folder RUN as weights, in a folder DIR that any static web server can serve.
 
-    The accuracies on the card are those of the very bytes that are published, every record counted once. Then
-    `cbam zoo get TAG --registry http://HOST/DIR/registry.yaml` gets them.
+    The accuracies on the card are measured with the published bytes, each record counted once. Then
+    `cbam zoo get TAG --registry http://HOST/DIR/registry.yaml` downloads them.
     """
     from gluon_cbam.compat import devices
     from gluon_cbam.compat.threads import usable_cpus
