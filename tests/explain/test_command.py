@@ -104,7 +104,7 @@ def test_overlays_lie_on_the_object_in_the_file(red_network, tmp_path, cbam_here
     assert image['top'][0]['class'] == 1 and maps[0]['class'] == 1
 
 
-def test_pictures_of_files_and_what_is_said_of_them(scans, tmp_path, cbam_here):
+def test_figures_of_files_and_their_values(scans, tmp_path, cbam_here):
     folder = tmp_path / 'photos'
     folder.mkdir()
     files = [folder / '3.png', folder / '4 <b>&"$.png', scans / '3.png', folder / 'text.png', folder / 'missing.png']
@@ -133,7 +133,7 @@ def test_pictures_of_files_and_what_is_said_of_them(scans, tmp_path, cbam_here):
 
 
 def _check_values(maps, file):
-    """What was said of an image's maps is what the library gives for it."""
+    """The values of an image's maps are those of the library."""
     network = load_network('cbamnet_tiny', [mx.cpu()], pretrained=True)
     batch = network.preprocessing(decode(file.read_bytes(), 'scan'))[None]
     expected = [('gradcam', 'stages', explain.grad_cam(network.net, batch, targets).maps[0]) for targets in (None, 5)]
@@ -266,7 +266,7 @@ def test_mistakes_cost_one_line_and_no_file(arguments, words, scans, tmp_path, c
     assert not list(tmp_path.iterdir())
 
 
-def test_a_picture_appears_whole_or_not_at_all(scans, tmp_path, cbam_here, monkeypatch):
+def test_a_figure_is_written_atomically(scans, tmp_path, cbam_here, monkeypatch):
     from gluon_cbam.explain.figures.canvas import Canvas
 
     def fail(self, path):
@@ -278,6 +278,6 @@ def test_a_picture_appears_whole_or_not_at_all(scans, tmp_path, cbam_here, monke
     assert not list(tmp_path.iterdir())
 
 
-def test_people_read_lines(scans, tmp_path, cbam_here):
+def test_human_readable_lines(scans, tmp_path, cbam_here):
     process = cbam_here('explain', scans / '1.png', *TINY, '--output', tmp_path)
     assert re.fullmatch(rf'{scans}/1.png -> {tmp_path}/1.png: 1 0\.9\d+\n', process.stdout)

@@ -12,12 +12,12 @@ from gluon_cbam.common.errors import UsageError
 CLASSES = 4
 
 
-def normalised(heat):
+def normalized(heat):
     heat = np.maximum(heat, 0)
     return heat / heat.max(axis=(1, 2), keepdims=True)
 
 
-def randomised(net, dtype='float32'):
+def randomized(net, dtype='float32'):
     """The network with parameters of which none is what it starts as."""
     net.initialize()
     net.cast(dtype)
@@ -40,7 +40,7 @@ def chain():
         nn.GlobalAvgPool2D(),
         nn.Dense(CLASSES, in_units=5),
     )
-    return randomised(net, 'float64'), np.random.RandomState(3).randn(2, 3, 6, 6)
+    return randomized(net, 'float64'), np.random.RandomState(3).randn(2, 3, 6, 6)
 
 
 @pytest.fixture(scope='module')
@@ -67,7 +67,7 @@ def test_gradcam_equals_finite_differences(chain, differences):
     classes, maps, gradients = differences
     found = explain.grad_cam(*chain, targets=classes, layer='0')
     weights = gradients.mean(axis=(2, 3))  # equation 1
-    np.testing.assert_allclose(found.maps, normalised((weights[:, :, None, None] * maps).sum(axis=1)), atol=1e-6)
+    np.testing.assert_allclose(found.maps, normalized((weights[:, :, None, None] * maps).sum(axis=1)), atol=1e-6)
     assert found.maps.max(axis=(1, 2)).tolist() == [1, 1] and found.maps.min() == 0
     assert found.classes.tolist() == list(classes)
 
@@ -88,7 +88,7 @@ def test_dropout_and_batch_norm_are_those_of_inference():
     net = nn.HybridSequential()
     net.add(nn.Conv2D(4, 3, in_channels=3), nn.BatchNorm(in_channels=4), nn.Dropout(0.5), nn.GlobalAvgPool2D())
     net.add(nn.Dense(CLASSES, in_units=4))
-    randomised(net)
+    randomized(net)
     images = np.random.RandomState(0).randn(2, 3, 8, 8).astype(np.float32)
     before = {name: value.data().asnumpy() for name, value in net.collect_params().items()}
     found = [explain.grad_cam(net, images, 1, '0') for _ in range(2)]
@@ -97,7 +97,7 @@ def test_dropout_and_batch_norm_are_those_of_inference():
     scale = before[net[1].gamma.name] / np.sqrt(before[net[1].running_var.name] + 1e-5)
     weights = scale * before[net[4].weight.name][1]
     maps = net[0](mx.nd.array(images)).asnumpy()
-    np.testing.assert_allclose(found[0].maps, normalised(np.einsum('c,nchw->nhw', weights, maps)), atol=1e-5)
+    np.testing.assert_allclose(found[0].maps, normalized(np.einsum('c,nchw->nhw', weights, maps)), atol=1e-5)
     for name, value in net.collect_params().items():
         np.testing.assert_array_equal(value.data().asnumpy(), before[name])
 
@@ -114,7 +114,7 @@ def test_gradcam_plus_plus_equals_its_formula(chain, differences):
             first, second, third = (np.exp(scores[n]) * gradients[n, k][place] ** order for order in (1, 2, 3))
             weight += second / (2 * second + maps[n, k].sum() * third) * max(first, 0)
         heat[n] += weight * maps[n, k]
-    np.testing.assert_allclose(found.maps, normalised(heat), atol=1e-5)
+    np.testing.assert_allclose(found.maps, normalized(heat), atol=1e-5)
     assert np.abs(found.maps - explain.grad_cam(*chain, targets=classes, layer='0').maps).max() > 0.01
 
 
@@ -125,7 +125,7 @@ def test_gradcam_before_a_linear_head_is_cam():
     found = explain.grad_cam(net, images)
     maps = net.stages(mx.nd.array(images)).asnumpy()
     weights = net.fc.weight.data().asnumpy()[found.classes]
-    np.testing.assert_allclose(found.maps, normalised(np.einsum('nc,nchw->nhw', weights, maps)), atol=1e-5)
+    np.testing.assert_allclose(found.maps, normalized(np.einsum('nc,nchw->nhw', weights, maps)), atol=1e-5)
     assert found.layer == 'stages'
     assert found.classes.tolist() == net(mx.nd.array(images)).asnumpy().argmax(axis=1).tolist()
     assert explain.grad_cam(net, images, targets=7).classes.tolist() == [7, 7, 7]
@@ -133,7 +133,7 @@ def test_gradcam_before_a_linear_head_is_cam():
 
 def test_a_layer_inside_a_residual_block():
     """The mean gradient of a map is, over its positions, that of a bias added to it: here of BatchNorm's beta."""
-    net = randomised(gluon_cbam.get_model('cifar_cbam_resnet18', classes=CLASSES))
+    net = randomized(gluon_cbam.get_model('cifar_cbam_resnet18', classes=CLASSES))
     image = np.random.RandomState(0).randn(1, 3, 16, 16).astype(np.float32)
     found = explain.grad_cam(net, image, 1, layer='layer3.0.bn1')
     kept = []
@@ -144,7 +144,7 @@ def test_a_layer_inside_a_residual_block():
     logit.backward(train_mode=False)
     hook.detach()
     maps, weights = kept[0].asnumpy(), norm.beta.grad().asnumpy() / kept[0][0, 0].size
-    np.testing.assert_allclose(found.maps, normalised(np.einsum('c,nchw->nhw', weights, maps)), atol=1e-5)
+    np.testing.assert_allclose(found.maps, normalized(np.einsum('c,nchw->nhw', weights, maps)), atol=1e-5)
 
 
 def test_layers_by_default():

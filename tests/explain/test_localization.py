@@ -19,7 +19,7 @@ COUNT, SIZE = 10, 32
 
 @pytest.fixture(scope='module')
 def bright(tmp_path_factory):
-    """Images with a white box on grey, whose masks are the boxes; the labels are 0 and 1 in turn."""
+    """Images with a white box on gray, whose masks are the boxes; the labels are 0 and 1 in turn."""
     path, random, masks = tmp_path_factory.mktemp('bright') / 'val.rec', np.random.RandomState(0), []
     with RecordWriter(path) as writer:
         for number in range(COUNT):

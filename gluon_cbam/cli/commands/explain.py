@@ -24,16 +24,20 @@ if TYPE_CHECKING:
     from gluon_cbam.inference.network import LoadedNetwork
 
 _FIGURES = [
-    click.option('--output', metavar='DIR', default='explained', show_default=True, help='folder of the pictures'),
-    click.option('--stages', metavar='PATH,...', help="attentions to show, or 'all'  [the last one of each stage]"),
+    click.option('--output', metavar='DIR', default='explained', show_default=True, help='directory of the figures'),
+    click.option(
+        '--stages', metavar='PATH,...', help="attention modules to show, or 'all'  [the last one of each stage]"
+    ),
     click.option('--class', 'target', metavar='CLASS', help='Grad-CAM for this class too: its number or name'),
-    click.option('--channels', type=click.IntRange(1), default=8, show_default=True, help='strongest channels a gate'),
+    click.option(
+        '--channels', type=click.IntRange(1), default=8, show_default=True, help='strongest channels of each gate'
+    ),
     click.option('--method', default='gradcam', show_default=True, metavar='NAME', help='gradcam or gradcam++'),
     click.option(
         '--layer', metavar='PATH', help='block for Grad-CAM; several with --score  [the last before the pooling]'
     ),
     click.option('--report', is_flag=True, help='write report.html too, one file with all images'),
-    click.option('--compare', metavar='NETWORK[=FILE|=TAG],...', help='one picture, Grad-CAM of these networks'),
+    click.option('--compare', metavar='NETWORK[=FILE|=TAG],...', help='one figure with Grad-CAM of these networks'),
 ]
 
 
@@ -57,11 +61,11 @@ def explain(
     align: str,
     **options: Any,
 ) -> Tuple[Dict[str, Any], str]:
-    """Show where a network looks on images: attention maps and Grad-CAM, a picture an image.
+    """Show what a network looks at: attention maps and Grad-CAM, one figure for each image.
 
     Images that cannot be read are named, with exit code 4 at the end.
 
-    With --score nothing is drawn: a table says how well the maps agree with the objects' masks of a .rec file.
+    With --score nothing is drawn: a table has the localization metrics of the maps and the masks of a .rec file.
     """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.decoding import image_threads

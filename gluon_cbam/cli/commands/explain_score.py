@@ -21,7 +21,7 @@ SCORE_OPTIONS = [
         default='even',
         show_default=True,
         metavar='NAME',
-        help='with --score: cells lie evenly, or at the centres of their receptive fields: fields',
+        help='with --score: cells lie evenly, or at the centers of their receptive fields: fields',
     ),
 ]
 _DRAWING = ('output', 'stages', 'target', 'channels', 'method', 'report', 'compare')

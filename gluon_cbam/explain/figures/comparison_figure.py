@@ -45,7 +45,7 @@ def draw_comparison(comparison: Comparison, path: PathLike, method: str) -> None
 
 def _tile(cell: Cell) -> _Tile:
     best, activation = cell.explanation.top[0], cell.activation
-    predicted = '' if best.index == activation.class_index else f', says {best.label}'
+    predicted = '' if best.index == activation.class_index else f', predicted {best.label}'
     overlay = overlay_map(cell.explanation.pixels, activation.heat, activation.grid, (0, 1), _TILE)
     return _Tile(overlay, f'P = {cell.probability:.4f}{predicted}')
 

@@ -39,7 +39,7 @@ def report_row(explanation: Explanation, figure: str) -> ReportRow:
         figure: path of the image's figure, relative to the report.
     """
     pixels, top = explanation.pixels, explanation.top
-    thumbnails = [_thumbnail('seen', resize_square(pixels, _SIDE))]
+    thumbnails = [_thumbnail('input', resize_square(pixels, _SIDE))]
     for activation in explanation.activations:
         heat = overlay_map(pixels, activation.heat, activation.grid, (0, 1), _SIDE)
         thumbnails.append(_thumbnail(f'Grad-CAM: {activation.label}', heat))
@@ -74,8 +74,8 @@ def report_page(network: str, method: str, rows: Sequence[ReportRow], unreadable
     bad = ''.join(f'<li>{_escaped(item.error)}' for item in unreadable)
     return _PAGE.format(
         title=f'{_escaped(network)}: {len(rows)} images',
-        about=f'{TITLES[method]}; the last picture is the spatial gate of the last attention, where there is one. '
-        'Blue is the least, red the most.',
+        about=f'{TITLES[method]}; the last image is the spatial gate of the last attention module, where there is one. '
+        'Colors run from blue (lowest) to red (highest).',
         classes=f'<p>Predicted: {classes}.' if classes else '',
         rows='\n'.join(entry.html for entry in rows),
         unreadable=f'<h2>{len(unreadable)} could not be read</h2><ul>{bad}</ul>' if bad else '',
@@ -121,7 +121,7 @@ figcaption {{ font-size: .75rem; color: #555 }} ol {{ margin: 0; padding-left: 1
 }}
 </style>
 <h1>{title}</h1><p>{about}{classes}
-<table><thead><tr><th>pictures<th data-sort=text><button>file</button><th data-sort=text><button>class</button>
+<table><thead><tr><th>images<th data-sort=text><button>file</button><th data-sort=text><button>class</button>
 <th data-sort=number><button>P</button><th>most probable</thead><tbody>
 {rows}
 </tbody></table>

@@ -103,15 +103,15 @@ def _input_panel(explanation: Explanation) -> _Panel:
             _bars(canvas, left, top + TILE + _SCALE, 'most probable classes', labels, probabilities, 1)
         return []
 
-    return _Panel('What the network saw', f'{size} x {size} pixels', True, len(explanation.top), draw_input)
+    return _Panel('Network input', f'{size} x {size} pixels', True, len(explanation.top), draw_input)
 
 
 def _activation_panel(explanation: Explanation, activation: ClassActivation, method: str) -> _Panel:
     probability = '' if activation.probability is None else f', P = {activation.probability:.3f}'
-    title = 'predicted class' if activation.predicted else 'class asked for'
+    title = 'predicted class' if activation.predicted else 'requested class'
     note = f'{activation.label}{probability}, {activation.layer}'
     if not activation.heat.any():
-        note = f'{activation.label}{probability}: nothing speaks for it'
+        note = f'{activation.label}{probability}: no positive evidence'
 
     def draw_activation(canvas: Canvas, left: int, top: int) -> Summary:
         box = _overlay(canvas, left, top, explanation.pixels, activation.heat, activation.grid, (0, 1))

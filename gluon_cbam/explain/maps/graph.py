@@ -176,7 +176,7 @@ def replace_by_variable(output: mx.sym.Symbol, inner: mx.sym.Symbol) -> Tuple[mx
 def inference_in_train_mode(output: mx.sym.Symbol) -> mx.sym.Symbol:
     """A graph that computes in train mode what ``output`` computes in inference.
 
-    Gradients of an inference graph are wrong on CPUs behind max pooling with a kernel: the forward pass of MXNet 1.9.1's
+    Gradients of an inference graph are wrong on CPUs behind max pooling with a kernel: the forward pass of MXNet's
     oneDNN pooling notes the positions of the maxima in train mode alone, and its backward pass reads uninitialized
     memory otherwise. (Global pooling without a kernel, as in CBAM's channel gate, is not oneDNN's.) So BatchNorm takes
     its running statistics, Dropout keeps everything, and the graph runs in train mode.
