@@ -56,11 +56,18 @@ install() {
     "$bin/python" -c 'import cv2' 2>/dev/null || "${pip[@]}" --force-reinstall --no-deps 'opencv-python-headless<4.12'
 }
 
-install_extra() { # what an extra of setup.cfg adds, once: install_extra docs
+install_extra() { # the requirements of a further extra of setup.cfg, once: install_extra docs
     [ "$(cat "$stamp-$1" 2>/dev/null)" = "$wanted" ] && return
     echo "installing what '$1' needs into $venv"
-    "$bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root[${EXTRA:-cpu},$1]"
+    requirements "$1" | "$bin/python" -m pip install --quiet --disable-pip-version-check --requirement /dev/stdin
     echo "$wanted" >"$stamp-$1"
+}
+
+requirements() { # of an extra of setup.cfg, a line each; installing the project again would compile its operators again
+    "$bin/python" -c 'import configparser, sys
+config = configparser.ConfigParser()
+config.read(sys.argv[1])
+print(config["options.extras_require"][sys.argv[2]])' "$root/setup.cfg" "$1"
 }
 
 described=("$root"/{setup.cfg,setup.py,pyproject.toml,scripts/packaging/build_backend.py,gluon_cbam/ops/{build.py,native/*}})
