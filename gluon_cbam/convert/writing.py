@@ -1,4 +1,4 @@
-"""Write the parameters of a network under the names of a source: the inverse of :mod:`.loading`."""
+"""Write the parameters of a network under the names of a source: the inverse of :mod:`gluon_cbam.convert.loading`."""
 
 from __future__ import annotations
 

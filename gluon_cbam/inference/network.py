@@ -69,7 +69,7 @@ def load_network(
         root: of the store of published weights, as of :func:`gluon_cbam.zoo.get`.
         progress: of a download, as of :func:`gluon_cbam.zoo.get`.
         task: that the weights are for; default their card's, else classification.
-        features: stages whose maps the network gives instead of logits, as of :class:`gluon_cbam.models.Features`.
+        features: stages whose maps the network gives instead of logits, see :class:`gluon_cbam.models.features.Features`.
 
     Raises:
         UsageError: an unknown name, or both ``params`` and ``pretrained``.

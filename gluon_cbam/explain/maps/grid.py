@@ -70,7 +70,7 @@ def sample_at_cells(pixels: np.ndarray, shape: Sequence[int], grid: Optional[Gri
         grid: where the cells lie; default :func:`even_grid`.
 
     Returns:
-        (..., *shape) float64.
+        ``(..., *shape)`` float64.
     """
     size = pixels.shape[-2:]
     grid = grid or even_grid(shape, size)
