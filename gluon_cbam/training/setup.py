@@ -80,44 +80,69 @@ class Setup:
 def prepare(config: TrainConfig) -> Setup:
     """Check a configuration against files and devices, and fill in what it leaves open.
 
+    Args:
+        config: the settings; they are not changed.
+
+    Returns:
+        What the run needs; its processes are connected.
+
     Raises:
         CbamError: see :func:`gluon_cbam.training.loop.trainer.train`.
     """
     config = TrainConfig(**config.as_dict()).check()
     task = get_task(config.task)
     task.check_settings(config.as_dict())
-    config.classes, class_names = task.labels(config.data_train, config.classes)
+    classes, class_names = task.labels(config.data_train, config.classes)
     model = resolve(
-        config.network, None, pretrained_of_flag(config.pretrained), config.classes, config.option, config.image_size,
+        config.network, None, pretrained_of_flag(config.pretrained), classes, config.option, config.image_size,
         config.crop_ratio,
     )  # fmt: skip
-    config.option = model.options
-    config.image_size, config.crop_ratio = model.preprocessing.image_size, model.preprocessing.crop_ratio
-    config.augment = config.augment or model.variant.augmentation
-    config.workers = config.workers or usable_cpus()
-    net = model.build()
-    task.check_network(net, config.network, config.classes)
-    net.check_input((1, 3, config.image_size, config.image_size))
+    net = _build(model, task)
     ctx = devices.contexts(config.gpus, config.cpus)
     if config.sync_bn:
         convert_batch_norm(net, ctx)
     notes = _choose_parameters(net, config)
+    _check_environment(config, ctx)
+    workers = config.workers or usable_cpus()
+    train, val = _open_data(config, task, classes, workers)
+    process_group = join(config.kv_store)  # when all is checked: the others wait for this process from here on
+    batch_size, lr = _batch_and_rate(config, len(ctx), process_group.size)
+    run = RunConfig.resolved(
+        config, option=model.options, classes=classes, image_size=model.preprocessing.image_size,
+        crop_ratio=model.preprocessing.crop_ratio, augment=config.augment or model.variant.augmentation,
+        workers=workers, batch_size=batch_size, lr=lr,
+    )  # fmt: skip
+    images = batch_size * len(ctx) * process_group.size
+    data = task.training_batches(train, run.as_dict(), model.preprocessing, images, process_group)
+    if run.accumulate > len(data):
+        raise UsageError(f'--accumulate {run.accumulate} is more than the {len(data)} batches of an epoch')
+    return Setup(run, model, net, ctx, class_names, data, val, process_group, notes, task)
+
+
+def _build(model: ResolvedModel, task: Task) -> mx.gluon.HybridBlock:
+    """The network, after checking that it fits the task and the size of the images."""
+    net, size = model.build(), model.preprocessing.image_size
+    task.check_network(net, model.name, model.classes)
+    net.check_input((1, 3, size, size))
+    return net
+
+
+def _check_environment(config: TrainConfig, ctx: List[mx.Context]) -> None:
+    """Check that devices and optional packages can do what the settings ask for."""
     amp.check(config.dtype, ctx)
     if config.kv_store == 'nccl' and not mx.runtime.Features().is_enabled('NCCL'):
         raise EnvironmentProblem('--kv-store nccl needs mxnet-cu117 and GPUs: use device')
     if config.tensorboard and importlib.util.find_spec('tensorboardX') is None:
         raise EnvironmentProblem("--tensorboard needs tensorboardX: pip install 'gluon_cbam[tensorboard]'")
-    train = task.open_training(config.data_train, config.classes)
-    val = task.open_validation(config.data_val, config.classes) if config.data_val else None
+
+
+def _open_data(config: TrainConfig, task: Task, classes: int, workers: int) -> Tuple[Dataset, Optional[Dataset]]:
+    """Training and validation data, checked; every validation image was decoded once."""
+    train = task.open_training(config.data_train, classes)
+    val = task.open_validation(config.data_val, classes) if config.data_val else None
     if val is not None:
-        task.check_images(val, config.workers)
-    process_group = join(config.kv_store)  # when all is checked: the others wait for this process from here on
-    config.batch_size, config.lr = _batch_and_rate(config, len(ctx), process_group.size)
-    batch_size = config.batch_size * len(ctx) * process_group.size
-    data = task.training_batches(train, config.as_dict(), model.preprocessing, batch_size, process_group)
-    if config.accumulate > len(data):
-        raise UsageError(f'--accumulate {config.accumulate} is more than the {len(data)} batches of an epoch')
-    return Setup(RunConfig.resolved(config), model, net, ctx, class_names, data, val, process_group, notes, task)
+        task.check_images(val, workers)
+    return train, val
 
 
 def _batch_and_rate(config: TrainConfig, contexts: int, processes: int) -> Tuple[int, float]:
