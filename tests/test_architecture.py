@@ -40,7 +40,7 @@ INNER_LEVELS = {
 }
 WITHOUT_INNER_CIRCLES = (
     'data',
-    pytest.param('training', marks=pytest.mark.xfail(strict=True, reason='checkpoint, logging and the loop')),
+    'training',
     'explain',
     'export',
 )

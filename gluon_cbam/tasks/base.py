@@ -162,7 +162,13 @@ class Objective(ABC):
     """The loss of a training run and what is counted of it, on one device after the other.
 
     :class:`gluon_cbam.training.loop.step.TrainStep` calls the three methods in their order for every batch.
+
+    Attributes:
+        head: a block with the parameters of the loss itself, for instance the class centers of ArcFace, which are
+            initialized, updated and saved with the network but are no part of it; None for a loss without.
     """
+
+    head: Optional[mx.gluon.Block] = None
 
     @abstractmethod
     def prepare(self, parts: Sequence[Any], step: int, index: int) -> Sequence[Any]:

@@ -10,8 +10,8 @@ import cv2
 import mxnet as mx
 import numpy as np
 import pytest
-from regression_task.task import Brightness
-from run_folders import assert_same_run
+from regression_task.task import Brightness, SquaredError
+from run_folders import assert_same_run, state
 
 from gluon_cbam import zoo
 from gluon_cbam.common.errors import DataError, Interrupted, UsageError
@@ -149,6 +149,41 @@ def test_a_run_resumes_bit_for_bit(brightness_data, tmp_path, step):
         train(TrainConfig(**run), progress=interrupted(step))
     train(TrainConfig(**run, resume='auto'))
     assert_same_run(tmp_path / 'run', tmp_path / 'unbroken')
+
+
+class Offset(mx.gluon.nn.HybridBlock):
+    def __init__(self):
+        super().__init__()
+        self.offset = self.params.get('offset', shape=(1,), init=mx.init.Constant(0.25))
+
+    def hybrid_forward(self, F, x, offset):
+        return F.broadcast_add(x, offset)
+
+
+class OffsetError(SquaredError):
+    """A loss with a parameter of its own, which the network does not have."""
+
+    def __init__(self, preprocessing):
+        super().__init__(preprocessing)
+        self.head = Offset()
+
+    def loss(self, net, inputs):
+        outputs = self.head(net(inputs.images)[:, 0])
+        return (outputs - inputs.labels) ** 2, outputs
+
+
+def test_parameters_of_a_loss_are_trained_and_saved(brightness_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(Brightness, 'objective', lambda self, settings, preprocessing, rank: OffsetError(preprocessing))
+    changes = {'epochs': 2, 'cpus': 2, 'batch_size': 4}
+    run, unbroken = (settings(brightness_data, tmp_path / name, **changes) for name in ('run', 'unbroken'))
+    train(TrainConfig(**unbroken))
+    with pytest.raises(Interrupted):
+        train(TrainConfig(**run), progress=interrupted(7))
+    train(TrainConfig(**run, resume='auto'))
+    mine, expected = state(tmp_path / 'run'), state(tmp_path / 'unbroken')
+    assert mine['head/offset'] == expected['head/offset'] != 0.25
+    assert 'optimizer/head.offset:0' in mine
+    assert load_network('cbamnet_tiny', CPU, str(tmp_path / 'run')).classes == 1, 'the network is saved without it'
 
 
 def test_the_task_of_a_run_does_not_change(trained, brightness_data):

@@ -62,6 +62,7 @@ def load(
     return loaded, ctx
 
 
+task_option = click.option('--task', metavar='NAME', help="what the weights are for  [their card's, classification]")
 exported_options = add_options(
     [
         click.option('--exported', metavar='FILE', help='a network that cbam export wrote: .onnx or -symbol.json'),

@@ -13,7 +13,7 @@ from gluon_cbam.cli.output import json_option
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 
-from .network_options import NETWORK, exported_options, load, load_exported
+from .network_options import NETWORK, exported_options, load, load_exported, task_option
 
 if TYPE_CHECKING:
     from gluon_cbam.data.sources.images import ImageSource
@@ -57,6 +57,7 @@ def _add(options: Sequence[Callable[..., Any]]) -> Callable[[_Command], _Command
 @_add(_INPUT)
 @settings_options('network')
 @weights_options
+@task_option
 @exported_options
 @_add(_OUTPUT)
 @settings_options(*NETWORK[1:])

@@ -10,7 +10,7 @@ from gluon_cbam.cli.options import settings_options, weights_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 
-from .network_options import NETWORK, exported_options, load, load_exported
+from .network_options import NETWORK, exported_options, load, load_exported, task_option
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @settings_options('network')
 @weights_options
 @click.option('--data-val', '--rec-val', 'data_val', required=True, metavar='FILE', help='a .rec file with its .idx')
+@task_option
 @exported_options
 @settings_options(*NETWORK[1:])
 @common_options

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Dict
+
 import mxnet as mx
 
 from gluon_cbam.training.optim import amp
@@ -9,6 +11,8 @@ from gluon_cbam.training.optim.lr_schedule import schedule
 from gluon_cbam.training.optim.update import Optimization
 from gluon_cbam.training.parameters.ema import ModelEma
 from gluon_cbam.training.parameters.initialization import initialize
+from gluon_cbam.training.parameters.loss_head import LossHead, NetworkWithHead
+from gluon_cbam.training.parameters.stateful import Stateful
 from gluon_cbam.training.setup import Setup
 
 from .random_state import RandomState
@@ -22,6 +26,7 @@ class Engine:
         net: initialized on every context, hybridized.
         rate: the learning rate of each step, from 0.
         average: the moving average of its parameters, or None.
+        head: the parameters of the loss, or None for a loss without.
         optimization: updates the weights.
         step: trains a step: ``step(batches, number)``.
 
@@ -38,13 +43,20 @@ class Engine:
         self.net.hybridize(static_alloc=True, static_shape=True)
         self.rate = schedule(config, setup.steps_per_epoch)
         self.average = ModelEma(self.net, setup.another_net(), config.ema, ctx) if config.ema else None
+        objective = setup.task.objective(config.as_dict(), setup.preprocessing, process_group.rank)
+        self.head = LossHead(objective.head, ctx) if objective.head is not None else None
+        trained = NetworkWithHead(self.net, self.head.head) if self.head else self.net
         steps = config.epochs * setup.steps_per_epoch
         self.optimization = Optimization(
-            self.net, config, ctx, process_group, self.rate, steps, setup.images_per_step, self.average
+            trained, config, ctx, process_group, self.rate, steps, setup.images_per_step, self.average
         )
-        objective = setup.task.objective(config.as_dict(), setup.preprocessing, process_group.rank)
         random = RandomState(self.net, config.seed, process_group.rank)
-        self.step = TrainStep(self.net, objective, ctx, self.optimization, config.accumulate, random)
+        self.step = TrainStep(trained, objective, ctx, self.optimization, config.accumulate, random)
+
+    def parts(self) -> Dict[str, Stateful]:
+        """What changes in training besides the network, by name: for checkpoints."""
+        head: Dict[str, Stateful] = {'head': self.head} if self.head else {}
+        return {**self.optimization.parts(), **head}
 
     @property
     def validated_net(self) -> mx.gluon.HybridBlock:

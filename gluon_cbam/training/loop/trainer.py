@@ -78,7 +78,7 @@ class Trainer:
         setup.data.bad.numbers = self._state.bad_records  # one list, so that checkpoints keep what the loader meets
         self._engine = Engine(setup)
         self._checkpoints = CheckpointManager(
-            directory, setup, self._engine.optimization.parts(), self._state, saved
+            directory, setup, self._engine.parts(), self._state, saved
         )  # fmt: skip
         if saved:
             self._checkpoints.write_best(self._engine.validated_net)
