@@ -44,7 +44,7 @@ def test_original_parameters_bind():
     assert np.abs(executor.forward(is_train=False)[0].asnumpy() - golden.output).max() <= 2e-6
 
 
-def test_the_trainer_initialises_the_weights():
+def test_the_trainer_initializes_the_weights():
     """Variables carry what MXNet's own operators give them: no shapes, and no initializer of weights."""
     nodes = json.loads(insightface.get_symbol(16, 18).tojson())['nodes']
     attributes = {node['name']: node.get('attrs', {}) for node in nodes if node['op'] == 'null'}
@@ -62,7 +62,7 @@ def test_the_trainer_initialises_the_weights():
 
 
 @pytest.mark.parametrize(
-    ('layers', 'arguments', 'said'),
+    ('layers', 'arguments', 'message'),
     [
         (20, {}, 'unknown num_layers 20: known: 18, 34, 49'),
         (18, {'version_outptu': 'E'}, "no argument 'version_outptu': did you mean version_output"),
@@ -70,8 +70,8 @@ def test_the_trainer_initialises_the_weights():
         (18, {'bn_mom': 0.99}, 'bn_mom is built in as 0.9, got 0.99'),
     ],
 )
-def test_mistakes(layers, arguments, said):
-    with pytest.raises(ValueError, match=said):
+def test_mistakes(layers, arguments, message):
+    with pytest.raises(ValueError, match=message):
         insightface.get_symbol(512, layers, **arguments)
 
 

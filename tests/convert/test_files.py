@@ -101,7 +101,7 @@ def test_mistakes(original, tmp_path):
     spoilt = {**golden.arrays, 'bn1_beta': np.full(512, np.nan, 'float32')}
     np.savez(tmp_path / 'nan.npz', **spoilt)
     np.savez(tmp_path / 'words.npz', bn1_beta=np.array(['a']))
-    for source, code, said in (
+    for source, code, message in (
         (tmp_path / 'none', 2, 'no parameter file'),
         (tmp_path / 'text.txt', 2, 'cannot tell the format'),
         (tmp_path / 'bad.npz', 4, 'not an .npz file'),
@@ -110,7 +110,7 @@ def test_mistakes(original, tmp_path):
         (tmp_path / 'words.npz', 4, 'bn1_beta does not hold numbers'),
         (prefix, 4, r'head.fc1.gamma \(32,\) instead of \(512,\)'),  # the default embedding
     ):
-        with pytest.raises(ValueError, match=said) as error:
+        with pytest.raises(ValueError, match=message) as error:
             conversion.from_source(source, ours, 'modified_cbamnet18', 'modified', {'version_output': 'C'})
         assert error.value.exit_code == code
         assert '\n' not in str(error.value)

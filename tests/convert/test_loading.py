@@ -24,7 +24,7 @@ def renamed(arrays, old, new):
 
 
 @pytest.mark.parametrize(
-    ('spoil', 'said'),
+    ('spoil', 'message'),
     [
         (lambda arrays: arrays.pop('ChannelGate.mlp.1.bias'), '1 missing: channel.fc1.bias'),
         (lambda arrays: arrays.update(foo=np.zeros(3)), '1 unexpected: foo'),
@@ -40,11 +40,11 @@ def renamed(arrays, old, new):
     ],
     ids=['missing', 'unexpected', 'shape', 'twice', 'renamed'],
 )
-def test_misfits_change_nothing(attention, spoil, said):
+def test_misfits_change_nothing(attention, spoil, message):
     block, arrays = attention
     before = snapshot(block)
     spoil(arrays)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         convert.load_arrays(block, arrays, 'official')
     for name, value in snapshot(block).items():
         assert np.array_equal(value, before[name])

@@ -107,9 +107,9 @@ PARTS = {
 @pytest.mark.parametrize('kind', PARTS)
 def test_hostile_pickles(kind, legacy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    part, said = PARTS[kind]
+    part, expected = PARTS[kind]
     files.write(tmp_path / 'net.pth', part, ONE, legacy)
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=expected) as caught:
         read_arrays(tmp_path / 'net.pth')
     message = str(caught.value)
     assert message.startswith(f'{tmp_path}/net.pth: not a PyTorch file of tensors')
@@ -149,7 +149,7 @@ def damaged(kind, path):
 
 
 @pytest.mark.parametrize(
-    ('kind', 'said'),
+    ('kind', 'expected'),
     [
         ('truncated zip', 'BadZipFile'),
         ('another storage', 'BadZipFile'),
@@ -159,10 +159,10 @@ def damaged(kind, path):
         ('another number of elements', 'storage 0 of 6 elements is cut off or of another size'),
     ],
 )
-def test_damaged_files(kind, said, tmp_path):
+def test_damaged_files(kind, expected, tmp_path):
     path = tmp_path / 'net.pth'
     damaged(kind, path)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=expected):
         read_arrays(path)
 
 
@@ -180,7 +180,7 @@ def test_a_whole_network_is_refused():
 
 
 @pytest.mark.parametrize(
-    ('members', 'compression', 'said'),
+    ('members', 'compression', 'expected'),
     [
         ({'net/data.pkl': b'\x80\x02}.'}, zipfile.ZIP_DEFLATED, 'it is compressed'),
         ({'net/data.pkl': b'\x80\x02}.', 'other/data.pkl': b''}, zipfile.ZIP_STORED, '2 data.pkl instead of one'),
@@ -188,9 +188,9 @@ def test_a_whole_network_is_refused():
         ({'net/data.pkl': b'\x80\x02}.', 'net/byteorder': b'big'}, zipfile.ZIP_STORED, 'big-endian'),
     ],
 )
-def test_other_archives(members, compression, said, tmp_path):
+def test_other_archives(members, compression, expected, tmp_path):
     with zipfile.ZipFile(tmp_path / 'net.pth', 'w', compression) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=expected):
         read_arrays(tmp_path / 'net.pth')

@@ -42,7 +42,7 @@ def test_without_the_top():
 
 
 @pytest.mark.parametrize(
-    ('make', 'said'),
+    ('make', 'message'),
     [
         (lambda: CBAMNet(classes=0), 'classes.*got 0'),
         (lambda: CBAMNet(dims=()), r'dims.*got \(\)'),
@@ -55,8 +55,8 @@ def test_without_the_top():
         (lambda: CBAMNet.from_variant('base', input_shape=(7, 32, 3)), 'at least 8 x 8, got 7 x 32'),
     ],
 )
-def test_bad_arguments(make, said):
-    with pytest.raises(ValueError, match=said):
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
         make()
 
 

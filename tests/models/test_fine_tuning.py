@@ -1,4 +1,4 @@
-"""Other classes and input channels from pretrained parameters: all that fits is kept, the rest is said."""
+"""Other classes and input channels than the weights: what fits is kept, the rest is newly initialized and logged."""
 
 import logging
 
@@ -19,19 +19,19 @@ def pretrained(request, tmp_path):
     return request.param, str(tmp_path / 'net.params'), values
 
 
-@pytest.mark.parametrize(('options', 'anew'), [
+@pytest.mark.parametrize(('options', 'new'), [
     ({'classes': 4}, ['fc.weight', 'fc.bias']),
     ({'classes': 6, 'in_channels': 1}, ['conv']),
     ({'classes': 2, 'in_channels': 5}, ['conv', 'fc.weight', 'fc.bias']),
 ])  # fmt: skip
-def test_what_fits_is_kept(pretrained, options, anew, caplog):
+def test_what_fits_is_kept(pretrained, options, new, caplog):
     name, path, values = pretrained
     with caplog.at_level(logging.WARNING, 'gluon_cbam'):
         net = get_model(name, pretrained=path, **options)
     first = 'conv1.weight' if name == 'cifar_cbam_resnet18' else 'stages.0.conv.weight'
-    anew = [first if part == 'conv' else part for part in anew]
+    new = [first if part == 'conv' else part for part in new]
     for key, parameter in net._collect_params_with_prefix().items():
-        if key in anew:
+        if key in new:
             assert parameter.shape != values[key].shape
             assert f'{key} {tuple(parameter.shape)} instead of {values[key].shape}' in caplog.text
             assert np.isfinite(parameter.data().asnumpy()).all()
@@ -42,7 +42,7 @@ def test_what_fits_is_kept(pretrained, options, anew, caplog):
     assert net(x).shape == (2, options['classes'])
 
 
-def test_nothing_is_said_when_everything_fits(pretrained, caplog):
+def test_nothing_is_logged_when_everything_fits(pretrained, caplog):
     name, path, _ = pretrained
     get_model(name, pretrained=path, classes=6)
     assert not caplog.text

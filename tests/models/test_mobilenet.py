@@ -52,7 +52,7 @@ def test_narrow_layers_keep_a_hidden_unit():
 
 
 @pytest.mark.parametrize(
-    ('make', 'said'),
+    ('make', 'message'),
     [
         (lambda: get_model('mobilenet1.0', reduction=8), "mobilenet1.0 has no option 'reduction'"),
         (lambda: get_model('se_mobilenet1.0', kernel_size=3), "se_mobilenet1.0 has no option 'kernel_size'"),
@@ -64,6 +64,6 @@ def test_narrow_layers_keep_a_hidden_unit():
         (lambda: MobileNet(1.0, reduction=8), "a network without attention has no option 'reduction'"),
     ],
 )
-def test_bad_options(make, said):
-    with pytest.raises(ValueError, match=said):
+def test_bad_options(make, message):
+    with pytest.raises(ValueError, match=message):
         make()

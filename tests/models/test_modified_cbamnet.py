@@ -127,7 +127,7 @@ def test_sizes():
 
 
 @pytest.mark.parametrize(
-    ('options', 'said'),
+    ('options', 'message'),
     [
         ({'version_output': 'K'}, "unknown version_output 'K': known: A, B, C"),
         ({'version_output': 'EX'}, "unknown version_output 'EX'"),
@@ -140,6 +140,6 @@ def test_sizes():
         ({'embeding': 8}, "modified_cbamnet18 has no option 'embeding': did you mean embedding"),
     ],
 )
-def test_bad_options(options, said):
-    with pytest.raises(ValueError, match=said):
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
         get_model('modified_cbamnet18', **options)

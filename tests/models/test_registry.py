@@ -131,7 +131,7 @@ def test_pretrained_file(tmp_path):
 
 
 def test_batchnorm_statistics_move_in_the_backward_pass():
-    """MXNet's CPU BatchNorm writes its running statistics in backward(); whoever compares them has to wait for it."""
+    """MXNet's CPU BatchNorm writes its running statistics in backward(): wait for it before comparing them."""
     net = get_model('cbamnet_tiny', classes=2)
     net.initialize()
     running = net.stages[0].bn.running_mean

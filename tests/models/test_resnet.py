@@ -27,7 +27,7 @@ def test_equals_the_official_network(name, tmp_path):
     assert complexity(net, golden.input.shape).parameters == golden.count
 
 
-def test_official_initialisation():
+def test_official_initialization():
     mx.random.seed(0)
     net = get_model('cbam_resnet18')
     net.initialize()
@@ -60,7 +60,7 @@ def test_attention_is_used():
 
 
 @pytest.mark.parametrize(
-    ('options', 'said'),
+    ('options', 'message'),
     [
         ({'bottleneck_stride': '2x2'}, "unknown bottleneck_stride '2x2'"),
         ({'classes': 0}, 'classes must be a positive integer, got 0'),
@@ -68,8 +68,8 @@ def test_attention_is_used():
         ({'reductoin': 8}, "cbam_resnet18 has no option 'reductoin': did you mean reduction"),
     ],
 )
-def test_bad_options(options, said):
-    with pytest.raises(ValueError, match=said):
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
         get_model('cbam_resnet18', **options)
 
 

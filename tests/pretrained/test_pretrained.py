@@ -165,7 +165,7 @@ def test_garbage(shop):
 
 
 @pytest.mark.parametrize(
-    ('changes', 'error', 'said'),
+    ('changes', 'error', 'message'),
     [
         ({'classes': 7}, DataError, r'fc.weight \(10, 512\) instead of \(7, 512\)'),
         ({'options': {'reduktion': 4}}, UsageError, "has no option 'reduktion'"),
@@ -173,22 +173,22 @@ def test_garbage(shop):
     ],
 )
 @of_kinds('official')
-def test_a_card_that_does_not_fit_its_file(shop, changes, error, said):
+def test_a_card_that_does_not_fit_its_file(shop, changes, error, message):
     shop.write({**shop.card, **changes})
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         locate.get(zoo.find(changes.get('tag', shop.tag)), shop.root)
     assert shop.files() == []
 
 
 @of_kinds('official')
 def test_names(shop):
-    for network, pretrained, said in (
+    for network, pretrained, message in (
         ('cbam_resnet18', shop.tag, 'are of cifar_cbam_resnet18, not of cbam_resnet18'),
         ('cifar_cbam_resnet18', 'cifar_cbam_resnet18.offical', shop.tag),
         ('cifar_cbam_resnet18', 'none.params', 'no parameter file'),
         ('modified_cbamnet18', True, "no weights are published for 'modified_cbamnet18'"),
     ):
-        with pytest.raises(UsageError, match=said) as caught:
+        with pytest.raises(UsageError, match=message) as caught:
             get_model(network, pretrained=pretrained, root=shop.root)
         assert caught.value.exit_code == 2
     assert shop.server.requests == []

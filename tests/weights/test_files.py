@@ -100,7 +100,7 @@ def spoiled(path, kind):
 
 
 @pytest.mark.parametrize(
-    ('kind', 'said'),
+    ('kind', 'message'),
     [
         ('garbage', 'not a parameter file'),
         ('text', 'not a parameter file'),
@@ -111,12 +111,12 @@ def spoiled(path, kind):
         ('exported', 'belongs to an exported symbol'),
     ],
 )
-def test_bad_files_change_nothing(tmp_path, kind, said):
+def test_bad_files_change_nothing(tmp_path, kind, message):
     path = tmp_path / 'bad.params'
     spoiled(path, kind)
     net = network()
     before = net.fc.weight.data().asnumpy()
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         weights.load(net, path)
     assert str(path) in str(caught.value)
     assert '\n' not in str(caught.value)

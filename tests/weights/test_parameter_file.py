@@ -67,12 +67,12 @@ DAMAGE = {
 
 @pytest.mark.parametrize('kind', DAMAGE)
 def test_damage_is_named(kind, tmp_path):
-    path, (data, said) = tmp_path / 'bad.params', DAMAGE[kind]
+    path, (data, expected) = tmp_path / 'bad.params', DAMAGE[kind]
     path.write_bytes(data)
     with pytest.raises(DataError) as caught:
         weights.read_arrays(path)
     message = str(caught.value)
-    assert said in message
+    assert expected in message
     assert message.startswith(f'{path}: not a parameter file that MXNet reads: ')
     assert '\n' not in message
 
