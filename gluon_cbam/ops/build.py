@@ -1,4 +1,4 @@
-"""Compiles the operators of native/: ``python -m gluon_cbam.ops.build``, and once at installation.
+"""Compiles the operators of native/, with ``python -m gluon_cbam.ops.build`` and at installation.
 
 It needs a C++17 compiler (GCC 8 or later; ``CXX`` names it) and mxnet's headers, which are in its wheel. It imports
 nothing of this package, since setup.py loads it by its path.
@@ -20,8 +20,10 @@ from typing import List, Optional
 
 SOURCES = Path(__file__).parent / 'native'
 LIBRARY = Path(__file__).parent / 'libcbam_operators.so'
-_FLAGS = '-std=gnu++17 -O3 -fPIC -fopenmp -fno-math-errno -fno-trapping-math -Wno-psabi'
-# as the wheel of mxnet 1.9.1 was compiled, where its headers ask; native/mxnet_abi.h tells of the first
+_FLAGS = '-std=gnu++17 -O3 -fPIC -fopenmp -fno-math-errno -fno-trapping-math -Wall -Wextra'
+# about GCC's own vectors as arguments, and about code of mxnet's headers that is inlined
+_QUIET = '-Wno-psabi -Wno-maybe-uninitialized'
+# of the wheel of mxnet 1.9.1, for its headers; native/mxnet_abi.h explains the first
 _DEFINITIONS = {
     '_GLIBCXX_USE_CXX11_ABI': 0,
     'MXNET_USE_MKLDNN': 1,
@@ -37,14 +39,17 @@ _DEFINITIONS = {
 
 
 class CannotBuild(Exception):
-    """The operators cannot be compiled here; the message says why."""
+    """The operators cannot be compiled here; the message is the reason, one line."""
 
 
 def compiler() -> List[str]:
-    """The command of the C++ compiler.
+    """Find the C++ compiler: ``CXX`` in the environment, or g++.
+
+    Returns:
+        The command and its first arguments.
 
     Raises:
-        CannotBuild: there is none, or the machine is one that mxnet's wheels are not for.
+        CannotBuild: there is no compiler, or mxnet has no wheel for this machine.
     """
     if sys.platform != 'linux' or platform.machine() != 'x86_64':
         raise CannotBuild(f'mxnet 1.9.1 has no wheel for {sys.platform} on {platform.machine()}')
@@ -58,14 +63,17 @@ def build(target: Path = LIBRARY) -> Path:
     """Compile the operators.
 
     Args:
-        target: the library; it appears whole or not at all.
+        target: the library, replaced at once after everything was compiled; default: the one that the package loads.
+
+    Returns:
+        ``target``.
 
     Raises:
-        CannotBuild: no compiler, no headers, or the compiler failed.
+        CannotBuild: there is no compiler or no header, or the compiler failed.
     """
-    flags = [*_FLAGS.split(), *(f'-D{name}={value}' for name, value in _DEFINITIONS.items())]
-    for folder in _headers():
-        flags += ['-isystem', str(folder)]
+    flags = [*_FLAGS.split(), *_QUIET.split(), *(f'-D{name}={value}' for name, value in _DEFINITIONS.items())]
+    for headers in _headers():
+        flags += ['-isystem', str(headers)]
     command = compiler()
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:

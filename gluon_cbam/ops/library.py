@@ -20,8 +20,8 @@ from .status import REPAIR, look
 _LOCK = threading.Lock()
 _PREFIX = '_cbam_'
 NAMES = (
-    'pool',
-    *(f'describe{gated}_{order}' for gated in ('', '_gated') for order in ('max_mean', 'mean_max')),
+    'global_pool',
+    *(f'channel_pool{gated}_{order}' for gated in ('', '_gated') for order in ('max_mean', 'mean_max')),
     *(
         f'scale{gates}{add}{relu}'
         for gates in ('_channel', '_spatial', '_channel_spatial')
@@ -30,20 +30,22 @@ NAMES = (
     ),
     'prelu',
 )
-"""The operators that have gradients, of native/operators.cc and native/prelu_operators.cc, without their prefix."""
-INFERENCE_NAMES = ('gate', 'spatial_gate')
-"""Those that have no gradients, of native/quantized_operators.cc."""
+"""The operators with gradients, in native/operators.cc and native/prelu_operators.cc, without their prefix."""
+INFERENCE_NAMES = ('channel_gate', 'spatial_gate')
+"""The operators without gradients, in native/quantized_operators.cc."""
 CONVOLUTION = 'convolution'
-"""That of native/convolution_operators.cc."""
+"""The operator in native/convolution_operators.cc."""
+
+_FORMER = {'global_pool': 'pool', 'channel_pool': 'describe', 'channel_gate': 'gate'}
 
 
 class Library(NamedTuple):
-    """The operators by name.
+    """The compiled operators by name.
 
     Attributes:
         nd: functions of arrays.
         sym: functions of symbols.
-        instructions: the instruction set that they use.
+        instructions: name of the instruction set that they use, one of :data:`.status.INSTRUCTIONS`.
     """
 
     nd: SimpleNamespace
@@ -52,7 +54,10 @@ class Library(NamedTuple):
 
 
 def load() -> Optional[Library]:
-    """The compiled operators, added to mxnet's; None where :func:`.status.look` says so.
+    """Load the compiled operators and add them to mxnet's, once in a process.
+
+    Returns:
+        The operators; None where :func:`.status.look` finds that they cannot be used.
 
     Raises:
         DependencyError: the compiled file is damaged.
@@ -75,8 +80,18 @@ def _load() -> Optional[Library]:
     library.cbam_register()
     nd, sym = SimpleNamespace(), SimpleNamespace()
     for name in (*NAMES, *INFERENCE_NAMES, CONVOLUTION):
-        handle = OpHandle()
-        check_call(_LIB.NNGetOpHandle(c_str(_PREFIX + name), ctypes.byref(handle)))
+        handle = _handle(name)
         setattr(nd, name, _make_ndarray_function(handle, _PREFIX + name, name))
         setattr(sym, name, _make_symbol_function(handle, _PREFIX + name, name))
     return Library(nd, sym, library.cbam_instructions().decode())
+
+
+def _handle(name: str) -> OpHandle:
+    """MXNet's handle of an operator; a library that was compiled before the operators were renamed has former names."""
+    handle = OpHandle()
+    former = name
+    for now, before in _FORMER.items():
+        former = former.replace(now, before)
+    if _LIB.NNGetOpHandle(c_str(_PREFIX + name), ctypes.byref(handle)):
+        check_call(_LIB.NNGetOpHandle(c_str(_PREFIX + former), ctypes.byref(handle)))
+    return handle

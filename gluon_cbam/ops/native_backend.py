@@ -36,7 +36,7 @@ class NativeBackend(FastBackend):
         """See :meth:`.reference_backend.ReferenceBackend.global_pool`."""
         if not set(kinds) <= {'avg', 'max'}:
             return super().global_pool(x, kinds)
-        mean, maximum, x.tensor = self._operators.pool(self.materialize(x))
+        mean, maximum, x.tensor = self._operators.global_pool(self.materialize(x))
         pooled = {'avg': mean, 'max': maximum}
         return [pooled[kind] for kind in kinds]
 
@@ -46,7 +46,7 @@ class NativeBackend(FastBackend):
             self.materialize(x)
         order = tuple(kinds) if len(kinds) == 2 else ('max', 'mean')
         gate = () if x.channel is None else (x.channel,)
-        operator = getattr(self._operators, f'describe{"_gated" if gate else ""}_{"_".join(order)}')
+        operator = getattr(self._operators, f'channel_pool{"_gated" if gate else ""}_{"_".join(order)}')
         pooled, x.tensor = operator(x.tensor, *gate)
         if len(kinds) == 2:
             return pooled
@@ -58,7 +58,7 @@ class NativeBackend(FastBackend):
         fits = len(vectors) == 2 and gate == 'sigmoid' and _is_mlp(fc1, fc2)
         if not self._for_inference or not fits:
             return super().channel_gate(vectors, fc1, fc2, gate)
-        return self._operators.gate(*vectors, *_variables(fc1.weight, fc1.bias, fc2.weight, fc2.bias))
+        return self._operators.channel_gate(*vectors, *_variables(fc1.weight, fc1.bias, fc2.weight, fc2.bias))
 
     def spatial_gate(self, maps: Tensor, conv: nn.Conv2D, norm: Optional[nn.BatchNorm], gate: str) -> Tensor:
         """See :meth:`.reference_backend.ReferenceBackend.spatial_gate`."""
@@ -93,7 +93,7 @@ def _variables(*parameters: Parameter) -> List[Tensor]:
 
 
 def _is_mlp(fc1: nn.Dense, fc2: nn.Dense) -> bool:
-    """Whether dense layers are those of the operator ``gate``: both with biases, ReLU after the first."""
+    """Whether dense layers are those of the operator ``channel_gate``: both with biases, ReLU after the first."""
     has_biases = fc1.bias is not None and fc2.bias is not None
     return has_biases and fc1.act is not None and fc1.act._act_type == 'relu' and fc2.act is None
 

@@ -13,26 +13,26 @@ from .build import LIBRARY
 
 VARIABLE = 'CBAM_KERNELS'
 CHOICES = ('auto', 'graph', 'plain')
-"""Values of the environment's variable: the best there is; no compiled operators; the operators of the definitions."""
+"""Values of this variable of the environment: the fastest backend; no compiled operators; the reference backend."""
 LIMIT = 'CBAM_INSTRUCTIONS'
 INSTRUCTIONS = ('baseline', 'avx2', 'avx512')
-"""Values of the variable that limits what the compiled operators use, as in native/kernels.cc."""
+"""Values of the variable that limits the instruction set of the compiled operators, see native/kernels.cc."""
 
 # libmxnet.so of the wheel of mxnet 1.9.1 for Linux on x86-64: native/mxnet_abi.h holds for this file alone
 _BUILD_ID = '472988f6268780302be9ee15d6c53d9a07b534f5'
 _NOTE = b'\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0'  # of a 20-byte build ID, in the file's first page
 BUILD = 'python -m gluon_cbam.ops.build'
-REPAIR = f'{BUILD} compiles it anew, {VARIABLE}=graph leaves it out'
+REPAIR = f'{BUILD} compiles it again, {VARIABLE}=graph leaves it out'
 """What to do about a compiled file that cannot be loaded."""
 
 
 class Status(NamedTuple):
-    """What was found.
+    """Whether the compiled operators are used.
 
     Attributes:
-        ok: whether the compiled operators are used.
-        detail: what was seen, one line.
-        remedy: what to do to use them; empty where nothing is wrong.
+        ok: whether they are.
+        detail: the reason, one line.
+        remedy: what to do to use them; empty if there is nothing to do.
     """
 
     ok: bool
@@ -41,16 +41,19 @@ class Status(NamedTuple):
 
 
 def choice() -> str:
-    """What the environment asks for.
+    """Read ``CBAM_KERNELS`` from the environment.
+
+    Returns:
+        One of :data:`CHOICES`; ``auto`` if the variable is not set.
 
     Raises:
-        UsageError: none of :data:`CHOICES`.
+        UsageError: the value is none of :data:`CHOICES`.
     """
-    return _asked_for(VARIABLE, CHOICES) or 'auto'
+    return _value_of(VARIABLE, CHOICES) or 'auto'
 
 
-def _asked_for(variable: str, known: Sequence[str]) -> str:
-    """The value of a variable of the environment; empty where it has none."""
+def _value_of(variable: str, known: Sequence[str]) -> str:
+    """The value of a variable of the environment; empty if it is not set."""
     value = os.environ.get(variable, '')
     if value and value not in known:
         raise UsageError(f'{variable}={value!r} in the environment: {closest(value, known)}')
@@ -58,12 +61,12 @@ def _asked_for(variable: str, known: Sequence[str]) -> str:
 
 
 def look() -> Status:
-    """Whether the compiled operators are used in this process, and why not.
+    """Find out whether the compiled operators are used in this process.
 
     Raises:
-        UsageError: the environment asks for what is none of :data:`CHOICES` or :data:`INSTRUCTIONS`.
+        UsageError: a value in the environment is none of :data:`CHOICES` or :data:`INSTRUCTIONS`.
     """
-    _asked_for(LIMIT, INSTRUCTIONS)
+    _value_of(LIMIT, INSTRUCTIONS)
     if choice() != 'auto':
         return Status(False, f'left out by {VARIABLE}={choice()}')
     if not LIBRARY.is_file():

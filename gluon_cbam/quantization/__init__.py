@@ -1,9 +1,10 @@
-"""Networks in eight-bit integers, on the CPU.
+"""Quantizes networks to int8, for inference on the CPU with MXNet.
 
-MXNet quantizes the convolutions; the attention between them runs on the operators of :mod:`gluon_cbam.ops`, which
-take the integers that a convolution gives and give the next one its own, so that no map is turned into floats and back.
+MXNet quantizes the convolutions. The attention between them runs on operators of :mod:`gluon_cbam.ops` that take and
+return quantized tensors, so that no map is converted to float32 and back.
 
-``quantizing.py`` is the way from a network to its quantized form, ``graph.py`` what it does to the graph.
+:mod:`.quantizing` leads from a network to the quantized block; :mod:`.graph` rewrites the graph. Of our packages this
+one imports ``ops`` and ``common``. Files of ONNX and OpenVINO are quantized in :mod:`gluon_cbam.export.int8`.
 """
 
 from .quantizing import quantize

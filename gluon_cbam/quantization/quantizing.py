@@ -1,8 +1,8 @@
-"""From a network in float32 to one in eight-bit integers."""
+"""Quantizes a network in float32 to int8."""
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List
+from typing import Any, Dict, Iterable, List
 
 import mxnet as mx
 import numpy as np
@@ -13,28 +13,28 @@ from gluon_cbam.ops.status import look
 
 from . import graph
 
-_FUSION = 'MKLDNN_QUANTIZE'  # MXNet's name of its passes over the graph, before quantization and after
+_FUSION = 'MKLDNN_QUANTIZE'  # MXNet's name of its fusion of operators, before and after quantization
 _DATA = 'data'
 
 
 def quantize(net: mx.gluon.HybridBlock, images: Iterable[np.ndarray]) -> mx.gluon.SymbolBlock:
-    """A network in eight-bit integers, for inference on the CPU.
+    """Quantize a network to int8, for inference on the CPU.
 
-    Convolutions, the last dense layer and the attention's passes over maps take and give integers; what makes the gates
-    stays in floats. Ranges are the least and greatest values that occur with the images given (MXNet's naive
-    calibration).
+    Convolutions, the last dense layer and the attention's fused ops take and return quantized tensors; the operators
+    that compute gates stay in float32. Ranges are the least and the greatest value that occur with the given images
+    (MXNet's naive calibration).
 
     Args:
-        net: of this package, with its parameters, on the CPU.
-        images: batches of preprocessed images, (N, C, H, W) each, as they will come: some tens of images suffice. A
-            batch of another shape than the first, as the last one may be, is left out.
+        net: a network of this package with its parameters, on the CPU.
+        images: batches of preprocessed images, (N, C, H, W) each, like those of later inputs; some tens of images
+            suffice. A batch of another shape than the first, as the last one may be, is left out.
 
     Returns:
-        A block that maps the same inputs to about the same outputs; of its own parameters.
+        A block that maps the same inputs to about the same outputs, with its own parameters.
 
     Raises:
-        EnvironmentProblem: the compiled operators are not there.
-        UsageError: no images.
+        EnvironmentProblem: the compiled operators cannot be used.
+        UsageError: there are no images.
     """
     found = look()
     if not found.ok:
@@ -50,10 +50,15 @@ def quantize(net: mx.gluon.HybridBlock, images: Iterable[np.ndarray]) -> mx.gluo
 
 
 class _Quantization:
-    def __init__(self, symbol, arguments: Dict[str, mx.nd.NDArray], states: Dict[str, mx.nd.NDArray]):
+    """The steps of :func:`quantize`, from the graph that runs to a block."""
+
+    def __init__(
+        self, symbol: mx.sym.Symbol, arguments: Dict[str, mx.nd.NDArray], states: Dict[str, mx.nd.NDArray]
+    ) -> None:
         self._symbol, self._arguments, self._states = symbol, arguments, states
 
     def run(self, batches: List[np.ndarray]) -> mx.gluon.SymbolBlock:
+        """Quantize; ``batches`` are the images to calibrate with."""
         from mxnet.contrib import quantization as mxnet_quantization
 
         quantized, _, _, collector = mxnet_quantization.quantize_graph(
@@ -61,24 +66,24 @@ class _Quantization:
             self._arguments,
             self._states,
             ctx=mx.cpu(),
-            excluded_sym_names=graph.kept_in_floats(self._symbol),
+            excluded_sym_names=graph.excluded_names(self._symbol),
             calib_mode='naive',
             quantized_dtype='auto',
             logger=None,
         )
-        collector.include_layer = [*collector.include_layer, *graph.last_scales(self._symbol)]
+        collector.include_layer = [*collector.include_layer, *graph.scale_outputs(self._symbol)]
         self._calibrate(collector, batches)
         quantized, arguments, states = mxnet_quantization.calib_graph(
             quantized, self._arguments, self._states, collector, calib_mode='naive', quantized_dtype='auto', logger=None
         )
         quantized = quantized.get_backend_symbol(_FUSION)
         limits = {name: float(high) for name, (_, high) in collector.min_max_dict.items()}
-        quantized, added = graph.with_attention_in_integers(quantized, limits)
+        quantized, added = graph.with_int8_attention(quantized, limits)
         values = {**arguments, **states, **{name: mx.nd.array([value]) for name, value in added.items()}}
         return _block(quantized, values)
 
-    def _calibrate(self, collector, batches: List[np.ndarray]) -> None:
-        """Let the collector see the values of every layer."""
+    def _calibrate(self, collector: Any, batches: List[np.ndarray]) -> None:
+        """Show the values of every layer to the collector, an object of ``mxnet.contrib.quantization``."""
         module = mx.mod.Module(self._symbol, data_names=[_DATA], label_names=None)
         module.bind([(_DATA, batches[0].shape)], for_training=False)
         module.set_params(self._arguments, self._states)

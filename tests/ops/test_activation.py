@@ -2,9 +2,9 @@
 
 import json
 
+import fused_ops
 import mxnet as mx
 import numpy as np
-import passes
 import pytest
 from mxnet.gluon import nn
 
@@ -44,10 +44,10 @@ def run(operator, x, gamma, head):
 def test_equals_mxnet(shape, slopes, dtype, operators):
     arrays = made(shape, slopes, dtype)
     found, expected = run(operators.nd.prelu, *arrays), run(theirs, *arrays)
-    assert passes.error(found[0], expected[0]) <= (0 if dtype == 'float32' else 1e-7), 'MXNet multiplies in float32'
+    assert fused_ops.error(found[0], expected[0]) <= (0 if dtype == 'float32' else 1e-7), 'MXNet multiplies in float32'
     assert (found[1] == expected[1]).all(), 'at 0 as well'
     assert found[2].dtype == expected[2].dtype == dtype
-    assert passes.error(found[2], expected[2]) <= passes.EPSILON[dtype][1]
+    assert fused_ops.error(found[2], expected[2]) <= fused_ops.EPSILON[dtype][1]
 
 
 def test_not_a_number_as_in_mxnet(operators):
@@ -149,15 +149,15 @@ def test_learns_in_graphs_what_it_learns_outside(form, monkeypatch):
     expected, _ = slope_gradients(nn.PReLU, hybrid=False)
     monkeypatch.setenv(VARIABLE, form)
     for hybrid in (False, True):
-        assert passes.error(slope_gradients(PReLU, hybrid)[0], expected) <= 1e-5
+        assert fused_ops.error(slope_gradients(PReLU, hybrid)[0], expected) <= 1e-5
 
 
 def test_why_graphs_do_without_mxnets_operator():
     """Its gradient of a slope is the slope times the right one; MXNet may be mended one day."""
     expected, _ = slope_gradients(nn.PReLU, hybrid=False)
     found, slopes = slope_gradients(nn.PReLU, hybrid=True)
-    assert passes.error(found, slopes * expected) <= 1e-5
-    assert passes.error(found, expected) > 0.5
+    assert fused_ops.error(found, slopes * expected) <= 1e-5
+    assert fused_ops.error(found, expected) > 0.5
 
 
 @pytest.mark.parametrize(('shape', 'slopes'), SIZES)
@@ -166,7 +166,7 @@ def test_the_parts_equal_mxnets_operator(shape, slopes):
     found = run(lambda x, gamma: activation._in_parts(mx.nd, x, gamma), *arrays)
     for one, other in zip(found, run(theirs, *arrays)):
         assert one.shape == other.shape
-        assert passes.error(one, other) <= 1e-6, 'at 0 as well'
+        assert fused_ops.error(one, other) <= 1e-6, 'at 0 as well'
 
 
 def test_graphs_for_gpus(running, monkeypatch, tmp_path):

@@ -1,9 +1,9 @@
 """Attention and PReLU on each ops backend against the reference: outputs, gradients, statistics, training, exports."""
 
 import checks
+import fused_ops
 import mxnet as mx
 import numpy as np
-import passes
 import pytest
 
 from gluon_cbam import CBAM, SqueezeExcitation, use_fused_ops
@@ -101,7 +101,7 @@ def assert_backends_agree(make, monkeypatch, images=X, rounding=1e-3):
     for kernels, hybrid in (('auto', None), ('auto', {}), ('auto', STATIC), ('graph', STATIC), ('plain', STATIC)):
         for key, array in outcome(make, kernels, hybrid, monkeypatch, images).items():
             if key.startswith('output'):
-                assert passes.error(array, expected[key]) <= 1e-5, (kernels, hybrid, key)
+                assert fused_ops.error(array, expected[key]) <= 1e-5, (kernels, hybrid, key)
             else:  # what BatchNorm takes away has no gradient but rounding
                 scale = max(np.abs(expected[key]).max(), rounding * largest)
                 assert np.abs(array - expected[key]).max() <= 1e-4 * scale, (kernels, hybrid, key)
@@ -165,7 +165,7 @@ def test_training_agrees(monkeypatch):
     assert len(set(losses)) == 5
     for other_losses, other_arrays in others:
         np.testing.assert_allclose(other_losses, losses, rtol=1e-4)
-        assert max(passes.error(one, other) for one, other in zip(other_arrays, arrays)) <= 1e-3
+        assert max(fused_ops.error(one, other) for one, other in zip(other_arrays, arrays)) <= 1e-3
 
 
 def test_hooks_are_called(monkeypatch):
@@ -177,7 +177,7 @@ def test_hooks_are_called(monkeypatch):
     seen = {}
     for name, watched in (('module', block.attention), ('gate', block.attention.spatial)):
         handle = watched.register_forward_hook(lambda block, inputs, output, name=name: seen.update({name: output}))
-        assert passes.error(block(x).asnumpy(), expected) <= 1e-5
+        assert fused_ops.error(block(x).asnumpy(), expected) <= 1e-5
         handle.detach()
     assert seen['module'].shape == X.shape
     assert seen['gate'].shape == (2, 1, 9, 7)
@@ -190,13 +190,13 @@ def test_a_new_attention_runs_fused_and_exports_plainly(operators, running, tmp_
     for kernels, fused in (('auto', True), ('graph', False), ('plain', False)):
         monkeypatch.setenv(VARIABLE, kernels)
         block.hybridize()
-        assert passes.error(block(mx.nd.array(X)).asnumpy(), expected) <= 1e-5
+        assert fused_ops.error(block(mx.nd.array(X)).asnumpy(), expected) <= 1e-5
         assert ('_cbam_scale_channel_spatial_add_relu' in running[-1]) is fused
         block.export(str(tmp_path / kernels))
         assert '_cbam_' not in (tmp_path / f'{kernels}-symbol.json').read_text()
         paths = (str(tmp_path / f'{kernels}-{name}') for name in ('symbol.json', '0000.params'))
         exported = mx.gluon.SymbolBlock.imports(next(paths), ['data'], next(paths))
-        assert passes.error(exported(mx.nd.array(X)).asnumpy(), expected) <= 1e-5
+        assert fused_ops.error(exported(mx.nd.array(X)).asnumpy(), expected) <= 1e-5
 
 
 def test_selection(operators, monkeypatch):
@@ -220,8 +220,8 @@ def test_deferred_gates_are_multiplied_where_the_map_is_read(order, operators):
         x = ops.scale(x, spatial=mx.nd.array(spatial))
         once = ops.scale(x, channel=0 * gate + 1, spatial=mx.nd.ones((2, 1, 9, 7)))
         pooled = ops.channel_pool(x, order)
-        assert passes.error(pooled.asnumpy(), np.concatenate([statistics[kind] for kind in order], 1)) <= 1e-6
+        assert fused_ops.error(pooled.asnumpy(), np.concatenate([statistics[kind] for kind in order], 1)) <= 1e-6
         (mean,) = ops.global_pool(x, ['avg'])
-        assert passes.error(ops.as_map(mean).asnumpy(), values.mean((2, 3), keepdims=True)) <= 1e-6
+        assert fused_ops.error(ops.as_map(mean).asnumpy(), values.mean((2, 3), keepdims=True)) <= 1e-6
         for found in (x, once):
-            assert passes.error(ops.materialize(found).asnumpy(), values) <= 1e-6
+            assert fused_ops.error(ops.materialize(found).asnumpy(), values) <= 1e-6

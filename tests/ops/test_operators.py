@@ -2,9 +2,9 @@
 
 import functools
 
+import fused_ops
 import mxnet as mx
 import numpy as np
-import passes
 import pytest
 
 from gluon_cbam.ops.library import NAMES
@@ -53,7 +53,7 @@ def run(operator, inputs, heads, **requests):
 
 def head_shapes(name, shape):
     n, c, h, w = shape
-    kinds = {'pool': [(n, c), (n, c), shape], 'describe': [(n, 2, h, w), shape], 'scale': [shape], 'prelu': [shape]}
+    kinds = {'global': [(n, c), (n, c), shape], 'channel': [(n, 2, h, w), shape], 'scale': [shape], 'prelu': [shape]}
     return kinds[name.split('_')[0]]
 
 
@@ -62,21 +62,21 @@ def values(arrays):
 
 
 def check(name, found, expected, dtype='float32'):
-    for kind, limit, ours, theirs in zip(('output', 'gradient'), passes.EPSILON[dtype], found, expected):
+    for kind, limit, ours, theirs in zip(('output', 'gradient'), fused_ops.EPSILON[dtype], found, expected):
         assert len(ours) == len(theirs)
         for index, (one, other) in enumerate(zip(ours, theirs)):
             assert one.shape == other.shape
-            assert passes.error(one, other) <= limit, f'{kind} {index} of {name}'
+            assert fused_ops.error(one, other) <= limit, f'{kind} {index} of {name}'
 
 
 def check_arrays(operators, name, inputs, heads, dtype='float32'):
-    expected = passes.run(name, values(inputs), values(heads))
+    expected = fused_ops.run(name, values(inputs), values(heads))
     check(name, run(getattr(operators.nd, name), inputs, heads), expected, dtype)
 
 
 def made_for(name, shape=SIZE, made=convolved, seed=1):
     """Inputs and heads of an operator, each map from ``made``."""
-    sizes = passes.inputs_of(name, shape), head_shapes(name, shape)
+    sizes = fused_ops.inputs_of(name, shape), head_shapes(name, shape)
     return tuple(
         [(made if s == shape else random_array)(s, seed + i) for i, s in enumerate(shapes)]
         for seed, shapes in zip((seed, seed + 6), sizes)
@@ -87,7 +87,7 @@ def made_for(name, shape=SIZE, made=convolved, seed=1):
 @pytest.mark.parametrize('name', NAMES)
 def test_equals_numpy(name, dtype, operators):
     for shape in SHAPES:
-        inputs = [mx.nd.array(random(s, i, dtype), dtype=dtype) for i, s in enumerate(passes.inputs_of(name, shape))]
+        inputs = [mx.nd.array(random(s, i, dtype), dtype=dtype) for i, s in enumerate(fused_ops.inputs_of(name, shape))]
         heads = [mx.nd.array(random(s, 9 + i, dtype), dtype=dtype) for i, s in enumerate(head_shapes(name, shape))]
         check_arrays(operators, name, inputs, heads, dtype)
 
@@ -100,7 +100,9 @@ def test_takes_the_layouts_of_convolutions(name, layout, operators):
     check_arrays(operators, name, *made_for(name, shape, made))
 
 
-@pytest.mark.parametrize('name', ['pool', 'describe_gated_max_mean', 'scale_channel_add', 'prelu', EVERYTHING])
+@pytest.mark.parametrize(
+    'name', ['global_pool', 'channel_pool_gated_max_mean', 'scale_channel_add', 'prelu', EVERYTHING]
+)
 def test_takes_maps_of_different_layouts(name, operators):
     shape, channels, _ = LAID_OUT['many blocks of 16']
     blocks = functools.partial(convolved, channels=channels, kernel=1)
@@ -114,7 +116,7 @@ def test_takes_maps_of_different_layouts(name, operators):
 
 
 @pytest.mark.parametrize('layout', LAID_OUT)
-@pytest.mark.parametrize('name', ['describe_gated_mean_max', 'scale_channel', EVERYTHING])
+@pytest.mark.parametrize('name', ['channel_pool_gated_mean_max', 'scale_channel', EVERYTHING])
 def test_makes_a_map_anew_of_what_batch_norm_took(name, layout, operators):
     """Gradients of what stands beside a map, for which the map is not kept where BatchNorm made it."""
     shape, channels, kernel = LAID_OUT[layout]
@@ -127,12 +129,12 @@ def test_makes_a_map_anew_of_what_batch_norm_took(name, layout, operators):
         x = mx.nd.BatchNorm(z, gamma, beta, mean, variance.abs(), fix_gamma=False)
         outputs = getattr(operators.nd, name)(x, *beside)
     mx.autograd.backward(outputs, heads)
-    _, (_, *expected) = passes.run(name, values([x, *beside]), values(heads))
+    _, (_, *expected) = fused_ops.run(name, values([x, *beside]), values(heads))
     for array, gradient in zip(beside, expected):
-        assert passes.error(array.grad.asnumpy(), gradient) <= 1e-4
+        assert fused_ops.error(array.grad.asnumpy(), gradient) <= 1e-4
 
 
-@pytest.mark.parametrize('name', ['pool', 'describe_gated_mean_max', 'prelu', EVERYTHING])
+@pytest.mark.parametrize('name', ['global_pool', 'channel_pool_gated_mean_max', 'prelu', EVERYTHING])
 def test_takes_parts_of_arrays(name, operators):
     def part(shape, seed):
         return convolved((shape[0] + 2, *shape[1:]), seed)[1:-1]
@@ -143,7 +145,7 @@ def test_takes_parts_of_arrays(name, operators):
 @pytest.mark.parametrize('name', NAMES)
 def test_adds_to_gradients(name, operators):
     inputs, heads = made_for(name)
-    expected = passes.run(name, values(inputs), values(heads))[1]
+    expected = fused_ops.run(name, values(inputs), values(heads))[1]
     for array in inputs:
         array.attach_grad('add')
         array.grad[:] = 1
@@ -152,11 +154,11 @@ def test_adds_to_gradients(name, operators):
             outputs = getattr(operators.nd, name)(*inputs)
         mx.autograd.backward(outputs, heads)
     for array, gradient in zip(inputs, expected):
-        assert passes.error(array.grad.asnumpy(), 1 + 2 * gradient) <= 1e-4
+        assert fused_ops.error(array.grad.asnumpy(), 1 + 2 * gradient) <= 1e-4
 
 
 @pytest.mark.parametrize('request_', ['write', 'add'])
-@pytest.mark.parametrize('name', ['pool', 'describe_gated_max_mean', 'prelu', EVERYTHING])
+@pytest.mark.parametrize('name', ['global_pool', 'channel_pool_gated_max_mean', 'prelu', EVERYTHING])
 def test_writes_gradients_where_others_lie(name, request_, operators):
     """A gradient that is a part of an array, and one that a convolution has laid out."""
     for part in (False, True):
@@ -166,27 +168,27 @@ def test_writes_gradients_where_others_lie(name, request_, operators):
             wholes = [mx.nd.ones((array.shape[0] + 2, *array.shape[1:])) for array in inputs]
             before = [whole[1:-1] for whole in wholes]
         kept = values(before) if request_ == 'add' else [0] * len(before)
-        expected = passes.run(name, values(inputs), values(heads))[1]
+        expected = fused_ops.run(name, values(inputs), values(heads))[1]
         mx.autograd.mark_variables(inputs, before, request_)
         with mx.autograd.record():
             outputs = getattr(operators.nd, name)(*inputs)
         mx.autograd.backward(outputs, heads)
         for found, old, gradient in zip(before, kept, expected):
-            assert passes.error(found.asnumpy(), old + gradient) <= 1e-4
+            assert fused_ops.error(found.asnumpy(), old + gradient) <= 1e-4
         if part:
             assert all((whole[0] == 1).asnumpy().all() and (whole[-1] == 1).asnumpy().all() for whole in wholes)
 
 
 @pytest.mark.parametrize('name', [EVERYTHING, 'prelu'])
 def test_leaves_out_gradients_that_nobody_wants(name, operators):
-    for wanted in range(len(passes.inputs_of(name, SIZE))):
+    for wanted in range(len(fused_ops.inputs_of(name, SIZE))):
         inputs, heads = made_for(name)
-        expected = passes.run(name, values(inputs), values(heads))[1]
+        expected = fused_ops.run(name, values(inputs), values(heads))[1]
         inputs[wanted].attach_grad()
         with mx.autograd.record():
             y = getattr(operators.nd, name)(*inputs)
         y.backward(heads[0])
-        assert passes.error(inputs[wanted].grad.asnumpy(), expected[wanted]) <= 1e-4
+        assert fused_ops.error(inputs[wanted].grad.asnumpy(), expected[wanted]) <= 1e-4
 
 
 @pytest.mark.parametrize('hybrid', [{}, {'static_alloc': True, 'static_shape': True}], ids=['dynamic', 'static'])
@@ -194,36 +196,40 @@ def test_leaves_out_gradients_that_nobody_wants(name, operators):
 def test_some_outputs_in_a_graph(hybrid, train, operators):
     """Outputs that nobody uses, a map that is used twice, and gradients in inference."""
     x, y = mx.sym.Variable('x'), mx.sym.Variable('y')
-    mean, maximum, _ = operators.sym.pool(x)
-    described, _ = operators.sym.describe_max_mean(y)
-    outputs = mx.sym.Group([maximum, described, x * 2 + y])
+    mean, maximum, _ = operators.sym.global_pool(x)
+    pooled, _ = operators.sym.channel_pool_max_mean(y)
+    outputs = mx.sym.Group([maximum, pooled, x * 2 + y])
     cached = mx.nd.CachedOp(outputs, list(hybrid.items()))
     for seed in (1, 2):
         a, b = convolved(SIZE, seed), convolved(SIZE, seed + 9)
         heads = [mx.nd.array(random(shape, 5)) for shape in (SIZE[:2], (2, 2, 7, 7), SIZE)]
-        dmaximum, ddescribed, dsum = values(heads)
-        (_, peaks, _), (da,) = passes.run('pool', values([a]), [0 * dmaximum, dmaximum, 2 * dsum])
-        (described, _), (db,) = passes.run('describe_max_mean', values([b]), [ddescribed, dsum])
+        dmaximum, dpooled, dsum = values(heads)
+        (_, peaks, _), (da,) = fused_ops.run('global_pool', values([a]), [0 * dmaximum, dmaximum, 2 * dsum])
+        (pooled, _), (db,) = fused_ops.run('channel_pool_max_mean', values([b]), [dpooled, dsum])
         for array in (a, b):
             array.attach_grad()
         with mx.autograd.record(train_mode=train):
             found = cached(a, b)
         mx.autograd.backward(found, heads)
         check('graph', ([f.asnumpy() for f in found[:2]], [a.grad.asnumpy(), b.grad.asnumpy()]),
-              ([peaks, described], [da, db]))  # fmt: skip
+              ([peaks, pooled], [da, db]))  # fmt: skip
 
 
 def test_gradients_of_maxima_go_to_the_first_of_equal_ones(operators):
     for x in (mx.nd.zeros((1, 40, 9, 9)), mx.nd.ones((1, 3, 9, 9)), 0 * convolved(SIZE, 1)):
         n, c, h, w = x.shape
         for name, head, first in (
-            ('pool', mx.nd.ones((n, c)), (slice(None), slice(None), 0, 0)),
-            ('describe_max_mean', mx.nd.concat(mx.nd.ones((n, 1, h, w)), mx.nd.zeros((n, 1, h, w))), (slice(None), 0)),
+            ('global_pool', mx.nd.ones((n, c)), (slice(None), slice(None), 0, 0)),
+            (
+                'channel_pool_max_mean',
+                mx.nd.concat(mx.nd.ones((n, 1, h, w)), mx.nd.zeros((n, 1, h, w))),
+                (slice(None), 0),
+            ),
         ):
             x.attach_grad()
             with mx.autograd.record():
                 outputs = getattr(operators.nd, name)(x)
-            outputs[1 if name == 'pool' else 0].backward(head)
+            outputs[1 if name == 'global_pool' else 0].backward(head)
             expected = np.zeros(x.shape)
             expected[first] = 1
             assert (x.grad.asnumpy() == expected).all(), name
@@ -240,7 +246,7 @@ def test_first_of_equal_ones_in_every_layout(operators):
         size = dict(kernel=(kernel,) * 2, pad=(kernel // 2,) * 2, num_filter=shape[1])
         x = mx.nd.Convolution(x, weight, no_bias=True, **size)
         gate = mx.nd.array(np.where(np.arange(shape[1]) % 7 == 3, 1, 0.5)[None].repeat(shape[0], 0))
-        for name, inputs in (('pool', [x]), ('describe_gated_max_mean', [x, gate])):
+        for name, inputs in (('global_pool', [x]), ('channel_pool_gated_max_mean', [x, gate])):
             heads = [mx.nd.array(random(s, i)) for i, s in enumerate(head_shapes(name, shape))]
             check_arrays(operators, name, inputs, heads)
 
@@ -260,11 +266,11 @@ def test_prelu_at_0_in_every_layout(operators):
 @pytest.mark.parametrize(
     ('name', 'shapes', 'types', 'said'),
     [
-        ('pool', [(2, 3, 4)], 'f4', r'takes an \(N, C, H, W\) map, got the shape \[2,3,4\]'),
-        ('pool', [(2, 3, 4, 4)], 'f2', 'takes float32 and float64'),
+        ('global_pool', [(2, 3, 4)], 'f4', r'takes an \(N, C, H, W\) map, got the shape \[2,3,4\]'),
+        ('global_pool', [(2, 3, 4, 4)], 'f2', 'takes float32 and float64'),
         ('scale_channel', [(2, 3, 4, 4), (2, 4)], 'f4 f4', r'input 1 of the shape \[2,3\] with this map, got \[2,4\]'),
         ('scale_spatial_add', [(2, 3, 4, 4), (2, 1, 4, 4), (2, 3, 4, 5)], 'f4 f4 f4', 'input 2 of the shape'),
-        ('describe_gated_max_mean', [(2, 3, 4, 4), (2, 3, 1, 1)], 'f4 f4', 'input 1 of the shape'),
+        ('channel_pool_gated_max_mean', [(2, 3, 4, 4), (2, 3, 1, 1)], 'f4 f4', 'input 1 of the shape'),
         ('scale_channel', [(2, 3, 4, 4), (2, 3)], 'f4 f8', 'inputs of one type'),
         (
             'prelu',
@@ -281,13 +287,13 @@ def test_refuses_what_does_not_fit(name, shapes, types, said, operators):
     arguments = [mx.nd.ones(shape, dtype=np.dtype(dtype).name) for shape, dtype in zip(shapes, types.split())]
     with pytest.raises(mx.base.MXNetError, match=said):
         getattr(operators.nd, name)(*arguments)
-    mean, maximum, _ = operators.nd.pool(mx.nd.ones((2, 3, 4, 4)))
+    mean, maximum, _ = operators.nd.global_pool(mx.nd.ones((2, 3, 4, 4)))
     assert (mean == 1).asnumpy().all()
     assert (maximum == 1).asnumpy().all()
 
 
 def test_several_contexts(operators):
-    arrays = [random(size, 1) for size in passes.inputs_of(EVERYTHING, (2, 16, 9, 9))]
+    arrays = [random(size, 1) for size in fused_ops.inputs_of(EVERYTHING, (2, 16, 9, 9))]
     found = []
     for device in (mx.cpu(0), mx.cpu(1)):
         inputs = [mx.nd.array(array, ctx=device) for array in arrays]

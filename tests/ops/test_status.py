@@ -58,7 +58,7 @@ def test_another_mxnet(content, found, monkeypatch, tmp_path, compiled):
 def test_damaged(compiled):
     if not status.look().ok:
         pytest.skip(status.look().detail)
-    with pytest.raises(DependencyError, match='ops.build compiles it anew') as caught:
+    with pytest.raises(DependencyError, match='ops.build compiles it again') as caught:
         library._load.__wrapped__()  # what is loaded in this process stays
     assert '\n' not in str(caught.value)
 

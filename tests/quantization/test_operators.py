@@ -24,10 +24,10 @@ def operator(name):
 def integers(random, shape, dtype, greatest):
     """An array of integers with its range, and the values that it stands for."""
     low = 0 if dtype == 'uint8' else -127
-    whole = random.randint(low, 256 if dtype == 'uint8' else 128, shape)
+    numbers = random.randint(low, 256 if dtype == 'uint8' else 128, shape)
     step = greatest / (255 if dtype == 'uint8' else 127)
-    arrays = [mx.nd.array(whole, dtype=dtype), mx.nd.array([low and -greatest]), mx.nd.array([greatest])]
-    return arrays, whole * step
+    arrays = [mx.nd.array(numbers, dtype=dtype), mx.nd.array([low and -greatest]), mx.nd.array([greatest])]
+    return arrays, numbers * step
 
 
 def close(found, wanted, tolerance=2e-6):
@@ -36,22 +36,22 @@ def close(found, wanted, tolerance=2e-6):
 
 @pytest.mark.parametrize('dtype', ['int8', 'uint8'])
 @pytest.mark.parametrize('shape', SHAPES)
-def test_pool(shape, dtype):
+def test_global_pool(shape, dtype):
     arrays, values = integers(np.random.RandomState(0), shape, dtype, 1.7)
-    mean, maximum = operator('quantized_pool')(*arrays)
+    mean, maximum = operator('quantized_global_pool')(*arrays)
     close(mean, values.mean(axis=(2, 3)))
     close(maximum, values.max(axis=(2, 3)))
 
 
 @pytest.mark.parametrize('order', ['max_mean', 'mean_max'])
 @pytest.mark.parametrize('shape', SHAPES)
-def test_describe(shape, order):
+def test_channel_pool(shape, order):
     random = np.random.RandomState(1)
     arrays, values = integers(random, shape, 'int8', 0.6)
     gate = random.rand(*shape[:2]).astype('float32')
     gated = values * gate[:, :, None, None]
     both = {'max': gated.max(axis=1), 'mean': gated.mean(axis=1)}
-    found = operator(f'quantized_describe_gated_{order}')(*arrays, mx.nd.array(gate))
+    found = operator(f'quantized_channel_pool_gated_{order}')(*arrays, mx.nd.array(gate))
     close(found, np.stack([both[name] for name in order.split('_')], axis=1))
 
 
@@ -74,13 +74,13 @@ def test_scale(shape, dtype):
 
 
 @pytest.mark.parametrize(('batch', 'channels', 'hidden'), [(1, 64, 4), (3, 80, 5), (8, 256, 16)])
-def test_gate(batch, channels, hidden):
+def test_channel_gate(batch, channels, hidden):
     random = np.random.RandomState(3)
     draw = lambda *shape: random.randn(*shape).astype('float32')  # noqa: E731
     mean, maximum = draw(batch, channels), draw(batch, channels)
     weight1, bias1, weight2, bias2 = draw(hidden, channels), draw(hidden), draw(channels, hidden) / 10, draw(channels)
     mlp = lambda x: np.maximum(x @ weight1.T + bias1, 0) @ weight2.T + bias2  # noqa: E731
-    found = operator('gate')(*map(mx.nd.array, (mean, maximum, weight1, bias1, weight2, bias2)))
+    found = operator('channel_gate')(*map(mx.nd.array, (mean, maximum, weight1, bias1, weight2, bias2)))
     close(found, 1 / (1 + np.exp(-mlp(mean) - mlp(maximum))), 1e-5)
 
 
@@ -98,13 +98,13 @@ def test_spatial_gate(side, shape):
     close(operator('spatial_gate')(*map(mx.nd.array, (maps, weight, *scalars))), wanted)
 
 
-def test_unsigned_integers_are_no_gated_map():
+def test_unsigned_integers_are_refused_before_gates():
     arrays, _ = integers(np.random.RandomState(0), (1, 16, 4, 4), 'uint8', 1.0)
     with pytest.raises(mx.MXNetError, match='signed integers'):
-        operator('quantized_describe_gated_max_mean')(*arrays, mx.nd.ones((1, 16)))
+        operator('quantized_channel_pool_gated_max_mean')(*arrays, mx.nd.ones((1, 16)))
 
 
 def test_channels_that_do_not_fit():
     arrays, _ = integers(np.random.RandomState(0), (1, 24, 4, 4), 'int8', 1.0)
     with pytest.raises(mx.MXNetError, match='multiples of 16 channels'):
-        operator('quantized_pool')(*arrays)
+        operator('quantized_global_pool')(*arrays)

@@ -1,4 +1,4 @@
-"""Whole networks in eight-bit integers."""
+"""Whole networks in int8."""
 
 import json
 
@@ -42,7 +42,7 @@ def error(net, block, images):
 
 
 @pytest.mark.parametrize(
-    ('options', 'in_integers'),
+    ('options', 'in_int8'),
     [
         ({}, 5),
         ({'attention': None}, 0),
@@ -52,20 +52,20 @@ def error(net, block, images):
         ({'gate': 'identity'}, 5),
     ],
 )
-def test_outputs_stay_near(options, in_integers):
-    """To a few per cent; and the attention of each block is in integers, where there are operators for it."""
+def test_outputs_stay_near(options, in_int8):
+    """To a few per cent; and the attention of each block is in int8, where there are operators for it."""
     net = small(**options)
     images = mx.nd.random.normal(shape=(12, 3, 64, 64))
     block = gluon_cbam.quantize(net, [images[:4].asnumpy(), images[4:8].asnumpy()])
     graph = block._cached_graph[1].tojson()
-    assert graph.count('"_cbam_quantized_scale"') == in_integers
+    assert graph.count('"_cbam_quantized_scale"') == in_int8
     assert '"quantized": "true"' in graph
     assert error(net, block, images[8:]) < 0.1
     assert error(net, block, images[8:9]) < 0.15, 'another batch than that of the calibration'
 
 
 def test_maps_that_are_nowhere_negative():
-    """MXNet takes unsigned integers for them, which the passes of the attention do not."""
+    """MXNet takes unsigned integers for them, which the attention's operators do not."""
     net = small()
     for block in (block for stage in (net.layer1, net.layer2) for block in stage):
         block.bn3.gamma.set_data(block.bn3.gamma.data() * 0.01)
@@ -112,9 +112,25 @@ def test_what_it_needs(monkeypatch):
 
 
 @pytest.mark.parametrize('activation', ['prelu', 'leaky'])
-def test_gates_stay_in_floats(activation):
-    """All convolutions of an attention that makes gates are kept, behind a PReLU of ours as well."""
+def test_gates_stay_in_float32(activation):
+    """All convolutions that compute gates are excluded, those after a PReLU of ours as well."""
     symbol = tracing.inference_symbol(ModifiedCBAM(16, 4, activation))
     convolutions = [n['name'] for n in json.loads(symbol.tojson())['nodes'] if n['op'] == 'Convolution']
     assert len(convolutions) == 5
-    assert set(convolutions) <= set(graph.kept_in_floats(symbol))
+    assert set(convolutions) <= set(graph.excluded_names(symbol))
+
+
+def test_graphs_with_former_names_of_operators_are_loaded():
+    """Exported quantized networks, and those that kept attention in float32, name the operators."""
+    net = small(pool_types=('max',), order='channel_spatial')
+    images = mx.nd.random.normal(shape=(4, 3, 64, 64))
+    block = gluon_cbam.quantize(net, [images.asnumpy()])
+    inference = tracing.inference_symbol(net)
+    renamed = {'global_pool': 'pool', 'channel_pool': 'describe', 'channel_gate': 'gate'}
+    for symbol in (block._cached_graph[1], inference):
+        written = symbol.tojson()
+        for name, former in renamed.items():
+            for kind in ('_cbam_', '_cbam_quantized_'):
+                written = written.replace(f'"op": "{kind}{name}', f'"op": "{kind}{former}')
+        assert '_cbam_' in written and written != symbol.tojson()
+        assert mx.sym.load_json(written).tojson() == symbol.tojson()

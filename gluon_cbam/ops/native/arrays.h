@@ -10,7 +10,7 @@ namespace cbam {
 
 using mxnet::NDArray;
 
-// How a map lies in memory, as Map::block says; 0 for anything else, which is copied to be read.
+// The block of channels of a map in memory, as in Map; 0 for any other layout, which is copied to be read.
 inline int block_of(const NDArray& map) {
   if (!map.IsMKLDNNData()) return 1;
   if (map.IsView()) return 0;  // a part of an array that oneDNN has laid out as a whole
@@ -34,7 +34,7 @@ inline int block_of(const NDArray& map) {
 // An array in MXNet's own layout, a copy where it is not.
 inline NDArray plain(const NDArray& array) { return array.IsMKLDNNData() ? array.Reorder2Default() : array; }
 
-// Values that lie as a map of this shape.
+// Values as a map of this shape.
 template <typename Value>
 Map<Value> map_of(Value* data, const mxnet::TShape& shape, int64_t block) {
   return {data, shape[0], shape[1], shape[2] * shape[3], static_cast<int>(block)};
@@ -90,8 +90,7 @@ class Maps {
   int block_;
 };
 
-// A map whose channels lie together, in one of two layouts, as blocks of Map say: what lies otherwise is copied to the
-// first of them.
+// A map in one of two layouts, given by the blocks of Map. Any other layout is copied to the first of them.
 template <typename Value>
 class ChannelMap {
  public:
@@ -104,15 +103,15 @@ class ChannelMap {
     const NDArray held = plain(array);
     copy_.reset(new Value[array.shape().Size()]);
     const Map<Value> copy = map_of(copy_.get(), array.shape(), block);
-    lay_out(held.data().dptr<Value>(), copy);
+    copy_from_plain(held.data().dptr<Value>(), copy);
     map_ = {copy.data, copy.batch, copy.channels, copy.positions, copy.block};
   }
 
   const Map<const Value>& map() const { return map_; }
 
  private:
-  static void lay_out(const Value* from, Map<Value> to) {
-#pragma omp parallel for schedule(static) if (is_large(to))
+  static void copy_from_plain(const Value* from, Map<Value> to) {
+#pragma omp parallel for schedule(static) if (is_parallel(to))
     for (int64_t plane = 0; plane < to.batch * to.channels; ++plane) {
       const int64_t channel = plane % to.channels;
       Value* at = to.at(plane / to.channels, channel / to.block) + channel % to.block;
@@ -124,9 +123,10 @@ class ChannelMap {
   std::unique_ptr<Value[]> copy_;
 };
 
-// Where an output goes in a layout of channels, in blocks as of Map: 16, or all of them. oneDNN is told of it.
+// Gives an output a layout in blocks of 16 channels or of all, see Map, and returns its memory. oneDNN knows the layout
+// from then on.
 template <typename Q>
-Q* laid_out(const NDArray& output, dnnl_data_type_t type, int block) {
+Q* set_layout(const NDArray& output, dnnl_data_type_t type, int block) {
   const mxnet::TShape& shape = output.shape();
   const int64_t positions = shape[2] * shape[3];
   const bool rows = block == shape[1];
@@ -165,8 +165,8 @@ inline bool need_plain(const std::vector<NDArray>& outputs, const std::vector<mx
   return false;
 }
 
-// Where an operator writes an output: the array itself, or a place beside it where the values are to be added to it or
-// nobody wants them; null if it is absent.
+// Where an operator writes an output: the array itself, or a buffer if the values are to be added to the array or are
+// not needed; null if it is absent.
 template <typename T>
 class Target {
  public:
@@ -174,7 +174,7 @@ class Target {
     if (index == kAbsent) return;
     const NDArray& array = outputs[index];
     const mxnet::OpReqType request = requests[index];
-    if (!is_written(request)) beside_.resize(array.shape().Size());
+    if (!is_written(request)) buffer_.resize(array.shape().Size());
     if (request == mxnet::kNullOp) return;
     const NDArray before = request == mxnet::kAddTo ? plain(array) : array;
     const_cast<NDArray&>(array).InvalidateMKLDNNData();
@@ -183,16 +183,16 @@ class Target {
     if (values != out_) std::memcpy(out_, values, array.shape().Size() * sizeof(T));
   }
 
-  T* data() { return beside_.empty() ? out_ : beside_.data(); }
+  T* data() { return buffer_.empty() ? out_ : buffer_.data(); }
 
-  // To be called once the values are there.
+  // To be called after the values were written.
   void finish() {
-    for (size_t i = 0; out_ && i < beside_.size(); ++i) out_[i] += beside_[i];
+    for (size_t i = 0; out_ && i < buffer_.size(); ++i) out_[i] += buffer_[i];
   }
 
  private:
   T* out_ = nullptr;
-  std::vector<T> beside_;
+  std::vector<T> buffer_;
 };
 
 // The same for a map: in the layout of the inputs where it is written.
@@ -201,15 +201,15 @@ class MapTarget {
  public:
   MapTarget(const Maps<T>& maps, const std::vector<NDArray>& outputs, const std::vector<mxnet::OpReqType>& requests,
             size_t index)
-      : beside_(outputs, requests, index != kAbsent && is_written(requests[index]) ? kAbsent : index),
+      : target_(outputs, requests, index != kAbsent && is_written(requests[index]) ? kAbsent : index),
         map_(index != kAbsent && is_written(requests[index]) ? maps.create(outputs[index])
-                                                             : maps.view(beside_.data())) {}
+                                                             : maps.view(target_.data())) {}
 
   Map<T> map() const { return map_; }
-  void finish() { beside_.finish(); }
+  void finish() { target_.finish(); }
 
  private:
-  Target<T> beside_;
+  Target<T> target_;
   Map<T> map_;
 };
 

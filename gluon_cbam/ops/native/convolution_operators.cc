@@ -2,7 +2,7 @@
 //
 //   _cbam_convolution(data, weight, ...) -> MXNet's Convolution, whose parameters, shapes and types it has
 //
-// Winograd's algorithm does the work where it is faster than oneDNN's convolution, which does it everywhere else.
+// It runs Winograd's algorithm where that is faster than oneDNN's convolution, and oneDNN's everywhere else.
 #include "registration.h"
 #include "winograd.h"
 
@@ -12,7 +12,7 @@ namespace {
 using mxnet::Context;
 using mxnet::OpStatePtr;
 
-const char kOriginal[] = "Convolution", kOriginalBackward[] = "_backward_Convolution";
+const char kMxnet[] = "Convolution", kMxnetBackward[] = "_backward_Convolution";
 const char kOurs[] = "_cbam_convolution", kOursBackward[] = "_backward_cbam_convolution";
 
 template <typename Attribute>
@@ -20,31 +20,32 @@ Attribute attribute_of(const char* op, const char* key) {
   return nnvm::Op::GetAttr<Attribute>(key).get(nnvm::Op::Get(op), Attribute());
 }
 
-void run_original(const char* op, const NodeAttrs& attributes, const OpContext& context, const Arrays& in,
-                  const Requests& requests, const Arrays& out) {
+void run_mxnet(const char* op, const NodeAttrs& attributes, const OpContext& context, const Arrays& in,
+               const Requests& requests, const Arrays& out) {
   attribute_of<mxnet::FComputeEx>(op, "FComputeEx<cpu>")(attributes, context, in, requests, out);
 }
 
-// Whether Winograd's algorithm is faster: the transformed weights are four times as large as the weights, and going over
-// them has to pay. The measure is the same with and without gradients, and so are the outputs.
-bool pays(const NDArray& map, const TShape& weight, int64_t inputs, int64_t outputs) {
+// Whether Winograd's algorithm is faster: the transformed weights are four times as large as the weights, so there have
+// to be enough positions for each reading of them. The rule is the same with and without gradients, and so are the
+// outputs.
+bool is_winograd_faster(const NDArray& map, const TShape& weight, int64_t inputs, int64_t outputs) {
   constexpr int64_t kPositions = 192;  // found with 256 and 512 channels
   const TShape& shape = map.shape();
   const int64_t positions = shape[0] * shape[2] * shape[3];
-  const int64_t products = kWinogradPlaces * winograd_tiles(shape[0], shape[2], shape[3]);
+  const int64_t products = kWinogradPoints * winograd_tiles(shape[0], shape[2], shape[3]);
   return winograd() && map.dtype() == mshadow::kFloat32 && weight[2] == 3 && weight[3] == 3 && outputs % 32 == 0 &&
          inputs % 16 == 0 && positions >= kPositions && products * 3 <= positions * 9 * 2;
 }
 
-// A map in vectors of 16 channels, in the layout of oneDNN's convolutions where it has to be copied: blocks for training,
-// rows for inference.
+// A map in vectors of 16 channels, in the layout of oneDNN's convolutions where it has to be copied: blocks for
+// training, rows for inference.
 ChannelMap<float> in_vectors(const NDArray& array, bool for_training) {
   const int64_t rows = array.shape()[1];
   return for_training ? ChannelMap<float>(array, 16, rows) : ChannelMap<float>(array, rows, 16);
 }
 
-// Space beside, of the thread that runs the operators; MXNet's own comes in up to four copies.
-float* scratch(int64_t floats) {
+// A workspace of the thread that runs the operators; MXNet's own would be kept in up to four copies.
+float* workspace(int64_t floats) {
   static thread_local std::unique_ptr<float[]> held;
   static thread_local int64_t size = 0;
   if (size < floats) {
@@ -55,13 +56,13 @@ float* scratch(int64_t floats) {
   return held.get();
 }
 
-// The output gets the layout of the input, so that nothing is reordered behind it.
-void convolve(const NDArray& x, const float* transformed, float* beside, bool for_training, const NDArray& y) {
+// The output gets the layout of the input, so that nothing is reordered after it.
+void convolve(const NDArray& x, const float* transformed, float* workspace, bool for_training, const NDArray& y) {
   const ChannelMap<float> from = in_vectors(x, for_training);
   const TShape& shape = y.shape();
   const int block = from.map().block == x.shape()[1] ? static_cast<int>(shape[1]) : from.map().block;
-  const Map<float> to = map_of(laid_out<float>(y, dnnl_f32, block), shape, block);
-  winograd()->convolve(from.map(), shape[2], transformed, beside, to);
+  const Map<float> to = map_of(set_layout<float>(y, dnnl_f32, block), shape, block);
+  winograd()->convolve({from.map(), shape[2], transformed, workspace, to});
 }
 
 // Whether an output can get another layout.
@@ -69,15 +70,15 @@ bool is_whole(const NDArray& output, mxnet::OpReqType request) { return is_writt
 
 // ----------------------------------------------------------------------------------------------------- forward
 
-// What is kept between calls: the weights that were seen last, and the same transformed once they are seen again, so
-// that nothing is kept for a single call or for training.
-struct KeptWeights {
+// What is cached between calls: the last weights, and the same transformed after they were used twice, so that nothing
+// is kept for a single call or for training.
+struct CachedWeights {
   NodeAttrs attributes;
-  NDArray weight;  // held, so that no other array can come to lie there
+  NDArray weight;  // held, so that no other array gets its memory
   size_t version = 0;
   std::vector<float> transformed;
 
-  bool sees_again(const NDArray& array) {
+  bool is_repeated(const NDArray& array) {
     const size_t now = array.version();
     const bool again = !weight.is_none() && weight.var() == array.var() && version == now &&
                        weight.storage_handle().dptr == array.storage_handle().dptr;
@@ -89,8 +90,8 @@ struct KeptWeights {
 };
 
 OpStatePtr create_state(const NodeAttrs& attributes, Context, const ShapeVector&, const std::vector<int>&) {
-  OpStatePtr state = OpStatePtr::Create<KeptWeights>();
-  state.get_state<KeptWeights>().attributes = attributes;
+  OpStatePtr state = OpStatePtr::Create<CachedWeights>();
+  state.get_state<CachedWeights>().attributes = attributes;
   return state;
 }
 
@@ -102,22 +103,23 @@ void transform(const NDArray& weight, bool backward, float* transformed) {
 
 void forward(const OpStatePtr& state, const OpContext& context, const Arrays& in, const Requests& requests,
              const Arrays& out) {
-  KeptWeights& kept = state.get_state<KeptWeights>();
+  CachedWeights& cached = state.get_state<CachedWeights>();
   const TShape& weight = in[1].shape();
-  if (!is_whole(out[0], requests[0]) || !pays(in[0], weight, weight[1], weight[0])) {
-    run_original(kOriginal, kept.attributes, context, in, requests, out);
+  if (!is_whole(out[0], requests[0]) || !is_winograd_faster(in[0], weight, weight[1], weight[0])) {
+    run_mxnet(kMxnet, cached.attributes, context, in, requests, out);
     return;
   }
-  const int64_t beside = workspace_size(weight[1]), size = transformed_size(weight[0], weight[1]);
-  if (!context.is_train && kept.sees_again(in[1])) {
-    if (kept.transformed.empty()) {
-      kept.transformed.resize(size);
-      transform(in[1], false, kept.transformed.data());
+  const int64_t needed = winograd_workspace_size(weight[1]);
+  const int64_t size = winograd_transformed_size(weight[0], weight[1]);
+  if (!context.is_train && cached.is_repeated(in[1])) {
+    if (cached.transformed.empty()) {
+      cached.transformed.resize(size);
+      transform(in[1], false, cached.transformed.data());
     }
-    convolve(in[0], kept.transformed.data(), scratch(beside), false, out[0]);
+    convolve(in[0], cached.transformed.data(), workspace(needed), false, out[0]);
     return;
   }
-  float* transformed = scratch(size + beside);
+  float* transformed = workspace(size + needed);
   transform(in[1], false, transformed);
   convolve(in[0], transformed, transformed + size, context.is_train, out[0]);
 }
@@ -126,16 +128,16 @@ void forward(const OpStatePtr& state, const OpContext& context, const Arrays& in
 
 void gradient_of_data(const NDArray& dy, const NDArray& weight, const NDArray& dx) {
   const TShape& shape = weight.shape();
-  const int64_t size = transformed_size(shape[0], shape[1]);
-  float* transformed = scratch(size + workspace_size(shape[0]));
+  const int64_t size = winograd_transformed_size(shape[0], shape[1]);
+  float* transformed = workspace(size + winograd_workspace_size(shape[0]));
   transform(weight, true, transformed);
   convolve(dy, transformed, transformed + size, true, dx);
 }
 
 void gradient_of_weight(const NDArray& dy, const NDArray& x, Target<float> dweight) {
   const ChannelMap<float> from = in_vectors(x, true), gradient = in_vectors(dy, true);
-  float* beside = scratch(gradient_workspace_size(from.map(), x.shape()[2], dy.shape()[1]));
-  winograd()->gradient(from.map(), x.shape()[2], gradient.map(), beside, dweight.data());
+  float* space = workspace(winograd_gradient_workspace_size(from.map(), x.shape()[2], dy.shape()[1]));
+  winograd()->gradient({from.map(), x.shape()[2], gradient.map(), space, dweight.data()});
   dweight.finish();
 }
 
@@ -144,17 +146,17 @@ void backward(const NodeAttrs& attributes, const OpContext& context, const Array
               const Arrays& out) {
   const TShape& weight = in[2].shape();
   Requests left = requests;
-  if (is_whole(out[0], requests[0]) && pays(in[0], weight, weight[0], weight[1])) {
+  if (is_whole(out[0], requests[0]) && is_winograd_faster(in[0], weight, weight[0], weight[1])) {
     gradient_of_data(in[0], in[2], out[0]);
     left[0] = mxnet::kNullOp;
   }
-  if (requests[1] != mxnet::kNullOp && pays(in[1], weight, weight[1], weight[0])) {
+  if (requests[1] != mxnet::kNullOp && is_winograd_faster(in[1], weight, weight[1], weight[0])) {
     gradient_of_weight(in[0], in[1], Target<float>(out, requests, 1));
     left[1] = mxnet::kNullOp;
   }
   const auto is_left = [](mxnet::OpReqType request) { return request != mxnet::kNullOp; };
   if (std::any_of(left.begin(), left.end(), is_left)) {
-    run_original(kOriginalBackward, attributes, context, in, left, out);
+    run_mxnet(kMxnetBackward, attributes, context, in, left, out);
   }
 }
 
@@ -184,19 +186,18 @@ nnvm::Op& register_like(const char* name, const char* original) {
 }  // namespace
 
 void register_convolution() {
-  nnvm::Op& op = register_like(kOurs, kOriginal);
-  copy_attribute<nnvm::FListInputNames>(kOriginal, op, "FListInputNames");
-  copy_attribute<mxnet::FInferShape>(kOriginal, op, "FInferShape");
-  copy_attribute<nnvm::FInferType>(kOriginal, op, "FInferType");
+  nnvm::Op& op = register_like(kOurs, kMxnet);
+  copy_attribute<nnvm::FListInputNames>(kMxnet, op, "FListInputNames");
+  copy_attribute<mxnet::FInferShape>(kMxnet, op, "FInferShape");
+  copy_attribute<nnvm::FInferType>(kMxnet, op, "FInferType");
   set_attribute<mxnet::FCreateOpState>(op, "FCreateOpState", callable(create_state));
   set_attribute<mxnet::FStatefulComputeEx>(op, "FStatefulComputeEx<cpu>", forward);
-  set_attribute<nnvm::FGradient>(
-      op, "FGradient", [](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
-        const auto entries = attribute_of<nnvm::FGradient>(kOriginal, "FGradient")(node, gradients);
-        entries[0].node->attrs.op = nnvm::Op::Get(kOursBackward);
-        return entries;
-      });
-  nnvm::Op& back = register_like(kOursBackward, kOriginalBackward);
+  set_attribute<nnvm::FGradient>(op, "FGradient", [](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
+    const auto entries = attribute_of<nnvm::FGradient>(kMxnet, "FGradient")(node, gradients);
+    entries[0].node->attrs.op = nnvm::Op::Get(kOursBackward);
+    return entries;
+  });
+  nnvm::Op& back = register_like(kOursBackward, kMxnetBackward);
   set_attribute<nnvm::TIsBackward>(back, "TIsBackward", true);
   set_attribute<mxnet::FComputeEx>(back, "FComputeEx<cpu>", backward);
 }

@@ -1,50 +1,39 @@
-// The choice of an instruction set, once a process.
+// The choice of an instruction set, once in a process.
 #include "kernels.h"
-#include "winograd.h"
 
 #include <cstdlib>
 #include <cstring>
 
+#include "winograd.h"
+
 namespace cbam {
 namespace {
 
-enum Instructions { kBaseline, kAvx2, kAvx512 };
-const char* const kNames[] = {"baseline", "avx2", "avx512"};
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
-Instructions choose() {
-  Instructions best = kBaseline;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) best = kAvx2;
-  if (best == kAvx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    best = kAvx512;
-  }
-  const char* limit = std::getenv("CBAM_INSTRUCTIONS");
-  for (int i = kBaseline; limit && i < best; ++i) {
-    if (std::strcmp(limit, kNames[i]) == 0) return static_cast<Instructions>(i);
-  }
-  return best;
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
-const Instructions kChosen = choose();
+const Variant& select() {
+  const char* const limit = std::getenv("CBAM_INSTRUCTIONS");
+  const auto is_limit = [limit](const Variant& variant) { return limit && std::strcmp(limit, variant.name) == 0; };
+  if (!has_avx2() || is_limit(baseline_kernels)) return baseline_kernels;
+  if (!has_avx512() || is_limit(avx2_kernels)) return avx2_kernels;
+  return avx512_kernels;
+}
 
 }  // namespace
 
-template <>
-const Kernels<float>& kernels<float>() {
-  return kChosen == kAvx512 ? avx512_float() : kChosen == kAvx2 ? avx2_float() : baseline_float();
+const Variant& selected_kernels() {
+  static const Variant& selected = select();
+  return selected;
 }
 
-template <>
-const Kernels<double>& kernels<double>() {
-  return kChosen == kAvx512 ? avx512_double() : kChosen == kAvx2 ? avx2_double() : baseline_double();
+const Winograd* winograd() {
+  static const bool available = &selected_kernels() == &avx512_kernels;
+  return available ? &avx512_winograd : nullptr;
 }
-
-const QuantizedKernels& quantized_kernels() {
-  return kChosen == kAvx512 ? avx512_quantized() : kChosen == kAvx2 ? avx2_quantized() : baseline_quantized();
-}
-
-const Winograd* winograd() { return kChosen == kAvx512 ? &avx512_winograd() : nullptr; }
-
-const char* instructions() { return kNames[kChosen]; }
 
 }  // namespace cbam

@@ -1,16 +1,16 @@
-// The passes over feature maps that attention is made of, and PReLU, for float and double, in one variant an instruction
+// The fused ops of attention over feature maps, and PReLU, for float and double, in one variant for each instruction
 // set.
 //
-// A map is seen as (N, C / B, H * W, B): B = 1 is MXNet's own (N, C, H, W); B = 8, 16 and C, which is (N, H, W, C), are
-// the layouts that oneDNN's convolutions use. Channels fill their blocks. No pass allocates; all are parallel over
-// OpenMP's default threads, and their results do not depend on how many there are.
+// A map is (N, C / B, H * W, B): B = 1 is MXNet's own (N, C, H, W); B = 8, 16 and C, which is (N, H, W, C), are the
+// layouts of oneDNN's convolutions. Channels fill their blocks. No kernel allocates; all are parallel over OpenMP's
+// default threads, and their results do not depend on the number of threads.
 #pragma once
 
 #include <cstdint>
 
 namespace cbam {
 
-// a map; Value may be const
+// A feature map; Value may be const.
 template <typename Value>
 struct Map {
   Value* data;
@@ -23,103 +23,218 @@ struct Map {
   }
 };
 
-// Waking a second thread between MXNet's operators takes about 40 microseconds, in which one does this much alone.
-constexpr int64_t kAlone = 1 << 17;       // values of a map of floats
-constexpr int64_t kAloneWhole = 1 << 20;  // of integers
-constexpr int64_t kAloneProducts = 1 << 18;
+// Minimum parallel sizes: waking a second thread between MXNet's operators takes about 40 microseconds, and one thread
+// does this much in that time.
+constexpr int64_t kMinParallelValues = 1 << 17;      // floats of a map
+constexpr int64_t kMinParallelInt8Values = 1 << 20;  // eight-bit integers of a map
+constexpr int64_t kMinParallelProducts = 1 << 18;    // products of a matrix with vectors
+constexpr int64_t kMinParallelPositions = 1 << 14;   // positions of a k x k convolution of two maps
 
 template <typename Value>
-inline bool is_large(Map<Value> map, int64_t alone = kAlone) {
-  return map.batch * map.channels * map.positions > alone;
+inline bool is_parallel(Map<Value> map, int64_t min_size = kMinParallelValues) {
+  return map.batch * map.channels * map.positions > min_size;
 }
 
-// Positions of a map are worked on in tiles of this many.
+// Positions of a map are processed in tiles of this many.
 constexpr int64_t kTile = 64;
 
 inline int64_t tiles_of(int64_t positions) { return (positions + kTile - 1) / kTile; }
 
-// How x follows from the map that lies in its place, channel by channel: (map - mean) * factor + offset, (C) each.
+// x as a function of the map that is stored in its place: x = (map - mean) * factor + offset, (C) each.
 template <typename T>
 struct Normalization {
   const T *mean, *factor, *offset;
 };
 
+// In the comments below, n is a sample, c a channel, p a position; d stands for the gradient of what follows.
+
+// mean[n, c] = sum over p of x[n, c, p] / positions, maximum[n, c] = max over p of x[n, c, p]
+template <typename T>
+struct GlobalPoolArgs {
+  Map<const T> x;
+  T *mean, *maximum;
+  int32_t* argmax;  // (N, C), the first position of the maximum; may be null
+};
+
+// dx[n, c, p] = dy[n, c, p] + dmean[n, c] / positions + (dmaximum[n, c] if p = argmax[n, c])
+template <typename T>
+struct GlobalPoolGradArgs {
+  Map<const T> dy;  // gradient of the map as it was returned
+  const T *dmean, *dmaximum;
+  const int32_t* argmax;
+  Map<T> dx;  // may be dy
+};
+
+// maximum[n, p] = max over c of x[n, c, p] * gate[n, c], mean[n, p] = sum over c of x[n, c, p] * gate[n, c] / C
+template <typename T>
+struct ChannelPoolArgs {
+  Map<const T> x;
+  const T* gate;  // (N, C); null for 1
+  T *maximum, *mean;
+  int64_t sample_stride;  // values between the samples of maximum and of mean
+  int32_t* argmax;        // (N, positions), the first channel of the maximum; may be null
+};
+
+// g[n, c, p] = dmean[n, p] / C + (dmaximum[n, p] if c = argmax[n, p])
+// dx = dy + g * gate, dgate[n, c] = sum over p of g[n, c, p] * x[n, c, p]
+template <typename T>
+struct ChannelPoolGradArgs {
+  Map<const T> map;  // x, or what x is a function of
+  Normalization<T> norm;
+  const T* gate;  // (N, C); null for 1
+  const T *dmaximum, *dmean;
+  int64_t sample_stride;  // values between the samples of dmaximum and of dmean
+  const int32_t* argmax;
+  Map<const T> dy;  // gradient of the map as it was returned
+  Map<T> dx;        // may be dy
+  T* dgate;         // partial sums, (N, tiles, C); may be null
+};
+
+// y[n, c, p] = x[n, c, p] * channel[n, c] * spatial[n, p] + shortcut[n, c, p], then ReLU
+template <typename T>
+struct ScaleArgs {
+  Map<const T> x;
+  const T *channel, *spatial;  // (N, C), (N, positions); null for 1
+  const T* shortcut;           // in the layout of x; null for 0
+  bool relu;
+  Map<T> y;
+};
+
+// g = dy, with ReLU where y > 0
+// dshortcut = g, dx = g * channel * spatial, dspatial[n, p] = sum over c of g * x * channel,
+// dchannel[n, c] = sum over p of g * x * spatial
+template <typename T>
+struct ScaleGradArgs {
+  Map<const T> map;  // x, or what x is a function of
+  Normalization<T> norm;
+  const T *channel, *spatial;  // null for 1
+  const T* y;                  // null without ReLU
+  Map<const T> dy;
+  T *dx, *dspatial;  // may be null
+  T* dchannel;       // partial sums, (N, tiles, C); may be null
+  T* dshortcut;      // may be null
+};
+
+// y = x where x > 0, x * slopes[c] elsewhere
+template <typename T>
+struct PreluArgs {
+  Map<const T> x;
+  const T* slopes;  // (C)
+  Map<T> y;         // may be x
+};
+
+// dx = dy where x > 0, dy * slopes[c] elsewhere; dslopes[c] = sum over n, p of dy * x where x <= 0
+template <typename T>
+struct PreluGradArgs {
+  Map<const T> x;
+  const T* slopes;
+  Map<const T> dy;
+  T* dx;       // may be dy, may be null
+  T* dslopes;  // partial sums, (N, tiles, C); may be null
+};
+
 template <typename T>
 struct Kernels {
-  // the same values in another layout
-  void (*relayout)(Map<const T> from, Map<T> to);
-  // mean and maximum over the positions, (N, C) each, and where the maximum is (the first one) unless `where` is null
-  void (*pool)(Map<const T> x, T* mean, T* maximum, int32_t* where);
-  // dx = dy + dmean / positions, + dmaximum where the maximum was; dx may be dy
-  void (*pool_backward)(Map<const T> dy, const T* dmean, const T* dmaximum, const int32_t* where, Map<T> dx);
-  // maximum and mean over the channels of x * gate (1 if null), (positions) a sample with `stride` between samples
-  void (*describe)(Map<const T> x, const T* gate, T* maximum, T* mean, int64_t stride, int32_t* where);
-  // dx = dy + the gradient through the descriptors; dgate unless null: partial sums (N, tiles, C); dx may be dy
-  void (*describe_backward)(Map<const T> map, Normalization<T> of_map, const T* gate, const T* dmaximum,
-                            const T* dmean, int64_t stride, const int32_t* where, Map<const T> dy, Map<T> dx,
-                            T* dgate);
-  // y = x * channel gate (N, C) * spatial gate (N, positions) + shortcut, then ReLU; gates and shortcut may be null
-  void (*scale)(Map<const T> x, const T* channel, const T* spatial, const T* shortcut, bool relu, Map<T> y);
-  // the gradients of scale; y is what came out (null without ReLU), dchannel: partial sums (N, tiles, C);
-  // dx, dspatial, dchannel and dshortcut may be null
-  void (*scale_backward)(Map<const T> map, Normalization<T> of_map, const T* channel, const T* spatial, const T* y,
-                         Map<const T> dy, T* dx, T* dspatial, T* dchannel, T* dshortcut);
-  // y = x where x > 0, x * gamma (C) elsewhere; y may be x
-  void (*prelu)(Map<const T> x, const T* gamma, Map<T> y);
-  // the gradients of prelu; dgamma: partial sums (N, tiles, C); dx and dgamma may be null, dx may be dy
-  void (*prelu_backward)(Map<const T> x, const T* gamma, Map<const T> dy, T* dx, T* dgamma);
+  void (*relayout)(Map<const T> from, Map<T> to);  // the same values in another layout
+  void (*global_pool)(const GlobalPoolArgs<T>&);
+  void (*global_pool_backward)(const GlobalPoolGradArgs<T>&);
+  void (*channel_pool)(const ChannelPoolArgs<T>&);
+  void (*channel_pool_backward)(const ChannelPoolGradArgs<T>&);
+  void (*scale)(const ScaleArgs<T>&);
+  void (*scale_backward)(const ScaleGradArgs<T>&);
+  void (*prelu)(const PreluArgs<T>&);
+  void (*prelu_backward)(const PreluGradArgs<T>&);
 };
 
-// A channel gate from the mean and the maximum, (N, C) each, by one MLP with ReLU for both, C -> hidden -> C:
-// sigmoid(MLP(mean) + MLP(maximum)). Weights are (hidden, C) and (C, hidden). For inference.
-struct Mlp {
-  const float *weight1, *bias1, *weight2, *bias2;
-  int64_t channels, hidden;
+// The rest is for inference.
+
+// gate = sigmoid(mlp(mean) + mlp(maximum)), mlp(v) = weight2 * relu(weight1 * v + bias1) + bias2
+struct ChannelGateArgs {
+  const float *mean, *maximum;                     // (N, C)
+  const float *weight1, *bias1, *weight2, *bias2;  // (hidden, C), (hidden), (C, hidden), (C)
+  int64_t batch, channels, hidden;
+  float* workspace;  // N * hidden values
+  float* gate;       // (N, C)
 };
 
-// A spatial gate from two descriptors, (N, 2, H, W): sigmoid(convolution * factor + shift), the weights (2, side, side).
-// For inference.
-struct Stencil {
-  const float* weight;
+// gate = sigmoid(convolution(maps) * factor + shift), the convolution of two maps to one, which keeps their size
+struct SpatialGateArgs {
+  const float* maps;    // (N, 2, H, W)
+  const float* weight;  // (2, side, side)
   float factor, shift;
   int64_t batch, height, width, side;
+  float* workspace;  // workspace_size() values
+  float* gate;       // (N, H, W)
 
-  bool is_large() const { return batch * height * width > 1 << 14; }  // for one thread
+  bool is_parallel() const { return batch * height * width > kMinParallelPositions; }
   int64_t padded_width() const { return (width + 15) / 16 * 16 + side - 1; }
-  int64_t padded_size() const { return batch * 2 * (height + side - 1) * padded_width(); }
+  int64_t workspace_size() const { return batch * 2 * (height + side - 1) * padded_width(); }
 };
 
-// Passes for maps of integers, (N, H, W, C) with C a multiple of 16: the values are the integers times a step. For
-// inference, as the end of a residual block: channel and spatial gates, a shortcut and ReLU. `gate` needs N * hidden
-// floats beside, `spatial_gate` padded_size() of them.
-struct QuantizedKernels {
-  void (*gate)(const float* mean, const float* maximum, const Mlp& mlp, int64_t batch, float* beside, float* gate);
-  void (*spatial_gate)(const float* descriptors, const Stencil& of, float* beside, float* gate);
-  void (*pool_signed)(Map<const int8_t> x, float step, float* mean, float* maximum);
-  void (*pool_unsigned)(Map<const uint8_t> x, float step, float* mean, float* maximum);
-  void (*describe)(Map<const int8_t> x, float step, const float* gate, float* maximum, float* mean, int64_t stride);
-  void (*scale_signed)(Map<const int8_t> x, float step, const float* channel, const float* spatial,
-                       const int8_t* shortcut, float shortcut_step, float output_step, uint8_t* y);
-  void (*scale_unsigned)(Map<const int8_t> x, float step, const float* channel, const float* spatial,
-                         const uint8_t* shortcut, float shortcut_step, float output_step, uint8_t* y);
+// Maps of eight-bit integers are (N, H, W, C) with C a multiple of 16; they stand for their integers times a step.
+
+// See GlobalPoolArgs.
+template <typename Q>
+struct QuantizedGlobalPoolArgs {
+  Map<const Q> x;
+  float step;
+  float *mean, *maximum;
 };
 
-// one definition a file kernels_*.cc
-const Kernels<float>& baseline_float();
-const Kernels<double>& baseline_double();
-const QuantizedKernels& baseline_quantized();
-const Kernels<float>& avx2_float();
-const Kernels<double>& avx2_double();
-const QuantizedKernels& avx2_quantized();
-const Kernels<float>& avx512_float();
-const Kernels<double>& avx512_double();
-const QuantizedKernels& avx512_quantized();
+// See ChannelPoolArgs.
+struct QuantizedChannelPoolArgs {
+  Map<const int8_t> x;
+  float step;
+  const float* gate;
+  float *maximum, *mean;
+  int64_t sample_stride;
+};
 
-// The best that the processor has, or less: CBAM_INSTRUCTIONS in the environment names a limit.
+// See ScaleArgs, with both gates, a shortcut and ReLU; y is rounded to the nearest integer in [0, 255].
+template <typename Q>
+struct QuantizedScaleArgs {
+  Map<const int8_t> x;
+  float step;
+  const float *channel, *spatial;
+  const Q* shortcut;
+  float shortcut_step;
+  uint8_t* y;
+  float y_step;
+};
+
+struct InferenceKernels {
+  void (*channel_gate)(const ChannelGateArgs&);
+  void (*spatial_gate)(const SpatialGateArgs&);
+  void (*global_pool_int8)(const QuantizedGlobalPoolArgs<int8_t>&);
+  void (*global_pool_uint8)(const QuantizedGlobalPoolArgs<uint8_t>&);
+  void (*channel_pool_int8)(const QuantizedChannelPoolArgs&);
+  void (*scale_int8)(const QuantizedScaleArgs<int8_t>&);
+  void (*scale_uint8)(const QuantizedScaleArgs<uint8_t>&);
+};
+
+// The kernels of an instruction set. They are constants, so that no code of an instruction set that the processor does
+// not have runs to find them.
+struct Variant {
+  const char* name;
+  const Kernels<float>& f32;
+  const Kernels<double>& f64;
+  const InferenceKernels& inference;
+};
+
+extern const Variant baseline_kernels, avx2_kernels, avx512_kernels;  // in kernels_*.cc
+
+// The best variant that the processor has, or a lower one: CBAM_INSTRUCTIONS in the environment names a limit.
+const Variant& selected_kernels();
+
 template <typename T>
 const Kernels<T>& kernels();
-const QuantizedKernels& quantized_kernels();
-// its name: baseline, avx2 or avx512
-const char* instructions();
+template <>
+inline const Kernels<float>& kernels() {
+  return selected_kernels().f32;
+}
+template <>
+inline const Kernels<double>& kernels() {
+  return selected_kernels().f64;
+}
 
 }  // namespace cbam

@@ -1,6 +1,7 @@
 // The kernels for AVX-512.
 #include "kernels.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>

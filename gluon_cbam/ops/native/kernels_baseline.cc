@@ -1,6 +1,7 @@
 // The kernels for every x86-64.
 #include "kernels.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>

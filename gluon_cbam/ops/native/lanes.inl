@@ -1,13 +1,13 @@
-// What the passes compute with: vectors of values. Part of kernels.inl and of winograd_avx512.cc.
+// Vectors of values, as GCC has them. Part of kernels.inl and of winograd_avx512.cc.
 
 template <typename T>
-struct Whole;
+struct IntegerOf;
 template <>
-struct Whole<float> {
+struct IntegerOf<float> {
   typedef int32_t type;
 };
 template <>
-struct Whole<double> {
+struct IntegerOf<double> {
   typedef int64_t type;
 };
 
@@ -15,8 +15,8 @@ struct Whole<double> {
 template <typename T, int L>
 struct Lanes {
   typedef T vector __attribute__((vector_size(L * sizeof(T))));
-  typedef typename Whole<T>::type whole;
-  typedef whole whole_vector __attribute__((vector_size(L * sizeof(whole))));
+  typedef typename IntegerOf<T>::type integer;
+  typedef integer int_vector __attribute__((vector_size(L * sizeof(integer))));
 
   static inline vector load(const T* from) {
     vector value;
@@ -25,9 +25,9 @@ struct Lanes {
   }
   static inline void store(T* to, vector value) { std::memcpy(to, &value, sizeof(value)); }
   static inline vector all(T value) { return value - vector{}; }
-  static inline whole_vector all_whole(whole value) { return value - whole_vector{}; }
-  static inline whole_vector count() {
-    whole_vector value;
+  static inline int_vector all_int(integer value) { return value - int_vector{}; }
+  static inline int_vector indices() {
+    int_vector value;
     for (int lane = 0; lane < L; ++lane) value[lane] = lane;
     return value;
   }
@@ -38,15 +38,15 @@ struct Lanes {
   }
 };
 
-// x where the channels from `channel` on are in the lanes of the map that lies in its place
+// A Normalization for the channels from `channel` on, one in each lane.
 template <typename L, typename T>
-struct Normal {
+struct Normalizer {
   typename L::vector mean, factor, offset;
 
-  Normal(const Normalization<T>& of_map, int64_t channel)
-      : mean(L::load(of_map.mean + channel)),
-        factor(L::load(of_map.factor + channel)),
-        offset(L::load(of_map.offset + channel)) {}
+  Normalizer(const Normalization<T>& norm, int64_t channel)
+      : mean(L::load(norm.mean + channel)),
+        factor(L::load(norm.factor + channel)),
+        offset(L::load(norm.offset + channel)) {}
 
   inline typename L::vector x(typename L::vector value) const { return (value - mean) * factor + offset; }
 };

@@ -3,7 +3,8 @@
 //
 // 1. std::string: _GLIBCXX_USE_CXX11_ABI=0, on the compiler's command line.
 // 2. std::unordered_map is 48 bytes there and 56 today. nnvm::NodeAttrs holds one, a node's attributes, in front of
-//    what is used here, so the headers see a map of the old size that can be made, empty, searched, and destroyed empty.
+//    what is used here, so the headers see a map of the old size that can be made, empty, searched, and destroyed
+//    empty.
 // 3. std::function calls what it holds with its arguments by value there, by reference today: `callable` makes a
 //    std::function that the old library can call, and `set_attribute` calls nnvm::Op::set_attr as it was compiled there
 //    and not as it would be inlined here, since it hands such a function over.
@@ -95,7 +96,7 @@ std::function<Result(Arguments...)> callable(Result (*function)(Arguments...)) {
 template <typename Value>
 void set_attribute(nnvm::Op& op, const std::string& key, const Value& value) {
   constexpr int kPriority = 10;  // nnvm's default
-  nnvm::Op& (nnvm::Op::*volatile set_attr)(const std::string&, const Value&, int) = &nnvm::Op::set_attr<Value>;
+  nnvm::Op& (nnvm::Op::* volatile set_attr)(const std::string&, const Value&, int) = &nnvm::Op::set_attr<Value>;
   (op.*set_attr)(key, value, kPriority);
 }
 

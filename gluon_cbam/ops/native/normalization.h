@@ -1,39 +1,40 @@
-// Maps that BatchNorm made, followed from what BatchNorm keeps.
+// Outputs of BatchNorm, computed again from what BatchNorm keeps.
 //
-// The backward passes of attention need x, the map that came in. Where BatchNorm made it, they take BatchNorm's input
-// in its place, which stays for BatchNorm's own backward pass anyway, and the kernels make x of each value as they read
-// it: the graph has one map less to keep from its forward pass for every block.
+// The backward operators of attention need x, the map that they were applied to. Where x is an output of BatchNorm,
+// they take BatchNorm's input in its place, which BatchNorm's own backward operator keeps in memory anyway, and the
+// kernels compute x as they read it: x = (input - mean) / deviation * gamma + beta. So the graph keeps one map less for
+// every block between its forward and its backward pass.
 #pragma once
 
 #include "registration.h"
 
 namespace cbam {
 
-// The form kOfNorm of a backward operator takes BatchNorm's input in place of x and, behind its other floats, this many
-// vectors (C): the mean and the inverse standard deviation that BatchNorm used, which are its outputs 1 and 2 in
+// The variant kOfNorm of a backward operator takes BatchNorm's input in place of x and, after its other floats, this
+// many vectors (C): the mean and the inverse standard deviation that BatchNorm used, which are its outputs 1 and 2 in
 // training and in inference, gamma (which BatchNorm has set to 1 where it does not scale) and beta.
 constexpr size_t kNormInputs = 4;
 
-// The entry that a map was before operators of ours handed it on. While MXNet records operators one by one, it asks for
-// gradients of nodes whose inputs have no nodes yet.
-inline NodeEntry before_handing_on(NodeEntry entry) {
+// The entry of a map before operators of this package returned it unchanged. While MXNet records operators one by one,
+// it asks for gradients of nodes whose inputs have no nodes yet.
+inline NodeEntry origin_of(NodeEntry entry) {
   while (entry.node && entry.node->op()) {
     const std::string& name = entry.node->op()->name;
-    const uint32_t handed_on = name == "_cbam_pool" ? 2 : name.compare(0, 14, "_cbam_describe") == 0 ? 1 : 0;
-    if (handed_on == 0 || entry.index != handed_on) break;
+    const uint32_t returned = name == "_cbam_global_pool" ? 2 : name.rfind("_cbam_channel_pool", 0) == 0 ? 1 : 0;
+    if (returned == 0 || entry.index != returned) break;
     entry = NodeEntry(entry.node->inputs[0]);
   }
   return entry;
 }
 
-// A map for a backward pass: itself, or what it follows from.
-struct Kept {
+// A map as a backward operator takes it: itself, or BatchNorm's input.
+struct SavedMap {
   NodeEntry map;
   std::vector<NodeEntry> norm;  // kNormInputs of them, or none
 
-  // `same`: an entry of the same values, kept where BatchNorm did not make the map
-  Kept(const NodeEntry& x, const NodeEntry& same) : map(same) {
-    const NodeEntry made = before_handing_on(x);
+  // `same`: an entry of the same values, saved where the map is no output of BatchNorm
+  SavedMap(const NodeEntry& x, const NodeEntry& same) : map(same) {
+    const NodeEntry made = origin_of(x);
     if (!made.node || !made.node->op() || made.node->op()->name != "BatchNorm" || made.index != 0) return;
     const std::string* axis = made.node->attrs.dict.search("axis");
     if (axis && *axis != "1") return;
@@ -48,7 +49,7 @@ inline void set_norm_shapes(ShapeVector* shapes, size_t first, int64_t channels)
   for (size_t i = 0; i < kNormInputs; ++i) set_shape(shapes, first + i, TShape({channels}));
 }
 
-// Those inputs as the kernels take them; where there are none, x is the map itself.
+// Those inputs as the kernels take them; without them, x is the map itself.
 template <typename T>
 class NormValues {
  public:

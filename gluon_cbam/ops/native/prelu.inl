@@ -1,98 +1,113 @@
-// PReLU and its gradients. Part of kernels.inl.
+// PreluArgs and PreluGradArgs. Part of kernels.inl.
 
-// Calls each(first value, values, block, number of the tile) for every tile of every block of channels; the values of a
-// tile lie together, and the order is that of the memory.
+// -------------------------------------------------------------------------------------------------------- blocks
+
+// A tile of a block of channels: its values are next to each other, from `start` on.
+struct BlockTile {
+  int64_t start, values, block, number;  // number: of the tile in the map
+};
+
+// Calls each(tile) for every tile of every block of channels, in the order of the memory.
 template <int B, typename T, typename Each>
 void for_block_tiles(Map<const T> x, Each each) {
   const int64_t tiles = tiles_of(x.positions), blocks = x.blocks(), count = x.batch * blocks * tiles;
-#pragma omp parallel for schedule(static) if (is_large(x))
+#pragma omp parallel for schedule(static) if (is_parallel(x))
   for (int64_t i = 0; i < count; ++i) {
     const int64_t tile = i % tiles, plane = i / tiles, first = tile * kTile;
     const int64_t size = first + kTile < x.positions ? kTile : x.positions - first;
-    each((plane * x.positions + first) * B, size * B, plane % blocks, plane / blocks * tiles + tile);
+    each(BlockTile{(plane * x.positions + first) * B, size * B, plane % blocks, plane / blocks * tiles + tile});
   }
 }
 
 // The slopes of a block of channels, for vectors of its values.
 template <typename T, int B>
-inline auto slopes_of(const T* gamma, int64_t block) {
+inline auto slopes_of(const T* slopes, int64_t block) {
   if constexpr (B == 1) {
-    return Lanes<T, kLanes>::all(gamma[block]);
+    return Lanes<T, kLanes>::all(slopes[block]);
   } else {
-    return Lanes<T, B>::load(gamma + block * B);
+    return Lanes<T, B>::load(slopes + block * B);
   }
 }
 
 template <typename T, int B>
-void prelu_blocks(Map<const T> x, const T* gamma, Map<T> y) {
+void prelu_blocks(const PreluArgs<T>& a) {
   constexpr int lanes = B == 1 ? kLanes : B;
   typedef Lanes<T, lanes> L;
-  for_block_tiles<B>(x, [&](int64_t start, int64_t size, int64_t block, int64_t) {
-    const T* from = x.data + start;
-    T* to = y.data + start;
-    const typename L::vector slopes = slopes_of<T, B>(gamma, block);
+  for_block_tiles<B>(a.x, [&](const BlockTile& tile) {
+    const T* from = a.x.data + tile.start;
+    T* to = a.y.data + tile.start;
+    const typename L::vector slopes = slopes_of<T, B>(a.slopes, tile.block);
     int64_t k = 0;
-    for (; k + lanes <= size; k += lanes) {
+    for (; k + lanes <= tile.values; k += lanes) {
       const typename L::vector value = L::load(from + k);
       L::store(to + k, value > typename L::vector{} ? value : value * slopes);
     }
-    for (; k < size; ++k) to[k] = from[k] > 0 ? from[k] : from[k] * slopes[0];  // of plain maps only
+    for (; k < tile.values; ++k) to[k] = from[k] > 0 ? from[k] : from[k] * slopes[0];  // of plain maps only
   });
 }
 
+template <typename T, int B>
+void prelu_backward_blocks(const PreluGradArgs<T>& a) {
+  constexpr int lanes = B == 1 ? kLanes : B;
+  typedef Lanes<T, lanes> L;
+  for_block_tiles<B>(a.x, [&](const BlockTile& tile) {
+    const T *values = a.x.data + tile.start, *gradients = a.dy.data + tile.start;
+    T* dx = a.dx ? a.dx + tile.start : nullptr;
+    const typename L::vector slopes = slopes_of<T, B>(a.slopes, tile.block), zero = {};
+    typename L::vector total = {};
+    int64_t k = 0;
+    for (; k + lanes <= tile.values; k += lanes) {
+      const typename L::vector value = L::load(values + k), gradient = L::load(gradients + k);
+      if (dx) L::store(dx + k, value > zero ? gradient : gradient * slopes);
+      total += value > zero ? zero : gradient * value;
+    }
+    T rest = 0;
+    for (; k < tile.values; ++k) {  // of plain maps only
+      const T value = values[k], gradient = gradients[k];
+      if (dx) dx[k] = value > 0 ? gradient : gradient * slopes[0];
+      rest += value > 0 ? T(0) : gradient * value;
+    }
+    if (!a.dslopes) return;
+    T* const dslopes = a.dslopes + tile.number * a.x.channels + tile.block * B;
+    if constexpr (B == 1) {
+      *dslopes = L::sum(total) + rest;
+    } else {
+      L::store(dslopes, total);
+    }
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------- rows
+
 template <typename T>
-void prelu_rows(Map<const T> x, const T* gamma, Map<T> y) {
-  for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
-    const int64_t start = (sample * x.positions + first) * x.channels;
-    for (int64_t at = start; at < start + size * x.channels; at += x.channels) {
-      for_row<T>(x.channels, [&](int64_t c, auto lanes) {
-        const auto value = lanes.load(x.data + at + c);
-        lanes.store(y.data + at + c, value > decltype(value){} ? value : value * lanes.load(gamma + c));
+void prelu_rows(const PreluArgs<T>& a) {
+  const int64_t channels = a.x.channels;
+  for_tiles(a.x, [&](const Tile& tile) {
+    const int64_t start = (tile.sample * a.x.positions + tile.first) * channels;
+    const T *from = a.x.data, *slopes = a.slopes;
+    T* to = a.y.data;
+    for (int64_t at = start; at < start + tile.size * channels; at += channels) {
+      for_row<T>(channels, [&](int64_t c, auto lanes) {
+        const auto value = lanes.load(from + at + c);
+        lanes.store(to + at + c, value > decltype(value){} ? value : value * lanes.load(slopes + c));
       });
     }
   });
 }
 
-template <typename T, int B>
-void prelu_backward_blocks(Map<const T> x, const T* gamma, Map<const T> dy, T* dx, T* dgamma) {
-  constexpr int lanes = B == 1 ? kLanes : B;
-  typedef Lanes<T, lanes> L;
-  for_block_tiles<B>(x, [&](int64_t start, int64_t size, int64_t block, int64_t number) {
-    const T *values = x.data + start, *gradients = dy.data + start;
-    const typename L::vector slopes = slopes_of<T, B>(gamma, block), zero = {};
-    typename L::vector total = {};
-    int64_t k = 0;
-    for (; k + lanes <= size; k += lanes) {
-      const typename L::vector value = L::load(values + k), gradient = L::load(gradients + k);
-      if (dx) L::store(dx + start + k, value > zero ? gradient : gradient * slopes);
-      total += value > zero ? zero : gradient * value;
-    }
-    T rest = 0;
-    for (; k < size; ++k) {  // of plain maps only
-      const T value = values[k], gradient = gradients[k];
-      if (dx) dx[start + k] = value > 0 ? gradient : gradient * slopes[0];
-      rest += value > 0 ? T(0) : gradient * value;
-    }
-    if (!dgamma) return;
-    if constexpr (B == 1) {
-      dgamma[number * x.channels + block] = L::sum(total) + rest;
-    } else {
-      L::store(dgamma + number * x.channels + block * B, total);
-    }
-  });
-}
-
 template <typename T>
-void prelu_backward_rows(Map<const T> x, const T* gamma, Map<const T> dy, T* dx, T* dgamma) {
-  for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t number) {
-    const int64_t start = (sample * x.positions + first) * x.channels;
-    T* sums = dgamma ? dgamma + number * x.channels : nullptr;
-    if (sums) std::memset(sums, 0, x.channels * sizeof(T));
-    for (int64_t at = start; at < start + size * x.channels; at += x.channels) {
-      for_row<T>(x.channels, [&](int64_t c, auto lanes) {
-        const auto value = lanes.load(x.data + at + c), gradient = lanes.load(dy.data + at + c);
+void prelu_backward_rows(const PreluGradArgs<T>& a) {
+  const int64_t channels = a.x.channels;
+  for_tiles(a.x, [&](const Tile& tile) {
+    const int64_t start = (tile.sample * a.x.positions + tile.first) * channels;
+    const T *x = a.x.data, *dy = a.dy.data, *slopes = a.slopes;
+    T *dx = a.dx, *sums = a.dslopes ? a.dslopes + tile.number * channels : nullptr;
+    if (sums) std::memset(sums, 0, channels * sizeof(T));
+    for (int64_t at = start; at < start + tile.size * channels; at += channels) {
+      for_row<T>(channels, [&](int64_t c, auto lanes) {
+        const auto value = lanes.load(x + at + c), gradient = lanes.load(dy + at + c);
         const decltype(value) zero = {};
-        if (dx) lanes.store(dx + at + c, value > zero ? gradient : gradient * lanes.load(gamma + c));
+        if (dx) lanes.store(dx + at + c, value > zero ? gradient : gradient * lanes.load(slopes + c));
         if (sums) lanes.store(sums + c, lanes.load(sums + c) + (value > zero ? zero : gradient * value));
       });
     }
@@ -100,11 +115,11 @@ void prelu_backward_rows(Map<const T> x, const T* gamma, Map<const T> dy, T* dx,
 }
 
 template <typename T>
-void prelu(Map<const T> x, const T* gamma, Map<T> y) {
-  CBAM_BY_BLOCK(prelu_blocks, prelu_rows<T>, x.block, x, gamma, y);
+void prelu(const PreluArgs<T>& a) {
+  CBAM_BY_LAYOUT(a.x.block, prelu_blocks, prelu_rows<T>, a)
 }
 
 template <typename T>
-void prelu_backward(Map<const T> x, const T* gamma, Map<const T> dy, T* dx, T* dgamma) {
-  CBAM_BY_BLOCK(prelu_backward_blocks, prelu_backward_rows<T>, x.block, x, gamma, dy, dx, dgamma);
+void prelu_backward(const PreluGradArgs<T>& a) {
+  CBAM_BY_LAYOUT(a.x.block, prelu_backward_blocks, prelu_backward_rows<T>, a)
 }

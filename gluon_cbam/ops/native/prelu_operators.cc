@@ -1,9 +1,9 @@
-// MXNet's LeakyReLU with act_type='prelu', in the layouts that oneDNN's convolutions leave.
+// MXNet's LeakyReLU with act_type='prelu', in the layouts of oneDNN's convolutions.
 //
 //   _cbam_prelu(x, gamma) -> x where x > 0, x * gamma elsewhere
 //
-// x is (N, C, ...), gamma one value or C. At 0, as in MXNet, the gradient of x is that of a negative value. The gradient
-// of gamma takes x, which y does not tell where gamma is 0; so both are kept, as MXNet keeps them.
+// x is (N, C, ...), gamma one value or C. At 0, as in MXNet, the gradient of x is that of a negative value. The
+// gradient of gamma takes x, which does not follow from y where gamma is 0; so both are kept, as MXNet keeps them.
 #include "registration.h"
 
 namespace cbam {
@@ -50,7 +50,7 @@ void forward(const OpContext&, const Arrays& in, const Requests& requests, const
   Maps<T> maps({in[0]}, need_plain(out, requests));
   const Map<const T> x = maps.get(0);
   MapTarget<T> y(maps, out, requests, 0);
-  kernels<T>().prelu(x, slopes<T>(in[1], x.channels).data(), y.map());
+  kernels<T>().prelu({x, slopes<T>(in[1], x.channels).data(), y.map()});
   y.finish();
 }
 
@@ -72,8 +72,8 @@ void backward(const OpContext&, const Arrays& in, const Requests& requests, cons
   MapTarget<T> dx(maps, out, requests, wanted(requests, true, 0));
   Target<T> dgamma(out, requests, wanted(requests, true, 1));
   std::vector<T> partial(dgamma.data() ? x.batch * tiles_of(x.positions) * x.channels : 0);
-  kernels<T>().prelu_backward(x, slopes<T>(in[2], x.channels).data(), dy, dx.map().data,
-                              dgamma.data() ? partial.data() : nullptr);
+  kernels<T>().prelu_backward(
+      {x, slopes<T>(in[2], x.channels).data(), dy, dx.map().data, dgamma.data() ? partial.data() : nullptr});
   if (dgamma.data()) add_to_gamma(partial, x, in[2].shape()[0], dgamma.data());
   dx.finish();
   dgamma.finish();
@@ -83,8 +83,8 @@ void backward(const OpContext&, const Arrays& in, const Requests& requests, cons
 
 void register_prelu() {
   const std::string backward_name = "_backward_cbam_prelu";
-  nnvm::Op& op = register_operator("_cbam_prelu", {"data", "gamma"}, 1, shape, type, forward<float>, forward<double>,
-                                   {{0, 0}});
+  nnvm::Op& op =
+      register_operator("_cbam_prelu", {"data", "gamma"}, 1, shape, type, forward<float>, forward<double>, {{0, 0}});
   set_gradient(op, backward_name, 2, [](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
     return std::vector<NodeEntry>{gradients[0], node->inputs[0], node->inputs[1]};
   });

@@ -1,13 +1,14 @@
-// The passes over maps of eight-bit integers, (N, H, W, C), whose values are integers times a step; for inference. Part
-// of kernels.inl. Plain loops: GCC 12 turns vectors of bytes into wider ones a lane at a time.
+// QuantizedGlobalPoolArgs, QuantizedChannelPoolArgs and QuantizedScaleArgs, for inference. Part of kernels.inl.
+//
+// Plain loops: GCC 12 widens vectors of bytes one lane at a time.
 
-constexpr int64_t kPooled = 64;  // channels that are pooled at a time
+constexpr int64_t kChunk = 64;  // channels at a time
 
-// Some channels, kWidth of them where that is not 0: then the sums stay in registers.
+// Sums and maxima of some channels, kWidth of them unless that is 0: then the sums stay in registers.
 template <typename Q, int64_t kWidth>
-void pool_run(const Q* x, int64_t positions, int64_t channels, int64_t some, int32_t* sums, int32_t* bests) {
-  const int64_t width = kWidth ? kWidth : some;
-  int32_t sum[kPooled] = {}, best[kPooled];
+void pool_chunk(const Map<const Q>& map, const Q* x, int64_t width_, int32_t* sums, int32_t* bests) {
+  const int64_t width = kWidth ? kWidth : width_, positions = map.positions, channels = map.channels;
+  int32_t sum[kChunk] = {}, best[kChunk];
   for (int64_t c = 0; c < width; ++c) best[c] = x[c];
   for (int64_t p = 0; p < positions; ++p, x += channels) {
 #pragma omp simd
@@ -22,30 +23,30 @@ void pool_run(const Q* x, int64_t positions, int64_t channels, int64_t some, int
 }
 
 template <typename Q>
-void quantized_pool(Map<const Q> x, float step, float* mean, float* maximum) {
-  const int64_t channels = x.channels, chunks = (channels + kPooled - 1) / kPooled, count = x.batch * chunks;
-  const float share = step / x.positions;
-#pragma omp parallel for schedule(static) if (is_large(x, kAloneWhole))
+void quantized_global_pool(const QuantizedGlobalPoolArgs<Q>& a) {
+  const Map<const Q> x = a.x;
+  const int64_t channels = x.channels, chunks = (channels + kChunk - 1) / kChunk, count = x.batch * chunks;
+  const float step = a.step, share = step / x.positions;
+#pragma omp parallel for schedule(static) if (is_parallel(x, kMinParallelInt8Values))
   for (int64_t i = 0; i < count; ++i) {
-    const int64_t first = i % chunks * kPooled, at = i / chunks * channels + first;
-    const int64_t width = first + kPooled < channels ? kPooled : channels - first;
-    const auto run = width == kPooled ? pool_run<Q, kPooled> : pool_run<Q, 0>;
-    int32_t sums[kPooled], bests[kPooled];
-    run(x.at(i / chunks, 0) + first, x.positions, channels, width, sums, bests);
+    const int64_t first = i % chunks * kChunk, at = i / chunks * channels + first;
+    const int64_t width = first + kChunk < channels ? kChunk : channels - first;
+    const auto pool = width == kChunk ? pool_chunk<Q, kChunk> : pool_chunk<Q, 0>;
+    int32_t sums[kChunk], bests[kChunk];
+    pool(x, x.at(i / chunks, 0) + first, width, sums, bests);
     for (int64_t c = 0; c < width; ++c) {
-      mean[at + c] = sums[c] * share;
-      maximum[at + c] = bests[c] * step;
+      a.mean[at + c] = sums[c] * share;
+      a.maximum[at + c] = bests[c] * step;
     }
   }
 }
 
-template <typename Q>
-void quantized_describe(Map<const Q> x, float step, const float* gate, float* maximum, float* mean, int64_t stride) {
-  const int64_t channels = x.channels;
-  for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
-    const float* gates = gate + sample * channels;
-    for (int64_t p = first; p < first + size; ++p) {
-      const Q* from = x.at(sample, 0) + p * channels;
+void quantized_channel_pool(const QuantizedChannelPoolArgs& a) {
+  const int64_t channels = a.x.channels;
+  const auto pool = [&](const Tile& tile) {
+    const float* gates = a.gate + tile.sample * channels;
+    for (int64_t p = tile.first; p < tile.first + tile.size; ++p) {
+      const int8_t* from = a.x.at(tile.sample, 0) + p * channels;
       float sum = 0, best = lowest<float>();
 #pragma omp simd reduction(+ : sum) reduction(max : best)
       for (int64_t c = 0; c < channels; ++c) {
@@ -53,23 +54,25 @@ void quantized_describe(Map<const Q> x, float step, const float* gate, float* ma
         sum += value;
         best = value > best ? value : best;
       }
-      maximum[sample * stride + p] = best * step;
-      mean[sample * stride + p] = sum * step / channels;
+      a.maximum[tile.sample * a.sample_stride + p] = best * a.step;
+      a.mean[tile.sample * a.sample_stride + p] = sum * a.step / channels;
     }
-  }, kAloneWhole);
+  };
+  for_tiles(a.x, pool, kMinParallelInt8Values);
 }
 
-// A run of channels of quantized_scale; each step in a loop of its own, since GCC leaves a loop over both bytes and
-// floats to the scalar units.
-template <typename S>
-inline void quantized_scale_run(const int8_t* __restrict x, const float* __restrict gates, float gate,
-                                const S* __restrict shortcut, float other, int64_t size, uint8_t* __restrict y) {
-  float values[kPooled];
-  int32_t rounded[kPooled];
+// Some channels of quantized_scale at a position; each step has its own loop, since GCC leaves a loop over both bytes
+// and floats to the scalar units.
+template <typename Q>
+inline void quantized_scale_chunk(const int8_t* __restrict x, const float* __restrict gates, float gate,
+                                  const Q* __restrict shortcut, float shortcut_step, int64_t size,
+                                  uint8_t* __restrict y) {
+  float values[kChunk];
+  int32_t rounded[kChunk];
 #pragma omp simd
   for (int64_t c = 0; c < size; ++c) values[c] = x[c] * gates[c] * gate;
 #pragma omp simd
-  for (int64_t c = 0; c < size; ++c) values[c] += shortcut[c] * other;
+  for (int64_t c = 0; c < size; ++c) values[c] += shortcut[c] * shortcut_step;
 #pragma omp simd
   for (int64_t c = 0; c < size; ++c) {
     const float value = values[c] > 0.f ? values[c] : 0.f;
@@ -79,84 +82,24 @@ inline void quantized_scale_run(const int8_t* __restrict x, const float* __restr
   for (int64_t c = 0; c < size; ++c) y[c] = static_cast<uint8_t>(rounded[c]);
 }
 
-template <typename S>
-void quantized_scale(Map<const int8_t> x, float step, const float* channel, const float* spatial, const S* shortcut,
-                     float shortcut_step, float output_step, uint8_t* y) {
-  const int64_t channels = x.channels;
-  const float own = step / output_step, other = shortcut_step / output_step;
-  for_tiles(x, [&](int64_t sample, int64_t first, int64_t size, int64_t) {
-    const float* gates = channel + sample * channels;
-    for (int64_t p = first; p < first + size; ++p) {
-      const int64_t start = (sample * x.positions + p) * channels;
-      const float gate = spatial[sample * x.positions + p] * own;
+template <typename Q>
+void quantized_scale(const QuantizedScaleArgs<Q>& a) {
+  const int64_t channels = a.x.channels;
+  const float x_step = a.step / a.y_step, shortcut_step = a.shortcut_step / a.y_step;
+  const auto scale = [&](const Tile& tile) {
+    const float* gates = a.channel + tile.sample * channels;
+    for (int64_t p = tile.first; p < tile.first + tile.size; ++p) {
+      const int64_t start = (tile.sample * a.x.positions + p) * channels;
+      const int8_t* x = a.x.data + start;
+      const Q* shortcut = a.shortcut + start;
+      uint8_t* y = a.y + start;
+      const float gate = a.spatial[tile.sample * a.x.positions + p] * x_step;
       int64_t c = 0;
-      for (; c + kPooled <= channels; c += kPooled) {
-        quantized_scale_run(x.data + start + c, gates + c, gate, shortcut + start + c, other, kPooled, y + start + c);
+      for (; c + kChunk <= channels; c += kChunk) {
+        quantized_scale_chunk(x + c, gates + c, gate, shortcut + c, shortcut_step, kChunk, y + c);
       }
-      quantized_scale_run(x.data + start + c, gates + c, gate, shortcut + start + c, other, channels - c,
-                          y + start + c);
+      quantized_scale_chunk(x + c, gates + c, gate, shortcut + c, shortcut_step, channels - c, y + c);
     }
-  }, kAloneWhole);
-}
-
-inline float dot(const float* a, const float* b, int64_t size) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < size; ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-void gate_of_pooled(const float* mean, const float* maximum, const Mlp& mlp, int64_t batch, float* beside,
-                    float* gate) {
-  const int64_t channels = mlp.channels, hidden = mlp.hidden;
-#pragma omp parallel for schedule(static) if (batch * hidden * channels > kAloneProducts)
-  for (int64_t i = 0; i < batch * hidden; ++i) {
-    const int64_t sample = i / hidden, unit = i % hidden;
-    const float* weights = mlp.weight1 + unit * channels;
-    const float first = dot(weights, mean + sample * channels, channels) + mlp.bias1[unit];
-    const float second = dot(weights, maximum + sample * channels, channels) + mlp.bias1[unit];
-    beside[i] = (first > 0 ? first : 0) + (second > 0 ? second : 0);  // the second layer is linear: one pass for both
-  }
-#pragma omp parallel for schedule(static) if (batch * hidden * channels > kAloneProducts)
-  for (int64_t i = 0; i < batch * channels; ++i) {
-    const int64_t sample = i / channels, channel = i % channels;
-    const float logit = dot(mlp.weight2 + channel * hidden, beside + sample * hidden, hidden) + 2 * mlp.bias2[channel];
-    gate[i] = 1 / (1 + std::exp(-logit));
-  }
-}
-
-// A row of the padded descriptors of a sample: zeros around, and behind, so that vectors of kLanes fit.
-void pad_descriptors(const float* descriptors, const Stencil& of, float* padded) {
-  const int64_t margin = of.side / 2, wide = of.padded_width(), tall = of.height + 2 * margin;
-#pragma omp parallel for schedule(static) if (of.is_large())
-  for (int64_t row = 0; row < of.batch * 2 * tall; ++row) {
-    float* to = padded + row * wide;
-    const int64_t y = row % tall - margin;
-    std::fill(to, to + wide, 0.f);
-    if (y < 0 || y >= of.height) continue;
-    std::memcpy(to + margin, descriptors + (row / tall * of.height + y) * of.width, of.width * sizeof(float));
-  }
-}
-
-void spatial_gate(const float* descriptors, const Stencil& of, float* beside, float* gate) {
-  typedef Lanes<float, kLanes> L;
-  const int64_t wide = of.padded_width(), tall = of.height + of.side - 1;
-  pad_descriptors(descriptors, of, beside);
-#pragma omp parallel for schedule(static) if (of.is_large())
-  for (int64_t row = 0; row < of.batch * of.height; ++row) {
-    const float* top = beside + (row / of.height * 2 * tall + row % of.height) * wide;
-    for (int64_t x = 0; x < of.width; x += kLanes) {
-      L::vector sum = {};
-      const float* weight = of.weight;
-      for (int64_t channel = 0; channel < 2; ++channel) {
-        for (int64_t i = 0; i < of.side; ++i) {
-          const float* from = top + (channel * tall + i) * wide + x;
-          for (int64_t j = 0; j < of.side; ++j) sum += *weight++ * L::load(from + j);
-        }
-      }
-      for (int64_t i = 0; i < kLanes && x + i < of.width; ++i) {
-        gate[row * of.width + x + i] = 1 / (1 + std::exp(-(sum[i] * of.factor + of.shift)));
-      }
-    }
-  }
+  };
+  for_tiles(a.x, scale, kMinParallelInt8Values);
 }

@@ -1,20 +1,19 @@
-// MXNet operators for attention in networks of eight-bit integers: they take what MXNet's quantized convolutions give,
-// the integers with the least and the greatest value that they stand for, and give the next convolution the same.
+// MXNet operators for attention in int8 networks. A quantized tensor is one of eight-bit integers with the least and
+// the greatest value that they stand for, as MXNet's quantized convolutions give and take it.
 //
-//   _cbam_gate(mean, maximum, weight1, bias1, weight2, bias2) -> the channel gate (N, C), of floats
-//   _cbam_spatial_gate(descriptors, weight, gamma, beta, mean, variance)
-//                                                      -> the spatial gate (N, 1, H, W), of floats
-//   _cbam_quantized_pool(x, min, max)                  -> mean (N, C), maximum (N, C)
-//   _cbam_quantized_describe_*(x, min, max, gate)      -> maximum and mean over channels (N, 2, H, W)
-//   _cbam_quantized_scale(x, min, max, channel, spatial, shortcut, min, max, limit) -> unsigned integers, min, max
+//   _cbam_channel_gate(mean, maximum, weight1, bias1, weight2, bias2)  -> channel gate (N, C), float
+//   _cbam_spatial_gate(maps, weight, gamma, beta, mean, variance)      -> spatial gate (N, 1, H, W), float
+//   _cbam_quantized_global_pool(x, min, max)                           -> mean (N, C), maximum (N, C)
+//   _cbam_quantized_channel_pool_*(x, min, max, gate)                  -> maximum and mean over the channels (N, 2, H,
+//   W) _cbam_quantized_scale(x, min, max, channel, spatial, shortcut, min, max, limit) -> unsigned integers, min, max
 //
-// The last is relu(x * channel * spatial + shortcut), in integers from 0 to `limit`.
+// The last is relu(x * channel * spatial + shortcut), in integers that stand for values from 0 to `limit`.
 #include "registration.h"
 
 namespace cbam {
 namespace {
 
-// The step between the values that integers stand for.
+// The difference between the values that successive integers stand for.
 float step_of(const NDArray& integers, const NDArray& low, const NDArray& high) {
   const float least = low.data().dptr<float>()[0], greatest = high.data().dptr<float>()[0];
   if (integers.dtype() == mshadow::kUint8) return greatest / 255;
@@ -38,9 +37,9 @@ void set_scalars(ShapeVector* shapes, std::initializer_list<size_t> places) {
   for (size_t place : places) (*shapes)[place] = TShape({1});
 }
 
-// -------------------------------------------------------------------------------------------------------- pool
+// ------------------------------------------------------------------------------------------------- global pool
 
-bool pool_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+bool global_pool_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   const TShape* x = quantized_shape(*in, 0);
   if (!x) return false;
   set_scalars(in, {1, 2});
@@ -48,28 +47,30 @@ bool pool_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   return true;
 }
 
-bool pool_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
+bool global_pool_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
   if ((*in)[0] < 0) return false;
   for (size_t i = 1; i < in->size(); ++i) (*in)[i] = mshadow::kFloat32;
   std::fill(out->begin(), out->end(), mshadow::kFloat32);
   return true;
 }
 
-void pool(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+void global_pool(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
   Target<float> mean(out, requests, 0), maximum(out, requests, 1);
   const float step = step_of(in[0], in[1], in[2]);
   if (in[0].dtype() == mshadow::kUint8) {
-    quantized_kernels().pool_unsigned(in_rows<uint8_t>(in[0]).map(), step, mean.data(), maximum.data());
+    const ChannelMap<uint8_t> x = in_rows<uint8_t>(in[0]);
+    selected_kernels().inference.global_pool_uint8({x.map(), step, mean.data(), maximum.data()});
   } else {
-    quantized_kernels().pool_signed(in_rows<int8_t>(in[0]).map(), step, mean.data(), maximum.data());
+    const ChannelMap<int8_t> x = in_rows<int8_t>(in[0]);
+    selected_kernels().inference.global_pool_int8({x.map(), step, mean.data(), maximum.data()});
   }
   mean.finish();
   maximum.finish();
 }
 
-// -------------------------------------------------------------------------------------------------------- gate
+// ------------------------------------------------------------------------------------------------ channel gate
 
-bool gate_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+bool channel_gate_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   const TShape mean = (*in)[0], weight = (*in)[2];
   if (!mxnet::shape_is_known(mean) || !mxnet::shape_is_known(weight)) return false;
   CHECK(mean.ndim() == 2 && weight.ndim() == 2)
@@ -89,16 +90,16 @@ bool gate_type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
   return true;
 }
 
-void gate(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+void channel_gate(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
   Arrays keep;
   keep.reserve(in.size());
   std::vector<const float*> values;
   for (const NDArray& array : in) values.push_back(values_of<float>(array, &keep));
   const int64_t batch = in[0].shape()[0], hidden = in[2].shape()[0];
-  std::vector<float> beside(batch * hidden);
+  std::vector<float> workspace(batch * hidden);
   Target<float> target(out, requests, 0);
-  const Mlp mlp = {values[2], values[3], values[4], values[5], in[0].shape()[1], hidden};
-  quantized_kernels().gate(values[0], values[1], mlp, batch, beside.data(), target.data());
+  selected_kernels().inference.channel_gate({values[0], values[1], values[2], values[3], values[4], values[5], batch,
+                                             in[0].shape()[1], hidden, workspace.data(), target.data()});
   target.finish();
 }
 
@@ -114,7 +115,7 @@ bool spatial_gate_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   return true;
 }
 
-// The BatchNorm is that of inference, with MXNet's usual epsilon.
+// BatchNorm is in inference mode, with MXNet's default epsilon.
 void spatial_gate(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
   constexpr float kEpsilon = 1e-5f;
   Arrays keep;
@@ -123,17 +124,26 @@ void spatial_gate(const OpContext&, const Arrays& in, const Requests& requests, 
   for (const NDArray& array : in) values.push_back(values_of<float>(array, &keep));
   const float factor = *values[2] / std::sqrt(*values[5] + kEpsilon);
   const TShape& shape = in[0].shape();
-  const Stencil of = {values[1], factor, *values[3] - *values[4] * factor, shape[0], shape[2], shape[3],
-                      in[1].shape()[2]};
-  std::vector<float> beside(of.padded_size());
+  SpatialGateArgs a = {};
+  a.maps = values[0];
+  a.weight = values[1];
+  a.factor = factor;
+  a.shift = *values[3] - *values[4] * factor;
+  a.batch = shape[0];
+  a.height = shape[2];
+  a.width = shape[3];
+  a.side = in[1].shape()[2];
+  std::vector<float> workspace(a.workspace_size());
   Target<float> target(out, requests, 0);
-  quantized_kernels().spatial_gate(values[0], of, beside.data(), target.data());
+  a.workspace = workspace.data();
+  a.gate = target.data();
+  selected_kernels().inference.spatial_gate(a);
   target.finish();
 }
 
-// ---------------------------------------------------------------------------------------------------- describe
+// ------------------------------------------------------------------------------------------------ channel pool
 
-bool describe_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
+bool channel_pool_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   const TShape* x = quantized_shape(*in, 0);
   if (!x) return false;
   set_scalars(in, {1, 2});
@@ -142,28 +152,29 @@ bool describe_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   return true;
 }
 
-// The passes behind the first take signed integers: a map that is about to be gated has both signs.
+// The operators after the first take signed integers: a map before its gates has values of both signs.
 bool is_signed(int type) {
   CHECK(type < 0 || type == mshadow::kInt8) << "quantized attention takes signed integers after pooling";
   return type >= 0;
 }
 
-bool describe_type(const NodeAttrs& attributes, std::vector<int>* in, std::vector<int>* out) {
-  return is_signed((*in)[0]) && pool_type(attributes, in, out);
+bool channel_pool_type(const NodeAttrs& attributes, std::vector<int>* in, std::vector<int>* out) {
+  return is_signed((*in)[0]) && global_pool_type(attributes, in, out);
 }
 
 template <bool kMaximumFirst>
-void describe(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
+void channel_pool(const OpContext&, const Arrays& in, const Requests& requests, const Arrays& out) {
   Arrays keep;
   const float* gate = values_of<float>(in[3], &keep);
   const ChannelMap<int8_t> x = in_rows<int8_t>(in[0]);
   const int64_t positions = x.map().positions;
-  Target<float> descriptors(out, requests, 0);
-  float* first = descriptors.data();
+  Target<float> statistics(out, requests, 0);
+  float* first = statistics.data();
   float* second = first + positions;
-  quantized_kernels().describe(x.map(), step_of(in[0], in[1], in[2]), gate, kMaximumFirst ? first : second,
-                               kMaximumFirst ? second : first, 2 * positions);
-  descriptors.finish();
+  selected_kernels().inference.channel_pool_int8({x.map(), step_of(in[0], in[1], in[2]), gate,
+                                                  kMaximumFirst ? first : second, kMaximumFirst ? second : first,
+                                                  2 * positions});
+  statistics.finish();
 }
 
 // ------------------------------------------------------------------------------------------------------- scale
@@ -197,19 +208,19 @@ void scale(const OpContext&, const Arrays& in, const Requests& requests, const A
   Target<float> low(out, requests, 1), high(out, requests, 2);
   *low.data() = 0;
   *high.data() = limit;
-  uint8_t* y = laid_out<uint8_t>(out[0], dnnl_u8, x.map().block);
+  uint8_t* y = set_layout<uint8_t>(out[0], dnnl_u8, x.map().block);
   if (in[5].dtype() == mshadow::kUint8) {
     const ChannelMap<uint8_t> shortcut = in_rows<uint8_t>(in[5]);
-    quantized_kernels().scale_unsigned(x.map(), step, channel, spatial, shortcut.map().data, shortcut_step,
-                                       limit / 255, y);
+    selected_kernels().inference.scale_uint8(
+        {x.map(), step, channel, spatial, shortcut.map().data, shortcut_step, y, limit / 255});
   } else {
     const ChannelMap<int8_t> shortcut = in_rows<int8_t>(in[5]);
-    quantized_kernels().scale_signed(x.map(), step, channel, spatial, shortcut.map().data, shortcut_step, limit / 255,
-                                     y);
+    selected_kernels().inference.scale_int8(
+        {x.map(), step, channel, spatial, shortcut.map().data, shortcut_step, y, limit / 255});
   }
 }
 
-// MXNet wants a gradient of every operator in a graph, as of its own quantized ones: zeros.
+// MXNet needs a gradient of every operator in a graph; like those of its own quantized ones, it is zero.
 void set_zero_gradient(nnvm::Op& op) {
   set_attribute<nnvm::FGradient>(op, "FGradient", [](const ObjectPtr& node, const std::vector<NodeEntry>&) {
     std::vector<NodeEntry> zeros;
@@ -223,25 +234,28 @@ void set_zero_gradient(nnvm::Op& op) {
 }  // namespace
 
 void register_quantized() {
-  const std::vector<std::string> x = {"data", "min_data", "max_data"};
-  std::vector<std::string> described = x, scaled = x;
-  described.push_back("gate");
+  const std::vector<std::string> map = {"data", "min_data", "max_data"};
+  std::vector<std::string> gated = map, scaled = map;
+  gated.push_back("gate");
   for (const char* name : {"channel", "spatial", "shortcut", "min_shortcut", "max_shortcut", "limit"}) {
     scaled.push_back(name);
   }
   const std::vector<std::string> pooled = {"mean", "maximum", "weight1", "bias1", "weight2", "bias2"};
-  nnvm::Op* const operators[] = {
-      &register_operator("_cbam_gate", pooled, 1, gate_shape, gate_type, gate, gate, {}),
-      &register_operator("_cbam_spatial_gate", {"descriptors", "weight", "gamma", "beta", "mean", "variance"}, 1,
-                         spatial_gate_shape, gate_type, spatial_gate, spatial_gate, {}),
-      &register_operator("_cbam_quantized_pool", x, 2, pool_shape, pool_type, pool, pool, {}),
-      &register_operator("_cbam_quantized_describe_gated_max_mean", described, 1, describe_shape, describe_type,
-                         describe<true>, describe<true>, {}),
-      &register_operator("_cbam_quantized_describe_gated_mean_max", described, 1, describe_shape, describe_type,
-                         describe<false>, describe<false>, {}),
-      &register_operator("_cbam_quantized_scale", scaled, 3, scale_shape, scale_type, scale, scale, {}),
+  const std::vector<std::string> maps = {"maps", "weight", "gamma", "beta", "mean", "variance"};
+  const auto add = [](const std::string& name, const std::string& former, const std::vector<std::string>& inputs,
+                      size_t outputs, InferShape shape, InferType type, Compute compute) {
+    nnvm::Op& op = register_operator(name, inputs, outputs, shape, type, compute, compute, {});
+    if (former != name) add_former_name(op, former);
+    set_zero_gradient(op);
   };
-  for (nnvm::Op* op : operators) set_zero_gradient(*op);
+  add("_cbam_channel_gate", "_cbam_gate", pooled, 1, channel_gate_shape, gate_type, channel_gate);
+  add("_cbam_spatial_gate", "_cbam_spatial_gate", maps, 1, spatial_gate_shape, gate_type, spatial_gate);
+  add("_cbam_quantized_global_pool", "_cbam_quantized_pool", map, 2, global_pool_shape, global_pool_type, global_pool);
+  add("_cbam_quantized_channel_pool_gated_max_mean", "_cbam_quantized_describe_gated_max_mean", gated, 1,
+      channel_pool_shape, channel_pool_type, channel_pool<true>);
+  add("_cbam_quantized_channel_pool_gated_mean_max", "_cbam_quantized_describe_gated_mean_max", gated, 1,
+      channel_pool_shape, channel_pool_type, channel_pool<false>);
+  add("_cbam_quantized_scale", "_cbam_quantized_scale", scaled, 3, scale_shape, scale_type, scale);
 }
 
 }  // namespace cbam

@@ -54,8 +54,8 @@ inline bool dense_storage(const NodeAttrs&, int, mxnet::DispatchMode* mode, std:
 inline TShape matrix(int64_t rows, int64_t columns) { return TShape({rows, columns}); }
 inline TShape maps_shape(const TShape& like, int64_t channels) { return TShape({like[0], channels, like[2], like[3]}); }
 
-// The index of an output, or that of none where nobody wants it: where maxima are is not wanted by a graph without
-// gradients. (The context does not tell: in graphs with static memory its need_grad is never set.)
+// The index of an output, or kAbsent if it is not needed: a graph without gradients needs no argmax. (The context does
+// not say so: in graphs with static memory its need_grad is never set.)
 inline size_t wanted(const Requests& requests, bool exists, size_t index) {
   return exists && requests[index] != mxnet::kNullOp ? index : kAbsent;
 }
@@ -63,7 +63,7 @@ inline size_t wanted(const Requests& requests, bool exists, size_t index) {
 // The sums over tiles, (N, tiles, C) to (N, C), in one order for any number of threads.
 template <typename T>
 void add_tiles(const std::vector<T>& partial, int64_t batch, int64_t tiles, int64_t channels, T* sums) {
-#pragma omp parallel for schedule(static) if (batch * tiles * channels > kAlone)
+#pragma omp parallel for schedule(static) if (batch * tiles * channels > kMinParallelValues)
   for (int64_t sample = 0; sample < batch; ++sample) {
     T* to = sums + sample * channels;
     std::fill(to, to + channels, T(0));
@@ -94,12 +94,12 @@ inline bool same_types(std::vector<int>* in, std::vector<int>* out, size_t float
   return true;
 }
 
-using Pass = void (*)(const OpContext&, const Arrays&, const Requests&, const Arrays&);
+using Compute = void (*)(const OpContext&, const Arrays&, const Requests&, const Arrays&);
 using InferShape = bool (*)(const NodeAttrs&, ShapeVector*, ShapeVector*);
 using InferType = bool (*)(const NodeAttrs&, std::vector<int>*, std::vector<int>*);
 
 inline nnvm::Op& register_operator(const std::string& name, std::vector<std::string> inputs, size_t outputs,
-                                   InferShape shape, InferType type, Pass single, Pass twice, Pairs in_place) {
+                                   InferShape shape, InferType type, Compute f32, Compute f64, Pairs in_place) {
   nnvm::Op& op = dmlc::Registry<nnvm::Op>::Get()->__REGISTER_OR_GET__(name);
   for (const std::string& input : inputs) op.add_argument(input, "NDArray-or-Symbol", "");
   op.set_num_inputs(inputs.size());
@@ -110,18 +110,17 @@ inline nnvm::Op& register_operator(const std::string& name, std::vector<std::str
   set_attribute<bool>(op, "TIsMKLDNN", true);  // without it MXNet hands over copies in its own layout
   set_attribute<nnvm::FListInputNames>(op, "FListInputNames", [inputs](const NodeAttrs&) { return inputs; });
   set_attribute<nnvm::FInplaceOption>(op, "FInplaceOption", [in_place](const NodeAttrs&) { return in_place; });
-  set_attribute<mxnet::FComputeEx>(op, "FComputeEx<cpu>",
-                                 [single, twice](const NodeAttrs&, const OpContext& context, const Arrays& in,
-                                                 const Requests& requests, const Arrays& out) {
-                                   (is_double(in[0]) ? twice : single)(context, in, requests, out);
-                                 });
+  set_attribute<mxnet::FComputeEx>(
+      op, "FComputeEx<cpu>",
+      [f32, f64](const NodeAttrs&, const OpContext& context, const Arrays& in, const Requests& requests,
+                 const Arrays& out) { (is_double(in[0]) ? f64 : f32)(context, in, requests, out); });
   return op;
 }
 
-// Added to the name of a backward operator: the form of it that takes more inputs, see normalization.h.
+// Ends the name of the variant of a backward operator that takes more inputs, see normalization.h.
 const char* const kOfNorm = "_of_norm";
 
-// The node of an operator that gives gradients of a node's inputs, in the form that takes so many inputs.
+// The node of an operator that gives gradients of a node's inputs, in the variant that takes so many inputs.
 inline ObjectPtr backward_node(const std::string& op, const ObjectPtr& node, std::vector<NodeEntry> inputs) {
   ObjectPtr made = nnvm::Node::Create();
   const nnvm::Op* const found = nnvm::Op::Get(op);
@@ -133,7 +132,7 @@ inline ObjectPtr backward_node(const std::string& op, const ObjectPtr& node, std
 
 using BackwardInputs = std::vector<NodeEntry> (*)(const ObjectPtr&, const std::vector<NodeEntry>&);
 
-// Says which operator gives the gradients of an operator's inputs, and what it takes.
+// Sets the operator that gives the gradients of an operator's inputs, and what it takes.
 inline void set_gradient(nnvm::Op& op, const std::string& backward, size_t outputs, BackwardInputs inputs) {
   const auto gradient = [backward, outputs, inputs](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
     const ObjectPtr made = backward_node(backward, node, inputs(node, gradients));
@@ -146,11 +145,16 @@ inline void set_gradient(nnvm::Op& op, const std::string& backward, size_t outpu
 }
 
 inline void register_backward(const std::string& name, size_t inputs, size_t outputs, InferShape shape, InferType type,
-                              Pass single, Pass twice, Pairs in_place) {
+                              Compute f32, Compute f64, Pairs in_place) {
   std::vector<std::string> names;
   for (size_t i = 0; i < inputs; ++i) names.push_back("input" + std::to_string(i));
-  nnvm::Op& op = register_operator(name, names, outputs, shape, type, single, twice, in_place);
+  nnvm::Op& op = register_operator(name, names, outputs, shape, type, f32, f64, in_place);
   set_attribute<nnvm::TIsBackward>(op, "TIsBackward", true);
+}
+
+// Lets graphs that were saved under an operator's former name be loaded.
+inline void add_former_name(const nnvm::Op& op, const std::string& name) {
+  dmlc::Registry<nnvm::Op>::Get()->AddAlias(op.name, name);
 }
 
 // Adds the operators of prelu_operators.cc.

@@ -1,6 +1,9 @@
-// 3 x 3 convolution with stride 1 and padding 1 by Winograd's algorithm F(4 x 4, 3 x 3): Lavin and Gray, "Fast Algorithms
-// for Convolutional Neural Networks" (2016). Tiles of 4 x 4 outputs take 36 products a pair of channels where the
-// definition takes 144.
+// 3 x 3 convolution with stride 1 and padding 1 by Winograd's algorithm F(4 x 4, 3 x 3): Lavin and Gray, "Fast
+// Algorithms for Convolutional Neural Networks" (2016).
+//
+// A tile of 4 x 4 outputs is y = A' [(G w G') * (B' x B)] A, summed over the input channels before A: its 6 x 6 inputs
+// x and the kernel w are transformed to their values at 36 points, multiplied there, and transformed back. That takes
+// 36 products for each pair of channels where the definition takes 144.
 //
 // Maps are (N, H, W, C), which oneDNN's convolutions use with AVX-512, or (N, C / 16, H, W, 16).
 #pragma once
@@ -9,18 +12,33 @@
 
 namespace cbam {
 
-struct Winograd {
-  // Weights (outputs, inputs, 3, 3) to the products' side, `transformed_size` floats; `backward` gives those of the
-  // convolution that takes the gradient of the outputs to that of the inputs.
-  void (*transform)(const float* weight, int64_t outputs, int64_t inputs, bool backward, float* transformed);
-  // y = x * weights; outputs are multiples of 32, inputs of 16. `beside` has `workspace_size` floats.
-  void (*convolve)(Map<const float> x, int64_t height, const float* transformed, float* beside, Map<float> y);
-  // The gradient of the weights, (outputs, inputs, 3, 3); outputs are multiples of 32, inputs of 16. `beside` has
-  // `gradient_workspace_size` floats.
-  void (*gradient)(Map<const float> x, int64_t height, Map<const float> dy, float* beside, float* dweight);
+// y = convolution of x with the weights
+struct WinogradArgs {
+  Map<const float> x;  // channels: a multiple of 16
+  int64_t height;
+  const float* transformed;  // the weights, of WinogradKernels::transform
+  float* workspace;          // winograd_workspace_size values
+  Map<float> y;              // channels: a multiple of 32
 };
 
-constexpr int64_t kWinogradOutput = 4, kWinogradInput = 6, kWinogradPlaces = kWinogradInput * kWinogradInput;
+// dweight[o, i, r, s] = sum over samples and positions of dy[n, o, p] * x[n, i, p + (r, s) - (1, 1)]
+struct WinogradGradArgs {
+  Map<const float> x;  // channels: a multiple of 16
+  int64_t height;
+  Map<const float> dy;  // channels: a multiple of 32
+  float* workspace;     // winograd_gradient_workspace_size values
+  float* dweight;       // (outputs, inputs, 3, 3)
+};
+
+struct Winograd {
+  // Transforms weights (outputs, inputs, 3, 3) to `winograd_transformed_size` values; with `backward`, to those of the
+  // convolution that gives the gradient of the inputs from that of the outputs.
+  void (*transform)(const float* weight, int64_t outputs, int64_t inputs, bool backward, float* transformed);
+  void (*convolve)(const WinogradArgs&);
+  void (*gradient)(const WinogradGradArgs&);
+};
+
+constexpr int64_t kWinogradOutput = 4, kWinogradInput = 6, kWinogradPoints = kWinogradInput * kWinogradInput;
 
 inline int64_t winograd_tiles_along(int64_t size) { return (size + kWinogradOutput - 1) / kWinogradOutput; }
 
@@ -28,15 +46,14 @@ inline int64_t winograd_tiles(int64_t batch, int64_t height, int64_t width) {
   return batch * winograd_tiles_along(height) * winograd_tiles_along(width);
 }
 
-inline int64_t transformed_size(int64_t outputs, int64_t inputs) { return kWinogradPlaces * outputs * inputs; }
+inline int64_t winograd_transformed_size(int64_t outputs, int64_t inputs) { return kWinogradPoints * outputs * inputs; }
 
-int64_t workspace_size(int64_t inputs);
-int64_t gradient_workspace_size(Map<const float> x, int64_t height, int64_t outputs);
+int64_t winograd_workspace_size(int64_t inputs);
+int64_t winograd_gradient_workspace_size(Map<const float> x, int64_t height, int64_t outputs);
 
-// Null where the processor has no AVX-512: elsewhere oneDNN's own convolutions do the work.
+// Null where the processor has no AVX-512: there oneDNN's own convolutions run.
 const Winograd* winograd();
 
-// in winograd_avx512.cc
-const Winograd& avx512_winograd();
+extern const Winograd avx512_winograd;  // in winograd_avx512.cc
 
 }  // namespace cbam

@@ -20,18 +20,18 @@ typedef Lanes<float, kLanes> L;
 typedef L::vector Vector;
 
 constexpr int64_t kWide = 2 * kLanes, kOutput = kWinogradOutput, kInput = kWinogradInput;
-constexpr int64_t kPlaces = kWinogradPlaces;
-constexpr int kRows = 14;             // of the matrix product at a time: 28 of 32 registers hold their sums
+constexpr int64_t kPoints = kWinogradPoints;
+constexpr int kRows = 14;              // of the matrix product at a time: 28 of 32 registers hold their sums
 constexpr int64_t kGroup = 2 * kRows;  // tiles that are worked on together, so that they stay in the second cache
 constexpr int64_t kBatch = 128;        // the same for the gradient of weights, whose sums go over all tiles
 constexpr int64_t kPad = kLanes;       // keeps rows from falling on the same lines of a cache
 
 // The points of the interpolation are 0, +-a, +-b and infinity; with 5/8 and 3/2 the errors are a quarter of those with
-// 1 and 2, and both are exact.
+// 1 and 2, and both numbers are exact in float.
 constexpr float a = 0.625f, b = 1.5f, a2 = a * a, b2 = b * b;
 constexpr float kAt0 = 1 / (a2 * b2), kAtA = 1 / (2 * a2 * (a2 - b2)), kAtB = 1 / (2 * b2 * (b2 - a2));
 
-// What is even and what is odd in a point, to the values at +-a and +-b.
+// The values at +-a and +-b from the even and the odd part at each.
 inline void to_both_signs(Vector even_a, Vector odd_a, Vector even_b, Vector odd_b, Vector* to) {
   to[1] = even_a + odd_a;
   to[2] = even_a - odd_a;
@@ -79,17 +79,17 @@ inline void from_points(const Vector* m, Vector* to) {
   to[3] = a2 * a * odd_a + b2 * b * odd_b + m[5];
 }
 
-// Both sides of a square: `from(i)[j]` rows of kFrom vectors to `to(i, j, value)`, kTo x kTo.
-template <int64_t kFrom, int64_t kTo, void (*kPass)(const Vector*, Vector*), typename From, typename To>
+// Transforms a square in both directions: `from(i, j)`, kFrom x kFrom vectors, to `to(i, j, value)`, kTo x kTo.
+template <int64_t kFrom, int64_t kTo, void (*kTransform)(const Vector*, Vector*), typename From, typename To>
 inline void transform_square(From from, To to) {
   Vector half[kTo][kFrom], line[kFrom], out[kTo];
   for (int64_t j = 0; j < kFrom; ++j) {
     for (int64_t i = 0; i < kFrom; ++i) line[i] = from(i, j);
-    kPass(line, out);
+    kTransform(line, out);
     for (int64_t i = 0; i < kTo; ++i) half[i][j] = out[i];
   }
   for (int64_t i = 0; i < kTo; ++i) {
-    kPass(half[i], out);
+    kTransform(half[i], out);
     for (int64_t j = 0; j < kTo; ++j) to(i, j, out[j]);
   }
 }
@@ -177,20 +177,20 @@ struct Lines {
   int64_t step;
 };
 
-// Tiles at the points: (place, tile, channel).
+// Tiles at the points: (point, tile, channel).
 struct AtPoints {
   AtPoints(float* data_, int64_t tiles_, int64_t channels)
-      : data(data_), tiles(tiles_), row(channels + kPad), place(tiles * row + kPad) {}
+      : data(data_), tiles(tiles_), row(channels + kPad), stride(tiles * row + kPad) {}
 
-  static int64_t size(int64_t tiles, int64_t channels) { return kPlaces * (tiles * (channels + kPad) + kPad); }
-  float* end() const { return data + kPlaces * place; }
+  static int64_t size(int64_t tiles, int64_t channels) { return kPoints * (tiles * (channels + kPad) + kPad); }
+  float* end() const { return data + kPoints * stride; }
 
   float* data;
-  int64_t tiles, row, place;
+  int64_t tiles, row, stride;  // values of a tile, values of a point
 };
 
 // Takes the kSize x kSize values of a tile, from `first` positions left of and above its outputs, to the points.
-template <int64_t kSize, int64_t kFirst, void (*kPass)(const Vector*, Vector*)>
+template <int64_t kSize, int64_t kFirst, void (*kTransform)(const Vector*, Vector*)>
 void tile_to_points(Map<const float> x, const Tiling& tiling, int64_t tile, int64_t slot, const AtPoints& points) {
   int64_t at[kSize * kSize];  // positions, or -1 outside
   for (int64_t i = 0; i < kSize * kSize; ++i) {
@@ -201,47 +201,47 @@ void tile_to_points(Map<const float> x, const Tiling& tiling, int64_t tile, int6
   for (int64_t c = 0; c < x.channels; c += kLanes) {
     const Lines<const float> lines(x, tiling.sample(tile), c);
     float* to = points.data + slot * points.row + c;
-    transform_square<kSize, kInput, kPass>(
+    transform_square<kSize, kInput, kTransform>(
         [&](int64_t i, int64_t j) {
           const int64_t position = at[i * kSize + j];
           return position < 0 ? Vector{} : L::load(lines.data + position * lines.step);
         },
-        [&](int64_t i, int64_t j, Vector value) { L::store(to + (i * kInput + j) * points.place, value); });
+        [&](int64_t i, int64_t j, Vector value) { L::store(to + (i * kInput + j) * points.stride, value); });
   }
 }
 
 constexpr auto input_to_points = tile_to_points<kInput, 1, to_input_points>;
 constexpr auto outputs_to_points = tile_to_points<kOutput, 0, gradient_to_points>;
 
-// What a thread works with: tiles at the points, (place, tile, channel), and products, (place, tile, kWide).
+// The workspace of a thread: tiles at the points, (point, tile, channel), and products, (point, tile, kWide).
 struct Workspace {
-  Workspace(float* beside, int64_t thread, int64_t inputs)
-      : left(beside + thread * size(inputs), kGroup, inputs), sums(left.end()) {}
+  Workspace(float* workspace, int64_t thread, int64_t inputs)
+      : left(workspace + thread * size(inputs), kGroup, inputs), sums(left.end()) {}
 
-  static int64_t size(int64_t inputs) { return AtPoints::size(kGroup, inputs) + kPlaces * kSumsPlace; }
+  static int64_t size(int64_t inputs) { return AtPoints::size(kGroup, inputs) + kPoints * kSumsStride; }
 
-  static constexpr int64_t kSumsPlace = kGroup * kWide + kPad;
+  static constexpr int64_t kSumsStride = kGroup * kWide + kPad;
   AtPoints left;
   float* sums;
 };
 
 // kWide channels of a tile.
-void tile_from_points(const Workspace& beside, int64_t slot, const Tiling& tiling, int64_t tile, int64_t channel,
+void tile_from_points(const Workspace& workspace, int64_t slot, const Tiling& tiling, int64_t tile, int64_t channel,
                       Map<float> y) {
   const int64_t rows = tiling.height - tiling.row(tile), columns = tiling.width - tiling.column(tile);
   const int64_t corner = tiling.row(tile) * tiling.width + tiling.column(tile);
   for (int64_t c = 0; c < kWide; c += kLanes) {
     const Lines<float> lines(y, tiling.sample(tile), channel + c);
-    const float* from = beside.sums + slot * kWide + c;
+    const float* from = workspace.sums + slot * kWide + c;
     transform_square<kInput, kOutput, from_points>(
-        [&](int64_t i, int64_t j) { return L::load(from + (i * kInput + j) * Workspace::kSumsPlace); },
+        [&](int64_t i, int64_t j) { return L::load(from + (i * kInput + j) * Workspace::kSumsStride); },
         [&](int64_t i, int64_t j, Vector value) {
           if (i < rows && j < columns) L::store(lines.data + (corner + i * tiling.width + j) * lines.step, value);
         });
   }
 }
 
-// Weights lie as (outputs / kWide, place, inputs, kWide).
+// Weights lie as (outputs / kWide, point, inputs, kWide).
 void transform(const float* weight, int64_t outputs, int64_t inputs, bool backward, float* transformed) {
   const int64_t wide = (backward ? inputs : outputs) / kWide, inner = backward ? outputs : inputs;
 #pragma omp parallel for collapse(2) schedule(static)
@@ -254,7 +254,7 @@ void transform(const float* weight, int64_t outputs, int64_t inputs, bool backwa
           const float* from = weight + 9 * (backward ? k * inputs + other : other * inputs + k);
           for (int64_t i = 0; i < 9; ++i) kernel[i][lane] = from[backward ? 8 - i : i];
         }
-        float* to = transformed + (block * kPlaces * inner + k) * kWide + first;
+        float* to = transformed + (block * kPoints * inner + k) * kWide + first;
         transform_square<3, kInput, to_weight_points>(
             [&](int64_t i, int64_t j) { return kernel[i * 3 + j]; },
             [&](int64_t i, int64_t j, Vector value) { L::store(to + (i * kInput + j) * inner * kWide, value); });
@@ -282,22 +282,23 @@ void for_tasks(int64_t tiles, int64_t outputs, Each each) {
   }
 }
 
-void convolve(Map<const float> x, int64_t height, const float* transformed, float* beside, Map<float> y) {
-  const Tiling tiling(x.batch, height, x.positions / height);
+void convolve(const WinogradArgs& a) {
+  const Map<const float> x = a.x;
+  const Tiling tiling(x.batch, a.height, x.positions / a.height);
   const int64_t inputs = x.channels;
-  for_tasks(tiling.count, y.channels, [&](const Task& task) {
-    const Workspace mine(beside, task.thread, inputs);
+  for_tasks(tiling.count, a.y.channels, [&](const Task& task) {
+    const Workspace mine(a.workspace, task.thread, inputs);
     const AtPoints& left = mine.left;
     for (int64_t slot = 0; slot < task.count; ++slot) input_to_points(x, tiling, task.first + slot, slot, left);
     for (int64_t channel = task.channel; channel < task.end; channel += kWide) {
-      const float* right = transformed + kPlaces * channel * inputs;
-      for (int64_t place = 0; place < kPlaces; ++place) {
-        Multiply<false>::run({left.data + place * left.place, left.row, right + place * inputs * kWide, kWide, inputs,
-                              mine.sums + place * Workspace::kSumsPlace, false},
+      const float* right = a.transformed + kPoints * channel * inputs;
+      for (int64_t point = 0; point < kPoints; ++point) {
+        Multiply<false>::run({left.data + point * left.stride, left.row, right + point * inputs * kWide, kWide, inputs,
+                              mine.sums + point * Workspace::kSumsStride, false},
                              task.count);
       }
       for (int64_t slot = 0; slot < task.count; ++slot) {
-        tile_from_points(mine, slot, tiling, task.first + slot, channel, y);
+        tile_from_points(mine, slot, tiling, task.first + slot, channel, a.y);
       }
     }
   });
@@ -309,7 +310,7 @@ void from_weight_points(const float* points, int64_t outputs, int64_t inputs, fl
   for (int64_t block = 0; block < outputs / kWide; ++block) {
     for (int64_t c = 0; c < inputs; ++c) {
       for (int64_t first = 0; first < kWide; first += kLanes) {
-        const float* from = points + (block * kPlaces * inputs + c) * kWide + first;
+        const float* from = points + (block * kPoints * inputs + c) * kWide + first;
         float* to = dweight + ((block * kWide + first) * inputs + c) * 9;
         transform_square<kInput, 3, gradient_from_points>(
             [&](int64_t i, int64_t j) { return L::load(from + (i * kInput + j) * inputs * kWide); },
@@ -321,11 +322,12 @@ void from_weight_points(const float* points, int64_t outputs, int64_t inputs, fl
   }
 }
 
-void gradient(Map<const float> x, int64_t height, Map<const float> dy, float* beside, float* dweight) {
-  const Tiling tiling(x.batch, height, x.positions / height);
+void gradient(const WinogradGradArgs& a) {
+  const Map<const float> x = a.x, dy = a.dy;
+  const Tiling tiling(x.batch, a.height, x.positions / a.height);
   const int64_t inputs = x.channels, outputs = dy.channels;
   const int64_t batch = std::min(kBatch, tiling.count);
-  const AtPoints left(beside + transformed_size(outputs, inputs), batch, inputs);
+  const AtPoints left(a.workspace + winograd_transformed_size(outputs, inputs), batch, inputs);
   const AtPoints right(left.end(), batch, outputs);
   for (int64_t start = 0; start < tiling.count; start += batch) {
     const int64_t count = std::min(batch, tiling.count - start);
@@ -336,29 +338,27 @@ void gradient(Map<const float> x, int64_t height, Map<const float> dy, float* be
     }
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t block = 0; block < outputs / kWide; ++block) {
-      for (int64_t place = 0; place < kPlaces; ++place) {
-        Multiply<true>::run({left.data + place * left.place, left.row,
-                             right.data + place * right.place + block * kWide, right.row, count,
-                             beside + (block * kPlaces + place) * inputs * kWide, start > 0},
-                            inputs);
+      for (int64_t point = 0; point < kPoints; ++point) {
+        Multiply<true>::run(
+            {left.data + point * left.stride, left.row, right.data + point * right.stride + block * kWide, right.row,
+             count, a.workspace + (block * kPoints + point) * inputs * kWide, start > 0},
+            inputs);
       }
     }
   }
-  from_weight_points(beside, outputs, inputs, dweight);
+  from_weight_points(a.workspace, outputs, inputs, a.dweight);
 }
 
 }  // namespace
 
-int64_t workspace_size(int64_t inputs) { return omp_get_max_threads() * Workspace::size(inputs); }
+int64_t winograd_workspace_size(int64_t inputs) { return omp_get_max_threads() * Workspace::size(inputs); }
 
-int64_t gradient_workspace_size(Map<const float> x, int64_t height, int64_t outputs) {
+int64_t winograd_gradient_workspace_size(Map<const float> x, int64_t height, int64_t outputs) {
   const int64_t batch = std::min(kBatch, Tiling(x.batch, height, x.positions / height).count);
-  return transformed_size(outputs, x.channels) + AtPoints::size(batch, x.channels) + AtPoints::size(batch, outputs);
+  return winograd_transformed_size(outputs, x.channels) + AtPoints::size(batch, x.channels) +
+         AtPoints::size(batch, outputs);
 }
 
-const Winograd& avx512_winograd() {
-  static const Winograd winograd = {transform, convolve, gradient};
-  return winograd;
-}
+constexpr Winograd avx512_winograd = {transform, convolve, gradient};
 
 }  // namespace cbam

@@ -1,4 +1,4 @@
-"""The passes of gluon_cbam.ops in numpy, forward and backward, in float64, written from their definitions."""
+"""The fused ops of gluon_cbam.ops in numpy, forward and backward, in float64, written from their definitions."""
 
 import numpy as np
 
@@ -9,18 +9,19 @@ EPSILON = {'float32': (1e-5, 1e-4), 'float64': (1e-12, 1e-12)}
 def inputs_of(name, shape):
     """Shapes of the inputs of an operator, the map first."""
     n, c, h, w = shape
-    beside = {'_gated': (n, c), '_channel': (n, c), '_spatial': (n, 1, h, w), '_add': shape, 'prelu': (c,)}
-    return [shape, *(size for part, size in beside.items() if part in name)]
+    others = {'_gated': (n, c), '_channel': (n, c), '_spatial': (n, 1, h, w), '_add': shape, 'prelu': (c,)}
+    return [shape, *(size for part, size in others.items() if part in name)]
 
 
 def run(name, inputs, heads):
     """The outputs of an operator for inputs, and the gradients of the inputs for those of the outputs."""
     inputs, heads = ([np.asarray(array, 'float64') for array in arrays] for arrays in (inputs, heads))
     kind = name.split('_')[0]
-    return {'pool': _pool, 'describe': _describe, 'scale': _scale, 'prelu': _prelu}[kind](name, inputs, heads)
+    run_kind = {'global': _global_pool, 'channel': _channel_pool, 'scale': _scale, 'prelu': _prelu}[kind]
+    return run_kind(name, inputs, heads)
 
 
-def _pool(_, inputs, heads):
+def _global_pool(_, inputs, heads):
     (x,), (dmean, dmaximum, dx) = inputs, heads
     n, c, h, w = x.shape
     flat = x.reshape(n, c, -1)
@@ -30,14 +31,14 @@ def _pool(_, inputs, heads):
     return [flat.mean(2), flat.max(2), x], [gradient.reshape(x.shape)]
 
 
-def _describe(name, inputs, heads):
+def _channel_pool(name, inputs, heads):
     x, *gate = inputs
-    described, dx = heads
+    pooled, dx = heads
     factor = gate[0][:, :, None, None] if gate else 1.0
     gated = x * factor
     order = name.split('_')[-2:]
     outputs = {'max': gated.max(1, keepdims=True), 'mean': gated.mean(1, keepdims=True)}
-    dmaximum, dmean = (described[:, order.index(kind), None] for kind in ('max', 'mean'))
+    dmaximum, dmean = (pooled[:, order.index(kind), None] for kind in ('max', 'mean'))
     first = np.zeros_like(x)
     np.put_along_axis(first, gated.argmax(1)[:, None], 1, 1)
     through = dmean / x.shape[1] + dmaximum * first
