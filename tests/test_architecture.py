@@ -37,6 +37,11 @@ INNER_LEVELS = {
         ('records',),
         ('decoding', 'resizing'),
     ),
+    'explain': (
+        ('figures',),
+        ('images', 'localization'),
+        ('maps',),
+    ),
 }
 WITHOUT_INNER_CIRCLES = (
     'data',
