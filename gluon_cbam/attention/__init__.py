@@ -1,4 +1,7 @@
-"""Attention modules. One file a module; each maps (N, C, H, W) to (N, C, H, W) or to a gate."""
+"""Attention modules. One file a module; each maps (N, C, H, W) to (N, C, H, W) or to a gate.
+
+:mod:`.attach` inserts them into networks of other packages. It may import ``ops`` and ``common``.
+"""
 
 from .bam import BAM
 from .cbam import CBAM
