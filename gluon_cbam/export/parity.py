@@ -1,4 +1,4 @@
-"""Whether an exported file computes what the network computes, before anybody gets it."""
+"""Parity: whether an exported file computes what the network computes, checked before the file is kept."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from gluon_cbam.inference.network import LoadedNetwork
 from .runtime import ExportedNetwork
 
 TOLERANCE = 1e-4
-"""Of the largest output: rounding in another order stays far below it, an error of the graph does not."""
+"""Relative to the largest output: other orders of rounding differ by far less, errors of the graph by more."""
 _log = logging.getLogger('gluon_cbam.export')
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two ways to compute a network are apart.
+    """The difference of the outputs of two implementations of a network.
 
     Attributes:
-        largest: of all differences of outputs.
-        scale: the largest output.
-        images: how many were compared.
+        largest: absolute difference of all outputs.
+        scale: the largest absolute output.
+        images: number of images that were compared.
     """
 
     largest: float
@@ -35,12 +35,12 @@ class Difference:
 
     @property
     def relative(self) -> float:
-        """The largest difference, as a part of the largest output."""
+        """The largest difference divided by the largest output."""
         return self.largest / max(self.scale, 1e-12)
 
 
-def compare(loaded: LoadedNetwork, exported: ExportedNetwork, images: Sequence[np.ndarray]) -> Difference:
-    """Run a network and its exported file on images, all at once and the first alone.
+def compare_outputs(loaded: LoadedNetwork, exported: ExportedNetwork, images: Sequence[np.ndarray]) -> Difference:
+    """Run a network and its exported file on images, as one batch and the first image alone.
 
     Args:
         loaded: the network.
@@ -48,16 +48,16 @@ def compare(loaded: LoadedNetwork, exported: ExportedNetwork, images: Sequence[n
         images: (H, W, 3) uint8, RGB, of any size.
 
     Raises:
-        RunError: an output is not finite.
+        RunError: an output is not finite, or the shapes of the outputs differ.
     """
     largest = scale = 0.0
     for batch in (images, images[:1]):
-        wanted = reference(loaded, batch)
-        given = exported.run(np.stack([exported.prepare(image) for image in batch]))
-        if len(given) != len(wanted) or any(one.shape != two.shape for one, two in zip(given, wanted)):
-            shapes = [[value.shape for value in values] for values in (given, wanted)]
+        expected = network_outputs(loaded, batch)
+        found = exported.run(np.stack([exported.prepare(image) for image in batch]))
+        if len(found) != len(expected) or any(one.shape != two.shape for one, two in zip(found, expected)):
+            shapes = [[value.shape for value in values] for values in (found, expected)]
             raise RunError(f'{exported.path.name} gives the shapes {shapes[0]}, the network {shapes[1]}')
-        for one, two in zip(given, wanted):
+        for one, two in zip(found, expected):
             if not (np.isfinite(one).all() and np.isfinite(two).all()):
                 raise RunError(f'an output of {loaded.name} is not finite: the weights or the images are wrong')
             largest = max(largest, float(np.abs(one - two).max()))
@@ -65,19 +65,32 @@ def compare(loaded: LoadedNetwork, exported: ExportedNetwork, images: Sequence[n
     return Difference(largest, scale, len(images))
 
 
-def reference(loaded: LoadedNetwork, images: Sequence[np.ndarray]) -> List[np.ndarray]:
-    """All outputs of a network for images, as MXNet computes them."""
+def network_outputs(loaded: LoadedNetwork, images: Sequence[np.ndarray]) -> List[np.ndarray]:
+    """All outputs of a network in MXNet.
+
+    Args:
+        loaded: the network.
+        images: (H, W, 3) uint8, RGB, of any size.
+
+    Returns:
+        An array for each output, with a row for each image.
+    """
     batch = np.stack([loaded.preprocessing(image) for image in images])
     ctx = next(iter(loaded.net.collect_params().values())).list_ctx()[0]
     output = loaded.net(mx.nd.array(batch, ctx=ctx))
     return [value.asnumpy() for value in (output if isinstance(output, (list, tuple)) else [output])]
 
 
-def require_close(difference: Difference, name: str, tolerance: float = TOLERANCE) -> None:
-    """Refuse a file whose outputs are not the network's.
+def check_parity(difference: Difference, name: str, tolerance: float = TOLERANCE) -> None:
+    """Refuse a file whose outputs differ from the network's.
+
+    Args:
+        difference: of the outputs.
+        name: of the file, for the message.
+        tolerance: of the relative difference.
 
     Raises:
-        RunError: they differ by more than ``tolerance`` of the largest output.
+        RunError: the relative difference exceeds ``tolerance``.
     """
     if not difference.relative <= tolerance:
         raise RunError(

@@ -1,4 +1,4 @@
-"""Images to try an exported network on: real ones where there are some, else generated."""
+"""Sample images for an exported network: from records or files where they are given, else generated."""
 
 from __future__ import annotations
 
@@ -10,52 +10,52 @@ import numpy as np
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.data.decoding import decode
 from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 
 COUNT = 8
-_GENERATED = 'generated images'
 
 
-class Samples(list):
+class SampleImages(List[np.ndarray]):
     """(H, W, 3) uint8 images, RGB.
 
     Attributes:
-        origin: what they are, for people.
+        description: human-readable: where they are from.
     """
 
-    origin = _GENERATED
+    description = 'generated images'
 
 
-def samples(
+def sample_images(
     image_size: int, records: Optional[RecordFile] = None, files: Sequence[PathLike] = (), count: int = COUNT
-) -> Samples:
-    """Images from a record file, else from files, else smooth random ones.
+) -> SampleImages:
+    """Take sample images from a record file, else from files, else generate smooth random ones.
 
     Args:
-        image_size: of the generated ones.
-        records: the checked file; ``count`` of its images, evenly spread.
-        files: of images.
-        count: how many, but for ``files``.
+        image_size: height and width of generated images, in pixels.
+        records: the checked file; ``count`` of its images, evenly spaced.
+        files: image files, of which all are taken.
+        count: number of images, except of ``files``; default 8.
 
     Raises:
-        UsageError: a file is not there.
+        UsageError: a file does not exist.
         DataError: an image cannot be decoded.
     """
     if records is not None:
-        found = Samples(decode_record(records, number) for number in spread(len(records), count))
-        found.origin = f'images of {records.path.name}'
+        found = SampleImages(decode_record(records, number) for number in _evenly_spaced(len(records), count))
+        found.description = f'images of {records.path.name}'
     elif files:
-        found = Samples(_decoded(Path(file)) for file in files)
-        found.origin = 'the images given'
+        found = SampleImages(_decoded(Path(file)) for file in files)
+        found.description = 'the images given'
     else:
-        found = Samples(_generated(image_size, number) for number in range(count))
+        found = SampleImages(_generated(image_size, number) for number in range(count))
     return found
 
 
-def spread(total: int, count: int) -> List[int]:
-    """``count`` numbers below ``total``, or all of them, evenly spread."""
+def _evenly_spaced(total: int, count: int) -> List[int]:
+    """``count`` numbers below ``total``, or all of them, evenly spaced."""
     count = min(count, total)
     return [number * total // count for number in range(count)]
 
@@ -67,9 +67,14 @@ def _decoded(path: Path) -> np.ndarray:
 
 
 def _generated(size: int, seed: int) -> np.ndarray:
-    """A smooth picture with an object in front, as photographs are."""
+    """A smooth background with a disk in front, so that frequencies are those of photographs."""
     draw = np.random.RandomState(seed)
     image = cv2.resize(draw.randint(0, 256, (6, 6, 3)).astype(np.uint8), (size, size), interpolation=cv2.INTER_CUBIC)
-    centre, radius = draw.randint(size // 4, 3 * size // 4 + 1, 2), draw.randint(size // 8, size // 3 + 1)
-    colour = [int(value) for value in draw.randint(0, 256, 3)]
-    return cv2.circle(image, (int(centre[0]), int(centre[1])), int(radius), colour, -1)
+    center, radius = draw.randint(size // 4, 3 * size // 4 + 1, 2), draw.randint(size // 8, size // 3 + 1)
+    color = [int(value) for value in draw.randint(0, 256, 3)]
+    return cv2.circle(image, (int(center[0]), int(center[1])), int(radius), color, -1)
+
+
+__getattr__ = renamed_attributes(
+    __name__, {'Samples': 'export.samples.SampleImages', 'samples': 'export.samples.sample_images'}
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Callable, List
+from typing import Any, Callable, List
 
 import mxnet as mx
 import numpy as np
@@ -17,83 +17,91 @@ from gluon_cbam import weights, zoo
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_path, sha256, write_json, write_text
 
-from .metadata import FLOATS, PIXELS, Description
-from .tracing import DATA, Graph
-
-_ENDING = '-symbol.json'
+from .metadata import FLOATS, PIXELS, SYMBOL_SUFFIX, ExportMetadata
+from .tracing import DATA, TracedNetwork
 
 
-def files_of(prefix: PathLike) -> List[Path]:
+def symbol_files(prefix: PathLike) -> List[Path]:
     """The files of a prefix: symbol, parameters, card."""
-    return [Path(f'{prefix}{ending}') for ending in (_ENDING, '-0000.params', '-0000.json')]
+    return [Path(f'{prefix}{ending}') for ending in (SYMBOL_SUFFIX, '-0000.params', '-0000.json')]
 
 
-def write(graph: Graph, described: Description, prefix: PathLike, **card) -> List[Path]:
-    """Write a traced network, each file whole or not at all, the card last.
+def write_symbol(traced: TracedNetwork, metadata: ExportMetadata, prefix: PathLike, **card: Any) -> List[Path]:
+    """Write a traced network, each file atomically, the card last.
 
     Args:
-        graph: the network.
-        described: what it is.
+        traced: the network.
+        metadata: of the network.
         prefix: of the files.
         **card: further fields of :class:`gluon_cbam.zoo.Card`.
 
     Returns:
-        The files.
+        The files: symbol, parameters, card.
     """
-    symbol, params, beside = files_of(prefix)
-    auxiliary = set(graph.symbol.list_auxiliary_states())
+    symbol, params, card_file = symbol_files(prefix)
+    auxiliary = set(traced.symbol.list_auxiliary_states())
     values = {
-        f'{"aux" if name in auxiliary else "arg"}:{name}': mx.nd.array(value) for name, value in graph.params.items()
+        f'{"aux" if name in auxiliary else "arg"}:{name}': mx.nd.array(value) for name, value in traced.params.items()
     }
     with atomic_path(params) as temporary:
         mx.nd.save(str(temporary), values)
         digest, size = sha256(temporary), os.path.getsize(temporary)
-    write_text(symbol, graph.symbol.tojson())
+    write_text(symbol, traced.symbol.tojson())
     written = zoo.Card(
-        network=described.network,
-        classes=described.classes,
-        preprocessing=described.preprocessing,
-        class_names=described.class_names,
-        provenance={'input': described.input, 'params_sha256': described.params_sha256},
+        network=metadata.network,
+        classes=metadata.classes,
+        preprocessing=metadata.preprocessing,
+        class_names=metadata.class_names,
+        provenance={'input': metadata.input, 'params_sha256': metadata.params_sha256},
         sha256=digest,
         bytes=size,
+        task=metadata.task,
         **card,
     )
-    write_json(beside, written.as_dict())
-    return [symbol, params, beside]
+    write_json(card_file, written.as_dict())
+    return [symbol, params, card_file]
 
 
-def describe(path: Path) -> Description:
-    """What the card of a symbol says.
+def read_symbol_metadata(path: Path) -> ExportMetadata:
+    """Read the metadata of a symbol from its card.
 
     Args:
         path: ending in ``-symbol.json``.
 
     Raises:
-        DataError: there is no card, or it is damaged or another file's.
+        DataError: there is no card, or it is damaged or of another file.
     """
-    _, params, beside = _beside(path)
+    _, params, card_file = _existing_files(path)
     card = weights.read_card(params)
     if card is None:
-        raise DataError(f'{path}: was not written by cbam export: there is no {beside.name} beside it')
-    said = card.provenance or {}
-    if said.get('input') not in (FLOATS, PIXELS):
-        raise DataError(f'{beside}: is no card of an exported symbol: input is {said.get("input")!r}')
-    return Description(
-        card.network, card.classes, card.class_names, card.preprocessing, said['input'], said.get('params_sha256')
+        raise DataError(f'{path}: was not written by cbam export: there is no {card_file.name} next to it')
+    provenance = card.provenance or {}
+    if provenance.get('input') not in (FLOATS, PIXELS):
+        raise DataError(f'{card_file}: is not the card of an exported symbol: input is {provenance.get("input")!r}')
+    return ExportMetadata(
+        card.network,
+        card.classes,
+        card.class_names,
+        card.preprocessing,
+        provenance['input'],
+        provenance.get('params_sha256'),
+        card.task,
     )
 
 
-def load(path: Path) -> Callable[[np.ndarray], List[np.ndarray]]:
-    """A function from a batch to all outputs.
+def load_symbol(path: Path) -> Callable[[np.ndarray], List[np.ndarray]]:
+    """Load a symbol and its parameters on the CPU.
 
     Args:
         path: ending in ``-symbol.json``.
+
+    Returns:
+        A function from a batch to all outputs.
 
     Raises:
         DataError: the symbol or its parameters are damaged, or do not belong together.
     """
-    _, params, _ = _beside(path)
+    _, params, _ = _existing_files(path)
     arrays = weights.read_arrays(params)
     try:
         symbol = mx.sym.load_json(_checked_json(path))
@@ -104,7 +112,7 @@ def load(path: Path) -> Callable[[np.ndarray], List[np.ndarray]]:
         net = mx.gluon.SymbolBlock.imports(str(path), [DATA], str(params), ctx=mx.cpu())
     except Exception as error:  # MXNet raises what it runs into
         last = (str(error).strip().splitlines() or [''])[-1]
-        raise DataError(f'{path}: MXNet does not take it: {type(error).__name__}: {last}') from error
+        raise DataError(f'{path}: MXNet cannot load it: {type(error).__name__}: {last}') from error
     net.hybridize(static_alloc=True, static_shape=True)
 
     def run(batch: np.ndarray) -> List[np.ndarray]:
@@ -114,10 +122,10 @@ def load(path: Path) -> Callable[[np.ndarray], List[np.ndarray]]:
     return run
 
 
-def _beside(path: Path) -> List[Path]:
-    files = files_of(str(path)[: -len(_ENDING)])
+def _existing_files(path: Path) -> List[Path]:
+    files = symbol_files(str(path)[: -len(SYMBOL_SUFFIX)])
     if not files[1].is_file():
-        raise DataError(f'{path}: there is no {files[1].name} beside it')
+        raise DataError(f'{path}: there is no {files[1].name} next to it')
     return files
 
 

@@ -1,15 +1,15 @@
-"""The one place where a network becomes a graph.
+"""Tracing a network to a symbol of MXNet's own operators, which every export starts from.
 
-A network is traced with a variable, never taken from its cache: what a hybridized network runs may hold operators
-of this package, what is traced holds MXNet's own alone. Variables carry the names of ``save_parameters``, and
-operators lose the network's own prefix, which counts the networks of the process: the same network gives the same file.
+A network is traced as ``net(Variable)`` and not taken from its cached graph, since a hybridized network may run
+operators of this package. Variables are named as by ``save_parameters``, and operators without the network's own
+prefix, which counts the networks of the process, so that the same network gives the same file.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -22,14 +22,14 @@ _PIXELS = 'preprocessing.'
 
 
 @dataclass(frozen=True)
-class Graph:
+class TracedNetwork:
     """A traced network.
 
     Attributes:
         symbol: its only input is :data:`DATA`.
-        params: array by variable name; running statistics are among them.
-        shape: of one input, without the batch.
-        dtype: of the input.
+        params: float32 array by variable name, including running statistics.
+        shape: of the input, without the batch axis.
+        dtype: of the input, ``float32`` or ``uint8``.
     """
 
     symbol: mx.sym.Symbol
@@ -38,20 +38,21 @@ class Graph:
     dtype: str
 
 
-def trace(net: mx.gluon.HybridBlock, image_size: int, pixels: Optional[Preprocessing] = None) -> Graph:
+def trace(net: mx.gluon.HybridBlock, image_size: int, pixels: Optional[Preprocessing] = None) -> TracedNetwork:
     """Trace a network.
 
     Args:
-        net: initialised; hybridized or not.
-        image_size: height and width of the input.
-        pixels: preprocessing to put in front: the input is then (N, H, W, 3) uint8, RGB.
+        net: initialized; hybridized or not.
+        image_size: height and width of the input, in pixels.
+        pixels: preprocessing to put in front, so that the input is (N, H, W, 3) uint8, RGB; default None, an input of
+            (N, 3, H, W) float32.
     """
     channels = net._in_channels or 3
     parameters = net._collect_params_with_prefix()
     if any(parameter._data is None for parameter in parameters.values()):  # their shapes come from the first input
         net(mx.nd.zeros((1, channels, image_size, image_size), ctx=_context(parameters)))
     data = mx.sym.Variable(DATA)
-    output = export_symbol(net, data if pixels is None else _normalised(data))
+    output = export_symbol(net, data if pixels is None else _normalized(data))
     symbol = output if isinstance(output, mx.sym.Symbol) else mx.sym.Group(list(output))
     names = {parameter.name: name for name, parameter in parameters.items()}
     params = {name: parameter.data(parameter.list_ctx()[0]).asnumpy() for name, parameter in parameters.items()}
@@ -61,17 +62,17 @@ def trace(net: mx.gluon.HybridBlock, image_size: int, pixels: Optional[Preproces
     used = set(symbol.list_inputs())
     shape = (channels, image_size, image_size) if pixels is None else (image_size, image_size, channels)
     params = {name: np.float32(value) for name, value in params.items() if name in used}
-    return Graph(symbol, params, shape, 'float32' if pixels is None else 'uint8')
+    return TracedNetwork(symbol, params, shape, 'float32' if pixels is None else 'uint8')
 
 
-def _context(parameters) -> mx.Context:
+def _context(parameters: Mapping[str, mx.gluon.Parameter]) -> mx.Context:
     for parameter in parameters.values():
         if parameter._data is not None:
             return parameter.list_ctx()[0]
     return mx.cpu()
 
 
-def _normalised(data):
+def _normalized(data: mx.sym.Symbol) -> mx.sym.Symbol:
     """(N, H, W, 3) uint8 to (N, 3, H, W), with the arithmetic of :meth:`.Preprocessing.__call__`."""
     x = mx.sym.cast(data, dtype='float32', name=f'{_PIXELS}cast')
     x = mx.sym.transpose(x, axes=(0, 3, 1, 2), name=f'{_PIXELS}transpose')
@@ -79,7 +80,7 @@ def _normalised(data):
     return mx.sym.broadcast_add(x, mx.sym.Variable(f'{_PIXELS}shift'), name=f'{_PIXELS}add')
 
 
-def _constants(preprocessing) -> Dict[str, np.ndarray]:
+def _constants(preprocessing: Preprocessing) -> Dict[str, np.ndarray]:
     shape = (1, 3, 1, 1)
     return {
         f'{_PIXELS}scale': preprocessing.scale.reshape(shape),
@@ -91,10 +92,10 @@ def _renamed(symbol: mx.sym.Symbol, names: Dict[str, str], prefix: str) -> mx.sy
     graph = json.loads(symbol.tojson())
     counts: Dict[str, int] = {}
     for node in graph['nodes']:
-        # every trace counts the versions of running statistics up: what it was traced for before does not matter
+        # every trace increments the versions of running statistics, which do not belong to the graph
         node['inputs'] = [[index, output, min(version, 1)] for index, output, version in node['inputs']]
         if node['op'] == 'null':
-            node['attrs'] = {}  # shapes and initializers are Gluon's own
+            node['attrs'] = {}  # shapes and initializers of Gluon
             node['name'] = names.get(node['name'], node['name'])
             continue
         name = node['name']

@@ -17,9 +17,10 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.decoding import decode
-from gluon_cbam.export.exporting import Request, export
-from gluon_cbam.export.runtime import load_exported
-from gluon_cbam.export.samples import samples
+from gluon_cbam.export import load_exported
+from gluon_cbam.export.exporter import export_network
+from gluon_cbam.export.request import ExportRequest
+from gluon_cbam.export.samples import sample_images
 from gluon_cbam.inference.network import load_network
 
 # isort: split
@@ -35,8 +36,8 @@ arguments = parser.parse_args()
 
 # as 'cbam export --network cbamnet_tiny --pretrained --format onnx --preprocessing --output model.onnx'
 loaded = load_network(arguments.network, [mx.cpu()], pretrained=True)
-images = samples(loaded.preprocessing.image_size, files=[arguments.image])
-report = export(Request(loaded, pixels=True), 'onnx', arguments.output, images)
+images = sample_images(loaded.preprocessing.image_size, files=[arguments.image])
+report = export_network(ExportRequest(loaded, pixels=True), 'onnx', arguments.output, images)
 print(f'{arguments.output} differs from MXNet by {report.difference.largest:.1e} on {arguments.image.name}')
 
 model = load_exported(arguments.output)

@@ -9,12 +9,12 @@ from gluon_cbam.inference.network import load_network
 @pytest.fixture(scope='session', autouse=True)
 def hurried():
     """Speeds are measured, but not well."""
-    from gluon_cbam.export import scoring
+    from gluon_cbam.export.runtime import evaluation
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scoring, '_TURNS', 1)
-        patch.setattr(scoring, '_SECONDS', 0.0)
-        patch.setattr(scoring, '_REST', 0.0)
+        patch.setattr(evaluation, '_REPETITIONS', 1)
+        patch.setattr(evaluation, '_SECONDS', 0.0)
+        patch.setattr(evaluation, '_PAUSE', 0.0)
         yield
 
 
@@ -27,14 +27,15 @@ def digits_network():
 @pytest.fixture(scope='session')
 def exported_digits(digits_network, tmp_path_factory):
     """Its files: a folder of digits.onnx, pixels.onnx, and the symbols ``digits`` and ``pixels``."""
-    from gluon_cbam.export.exporting import Request, export
-    from gluon_cbam.export.samples import samples
+    from gluon_cbam.export.exporter import export_network
+    from gluon_cbam.export.request import ExportRequest
+    from gluon_cbam.export.samples import sample_images
 
     folder = tmp_path_factory.mktemp('exported')
     for name, pixels in (('digits', False), ('pixels', True)):
-        request = Request(digits_network, pixels=pixels)
-        export(request, 'onnx', folder / f'{name}.onnx', samples(16))
-        export(request, 'symbol', folder / name, samples(16))
+        request = ExportRequest(digits_network, pixels=pixels)
+        export_network(request, 'onnx', folder / f'{name}.onnx', sample_images(16))
+        export_network(request, 'symbol', folder / name, sample_images(16))
     return folder
 
 

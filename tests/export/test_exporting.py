@@ -9,20 +9,22 @@ from gluon_cbam.common import packages
 from gluon_cbam.common.errors import DataError, DependencyError, RunError, UsageError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
-from gluon_cbam.export.exporting import FORMATS, Request, export
+from gluon_cbam.export.exporter import export_network
+from gluon_cbam.export.formats import FORMATS
 from gluon_cbam.export.int8.quantization import Calibration
 from gluon_cbam.export.onnx import operators, translation
 from gluon_cbam.export.onnx.graph import NEWEST_OPSET, OLDEST_OPSET
+from gluon_cbam.export.request import ExportRequest
 from gluon_cbam.export.runtime import load_exported
-from gluon_cbam.export.samples import samples
+from gluon_cbam.export.samples import sample_images
 from gluon_cbam.inference.network import LoadedNetwork, load_network
 
 
 def test_the_report(digits_network, digits, tmp_path):
-    shown = samples(16, RecordFile(digits / 'val.rec'))
-    report = export(Request(digits_network), 'onnx', tmp_path / 'net.onnx', shown)
+    shown = sample_images(16, RecordFile(digits / 'val.rec'))
+    report = export_network(ExportRequest(digits_network), 'onnx', tmp_path / 'net.onnx', shown)
     assert report.files == [tmp_path / 'net.onnx'] == list(tmp_path.iterdir())
-    assert report.origin == 'images of val.rec' and report.difference.images == 8
+    assert report.images == 'images of val.rec' and report.difference.images == 8
     assert 0 < report.difference.largest < 1e-4 < report.difference.scale
 
 
@@ -33,10 +35,10 @@ def wrong(call):
 @pytest.mark.parametrize('form', ['onnx', 'onnx-int8'])
 def test_a_file_that_computes_something_else_is_not_kept(digits_network, tmp_path, monkeypatch, form):
     monkeypatch.setitem(operators.OPERATORS, 'mean', wrong)
-    request = Request(digits_network, calibration=Calibration(samples(16)))
+    request = ExportRequest(digits_network, calibration=Calibration(sample_images(16)))
     (tmp_path / 'net.onnx').write_text('the file of yesterday')
     with pytest.raises(RunError, match='net.onnx differs from MXNet by'):
-        export(request, form, tmp_path / 'net.onnx', samples(16))
+        export_network(request, form, tmp_path / 'net.onnx', sample_images(16))
     assert [path.name for path in tmp_path.iterdir()] == ['net.onnx']
     assert (tmp_path / 'net.onnx').read_text() == 'the file of yesterday'
 
@@ -47,14 +49,14 @@ def test_outputs_that_are_not_finite_are_no_reason_to_keep_a_file(digits_network
     net.fc.bias.set_data(mx.nd.full((10,), np.nan))
     broken = LoadedNetwork(net, 'cbamnet_tiny', 10, None, digits_network.preprocessing, None)
     with pytest.raises(RunError, match='not finite'):
-        export(Request(broken), 'onnx', tmp_path / 'net.onnx', samples(16))
+        export_network(ExportRequest(broken), 'onnx', tmp_path / 'net.onnx', sample_images(16))
     assert not list(tmp_path.iterdir())
 
 
 def test_operators_without_a_row_are_named(digits_network, tmp_path, monkeypatch):
     monkeypatch.delitem(operators.OPERATORS, 'broadcast_mul')
     with pytest.raises(DataError, match='operator broadcast_mul cannot be translated to ONNX'):
-        export(Request(digits_network), 'onnx', tmp_path / 'net.onnx', samples(16))
+        export_network(ExportRequest(digits_network), 'onnx', tmp_path / 'net.onnx', sample_images(16))
 
 
 @pytest.mark.parametrize('opset', range(OLDEST_OPSET, NEWEST_OPSET + 1))
@@ -63,8 +65,10 @@ def test_every_opset(digits_network, tmp_path, opset):
     if opset > onnx.defs.onnx_opset_version():
         pytest.skip('newer than the onnx that is installed')
     path = tmp_path / 'net.onnx'
-    request = Request(digits_network, pixels=True, opset=opset, engine='openvino')  # it has every kind of reduction
-    export(request, 'onnx', path, samples(16))
+    request = ExportRequest(
+        digits_network, pixels=True, opset=opset, engine='openvino'
+    )  # it has every kind of reduction
+    export_network(request, 'onnx', path, sample_images(16))
     model = onnx.load(str(path))
     onnx.checker.check_model(model, full_check=True)
     assert [entry.version for entry in model.opset_import] == [opset]
@@ -83,28 +87,28 @@ def test_every_opset(digits_network, tmp_path, opset):
 )
 def test_what_cannot_be_meant(digits_network, tmp_path, form, name, request_changes, said):
     with pytest.raises(UsageError, match=said):
-        export(Request(digits_network, **request_changes), form, tmp_path / name, samples(16))
+        export_network(ExportRequest(digits_network, **request_changes), form, tmp_path / name, sample_images(16))
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize('form', [form for form in FORMATS if form != 'symbol'])
 def test_a_missing_package_is_one_line(digits_network, tmp_path, monkeypatch, form):
     monkeypatch.setattr(packages.util, 'find_spec', lambda name: None)
-    request = Request(digits_network, calibration=Calibration(samples(16)))
+    request = ExportRequest(digits_network, calibration=Calibration(sample_images(16)))
     with pytest.raises(DependencyError, match=r"is not installed: pip install 'gluon_cbam\[") as raised:
-        export(request, form, tmp_path / f'net{FORMATS[form][0]}', samples(16))
+        export_network(request, form, tmp_path / f'net{FORMATS[form][0]}', sample_images(16))
     assert raised.value.exit_code == 3
 
 
 def test_features_have_several_outputs(tmp_path):
     loaded = load_network('cbamnet_tiny', [mx.cpu()], pretrained=True, features=(0, 1))
-    export(Request(loaded), 'onnx', tmp_path / 'maps.onnx', samples(16))
+    export_network(ExportRequest(loaded), 'onnx', tmp_path / 'maps.onnx', sample_images(16))
     exported = load_exported(tmp_path / 'maps.onnx')
     assert [value.shape for value in exported.run(np.zeros((2, 3, 16, 16), np.float32))] == [
         (2, 64, 16, 16),
         (2, 128, 8, 8),
     ]
-    with pytest.raises(DataError, match='maps of features'):
+    with pytest.raises(DataError, match='feature maps'):
         exported(np.zeros((2, 3, 16, 16), np.float32))
 
 
@@ -117,7 +121,7 @@ def test_what_is_exported_does_not_depend_on_what_ran_before(digits_network, tmp
             net.hybridize(static_alloc=True, static_shape=True)
             net(mx.nd.zeros((2, 3, 16, 16)))
         loaded = LoadedNetwork(net, 'cbamnet_tiny', 10, None, Preprocessing(16, 1.0), None)
-        export(Request(loaded), 'symbol', tmp_path / 'net', samples(16))
+        export_network(ExportRequest(loaded), 'symbol', tmp_path / 'net', sample_images(16))
         texts.append((tmp_path / 'net-symbol.json').read_text())
     assert texts[0] == texts[1]
     assert translation.DATA in texts[0]

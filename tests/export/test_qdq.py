@@ -9,12 +9,13 @@ from lively import lively
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
-from gluon_cbam.export.exporting import Request, export
+from gluon_cbam.export.exporter import export_network
 from gluon_cbam.export.int8.calibration import QuantizationParameters, calibrate
 from gluon_cbam.export.int8.quantization import LARGEST_ERROR, Calibration
+from gluon_cbam.export.request import ExportRequest
 from gluon_cbam.export.runtime import load_exported
-from gluon_cbam.export.samples import samples
-from gluon_cbam.export.scoring import evaluate
+from gluon_cbam.export.runtime.evaluation import evaluate_exported
+from gluon_cbam.export.samples import sample_images
 from gluon_cbam.inference.network import LoadedNetwork
 from gluon_cbam.models.mobilenet import MobileNet
 from gluon_cbam.models.modified_cbamnet import ModifiedCBAMNet
@@ -26,9 +27,9 @@ def quantized(digits_network, digits, tmp_path_factory):
     """Path and report of the digits network in int8, scored."""
     path = tmp_path_factory.mktemp('int8') / 'digits.onnx'
     records = RecordFile(digits / 'val.rec')
-    calibration = Calibration(samples(16, RecordFile(digits / 'train.rec'), count=64))
-    request = Request(digits_network, pixels=True, calibration=calibration, records=records)
-    return path, export(request, 'onnx-int8', path, samples(16, records)), records
+    calibration = Calibration(sample_images(16, RecordFile(digits / 'train.rec'), count=64))
+    request = ExportRequest(digits_network, pixels=True, calibration=calibration, records=records)
+    return path, export_network(request, 'onnx-int8', path, sample_images(16, records)), records
 
 
 def test_accuracy_and_size(quantized, exported_digits):
@@ -37,7 +38,7 @@ def test_accuracy_and_size(quantized, exported_digits):
     assert scores['float32']['records'] == scores['int8']['records'] == 360
     assert scores['int8']['top1'] >= scores['float32']['top1'] - 0.01
     assert report.details['error'] < LARGEST_ERROR
-    assert evaluate(load_exported(path), records, 50, 1).top1 == scores['int8']['top1']
+    assert evaluate_exported(load_exported(path), records, 50, 1).top1 == scores['int8']['top1']
     assert path.stat().st_size < 0.4 * (exported_digits / 'digits.onnx').stat().st_size
 
 
@@ -74,8 +75,8 @@ NETWORKS = {
 def test_every_family_is_quantized(tmp_path, name, attention):
     net = lively(NETWORKS[name](), 32)
     loaded = LoadedNetwork(net, name, 7, None, Preprocessing(32, 1.0), None)
-    request = Request(loaded, calibration=Calibration(samples(32), attention))
-    report = export(request, 'onnx-int8', tmp_path / 'net.onnx', samples(32))
+    request = ExportRequest(loaded, calibration=Calibration(sample_images(32), attention))
+    report = export_network(request, 'onnx-int8', tmp_path / 'net.onnx', sample_images(32))
     assert report.details['attention'] == attention
     assert report.details['error'] < 0.15
 
@@ -83,13 +84,15 @@ def test_every_family_is_quantized(tmp_path, name, attention):
 def test_attention_stays_in_float_where_int8_costs_too_much(tmp_path, monkeypatch):
     net = lively(NETWORKS['cbam_resnet18'](), 32)
     loaded = LoadedNetwork(net, 'cbam_resnet18', 7, None, Preprocessing(32, 1.0), None)
-    request, attentions = Request(loaded, calibration=Calibration(samples(32))), []
+    request, attentions = ExportRequest(loaded, calibration=Calibration(sample_images(32))), []
     for largest, gate in ((LARGEST_ERROR, 1.0), (0.0, 0.2)):  # gates that are cut off at 0.2 are wrong
         monkeypatch.setattr('gluon_cbam.export.int8.quantization.LARGEST_ERROR', largest)
         monkeypatch.setattr(
             'gluon_cbam.export.int8.qdq._GATES', {'Sigmoid': QuantizationParameters.of_range(0.0, gate)}
         )
-        attentions.append(export(request, 'onnx-int8', tmp_path / 'net.onnx', samples(32)).details['attention'])
+        attentions.append(
+            export_network(request, 'onnx-int8', tmp_path / 'net.onnx', sample_images(32)).details['attention']
+        )
     assert attentions == ['int8', 'float']
 
 
@@ -110,6 +113,6 @@ def test_ranges_hold_zero_and_leave_outliers_out():
 
 def test_what_cannot_be_meant(digits_network):
     with pytest.raises(UsageError, match="unknown precision of attention 'int4'"):
-        Calibration(samples(16), 'int4')
+        Calibration(sample_images(16), 'int4')
     with pytest.raises(UsageError, match='needs images'):
         Calibration([])

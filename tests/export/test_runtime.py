@@ -135,7 +135,7 @@ def test_a_part_of_a_symbol_is_missing(exported_digits, tmp_path, missing):
     for file in exported_digits.glob('digits-*'):
         if file.name != missing:
             shutil.copy(str(file), str(tmp_path))
-    with pytest.raises(DataError, match=f'no {missing} beside it'):
+    with pytest.raises(DataError, match=f'no {missing} next to it'):
         load_exported(tmp_path / 'digits-symbol.json')
 
 

@@ -7,15 +7,16 @@ import pytest
 from gluon_cbam import get_model, weights
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.convert.files import read_arrays
-from gluon_cbam.export.exporting import Request, export
-from gluon_cbam.export.samples import samples
+from gluon_cbam.export.exporter import export_network
+from gluon_cbam.export.request import ExportRequest
+from gluon_cbam.export.samples import sample_images
 from gluon_cbam.inference.network import load_network
 
 
 @pytest.fixture(scope='module')
 def path(digits_network, tmp_path_factory):
     path = tmp_path_factory.mktemp('tensors') / 'digits.safetensors'
-    export(Request(digits_network), 'safetensors', path, samples(16))
+    export_network(ExportRequest(digits_network), 'safetensors', path, sample_images(16))
     return path
 
 

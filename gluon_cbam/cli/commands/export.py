@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Tuple
+
 import click
 
-from gluon_cbam.cli.options import settings_options, weights_options
+from gluon_cbam.cli.options import add_options, settings_options, weights_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.common.errors import UsageError
 
 from .network_options import load
 
-_NETWORK = ('classes', 'image_size', 'crop_ratio', 'option')
+if TYPE_CHECKING:
+    from gluon_cbam.export.request import ExportRequest
+    from gluon_cbam.export.samples import SampleImages
+    from gluon_cbam.tasks import Task
 
 
-def _stages(ctx, param, text):
+def _stages(ctx: click.Context, param: click.Parameter, text: Optional[str]) -> Optional[Tuple[int, ...]]:
     """``1,2,3`` as numbers."""
     try:
         return tuple(int(part) for part in text.split(',')) if text else None
@@ -21,32 +26,55 @@ def _stages(ctx, param, text):
         raise UsageError(f'--features takes stages such as 1,2,3, got {text!r}') from None
 
 
+_FORMAT = [
+    click.option('--format', 'form', default='onnx', show_default=True, help='symbol, onnx, onnx-int8 or safetensors'),
+    click.option('--output', '-o', required=True, metavar='FILE', help='file to write; prefix of the files for symbol'),
+    click.option('--preprocessing', is_flag=True, help='as part of the file, which then takes (N, H, W, 3) uint8 RGB'),
+    click.option(
+        '--features',
+        callback=_stages,
+        metavar='N,N,...',
+        help='feature maps of these stages, from 0, instead of logits',
+    ),
+    click.option('--opset', type=int, metavar='N', help='of ONNX  [17]'),
+    click.option('--engine', default='onnxruntime', show_default=True, help='that onnx is optimized for; or openvino'),
+]
+_SAMPLES = [
+    click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help='a .rec file to compare on'),
+    click.option('--image', 'images', multiple=True, metavar='FILE', help='an image to compare on; may be repeated'),
+]
+_INT8 = [
+    click.option('--calibration', metavar='FILE', help='a .rec file to calibrate int8 on'),
+    click.option(
+        '--calibration-images',
+        default=128,
+        show_default=True,
+        type=click.IntRange(1),
+        metavar='N',
+        help='images of --calibration',
+    ),
+    click.option(
+        '--attention', default='auto', show_default=True, help='in onnx-int8: int8, float, or auto by the error'
+    ),
+]
+
+
 @click.command()
 @settings_options('network')
 @weights_options
-@click.option('--format', 'form', default='onnx', show_default=True, help='symbol, onnx, onnx-int8 or safetensors')
-@click.option('--output', '-o', required=True, metavar='FILE', help='file to write; for symbol the prefix of the files')
-@click.option('--preprocessing', is_flag=True, help='inside: (N, H, W, 3) uint8 RGB goes in')
-@click.option('--features', callback=_stages, metavar='N,N,...', help='maps of these stages, from 0, instead of logits')
-@click.option('--opset', type=int, metavar='N', help='of ONNX; default 17')
-@click.option('--engine', default='onnxruntime', show_default=True, help='that onnx is tuned for; or openvino')
-@click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help='a .rec file to compare on')
-@click.option('--image', 'images', multiple=True, metavar='FILE', help='an image to compare on; may be given again')
-@click.option('--calibration', metavar='FILE', help='a .rec file for the ranges of eight bits')
-@click.option('--calibration-images', default=128, show_default=True, type=click.IntRange(1), metavar='N', help='of it')
-@click.option('--attention', default='auto', show_default=True, help='of eight bits: int8, float, or auto by the error')
-@settings_options(*_NETWORK)
+@add_options([*_FORMAT, *_SAMPLES, *_INT8])
+@settings_options('classes', 'image_size', 'crop_ratio', 'option')
 @common_options
-def export(form, output, **arguments):
+def export(form: str, output: str, **arguments: Any) -> Tuple[Dict[str, Any], str]:
     """Write a network for other engines: ONNX, a symbol of stock MXNet, safetensors.
 
     The file is compared with MXNet, on the images of --data-val or --image if there are some, before it is kept.
     """
-    from gluon_cbam.export.exporting import export as run
+    from gluon_cbam.export.exporter import export_network
 
     request, samples = _request(form=form, **arguments)
-    report = run(request, form, output, samples)
-    value = {
+    report = export_network(request, form, output, samples)
+    value: Dict[str, Any] = {
         'network': request.loaded.name,
         'params_sha256': request.loaded.params_sha256,
         'format': form,
@@ -56,32 +84,45 @@ def export(form, output, **arguments):
     if report.difference:
         value['largest_difference'] = report.difference.largest
         value['largest_output'] = report.difference.scale
-        value['compared_on'] = f'{report.difference.images} {report.origin}'
+        value['compared_on'] = f'{report.difference.images} {report.images}'
     return value, '\n'.join(_lines(value, request.loaded.task))
 
 
-def _request(form, params, preprocessing, features, opset, engine, data_val, images, **rest):
+def _request(
+    form: str,
+    preprocessing: bool,
+    opset: Optional[int],
+    engine: str,
+    data_val: Optional[str],
+    images: Tuple[str, ...],
+    calibration: Optional[str],
+    calibration_images: int,
+    attention: str,
+    features: Optional[Tuple[int, ...]],
+    **options: Any,
+) -> Tuple[ExportRequest, SampleImages]:
     """What to export, and the images to compare on."""
     from gluon_cbam.data.records.recordio import RecordFile
-    from gluon_cbam.export.exporting import Request
     from gluon_cbam.export.int8.quantization import Calibration
     from gluon_cbam.export.onnx.graph import DEFAULT_OPSET
-    from gluon_cbam.export.samples import samples
+    from gluon_cbam.export.request import ExportRequest
+    from gluon_cbam.export.samples import sample_images
 
-    calibration, count, attention = (rest.pop(name) for name in ('calibration', 'calibration_images', 'attention'))
-    loaded, _ = load(params=params, gpus=None, cpus=None, features=features, **rest)
+    loaded, _ = load(gpus=None, cpus=None, features=features, **options)
     if loaded.params_sha256 is None:
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
-    size, scored = loaded.preprocessing.image_size, form == 'onnx-int8' and features is None
-    records = None
-    if data_val:
-        records = loaded.task.open_validation(data_val, loaded.classes) if scored else RecordFile(data_val)
-    ranges = Calibration(samples(size, RecordFile(calibration), count=count), attention) if calibration else None
-    request = Request(loaded, preprocessing, opset or DEFAULT_OPSET, engine, ranges, None if features else records)
-    return request, samples(size, records, images)
+    size, records = loaded.preprocessing.image_size, RecordFile(data_val) if data_val else None
+    validation = None
+    if data_val and form == 'onnx-int8' and features is None:
+        validation = loaded.task.open_validation(data_val, loaded.classes)
+    calibrated = None
+    if calibration:
+        calibrated = Calibration(sample_images(size, RecordFile(calibration), count=calibration_images), attention)
+    request = ExportRequest(loaded, preprocessing, opset or DEFAULT_OPSET, engine, calibrated, validation)
+    return request, sample_images(size, records, images)
 
 
-def _lines(value, task):
+def _lines(value: Dict[str, Any], task: Task) -> Iterator[str]:
     """The human-readable report."""
     yield from value['files']
     if 'largest_difference' in value:
@@ -91,12 +132,12 @@ def _lines(value, task):
         )
     if 'error' in value:
         yield (
-            f'eight bits, attention in {value["attention"]}: mean error of the outputs {100 * value["error"]:.2f} % of '
-            f'their spread, on {value["calibration_images"]} images'
+            f'int8, attention in {value["attention"]}: mean error of the outputs {100 * value["error"]:.2f} % of their '
+            f'standard deviation, on {value["calibration_images"]} images'
         )
     for row in value.get('speed', ()):
         yield (
-            f'batch {row["batch"]}: {row["float32"]:.2f} ms in float32, {row["int8"]:.2f} ms in eight bits '
+            f'batch {row["batch"]}: {row["float32"]:.2f} ms in float32, {row["int8"]:.2f} ms in int8 '
             f'({row["ratio"]:.2f} x)'
         )
     for name, scored in value.get('accuracy', {}).items():

@@ -100,7 +100,7 @@ def _session(
     exported: Optional[str], engine: str, params: Optional[str], pretrained: Optional[str], **settings: Any
 ) -> Session:
     """The network or the exported file that the options name."""
-    from gluon_cbam.export.session import exported_session
+    from gluon_cbam.export.runtime.session import exported_session
     from gluon_cbam.inference.session import on_devices
 
     if exported is not None:

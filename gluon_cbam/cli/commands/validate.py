@@ -60,10 +60,10 @@ def _on_devices(
 
 def _exported(data_val: str, batch_size: int, workers: int, loaded: ExportedNetwork) -> Tuple[Dict[str, Any], str]:
     """The score of an exported file, and the text of it."""
-    from gluon_cbam.export.scoring import evaluate
+    from gluon_cbam.export.runtime.evaluation import evaluate_exported
 
     records = loaded.task.open_validation(data_val, loaded.require_classes())
-    scored = evaluate(loaded, records, batch_size, workers, progress_bar)
+    scored = evaluate_exported(loaded, records, batch_size, workers, progress_bar)
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict()}
     return {**value, 'exported': str(loaded.path), 'engine': loaded.engine}, _text(loaded.task, scored, len(records))
 

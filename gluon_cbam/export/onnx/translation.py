@@ -7,24 +7,24 @@ from typing import Dict, Tuple
 
 import mxnet as mx
 
-from gluon_cbam.export.tracing import DATA, Graph
+from gluon_cbam.export.tracing import DATA, TracedNetwork
 
 from .graph import OnnxGraph
 from .operators import Call, translate
 
 
-def to_onnx_graph(graph: Graph) -> OnnxGraph:
+def to_onnx_graph(traced: TracedNetwork) -> OnnxGraph:
     """Translate a traced network, operator by operator.
 
     Args:
-        graph: see :func:`gluon_cbam.export.tracing.trace`.
+        traced: see :func:`gluon_cbam.export.tracing.trace`.
 
     Raises:
         DataError: an operator has no translation.
     """
-    described = json.loads(graph.symbol.tojson())
-    nodes, shapes = described['nodes'], _shapes(graph)
-    made = OnnxGraph([], dict(graph.params), DATA, graph.shape, graph.dtype, [], {DATA: (1, *graph.shape)})
+    described = json.loads(traced.symbol.tojson())
+    nodes, shapes = described['nodes'], _shapes(traced)
+    made = OnnxGraph([], dict(traced.params), DATA, traced.shape, traced.dtype, [], {DATA: (1, *traced.shape)})
     values: Dict[Tuple[int, int], str] = {}
     for number, node in enumerate(nodes):
         if node['op'] == 'null':
@@ -46,11 +46,11 @@ def to_onnx_graph(graph: Graph) -> OnnxGraph:
     return made
 
 
-def _shapes(graph: Graph) -> Dict[Tuple[str, int], Tuple[int, ...]]:
+def _shapes(traced: TracedNetwork) -> Dict[Tuple[str, int], Tuple[int, ...]]:
     """(node, output) -> shape, for a batch of 1."""
-    internals: mx.sym.Symbol = graph.symbol.get_internals()
-    known = {name: value.shape for name, value in graph.params.items()}
-    _, found, _ = internals.infer_shape(**{DATA: (1, *graph.shape)}, **known)
+    internals: mx.sym.Symbol = traced.symbol.get_internals()
+    known = {name: value.shape for name, value in traced.params.items()}
+    _, found, _ = internals.infer_shape(**{DATA: (1, *traced.shape)}, **known)
     shapes: Dict[Tuple[str, int], Tuple[int, ...]] = {}
     for name, shape in zip(internals.list_outputs(), found):
         owner, mark, output = name.rpartition('_output')

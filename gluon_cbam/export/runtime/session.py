@@ -9,7 +9,7 @@ import numpy as np
 
 from gluon_cbam.inference.session import Session
 
-from .runtime import ExportedNetwork
+from .exported_network import ExportedNetwork
 
 
 def exported_session(network: ExportedNetwork) -> Session:

@@ -1,0 +1,137 @@
+"""The export formats, a row and a writer each. A writer writes a file, runs it, and compares it with the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.packages import needed
+from gluon_cbam.compat.threads import physical_cores, usable_cpus
+from gluon_cbam.weights import safetensors
+
+from .int8.calibration import Run
+from .int8.quantization import quantize
+from .onnx.engine_passes import optimize_for_engine
+from .onnx.graph import OnnxGraph, checked_opset, to_model
+from .onnx.simplification import simplify
+from .onnx.translation import to_onnx_graph
+from .parity import Difference, check_parity, compare_outputs
+from .request import ExportRequest
+from .runtime import ExportedNetwork, load_exported
+from .runtime.engines import onnxruntime_session
+from .runtime.evaluation import evaluate_exported, median_milliseconds
+from .samples import SampleImages
+from .symbol import write_symbol
+
+Written = Tuple[Optional[Difference], Dict[str, Any]]
+"""The difference from MXNet, if outputs were compared, and details for the report."""
+
+
+class Format(NamedTuple):
+    """An export format.
+
+    Attributes:
+        suffix: of the file; None where the output is the prefix of several files.
+        write: writes a request to a path, and compares it on sample images.
+    """
+
+    suffix: Optional[str]
+    write: Callable[[ExportRequest, Path, SampleImages], Written]
+
+
+def _write_symbol(request: ExportRequest, prefix: Path, samples: SampleImages) -> Written:
+    files = write_symbol(request.traced(), request.metadata(), prefix, options=request.loaded.options)
+    return _compared(request, files[0], samples), {}
+
+
+def _write_onnx(request: ExportRequest, path: Path, samples: SampleImages) -> Written:
+    graph = _simplified_graph(request)
+    optimize_for_engine(graph, request.engine)
+    _save(graph, request, path)
+    return _compared(request, path, samples), {'opset': request.opset}
+
+
+def _simplified_graph(request: ExportRequest) -> OnnxGraph:
+    checked_opset(request.opset)
+    graph = to_onnx_graph(request.traced())
+    simplify(graph)
+    graph.name_outputs(request.output_names(len(graph.outputs)))
+    return graph
+
+
+def _save(graph: OnnxGraph, request: ExportRequest, path: Path) -> None:
+    metadata = request.metadata()
+    model = to_model(graph, request.opset, metadata.as_texts(), metadata.network)
+    needed('onnx').save(model, str(path))
+
+
+def _write_int8(request: ExportRequest, path: Path, samples: SampleImages) -> Written:
+    if request.calibration is None:
+        raise UsageError('onnx-int8 needs images to calibrate on: give --calibration FILE.rec')
+
+    def runner(graph: OnnxGraph) -> Run:
+        model = to_model(graph, request.opset, {}, 'calibration').SerializeToString()
+        return onnxruntime_session(model, physical_cores())
+
+    with TemporaryDirectory(prefix='cbam-float-') as folder:
+        float_path = Path(folder) / path.name
+        _write_onnx(request, float_path, samples)
+        exact = load_exported(float_path)
+        quantized = quantize(_simplified_graph(request), request.calibration, exact.prepare, runner)
+        _save(quantized.graph, request, path)
+        integer = load_exported(path)
+        difference = compare_outputs(request.loaded, integer, samples)
+        details: Dict[str, Any] = {
+            'opset': request.opset,
+            'attention': quantized.attention,
+            'error': quantized.error,
+            'calibration_images': len(request.calibration.images),
+            'speed': _speeds(exact, integer),
+        }
+        if request.records is not None:
+            evaluations = (evaluate_exported(each, request.records, 32, usable_cpus()) for each in (exact, integer))
+            details['accuracy'] = {name: each.as_dict() for name, each in zip(('float32', 'int8'), evaluations)}
+    return difference, details
+
+
+def _speeds(exact: ExportedNetwork, integer: ExportedNetwork) -> List[Dict[str, float]]:
+    """Milliseconds of both files, for batches of 1 and 8 images."""
+    speeds = []
+    for batch in (1, 8):
+        float32, int8 = median_milliseconds((exact, integer), batch)
+        speeds.append({'batch': batch, 'float32': float32, 'int8': int8, 'ratio': float32 / int8})
+    return speeds
+
+
+def _write_safetensors(request: ExportRequest, path: Path, samples: SampleImages) -> Written:
+    parameters = request.loaded.net._collect_params_with_prefix()
+    arrays = {name: value.data(value.list_ctx()[0]).asnumpy() for name, value in parameters.items()}
+    metadata = request.metadata()
+    card = {
+        'network': metadata.network,
+        'classes': metadata.classes,
+        'preprocessing': metadata.preprocessing,
+        'options': request.loaded.options,
+        'class_names': metadata.class_names,
+        'task': metadata.task,
+    }
+    safetensors.write(arrays, path, {name: value for name, value in card.items() if value is not None})
+    return None, {'arrays': len(arrays)}
+
+
+def _compared(request: ExportRequest, path: Path, samples: SampleImages) -> Difference:
+    """Run a file that was written, and raise RunError if its outputs differ from the network's."""
+    difference = compare_outputs(request.loaded, load_exported(path), samples)
+    check_parity(difference, path.name)
+    return difference
+
+
+FORMATS: Dict[str, Format] = {
+    'symbol': Format(None, _write_symbol),
+    'onnx': Format('.onnx', _write_onnx),
+    'onnx-int8': Format('.onnx', _write_int8),
+    'safetensors': Format('.safetensors', _write_safetensors),
+}
+"""Name of the format -> its suffix and its writer."""

@@ -1,0 +1,85 @@
+"""What is exported, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from gluon_cbam.inference.network import LoadedNetwork
+from gluon_cbam.models.features import Features
+from gluon_cbam.tasks import DEFAULT
+from gluon_cbam.tasks.base import Dataset
+
+from .int8.quantization import Calibration
+from .metadata import FLOATS, PIXELS, ExportMetadata
+from .onnx.graph import DEFAULT_OPSET
+from .parity import Difference
+from .tracing import TracedNetwork, trace
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to export, and how.
+
+    Attributes:
+        loaded: the network.
+        pixels: whether preprocessing becomes part of the file; default False.
+        opset: version of the ONNX operators; default 17.
+        engine: that ONNX in float32 is optimized for, a key of
+            :data:`gluon_cbam.export.onnx.engine_passes.ENGINE_PASSES`; any engine runs the file.
+        calibration: for int8; None for other formats.
+        records: validation data that int8 is evaluated on; None for no evaluation.
+    """
+
+    loaded: LoadedNetwork
+    pixels: bool = False
+    opset: int = DEFAULT_OPSET
+    engine: str = 'onnxruntime'
+    calibration: Optional[Calibration] = None
+    records: Optional[Dataset] = None
+
+    def traced(self) -> TracedNetwork:
+        """Trace the network."""
+        preprocessing = self.loaded.preprocessing
+        return trace(self.loaded.net, preprocessing.image_size, preprocessing if self.pixels else None)
+
+    def metadata(self) -> ExportMetadata:
+        """The metadata of the file."""
+        loaded = self.loaded
+        features = isinstance(loaded.net, Features)
+        return ExportMetadata(
+            loaded.name,
+            0 if features else getattr(loaded.net, 'outputs', loaded.classes),
+            None if features else loaded.class_names,
+            loaded.preprocessing.as_dict(),
+            PIXELS if self.pixels else FLOATS,
+            loaded.params_sha256,
+            None if loaded.task.name == DEFAULT else loaded.task.name,
+        )
+
+    def output_names(self, count: int) -> List[str]:
+        """The names of the outputs: those of the task; feature maps are numbered.
+
+        Args:
+            count: of the outputs.
+        """
+        names = self.loaded.task.output_names
+        return list(names) if len(names) == count else [f'output{number}' for number in range(count)]
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was exported.
+
+    Attributes:
+        files: that were written.
+        difference: from the outputs of MXNet; None for safetensors, which holds the same parameters.
+        images: human-readable: the images that both were run on.
+        details: further values by name, as ``cbam export --json`` prints them.
+    """
+
+    files: List[Path]
+    difference: Optional[Difference]
+    images: str
+    details: Dict[str, Any]
