@@ -56,7 +56,7 @@ _ELSEWHERE = (
     r'mx|mxnet|np|numpy|nn|gluon|init|gluoncv|onnx|onnxruntime|openvino|click|cv2|yaml|requests|tqdm|matplotlib'
 )
 _STANDARD = (
-    r'argparse|array|collections|concurrent|contextlib|ctypes|dataclasses|io|logging|os|pathlib|pickle|pickletools|'
+    r'abc|argparse|array|collections|concurrent|contextlib|ctypes|dataclasses|io|logging|os|pathlib|pickle|pickletools|'
     r'subprocess|tarfile|threading|types|zipfile'
 )
 nitpick_ignore_regex = [

@@ -152,12 +152,14 @@ def generate(app):
 
 def home(name):
     """The full name of what a package re-exports: ``gluon_cbam.CBAM`` -> ``gluon_cbam.attention.cbam.CBAM``."""
-    for full in (name, f'{PACKAGE}.{name}'):
-        module, _, attribute = full.rpartition('.')
-        if module.startswith(PACKAGE) and module in PACKAGES:
-            value = getattr(import_module(module), attribute, None)
-            if getattr(value, '__module__', None) and hasattr(value, '__qualname__'):
-                return f'{value.__module__}.{value.__qualname__}'
+    full = name if name.startswith(f'{PACKAGE}.') else f'{PACKAGE}.{name}'
+    module, _, attribute = full.rpartition('.')
+    if module in PACKAGES:
+        value = getattr(import_module(module), attribute, None)
+        if getattr(value, '__module__', None) and hasattr(value, '__qualname__'):
+            return f'{value.__module__}.{value.__qualname__}'
+    elif module != PACKAGE and home(module) != module:  # a member of a class that is re-exported
+        return f'{home(module)}.{attribute}'
     return name
 
 
@@ -192,6 +194,18 @@ def qualify(app, doctree):
             node['reftarget'] = home(imports(module)[target.lstrip('.')])
 
 
+def owner(target, node, domain):
+    """The place of the class whose docstring describes an attribute."""
+    name = target.rpartition('.')[0] or node.get('py:class') or ''
+    found = [
+        full
+        for full, place in domain.objects.items()
+        if name and full.endswith(f'.{name}') and place.objtype == 'class'
+    ]
+    near = [full for full in found if full == f'{node.get("py:module")}.{name}']
+    return domain.objects[(near or found)[0]] if len(near or found) == 1 else None
+
+
 def resolve(app, env, node, contnode):
     """Find names that annotations and docstrings give in short: those that one object alone ends with."""
     target = node.get('reftarget', '').lstrip('.')
@@ -205,8 +219,10 @@ def resolve(app, env, node, contnode):
         if len(names) == 1:
             place = domain.objects[names[0]]
             return make_refnode(app.builder, node['refdoc'], place.docname, place.node_id, contnode, names[0])
-    module = constant_home(target, node.get('py:module'), domain)
-    return module and make_refnode(app.builder, node['refdoc'], module.docname, module.node_id, contnode, target)
+    place = constant_home(target, node.get('py:module'), domain)
+    if not place and node.get('reftype') == 'attr':
+        place = owner(target, node, domain)
+    return place and make_refnode(app.builder, node['refdoc'], place.docname, place.node_id, contnode, target)
 
 
 def untyped_returns(docstring, preprocess_types=False):
