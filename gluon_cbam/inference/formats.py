@@ -106,7 +106,7 @@ def format_of(path: PathLike) -> Format:
 
 @contextmanager
 def written(target: PathLike, form: Format, columns: Sequence[str]) -> Iterator[Text]:
-    """A format that writes standard output, or a file, which appears whole when the block ends without an error.
+    """A format that writes to standard output, or to a file, which appears when the block ends without error.
 
     Args:
         target: the file, or ``-``.

@@ -60,16 +60,17 @@ def load_network(
     Args:
         network: its name.
         ctx: the contexts.
-        params: a parameter file or a run folder.
+        params: a parameter file or a run directory.
         pretrained: True or a tag of published weights. Without either, weights are random.
         classes: outputs.
         image_size: height and width of the input in pixels.
         crop_ratio: ``image_size`` over the short side before the crop.
         options: of the network.
-        root: of the store of published weights, as of :func:`gluon_cbam.zoo.get`.
-        progress: of a download, as of :func:`gluon_cbam.zoo.get`.
+        root: folder of the store of published weights, see :func:`gluon_cbam.zoo.get`.
+        progress: is called while a file is downloaded, see :func:`gluon_cbam.zoo.get`.
         task: that the weights are for; default their card's, else classification.
-        features: stages whose maps the network gives instead of logits, see :class:`gluon_cbam.models.features.Features`.
+        features: stages whose maps the network gives instead of logits, see
+            :class:`gluon_cbam.models.features.Features`.
 
     Raises:
         UsageError: an unknown name, or both ``params`` and ``pretrained``.

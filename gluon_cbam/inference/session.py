@@ -47,7 +47,7 @@ def on_devices(network: LoadedNetwork, ctx: List[mx.Context]) -> Session:
         ctx: the contexts.
 
     Raises:
-        UsageError: its outputs are not those of its task.
+        UsageError: the outputs of the network do not fit its task.
     """
     network.task.check_network(network.net, network.name, network.classes)
     start = on_contexts(network.net, ctx)

@@ -1,6 +1,6 @@
-"""A run folder as published weights: files for a static web server or a release page, which are a registry together.
+"""A run directory as published weights: files for a static web server or a release page, which are a registry together.
 
-``TAG.params`` with ``TAG.json``, the card beside it; ``TAG.yaml``, the card of the zoo; ``TAG.log``, how it was
+``TAG.params`` with its card ``TAG.json``; ``TAG.yaml``, the card of the zoo; ``TAG.log``, how it was
 trained; and ``registry.yaml``, the cards of all weights of the folder.
 """
 
@@ -45,14 +45,14 @@ class About:
     """What a run directory does not state of its weights.
 
     Attributes:
-        name: of the network, or a whole tag.
+        name: of the network, or a complete tag.
         tag_source: of the tag ``NETWORK.SOURCE``; default the folder that the validation data is in.
         dtype: of the published parameters; they are loaded as float32.
         default: whether the network's name alone means these weights.
         licence: of the file.
-        source: who made it.
+        source: author of the weights.
         citation: of the paper.
-        addresses: where the file will be besides beside its registry.
+        addresses: URLs of the file in addition to the folder of its registry.
     """
 
     name: str
@@ -78,7 +78,7 @@ def publish(
     """Turn the best checkpoint of a run into published weights, scored as they are published.
 
     Args:
-        run: a run folder.
+        run: a run directory.
         output: the folder; made if it does not exist.
         about: the weights.
         ctx: the contexts.
@@ -239,8 +239,8 @@ def _place(card: zoo.Published, source: _Source, params: Path, output: Path) -> 
     """Move the files to their names; the registry, which makes them known, comes last."""
     params.replace(output / params.name)
     provenance = {'command': card.command, 'recipe': card.recipe, 'versions': versions()}
-    beside = card.file_card(card.sha256 or '', card.bytes or 0, provenance)
-    write_json(output / f'{card.tag}.json', beside.as_dict())
+    file_card = card.file_card(card.sha256 or '', card.bytes or 0, provenance)
+    write_json(output / f'{card.tag}.json', file_card.as_dict())
     write_text(output / f'{card.tag}.log', _log_of(card, source))
     write_text(output / f'{card.tag}.yaml', _yaml(card.as_dict()))
     with _locked(output):

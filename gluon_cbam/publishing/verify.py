@@ -44,7 +44,7 @@ class Verdict:
 
     @property
     def stated(self) -> Dict[str, float]:
-        """The card's figures by name, those that the task compares."""
+        """The card's figures that the task compares, by name."""
         return {name: value for name, value in self.card.values.items() if name in self.task.compared}
 
     @property
@@ -64,7 +64,7 @@ class Verdict:
 
     @property
     def same_data(self) -> Optional[bool]:
-        """Whether the records are those that the card's figures are of; None where it does not state any."""
+        """Whether the card's figures were measured on this data file; None where the card has no hash of it."""
         return self.data_sha256 == self.card.data_sha256 if self.card.data_sha256 else None
 
     def as_dict(self) -> Dict[str, Any]:
@@ -79,7 +79,7 @@ class Verdict:
         }  # fmt: skip
 
     def check(self) -> None:
-        """Raise a DataError where figures that this project measured are not those of the file."""
+        """Raise a DataError where a figure differs from the one that this project measured and the card states."""
         if self.card.measured_by == 'publisher' or self.agrees is not False:
             return
         measured = self.evaluation.figures
@@ -109,7 +109,7 @@ def verify(
         progress: shows how far it is.
 
     Raises:
-        DataError: a file is damaged, or its labels are not those of the network.
+        DataError: a file is damaged, or its labels do not fit the network.
     """
     loaded = load_network(card.network, ctx, str(path))
     task = loaded.task

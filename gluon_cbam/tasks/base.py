@@ -147,7 +147,7 @@ class Start(Protocol):
 
 
 class Labels(NamedTuple):
-    """What the training data say about the outputs of the network.
+    """The outputs of the network, as the training data define them.
 
     Attributes:
         classes: outputs of the network's last layer.
@@ -397,7 +397,7 @@ class Task(ABC):
 
     @abstractmethod
     def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:
-        """Check that the outputs of a network are those of this task.
+        """Check that the outputs of a network fit this task.
 
         Args:
             net: the network.
@@ -405,7 +405,7 @@ class Task(ABC):
             classes: that it was built with.
 
         Raises:
-            UsageError: they are not.
+            UsageError: they do not.
         """
 
     @abstractmethod

@@ -64,7 +64,7 @@ class Setup:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Updates an epoch; batches that make no whole step are left out."""
+        """Updates an epoch; batches that do not fill a step are left out."""
         return len(self.data) // self.config.accumulate
 
     @property

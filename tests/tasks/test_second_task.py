@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import threading
 
@@ -215,6 +216,16 @@ def test_the_command_validates(cbam_here, trained, brightness_data):
     assert list(value) == ['network', 'params_sha256', 'records', 'mae', 'loss', 'seconds']
     assert (value['mae'], value['loss']) == pytest.approx(by_hand(trained, brightness_data / 'val.rec'), abs=1e-6)
     assert f'37 of 37 records, each once: MAE {value["mae"]:.4f}, loss' in cbam_here('validate', *arguments).stdout
+
+
+def test_weights_without_a_card(cbam_here, trained, brightness_data, tmp_path):
+    shutil.copy(trained / 'checkpoints' / 'best.params', tmp_path / 'x.params')
+    arguments = [
+        '--network', 'cbamnet_tiny', '--params', tmp_path / 'x.params', '--classes', 1, '--image-size', 8,
+        '--data-val', brightness_data / 'val.rec', '--json',
+    ]  # fmt: skip
+    assert 'not a class in 0..0' in cbam_here('validate', *arguments).stderr
+    assert set(json.loads(cbam_here('validate', '--task', 'brightness', *arguments).stdout)) >= {'mae', 'loss'}
 
 
 def test_the_command_predicts(cbam_here, trained, brightness_data, tmp_path):

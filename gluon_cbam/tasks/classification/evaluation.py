@@ -96,6 +96,6 @@ def _count(logits: np.ndarray, labels: np.ndarray) -> Tuple[float, ...]:
 
 
 def _earlier_ties(logits: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How many classes before the label's have its logit: equal outputs, as of a dead network, are no hit."""
+    """How many classes with a lower index have the logit of the label: equal logits for all classes are no hit."""
     before = np.arange(logits.shape[1])[None] < labels[:, None]
     return ((logits == own[:, None]) & before).sum(axis=1)

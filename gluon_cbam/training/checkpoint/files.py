@@ -67,7 +67,7 @@ class Checkpoints:
 
     def save_best(self, net: mx.gluon.Block, card: Dict[str, Any], name: str = 'best') -> None:
         """Write the parameters ``name.params`` with their card."""
-        self._remove(name, ('.json',))  # of other parameters than those that come
+        self._remove(name, ('.json',))  # it belongs to the parameters that are replaced
         weights.save(net, self.folder / f'{name}.params', **card)
 
     def keep_best(self, names: Iterable[str]) -> None:

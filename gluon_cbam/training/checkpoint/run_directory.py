@@ -172,7 +172,7 @@ def check_run_directory(config: TrainConfig) -> Path:
 
     Raises:
         UsageError: it holds a run and ``resume`` is not set; or there is nothing to resume; or a setting that is
-            immutable on resume is another than that of the run to resume.
+            immutable on resume differs from the run to resume.
         DataError: the run to resume is damaged.
     """
     path = run_path(config.resume, config.output, config.network)
@@ -198,7 +198,7 @@ def open_run_directory(config: TrainConfig, rank: int = 0) -> RunDirectory:
     """The run directory of a configuration, made if it does not exist; errors: see :func:`check_run_directory`.
 
     Args:
-        config: says where.
+        config: of the run.
         rank: of this process; all but the first only read.
     """
     path = check_run_directory(config)

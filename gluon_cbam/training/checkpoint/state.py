@@ -26,7 +26,7 @@ class TrainingState:
         sums: of the epoch under way: the task's statistics, then images.
         bad_records: numbers of the training records that were skipped because they are damaged.
         unreported: the statistics of each step since the last record of the metrics.
-        kept: figures of the best validations, best first: ``epoch``, those of the evaluation, ``records``.
+        kept: the best validations, best first: ``epoch``, the figures of the evaluation, ``records``.
         stale: epochs since the best.
     """
 

@@ -74,7 +74,7 @@ class RunSummary:
 
     @property
     def rank(self) -> Tuple[str, float]:
-        """A key that sorts runs by their tasks, and those of a task with the best first."""
+        """A key that sorts runs by task, then with the best first."""
         return self.task.name, math.inf if self.best is None else self.task.best.sort_key(self.best)
 
 
@@ -82,7 +82,7 @@ class Comparison(NamedTuple):
     """The runs in a folder.
 
     Attributes:
-        runs: the best first; those of several tasks one task after the other.
+        runs: grouped by task, the best first.
         damaged: path -> what is wrong, of run directories that cannot be read.
     """
 
@@ -206,10 +206,10 @@ def _lately(path: Path, intervals: List[Dict[str, Any]]) -> bool:
 
 
 def plot(runs: List[RunSummary], path: PathLike) -> None:
-    """Draw the curves of runs over each other, those of validation where there are any.
+    """Draw the curves of several runs in one picture: validation where there is any, else training.
 
     Args:
-        runs: the first of them are drawn, as many as can be told apart, of the first one's task.
+        runs: those of the first one's task are drawn, up to ten.
         path: of the picture, .png.
 
     Raises:

@@ -152,7 +152,7 @@ def dry_run(config: TrainConfig) -> DryRun:
 
 
 def _load(batches: Iterator[_Batch]) -> Tuple[_Batch, float]:
-    """A batch, and the seconds that one takes: those after the first, which has to start the threads."""
+    """A batch, and the mean seconds to load one, without the first, for which the threads start."""
     began = time.perf_counter()
     batch, first, count = next(batches), time.perf_counter(), 0
     for batch in islice(batches, _BATCHES - 1):  # noqa: B007 (the last one is used)
@@ -180,7 +180,7 @@ def _count(net: mx.gluon.Block) -> int:
 
 
 def _checkpoint_bytes(engine: Engine, keep_best: int) -> int:
-    """Two states and those of the best epochs, and one more of each, which is written before the oldest goes."""
+    """Bytes of two states and of the best epochs, and one more of each: the oldest goes after a new one is written."""
     weights = sum(4 * parameter.data().size for parameter in engine.net.collect_params().values())
     states = sum(4 * array.size for array in engine.optimization.arrays().values())
     return 3 * (weights + states) + (keep_best + 2 if keep_best > 1 else 2) * weights
@@ -197,7 +197,7 @@ def _existing(path: Path) -> Path:
 
 
 def _milestones(rates: List[float]) -> List[Tuple[int, float]]:
-    """Epochs, from 1, with their rates: those where it changes if they are few, else some at even distances."""
+    """Epochs, from 1, with their rates: the changes if they are few, else some at even distances."""
     changes = [(epoch, rate) for epoch, rate in enumerate(rates, 1) if epoch == 1 or rate != rates[epoch - 2]]
     if len(changes) <= _NUMBERS:
         return changes

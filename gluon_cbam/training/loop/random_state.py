@@ -11,7 +11,7 @@ import re
 import mxnet as mx
 import numpy as np
 
-# operators that draw: Dropout, the dropout of RNN, rrelu of LeakyReLU, and those that are named after it
+# operators that draw: Dropout, the dropout of RNN, rrelu of LeakyReLU, and operators whose names contain these words
 _DRAWS = re.compile(r'Dropout|RNN|rrelu|random|_sample_|multinomial|shuffle')
 
 
@@ -21,7 +21,7 @@ class RandomState:
     Args:
         net: whose graph is looked at.
         seed: of the run.
-        rank: of this process, since each draws for images of its own.
+        rank: of this process; each process draws for its own images.
     """
 
     def __init__(self, net: mx.gluon.HybridBlock, seed: int, rank: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""One training step, from batches to updated weights: :meth:`TrainStep.__call__` is the whole of it."""
+"""One training step, from batches to updated weights: read :meth:`TrainStep.__call__`."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Trainer:
         state, count = self._state, self._config.accumulate
         queued: Deque[StepResult] = deque()
         with closing(self._setup.data.epoch(state.epoch, state.batch * count)) as batches:
-            steps = zip(*[iter(self._saved_if_damaged(batches))] * count)  # what makes no whole step is left out
+            steps = zip(*[iter(self._saved_if_damaged(batches))] * count)  # batches that fill no step are left out
             for step in self._report.steps(steps):
                 self._handle_signals()
                 queued.append(self._train_step(step))
