@@ -1,4 +1,4 @@
-"""Training steps on small networks, without files: what tests of the optimisation share."""
+"""Training steps on small networks, without files: what tests of the optimization share."""
 
 import mxnet as mx
 import numpy as np

@@ -133,9 +133,9 @@ def test_a_damaged_state_is_passed_over_with_a_warning(tmp_path, caplog, ending,
     resumed = Trained(tmp_path)
     with caplog.at_level(logging.WARNING):
         assert resumed.restored() == (0, 3)
-    (said,) = caplog.messages
-    assert 'newest-epoch0000-step00000006' in said
-    assert said.endswith('newest-epoch0000-step00000003.params, which is whole')
+    (message,) = caplog.messages
+    assert 'newest-epoch0000-step00000006' in message
+    assert message.endswith('newest-epoch0000-step00000003.params, which is whole')
     resumed.save(0, 5)
     assert names(tmp_path, '*.json') == ['newest-epoch0000-step00000003.json', 'newest-epoch0000-step00000005.json']
     damage(resumed.save(0, 6).with_suffix(ending))

@@ -52,8 +52,8 @@ def resumed(settings, **changes):
 def test_a_stopped_run_continues_bit_for_bit(settings, tmp_path, small_network, dropout, batch):
     small_network.dropout = dropout
     train(TrainConfig(**{**settings, 'output': str(tmp_path / 'unbroken')}))
-    said = stopped(settings, signal.SIGTERM, batch)
-    assert said.startswith(f'SIGTERM at step {batch}: saved {newest(tmp_path / "run")}; continue with --resume')
+    line = stopped(settings, signal.SIGTERM, batch)
+    assert line.startswith(f'SIGTERM at step {batch}: saved {newest(tmp_path / "run")}; continue with --resume')
     resumed(settings)
     assert_same_run(tmp_path / 'run', tmp_path / 'unbroken')
 
@@ -269,8 +269,8 @@ def test_another_thread_count_is_warned_of(settings, monkeypatch, caplog):
     monkeypatch.setenv('OMP_NUM_THREADS', '2')
     with caplog.at_level(logging.INFO):
         resumed(settings, lr=0.01)
-    (said,) = [message for message in caplog.messages if 'last bits' in message]
-    assert said.startswith('OMP_NUM_THREADS 2 (was 1): results may differ')
+    (warning,) = [message for message in caplog.messages if 'last bits' in message]
+    assert warning.startswith('OMP_NUM_THREADS 2 (was 1): results may differ')
     assert 'changed since: --epochs 2 (was 1), --lr 0.01 (was 0.05)' in caplog.messages
 
 

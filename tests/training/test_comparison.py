@@ -1,4 +1,4 @@
-"""Runs beside each other."""
+"""Comparison of runs."""
 
 import json
 import os
@@ -69,8 +69,8 @@ def test_the_picture(runs, tmp_path):
     assert CliRunner().invoke(cli, ['runs', str(runs), '--plot', str(tmp_path / 'runs.png')]).exit_code == 0
     picture = cv2.imread(str(tmp_path / 'runs.png'))
     assert picture.shape[1] > 1000
-    colours = {tuple(pixel) for pixel in picture.reshape(-1, 3)}
-    assert {(0xB4, 0x77, 0x1F), (0x0E, 0x7F, 0xFF), (0x2C, 0xA0, 0x2C)} <= colours  # of the first three curves
+    colors = {tuple(pixel) for pixel in picture.reshape(-1, 3)}
+    assert {(0xB4, 0x77, 0x1F), (0x0E, 0x7F, 0xFF), (0x2C, 0xA0, 0x2C)} <= colors  # of the first three curves
 
 
 def test_what_cannot_be_compared(cbam, runs, tmp_path):

@@ -51,7 +51,7 @@ def test_decay_groups_of_a_network():
 
 
 @pytest.mark.parametrize('contexts', [1, 2])
-def test_a_frozen_batchnorm_normalises_by_its_running_statistics(contexts, monkeypatch):
+def test_a_frozen_batchnorm_normalizes_by_its_running_statistics(contexts, monkeypatch):
     patterns = ['conv', 'bn']
     monkeypatch.setattr('steps.Small', lambda *args: frozen(Small(*args), patterns))
     training = Training(contexts, norm=True, optimizer='adamw', accumulate=2)

@@ -50,7 +50,7 @@ def test_fine_tuning_to_five_classes(digits_run, five, tmp_path, caplog):
     for name, value in mx.nd.load(str(path)).items():
         if name.startswith('fc.'):
             assert len(value) == 5
-            assert f'{name} ({", ".join(map(str, value.shape))}' in caplog.text, 'not said'
+            assert f'{name} ({", ".join(map(str, value.shape))}' in caplog.text, 'not in the log'
         else:
             assert np.array_equal(value.asnumpy(), before[name].asnumpy()), name
     card = json.loads(path.with_suffix('.json').read_text())

@@ -22,7 +22,7 @@ def command(settings):
 
 
 def signalled(command, output, number, after):
-    """Start or continue a run and send it a signal once it has done so many steps: (exit code, what it said)."""
+    """Start or resume a run and send it a signal after so many steps; returns exit code and lines of standard error."""
     process = subprocess.Popen(
         [*command, '--resume', 'auto'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

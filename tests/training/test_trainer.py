@@ -132,8 +132,8 @@ def test_without_validation_data(settings):
     assert 0 < summary['final']['top1'] < 1
 
 
-def refused(error, settings, said, **changes):
-    with pytest.raises(error, match=said) as caught:
+def refused(error, settings, message, **changes):
+    with pytest.raises(error, match=message) as caught:
         train(TrainConfig(**{**settings, **changes}))
     assert '\n' not in str(caught.value)
 
