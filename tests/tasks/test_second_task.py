@@ -284,6 +284,18 @@ def test_it_is_exported(cbam_here, trained, brightness_data, tmp_path):
     )
 
 
+def test_a_symbol_of_it_knows_the_task(cbam_here, trained, brightness_data, tmp_path):
+    arguments = ['--network', 'cbamnet_tiny', '--params', trained, '--format', 'symbol']
+    process = cbam_here('export', *arguments, '-o', tmp_path / 'bright')
+    assert process.returncode == 0, process.stderr
+    process = cbam_here(
+        'validate', '--exported', tmp_path / 'bright-symbol.json', '--data-val', brightness_data / 'val.rec', '--json'
+    )
+    assert json.loads(process.stdout)['mae'] == pytest.approx(
+        by_hand(trained, brightness_data / 'val.rec')[0], abs=1e-5
+    )
+
+
 def test_a_dry_run(cbam_here, brightness_data, tmp_path):
     flags = [
         part
