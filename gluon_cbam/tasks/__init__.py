@@ -7,11 +7,22 @@ task imports neither mxnet nor numpy, so that the command line can name figures 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from gluon_cbam.common.errors import UsageError, closest
 
-from .base import Task
+if TYPE_CHECKING:
+    from .base import Task
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Import :class:`Task` when it is used: the settings need the names of the tasks alone."""
+        if name != 'Task':
+            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        from .base import Task
+
+        return Task
+
 
 __all__ = ['DEFAULT', 'TASKS', 'Task', 'get_task']
 
