@@ -42,7 +42,8 @@ LARGE = """
 import subprocess, sys
 import numpy as np
 block = np.ones(300 << 20, np.uint8)
-small = "import resource; from gluon_cbam.common.memory import peak; print([peak(), resource.getrusage(0).ru_maxrss * 1024])"
+small = "import resource; from gluon_cbam.common.memory import peak; "
+small += "print([peak(), resource.getrusage(0).ru_maxrss * 1024])"
 subprocess.run([sys.executable, '-c', small], check=True)
 """
 
