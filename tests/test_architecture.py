@@ -170,6 +170,5 @@ def package_docstrings(files):
     }
 
 
-@pytest.mark.xfail(strict=True, reason='21 do not yet')
 def test_each_package_states_what_it_may_import(package_docstrings):
     assert [name for name, text in package_docstrings.items() if not re.search(r'(?i)\bimports?\b', text)] == []
