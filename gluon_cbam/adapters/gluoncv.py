@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import List
 
-from gluon_cbam.common.packages import needed
+from gluon_cbam.common.packages import import_optional
 from gluon_cbam.models import list_models
 from gluon_cbam.pretrained.model import get_model
 
@@ -23,7 +23,7 @@ def register() -> List[str]:
     Raises:
         DependencyError: GluonCV is not installed.
     """
-    table = needed('gluoncv.model_zoo.model_zoo')._models
+    table = import_optional('gluoncv.model_zoo.model_zoo')._models
     for name in list_models():
         table.setdefault(name.lower(), partial(get_model, name))
     return [name for name in list_models() if isinstance(table[name.lower()], partial)]

@@ -16,7 +16,7 @@ _EXTRAS = {  # package -> the extra that installs it
 }
 
 
-def needed(module: str) -> ModuleType:
+def import_optional(module: str) -> ModuleType:
     """Import a module of an optional package.
 
     Args:

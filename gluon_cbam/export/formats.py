@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.packages import needed
+from gluon_cbam.common.packages import import_optional
 from gluon_cbam.compat.threads import physical_cores, usable_cpus
 from gluon_cbam.weights import safetensors
 
@@ -64,7 +64,7 @@ def _simplified_graph(request: ExportRequest) -> OnnxGraph:
 def _save(graph: OnnxGraph, request: ExportRequest, path: Path) -> None:
     metadata = request.metadata()
     model = to_model(graph, request.opset, metadata.as_texts(), metadata.network)
-    needed('onnx').save(model, str(path))
+    import_optional('onnx').save(model, str(path))
 
 
 def _write_int8(request: ExportRequest, path: Path, samples: SampleImages) -> Written:

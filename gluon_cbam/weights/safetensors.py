@@ -10,7 +10,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.common.packages import needed
+from gluon_cbam.common.packages import import_optional
 
 _CARD = 'gluon_cbam.card'
 
@@ -27,7 +27,7 @@ def write(arrays: Mapping[str, np.ndarray], path: PathLike, card: Mapping[str, A
         DependencyError: safetensors is not installed.
     """
     metadata = {'format': 'mxnet', _CARD: json.dumps(card)}
-    needed('safetensors.numpy').save_file(
+    import_optional('safetensors.numpy').save_file(
         {name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(path), metadata
     )
 
@@ -73,7 +73,7 @@ def read_card(path: PathLike) -> Dict[str, Any]:
 
 def _read(path: PathLike) -> Tuple[Dict[str, np.ndarray], Dict[str, str]]:
     """Arrays and metadata of a file."""
-    safetensors = needed('safetensors')
+    safetensors = import_optional('safetensors')
     try:
         with safetensors.safe_open(str(Path(path)), 'np') as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.packages import needed
+from gluon_cbam.common.packages import import_optional
 
 OLDEST_OPSET, DEFAULT_OPSET, NEWEST_OPSET = 13, 17, 22
 # operator -> attribute that became an input, and the first opset with that input (Operators.md of ONNX)
@@ -138,7 +138,7 @@ def checked_opset(opset: int) -> int:
         UsageError: this package or the installed onnx cannot write it.
         DependencyError: onnx is not installed.
     """
-    newest = min(NEWEST_OPSET, needed('onnx').defs.onnx_opset_version())
+    newest = min(NEWEST_OPSET, import_optional('onnx').defs.onnx_opset_version())
     if not OLDEST_OPSET <= opset <= newest:
         raise UsageError(f'the opset must be in {OLDEST_OPSET}..{newest}, got {opset}')
     return opset
@@ -156,7 +156,7 @@ def to_model(graph: OnnxGraph, opset: int, texts: Mapping[str, str], name: str) 
     Raises:
         DependencyError: onnx is not installed.
     """
-    onnx = needed('onnx')
+    onnx = import_optional('onnx')
     helper, kinds = onnx.helper, onnx.TensorProto
     constants: Dict[str, Any] = dict(graph.constants)
     nodes = []

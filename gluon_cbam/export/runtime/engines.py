@@ -8,7 +8,7 @@ from typing import Callable, Dict, List, Tuple, Union
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError, closest
-from gluon_cbam.common.packages import is_installed, needed
+from gluon_cbam.common.packages import import_optional, is_installed
 from gluon_cbam.export.metadata import SYMBOL_SUFFIX
 
 Run = Callable[[np.ndarray], List[np.ndarray]]
@@ -28,7 +28,7 @@ def onnxruntime_session(model: Union[str, bytes], threads: int) -> Run:
     Raises:
         DependencyError: ONNX Runtime is not installed.
     """
-    runtime = needed('onnxruntime')
+    runtime = import_optional('onnxruntime')
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # from 1.18 on it warns once for every initializer that it folds
@@ -38,7 +38,7 @@ def onnxruntime_session(model: Union[str, bytes], threads: int) -> Run:
 
 
 def _onnxruntime(path: Path, threads: int) -> Run:
-    needed('onnxruntime')
+    import_optional('onnxruntime')
     try:
         return onnxruntime_session(str(path), threads)
     except Exception as error:
@@ -46,7 +46,7 @@ def _onnxruntime(path: Path, threads: int) -> Run:
 
 
 def _openvino(path: Path, threads: int) -> Run:
-    openvino = needed('openvino')
+    openvino = import_optional('openvino')
     # float32 where the CPU would otherwise choose bfloat16
     settings = {'INFERENCE_NUM_THREADS': threads, 'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY'}
     try:
