@@ -1,6 +1,7 @@
-"""Attention modules. One file a module; each maps (N, C, H, W) to (N, C, H, W) or to a gate.
+"""Attention modules, one in each file, and :func:`gluon_cbam.attach`, which puts them into other networks.
 
-:mod:`.attach` inserts them into networks of other packages. It may import ``ops`` and ``common``.
+Each module maps (N, C, H, W) to the same shape or to a gate. It is written once, in the methods of an ops backend, see
+:class:`.base.Attention`. It may import ``ops`` and ``common``.
 """
 
 from .bam import BAM
@@ -11,6 +12,6 @@ from .se import SqueezeExcitation
 from .spatial import SpatialAttention
 
 ATTENTIONS = {'se': SqueezeExcitation, 'cbam': CBAM, 'bam': BAM}
-"""Name -> HybridBlock class, called with the channels and the attention's options; maps (N, C, H, W) to the same."""
+"""Name -> HybridBlock class, made with the channels and the attention's options; maps (N, C, H, W) to the same."""
 
 __all__ = ['ATTENTIONS', 'BAM', 'CBAM', 'ChannelAttention', 'ModifiedCBAM', 'SpatialAttention', 'SqueezeExcitation']

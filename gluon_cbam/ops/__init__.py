@@ -13,6 +13,6 @@ deferred gates, with the shortcut and ReLU. :func:`.backend.select_backend` choo
 graph that a block runs from the graph that it exports. :mod:`.activation` and :mod:`.convolution` are blocks of a
 single operator.
 
-Of our packages this one imports ``common`` alone. Its ``__init__`` imports nothing: ``cbam doctor`` reads the status
+It may import ``common`` alone. Its ``__init__`` imports nothing: ``cbam doctor`` reads the status
 without mxnet.
 """

@@ -13,7 +13,7 @@ from .reference_backend import AttentionBlock, FeatureMap, GateBlock, ReferenceB
 
 
 class FastBackend(ReferenceBackend):
-    """What the fast backends share: channel vectors are (N, C), and one pass of an MLP serves several of them.
+    """What the fast backends share: channel vectors are (N, C), and an MLP is applied to several of them at once.
 
     Blocks of gates and attention modules are not called, their operators are traced in place.
     """
@@ -55,7 +55,7 @@ class GraphBackend(FastBackend):
     gradient, which keeps no further map. A pooling of the rows would be as fast, but would keep them.
 
     The gradient of a maximum over channels goes to the first of equal values, as with the official code's
-    ``torch.max``; ``F.max(axis=1)`` of the reference gives each of them the whole gradient.
+    ``torch.max``; ``F.max(axis=1)`` of the reference gives the gradient to each of them.
     """
 
     def channel_pool(self, x: FeatureMap, kinds: Sequence[str]) -> Tensor:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import NamedTuple, Optional
 
-from mxnet.base import _LIB, OpHandle, c_str, check_call
+from mxnet.base import _LIB, OpHandle, c_str
 from mxnet.ndarray.register import _make_ndarray_function
 from mxnet.symbol.register import _make_symbol_function
 
@@ -60,7 +60,7 @@ def load() -> Optional[Library]:
         The operators; None where :func:`.status.look` finds that they cannot be used.
 
     Raises:
-        DependencyError: the compiled file is damaged.
+        DependencyError: the compiled file is damaged or of another version of this package.
     """
     with _LOCK:  # the operators are added once
         return _load()
@@ -92,6 +92,7 @@ def _handle(name: str) -> OpHandle:
     former = name
     for now, before in _FORMER.items():
         former = former.replace(now, before)
-    if _LIB.NNGetOpHandle(c_str(_PREFIX + name), ctypes.byref(handle)):
-        check_call(_LIB.NNGetOpHandle(c_str(_PREFIX + former), ctypes.byref(handle)))
-    return handle
+    for known in (name, former):
+        if _LIB.NNGetOpHandle(c_str(_PREFIX + known), ctypes.byref(handle)) == 0:
+            return handle
+    raise DependencyError(f'the compiled operators are of another version and lack {name!r}: {REPAIR}')

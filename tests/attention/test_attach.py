@@ -46,7 +46,7 @@ def test_it_equals_our_network():
     plain.initialize()
     for name, parameter in ours._collect_params_with_prefix().items():
         theirs[name.replace('.attention.', '.bn2.attention.')].set_data(parameter.data())
-    expected = ours(X).asnumpy()  # there the addition after the attention is one pass with it, and rounds otherwise
+    expected = ours(X).asnumpy()  # its attention and the addition are one operator, which rounds differently
     assert np.abs(plain(X).asnumpy() - expected).max() <= 1e-5 * np.abs(expected).max()
 
 

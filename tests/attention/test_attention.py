@@ -165,7 +165,7 @@ def test_identity_gates_start_as_the_identity(options):
 
 
 @pytest.mark.parametrize(
-    ('make', 'said'),
+    ('make', 'message'),
     [
         (lambda: CBAM(0), 'channels must be a positive integer, got 0'),
         (lambda: CBAM(8), 'reduction 16 leaves no hidden unit for 8 channels'),
@@ -182,8 +182,8 @@ def test_identity_gates_start_as_the_identity(options):
         (lambda: SpatialAttention(descriptors=('max', 'max')), r"got \('max', 'max'\)"),
     ],
 )
-def test_bad_arguments(make, said):
-    with pytest.raises(ValueError, match=said):
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
         make()
 
 

@@ -96,15 +96,15 @@ def test_initialisation_is_the_official_one():
 
 
 @pytest.mark.parametrize(
-    ('make', 'said'),
+    ('make', 'message'),
     [
         (lambda: BAM(0), 'channels must be a positive integer, got 0'),
         (lambda: BAM(8), 'reduction 16 leaves no hidden unit for 8 channels: use at most 8'),
         (lambda: BAM(64, dilation=0), 'dilation must be a positive integer, got 0'),
     ],
 )
-def test_bad_arguments(make, said):
-    with pytest.raises(ValueError, match=said):
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
         make()
 
 

@@ -39,15 +39,15 @@ def test_hidden_units():
 
 
 @pytest.mark.parametrize(
-    ('make', 'said'),
+    ('make', 'message'),
     [
         (lambda: SqueezeExcitation(-3), 'channels must be a positive integer, got -3'),
         (lambda: SqueezeExcitation(8), 'reduction 16 leaves no hidden unit for 8 channels'),
         (lambda: SqueezeExcitation(64, reduction='4'), "reduction must be a positive integer, got '4'"),
     ],
 )
-def test_bad_arguments(make, said):
-    with pytest.raises(ValueError, match=said):
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
         make()
 
 

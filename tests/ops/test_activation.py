@@ -119,7 +119,7 @@ def test_what_the_operator_does_not_take_is_mxnets(dtype, monkeypatch):
 
 
 class Between(tracing.FusedBlock):
-    """PReLU where MXNet can use the memory of the gradient that comes to it again."""
+    """PReLU where MXNet can use the memory of its output's gradient for the gradient of its input."""
 
     def __init__(self, block):
         super().__init__()
@@ -143,11 +143,11 @@ def slope_gradients(block, hybrid):
     return net.act.alpha.grad().asnumpy(), net.act.alpha.data().asnumpy()
 
 
-@pytest.mark.parametrize('form', ['auto', 'graph', 'plain'])
-def test_learns_in_graphs_what_it_learns_outside(form, monkeypatch):
+@pytest.mark.parametrize('kernels', ['auto', 'graph', 'plain'])
+def test_learns_in_graphs_what_it_learns_outside(kernels, monkeypatch):
     monkeypatch.setenv(VARIABLE, 'plain')
     expected, _ = slope_gradients(nn.PReLU, hybrid=False)
-    monkeypatch.setenv(VARIABLE, form)
+    monkeypatch.setenv(VARIABLE, kernels)
     for hybrid in (False, True):
         assert fused_ops.error(slope_gradients(PReLU, hybrid)[0], expected) <= 1e-5
 

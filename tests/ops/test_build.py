@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize(
-    ('variables', 'said'),
+    ('variables', 'message'),
     [
         ({'PATH': '/nowhere', 'CXX': ''}, "no C++ compiler '': install g++, or set CXX"),
         ({'PATH': '/nowhere'}, "no C++ compiler 'g++': install g++, or set CXX"),
@@ -24,13 +24,13 @@ ROOT = Path(__file__).parent.parent.parent
         ({'CXX': f'{sys.executable} -c "raise SystemExit(\'a.cc: error: 1\\nmore\')"'}, 'failed: a.cc: error: 1'),
     ],
 )
-def test_says_in_one_line_why_it_cannot(variables, said, tmp_path, monkeypatch):
+def test_says_in_one_line_why_it_cannot(variables, message, tmp_path, monkeypatch):
     monkeypatch.delenv('CXX', raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(build.CannotBuild) as caught:
         build.build(tmp_path / 'library.so')
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert '\n' not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 

@@ -104,7 +104,7 @@ def test_equals_the_definition(name, laid_out, runs_winograd):
 
 
 def test_follows_its_weights(runs_winograd):
-    """Transformed weights are kept between calls, and made anew when the weights change, in whatever way."""
+    """Transformed weights are kept between calls, and computed again when the weights change, in any way."""
     x = random((2, 32, 14, 14), 0)
     net = Framed(32, 32).fill(random((32, 32, 3, 3), 1))
     trainer = mx.gluon.Trainer(net.collect_params(), 'sgd', {'learning_rate': 0.01})
@@ -135,7 +135,7 @@ def test_follows_its_weights(runs_winograd):
 
 @pytest.mark.parametrize('request_', ['add', 'null'])
 def test_keeps_to_requests(request_, runs_winograd):
-    """Gradients that are added to others, and those that nobody wants."""
+    """Gradients that are added to others, and those that are not needed."""
     x, dy = random((2, 32, 14, 14), 0), random((2, 32, 14, 14), 1)
     weight = random((32, 32, 3, 3), 2) / 16
     _, dx, dweight = expected(x, weight, dy)
@@ -213,9 +213,9 @@ def test_exports_mxnets_operator(tmp_path, running, operators):
     assert '_cbam_convolution' in running[-1]
 
 
-@pytest.mark.parametrize('form', ['graph', 'plain'])
-def test_is_left_out_where_the_environment_says_so(form, running, operators, monkeypatch):
-    monkeypatch.setenv(VARIABLE, form)
+@pytest.mark.parametrize('kernels', ['graph', 'plain'])
+def test_is_left_out_where_the_environment_says_so(kernels, running, operators, monkeypatch):
+    monkeypatch.setenv(VARIABLE, kernels)
     net = Framed(32, 32).fill(random((32, 32, 3, 3), 0))
     net(mx.nd.zeros((2, 32, 14, 14))).wait_to_read()
     assert '_cbam_' not in running[-1]

@@ -1,4 +1,4 @@
-"""Attention behind a BatchNorm, whose output is not kept for the backward pass: gradients, and what is kept."""
+"""Attention after a BatchNorm, whose output is not kept for the backward pass: gradients, and what is kept."""
 
 import re
 
@@ -80,9 +80,9 @@ BLOCKS = {
 X = np.random.RandomState(0).randn(2, 24, 7, 24)
 
 
-def gradients(make, form, dtype, hybrid, train, monkeypatch):
+def gradients(make, kernels, dtype, hybrid, train, monkeypatch):
     """Name -> array, of two backward passes."""
-    monkeypatch.setenv(VARIABLE, form)
+    monkeypatch.setenv(VARIABLE, kernels)
     net = make()
     net.cast(dtype)
     if hybrid is not None:
@@ -128,7 +128,7 @@ def graph(operators, between=lambda x: x, blocks=1, **norm):
 
 
 def keeps_the_map(text):
-    """Whether a backward operator takes the map, or what came out of an operator that handed it on."""
+    """Whether a backward operator takes the map, or the output of an operator that returned it."""
     backward = ''.join(part for part in text.split('-' * 20) if 'Op:_backward' in part)
     return bool(re.search(r'=(bn\d+\(0\)|global_pool\d+\(2\)|channel_pool\w+\(1\))', backward))
 

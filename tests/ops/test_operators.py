@@ -9,7 +9,7 @@ import pytest
 
 from gluon_cbam.ops.library import NAMES
 
-# (N, C, H, W): positions below, at and above the tile of 64, channels beside the 8 and 16 of a block
+# (N, C, H, W): positions below, at and above the tile of 64, channels that do not fill blocks of 8 and 16
 SHAPES = [(2, 16, 7, 9), (1, 24, 8, 8), (1, 1, 5, 1), (3, 5, 13, 11), (1, 35, 1, 1), (2, 40, 3, 43)]
 
 # (N, C, H, W), and the channels and kernel of a convolution that leaves it in this layout on processors with AVX-512;
@@ -118,19 +118,19 @@ def test_takes_maps_of_different_layouts(name, operators):
 @pytest.mark.parametrize('layout', LAID_OUT)
 @pytest.mark.parametrize('name', ['channel_pool_gated_mean_max', 'scale_channel', EVERYTHING])
 def test_makes_a_map_anew_of_what_batch_norm_took(name, layout, operators):
-    """Gradients of what stands beside a map, for which the map is not kept where BatchNorm made it."""
+    """Gradients of the other inputs, for which the map is not kept where it is an output of BatchNorm."""
     shape, channels, kernel = LAID_OUT[layout]
     z = convolved(shape, 1, channels, kernel)
-    (_, *beside), heads = made_for(name, shape, functools.partial(convolved, channels=channels, kernel=kernel))
+    (_, *others), heads = made_for(name, shape, functools.partial(convolved, channels=channels, kernel=kernel))
     gamma, beta, mean, variance = (random_array((shape[1],), seed) for seed in range(4))
-    for array in (z, *beside):
+    for array in (z, *others):
         array.attach_grad()
     with mx.autograd.record():
         x = mx.nd.BatchNorm(z, gamma, beta, mean, variance.abs(), fix_gamma=False)
-        outputs = getattr(operators.nd, name)(x, *beside)
+        outputs = getattr(operators.nd, name)(x, *others)
     mx.autograd.backward(outputs, heads)
-    _, (_, *expected) = fused_ops.run(name, values([x, *beside]), values(heads))
-    for array, gradient in zip(beside, expected):
+    _, (_, *expected) = fused_ops.run(name, values([x, *others]), values(heads))
+    for array, gradient in zip(others, expected):
         assert fused_ops.error(array.grad.asnumpy(), gradient) <= 1e-4
 
 
@@ -194,7 +194,7 @@ def test_leaves_out_gradients_that_nobody_wants(name, operators):
 @pytest.mark.parametrize('hybrid', [{}, {'static_alloc': True, 'static_shape': True}], ids=['dynamic', 'static'])
 @pytest.mark.parametrize('train', [True, False])
 def test_some_outputs_in_a_graph(hybrid, train, operators):
-    """Outputs that nobody uses, a map that is used twice, and gradients in inference."""
+    """Outputs that are not used, a map that is used twice, and gradients in inference."""
     x, y = mx.sym.Variable('x'), mx.sym.Variable('y')
     mean, maximum, _ = operators.sym.global_pool(x)
     pooled, _ = operators.sym.channel_pool_max_mean(y)
@@ -264,7 +264,7 @@ def test_prelu_at_0_in_every_layout(operators):
 
 
 @pytest.mark.parametrize(
-    ('name', 'shapes', 'types', 'said'),
+    ('name', 'shapes', 'types', 'message'),
     [
         ('global_pool', [(2, 3, 4)], 'f4', r'takes an \(N, C, H, W\) map, got the shape \[2,3,4\]'),
         ('global_pool', [(2, 3, 4, 4)], 'f2', 'takes float32 and float64'),
@@ -283,9 +283,9 @@ def test_prelu_at_0_in_every_layout(operators):
         ('prelu', [(2, 3), (3,)], 'f2 f2', 'takes float32 and float64'),
     ],
 )
-def test_refuses_what_does_not_fit(name, shapes, types, said, operators):
+def test_refuses_what_does_not_fit(name, shapes, types, message, operators):
     arguments = [mx.nd.ones(shape, dtype=np.dtype(dtype).name) for shape, dtype in zip(shapes, types.split())]
-    with pytest.raises(mx.base.MXNetError, match=said):
+    with pytest.raises(mx.base.MXNetError, match=message):
         getattr(operators.nd, name)(*arguments)
     mean, maximum, _ = operators.nd.global_pool(mx.nd.ones((2, 3, 4, 4)))
     assert (mean == 1).asnumpy().all()

@@ -11,7 +11,7 @@ import mxnet as mx, numpy as np
 from gluon_cbam.ops.library import NAMES, load
 operators, random = load(), np.random.RandomState(0)
 def maps(c, h, k=3, inputs=64):
-    # whole numbers in 64ths: no sum of a convolution is rounded
+    # integers in 64ths: no sum of a convolution is rounded
     made = [mx.nd.array(random.randint(-9, 9, shape) / 8) for shape in ((3, inputs, h, h), (c, inputs, k, k))]
     return mx.nd.Convolution(*made, kernel=(k, k), pad=(k // 2, k // 2), num_filter=c, no_bias=True)
 bits, sums = hashlib.md5(), []

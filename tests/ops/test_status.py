@@ -73,9 +73,9 @@ def test_the_doctor_names_the_instructions(operators):
 )
 def test_an_unknown_choice_is_one_line(variable, known, cbam_here, monkeypatch, tmp_path):
     monkeypatch.setenv(variable, 'nonsense')
-    library._load.cache_clear()  # the predicting below asks anew; the operators are added once all the same
+    library._load.cache_clear()  # the prediction below loads again; the operators are added once nevertheless
     image = tmp_path / 'image.png'
     assert cv2.imwrite(str(image), np.zeros((28, 28, 3), 'uint8'))
     for command in (['doctor'], ['predict', image, '--network', 'cbamnet_tiny', '--pretrained']):
-        said = checks.assert_one_line(cbam_here(*command), 2)
-        assert f"{variable}='nonsense' in the environment: known: {known}" in said
+        message = checks.assert_one_line(cbam_here(*command), 2)
+        assert f"{variable}='nonsense' in the environment: known: {known}" in message

@@ -58,7 +58,7 @@ def test_channel_pool(shape, order):
 @pytest.mark.parametrize('dtype', ['int8', 'uint8'])
 @pytest.mark.parametrize('shape', SHAPES)
 def test_scale(shape, dtype):
-    """Equal to the nearest integer, but where the value lies between two to rounding."""
+    """Equal to the nearest integer, except where the value is halfway between two, up to rounding."""
     random = np.random.RandomState(2)
     arrays, values = integers(random, shape, 'int8', 3.0)
     shortcut, added = integers(random, shape, dtype, 2.0)

@@ -13,7 +13,7 @@ using mxnet::NDArray;
 // The block of channels of a map in memory, as in Map; 0 for any other layout, which is copied to be read.
 inline int block_of(const NDArray& map) {
   if (!map.IsMKLDNNData()) return 1;
-  if (map.IsView()) return 0;  // a part of an array that oneDNN has laid out as a whole
+  if (map.IsView()) return 0;  // a part of an array whose layout is that of the entire array
   const dnnl_memory_desc_t& found = descriptor_of(*map.GetMKLDNNData());
   const dnnl_blocking_desc_t& blocking = found.format_desc.blocking;
   if (found.format_kind != dnnl_blocked || found.ndims != 4 || found.offset0 != 0) return 0;

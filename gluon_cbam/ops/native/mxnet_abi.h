@@ -9,9 +9,9 @@
 //    std::function that the old library can call, and `set_attribute` calls nnvm::Op::set_attr as it was compiled there
 //    and not as it would be inlined here, since it hands such a function over.
 //
-// How oneDNN's memory lies is read from the object itself, since the wheel hides oneDNN's C functions: `descriptor_of`.
+// The layout of oneDNN's memory is read from the object, since the wheel hides oneDNN's C functions: `descriptor_of`.
 // All of this holds for one file, libmxnet.so of mxnet 1.9.1 for Linux on x86-64; the Python side loads this library
-// beside no other.
+// with no other.
 #pragma once
 
 #include <algorithm>
