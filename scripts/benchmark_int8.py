@@ -1,4 +1,4 @@
-"""Measures CBAM-ResNet-50 in native eight-bit integers beside itself in float32, in one process and by turns.
+"""Measures CBAM-ResNet-50 in native int8 and in float32, in one process and in turn.
 
     .venv/bin/python scripts/benchmark_int8.py --batch 1 --batch 8
 
@@ -38,7 +38,7 @@ def main(network, batches, threads, repetitions, as_json):
         sides = {'float32': _call(net, images[:batch]), 'native INT8': _call(integers, images[:batch])}
         taken = {name: Timing.of(seconds) for name, seconds in interleaved(sides, repetitions, 3).items()}
         ratio = taken['float32'].median / taken['native INT8'].median
-        said = {
+        result = {
             'ratio': ratio,
             'error': error,
             'repetitions': repetitions,
@@ -47,7 +47,7 @@ def main(network, batches, threads, repetitions, as_json):
         text = ', '.join(f'{name} {timing.median:.1f} ms' for name, timing in taken.items())
         click.echo(f'batch {batch}: {text}: {ratio:.2f} times as fast, error {error:.2%} of the spread', err=as_json)
     if as_json:
-        click.echo(json_module.dumps(said))
+        click.echo(json_module.dumps(result))
 
 
 def _network(name):

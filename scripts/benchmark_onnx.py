@@ -1,9 +1,9 @@
-"""Times our ONNX files beside another one, such as the official network exported by PyTorch, in the same engine.
+"""Compares the time of our ONNX files with another one, such as the official network exported by PyTorch.
 
     .venv/bin/python scripts/benchmark_onnx.py --official official.onnx ours.onnx ours-int8.onnx --batch 1 --batch 8
 
 Both sides run in turn in one process, with the same threads, and a pause after each call: ONNX Runtime's threads wait
-actively for 40 ms after it, which would be a core less for whoever comes next. Files whose batch is fixed are timed for
+actively for 40 ms after it, and would take a core from the next call. Files whose batch is fixed are timed for
 that batch only. Outputs are compared first: the column of differences says how far a file is from the official one.
 """
 

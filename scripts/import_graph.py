@@ -19,7 +19,7 @@ Graph = Dict[str, Set[str]]
 
 
 def module_files(root: Path) -> Dict[str, Path]:
-    """The modules below a checkout's ``gluon_cbam``, and of ``zoo`` beside it.
+    """The modules below a checkout's ``gluon_cbam``, and of ``zoo`` next to it.
 
     Args:
         root: the folder of the checkout.
@@ -31,7 +31,7 @@ def module_files(root: Path) -> Dict[str, Path]:
     for folder, prefix in ((root / PACKAGE, PACKAGE), (root / 'zoo', _zoo_name(root))):
         for path in sorted(folder.rglob('*.py')):
             parts = path.relative_to(folder).with_suffix('').parts
-            if folder.name == PACKAGE and parts[0] == 'zoo':  # the link to the folder beside
+            if folder.name == PACKAGE and parts[0] == 'zoo':  # the link to the folder next to it
                 continue
             name = '.'.join([prefix, *(part for part in parts if part != '__init__')])
             files[name] = path
@@ -96,7 +96,7 @@ def package_graph(modules: Graph, depth: int = 1) -> Graph:
 
     Args:
         modules: of :func:`module_graph`.
-        depth: folders below ``gluon_cbam`` that are told apart.
+        depth: folders below ``gluon_cbam`` that are distinguished.
     """
     packages = {name.rpartition('.')[0] for name in modules} | {PACKAGE}
     graph: Graph = defaultdict(set)
@@ -206,7 +206,7 @@ def draw(graph: Graph, output: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('folder', nargs='?', type=Path, default=Path(__file__).resolve().parent.parent)
-    parser.add_argument('--depth', type=int, default=1, help='folders below gluon_cbam that are told apart')
+    parser.add_argument('--depth', type=int, default=1, help='folders below gluon_cbam that are distinguished')
     parser.add_argument('--output', type=Path, help='also draw them')
     options = parser.parse_args()
     modules = module_graph(options.folder)

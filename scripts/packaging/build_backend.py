@@ -5,6 +5,7 @@ where the operators are left out anyway, a build must not download the 47 MB of 
 """
 
 import importlib.util
+import warnings
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -35,3 +36,12 @@ def get_requires_for_build_wheel(config_settings: Settings = None) -> List[str]:
 def get_requires_for_build_editable(config_settings: Settings = None) -> List[str]:
     """The same for an editable installation."""
     return [*build_meta.get_requires_for_build_editable(config_settings), *_compiled()]
+
+
+def build_editable(
+    wheel_directory: str, config_settings: Settings = None, metadata_directory: Optional[str] = None
+) -> str:
+    """Build an editable wheel, without the reminder of setuptools at each installation."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', message=r'\s*Editable installation')
+        return build_meta.build_editable(wheel_directory, config_settings, metadata_directory)

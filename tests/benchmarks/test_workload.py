@@ -9,7 +9,7 @@ from gluon_cbam.benchmarks.workload import Workload, repetition
 
 
 class Device:
-    """Calls are queued in no time and done when somebody waits; its clock counts the seconds that this takes."""
+    """Calls return at once and are done in a wait; its clock counts the seconds that this takes."""
 
     def __init__(self, seconds):
         self.seconds, self.clock, self.queued, self.waits = seconds, 0.0, 0, 0

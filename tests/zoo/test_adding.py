@@ -72,7 +72,7 @@ def test_our_own_from_another_store(put, theirs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('name', 'body', 'said'),
+    ('name', 'body', 'message'),
     [
         ('a.params', BODY[1:], 'the sha1 is'),
         ('a.zip', zipped(**{'theirs.params': BODY[1:]}), 'the sha1 is'),
@@ -81,9 +81,9 @@ def test_our_own_from_another_store(put, theirs, tmp_path):
         ('a.params', b'', 'the sha1 is'),
     ],
 )
-def test_another_file(name, body, said, put, theirs, files):
+def test_another_file(name, body, message, put, theirs, files):
     good = zoo.add(put('good.params', BODY), theirs)
-    with pytest.raises(CbamError, match=f'{name}: {said}') as caught:
+    with pytest.raises(CbamError, match=f'{name}: {message}') as caught:
         zoo.add(put(name, body), theirs)
     assert (caught.value.exit_code, '\n' in str(caught.value)) == (4, False)
     assert zoo.fetch(theirs, offline=True) == good

@@ -31,7 +31,7 @@ def changed(card, path, value):
 
 
 @pytest.mark.parametrize(
-    ('values', 'said'),
+    ('values', 'message'),
     [
         (None, 'a card must be a mapping, got None'),
         ([], 'a card must be a mapping, got []'),
@@ -67,10 +67,10 @@ def changed(card, path, value):
         (changed(THEIRS, 'original.addresses', 'http://a/b'), "original.addresses must be a list, got 'http://a/b'"),
     ],
 )  # fmt: skip
-def test_damaged_cards(values, said):
+def test_damaged_cards(values, message):
     with pytest.raises(CbamError) as caught:
         Published.from_dict(values, 'card.yaml')
-    assert re.match(f'card.yaml: (cbamnet_tiny.test: )?{re.escape(said)}', str(caught.value)), caught.value
+    assert re.match(f'card.yaml: (cbamnet_tiny.test: )?{re.escape(message)}', str(caught.value)), caught.value
     assert (caught.value.exit_code, '\n' in str(caught.value)) == (4, False)
 
 
@@ -133,9 +133,9 @@ def test_a_card_is_true_of_its_network(network):
 @pytest.mark.parametrize('tag', SHIPPED)
 def test_a_shipped_card_says_everything_and_claims_nothing(tag):
     card = SHIPPED[tag]
-    said = card.as_dict()
+    message = card.as_dict()
     for name in ('metrics', 'parameters', 'macs', 'bytes', 'source', 'licence', 'citation'):
-        assert said.get(name), name
+        assert message.get(name), name
     assert card.recipe or card.command
     assert card.metrics.top1 and card.metrics.data
     if card.sha256 is None:

@@ -114,10 +114,10 @@ def test_every_address_is_named_when_none_works(server, card):
     theirs = card(their_card(BODY, server.put('/a', BODY[1:]), server.put('/b', Reply(status=404))))
     with pytest.raises(CbamError) as caught:
         zoo.fetch(theirs)
-    said = str(caught.value)
-    assert said.startswith(f'no URL gave the file of cbamnet_tiny.theirs: {server.url}/a: the sha1 is')
-    assert f'; {server.url}/b: the server says 404' in said
-    assert (caught.value.exit_code, '\n' in said) == (4, False)
+    message = str(caught.value)
+    assert message.startswith(f'no URL gave the file of cbamnet_tiny.theirs: {server.url}/a: the sha1 is')
+    assert f'; {server.url}/b: the server says 404' in message
+    assert (caught.value.exit_code, '\n' in message) == (4, False)
 
 
 def test_proxies_of_the_environment(server, part, monkeypatch):
@@ -128,10 +128,10 @@ def test_proxies_of_the_environment(server, part, monkeypatch):
     assert part.read_bytes() == BODY
 
 
-@pytest.mark.parametrize('said', ['soon', '0', '-1', 'nan'])
-def test_a_timeout_is_a_number_of_seconds(said, monkeypatch):
-    monkeypatch.setenv('CBAM_ZOO_TIMEOUT', said)
-    with pytest.raises(CbamError, match=f"CBAM_ZOO_TIMEOUT must be a number of seconds above 0, got '{said}'"):
+@pytest.mark.parametrize('value', ['soon', '0', '-1', 'nan'])
+def test_a_timeout_is_a_number_of_seconds(value, monkeypatch):
+    monkeypatch.setenv('CBAM_ZOO_TIMEOUT', value)
+    with pytest.raises(CbamError, match=f"CBAM_ZOO_TIMEOUT must be a number of seconds above 0, got '{value}'"):
         RetryPolicy.from_environment()
 
 

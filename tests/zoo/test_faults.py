@@ -55,10 +55,10 @@ def test_a_bad_server(fault, server, run, files, tmp_path, pauses, monkeypatch):
     monkeypatch.setenv('CBAM_ZOO_TIMEOUT', '0.3')
     address = server.put('/a.params', *replies)
     registry = write_registry(tmp_path / 'registry.json', own_card(BODY, address))
-    got, output, said = run('get', TAG, '--registry', registry)
-    assert (got, output, said.count('\n')) == (code, '', 1), said
-    assert said.startswith(f'cbam: {address}')
-    assert part in said
+    got, output, error = run('get', TAG, '--registry', registry)
+    assert (got, output, error.count('\n')) == (code, '', 1), error
+    assert error.startswith(f'cbam: {address}')
+    assert part in error
     assert len(server.requests) == requests
     assert [name for name in files() if '.part' not in name] == []
     if code == 4:
@@ -82,9 +82,9 @@ def test_nobody_listens(run, files, tmp_path, pauses):
     with Server() as server:
         address = server.url + '/a.params'
     registry = write_registry(tmp_path / 'registry.json', own_card(BODY, address))
-    code, _, said = run('get', TAG, '--registry', registry)
-    assert (code, said.count('\n')) == (5, 1)
-    assert 'Connection refused' in said
+    code, _, error = run('get', TAG, '--registry', registry)
+    assert (code, error.count('\n')) == (5, 1)
+    assert 'Connection refused' in error
     assert files() == []
     assert len(pauses) == 4
     assert all(0.5 * 2**n * 0.5 <= pause <= 2**n for n, pause in enumerate(pauses))
@@ -137,9 +137,9 @@ def small_disk(tmp_path):
 
 def test_a_full_disk(server, run, small_disk, tmp_path):
     registry = write_registry(tmp_path / 'registry.json', own_card(BODY, server.put('/a.params', BODY)))
-    code, output, said = run('get', TAG, '--registry', registry, '--root', small_disk)
+    code, output, error = run('get', TAG, '--registry', registry, '--root', small_disk)
     assert (code, output) == (5, '')
-    assert said == f'cbam: {small_disk}: No space left on device: choose another folder with --root or CBAM_HOME\n'
+    assert error == f'cbam: {small_disk}: No space left on device: choose another folder with --root or CBAM_HOME\n'
     assert {path.suffix for path in small_disk.iterdir()} <= {'.lock', ''}
     assert list(small_disk.rglob('*.params')) == []
 
@@ -160,9 +160,9 @@ def test_a_read_only_store(server, run, small_disk, tmp_path):
     body = BODY[:1000]
     registry = write_registry(tmp_path / 'registry.json', own_card(body, server.put('/a.params', body)))
     subprocess.run(['mount', '-o', 'remount,ro', str(small_disk)], check=True)
-    code, _, said = run('get', TAG, '--registry', registry, '--root', small_disk)
-    assert (code, said.count('\n')) == (5, 1)
-    assert 'Read-only file system' in said
+    code, _, error = run('get', TAG, '--registry', registry, '--root', small_disk)
+    assert (code, error.count('\n')) == (5, 1)
+    assert 'Read-only file system' in error
     subprocess.run(['mount', '-o', 'remount,rw', str(small_disk)], check=True)
     assert run('get', TAG, '--registry', registry, '--root', small_disk)[0] == 0
     subprocess.run(['mount', '-o', 'remount,ro', str(small_disk)], check=True)
@@ -173,8 +173,8 @@ def test_a_read_only_store(server, run, small_disk, tmp_path):
 def test_a_store_that_cannot_be_made(run, server, tmp_path):
     (tmp_path / 'file').write_bytes(b'')
     registry = write_registry(tmp_path / 'registry.json', own_card(BODY, server.put('/a.params', BODY)))
-    code, _, said = run('get', TAG, '--registry', registry, '--root', tmp_path / 'file' / 'models')
-    assert (code, said.count('\n'), 'Not a directory' in said) == (5, 1, True)
+    code, _, error = run('get', TAG, '--registry', registry, '--root', tmp_path / 'file' / 'models')
+    assert (code, error.count('\n'), 'Not a directory' in error) == (5, 1, True)
 
 
 @pytest.mark.parametrize(
@@ -183,9 +183,9 @@ def test_a_store_that_cannot_be_made(run, server, tmp_path):
 )
 def test_other_schemes_are_refused(address, run, tmp_path):
     registry = write_registry(tmp_path / 'registry.json', own_card(BODY, address))
-    code, output, said = run('get', TAG, '--registry', registry)
-    assert (code, output, said.count('\n')) == (4, '', 1)
-    assert said == (
+    code, output, error = run('get', TAG, '--registry', registry)
+    assert (code, output, error.count('\n')) == (4, '', 1)
+    assert error == (
         f'cbam: {registry}: original.addresses must be http, https or relative, without a password, got {address!r}\n'
     )
 

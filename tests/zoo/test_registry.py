@@ -81,7 +81,7 @@ def test_clashes_name_both(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('text', 'said'),
+    ('text', 'message'),
     [
         ('{', 'neither YAML nor JSON'),
         ('a: b: c', 'neither YAML nor JSON, line 1'),
@@ -90,12 +90,12 @@ def test_clashes_name_both(tmp_path):
         ('', 'a card must be a mapping, got None'),
     ],
 )
-def test_damaged_registries(text, said, tmp_path, run):
+def test_damaged_registries(text, message, tmp_path, run):
     path = tmp_path / 'registry.yaml'
     path.write_text(text)
     code, output, error = run('list', '--registry', path)
     assert (code, output, error.count('\n')) == (4, '', 1)
-    assert error.startswith(f'cbam: {path}: {said}')
+    assert error.startswith(f'cbam: {path}: {message}')
 
 
 def test_a_registry_that_is_not_there(run):

@@ -29,8 +29,8 @@ def test_a_card_and_its_files(card):
     assert (sha256(path), path.stat().st_size) == (card.sha256, card.bytes)
     assert card.default
     assert card.metrics.measured_by == 'verified'
-    beside = read_card(path)
-    assert (beside.sha256, beside.preprocessing, beside.class_names) == (
+    local = read_card(path)
+    assert (local.sha256, local.preprocessing, local.class_names) == (
         card.sha256,
         card.preprocessing,
         [str(digit) for digit in range(10)],

@@ -26,7 +26,7 @@ def theirs(server, card):
 
 @pytest.fixture
 def convert(tmp_path):
-    """A conversion that writes what it is told, and remembers what it got."""
+    """A conversion that writes a given file, and records its arguments."""
 
     def convert(card, original):
         convert.calls.append(original)
@@ -63,13 +63,13 @@ def test_get_converts_once(theirs, convert, home, files, server):
     names = ['cbamnet_tiny.theirs.json', 'cbamnet_tiny.theirs.params']
     assert files() == [*names, *(f'originals/{name}' for name in names)]
 
-    beside = Card.from_dict(json.loads((home / names[0]).read_text()), names[0])
-    assert (beside.sha256, beside.bytes) == (hashlib.sha256(OURS).hexdigest(), len(OURS))
-    assert (beside.tag, beside.network, beside.metrics) == (
+    own = Card.from_dict(json.loads((home / names[0]).read_text()), names[0])
+    assert (own.sha256, own.bytes) == (hashlib.sha256(OURS).hexdigest(), len(OURS))
+    assert (own.tag, own.network, own.metrics) == (
         theirs.tag, 'cbamnet_tiny', {'top1': 0.5, 'measured_by': 'publisher', 'note': 'a note'},
     )  # fmt: skip
     made_from = {
-        name: beside.provenance[name] for name in ('original', 'sha1', 'sha256', 'bytes', 'address', 'conversion')
+        name: own.provenance[name] for name in ('original', 'sha1', 'sha256', 'bytes', 'address', 'conversion')
     }
     assert made_from == {
         'original': 'theirs.params', 'sha1': hashlib.sha1(BODY).hexdigest(), 'bytes': len(BODY),
@@ -95,15 +95,15 @@ def test_a_failed_conversion_places_nothing(theirs, files):
 @pytest.mark.parametrize('damaged', ['params', 'json', 'no json', 'other tag'])
 def test_a_damaged_file_is_replaced(damaged, theirs, convert, home, server, caplog):
     path = zoo.get(theirs, convert=convert)
-    beside = path.with_suffix('.json')
+    own = path.with_suffix('.json')
     if damaged == 'params':
         path.write_bytes(OURS[:-1])
     elif damaged == 'json':
-        beside.write_text('{')
+        own.write_text('{')
     elif damaged == 'no json':
-        beside.unlink()
+        own.unlink()
     else:
-        beside.write_text(beside.read_text().replace('cbamnet_tiny.theirs', 'cbamnet_tiny.others'))
+        own.write_text(own.read_text().replace('cbamnet_tiny.theirs', 'cbamnet_tiny.others'))
     assert zoo.cached(theirs) is None
     assert str(path.with_suffix('')) in caplog.text
     with pytest.raises(CbamError, match='is not in .*: cbam zoo get cbamnet_tiny.theirs'):
