@@ -9,6 +9,8 @@ ROOT = HERE.parent
 sys.path[:0] = [str(HERE / '_extensions'), str(ROOT)]
 os.environ['CBAM_KERNELS'] = 'graph'  # reading docstrings compiles and loads nothing
 
+import sphinx  # noqa: E402
+
 import gluon_cbam  # noqa: E402 (before mxnet, whose import it prepares)
 
 project = 'gluon_cbam'
@@ -39,7 +41,7 @@ suppress_warnings = ['myst.strikethrough']
 
 # docstrings
 autodoc_default_options = {'members': True, 'member-order': 'bysource', 'show-inheritance': True}
-autodoc_preserve_defaults = True
+autodoc_preserve_defaults = sphinx.version_info >= (7, 2)  # before, it failed for dataclasses
 add_module_names = False
 autodoc_inherit_docstrings = False  # mxnet's are not written for Sphinx
 autodoc_typehints_format = 'short'
@@ -56,7 +58,7 @@ _ELSEWHERE = (
     r'mx|mxnet|np|numpy|nn|gluon|init|gluoncv|onnx|onnxruntime|openvino|click|cv2|yaml|requests|tqdm|matplotlib'
 )
 _STANDARD = (
-    r'abc|argparse|array|collections|concurrent|contextlib|ctypes|dataclasses|io|logging|os|pathlib|pickle|pickletools|'
+    r'abc|typing|module|argparse|array|collections|concurrent|contextlib|ctypes|dataclasses|io|logging|os|pathlib|pickle|pickletools|'
     r'subprocess|tarfile|threading|types|zipfile'
 )
 nitpick_ignore_regex = [

@@ -93,7 +93,7 @@ def public_names(package):
 def module_section(name):
     text = title(name.rpartition('.')[2], '-')
     if name in PROGRAMS:
-        return text + f'.. py:module:: {name}\n   :no-index-entry:\n\n*{PROGRAMS[name]}*\n\n' + docstring(name) + '\n\n'
+        return text + f'.. py:module:: {name}\n\n*{PROGRAMS[name]}*\n\n' + docstring(name) + '\n\n'
     return text + f'.. automodule:: {name}\n   :ignore-module-all:\n\n'
 
 
@@ -200,7 +200,7 @@ def owner(target, node, domain):
     found = [
         full
         for full, place in domain.objects.items()
-        if name and full.endswith(f'.{name}') and place.objtype == 'class'
+        if name and f'.{full}'.endswith(f'.{name}') and place.objtype == 'class'
     ]
     near = [full for full in found if full == f'{node.get("py:module")}.{name}']
     return domain.objects[(near or found)[0]] if len(near or found) == 1 else None
