@@ -26,14 +26,16 @@ class RenamedNames(SphinxDirective):
 
 
 def renamed_names():
-    """Yields (old, new) dotted names: the literals in calls of ``renamed_attributes``."""
+    """Yields (old, new) dotted names: the literals in calls of ``renamed_attributes``, in the old modules."""
+    before = {new: old for old, new in RENAMED.items()}
     for module in (name for package in packages() for name in (package, *modules(package))):
         tree = ast.parse(Path(source(module)).read_text(encoding='utf-8'))
+        below = module.partition('.')[2]
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'renamed_attributes':
                 table = node.args[1]
                 names = ast.literal_eval(table) if isinstance(table, ast.Dict) else named(module, table.id)
-                yield from ((f'{module.partition(".")[2]}.{old}', new) for old, new in names.items())
+                yield from ((f'{before.get(below, below)}.{old}', new) for old, new in names.items())
 
 
 def named(module, name):
