@@ -1,6 +1,6 @@
 """Parameters of a loss: trained and saved with a network, but no part of it.
 
-ArcFace's class centers are such parameters: see :attr:`gluon_cbam.tasks.base.Objective.head`.
+ArcFace's class centers are such parameters: see ``head`` of :class:`gluon_cbam.tasks.base.Objective`.
 """
 
 from __future__ import annotations
