@@ -131,11 +131,12 @@ def _from_urls(card: Published, folder: Path, urls: List[str], progress: Optiona
 
 def _together(card: Published, failures: List[CbamError]) -> CbamError:
     """One error for those of all URLs, of the class with the least exit code."""
-    if len(failures) == 1:
-        return failures[0]
     kind: Type[CbamError] = type(min(failures, key=lambda failure: failure.exit_code))
     reasons = '; '.join(str(failure) for failure in failures)
-    return kind(f'no URL gave the file of {card.tag}: {reasons}')
+    message = reasons if len(failures) == 1 else f'no URL gave the file of {card.tag}: {reasons}'
+    if kind is TransferError:
+        message += f': name a mirror in CBAM_ZOO_MIRROR, or add the file: cbam zoo add FILE {card.tag}'
+    return kind(message)
 
 
 def _file_of_registry(card: Published, url: str) -> Path:

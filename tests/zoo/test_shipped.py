@@ -97,6 +97,12 @@ class TestFromARelease:
         code, _, error = run('get', self.tag)
         assert (code, error.count('\n'), 'sha256' in error, files()) == (4, 1, True, [])
 
+    def test_a_release_that_is_gone(self, release, run, monkeypatch):
+        monkeypatch.setattr(upstream, '_urls', lambda card: [f'{release.url}/releases/{self.tag}.params'])
+        code, _, error = run('get', self.tag)
+        assert (code, error.count('\n'), 'the server says 404' in error) == (5, 1, True)
+        assert error.endswith(f'name a mirror in CBAM_ZOO_MIRROR, or add the file: cbam zoo add FILE {self.tag}\n')
+
     def test_offline(self, release, run, home):
         code, _, error = run('get', self.tag, '--offline')
         assert (code, release.requests) == (5, [])
