@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional
 from gluon_cbam.inference.network import LoadedNetwork
 from gluon_cbam.models.features import Features
 from gluon_cbam.tasks import DEFAULT
-from gluon_cbam.tasks.base import Dataset
+from gluon_cbam.tasks.protocols import Dataset
 
 from .int8.quantization import Calibration
 from .metadata import FLOATS, PIXELS, ExportMetadata

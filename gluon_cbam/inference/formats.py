@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, Sequence
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
-from gluon_cbam.tasks.base import Prediction
+from gluon_cbam.tasks.prediction import Prediction
 
 STANDARD_OUTPUT = '-'
 _NAMED = 12  # images in a message
@@ -27,7 +27,7 @@ class Text:
 
     Args:
         write: takes the text.
-        columns: headings of a prediction, see :class:`gluon_cbam.tasks.base.Predictor`.
+        columns: headings of a prediction, see :class:`gluon_cbam.tasks.prediction.Predictor`.
     """
 
     def __init__(self, write: Write, columns: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from gluon_cbam.common.parallel import ordered_map
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.data.decoding import image_threads
 from gluon_cbam.data.sources.images import ImageSource
-from gluon_cbam.tasks.base import ImageReference, Prediction, Predictor
+from gluon_cbam.tasks.prediction import ImageReference, Prediction, Predictor
 
 from .session import Session
 

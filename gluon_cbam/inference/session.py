@@ -10,8 +10,8 @@ import numpy as np
 
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.tasks import Task
-from gluon_cbam.tasks.base import Start
 from gluon_cbam.tasks.evaluation import on_contexts
+from gluon_cbam.tasks.protocols import Start
 
 from .network import LoadedNetwork
 

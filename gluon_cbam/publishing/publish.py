@@ -28,8 +28,9 @@ from gluon_cbam.models import build
 from gluon_cbam.models.complexity import complexity
 from gluon_cbam.pretrained import locate
 from gluon_cbam.tasks import Task, get_task
-from gluon_cbam.tasks.base import Dataset, Evaluation, Progress, no_progress
 from gluon_cbam.tasks.evaluation import evaluate
+from gluon_cbam.tasks.figures import Evaluation
+from gluon_cbam.tasks.protocols import Dataset, Progress, no_progress
 from gluon_cbam.training.config.command import command_of
 from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics
 from gluon_cbam.zoo.card import Metrics, UpstreamSource

@@ -14,8 +14,9 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, sha256
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.tasks import Task
-from gluon_cbam.tasks.base import Evaluation, Progress, no_progress
 from gluon_cbam.tasks.evaluation import evaluate
+from gluon_cbam.tasks.figures import Evaluation
+from gluon_cbam.tasks.protocols import Progress, no_progress
 from gluon_cbam.training.checkpoint.run_directory import environment
 from gluon_cbam.zoo.card import Metrics
 

@@ -12,24 +12,24 @@ record files) and add a row to :data:`gluon_cbam.tasks.TASKS`. Importing this mo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import (
     TYPE_CHECKING,
     Any,
     Callable,
     Dict,
-    Generator,
     Iterable,
     List,
     Mapping,
     NamedTuple,
     Optional,
-    Protocol,
     Sequence,
-    Sized,
     Tuple,
 )
+
+from .figures import Evaluation, Figure
+from .objective import Objective
+from .prediction import Predictor
+from .protocols import Dataset, Model, ProcessGroup, Progress, Settings, Start, TrainingBatches, no_progress
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -37,113 +37,6 @@ if TYPE_CHECKING:
 
     from gluon_cbam.common.files import PathLike
     from gluon_cbam.data.loading.preprocessing import Preprocessing
-    from gluon_cbam.data.loading.training import BadRecords
-
-Settings = Mapping[str, Any]
-"""The settings of a training run by name, with every default filled in; see
-:class:`gluon_cbam.training.config.train_config.TrainConfig`."""
-Progress = Callable[[Iterable, int], Iterable]
-"""Wraps an iterable of so many batches, to show how far it is."""
-
-
-def no_progress(batches: Iterable, total: int) -> Iterable:
-    """The :data:`Progress` that shows nothing."""
-    return batches
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number that a task measures: its names, how it is printed and drawn, and which direction is better.
-
-    Attributes:
-        name: key in JSON files, cards and ``metrics.jsonl`` (there with ``val_`` or ``train_`` in front).
-        label: in log lines and tables.
-        title: of an axis or a picture.
-        higher_is_better: whether a higher value is the better one.
-        unit: printed behind the title, or empty.
-        digits: decimals in log lines and tables.
-        short_digits: decimals on the progress line.
-        limits: of an axis, lower and upper; None leaves the end to the values.
-        shown: whether log lines and curves have it; files, cards and TensorBoard have every figure.
-    """
-
-    name: str
-    label: str
-    title: str
-    higher_is_better: bool
-    unit: str = ''
-    digits: int = 4
-    short_digits: int = 4
-    limits: Tuple[Optional[float], Optional[float]] = (0, None)
-    shown: bool = True
-
-    def text(self, value: float, short: bool = False) -> str:
-        """Label and value, as log lines have them."""
-        return f'{self.label} {value:.{self.short_digits if short else self.digits}f}'
-
-    def sort_key(self, value: float) -> float:
-        """A number that is the smaller, the better the value is."""
-        return -value if self.higher_is_better else value
-
-
-class ProcessGroup(Protocol):
-    """The processes that work together, as far as a task needs them."""
-
-    @property
-    def rank(self) -> int:
-        """The number of this process, from 0."""
-
-    @property
-    def size(self) -> int:
-        """How many processes there are."""
-
-    def sum(self, values: np.ndarray) -> np.ndarray:
-        """The sum over all processes of a float64 array that each has: exact, and the same bits for all."""
-
-
-class Dataset(Sized, Protocol):
-    """Opened, checked data: ``len`` is the number of examples."""
-
-    @property
-    def path(self) -> Path:
-        """The file, for messages, tags and hashes."""
-
-
-class TrainingBatches(Sized, Protocol):
-    """The training batches of a run; ``len`` is the number of batches in an epoch.
-
-    :class:`gluon_cbam.data.loading.training.TrainingData` is one.
-    """
-
-    @property
-    def records(self) -> Dataset:
-        """The data that the batches are made of."""
-
-    @property
-    def batch_size(self) -> int:
-        """Examples in a batch, over all devices and processes."""
-
-    @property
-    def bad(self) -> BadRecords:
-        """Counts the examples that had to be skipped."""
-
-    def epoch(self, number: int, skip: int = 0) -> Generator[Sequence[mx.nd.NDArray], None, None]:
-        """This process' batches of an epoch, which follow from the seed and the number alone.
-
-        Args:
-            number: of the epoch, from 0.
-            skip: batches to leave out at the beginning, to continue inside an epoch.
-
-        Yields:
-            Named tuples of arrays on the CPU, each with an example a row, so that they can be split over the devices.
-        """
-
-
-class Start(Protocol):
-    """Starts the network on a batch, and returns a function that waits for its outputs."""
-
-    def __call__(self, images: np.ndarray) -> Callable[[], Sequence[np.ndarray]]:
-        """Start a batch of prepared images, (N, ...); each output has an image a row, N or more rows."""
 
 
 class Labels(NamedTuple):
@@ -156,168 +49,6 @@ class Labels(NamedTuple):
 
     classes: int
     class_names: Optional[List[str]]
-
-
-class Objective(ABC):
-    """The loss of a training run and what is counted of it, on one device after the other.
-
-    :class:`gluon_cbam.training.loop.step.TrainStep` calls the three methods in their order for every batch.
-
-    Attributes:
-        head: a block with the parameters of the loss itself, for instance the class centers of ArcFace, which are
-            initialized, updated and saved with the network but are no part of it; None for a loss without.
-    """
-
-    head: Optional[mx.gluon.Block] = None
-
-    @abstractmethod
-    def prepare(self, parts: Sequence[Any], step: int, index: int) -> Sequence[Any]:
-        """Make the inputs of the network from a batch, without recording gradients: normalize, mix, draw.
-
-        Args:
-            parts: the batch's named tuple for each device, its arrays on that device.
-            step: number of the step, from 0; whatever is drawn follows from it, the batch and the run's seed.
-            index: of the batch within the step, from 0.
-
-        Returns:
-            What :meth:`loss` takes, for each device.
-        """
-
-    @abstractmethod
-    def loss(self, net: mx.gluon.HybridBlock, inputs: Any) -> Tuple[mx.nd.NDArray, Any]:
-        """Run the network on one device, with gradients recorded.
-
-        Returns:
-            The loss of each example, (N,), and whatever :meth:`statistics` needs of the outputs.
-        """
-
-    @abstractmethod
-    def statistics(self, inputs: Any, losses: mx.nd.NDArray, outputs: Any) -> Sequence[mx.nd.NDArray]:
-        """Count one device's part of the batch, after the backward pass.
-
-        Returns:
-            A (1,) array for each of :attr:`Task.training_figures`, summed over the examples; not waited for.
-        """
-
-
-class Evaluation:
-    """What a network scores on a dataset. Subclasses are frozen dataclasses with these attributes and the figures.
-
-    Attributes:
-        records: examples that were counted, each once.
-        seconds: that it took.
-    """
-
-    records: int
-    seconds: float
-
-    def as_dict(self) -> Dict[str, Any]:
-        """The attributes by name, as ``--json`` has them."""
-        return asdict(self)  # type: ignore[call-overload]
-
-    @property
-    def figures(self) -> Dict[str, float]:
-        """The figures by name."""
-        return {name: value for name, value in self.as_dict().items() if name not in ('records', 'seconds')}
-
-
-class ImageReference(NamedTuple):
-    """An image that something is predicted for.
-
-    Attributes:
-        file: its path, or what stands for one.
-        number: of a record or a frame in the file, or None.
-        size: height and width of the decoded image, in pixels; None for one that could not be read.
-    """
-
-    file: str
-    number: Optional[int] = None
-    size: Optional[Tuple[int, int]] = None
-
-    @property
-    def name(self) -> str:
-        """Human-readable: the file, with the number behind ``#`` if it has one."""
-        return self.file if self.number is None else f'{self.file}#{self.number}'
-
-
-class Prediction(ABC):
-    """What a network predicts for an image. Subclasses are dataclasses with these attributes and their own.
-
-    Attributes:
-        file: see :class:`ImageReference`.
-        number: see :class:`ImageReference`.
-        error: why the image could not be read, or None.
-    """
-
-    file: str
-    number: Optional[int]
-    error: Optional[str]
-
-    @property
-    def name(self) -> str:
-        """See :attr:`ImageReference.name`."""
-        return ImageReference(self.file, self.number).name
-
-    def as_dict(self) -> Dict[str, Any]:
-        """The prediction as JSON holds it: ``file``, ``number`` if there is one, then ``error`` or :meth:`values`."""
-        value: Dict[str, Any] = {'file': self.file}
-        if self.number is not None:
-            value['number'] = self.number
-        return {**value, **(self.values() if self.error is None else {'error': self.error})}
-
-    @abstractmethod
-    def values(self) -> Dict[str, Any]:
-        """What was predicted, by name, as JSON holds it."""
-
-    @abstractmethod
-    def text(self) -> str:
-        """What was predicted, in one line."""
-
-    @abstractmethod
-    def row(self) -> Sequence[Any]:
-        """What was predicted, as the cells of :attr:`Predictor.columns`; may be shorter."""
-
-
-class Predictor(ABC):
-    """Makes predictions of the outputs of a network.
-
-    Attributes:
-        columns: headings of a prediction in CSV.
-    """
-
-    columns: Sequence[str]
-
-    @abstractmethod
-    def __call__(self, image: ImageReference, outputs: Sequence[np.ndarray]) -> Prediction:
-        """The prediction for an image.
-
-        Args:
-            image: the image.
-            outputs: of the network for it: float64 arrays without the batch axis, finite.
-        """
-
-    @abstractmethod
-    def unreadable(self, image: ImageReference, error: str) -> Prediction:
-        """The entry of an image that could not be read."""
-
-
-class Model(Protocol):
-    """What predictions are made with, as far as a task needs it.
-
-    :class:`gluon_cbam.inference.session.Session` and :class:`gluon_cbam.inference.network.LoadedNetwork` are two.
-    """
-
-    @property
-    def name(self) -> str:
-        """Of the network."""
-
-    @property
-    def classes(self) -> int:
-        """Outputs of its last layer."""
-
-    @property
-    def class_names(self) -> Optional[List[str]]:
-        """In the order of the outputs, or None."""
 
 
 class Task(ABC):

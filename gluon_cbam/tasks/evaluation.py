@@ -11,7 +11,8 @@ from gluon_cbam.common.errors import DataError, RunError
 from gluon_cbam.data.loading.evaluation import EvaluationBatch, evaluation_batches
 from gluon_cbam.data.records.recordio import RecordFile
 
-from .base import Evaluation, ProcessGroup, Progress, Start, no_progress
+from .figures import Evaluation
+from .protocols import ProcessGroup, Progress, Start, no_progress
 
 if TYPE_CHECKING:
     from gluon_cbam.data.loading.preprocessing import Preprocessing

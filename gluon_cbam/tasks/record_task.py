@@ -6,7 +6,8 @@ import hashlib
 from abc import abstractmethod
 from typing import TYPE_CHECKING, cast
 
-from .base import Dataset, ProcessGroup, Settings, Task, TrainingBatches
+from .base import Task
+from .protocols import Dataset, ProcessGroup, Settings, TrainingBatches
 
 if TYPE_CHECKING:
     from gluon_cbam.common.files import PathLike

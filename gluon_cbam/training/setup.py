@@ -14,7 +14,7 @@ from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.pretrained.resolve import ResolvedModel, pretrained_of_flag, resolve
 from gluon_cbam.tasks import Task, get_task
-from gluon_cbam.tasks.base import Dataset, TrainingBatches
+from gluon_cbam.tasks.protocols import Dataset, TrainingBatches
 from gluon_cbam.training.config.run_config import RunConfig
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.distributed.joining import join

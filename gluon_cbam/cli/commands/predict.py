@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gluon_cbam.data.sources.images import ImageSource
     from gluon_cbam.inference.formats import Format
     from gluon_cbam.inference.session import Session
-    from gluon_cbam.tasks.base import Prediction
+    from gluon_cbam.tasks.prediction import Prediction
 
 _INPUT = [
     click.option(

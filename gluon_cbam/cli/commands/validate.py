@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gluon_cbam.export.runtime import ExportedNetwork
     from gluon_cbam.inference.network import LoadedNetwork
     from gluon_cbam.tasks import Task
-    from gluon_cbam.tasks.base import Evaluation
+    from gluon_cbam.tasks.figures import Evaluation
 
 
 @click.command()

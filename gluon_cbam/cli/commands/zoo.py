@@ -15,7 +15,7 @@ from gluon_cbam.common.text_table import aligned
 
 if TYPE_CHECKING:
     from gluon_cbam.publishing.verify import Verdict
-    from gluon_cbam.tasks.base import Figure
+    from gluon_cbam.tasks.figures import Figure
     from gluon_cbam.zoo import Published
     from gluon_cbam.zoo.location import Progress
 

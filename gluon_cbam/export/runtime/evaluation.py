@@ -8,7 +8,8 @@ from typing import Any, List, Sequence
 import numpy as np
 
 from gluon_cbam.common.timing import SPIN_DOWN_SECONDS, Timing, interleaved, timed
-from gluon_cbam.tasks.base import Evaluation, Progress, no_progress
+from gluon_cbam.tasks.figures import Evaluation
+from gluon_cbam.tasks.protocols import Progress, no_progress
 
 from .exported_network import ExportedNetwork
 from .session import exported_session

@@ -11,13 +11,13 @@ import numpy as np
 
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
-from gluon_cbam.tasks import base
-from gluon_cbam.tasks.base import ProcessGroup, Progress, Start, no_progress
+from gluon_cbam.tasks import figures
 from gluon_cbam.tasks.evaluation import on_contexts, sum_over_records
+from gluon_cbam.tasks.protocols import ProcessGroup, Progress, Start, no_progress
 
 
 @dataclass(frozen=True)
-class Evaluation(base.Evaluation):
+class Evaluation(figures.Evaluation):
     """What a classifier scores.
 
     Attributes:

@@ -8,7 +8,8 @@ import mxnet as mx
 
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import Batch, Normalize
-from gluon_cbam.tasks.base import Objective, Settings
+from gluon_cbam.tasks.objective import Objective
+from gluon_cbam.tasks.protocols import Settings
 
 from .loss import SmoothedCrossEntropy
 from .mixup import Mix, MixSampler

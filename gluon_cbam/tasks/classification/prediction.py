@@ -12,7 +12,8 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.data.datasets.imagenet import imagenet_classes
 from gluon_cbam.data.sources.labels import read_names
-from gluon_cbam.tasks.base import ImageReference, Model, Prediction, Predictor
+from gluon_cbam.tasks.prediction import ImageReference, Prediction, Predictor
+from gluon_cbam.tasks.protocols import Model
 
 
 class ClassScore(NamedTuple):
@@ -38,8 +39,8 @@ class ClassPrediction(Prediction):
     """What a classifier predicts for an image.
 
     Attributes:
-        file: see :class:`gluon_cbam.tasks.base.ImageReference`.
-        number: see :class:`gluon_cbam.tasks.base.ImageReference`.
+        file: see :class:`gluon_cbam.tasks.prediction.ImageReference`.
+        number: see :class:`gluon_cbam.tasks.prediction.ImageReference`.
         top: the most probable classes, best first; empty for an image that could not be read.
         error: why it could not be read, or None.
     """

@@ -6,18 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, List, Optional, Sequence
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.tasks.base import (
-    Figure,
-    Labels,
-    Model,
-    Objective,
-    Predictor,
-    ProcessGroup,
-    Progress,
-    Settings,
-    Start,
-    no_progress,
-)
+from gluon_cbam.tasks.base import Labels
+from gluon_cbam.tasks.figures import Figure
+from gluon_cbam.tasks.objective import Objective
+from gluon_cbam.tasks.prediction import Predictor
+from gluon_cbam.tasks.protocols import Model, ProcessGroup, Progress, Settings, Start, no_progress
 from gluon_cbam.tasks.record_task import RecordTask
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import Any, Dict, Optional
 import mxnet as mx
 
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.tasks.base import Dataset, Task
+from gluon_cbam.tasks.base import Task
+from gluon_cbam.tasks.protocols import Dataset
 from gluon_cbam.training.setup import Setup
 
 from .files import SavedState

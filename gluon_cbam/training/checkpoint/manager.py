@@ -12,7 +12,8 @@ import mxnet as mx
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.tasks import DEFAULT
-from gluon_cbam.tasks.base import Evaluation, Task
+from gluon_cbam.tasks.base import Task
+from gluon_cbam.tasks.figures import Evaluation
 from gluon_cbam.training.parameters.stateful import Stateful
 from gluon_cbam.training.setup import Setup
 

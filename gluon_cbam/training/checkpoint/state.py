@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
-from gluon_cbam.tasks.base import Figure, Task
+from gluon_cbam.tasks.base import Task
+from gluon_cbam.tasks.figures import Figure
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,7 +16,7 @@ from gluon_cbam.common.errors import CbamError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
 from gluon_cbam.common.text_table import aligned
 from gluon_cbam.tasks import DEFAULT, Task, get_task
-from gluon_cbam.tasks.base import Figure
+from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics
 
 from .throughput import duration

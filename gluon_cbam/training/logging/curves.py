@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 from gluon_cbam.common.files import atomic_path
-from gluon_cbam.tasks.base import Figure, Task
+from gluon_cbam.tasks.base import Task
+from gluon_cbam.tasks.figures import Figure
 
 _WIDTH = 11 / 2.6  # inches of an axes; that of the learning rate has 0.6 of it
 

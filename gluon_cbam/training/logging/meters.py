@@ -7,7 +7,7 @@ from typing import List
 import mxnet as mx
 import numpy as np
 
-from gluon_cbam.tasks.base import ProcessGroup
+from gluon_cbam.tasks.protocols import ProcessGroup
 
 
 class Meters:

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterable, Mapping, Optional, Protocol
 
 import numpy as np
 
-from gluon_cbam.tasks.base import Evaluation
+from gluon_cbam.tasks.figures import Evaluation
 from gluon_cbam.training.checkpoint.run_directory import RunDirectory
 from gluon_cbam.training.checkpoint.state import TrainingState
 from gluon_cbam.training.setup import Setup

@@ -6,7 +6,7 @@ from typing import List, NamedTuple, Optional, Sequence
 
 import mxnet as mx
 
-from gluon_cbam.tasks.base import Objective
+from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.training.optim.update import Optimization
 from gluon_cbam.training.parameters.selection import named
 

@@ -11,8 +11,8 @@ from typing import Any, Deque, Dict, Iterable, Iterator, Optional, Sequence
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, Interrupted, RunError
-from gluon_cbam.tasks.base import Evaluation
 from gluon_cbam.tasks.evaluation import evaluate
+from gluon_cbam.tasks.figures import Evaluation
 from gluon_cbam.training.checkpoint.manager import CheckpointManager, continued
 from gluon_cbam.training.checkpoint.run_directory import RunDirectory, open_run_directory
 from gluon_cbam.training.config.train_config import TrainConfig

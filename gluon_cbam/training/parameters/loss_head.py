@@ -1,6 +1,6 @@
 """Parameters of a loss: trained and saved with a network, but no part of it.
 
-ArcFace's class centers are such parameters: see ``head`` of :class:`gluon_cbam.tasks.base.Objective`.
+ArcFace's class centers are such parameters: see ``head`` of :class:`gluon_cbam.tasks.objective.Objective`.
 """
 
 from __future__ import annotations

@@ -13,9 +13,13 @@ import numpy as np
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.loading.training import Batch, Normalize
 from gluon_cbam.data.records.recordio import RecordWriter
-from gluon_cbam.tasks import base
-from gluon_cbam.tasks.base import Figure, Labels, Objective, Predictor
+from gluon_cbam.tasks import figures, prediction
+from gluon_cbam.tasks.base import Labels
 from gluon_cbam.tasks.evaluation import sum_over_records
+from gluon_cbam.tasks.figures import Figure
+from gluon_cbam.tasks.objective import Objective
+from gluon_cbam.tasks.prediction import Predictor
+from gluon_cbam.tasks.protocols import no_progress
 from gluon_cbam.tasks.record_task import RecordTask
 
 LOSS = Figure('loss', 'loss', 'loss', higher_is_better=False, unit='squared error')
@@ -23,7 +27,7 @@ MAE = Figure('mae', 'MAE', 'mean absolute error', higher_is_better=False)
 
 
 @dataclass(frozen=True)
-class Evaluation(base.Evaluation):
+class Evaluation(figures.Evaluation):
     records: int
     mae: float
     loss: float
@@ -31,7 +35,7 @@ class Evaluation(base.Evaluation):
 
 
 @dataclass(frozen=True)
-class Prediction(base.Prediction):
+class Prediction(prediction.Prediction):
     file: str
     number: Optional[int] = None
     brightness: Optional[float] = None
@@ -106,7 +110,7 @@ class Brightness(RecordTask):
         return SquaredError(preprocessing)
 
     def evaluate(
-        self, start, data, prepare, batch_size, workers, progress=base.no_progress, process_group=None
+        self, start, data, prepare, batch_size, workers, progress=no_progress, process_group=None
     ):  # fmt: skip
         began = time.time()
 

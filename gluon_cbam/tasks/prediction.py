@@ -1,0 +1,89 @@
+"""What is predicted for an image, and how a prediction is written."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Sequence, Tuple
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class ImageReference(NamedTuple):
+    """An image that something is predicted for.
+
+    Attributes:
+        file: its path, or what stands for one.
+        number: of a record or a frame in the file, or None.
+        size: height and width of the decoded image, in pixels; None for one that could not be read.
+    """
+
+    file: str
+    number: Optional[int] = None
+    size: Optional[Tuple[int, int]] = None
+
+    @property
+    def name(self) -> str:
+        """Human-readable: the file, with the number behind ``#`` if it has one."""
+        return self.file if self.number is None else f'{self.file}#{self.number}'
+
+
+class Prediction(ABC):
+    """What a network predicts for an image. Subclasses are dataclasses with these attributes and their own.
+
+    Attributes:
+        file: see :class:`ImageReference`.
+        number: see :class:`ImageReference`.
+        error: why the image could not be read, or None.
+    """
+
+    file: str
+    number: Optional[int]
+    error: Optional[str]
+
+    @property
+    def name(self) -> str:
+        """See :attr:`ImageReference.name`."""
+        return ImageReference(self.file, self.number).name
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The prediction as JSON holds it: ``file``, ``number`` if there is one, then ``error`` or :meth:`values`."""
+        value: Dict[str, Any] = {'file': self.file}
+        if self.number is not None:
+            value['number'] = self.number
+        return {**value, **(self.values() if self.error is None else {'error': self.error})}
+
+    @abstractmethod
+    def values(self) -> Dict[str, Any]:
+        """What was predicted, by name, as JSON holds it."""
+
+    @abstractmethod
+    def text(self) -> str:
+        """What was predicted, in one line."""
+
+    @abstractmethod
+    def row(self) -> Sequence[Any]:
+        """What was predicted, as the cells of :attr:`Predictor.columns`; may be shorter."""
+
+
+class Predictor(ABC):
+    """Makes predictions of the outputs of a network.
+
+    Attributes:
+        columns: headings of a prediction in CSV.
+    """
+
+    columns: Sequence[str]
+
+    @abstractmethod
+    def __call__(self, image: ImageReference, outputs: Sequence[np.ndarray]) -> Prediction:
+        """The prediction for an image.
+
+        Args:
+            image: the image.
+            outputs: of the network for it: float64 arrays without the batch axis, finite.
+        """
+
+    @abstractmethod
+    def unreadable(self, image: ImageReference, error: str) -> Prediction:
+        """The entry of an image that could not be read."""
