@@ -36,8 +36,6 @@ INFERENCE_NAMES = ('channel_gate', 'spatial_gate')
 CONVOLUTION = 'convolution'
 """The operator in native/convolution_operators.cc."""
 
-_FORMER = {'global_pool': 'pool', 'channel_pool': 'describe', 'channel_gate': 'gate'}
-
 
 class Library(NamedTuple):
     """The compiled operators by name.
@@ -87,12 +85,8 @@ def _load() -> Optional[Library]:
 
 
 def _handle(name: str) -> OpHandle:
-    """MXNet's handle of an operator; a library that was compiled before the operators were renamed has former names."""
+    """MXNet's handle of an operator."""
     handle = OpHandle()
-    former = name
-    for now, before in _FORMER.items():
-        former = former.replace(now, before)
-    for known in (name, former):
-        if _LIB.NNGetOpHandle(c_str(_PREFIX + known), ctypes.byref(handle)) == 0:
-            return handle
-    raise DependencyError(f'the compiled operators are of another version and lack {name!r}: {REPAIR}')
+    if _LIB.NNGetOpHandle(c_str(_PREFIX + name), ctypes.byref(handle)) != 0:
+        raise DependencyError(f'the compiled operators are of another version and lack {name!r}: {REPAIR}')
+    return handle
