@@ -127,6 +127,26 @@ def test_the_imports_work(page):
                 found = getattr(found, name)
 
 
+def test_dependencies_point_down_the_table_of_packages(monkeypatch):
+    """CONTRIBUTING's table: a package imports those of its row and of the rows below, and every package is in it."""
+    monkeypatch.syspath_prepend(str(ROOT / 'scripts'))
+    import import_graph
+
+    text = (ROOT / 'CONTRIBUTING.md').read_text()
+    rows = [re.findall(r'`(\w+)`', line.split('|')[1]) for line in text.splitlines() if line.startswith('| `')]
+    row_of = {package: number for number, names in enumerate(rows) for package in names}
+    graph = import_graph.package_graph(import_graph.module_graph(ROOT))
+    imports = {short(name): {short(target) for target in targets} for name, targets in graph.items()}
+    assert set(row_of) == set(imports) - {'gluon_cbam', 'gluoncv'}
+    for name, row in row_of.items():
+        above = {target for target in imports[name] & set(row_of) if row_of[target] < row}
+        assert not above, f'{name} imports {above}, which stand above it'
+
+
+def short(name):
+    return name.partition('.')[2] or name
+
+
 def test_the_readme_is_short():
     text = (ROOT / 'README.md').read_text()
     assert len(text.splitlines()) < 200
