@@ -35,7 +35,7 @@ def attach(
         pattern: shell pattern of paths as ``save_parameters`` has them, for instance ``layer?.*.bn3`` for the end of
             the residual branch of GluonCV's ``resnet50_v1b``.
         attention: function of the channels that makes a module; default :class:`gluon_cbam.CBAM`.
-        input_shape: of the network, to find out the channels.
+        input_shape: the shape (N, C, H, W) of an input of the network, from which the channels of each block are found.
 
     Returns:
         The paths of the blocks that attention follows.

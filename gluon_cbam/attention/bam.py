@@ -68,7 +68,7 @@ class BAM(CheckedBlock):
     Args:
         channels: C, the channels of the input.
         reduction: r, how much narrower both branches are inside (C // r).
-        dilation: of the two 3 x 3 convolutions of the spatial branch.
+        dilation: the dilation of the two 3 x 3 convolutions of the spatial branch.
 
     Inputs:
         (N, C, H, W).

@@ -28,7 +28,7 @@ class CBAM(Attention):
         channels: C, the channels of the input.
         reduction: r of the channel gate's MLP.
         kernel_size: k of the spatial gate's convolution, odd.
-        pool_types: of the channel gate: any of ``avg``, ``max``, ``lp``, ``lse``.
+        pool_types: the poolings of the channel gate: any of ``avg``, ``max``, ``lp``, ``lse``.
         spatial: False leaves the spatial gate out.
         spatial_pool: ``max_mean`` or ``conv1x1``.
         order: ``channel_spatial``, ``spatial_channel``, or ``parallel`` (both maps of F are added before one sigmoid).
@@ -37,10 +37,10 @@ class CBAM(Attention):
         spatial_norm: BatchNorm in the spatial gate; without it its convolution has a bias.
         gate: ``sigmoid``, the paper's; or ``identity``: both gates are twice the sigmoid and start at 1, so that a
             module put into a trained network leaves its outputs as they are until it has learned.
-        weight_initializer: of every weight; default: each gate's own.
+        weight_initializer: the initializer of every weight; default: each gate's own.
 
     Attributes:
-        order: as given.
+        order: the order, as given to the constructor.
         channel: the channel gate.
         spatial: the spatial gate, or None.
 

@@ -30,7 +30,7 @@ class ChannelAttention(Gate):
         use_bias: whether the MLP has biases.
         gate: ``sigmoid``; or ``identity`` for twice the sigmoid, with a last layer that is initialized with 0, so that
             the gate starts at 1.
-        weight_initializer: of both dense layers.
+        weight_initializer: the initializer of both dense layers.
 
     Inputs:
         (N, C, H, W).

@@ -54,9 +54,9 @@ class ModifiedCBAM(Attention):
     Args:
         channels: C, the channels of the input.
         reduction: how much narrower the hidden layers are (C // reduction).
-        activation: of the hidden layers: ``prelu``, ``leaky``, ``elu`` (both with MXNet's slope of 0.25), ``gelu`` or
-            ``selu``.
-        weight_initializer: of every weight; default: the one that ``initialize`` is called with.
+        activation: the activation of the hidden layers: ``prelu``, ``leaky``, ``elu`` (both with MXNet's slope of
+            0.25), ``gelu`` or ``selu``.
+        weight_initializer: the initializer of every weight; default: the one that ``initialize`` is called with.
 
     Inputs:
         (N, C, H, W).

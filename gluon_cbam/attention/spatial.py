@@ -34,7 +34,7 @@ class SpatialAttention(Gate):
         channels: channels of the input; needed by ``conv1x1``, otherwise only checked.
         use_norm: BatchNorm after the convolution; without it the convolution has a bias.
         gate: ``sigmoid``; or ``identity`` for twice the sigmoid, starting at 1.
-        weight_initializer: of the convolutions; default Kaiming normal, fan out.
+        weight_initializer: the initializer of the convolutions; default Kaiming normal, fan out.
 
     Inputs:
         (N, C, H, W).

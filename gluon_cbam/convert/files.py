@@ -95,7 +95,7 @@ def converted(
         path: see :func:`read_arrays`.
         network: name of the model.
         source: see :func:`.load_arrays`.
-        options: of the model's family.
+        options: the options of the model's family.
         classes: outputs of the network; default 1000; without effect on models that give embeddings.
 
     Returns:
@@ -149,7 +149,7 @@ def write_checkpoint(net: mx.gluon.HybridBlock, prefix: PathLike, source: str = 
 
     Args:
         net: the network, initialized.
-        prefix: of ``PREFIX-symbol.json`` and ``PREFIX-0000.params``.
+        prefix: the prefix of ``PREFIX-symbol.json`` and ``PREFIX-0000.params``.
         source: see :func:`.load_arrays`.
 
     Returns:

@@ -22,9 +22,9 @@ def load(stream: IO[bytes], known: Globals, persistent: Callable[[Any], Any]) ->
     """Read one pickle.
 
     Args:
-        stream: at the beginning of the pickle; afterwards at its end.
+        stream: an open binary file, at the beginning of the pickle; afterwards at its end.
         known: the globals that the pickle may use; all others are refused.
-        persistent: from a persistent id to the object that it names.
+        persistent: function from a persistent id to the object that it names.
 
     Returns:
         The object.
@@ -50,7 +50,7 @@ def mapping(pairs: Iterable[Tuple[Any, Any]] = ()) -> Dict[Any, Any]:
     """Build a dictionary of pairs; it replaces ``collections.OrderedDict``.
 
     Args:
-        pairs: of a key and its value.
+        pairs: pairs of a key and its value.
 
     Returns:
         The dictionary.

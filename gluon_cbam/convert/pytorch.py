@@ -94,7 +94,7 @@ def read(path: Path) -> Dict[str, np.ndarray]:
     """Read the tensors of a state_dict.
 
     Args:
-        path: of a state_dict, or of a dictionary with one under ``state_dict``.
+        path: the path of a state_dict, or of a dictionary with one under ``state_dict``.
 
     Returns:
         Name -> array, read-only, of the type of the tensor; bfloat16 as float32.

@@ -38,8 +38,8 @@ class Source:
         names: regular expression that every name of the source matches; a parameter whose rewritten name does not match
             is one that the source does not have.
         ignored: regular expression of names that are not parameters of the network.
-        layout: from the array layout of the source to ours.
-        layout_back: from our array layout to that of the source.
+        layout: function from the array layout of the source to ours.
+        layout_back: function from our array layout to the layout of the source.
         kernels: regular expression of the names of the source whose arrays are convolution kernels (out, in, 1, 1),
             where ours are dense weights (out, in).
     """

@@ -33,7 +33,7 @@ class Format(NamedTuple):
     """An export format.
 
     Attributes:
-        suffix: of the file; None where the output is the prefix of several files.
+        suffix: the suffix of the file; None where the output is the prefix of several files.
         write: writes a request to a path, and compares it on sample images.
     """
 

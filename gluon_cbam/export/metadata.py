@@ -23,11 +23,11 @@ class ExportMetadata:
     Attributes:
         network: its name.
         classes: outputs; 0 for feature maps.
-        class_names: in the order of the outputs, or None.
+        class_names: the names of the classes, in the order of the outputs, or None.
         preprocessing: see :meth:`gluon_cbam.data.loading.preprocessing.Preprocessing.as_dict`.
         input: :data:`FLOATS` or :data:`PIXELS`.
-        params_sha256: of the parameter file; None for random weights.
-        task: that the network was trained for; None for classification, which is not written.
+        params_sha256: the SHA-256 of the parameter file; None for random weights.
+        task: the task that the network was trained for; None for classification, which is not written.
     """
 
     network: str

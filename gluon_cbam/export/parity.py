@@ -85,9 +85,9 @@ def check_parity(difference: Difference, name: str, tolerance: float = TOLERANCE
     """Refuse a file whose outputs differ from the network's.
 
     Args:
-        difference: of the outputs.
-        name: of the file, for the message.
-        tolerance: of the relative difference.
+        difference: the difference of the outputs.
+        name: the name of the file, for the message.
+        tolerance: the largest relative difference that is accepted.
 
     Raises:
         RunError: the relative difference exceeds ``tolerance``.

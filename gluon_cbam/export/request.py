@@ -26,9 +26,9 @@ class ExportRequest:
         loaded: the network.
         pixels: whether preprocessing becomes part of the file; default False.
         opset: version of the ONNX operators; default 17.
-        engine: that ONNX in float32 is optimized for, a key of
+        engine: the engine that ONNX in float32 is optimized for, a key of
             :data:`gluon_cbam.export.onnx.engine_passes.ENGINE_PASSES`; any engine runs the file.
-        calibration: for int8; None for other formats.
+        calibration: the calibration data for int8; None for other formats.
         records: validation data that int8 is evaluated on; None for no evaluation.
     """
 
@@ -62,7 +62,7 @@ class ExportRequest:
         """The names of the outputs: those of the task; feature maps are numbered.
 
         Args:
-            count: of the outputs.
+            count: the number of the outputs.
         """
         names = self.loaded.task.output_names
         return list(names) if len(names) == count else [f'output{number}' for number in range(count)]
@@ -73,8 +73,9 @@ class ExportReport:
     """What was exported.
 
     Attributes:
-        files: that were written.
-        difference: from the outputs of MXNet; None for safetensors, which holds the same parameters.
+        files: the files that were written.
+        difference: the largest relative difference from the outputs of MXNet; None for safetensors, which holds the
+            same parameters.
         images: human-readable: the images that both were run on.
         details: further values by name, as ``cbam export --json`` prints them.
     """

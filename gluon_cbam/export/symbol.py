@@ -31,8 +31,8 @@ def write_symbol(traced: TracedNetwork, metadata: ExportMetadata, prefix: PathLi
 
     Args:
         traced: the network.
-        metadata: of the network.
-        prefix: of the files.
+        metadata: the metadata of the network.
+        prefix: the prefix of the files.
         **card: further fields of :class:`gluon_cbam.zoo.Card`.
 
     Returns:

@@ -28,8 +28,8 @@ class TracedNetwork:
     Attributes:
         symbol: its only input is :data:`DATA`.
         params: float32 array by variable name, including running statistics.
-        shape: of the input, without the batch axis.
-        dtype: of the input, ``float32`` or ``uint8``.
+        shape: the shape of the input, without the batch axis.
+        dtype: the data type of the input, ``float32`` or ``uint8``.
     """
 
     symbol: mx.sym.Symbol

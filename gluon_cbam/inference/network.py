@@ -20,13 +20,13 @@ class LoadedNetwork:
 
     Attributes:
         net: hybridized, on its contexts.
-        name: of the network.
+        name: the name of the network.
         classes: outputs.
-        class_names: in the order of the outputs, or None.
-        preprocessing: that its weights want.
-        params_sha256: of the parameter file; None for random weights.
-        options: that the network was built with.
-        task: that it was trained for.
+        class_names: the names of the classes, in the order of the outputs, or None.
+        preprocessing: the preprocessing that its weights expect.
+        params_sha256: the SHA-256 of the parameter file; None for random weights.
+        options: the options that the network was built with.
+        task: the task that it was trained for.
     """
 
     net: mx.gluon.HybridBlock
@@ -65,10 +65,10 @@ def load_network(
         classes: outputs.
         image_size: height and width of the input in pixels.
         crop_ratio: ``image_size`` over the short side before the crop.
-        options: of the network.
+        options: the options of the network.
         root: folder of the store of published weights, see :func:`gluon_cbam.zoo.get`.
         progress: is called while a file is downloaded, see :func:`gluon_cbam.zoo.get`.
-        task: that the weights are for; default their card's, else classification.
+        task: the task that the weights are for; default their card's, else classification.
         features: stages whose maps the network gives instead of logits, see
             :class:`gluon_cbam.models.features.Features`.
 

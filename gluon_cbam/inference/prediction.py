@@ -44,7 +44,7 @@ def predict(
         top: most entries an image, for classification classes; all where there are fewer.
         batch_size: images a device at a time.
         workers: threads that decode.
-        names: of the outputs; default the session's.
+        names: the names of the outputs; default the session's.
         live: give the result of each image before the next one is taken, for cameras.
         predictor: makes the predictions; default the session's task's, with ``top`` and ``names``.
 

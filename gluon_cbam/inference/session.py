@@ -21,13 +21,13 @@ class Session:
     """What runs a network on images.
 
     Attributes:
-        name: of the network.
+        name: the name of the network.
         classes: outputs of its last layer.
-        class_names: in the order of the outputs, or None.
-        devices: that a batch is divided over; its size must be a multiple.
-        prepare: from one image, (H, W, 3) uint8 RGB of any size, to a row of a batch.
+        class_names: the names of the classes, in the order of the outputs, or None.
+        devices: the devices that a batch is divided over; its size must be a multiple.
+        prepare: function from one image, (H, W, 3) uint8 RGB of any size, to a row of a batch.
         start: has a batch computed and gives a function that waits for the outputs, each with an image a row.
-        task: that the network was trained for.
+        task: the task that the network was trained for.
     """
 
     name: str
@@ -43,7 +43,7 @@ def on_devices(network: LoadedNetwork, ctx: List[mx.Context]) -> Session:
     """A network on some of its contexts.
 
     Args:
-        network: with weights.
+        network: a network with weights.
         ctx: the contexts.
 
     Raises:

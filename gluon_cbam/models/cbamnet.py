@@ -70,7 +70,7 @@ class CBAMNet(CheckedBlock):
         classes: outputs of the last layer; without effect if ``include_top`` is False.
         dims: channels of the stages, each divisible by ``reduction``.
         reduction: ratio of the channel gates.
-        kernel_size: of the spatial gates, odd.
+        kernel_size: the kernel size of the spatial gates, odd.
         include_top: whether there is a head; without it, the output is the last pooled map.
         in_channels: channels of the input.
         channel_l2: factor of the L2 penalty on the kernels of the channel gates, see :meth:`penalty`.
@@ -78,8 +78,8 @@ class CBAMNet(CheckedBlock):
         **kwargs: ``prefix`` and ``params``, as for any Gluon block.
 
     Attributes:
-        stage_channels: of the maps that :func:`gluon_cbam.features` gives.
-        stage_strides: of these maps, in pixels of the input.
+        stage_channels: the channels of the maps that :func:`gluon_cbam.features` gives.
+        stage_strides: the strides of these maps, in pixels of the input.
 
     Inputs:
         (N, in_channels, H, W), float; H and W at least ``2 ** len(dims)``.

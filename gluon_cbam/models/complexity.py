@@ -46,7 +46,7 @@ def complexity(net: mx.gluon.HybridBlock, input_shape: Tuple[int, ...]) -> Compl
 
     Args:
         net: the network, initialized or not.
-        input_shape: of a batch, (N, C, H, W).
+        input_shape: the shape of a batch, (N, C, H, W).
 
     Returns:
         The counts for one image.

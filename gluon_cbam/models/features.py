@@ -25,12 +25,12 @@ class Features(CheckedBlock):
     It shares the parameters of the network, under their names, without those that no chosen map needs.
 
     Args:
-        network: of this package.
+        network: a network of this package.
         out_indices: stages from 0, from the last one with negative numbers; default all.
 
     Attributes:
-        channels: of each map.
-        strides: of each map, in pixels of the input.
+        channels: the channels of each map.
+        strides: the strides of each map, in pixels of the input.
 
     Inputs:
         (N, C, H, W).

@@ -72,13 +72,13 @@ class MobileNet(CheckedBlock):
         classes: outputs of the last layer.
         attention: None or a key of :data:`gluon_cbam.attention.ATTENTIONS`.
         in_channels: channels of the input.
-        prefix: of the names of the parameters, as for any Gluon block.
+        prefix: the prefix of the names of the parameters, as for any Gluon block.
         params: shared parameters, as for any Gluon block.
-        **options: of the attention module, for instance of :class:`gluon_cbam.CBAM`.
+        **options: options of the attention module, for instance of :class:`gluon_cbam.CBAM`.
 
     Attributes:
-        stage_channels: of the maps that :func:`gluon_cbam.features` gives.
-        stage_strides: of these maps, in pixels of the input.
+        stage_channels: the channels of the maps that :func:`gluon_cbam.features` gives.
+        stage_strides: the strides of these maps, in pixels of the input.
 
     Inputs:
         (N, in_channels, H, W), float.

@@ -124,8 +124,8 @@ class _Unit(FusedBlock):
 
     Args:
         in_channels: channels of the input.
-        channels: of the output.
-        stride: of the unit.
+        channels: the number of channels of the output.
+        stride: the stride of the unit.
         projected: whether the shortcut is a convolution and a BatchNorm.
         norm: the first normalization, ``bn`` or ``ibn``.
         attention: a function from the number of channels to the attention module.
@@ -210,7 +210,7 @@ class _Head(FusedBlock):
 
     Args:
         steps: the row.
-        channels: of the input.
+        channels: the number of channels of the input.
         cells: H * W of the input; 0 if the first input decides.
         embedding: outputs of the dense layer.
     """
@@ -259,7 +259,7 @@ class ModifiedCBAMNet(CheckedBlock):
         version_output: a key of :data:`HEADS`.
         version_act: activation of the MLPs of the attention: ``prelu``, ``leaky``, ``elu``, ``gelu`` or ``selu``.
         ibn: whether half of each unit's first BatchNorm is InstanceNorm, except in the last stage.
-        reduction: of the attention.
+        reduction: the reduction ratio of the attention.
         image_size: height and width that the dense layer of the heads E to J expects; default 112, and with
             ``version_input=0`` those of the first input or of the parameters that are loaded.
         in_channels: channels of the input.
@@ -273,8 +273,8 @@ class ModifiedCBAMNet(CheckedBlock):
 
     Attributes:
         outputs: size of the embedding.
-        stage_channels: of the maps that :func:`gluon_cbam.features` gives.
-        stage_strides: of these maps, in pixels of the input.
+        stage_channels: the channels of the maps that :func:`gluon_cbam.features` gives.
+        stage_strides: the strides of these maps, in pixels of the input.
 
     Raises:
         ValueError: an argument or an input does not fit.

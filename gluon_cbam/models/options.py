@@ -15,7 +15,7 @@ def option_names(*classes: type) -> List[str]:
     """List the keyword arguments of constructors that are options.
 
     Args:
-        *classes: of the network, and of its attention.
+        *classes: the classes of the network and of its attention.
 
     Returns:
         The names of the arguments with a default, without those that Gluon or the builder sets.
@@ -44,8 +44,8 @@ def check_attention(name: Optional[str], options: Mapping[str, Any]) -> None:
     """Check the attention that a network is built with.
 
     Args:
-        name: of the attention, or None.
-        options: of the attention, by name.
+        name: the name of the attention, or None.
+        options: the options of the attention, by name.
 
     Raises:
         ValueError: it is neither None nor a key of :data:`gluon_cbam.attention.ATTENTIONS`, or it is None and there are

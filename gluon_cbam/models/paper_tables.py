@@ -22,8 +22,8 @@ class PaperFigures:
 
     Attributes:
         table: 4 or 5.
-        name: of the model here.
-        parameters: in millions.
+        name: the name of the model here.
+        parameters: the number of parameters, in millions.
         gflops: multiply-adds for one image of 224 x 224 pixels, in 1e9.
         top1: top-1 error on ImageNet-1K, one crop, in percent.
         top5: top-5 error, likewise.
@@ -83,13 +83,13 @@ class Comparison:
 
     Attributes:
         table: 4 or 5.
-        name: of the model.
+        name: the name of the model.
         parameters: trainable parameters, counted.
         gflops: multiply-adds in 1e9 at 224 x 224 with the paper's stride, counted.
         default_gflops: the same with the stride of the official code, the default of the models.
-        paper_parameters: in millions, as printed.
-        paper_gflops: as printed.
-        paper_top1_error: in percent, as printed; not measured here.
+        paper_parameters: the number of parameters in millions, as printed.
+        paper_gflops: the GFLOPs, as printed.
+        paper_top1_error: the top-1 error in percent, as printed; not measured here.
         paper_top5_error: likewise.
         differs: which of ``parameters`` and ``gflops`` differ from the paper after rounding.
     """

@@ -89,7 +89,7 @@ def build(name: str, classes: int = DEFAULT_CLASSES, **options: Any) -> mx.gluon
     Args:
         name: one of :func:`list_models`.
         classes: outputs of the last layer; without effect on models that give embeddings.
-        **options: of the model's family, one of :func:`option_names`.
+        **options: options of the model's family, one of :func:`option_names`.
 
     Returns:
         The network, which maps (N, in_channels, H, W) to (N, classes).

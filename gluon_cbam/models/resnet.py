@@ -70,11 +70,11 @@ class _ResidualBlock(FusedBlock):
 
     Args:
         in_channels: channels of the input.
-        width: of the stage; the output has ``width * expansion`` channels.
-        stride: of the block.
+        width: the width of the stage; the output has ``width * expansion`` channels.
+        stride: the stride of the block.
         attention: None, or a function from the number of channels to the attention module.
         bottleneck_stride: the convolution of a bottleneck with the stride, ``3x3`` or ``1x1``.
-        groups: of a bottleneck's 3 x 3 convolution.
+        groups: the groups of a bottleneck's 3 x 3 convolution.
         group_width: channels of each group where the width is 64.
     """
 
@@ -175,15 +175,15 @@ class ResNet(CheckedBlock):
         bottleneck_stride: ``3x3`` (official code, torchvision) or ``1x1`` (the paper's count).
         in_channels: channels of the input.
         widen: multiplies the width of the stages.
-        groups: of the bottleneck's 3 x 3 convolution.
+        groups: the groups of the bottleneck's 3 x 3 convolution.
         group_width: channels of each group in the first stage.
-        prefix: of the names of the parameters, as for any Gluon block.
+        prefix: the prefix of the names of the parameters, as for any Gluon block.
         params: shared parameters, as for any Gluon block.
-        **options: of the attention module, for instance of :class:`gluon_cbam.CBAM`.
+        **options: options of the attention module, for instance of :class:`gluon_cbam.CBAM`.
 
     Attributes:
-        stage_channels: of the maps that :func:`gluon_cbam.features` gives.
-        stage_strides: of these maps, in pixels of the input.
+        stage_channels: the channels of the maps that :func:`gluon_cbam.features` gives.
+        stage_strides: the strides of these maps, in pixels of the input.
 
     Inputs:
         (N, in_channels, H, W), float.

@@ -16,16 +16,16 @@ class ResNetVariant:
     """A ResNet, WideResNet or ResNeXt: models/resnet.py.
 
     Attributes:
-        name: of the model.
+        name: the name of the model.
         block: ``basic`` or ``bottleneck``.
         layers: residual blocks of the four stages.
         attention: a key of :data:`gluon_cbam.attention.ATTENTIONS`, or None.
         stem: ``imagenet`` (7 x 7 / 2 and max-pool) or ``cifar`` (3 x 3 / 1).
         image_size: height and width that it is trained at, in pixels.
         crop_ratio: ``image_size`` over the short side to which images are resized before the center crop of validation.
-        augmentation: of training, a key of :data:`gluon_cbam.data.loading.augmentation.AUGMENTATIONS`.
+        augmentation: the augmentation of training, a key of :data:`gluon_cbam.data.loading.augmentation.AUGMENTATIONS`.
         widen: multiplies the width of the four stages.
-        groups: of a bottleneck's 3 x 3 convolution.
+        groups: the groups of a bottleneck's 3 x 3 convolution.
         group_width: channels of each group in the first stage.
     """
 
@@ -48,7 +48,7 @@ class MobileNetVariant:
     """A MobileNet: models/mobilenet.py.
 
     Attributes:
-        name: of the model.
+        name: the name of the model.
         alpha: width multiplier.
         attention: a key of :data:`gluon_cbam.attention.ATTENTIONS`, or None.
         image_size: see :class:`ResNetVariant`.
@@ -70,7 +70,7 @@ class CBAMNetVariant:
     """A CBAMNet: models/cbamnet.py.
 
     Attributes:
-        name: of the model.
+        name: the name of the model.
         dims: channels of the stages.
         image_size: height and width that it is trained at, in pixels.
         crop_ratio: see :class:`ResNetVariant`.
@@ -90,7 +90,7 @@ class ModifiedCBAMNetVariant:
     """A Modified-CBAMnet for aligned faces: models/modified_cbamnet.py.
 
     Attributes:
-        name: of the model.
+        name: the name of the model.
         depth: ``num_layers`` of the source.
         units: residual units of the four stages.
         widths: channels of the stem and of the stages.
@@ -98,8 +98,9 @@ class ModifiedCBAMNetVariant:
         image_size: height and width that it is trained at, in pixels.
         crop_ratio: see :class:`ResNetVariant`.
         augmentation: see :class:`ResNetVariant`.
-        mean: of the channels, for pixels in 0..1; this and ``std`` leave pixels in 0..255, which the network expects.
-        std: of the channels, for pixels in 0..1.
+        mean: the mean of the channels, for pixels in 0..1; this and ``std`` leave pixels in 0..255, which the network
+            expects.
+        std: the standard deviation of the channels, for pixels in 0..1.
     """
 
     module: ClassVar[str] = 'modified_cbamnet'

@@ -21,7 +21,7 @@ class PReLU(tracing.FusedBlock, nn.PReLU):
     MXNet's operator.
 
     Args:
-        alpha_initializer: of the slopes; default 0.25.
+        alpha_initializer: the initializer of the slopes; default 0.25.
         in_channels: number of slopes: C, or 1 for all channels alike; default 1.
 
     Inputs:

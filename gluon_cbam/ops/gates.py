@@ -33,7 +33,7 @@ def apply_gate(F: OpNamespace, logits: Tensor, name: str) -> Tensor:
 
     Args:
         F: ``mxnet.ndarray`` or ``mxnet.symbol``.
-        logits: of any shape.
+        logits: logits of any shape.
         name: one of :data:`GATES`.
     """
     return _GATES[name](F, logits)

@@ -194,7 +194,7 @@ def add_relu(F: OpNamespace, x: Tensor, shortcut: Optional[Tensor] = None, relu:
     Args:
         F: ``mxnet.ndarray`` or ``mxnet.symbol``.
         x: (N, C, H, W).
-        shortcut: of the same shape; default none.
+        shortcut: a map of the same shape to add; default none.
         relu: whether a ReLU follows; default no.
     """
     x = x if shortcut is None else x + shortcut

@@ -30,7 +30,7 @@ def from_source(
         output: ending in ``.params``; the card takes ``.json``.
         network: name of the model.
         source: see :func:`gluon_cbam.convert.load_arrays`.
-        options: of the model's family.
+        options: the options of the model's family.
         classes: outputs of the network; default 1000; without effect on models that give embeddings.
 
     Returns:
@@ -73,7 +73,7 @@ def to_source(
         output: see :func:`gluon_cbam.convert.files.write_source`.
         network: name of the model.
         source: see :func:`gluon_cbam.convert.load_arrays`.
-        options: of the model's family; default those of the card.
+        options: the options of the model's family; default those of the card.
         classes: outputs of the network; default those of the card, else 1000.
 
     Returns:

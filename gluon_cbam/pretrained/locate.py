@@ -23,8 +23,8 @@ class Weights(NamedTuple):
     """A parameter file that was compared with its card.
 
     Attributes:
-        path: of the file; None for random weights.
-        card: of the file; None for a file of the user without one.
+        path: the path of the file; None for random weights.
+        card: the card of the file; None for a file of the user without one.
     """
 
     path: Optional[Path] = None
@@ -91,7 +91,7 @@ def get(
     Processes that need the same file at once download and convert it once.
 
     Args:
-        card: of the weights.
+        card: the card of the weights.
         root: folder of the store, see :func:`gluon_cbam.zoo.get`.
         offline: see :func:`gluon_cbam.zoo.get`.
         progress: see :func:`gluon_cbam.zoo.get`.

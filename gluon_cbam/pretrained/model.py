@@ -30,10 +30,10 @@ def get_model(
         classes: outputs of the last layer; default those of the pretrained weights, else 1000. With pretrained weights
             of another number of classes, or with another ``in_channels``, what does not fit is newly initialized, and
             a warning of the log says which parameters.
-        ctx: where pretrained parameters are put, one context or a list; default the CPU.
+        ctx: the contexts on which pretrained parameters are put: one context or a list; default the CPU.
         root: folder of the store of published weights; default see :func:`gluon_cbam.zoo.location.root_of`.
-        **options: of the model's family, for instance ``reduction`` or ``bottleneck_stride``; default those of the
-            pretrained weights, else of the family.
+        **options: options of the model's family, for instance ``reduction`` or ``bottleneck_stride``; default those of
+            the pretrained weights, else of the family.
 
     Returns:
         The network, which maps (N, in_channels, H, W) float32 to logits (N, classes), or to embeddings.

@@ -33,14 +33,15 @@ class ResolvedModel:
     """A model with everything that belongs to it; nothing is built yet.
 
     Attributes:
-        name: of the model.
+        name: the name of the model.
         variant: its row.
-        options: that differ from the defaults of its family.
+        options: the options that differ from the defaults of its family.
         classes: outputs.
-        class_names: in the order of the outputs; None where they are not known, or are of other classes.
-        preprocessing: of images, as the weights expect it.
+        class_names: the names of the classes, in the order of the outputs; None where they are not known, or are of
+            other classes.
+        preprocessing: the preprocessing of images that the weights expect.
         params: the parameter file; None for random weights.
-        card: of the parameter file; None without one.
+        card: the card of the parameter file; None without one.
         params_sha256: SHA-256 of the parameter file; None for random weights.
         source: the weights as they were given, or the tag of the default weights; None for random weights.
     """
@@ -105,12 +106,12 @@ def resolve(
     """Merge what is given with the card of the weights and the row of the model, in the order that the module states.
 
     Args:
-        name: of the model, one of :func:`gluon_cbam.list_models`.
+        name: the name of the model, one of :func:`gluon_cbam.list_models`.
         params: a parameter file or a run folder.
         pretrained: True for the default weights of that name, a tag, a parameter file or a run folder. With neither
             this nor ``params``, weights are random.
         classes: outputs.
-        options: of the model's family.
+        options: the options of the model's family.
         image_size: height and width of the input in pixels.
         crop_ratio: ``image_size`` over the short side before the crop.
         root: folder of the store of published weights; default see :func:`gluon_cbam.zoo.location.root_of`.

@@ -46,13 +46,13 @@ class About:
     """What a run directory does not state of its weights.
 
     Attributes:
-        name: of the network, or a complete tag.
-        tag_source: of the tag ``NETWORK.SOURCE``; default the folder that the validation data is in.
-        dtype: of the published parameters; they are loaded as float32.
+        name: the name of the network, or a complete tag.
+        tag_source: ``SOURCE`` in the tag ``NETWORK.SOURCE``; default the folder that the validation data is in.
+        dtype: the data type of the published parameters; they are loaded as float32.
         default: whether the network's name alone means these weights.
-        licence: of the file.
+        licence: the licence of the file.
         source: author of the weights.
-        citation: of the paper.
+        citation: the citation of the paper.
         addresses: URLs of the file in addition to the folder of its registry.
     """
 

@@ -26,12 +26,12 @@ class Verdict:
     """What weights score here, and what their card states.
 
     Attributes:
-        task: that the weights are for.
-        tag: of the weights.
-        params_sha256: of their parameter file.
+        task: the task that the weights are for.
+        tag: the tag of the weights.
+        params_sha256: the SHA-256 of their parameter file.
         data: name of the file with the records.
-        data_sha256: of it.
-        evaluation: of every record.
+        data_sha256: the SHA-256 of that file.
+        evaluation: the evaluation of every record.
         card: the metrics that the card states.
     """
 
@@ -101,8 +101,8 @@ def verify(
     """Evaluate the parameter file of a card on every record of a file.
 
     Args:
-        card: of the weights.
-        path: of their parameter file.
+        card: the card of the weights.
+        path: the path of their parameter file.
         data: validation data of the card's task, for classification a ``.rec`` file.
         ctx: the contexts.
         batch_size: images a context.

@@ -44,7 +44,7 @@ class Labels(NamedTuple):
 
     Attributes:
         classes: outputs of the network's last layer.
-        class_names: in the order of the outputs, or None.
+        class_names: the names of the classes, in the order of the outputs, or None.
     """
 
     classes: int
@@ -58,11 +58,11 @@ class Task(ABC):
         name: key of :data:`gluon_cbam.tasks.TASKS`.
         training_figures: one for each statistic of :class:`Objective`, of which it is the mean over the examples; the
             first is the loss, named ``loss``, which must be finite.
-        validation_figures: that every :class:`Evaluation` of the task has, in the order of log lines. An evaluation may
-            have more, which files get too.
+        validation_figures: the figures that every :class:`Evaluation` of the task has, in the order of log lines. An
+            evaluation may have more, which files get too.
         best: the figure of validation by which parameters are kept as the best and runs are compared.
         compared: names of the figures of validation that cards state and ``zoo verify`` compares.
-        output_names: of the network's outputs in exported files, in their order.
+        output_names: names of the network's outputs in exported files, in their order.
     """
 
     name: str
@@ -92,8 +92,8 @@ class Task(ABC):
         """The training figures by name.
 
         Args:
-            sums: of the statistics.
-            examples: that they were summed over.
+            sums: the sums of the statistics.
+            examples: the number of examples that they were summed over.
         """
         return {figure.name: float(value / examples) for figure, value in zip(self.training_figures, sums)}
 
@@ -123,7 +123,7 @@ class Task(ABC):
 
         Args:
             data_train: path of the training data.
-            classes: as the run's settings have it, or None.
+            classes: the number of classes in the settings of the run, or None.
         """
 
     @abstractmethod
@@ -133,7 +133,7 @@ class Task(ABC):
         Args:
             net: the network.
             network: its name, for the message.
-            classes: that it was built with.
+            classes: the number of classes that it was built with.
 
         Raises:
             UsageError: they do not.
@@ -144,7 +144,7 @@ class Task(ABC):
         """Open training data and check its labels.
 
         Args:
-            path: of the data.
+            path: the path of the data.
             classes: outputs of the network.
 
         Raises:
@@ -182,11 +182,11 @@ class Task(ABC):
         """The batches of a run.
 
         Args:
-            data: of :meth:`open_training`.
-            settings: of the run.
-            preprocessing: of validation; training takes its image size and normalization.
+            data: the result of :meth:`open_training`.
+            settings: the settings of the run.
+            preprocessing: the preprocessing of validation images; training takes its image size and normalization.
             batch_size: examples in a batch over all devices and processes.
-            process_group: of which this is one; each gets its share of every batch.
+            process_group: the processes that train together; each gets its share of every batch.
 
         Raises:
             UsageError: a setting makes no sense, or there are fewer examples than one batch.
@@ -197,9 +197,9 @@ class Task(ABC):
         """The loss of a run.
 
         Args:
-            settings: of the run.
+            settings: the settings of the run.
             preprocessing: normalizes the images, on the devices.
-            rank: of this process, which draws random numbers of its own.
+            rank: the rank of this process, which draws random numbers of its own.
         """
 
     # validation
@@ -218,13 +218,13 @@ class Task(ABC):
         """Evaluate a network on every example of a dataset, each once.
 
         Args:
-            start: of the network, one batch ahead of the counting.
-            data: of :meth:`open_validation`.
-            prepare: from (H, W, 3) uint8 RGB to an image of a batch.
+            start: starts the network on a batch, one batch ahead of the counting.
+            data: the result of :meth:`open_validation`.
+            prepare: function from an image, (H, W, 3) uint8 RGB, to an image of a batch.
             batch_size: images in a batch, over all devices of this process.
             workers: threads that decode.
             progress: shows how far it is.
-            process_group: that evaluate together, each a part of the data; all get the same result.
+            process_group: the processes that evaluate together, each a part of the data; all get the same result.
 
         Raises:
             DataError: an image cannot be decoded.
@@ -240,9 +240,9 @@ class Task(ABC):
         """What makes predictions of a model's outputs.
 
         Args:
-            model: whose outputs they are.
+            model: the model that computes the outputs.
             top: most entries an image (classes, boxes).
-            names: of the outputs; default the model's.
+            names: the names of the outputs; default the model's.
             labels: a text file of such names, one a line.
 
         Raises:

@@ -37,15 +37,15 @@ def evaluate(
     """Evaluate a network on some of its contexts.
 
     Args:
-        task: that the network was trained for.
+        task: the task that the network was trained for.
         net: takes (N, 3, H, W) float32, initialized on every context.
-        data: of :meth:`.Task.open_validation`.
-        preprocessing: of every image.
+        data: the result of :meth:`.Task.open_validation`.
+        preprocessing: the preprocessing of every image.
         ctx: the contexts.
         batch_size: images a context.
         workers: threads that decode.
         progress: shows how far it is.
-        process_group: that evaluate together; all get the same result.
+        process_group: the processes that evaluate together; all get the same result.
 
     Returns:
         The task's evaluation.
@@ -91,9 +91,9 @@ def sum_over_records(
     """Sum what ``count`` finds over every record of a file, each once.
 
     Args:
-        start: of the network, one batch ahead of the counting.
+        start: starts the network on a batch, one batch ahead of the counting.
         records: the checked file.
-        prepare: from (H, W, 3) uint8 to an image of a batch.
+        prepare: function from an image, (H, W, 3) uint8 RGB, to an image of a batch.
         batch_size: images in a batch.
         workers: threads that decode.
         count: gives the sums over some records.

@@ -12,13 +12,13 @@ class Figure:
 
     Attributes:
         name: key in JSON files, cards and ``metrics.jsonl`` (there with ``val_`` or ``train_`` in front).
-        label: in log lines and tables.
-        title: of an axis or a picture.
+        label: the name in log lines and tables.
+        title: the title of an axis or a plot.
         higher_is_better: whether a higher value is the better one.
         unit: printed behind the title, or empty.
         digits: decimals in log lines and tables.
         short_digits: decimals on the progress line.
-        limits: of an axis, lower and upper; None leaves the end to the values.
+        limits: lower and upper limit of the axis; None for a limit that follows from the values.
         shown: whether log lines and curves have it; files, cards and TensorBoard have every figure.
     """
 
@@ -46,7 +46,7 @@ class Evaluation:
 
     Attributes:
         records: examples that were counted, each once.
-        seconds: that it took.
+        seconds: the time in seconds that it took.
     """
 
     records: int

@@ -28,7 +28,7 @@ class Objective(ABC):
         Args:
             parts: the batch's named tuple for each device, its arrays on that device.
             step: number of the step, from 0; whatever is drawn follows from it, the batch and the run's seed.
-            index: of the batch within the step, from 0.
+            index: the index of the batch within the step, from 0.
 
         Returns:
             What :meth:`loss` takes, for each device.

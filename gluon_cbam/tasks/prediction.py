@@ -14,7 +14,7 @@ class ImageReference(NamedTuple):
 
     Attributes:
         file: its path, or what stands for one.
-        number: of a record or a frame in the file, or None.
+        number: the number of the record or frame in the file, or None.
         size: height and width of the decoded image, in pixels; None for one that could not be read.
     """
 
@@ -81,7 +81,7 @@ class Predictor(ABC):
 
         Args:
             image: the image.
-            outputs: of the network for it: float64 arrays without the batch axis, finite.
+            outputs: the outputs of the network for it: float64 arrays without the batch axis, finite.
         """
 
     @abstractmethod

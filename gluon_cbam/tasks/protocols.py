@@ -80,7 +80,7 @@ class TrainingBatches(Sized, Protocol):
         """This process' batches of an epoch, which follow from the seed and the number alone.
 
         Args:
-            number: of the epoch, from 0.
+            number: the number of the epoch, from 0.
             skip: batches to leave out at the beginning, to continue inside an epoch.
 
         Yields:

@@ -34,7 +34,7 @@ class Setup:
     """What a run needs, checked.
 
     Attributes:
-        config: with every default filled in.
+        config: the configuration with every default filled in.
         model: the network with the weights to start from, its preprocessing and its options.
         net: not initialized yet.
         ctx: the devices.
@@ -43,7 +43,7 @@ class Setup:
         val: validation data, or None.
         process_group: the processes that train together.
         notes: lines for the log about the parameters: how many are frozen, and which have weight decay.
-        task: that the network is trained for.
+        task: the task that the network is trained for.
     """
 
     config: RunConfig

@@ -21,7 +21,8 @@ def set_parameters(net: mx.gluon.Block, values: Mapping[str, mx.nd.NDArray], ctx
     Args:
         net: the network.
         values: our name -> array, of the parameter's shape. Parameters that are not among them stay as they are.
-        ctx: where parameters that are not initialized yet are put; default the CPU. Others stay where they are.
+        ctx: the contexts on which parameters that are not initialized yet are put; default the CPU. Others stay where
+            they are.
     """
     for name, parameter in net._collect_params_with_prefix().items():
         if name not in values:

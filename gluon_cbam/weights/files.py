@@ -49,7 +49,7 @@ def read_card(path: PathLike, network: Optional[str] = None) -> Optional[zoo.Car
     """Read the card of a parameter file, and compare its hash with the file.
 
     Args:
-        path: of the parameters; the card is the ``.json`` next to it, or inside a ``.safetensors``.
+        path: the path of the parameters; the card is the ``.json`` next to it, or inside a ``.safetensors``.
         network: name of the model that the parameters must be of; default any.
 
     Returns:
@@ -99,7 +99,7 @@ def read_arrays(path: PathLike) -> Dict[str, mx.nd.NDArray]:
     """Read the arrays of a file that MXNet or :mod:`gluon_cbam.weights.safetensors` wrote.
 
     Args:
-        path: of the file, which exists.
+        path: the path of the file, which exists.
 
     Returns:
         Name -> array, of the type in the file.

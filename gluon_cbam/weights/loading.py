@@ -23,7 +23,7 @@ def load(net: mx.gluon.Block, path: PathLike, ctx: Optional[Contexts] = None) ->
 
     Args:
         net: the network, initialized or not.
-        path: of a file that :func:`gluon_cbam.weights.save` or ``Block.save_parameters`` wrote.
+        path: the path of a file that :func:`gluon_cbam.weights.save` or ``Block.save_parameters`` wrote.
         ctx: one context or a list of them, for a network that is not initialized; default the CPU.
 
     Raises:

@@ -52,7 +52,7 @@ def check(path: PathLike) -> bool:
     """Check that a file is complete, holds dense arrays by name, and is not shorter than its headers state.
 
     Args:
-        path: of the file, which exists.
+        path: the path of the file, which exists.
 
     Returns:
         Whether the arrays have numpy semantics: MXNet loads those only within ``mxnet.util.np_shape(True)``.
@@ -75,8 +75,8 @@ class _Headers:
     """Reads the headers of a file in turn.
 
     Args:
-        file: at its beginning.
-        size: of the file, in bytes.
+        file: the open file, at its beginning.
+        size: the size of the file, in bytes.
     """
 
     def __init__(self, file: IO[bytes], size: int) -> None:

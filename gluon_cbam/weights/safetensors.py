@@ -20,7 +20,7 @@ def write(arrays: Mapping[str, np.ndarray], path: PathLike, card: Mapping[str, A
 
     Args:
         arrays: name -> array.
-        path: of the file.
+        path: the path of the file.
         card: the fields of the card, as JSON holds them.
 
     Raises:
@@ -36,7 +36,7 @@ def read(path: PathLike) -> Dict[str, np.ndarray]:
     """Read the arrays of a file.
 
     Args:
-        path: of the file.
+        path: the path of the file.
 
     Returns:
         Name -> array.
@@ -52,7 +52,7 @@ def read_card(path: PathLike) -> Dict[str, Any]:
     """Read the card of a file.
 
     Args:
-        path: of the file.
+        path: the path of the file.
 
     Returns:
         The fields of the card; empty for a file without one.

@@ -97,7 +97,7 @@ def fit_text(text: str, width: int, size: float = 9, weight: str = 'normal') -> 
     Args:
         text: any string, with undecodable bytes of file names and line breaks too.
         width: in pixels.
-        size: of the font, in points.
+        size: the size of the font, in points.
         weight: ``normal`` or ``bold``.
     """
     text = ' '.join(text.encode('utf-8', 'replace').decode().split())

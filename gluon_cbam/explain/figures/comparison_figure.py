@@ -29,9 +29,9 @@ def draw_comparison(comparison: Comparison, path: PathLike, method: str) -> None
     """Draw a comparison, a PNG that is written atomically.
 
     Args:
-        comparison: with at least one image that could be read.
-        path: of the figure.
-        method: of Grad-CAM, a key of :data:`gluon_cbam.explain.METHODS`.
+        comparison: a comparison with at least one image that could be read.
+        path: the path of the figure.
+        method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
     """
     cells = comparison.cells
     images = [(row[0].explanation.file, f'class: {row[0].activation.label}') for row in cells]

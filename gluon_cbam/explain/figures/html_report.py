@@ -23,7 +23,7 @@ class ReportRow(NamedTuple):
     """An image in the report.
 
     Attributes:
-        label: of the predicted class; empty for embeddings.
+        label: the label of the predicted class; empty for embeddings.
         html: the row of the table.
     """
 
@@ -35,7 +35,7 @@ def report_row(explanation: Explanation, figure: str) -> ReportRow:
     """The row of an image.
 
     Args:
-        explanation: of the image.
+        explanation: the explanation of the image.
         figure: path of the image's figure, relative to the report.
     """
     pixels, top = explanation.pixels, explanation.top
@@ -62,7 +62,7 @@ def report_page(network: str, method: str, rows: Sequence[ReportRow], unreadable
 
     Args:
         network: its name.
-        method: of Grad-CAM, a key of :data:`gluon_cbam.explain.METHODS`.
+        method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
         rows: the images, see :func:`report_row`.
         unreadable: images that could not be read.
     """

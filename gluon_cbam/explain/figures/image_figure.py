@@ -52,9 +52,9 @@ def draw_explanation(explanation: Explanation, path: PathLike, network: str, met
 
     Args:
         explanation: see :func:`gluon_cbam.explain.images.pipeline.explain_images`.
-        path: of the figure.
+        path: the path of the figure.
         network: its name.
-        method: of Grad-CAM, a key of :data:`gluon_cbam.explain.METHODS`.
+        method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
         channels: number of the strongest channels of a gate to show.
 
     Returns:

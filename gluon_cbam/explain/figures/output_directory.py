@@ -24,7 +24,7 @@ class FigurePaths:
     The paths of other figures and of all inputs are taken, so that no input is overwritten.
 
     Args:
-        directory: of the figures.
+        directory: the directory of the figures.
         inputs: paths of all images.
     """
 
@@ -91,7 +91,7 @@ def write_explanations(
         directory: created if it does not exist.
         inputs: paths of all images; none is overwritten.
         network: its name.
-        method: of Grad-CAM, a key of :data:`gluon_cbam.explain.METHODS`.
+        method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
         channels: number of the strongest channels of a gate to show.
         report: whether to write ``report.html``.
     """
@@ -172,7 +172,7 @@ def write_comparison(
         comparison: see :func:`gluon_cbam.explain.images.comparison.compare_networks`.
         directory: created if it does not exist.
         inputs: paths of all images; none is overwritten.
-        method: of Grad-CAM, a key of :data:`gluon_cbam.explain.METHODS`.
+        method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
 
     Raises:
         UsageError: the figure would overwrite an image.

@@ -22,7 +22,7 @@ def resize_square(pixels: np.ndarray, side: int) -> np.ndarray:
 
     Args:
         pixels: (S, S, 3) uint8.
-        side: of the result, in pixels.
+        side: height and width of the result, in pixels.
 
     Returns:
         (side, side, 3) uint8.
@@ -42,7 +42,7 @@ def overlay_map(
         heat: (H, W) float, the map.
         grid: where the cells of the map lie; None for cells that divide the image evenly.
         limits: values at both ends of the colormap.
-        side: of the result, in pixels.
+        side: height and width of the result, in pixels.
 
     Returns:
         (side, side, 3) uint8 RGB.

@@ -20,7 +20,7 @@ def class_index(text: str, network: LoadedNetwork) -> int:
 
     Args:
         text: a class name, or an index from 0.
-        network: whose class it is.
+        network: the network.
 
     Raises:
         UsageError: there is no such class, or several classes have this name.

@@ -46,9 +46,9 @@ class Cell(NamedTuple):
     """A network on an image.
 
     Attributes:
-        explanation: of the image by the network.
+        explanation: the explanation of the image by the network.
         activation: the class activation map of the image's target class.
-        probability: that the network gives the target class, in 0..1.
+        probability: the probability of the target class, in 0..1.
     """
 
     explanation: Explanation

@@ -15,7 +15,7 @@ class ClassActivation(NamedTuple):
 
     Attributes:
         heat: (H, W) float32 in 0..1.
-        class_index: of the class.
+        class_index: the index of the class.
         label: its name.
         probability: softmax of the logits, in 0..1; None for embeddings.
         predicted: whether it is the predicted class.
@@ -36,7 +36,7 @@ class AttentionGates(NamedTuple):
     """The gates of an attention module for one image, see :class:`gluon_cbam.explain.AttentionMaps`.
 
     Attributes:
-        path: of the module in the network.
+        path: the path of the module in the network.
         channel: (C,) float, or None.
         spatial: (H, W) float, or None.
         grid: where the cells of the spatial gate lie on the image; None where that is not known.
@@ -56,7 +56,7 @@ class Explanation(NamedTuple):
         pixels: (S, S, 3) uint8 RGB: the network's input before normalization.
         top: the most probable classes, best first; empty for embeddings.
         activations: class activation maps: of the predicted class, then of the requested one if that is another.
-        gates: of the selected attention modules.
+        gates: the gates of the selected attention modules.
     """
 
     file: str

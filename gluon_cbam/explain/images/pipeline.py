@@ -31,8 +31,8 @@ class ExplainOptions:
         stages: attention modules, see :func:`gluon_cbam.explain.maps.stages.select_stages`; () for none.
         targets: index of the requested class, one for all images or one for each in their order; default None, the
             predicted class alone.
-        method: of :func:`gluon_cbam.explain.grad_cam`.
-        layer: of :func:`gluon_cbam.explain.grad_cam`.
+        method: the argument of :func:`gluon_cbam.explain.grad_cam`.
+        layer: the argument of :func:`gluon_cbam.explain.grad_cam`.
         top: number of most probable classes in an explanation.
     """
 
@@ -61,7 +61,7 @@ def explain_images(
     """Explain images, in their order. Memory holds a few batches, however many images there are.
 
     Args:
-        network: with weights.
+        network: a network with weights.
         images: see :func:`gluon_cbam.data.sources.images.open_images`; read as they are needed.
         options: which maps are computed.
         ctx: one of the network's contexts.

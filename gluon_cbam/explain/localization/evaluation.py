@@ -71,8 +71,8 @@ def score_maps(
     Args:
         loaded: the network.
         records: the checked file.
-        masks: of its records.
-        layers: whose Grad-CAM is scored, see :func:`gluon_cbam.explain.grad_cam`; None is its default.
+        masks: the masks of its records.
+        layers: the layers whose Grad-CAM is scored, see :func:`gluon_cbam.explain.grad_cam`; None is its default.
         align: where the cells of a map lie: a key of :data:`ALIGNMENTS`; default ``even``.
         batch_size: images in a batch; default 32.
         workers: threads that decode; default 1.

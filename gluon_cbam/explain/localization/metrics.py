@@ -104,9 +104,9 @@ class LocalizationScores:
         pointing: pointing game: share of hits.
         energy: share of the map's sum on the object.
         lift: ``energy`` divided by the mean share of the area that objects have: 1 for maps that ignore them.
-        iou: at ``threshold``.
-        threshold: of the normalized maps, the best for all images together.
-        oracle_iou: at the best threshold of each image.
+        iou: the mean IoU at ``threshold``.
+        threshold: the threshold of the normalized maps, the best for all images together.
+        oracle_iou: the mean IoU at the best threshold of each image.
     """
 
     records: int

@@ -35,7 +35,7 @@ class AttentionMaps(NamedTuple):
     mean over the positions and ``spatial`` the mean over the channels.
 
     Attributes:
-        path: of the module in the network, as ``save_parameters`` names it: ``layer1.0.attention``.
+        path: the path of the module in the network, as ``save_parameters`` names it: ``layer1.0.attention``.
         channel: (N, C) float; None if the module has no channel gate.
         spatial: (N, H, W) float, at the resolution of the module's feature map; None if the module has no spatial gate.
         whole: (N, C, H, W) float, only if asked for, and None where it is the product of ``channel`` and ``spatial``.

@@ -26,11 +26,11 @@ class NetworkGraph:
     """A traced network, see :func:`trace_network`.
 
     Attributes:
-        output: of the network.
+        output: the output of the network.
         blocks: every block below the network by its path, as ``save_parameters`` names it.
-        outputs: of the blocks that return one symbol, by path, in the order of their computation; of a block that is
-            called several times the last one.
-        parameters: of the network by the names that the symbols use.
+        outputs: the outputs of the blocks that return one symbol, by path, in the order of their computation; of a
+            block that is called several times the last one.
+        parameters: the parameters of the network by the names that the symbols use.
     """
 
     output: mx.sym.Symbol
@@ -42,7 +42,7 @@ class NetworkGraph:
         """The shapes of the block outputs that are maps (N, C, H, W), by path.
 
         Args:
-            input_shape: of the images, (N, C, H, W).
+            input_shape: the shape of the images, (N, C, H, W).
         """
         names = list(self.outputs)
         if not names:
@@ -54,7 +54,7 @@ class NetworkGraph:
         """Where the cells of maps lie on the images, by path.
 
         Args:
-            shapes: of the maps: the result of :meth:`map_shapes` or a part of it.
+            shapes: the shapes of the maps: the result of :meth:`map_shapes` or a part of it.
             size: height and width of the images, in pixels.
         """
         symbols = [self.outputs[path] for path in shapes]
@@ -136,8 +136,8 @@ def evaluate_symbols(
     Gradients are recorded for the inputs alone; parameters are constants.
 
     Args:
-        symbols: of one graph.
-        parameters: of the network.
+        symbols: symbols of one graph.
+        parameters: the parameters of the network.
         inputs: value of every other variable by name.
     """
     group = mx.sym.Group(list(symbols))

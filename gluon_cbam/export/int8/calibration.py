@@ -50,7 +50,7 @@ def calibrate(
     over a sample of the values.
 
     Args:
-        graph: in float32.
+        graph: a graph in float32.
         values: names of the values.
         batches: inputs of the graph.
         runner: runs a graph.

@@ -26,7 +26,7 @@ class QuantizedTensor(NamedTuple):
     """A uint8 value of the graph.
 
     Attributes:
-        name: of the value.
+        name: the name of the value.
         parameters: its scale and zero point.
     """
 
@@ -38,7 +38,7 @@ def values_to_calibrate(graph: OnnxGraph, attention: bool) -> List[str]:
     """The float values whose quantization parameters :func:`insert_qdq` needs, sorted.
 
     Args:
-        graph: in float32.
+        graph: a graph in float32.
         attention: see :func:`insert_qdq`.
     """
     asked: Dict[str, QuantizationParameters] = defaultdict(lambda: QuantizationParameters(1.0, 0))
@@ -50,8 +50,8 @@ def insert_qdq(graph: OnnxGraph, parameters: Mapping[str, QuantizationParameters
     """Quantize a float32 graph.
 
     Args:
-        graph: with BatchNormalization folded where that is possible.
-        parameters: of the values of :func:`values_to_calibrate`.
+        graph: a graph in float32, with BatchNormalization folded where that is possible.
+        parameters: the parameters of the values of :func:`values_to_calibrate`.
         attention: whether the operators that scale feature maps by attention, and the maxima and means of such maps,
             are quantized too.
 

@@ -60,7 +60,7 @@ def quantize(graph: OnnxGraph, calibration: Calibration, prepare: Prepare, runne
     """Quantize a float32 graph.
 
     Args:
-        graph: in float32.
+        graph: a graph in float32.
         calibration: images, and the precision of attention.
         prepare: makes an input of the graph of an image.
         runner: runs a graph.

@@ -24,7 +24,7 @@ def read_metadata(path: PathLike) -> Dict[str, str]:
     """Read the metadata properties of an ONNX file.
 
     Args:
-        path: of the file.
+        path: the path of the file.
 
     Returns:
         Value by key.

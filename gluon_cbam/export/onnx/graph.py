@@ -35,7 +35,7 @@ class Node:
         op: type of the ONNX operator, for instance ``Conv``.
         inputs: names of values.
         outputs: names of values.
-        attributes: by name.
+        attributes: the attributes by name.
     """
 
     op: str
@@ -61,10 +61,10 @@ class OnnxGraph:
         nodes: the nodes.
         constants: array by name of the value.
         input: name of the input.
-        input_shape: of one image, without the batch axis.
+        input_shape: the shape of one image, without the batch axis.
         input_dtype: name of numpy's type.
         outputs: names of the outputs.
-        shapes: of values, for a batch of 1, where they are known.
+        shapes: the shapes of values, for a batch of 1, where they are known.
         of_batch: values whose first axis is the batch, which shape inference cannot derive; files state it, since ONNX
             Runtime fuses an addition into a convolution only where it knows that both inputs have the same shape.
     """
@@ -151,7 +151,7 @@ def to_model(graph: OnnxGraph, opset: int, texts: Mapping[str, str], name: str) 
         graph: the graph.
         opset: version of the ONNX operators, see :func:`checked_opset`.
         texts: metadata properties of the model.
-        name: of the graph.
+        name: the name of the graph.
 
     Raises:
         DependencyError: onnx is not installed.

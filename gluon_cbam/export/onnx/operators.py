@@ -18,10 +18,10 @@ class Call:
 
     Args:
         graph: the ONNX graph that nodes are added to.
-        name: of the MXNet operator; ONNX values are named after it.
-        attributes: of the MXNet operator, as text by name.
+        name: the name of the MXNet operator; ONNX values are named after it.
+        attributes: the attributes of the MXNet operator, as text by name.
         inputs: names of the ONNX values.
-        shapes: of the inputs, for a batch of 1.
+        shapes: the shapes of the inputs, for a batch of 1.
     """
 
     def __init__(

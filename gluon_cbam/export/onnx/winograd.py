@@ -64,7 +64,7 @@ def axis_transform(size: int, tile: int) -> np.ndarray:
     """The matrix that pads an axis by one zero on either side, cuts it into overlapping tiles and transforms them.
 
     Args:
-        size: of the axis, in pixels.
+        size: the size of the axis, in pixels.
         tile: its outputs.
 
     Returns:
@@ -84,10 +84,10 @@ def cost(channels: int, filters: int, height: int, width: int, tile: Optional[in
     input or of the output, as long as 118 multiplications, since memory bounds it.
 
     Args:
-        channels: of the input.
+        channels: the number of channels of the input.
         filters: channels of the output.
-        height: of the map, in pixels.
-        width: of the map, in pixels.
+        height: the height of the map, in pixels.
+        width: the width of the map, in pixels.
         tile: side of the tiles; None for a direct convolution.
     """
     if tile is None:
@@ -130,7 +130,7 @@ def replace_convolution(graph: OnnxGraph, conv: Node, tile: int) -> None:
     """Replace a convolution by Winograd's.
 
     Args:
-        graph: that it is in; changed in place.
+        graph: the graph that it is in; changed in place.
         conv: 3 x 3 with a stride of 1, a padding of 1 and one group.
         tile: side of the tiles: 2, 3 or 4.
     """

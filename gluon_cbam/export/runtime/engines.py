@@ -20,7 +20,7 @@ def onnxruntime_session(model: Union[str, bytes], threads: int) -> Run:
 
     Args:
         model: path of a file, or the bytes of one.
-        threads: of the session.
+        threads: the number of threads of the session.
 
     Returns:
         A function from a batch to all outputs.
@@ -85,7 +85,7 @@ def find_engine(path: Path, engine: str) -> Tuple[str, Callable[[Path, int], Run
     """Find the engine for a file.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         engine: its name, or ``auto`` for the first one that is installed.
 
     Returns:

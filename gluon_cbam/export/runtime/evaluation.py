@@ -27,7 +27,7 @@ def evaluate_exported(
         data: opened by :meth:`gluon_cbam.tasks.Task.open_validation` of its task.
         batch_size: images in a batch.
         workers: threads that decode.
-        progress: for a progress bar.
+        progress: shows a progress bar.
 
     Returns:
         The evaluation of the task.

@@ -24,17 +24,17 @@ class ExportedNetwork:
     """An exported file that runs, in place of a :class:`gluon_cbam.inference.network.LoadedNetwork`.
 
     Attributes:
-        path: of the file.
-        engine: that runs it: ``onnxruntime``, ``openvino`` or ``mxnet``.
-        name: of the network.
+        path: the path of the file.
+        engine: the engine that runs it: ``onnxruntime``, ``openvino`` or ``mxnet``.
+        name: the name of the network.
         classes: outputs; 0 for feature maps.
-        class_names: in the order of the outputs, or None.
-        preprocessing: of the images.
+        class_names: the names of the classes, in the order of the outputs, or None.
+        preprocessing: the preprocessing of the images.
         pixels: whether preprocessing is part of the file, which then takes (N, H, W, 3) uint8 instead of
             (N, 3, H, W) float32.
-        params_sha256: of the parameter file that was exported; None for random weights.
-        run: from a batch to all outputs, numpy arrays.
-        task: that the network was trained for.
+        params_sha256: the SHA-256 of the parameter file that was exported; None for random weights.
+        run: function from a batch to all outputs, NumPy arrays.
+        task: the task that the network was trained for.
     """
 
     path: Path
@@ -93,7 +93,7 @@ def load_exported(path: PathLike, engine: str = 'auto', threads: Optional[int] =
         path: ending in ``.onnx`` or ``-symbol.json``.
         engine: ``onnxruntime`` or ``openvino`` for ONNX, ``mxnet`` for symbols; default ``auto``, the first of them
             that is installed.
-        threads: of the engine; default the physical cores of this process. MXNet takes ``OMP_NUM_THREADS``.
+        threads: the number of threads of the engine; default the physical cores of this process. MXNet takes ``OMP_NUM_THREADS``.
 
     Raises:
         UsageError: there is no such file, or the engine does not run this kind of file.

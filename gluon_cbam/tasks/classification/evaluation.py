@@ -25,7 +25,7 @@ class Evaluation(figures.Evaluation):
         top1: accuracy in 0..1.
         top5: accuracy in 0..1 (of the best ``classes`` where there are fewer than five).
         loss: mean cross-entropy, in nats.
-        seconds: that it took.
+        seconds: the time in seconds that it took.
     """
 
     records: int
@@ -50,12 +50,12 @@ def evaluate(
     Args:
         net: maps (N, 3, H, W) to logits, initialized on every context.
         records: the checked file; labels must be classes of the network.
-        preprocessing: of every image.
+        preprocessing: the preprocessing of every image.
         ctx: the contexts.
         batch_size: images a context.
         workers: threads that decode.
         progress: wraps the batches, (batches, how many), to show how far it is.
-        process_group: that evaluate the file together, each a part of it; all get the same result.
+        process_group: the processes that evaluate the file together, each a part of it; all get the same result.
 
     Raises:
         DataError: an image cannot be decoded.

@@ -18,7 +18,7 @@ class Mix(NamedTuple):
     """How a batch is mixed.
 
     Attributes:
-        share: of the image itself, in [0, 1]; the partner has the rest.
+        share: the weight of the image itself, in [0, 1]; the partner has the rest.
         box: (top, bottom, left, right) of cutmix, in pixels; None for mixup.
     """
 
@@ -56,8 +56,8 @@ class MixSampler:
         cutmix: alpha of the Beta distribution of cutmix's shares; 0 for no cutmix. With both above 0, a fair coin
             chooses for each batch.
         size: height and width of the images, in pixels.
-        seed: of the run.
-        rank: of the process: each draws its own.
+        seed: the seed of the run.
+        rank: the rank of the process: each draws its own.
     """
 
     def __init__(self, mixup: float, cutmix: float, size: int, seed: int, rank: int = 0) -> None:
@@ -68,8 +68,8 @@ class MixSampler:
         """How a batch is mixed.
 
         Args:
-            step: of the run, from 0.
-            batch: of the step, from 0.
+            step: the step of the run, from 0.
+            batch: the batch of the step, from 0.
         """
         if not self._kinds:
             return Mix()

@@ -29,7 +29,7 @@ class CrossEntropyObjective(Objective):
     Args:
         settings: ``label_smoothing``, ``mixup``, ``cutmix``, ``image_size`` and ``seed`` are read.
         preprocessing: normalizes the images, on the devices.
-        rank: of the process.
+        rank: the rank of the process.
     """
 
     def __init__(self, settings: Settings, preprocessing: Preprocessing, rank: int = 0) -> None:

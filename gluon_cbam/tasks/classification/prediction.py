@@ -20,7 +20,7 @@ class ClassScore(NamedTuple):
     """One class of an image.
 
     Attributes:
-        index: of the class.
+        index: the index of the class.
         label: its name, or the index as text.
         probability: softmax of the logits.
     """
@@ -67,7 +67,7 @@ class ClassPredictor(Predictor):
     """Softmax of logits, which are the first output.
 
     Args:
-        names: of the classes.
+        names: the names of the classes.
         top: how many of them an image gets.
     """
 

@@ -33,10 +33,10 @@ class SavedState(NamedTuple):
     """A whole state to continue from.
 
     Attributes:
-        path: of its parameters.
-        card: of the parameters: network, classes, options, preprocessing.
-        progress: of the run, as :class:`.state.TrainingState` has it.
-        fingerprint: of the run, as it was saved; see :func:`.fingerprint.run_fingerprint`.
+        path: the path of its parameters.
+        card: the card of the parameters: network, classes, options, preprocessing.
+        progress: the progress of the run, as :class:`.state.TrainingState` has it.
+        fingerprint: the fingerprint of the run, as it was saved; see :func:`.fingerprint.run_fingerprint`.
     """
 
     path: Path
@@ -87,7 +87,7 @@ class Checkpoints:
         """Write a state, then remove all but it and the one before. Does nothing if it is there already.
 
         Args:
-            net: of which the parameters are saved.
+            net: the network to save.
             parts: everything else that changes, by name.
             card: see :func:`gluon_cbam.weights.save`.
             progress: ``epoch``, ``step`` and what else :class:`SavedState` is to have.

@@ -43,7 +43,7 @@ def compare(saved: SavedState, setup: Setup, now: Dict[str, Any]) -> None:
 
     Args:
         saved: the state.
-        setup: of the run.
+        setup: the setup of the run.
         now: its fingerprint.
 
     Raises:

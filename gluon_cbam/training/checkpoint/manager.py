@@ -29,11 +29,11 @@ class CheckpointManager:
     """The checkpoints of a run.
 
     Args:
-        directory: of the run.
-        setup: of the run; its network is initialized.
+        directory: the directory of the run.
+        setup: the setup of the run; its network is initialized.
         parts: what is saved with the network, by name.
-        state: of the run.
-        saved: to continue from, or None.
+        state: the state of the run.
+        saved: the state to continue from, or None.
 
     Raises:
         DataError: the saved state does not fit.
@@ -82,8 +82,8 @@ class CheckpointManager:
         """After an epoch: write the newest state, then the best parameters if these are.
 
         Args:
-            evaluation: of the validation data, or None without any.
-            net: that was validated.
+            evaluation: the evaluation of the validation data, or None without any.
+            net: the network that was validated.
         """
         if evaluation:
             figures = {'epoch': self._state.epoch, **evaluation.figures, 'records': evaluation.records}
@@ -97,7 +97,7 @@ class CheckpointManager:
         After an epoch, and when a run continues: it may have ended between the state of an epoch and these files.
 
         Args:
-            net: that is validated.
+            net: the network that is validated.
         """
         state, several = self._state, self._config.keep_best > 1
         for figures in state.kept:
@@ -133,9 +133,9 @@ def continued(saved: Optional[SavedState], images: int, task: Task) -> TrainingS
     """The state of a run that goes on from a saved one, or begins.
 
     Args:
-        saved: to continue from, or None.
-        images: of a step, over all devices.
-        task: of the run.
+        saved: the state to continue from, or None.
+        images: the number of images of a step, over all devices.
+        task: the task of the run.
 
     Raises:
         UsageError: a step had another number of images.

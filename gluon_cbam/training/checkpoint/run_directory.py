@@ -36,7 +36,7 @@ class RunDirectory:
     """A folder with the files that a run leaves.
 
     Args:
-        path: of the folder; made if it does not exist.
+        path: the path of the folder; made if it does not exist.
     """
 
     _log_name = 'train.log'
@@ -94,7 +94,7 @@ class RunDirectory:
         """Write ``summary.json`` and ``curves.png``.
 
         Args:
-            summary: of the run.
+            summary: the summary of the run.
             draw: draws the curves of the metrics to a path.
         """
         write_text(self.path / 'summary.json', json.dumps(summary, indent=1) + '\n')
@@ -120,8 +120,8 @@ class ReadOnlyRunDirectory(RunDirectory):
     """The run directory as processes other than the first have it: they read it, and write a log of their own.
 
     Args:
-        path: of the folder.
-        rank: of the process.
+        path: the path of the folder.
+        rank: the rank of the process.
     """
 
     def __init__(self, path: PathLike, rank: int) -> None:
@@ -198,8 +198,8 @@ def open_run_directory(config: TrainConfig, rank: int = 0) -> RunDirectory:
     """The run directory of a configuration, made if it does not exist; errors: see :func:`check_run_directory`.
 
     Args:
-        config: of the run.
-        rank: of this process; all but the first only read.
+        config: the configuration of the run.
+        rank: the rank of this process; all but the first only read.
     """
     path = check_run_directory(config)
     return ReadOnlyRunDirectory(path, rank) if rank else RunDirectory(path)

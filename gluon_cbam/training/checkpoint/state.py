@@ -18,13 +18,13 @@ class TrainingState:
 
     Attributes:
         images_per_step: over all devices.
-        epoch: that is under way, from 0.
+        epoch: the current epoch, from 0.
         batch: steps done in it.
         step: steps done in all.
-        seconds: that they took, over all sessions.
+        seconds: the time that they took in seconds, over all sessions.
         best: ``epoch`` (from 1) and the task's deciding figure of the best validation.
         last: the figures of the last validation, or of training without validation data.
-        sums: of the epoch under way: the task's statistics, then images.
+        sums: the sums of the current epoch: the task's statistics, then the number of images.
         bad_records: numbers of the training records that were skipped because they are damaged.
         unreported: the statistics of each step since the last record of the metrics.
         kept: the best validations, best first: ``epoch``, the figures of the evaluation, ``records``.

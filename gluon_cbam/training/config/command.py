@@ -21,7 +21,7 @@ def command_of(settings: Dict[str, Any]) -> str:
     """The ``cbam train`` command of a run, with every setting that is not the default.
 
     Args:
-        settings: of a run's ``config.yaml``, by name. Of the paths of data, folder and name remain.
+        settings: the settings in a run's ``config.yaml``, by name. A path of data is shortened to its folder and name.
 
     Returns:
         The command, quoted for a POSIX shell.

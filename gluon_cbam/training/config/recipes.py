@@ -24,8 +24,8 @@ class SettingsFile:
     """A file of settings.
 
     Attributes:
-        path: of the file.
-        values: by the name of the setting, as the file has them.
+        path: the path of the file.
+        values: the values by the name of the setting, as the file has them.
         lines: line of each value, from 1.
         about: ``name``, ``description`` and ``source`` of a recipe; empty for a configuration file.
     """

@@ -21,8 +21,8 @@ class _Source(NamedTuple):
     """Settings of one source, in their types.
 
     Attributes:
-        name: of the source, human-readable.
-        values: by the name of the setting.
+        name: the name of the source, human-readable.
+        values: the values by the name of the setting.
     """
 
     name: str
@@ -114,8 +114,8 @@ def _validated(values: Dict[str, Any], where: Callable[[str], str], in_files: bo
     """Settings of one source in their types; those that are null where there is a default are left out.
 
     Args:
-        values: by the name of the setting.
-        where: from the name of a setting to what messages call it.
+        values: the values by the name of the setting.
+        where: function from the name of a setting to its name in messages.
         in_files: whether the source is a file.
     """
     result = {}

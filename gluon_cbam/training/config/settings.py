@@ -27,7 +27,7 @@ def setting(
     """Declare a setting as a field of a dataclass.
 
     Args:
-        default: of the setting.
+        default: the default value.
         help: one line.
         *flags: on the command line; by default the name with dashes.
         kind: type of the value; ``dict`` for repeated KEY=VALUE, ``list`` for numbers separated by commas, ``tuple``
@@ -130,8 +130,8 @@ def validated(name: str, value: Any, entry: Field) -> Any:
     The choices matter: MXNet takes an unknown name of a kvstore for a local one, without an error.
 
     Args:
-        name: of the value, for messages.
-        value: from a file, the command line or Python.
+        name: the name of the value, for messages.
+        value: a value from a file, the command line or Python.
         entry: the setting.
 
     Returns:

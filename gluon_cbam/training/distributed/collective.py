@@ -27,8 +27,8 @@ class CollectiveGroup(ProcessGroup):
         """Queue the sum of a float32 array over all processes. All processes call it in the same order.
 
         Args:
-            name: of the array; arrays of the same name have the same shape.
-            array: of this process.
+            name: the name of the array; arrays of the same name have the same shape.
+            array: the array of this process.
         """
         raise NotImplementedError
 

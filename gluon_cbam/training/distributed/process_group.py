@@ -58,8 +58,8 @@ class ProcessGroup:
 
         Args:
             trainer: made with :meth:`kvstore` and :meth:`optimizer`.
-            images: by which gradients are divided.
-            step: at which the run continues.
+            images: the number of images by which gradients are divided.
+            step: the step at which the run continues.
 
         Raises:
             DataError: the processes do not continue from the same step.
@@ -71,7 +71,7 @@ class ProcessGroup:
         """The sum of an array over all processes, in float64: exact, and bitwise the same in all of them.
 
         Args:
-            values: of this process; the shape is the same in all processes.
+            values: the values of this process; the shape is the same in all processes.
         """
         return np.asarray(values, np.float64)
 
@@ -79,7 +79,7 @@ class ProcessGroup:
         """The means of float32 arrays over all processes.
 
         Args:
-            arrays: of this process; the shapes are the same in all processes.
+            arrays: the arrays of this process; the shapes are the same in all processes.
         """
         return arrays
 
@@ -90,7 +90,7 @@ class ProcessGroup:
         set, so that no process waits for another. A flag counts once, until a step in which it is not set.
 
         Args:
-            flags: of this process.
+            flags: the flags of this process.
 
         Returns:
             For each flag, whether any process has set it.

@@ -16,7 +16,7 @@ class ServerOptimizer(mx.optimizer.Optimizer):
     """Updates parameters by an optimizer, and adds to sums. It is pickled, and unpickled by the servers.
 
     Args:
-        optimizer: that updates the parameters.
+        optimizer: updates the parameters.
         rates: the learning rate of every step of the run.
         processes: how many train: each sends one gradient in each step.
     """
@@ -30,8 +30,9 @@ class ServerOptimizer(mx.optimizer.Optimizer):
         """Set what the servers need to know; it is sent with the optimizer, once.
 
         Args:
-            images: by which gradients are divided; each process' gradient moves the weights by its share of a step.
-            step: at which the run continues.
+            images: the number of images by which gradients are divided; each process' gradient moves the weights by its
+                share of a step.
+            step: the step at which the run continues.
         """
         optimizer = self._optimizer
         self.rescale_grad = optimizer.rescale_grad = 1 / images

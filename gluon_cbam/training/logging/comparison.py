@@ -33,15 +33,15 @@ class RunSummary:
     """What a run directory holds.
 
     Attributes:
-        path: of the directory.
-        task: that the network is trained for.
+        path: the path of the directory.
+        task: the task that the network is trained for.
         network: name.
-        recipe: that it started from, or None.
+        recipe: the recipe that it started from, or None.
         epochs: done.
-        epochs_wanted: to be done.
+        epochs_wanted: the epochs of the whole run.
         steps: done.
         best: the task's deciding figure in the best validation, or None without any; ``best_FIGURE`` in JSON.
-        loss: of the last validation, or of the training in the last epoch without validation data.
+        loss: the loss of the last validation, or of the training in the last epoch without validation data.
         images_per_second: median over the log intervals.
         seconds: over all sessions.
         state: ``finished``, ``stopped at step N``, or ``running?`` if it was heard of lately.
@@ -210,7 +210,7 @@ def plot(runs: List[RunSummary], path: PathLike) -> None:
 
     Args:
         runs: those of the first one's task are drawn, up to ten.
-        path: of the picture, .png.
+        path: the path of the plot, .png.
 
     Raises:
         UsageError: another kind of picture.

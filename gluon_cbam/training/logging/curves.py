@@ -17,8 +17,8 @@ def draw(metrics: List[Dict[str, Any]], path: Path, task: Task) -> None:
 
     Args:
         metrics: the lines of ``metrics.jsonl``.
-        path: of the picture.
-        task: of the run.
+        path: the path of the plot.
+        task: the task of the run.
     """
     from matplotlib.figure import Figure as Canvas
 

@@ -14,7 +14,7 @@ class Meters:
     """Keeps what steps leave on the devices until it is read.
 
     Args:
-        process_group: over which readings are summed.
+        process_group: the processes over which readings are summed.
     """
 
     def __init__(self, process_group: ProcessGroup) -> None:

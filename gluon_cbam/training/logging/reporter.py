@@ -30,8 +30,8 @@ class Reporter:
     """Writes the records of a run.
 
     Args:
-        directory: of the run.
-        setup: of the run.
+        directory: the directory of the run.
+        setup: the setup of the run.
         state: read whenever something is reported.
         display: ``progress`` of :func:`gluon_cbam.training.loop.trainer.train`.
     """
@@ -124,7 +124,7 @@ class Reporter:
         """Report an epoch that is done.
 
         Args:
-            evaluation: of the validation data, or None without any.
+            evaluation: the evaluation of the validation data, or None without any.
             rate: the learning rate of its last step.
         """
         state, task = self._state, self._task

@@ -15,9 +15,10 @@ class Events:
     """Writes the lines of ``metrics.jsonl`` as scalars.
 
     Args:
-        folder: of the event files; made if it does not exist.
-        step: that the run begins after; what an earlier session wrote of later steps is hidden by TensorBoard.
-        task: whose figures are written, as ``train/NAME`` and ``val/NAME``.
+        folder: the directory of the event files; made if it does not exist.
+        step: the step after which the run begins; what an earlier session wrote of later steps is hidden by
+            TensorBoard.
+        task: the task whose figures are written, as ``train/NAME`` and ``val/NAME``.
     """
 
     def __init__(self, folder: Path, step: int, task: Task) -> None:

@@ -10,8 +10,8 @@ class Interval(NamedTuple):
     """Some steps of training.
 
     Attributes:
-        steps: that this process did.
-        seconds: that they took.
+        steps: the steps that this process did.
+        seconds: the time that they took, in seconds.
         waited: the share of it, 0 to 1, in which the loop waited for data.
     """
 
@@ -24,8 +24,8 @@ class Throughput:
     """Measures the time of a run from the moment it is made.
 
     Args:
-        steps: of the whole run.
-        epochs: of the whole run.
+        steps: the number of steps of the whole run.
+        epochs: the number of epochs of the whole run.
         now: the time in seconds.
     """
 

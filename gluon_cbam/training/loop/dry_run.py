@@ -49,17 +49,17 @@ class DryRun:
         batch_size: images a device and step.
         images_per_step: over all devices.
         steps_per_epoch: steps an epoch.
-        epochs: of the run.
-        steps: of the run.
-        learning_rates: at the beginning of each epoch, and in the last step.
-        loss: of the first step, a mean over its images.
-        step_seconds: to train a step, after one to warm up.
-        load_seconds: to load the images of a step.
-        run_seconds: of all training steps, without validation and checkpoints. On GPUs loading overlaps training; on
-            the CPU both need the same cores, one after the other.
+        epochs: the number of epochs of the run.
+        steps: the number of steps of the run.
+        learning_rates: the learning rates at the beginning of each epoch, and in the last step.
+        loss: the loss of the first step, a mean over its images.
+        step_seconds: seconds to train a step, after one step to warm up.
+        load_seconds: seconds to load the images of a step.
+        run_seconds: seconds of all training steps, without validation and checkpoints. On GPUs loading overlaps
+            training; on the CPU both need the same cores, one after the other.
         peak_bytes: the most memory that this process used.
-        device_memory: of the GPUs.
-        checkpoint_bytes: that the folder's checkpoints need at most, about.
+        device_memory: the memory of the GPUs.
+        checkpoint_bytes: about how much the checkpoints of the run need on the disk at most.
         free_bytes: on the disk of ``output``.
     """
 

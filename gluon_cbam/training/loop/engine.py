@@ -31,7 +31,7 @@ class Engine:
         step: trains a step: ``step(batches, number)``.
 
     Args:
-        setup: of the run.
+        setup: the setup of the run.
     """
 
     def __init__(self, setup: Setup) -> None:

@@ -19,9 +19,9 @@ class RandomState:
     """Seeds NumPy, and MXNet if the network draws random numbers: that takes the device about 3 ms a step.
 
     Args:
-        net: whose graph is looked at.
-        seed: of the run.
-        rank: of this process; each process draws for its own images.
+        net: the network that is trained; its graph shows whether it draws random numbers.
+        seed: the seed of the run.
+        rank: the rank of this process; each process draws for its own images.
     """
 
     def __init__(self, net: mx.gluon.HybridBlock, seed: int, rank: int = 0) -> None:

@@ -20,7 +20,7 @@ class StepResult(NamedTuple):
     """What a step leaves on each device, not waited for.
 
     Attributes:
-        sums: of the task's statistics over the images of each device, see :data:`Sums`.
+        sums: the sums of the task's statistics over the images of each device, see :data:`Sums`.
         updated: whether the weights were updated: not where float16 overflowed.
     """
 
@@ -65,8 +65,8 @@ class TrainStep:
         """Train one step.
 
         Args:
-            batches: of the task, as many as a step accumulates; every array has an image a row.
-            number: of the step, from 0.
+            batches: batches of the task, as many as a step accumulates; every array has an image a row.
+            number: the number of the step, from 0.
         """
         if self._random:
             self._random.begin(number)

@@ -61,8 +61,8 @@ class Trainer:
     """The training loop.
 
     Args:
-        setup: of :func:`prepare`.
-        directory: of the run.
+        setup: the result of :func:`prepare`.
+        directory: the directory of the run.
         signals: asked before each step.
         display: ``progress`` of :func:`train`.
     """

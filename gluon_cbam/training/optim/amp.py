@@ -58,7 +58,7 @@ class LossScaler:
         scale: factor of the loss in the next step.
 
     Args:
-        scale: of the first step.
+        scale: the scale of the first step.
         growth_interval: consecutive steps without overflow after which the scale is doubled.
     """
 
@@ -73,7 +73,7 @@ class LossScaler:
         This waits for the device, since the decision needs a number from it.
 
         Args:
-            gradients: of one device, after the gradients of all devices were added.
+            gradients: the gradients of one device, after the gradients of all devices were added.
 
         Returns:
             Whether all gradients are finite; otherwise the update must be skipped.
@@ -104,7 +104,7 @@ class LossScaler:
 
         Args:
             arrays: the state by name.
-            step: of the checkpoint; not used.
+            step: the step of the checkpoint; not used.
 
         Raises:
             DataError: an array is missing.

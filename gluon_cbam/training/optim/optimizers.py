@@ -42,7 +42,7 @@ class AdamW(mx.optimizer.Optimizer):
         beta1: decay of the mean of the gradients.
         beta2: decay of the mean of their squares.
         epsilon: added to the square root.
-        **kwargs: of :class:`mxnet.optimizer.Optimizer`.
+        **kwargs: further arguments of :class:`mxnet.optimizer.Optimizer`.
     """
 
     def __init__(self, beta1: float, beta2: float, epsilon: float, **kwargs: Any):
@@ -108,7 +108,8 @@ def create_optimizer(config: TrainConfig, names: Iterable[str]) -> mx.optimizer.
 
     Args:
         config: ``optimizer``, ``lr``, ``wd`` and the settings of that optimizer.
-        names: of the parameters, in the order of the trainer. LARS does not scale those ending in bias, gamma or beta.
+        names: the names of the parameters, in the order of the trainer. LARS does not scale those ending in bias, gamma
+            or beta.
 
     Returns:
         The optimizer, as ``gluon.Trainer`` takes it.

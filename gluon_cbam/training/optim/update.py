@@ -34,8 +34,9 @@ class Optimization:
         ctx: the devices.
         process_group: the processes that train together.
         rate: the learning rate as a function of the step, from 0.
-        steps: of the whole run.
-        images: of a step, over all devices, processes and accumulated batches; gradients are divided by it.
+        steps: the number of steps of the whole run.
+        images: the number of images of a step, over all devices, processes and accumulated batches; gradients are
+            divided by it.
         average: the moving average to update, or None.
     """
 
@@ -81,7 +82,7 @@ class Optimization:
 
         Args:
             arrays: the state by name.
-            step: at which the run continues.
+            step: the step at which the run continues.
 
         Raises:
             DataError: an array is missing or does not fit.

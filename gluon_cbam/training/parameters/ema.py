@@ -24,7 +24,7 @@ class ModelEma:
     Args:
         net: the network that is trained, initialized.
         ema_net: another network of the same model, not initialized, to hold the average.
-        decay: in (0, 1).
+        decay: the decay of the average, in (0, 1).
         ctx: the devices.
     """
 
@@ -73,7 +73,7 @@ class ModelEma:
 
         Args:
             arrays: the state by name.
-            step: of the checkpoint; not used.
+            step: the step of the checkpoint; not used.
 
         Raises:
             DataError: an array is missing or has another shape.

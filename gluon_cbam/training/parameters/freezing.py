@@ -19,7 +19,7 @@ def freeze(net: Block, patterns: Sequence[str]) -> List[str]:
 
     Args:
         net: the network.
-        patterns: of parameters or blocks; see :func:`gluon_cbam.training.parameters.selection.select`.
+        patterns: the patterns of parameters or blocks; see :func:`gluon_cbam.training.parameters.selection.select`.
 
     Returns:
         The names of all frozen parameters, running statistics included.

@@ -47,7 +47,7 @@ class NetworkWithHead(mx.gluon.Block):
 
     Args:
         net: the network; its parameters keep their names.
-        head: of the loss; its parameters get ``head.`` in front.
+        head: the head of the loss; its parameters get ``head.`` in front.
     """
 
     def __init__(self, net: mx.gluon.HybridBlock, head: mx.gluon.Block) -> None:

@@ -28,7 +28,7 @@ def select(net: Block, pattern: str, flag: str) -> List[str]:
         net: the network.
         pattern: a shell pattern of parameters (``*.bias``), or of blocks, which stands for all their parameters
             (``layer[12]``).
-        flag: of the command line, for the message.
+        flag: the flag of the command line, for the message.
 
     Returns:
         Names of :func:`named`, in its order.
