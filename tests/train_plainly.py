@@ -1,7 +1,13 @@
-"""Trains with the settings of its argument, as cbam train does, a network without BatchNorm; for tests of processes."""
+"""Trains with the settings of its argument, as cbam train does, a network without BatchNorm; for tests of processes.
+
+With HOLD_AT_STEP in the environment, training waits there for SIGTERM, so that a test can stop it inside an epoch however
+slow the machine is.
+"""
 
 import json
+import os
 import sys
+import time
 
 import gluon_cbam  # noqa: F401 (prepares the import of mxnet)
 
@@ -12,6 +18,10 @@ from gluon_cbam.attention.blocks import CheckedBlock
 from gluon_cbam.common.errors import CbamError
 from gluon_cbam.pretrained.resolve import ResolvedModel
 from gluon_cbam.training import TrainConfig, train
+from gluon_cbam.training.loop.signals import SignalHandler
+
+HOLD_AT_STEP = int(os.environ.get('HOLD_AT_STEP', 0))
+PATIENCE = 120  # seconds
 
 
 class Plain(CheckedBlock):
@@ -24,10 +34,32 @@ class Plain(CheckedBlock):
         return self.fc(self.conv(x))
 
 
+class Hold:
+    """Shows no progress, and holds the steps at HOLD_AT_STEP until SIGTERM was received."""
+
+    def __init__(self):
+        self._step = 0
+        enter = SignalHandler.__enter__
+
+        def entered(handler):
+            self._signals = handler
+            return enter(handler)
+
+        SignalHandler.__enter__ = entered
+
+    def __call__(self, batches, total, text):
+        for batch in batches:
+            self._step += 1
+            deadline = time.time() + PATIENCE
+            while self._step == HOLD_AT_STEP and not self._signals.received and time.time() < deadline:
+                time.sleep(0.02)
+            yield batch
+
+
 if __name__ == '__main__':
     ResolvedModel.build = lambda model: Plain(model.name, model.classes)
     try:
-        print(json.dumps(train(TrainConfig(**json.loads(sys.argv[1])))))
+        print(json.dumps(train(TrainConfig(**json.loads(sys.argv[1])), progress=Hold() if HOLD_AT_STEP else None)))
     except CbamError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

@@ -29,10 +29,10 @@ def job(tmp_path, digits):
     """Starts cbam launch with workers that train, and ends what a failed test left of it."""
     started = []
 
-    def start(output, workers, servers, store='dist_sync', hosts=('localhost',), ssh='ssh', **settings):
+    def start(output, workers, servers, store='dist_sync', hosts=('localhost',), ssh='ssh', hold=0, **settings):
         config = settings_of(digits, output, batch_size=BATCH // workers, kv_store=store, **settings)
         command = [sys.executable, SCRIPT, json.dumps(config)]
-        environment = {'OMP_NUM_THREADS': '1'}
+        environment = {'OMP_NUM_THREADS': '1', 'HOLD_AT_STEP': str(hold)}
         started.append(
             Job(
                 tmp_path, command=command, workers=workers, servers=servers, role=NODE_COMMAND, environment=environment,
@@ -136,12 +136,12 @@ def test_a_killed_process_ends_all(job, tmp_path, victim):
 def test_a_worker_killed_and_a_signal_on_the_way(job, alone, tmp_path):
     """Killed in the second epoch; continued from the end of the first, stopped inside the second; continued."""
     folder, steps = tmp_path / 'run', RECORDS // BATCH
-    one = job(folder, workers=2, servers=1, log_interval=1)
+    one = job(folder, workers=2, servers=1, log_interval=1, hold=steps + 5)
     wait_for_step(one, folder, steps + 3)
     os.kill(one.member('worker', 1), signal.SIGKILL)
     assert 'worker 1 on localhost was killed by SIGKILL' in one.ended()[2]
     (folder / 'metrics.jsonl').unlink()  # so that what is waited for is new
-    one = job(folder, workers=2, servers=1, log_interval=1, resume='auto')
+    one = job(folder, workers=2, servers=1, log_interval=1, resume='auto', hold=5)  # in the second epoch
     wait_for_step(one, folder, steps + 1)
     one.process.send_signal(signal.SIGTERM)
     status, _, last = one.ended()
