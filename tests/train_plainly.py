@@ -1,7 +1,7 @@
 """Trains with the settings of its argument, as cbam train does, a network without BatchNorm; for tests of processes.
 
-With HOLD_AT_STEP in the environment, training waits there for SIGTERM, so that a test can stop it inside an epoch however
-slow the machine is.
+With HOLD_AT_STEP in the environment, training waits at that step for SIGTERM, so that a test can stop it inside an epoch
+on any machine.
 """
 
 import json
@@ -20,7 +20,7 @@ from gluon_cbam.pretrained.resolve import ResolvedModel
 from gluon_cbam.training import TrainConfig, train
 from gluon_cbam.training.loop.signals import SignalHandler
 
-HOLD_AT_STEP = int(os.environ.get('HOLD_AT_STEP', 0))
+HOLD_AT_STEP = int(os.environ.get('HOLD_AT_STEP', '0'))
 PATIENCE = 120  # seconds
 
 
