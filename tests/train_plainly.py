@@ -1,7 +1,7 @@
-"""Trains with the settings of its argument, as cbam train does, a network without BatchNorm; for tests of processes.
+"""Trains a network without BatchNorm with the settings of its argument, as cbam train does; for tests of processes.
 
-With HOLD_AT_STEP in the environment, training waits at that step for SIGTERM, so that a test can stop it inside an epoch
-on any machine.
+With HOLD_AT_STEP in the environment, training waits at that step for SIGTERM, so that a test can stop it inside an
+epoch on any machine.
 """
 
 import json
