@@ -11,6 +11,7 @@ import numpy as np
 from gluon_cbam import weights
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path, write_text
+from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.models import build
 from gluon_cbam.models.registry import DEFAULT_CLASSES
 from gluon_cbam.weights import safetensors
@@ -169,3 +170,12 @@ def write_checkpoint(net: mx.gluon.HybridBlock, prefix: PathLike, source: str = 
         mx.nd.save(str(temporary), values)
     write_text(graph, symbol.tojson())
     return [graph, params]
+
+
+__getattr__ = renamed_attributes(
+    __name__,
+    {
+        'from_source': 'pretrained.conversion.from_source',
+        'to_source': 'pretrained.conversion.to_source',
+    },
+)

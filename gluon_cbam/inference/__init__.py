@@ -2,3 +2,10 @@
 
 May import ``pretrained``, ``tasks``, ``data``, ``models``, ``weights``, ``compat`` and ``common``; not ``export``.
 """
+
+from gluon_cbam.compat.renamed import renamed_attributes
+
+__getattr__ = renamed_attributes(
+    __name__,
+    {'LoadedNetwork': 'inference.network.LoadedNetwork', 'load_network': 'inference.network.load_network'},
+)

@@ -56,4 +56,6 @@ def on_devices(network: LoadedNetwork, ctx: List[mx.Context]) -> Session:
     )
 
 
-__getattr__ = renamed_attributes(__name__, {'Classifier': 'inference.session.Session'})
+__getattr__ = renamed_attributes(
+    __name__, {'Classifier': 'inference.session.Session', 'of_export': 'export.runtime.session.exported_session'}
+)

@@ -17,6 +17,7 @@ from mxnet.gluon import HybridBlock
 
 from gluon_cbam.attention.blocks import CheckedBlock
 from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.compat.renamed import renamed_attributes
 
 
 class Features(CheckedBlock):
@@ -76,3 +77,11 @@ def _needed_blocks(block: HybridBlock, needed: Set[str], prefix: str = '') -> It
             yield prefix + name, child
         elif names & needed:
             yield from _needed_blocks(child, needed, f'{prefix}{name}.')
+
+
+__getattr__ = renamed_attributes(
+    __name__,
+    {
+        'features': 'features',
+    },
+)

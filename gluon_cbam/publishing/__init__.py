@@ -2,3 +2,7 @@
 
 It may import ``training``, ``inference``, ``tasks``, ``pretrained``, ``zoo``, ``weights``, ``models`` and ``common``.
 """
+
+from gluon_cbam.compat.renamed import renamed_attributes
+
+__getattr__ = renamed_attributes(__name__, {'About': 'publishing.publish.About'})

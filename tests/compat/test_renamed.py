@@ -32,6 +32,12 @@ def test_an_old_name_is_the_new_module_with_a_warning(old, monkeypatch):
         ('data.sources.images', 'open_pictures', 'open_images'),
         ('data.loading.training', 'Normalise', 'Normalize'),
         ('data.preprocessing', 'decode', 'decode'),
+        ('inference', 'load_network', 'load_network'),
+        ('classifier', 'of_export', 'exported_session'),
+        ('models.features', 'features', 'features'),
+        ('training.rehearsal', 'rehearse', 'dry_run'),
+        ('convert.checkpoint', 'from_source', 'from_source'),
+        ('publishing', 'About', 'About'),
     ],
 )
 def test_an_old_name_of_an_attribute_is_the_new_one_with_a_warning(module, old, new):

@@ -15,6 +15,7 @@ import mxnet as mx
 
 from gluon_cbam.common.errors import RunError
 from gluon_cbam.common.memory import peak as peak_memory
+from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.training.checkpoint.run_directory import check_run_directory
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.logging.throughput import duration
@@ -216,3 +217,12 @@ def _curve(rates: List[float]) -> str:
 
 def _bytes(count: int) -> str:
     return f'{count / 1e9:.1f} GB' if count >= 1e9 else f'{count / 1e6:.1f} MB'
+
+
+__getattr__ = renamed_attributes(
+    __name__,
+    {
+        'Rehearsal': 'training.loop.dry_run.DryRun',
+        'rehearse': 'training.loop.dry_run.dry_run',
+    },
+)
