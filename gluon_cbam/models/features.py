@@ -82,6 +82,6 @@ def _needed_blocks(block: HybridBlock, needed: Set[str], prefix: str = '') -> It
 __getattr__ = renamed_attributes(
     __name__,
     {
-        'features': 'features',
+        'features': 'pretrained.model.features',
     },
 )
