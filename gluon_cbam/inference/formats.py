@@ -23,7 +23,7 @@ Write = Callable[[str], Any]
 
 
 class Text:
-    """A line an image: ``cat.jpg: tabby 0.8213, tiger cat 0.1512``. Images that could not be read have none.
+    """One line per image: ``cat.jpg: tabby 0.8213, tiger cat 0.1512``; none for images that could not be read.
 
     Args:
         write: takes the text.
@@ -39,11 +39,11 @@ class Text:
             self._write(f'{prediction.name}: {prediction.text()}\n')
 
     def end(self) -> None:
-        """Write what comes behind the last one."""
+        """Write the end of the output, after the last prediction."""
 
 
 class Csv(Text):
-    """A row an image, the parts of its prediction in columns; ``error`` states why it has none."""
+    """One row per image, the parts of its prediction in columns; ``error`` is the reason if it could not be read."""
 
     def __init__(self, write: Write, columns: Sequence[str]) -> None:
         self._rows = csv.writer(SimpleNamespace(write=write), lineterminator='\n')
@@ -58,7 +58,7 @@ class Csv(Text):
 
 
 class JsonLines(Text):
-    """An object a line and image: ``file``, ``number`` of a record or frame, and the prediction or ``error``."""
+    """One object per line and image: ``file``, ``number`` of a record or frame, and the prediction or ``error``."""
 
     def add(self, prediction: Prediction) -> None:
         """Write a line."""
@@ -105,28 +105,28 @@ def format_of(path: PathLike) -> Format:
 
 
 @contextmanager
-def written(target: PathLike, form: Format, columns: Sequence[str]) -> Iterator[Text]:
-    """A format that writes to standard output, or to a file, which appears when the block ends without error.
+def written(target: PathLike, file_format: Format, columns: Sequence[str]) -> Iterator[Text]:
+    """Open a format that writes to standard output, or to a file that appears when the block ends without error.
 
     Args:
         target: the file, or ``-``.
-        form: the class of the format.
+        file_format: the class of the format.
         columns: headings of a prediction.
     """
     if target == STANDARD_OUTPUT:
-        writer = form(_print, columns)
+        writer = file_format(_print, columns)
         yield writer
         writer.end()
         return
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(target) as temporary, open(temporary, 'wb') as file:
-        writer = form(lambda text: file.write(_encoded(text)), columns)
+        writer = file_format(lambda text: file.write(_encoded(text)), columns)
         yield writer
         writer.end()
 
 
 def _print(text: str) -> None:
-    """At once, for a reader of results as they come."""
+    """Write to standard output without buffering, so that results can be read as they come."""
     sys.stdout.buffer.write(_encoded(text))
     sys.stdout.buffer.flush()
 
@@ -137,11 +137,11 @@ def _encoded(text: str) -> bytes:
 
 
 class Tally:
-    """How many predictions there were, and which images could not be read.
+    """Counts predictions and the images that could not be read.
 
     Attributes:
-        images: all of them.
-        failed: those that could not be read.
+        images: number of all images.
+        failed: number of images that could not be read.
     """
 
     def __init__(self) -> None:

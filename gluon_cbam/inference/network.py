@@ -1,4 +1,4 @@
-"""A network with weights, ready to use: how ``validate`` and ``predict`` come by theirs."""
+"""Load a network with its weights, ready to use."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class LoadedNetwork:
     """A network and what belongs to it.
 
     Attributes:
-        net: hybridized, on its contexts.
+        net: the network, hybridized, on its contexts.
         name: the name of the network.
-        classes: outputs.
+        classes: number of outputs.
         class_names: the names of the classes, in the order of the outputs, or None.
         preprocessing: the preprocessing that its weights expect.
         params_sha256: the SHA-256 of the parameter file; None for random weights.
@@ -55,14 +55,14 @@ def load_network(
 ) -> LoadedNetwork:
     """Build a network and load its weights.
 
-    What is not given is taken as :mod:`gluon_cbam.pretrained.resolve` states.
+    Values that are not given are taken from the sources that :mod:`gluon_cbam.pretrained.resolve` lists.
 
     Args:
         network: its name.
         ctx: the contexts.
         params: a parameter file or a run directory.
         pretrained: True or a tag of published weights. Without either, weights are random.
-        classes: outputs.
+        classes: number of outputs.
         image_size: height and width of the input in pixels.
         crop_ratio: ``image_size`` over the short side before the crop.
         options: the options of the network.

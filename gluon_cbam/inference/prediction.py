@@ -1,4 +1,4 @@
-"""What a network predicts for images, in their order, as soon as it is known."""
+"""Predictions for images, in the order of the images, yielded as soon as they are computed."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def predict(
     Args:
         session: a network with weights, or an exported file.
         pictures: see :func:`gluon_cbam.data.sources.images.open_images`; read as they are needed.
-        top: most entries an image, for classification classes; all where there are fewer.
-        batch_size: images a device at a time.
+        top: the largest number of entries per image, for classification of classes.
+        batch_size: images per device and batch.
         workers: threads that decode.
         names: the names of the outputs; default the session's.
         live: give the result of each image before the next one is taken, for cameras.
-        predictor: makes the predictions; default the session's task's, with ``top`` and ``names``.
+        predictor: makes the predictions; default the predictor of the session's task, with ``top`` and ``names``.
 
     Yields:
         The task's predictions.
@@ -76,7 +76,7 @@ def predict(
 
 
 class _Image(NamedTuple):
-    """An image that was decoded, and its row of a batch; or why it could not be read."""
+    """An image, and its row of a batch if it could be read, or the error."""
 
     image: ImageReference
     row: Optional[np.ndarray]
@@ -84,7 +84,7 @@ class _Image(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """Images in their order, and the rows of those that could be read, with rows of zeros behind."""
+    """Images in their order, and the rows of those that could be read, padded with rows of zeros."""
 
     images: List[_Image]
     rows: np.ndarray
@@ -93,7 +93,7 @@ class _Batch(NamedTuple):
 def _decoded(
     pictures: Iterable[ImageSource], prepare: Callable[[np.ndarray], np.ndarray], workers: int, ahead: int
 ) -> Generator[_Image, None, None]:
-    """The images, decoded by threads up to ``ahead`` of the one that is asked for; without threads for 0."""
+    """Yield the images, decoded by threads up to ``ahead`` images in advance; without threads for 0."""
 
     def load(picture: ImageSource) -> _Image:
         image = ImageReference(picture.file, picture.number)
@@ -111,13 +111,13 @@ def _decoded(
 
 
 def _reason(error: Exception, file: str) -> str:
-    """What was wrong with a file, without its name."""
+    """The reason of an error, without the name of the file."""
     reason = getattr(error, 'strerror', None) or getattr(error, 'err', None) or str(error)
     return reason[len(file) + 2 :] if reason.startswith(f'{file}: ') else reason
 
 
 def _batches(images: Iterator[_Image], size: int, devices: int) -> Iterator[_Batch]:
-    """Batches of one size, so that the network is compiled once; fewer images than one batch make a smaller one."""
+    """Yield batches of one size, so that the network is compiled once; smaller only if there is less than one batch."""
     full = False
     while True:
         chunk = list(islice(images, size))

@@ -1,4 +1,4 @@
-"""Networks on devices and exported files alike: from images to the outputs of the network."""
+"""Sessions, which run a network on devices or an exported file, from images to outputs."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .network import LoadedNetwork
 
 @dataclass(frozen=True)
 class Session:
-    """What runs a network on images.
+    """Runs a network on batches of images.
 
     Attributes:
         name: the name of the network.
-        classes: outputs of its last layer.
+        classes: number of outputs of its last layer.
         class_names: the names of the classes, in the order of the outputs, or None.
         devices: the devices that a batch is divided over; its size must be a multiple.
         prepare: function from one image, (H, W, 3) uint8 RGB of any size, to a row of a batch.
-        start: has a batch computed and gives a function that waits for the outputs, each with an image a row.
+        start: starts a batch, and returns a function that waits for the outputs, each with one row per image.
         task: the task that the network was trained for.
     """
 
@@ -40,11 +40,14 @@ class Session:
 
 
 def on_devices(network: LoadedNetwork, ctx: List[mx.Context]) -> Session:
-    """A network on some of its contexts.
+    """Make a session of a network on some of its contexts.
 
     Args:
         network: a network with weights.
         ctx: the contexts.
+
+    Returns:
+        The session.
 
     Raises:
         UsageError: the outputs of the network do not fit its task.

@@ -5,9 +5,9 @@
 * ``locate``: published weights, from the store or downloaded and converted;
 * ``conversion``: files of other implementations, converted to ours with a card, and back.
 
-Words: a *model* is what has a name (a row, options and perhaps weights); its *network* is the Gluon block that it
-builds. Where a parameter, the flag ``--network``, or the key ``network`` of a card or of JSON holds a text, it is the
-name of a model; ``--model`` is another name of that flag.
+A *model* has a name, a row of variants, options and perhaps weights; its *network* is the Gluon block built from it.
+The flag ``--network``, its alias ``--model``, the key ``network`` of cards and JSON, and parameters of that name that
+take a string hold the name of a model.
 
 This package may import ``convert``, ``weights``, ``models``, ``data``, ``zoo`` and ``common``.
 """

@@ -1,4 +1,4 @@
-"""Whole files between other implementations and ours: converted to a parameter file with its card, and back."""
+"""Conversion of parameter files of other implementations to ours, with a card, and back."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def from_source(
     """Convert a parameter file of a source to ours.
 
     Args:
-        path: see :func:`gluon_cbam.convert.files.read_arrays`.
-        output: ending in ``.params``; the card takes ``.json``.
+        path: the file, see :func:`gluon_cbam.convert.files.read_arrays`.
+        output: the file to write, ending in ``.params``; the card gets the ending ``.json``.
         network: name of the model.
         source: see :func:`gluon_cbam.convert.load_arrays`.
         options: the options of the model's family.

@@ -20,11 +20,11 @@ Progress = Callable[[int, Optional[int]], None]
 
 
 class Weights(NamedTuple):
-    """A parameter file that was compared with its card.
+    """A parameter file whose hash was compared with its card.
 
     Attributes:
         path: the path of the file; None for random weights.
-        card: the card of the file; None for a file of the user without one.
+        card: the card of the file; None for a file without a card.
     """
 
     path: Optional[Path] = None

@@ -1,4 +1,4 @@
-"""Models by name, with weights if wanted: ``gluon_cbam.get_model`` and ``gluon_cbam.features``."""
+"""Models by name, optionally with weights: ``gluon_cbam.get_model`` and ``gluon_cbam.features``."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def get_model(
     root: Optional[PathLike] = None,
     **options: Any,
 ) -> mx.gluon.HybridBlock:
-    """Build a model by name, and load weights if wanted.
+    """Build a model by name, and optionally load weights.
 
     Args:
         name: one of :func:`gluon_cbam.list_models`.
         pretrained: False for a network that is not initialized yet; True for the default weights of that name; a
             weight's tag; or a path to a parameter file or a run folder.
         classes: outputs of the last layer; default those of the pretrained weights, else 1000. With pretrained weights
-            of another number of classes, or with another ``in_channels``, what does not fit is newly initialized, and
-            a warning of the log says which parameters.
+            of another number of classes, or with another ``in_channels``, parameters that do not fit are newly
+            initialized, and a warning lists them.
         ctx: the contexts on which pretrained parameters are put: one context or a list; default the CPU.
         root: folder of the store of published weights; default see :func:`gluon_cbam.zoo.location.root_of`.
         **options: options of the model's family, for instance ``reduction`` or ``bottleneck_stride``; default those of

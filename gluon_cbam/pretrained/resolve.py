@@ -1,4 +1,4 @@
-"""Resolve the name of a model and what is given with it to one record.
+"""Resolve the name of a model and the arguments given with it to one record.
 
 Every command and every function that takes the name of a model with weights calls :func:`resolve`. Each value is taken
 from the first of these that has it:
@@ -36,7 +36,7 @@ class ResolvedModel:
         name: the name of the model.
         variant: its row.
         options: the options that differ from the defaults of its family.
-        classes: outputs.
+        classes: number of outputs.
         class_names: the names of the classes, in the order of the outputs; None where they are not known, or are of
             other classes.
         preprocessing: the preprocessing of images that the weights expect.
@@ -69,13 +69,13 @@ class ResolvedModel:
         return models.build(self.name, classes=self.classes, **self.options)
 
     def initialize(self, net: mx.gluon.HybridBlock, ctx: Optional[Contexts] = None, strict: bool = True) -> None:
-        """Give a network that :meth:`build` made its parameters: those of the file, else random ones.
+        """Initialize a network that :meth:`build` made: with the parameters of the file, else randomly.
 
         Args:
             net: the network, not initialized.
             ctx: one context or a list of them; default the CPU.
             strict: whether all parameters must fit. Otherwise those that depend on the number of classes or of input
-                channels may differ, and are initialized randomly, which the log says.
+                channels may differ: these are initialized randomly, and the log lists them.
 
         Raises:
             DataError: the file is damaged or does not fit.
@@ -88,7 +88,7 @@ class ResolvedModel:
             weights.load_for_fine_tuning(net, self.params, ctx)
 
     def started_from(self) -> Optional[Dict[str, Optional[str]]]:
-        """Return what the card of a network that is trained from these weights records; None for random weights."""
+        """Return ``started_from`` for cards of networks that are trained from these weights; None for random ones."""
         return {'source': self.source, 'sha256': self.params_sha256} if self.params else None
 
 
@@ -103,14 +103,14 @@ def resolve(
     root: Optional[PathLike] = None,
     progress: Optional[locate.Progress] = None,
 ) -> ResolvedModel:
-    """Merge what is given with the card of the weights and the row of the model, in the order that the module states.
+    """Merge the arguments, the card of the weights and the row of the model, in the order of precedence above.
 
     Args:
         name: the name of the model, one of :func:`gluon_cbam.list_models`.
         params: a parameter file or a run folder.
         pretrained: True for the default weights of that name, a tag, a parameter file or a run folder. With neither
             this nor ``params``, weights are random.
-        classes: outputs.
+        classes: number of outputs.
         options: the options of the model's family.
         image_size: height and width of the input in pixels.
         crop_ratio: ``image_size`` over the short side before the crop.
@@ -143,7 +143,7 @@ def resolve(
         preprocessing=replace(preprocessing, **{key: value for key, value in given.items() if value is not None}),
         params=path,
         card=card,
-        # the hash of a card was compared with the file's a moment ago
+        # the hash on the card was compared with the file already
         params_sha256=card.sha256 if card else sha256(path) if path else None,
         source=_source(params, pretrained, card),
     )

@@ -1,6 +1,7 @@
-"""Weights of a run made public (:mod:`.publish`), and published weights scored here (:mod:`.verify`).
+"""Publishing the weights of a run (:mod:`.publish`), and verifying the scores of published weights (:mod:`.verify`).
 
-It may import ``training``, ``inference``, ``tasks``, ``pretrained``, ``zoo``, ``weights``, ``models`` and ``common``.
+It may import ``training``, ``inference``, ``tasks``, ``pretrained``, ``zoo``, ``weights``, ``models``, ``data``,
+``compat`` and ``common``.
 """
 
 from gluon_cbam.compat.renamed import renamed_attributes

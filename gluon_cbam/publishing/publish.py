@@ -1,7 +1,7 @@
-"""A run directory as published weights: files for a static web server or a release page, which are a registry together.
+"""Publish the weights of a run: write a registry for a static web server or a release page.
 
-``TAG.params`` with its card ``TAG.json``; ``TAG.yaml``, the card of the zoo; ``TAG.log``, how it was
-trained; and ``registry.yaml``, the cards of all weights of the folder.
+Its files are ``TAG.params`` with its card ``TAG.json``; ``TAG.yaml``, the card of the zoo; ``TAG.log``, the command,
+environment and log of the training; and ``registry.yaml``, the cards of all weights in the directory.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ DTYPES = ('float32', 'float16')
 
 @dataclass(frozen=True)
 class About:
-    """What a run directory does not state of its weights.
+    """Information about the weights that is not in the run directory.
 
     Attributes:
         name: the name of the network, or a complete tag.
         tag_source: ``SOURCE`` in the tag ``NETWORK.SOURCE``; default the folder that the validation data is in.
         dtype: the data type of the published parameters; they are loaded as float32.
-        default: whether the network's name alone means these weights.
+        default: whether these are the default weights of the network.
         licence: the licence of the file.
         source: author of the weights.
         citation: the citation of the paper.
@@ -76,23 +76,23 @@ def publish(
     workers: int = 1,
     progress: Progress = no_progress,
 ) -> zoo.Published:
-    """Turn the best checkpoint of a run into published weights, scored as they are published.
+    """Publish the best checkpoint of a run, with the scores of the published file.
 
     Args:
         run: a run directory.
-        output: the folder; made if it does not exist.
-        about: the weights.
-        ctx: the contexts.
+        output: the directory to write; made if it does not exist.
+        about: information about the weights.
+        ctx: the contexts of the network.
         data_val: a ``.rec`` file; default the run's own.
-        batch_size: images a context.
+        batch_size: images per context.
         workers: threads that decode.
-        progress: shows how far it is.
+        progress: shows the progress.
 
     Returns:
         The card.
 
     Raises:
-        UsageError: no run, no checkpoint, a tag that is taken or does not fit the network.
+        UsageError: there is no run or no checkpoint, or the tag is taken or does not fit the network.
         DataError: a file is damaged, or the parameters do not fit into ``about.dtype``.
     """
     if about.dtype not in DTYPES:
@@ -102,13 +102,13 @@ def publish(
     tag = _tag(about, source.card.network, Path(records.path))
     output = Path(output)
     _check_free(tag, output)
-    original = _original(tag, about)
+    upstream = _upstream_source(tag, about)
     output.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix='.publishing-', dir=str(output)) as folder:
         params = Path(folder) / f'{tag}.params'
         _write_parameters(source, about.dtype, params)
         scored = _score(source, params, records, ctx, batch_size, workers, progress)
-        card = _card(source, about, original, params, scored, records)
+        card = _card(source, about, upstream, params, scored, records)
         _place(card, source, params, output)
     return card
 
@@ -129,7 +129,7 @@ def _source(run: PathLike) -> _Source:
         raise UsageError(f'no run in {str(run)!r}: give the folder that cbam train wrote')
     path, card = locate.of_file(run)
     if card is None or path is None:
-        raise DataError(f'{path} has no card next to it: it is not as the run left it')
+        raise DataError(f'{path} has no card next to it: it is not as the run wrote it')
     return _Source(Path(run), path, card, read_config(run), get_task(card.task))
 
 
@@ -152,7 +152,7 @@ def _tag(about: About, network: str, data: Path) -> str:
 
 
 def _check_free(tag: str, output: Path) -> None:
-    """A tag is given once: a store that has its file would never load another."""
+    """Check that a tag is new: a store that has its file would never load another."""
     known = {card.tag: 'the zoo' for card in zoo.cards()}
     known.update({card.tag: str(output / REGISTRY) for card in _registered(output)})
     if tag in known:
@@ -184,14 +184,14 @@ def _score(
     workers: int,
     progress: Progress,
 ) -> Evaluation:
-    """The exact score of the bytes that are published."""
+    """Evaluate the parameter file that is published."""
     card = source.card
     loaded = load_network(card.network, ctx, str(params), classes=card.classes, options=card.options)
     preprocessing = Preprocessing.from_dict(card.preprocessing)
     return evaluate(source.task, loaded.net, records, preprocessing, ctx, batch_size, workers, progress)
 
 
-def _original(tag: str, about: About) -> UpstreamSource:
+def _upstream_source(tag: str, about: About) -> UpstreamSource:
     try:
         return UpstreamSource(name=f'{tag}.params', addresses=(f'{tag}.params', *about.addresses))
     except DataError as error:
@@ -199,7 +199,7 @@ def _original(tag: str, about: About) -> UpstreamSource:
 
 
 def _card(
-    source: _Source, about: About, original: UpstreamSource, params: Path, scored: Evaluation, records: Dataset
+    source: _Source, about: About, upstream: UpstreamSource, params: Path, scored: Evaluation, records: Dataset
 ) -> zoo.Published:
     trained, tag = source.card, params.stem
     size = trained.preprocessing['image_size']
@@ -210,7 +210,7 @@ def _card(
         source=about.source, licence=about.licence, citation=about.citation, sha256=sha256(params),
         bytes=params.stat().st_size, parameters=cost.parameters, macs=cost.macs, command=command_of(source.settings),
         recipe=f'{_progress_of(source)}; seed {source.settings.get("seed")}; {about.dtype}; log: {tag}.log',
-        original=original, metrics=_metrics(source.task, scored, Path(records.path).resolve()),
+        original=upstream, metrics=_metrics(source.task, scored, Path(records.path).resolve()),
     )  # fmt: skip
 
 
@@ -223,7 +223,7 @@ def _metrics(task: Task, scored: Evaluation, data: Path) -> Metrics:
 
 
 def _progress_of(source: _Source) -> str:
-    """Which epoch of how many the parameters are of."""
+    """The epoch of the parameters and the number of epochs of the run."""
     best = source.task.best
     name = f'val_{best.name}'
     validated = [
@@ -237,7 +237,7 @@ def _progress_of(source: _Source) -> str:
 
 
 def _place(card: zoo.Published, source: _Source, params: Path, output: Path) -> None:
-    """Move the files to their names; the registry, which makes them known, comes last."""
+    """Move the files to their names, and add them to the registry last."""
     params.replace(output / params.name)
     provenance = {'command': card.command, 'recipe': card.recipe, 'versions': versions()}
     file_card = card.file_card(card.sha256 or '', card.bytes or 0, provenance)
@@ -265,7 +265,7 @@ def _yaml(value: Any) -> str:
 
 @contextmanager
 def _locked(output: Path) -> Iterator[None]:
-    """Two processes that publish into one folder write its registry in turn."""
+    """Lock the registry, since several processes may publish into one directory."""
     import filelock
 
     with filelock.FileLock(str(output / f'.{REGISTRY}.lock')):

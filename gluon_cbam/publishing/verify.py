@@ -1,4 +1,4 @@
-"""The scores of published weights, measured here and compared with what their cards state."""
+"""Verification of published weights: their scores are measured and compared with their cards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gluon_cbam.zoo.card import Metrics
 
 @dataclass(frozen=True)
 class Verdict:
-    """What weights score here, and what their card states.
+    """The measured scores of weights, and the scores on their card.
 
     Attributes:
         task: the task that the weights are for.
@@ -45,17 +45,17 @@ class Verdict:
 
     @property
     def stated(self) -> Dict[str, float]:
-        """The card's figures that the task compares, by name."""
+        """The figures on the card that the task compares, by name."""
         return {name: value for name, value in self.card.values.items() if name in self.task.compared}
 
     @property
     def differences(self) -> Dict[str, float]:
-        """Measured less stated, by name."""
+        """Measured minus stated figures, by name."""
         return {name: self.evaluation.figures[name] - value for name, value in self.stated.items()}
 
     @property
     def tolerance(self) -> float:
-        """Up to which difference a figure agrees with the card's."""
+        """The largest difference at which a figure agrees with the card."""
         return self.task.tolerance(self.card.measured_by, self.evaluation.records)
 
     @property
@@ -80,7 +80,11 @@ class Verdict:
         }  # fmt: skip
 
     def check(self) -> None:
-        """Raise a DataError where a figure differs from the one that this project measured and the card states."""
+        """Compare the measured figures with the card, if this project measured the figures on the card.
+
+        Raises:
+            DataError: a figure differs by more than the tolerance.
+        """
         if self.card.measured_by == 'publisher' or self.agrees is not False:
             return
         measured = self.evaluation.figures
@@ -104,10 +108,13 @@ def verify(
         card: the card of the weights.
         path: the path of their parameter file.
         data: validation data of the card's task, for classification a ``.rec`` file.
-        ctx: the contexts.
-        batch_size: images a context.
+        ctx: the contexts of the network.
+        batch_size: images per context.
         workers: threads that decode.
-        progress: shows how far it is.
+        progress: shows the progress.
+
+    Returns:
+        The measured scores and those of the card.
 
     Raises:
         DataError: a file is damaged, or its labels do not fit the network.

@@ -1,7 +1,9 @@
-"""Tasks: what a network is trained for. :mod:`.base` is the contract; a task has a folder and a row of :data:`TASKS`.
+"""Tasks, such as classification: the data, loss, evaluation and predictions of a network.
 
-May import ``common``, ``data`` and ``models``; never ``training``, ``inference`` or what stands above them. Importing a
-task imports neither mxnet nor numpy, so that the command line can name figures and columns at once.
+:mod:`.base` is the interface, with :mod:`.figures`, :mod:`.objective`, :mod:`.prediction` and :mod:`.protocols`; each
+task has its own package and a row of :data:`TASKS`. It may import ``common``, ``data`` and ``models``, but not
+``training``, ``inference`` or packages that import these. Importing a task imports neither mxnet nor numpy, so that the
+command line starts fast.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        """Import :class:`Task` when it is used: the settings need the names of the tasks alone."""
+        """Import :class:`Task` when it is used, since the settings only need the names of the tasks."""
         if name != 'Task':
             raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
         from .base import Task
@@ -35,7 +37,7 @@ TASKS: Dict[str, str] = {
 
 
 def get_task(name: Optional[str] = None) -> Task:
-    """The task of a name.
+    """Return the task of a name.
 
     Args:
         name: a key of :data:`TASKS`; None for :data:`DEFAULT`.

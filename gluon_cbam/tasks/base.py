@@ -1,9 +1,9 @@
-"""The contract between a task and what trains, evaluates, predicts with, publishes and exports its networks.
+"""The interface of a task, by which its networks are trained, evaluated, published and exported.
 
-A task states which data it reads, its loss, the sums a training step leaves, how it validates, which figure is the best
-and in which direction, what it predicts for an image and how that is written, and what its card holds. The training
-loop (:mod:`gluon_cbam.training.loop.step`), ``cbam validate``, ``predict``, ``runs``, ``zoo publish``, ``zoo verify``,
-``export`` and ``bench`` know :class:`Task` alone.
+A task defines its data, its loss, the statistics of a training step, the evaluation, the figure that decides which
+parameters are the best, the predictions for images and their formats, and the figures on cards. The training loop
+(:mod:`gluon_cbam.training.loop.step`), ``cbam validate``, ``predict``, ``runs``, ``zoo publish``, ``zoo verify``,
+``export`` and ``bench`` use nothing of a task except :class:`Task`.
 
 To add a task, write a package with a subclass of :class:`Task` (of :class:`.record_task.RecordTask` where its data are
 record files) and add a row to :data:`gluon_cbam.tasks.TASKS`. Importing this module imports neither mxnet nor numpy.
@@ -52,15 +52,15 @@ class Labels(NamedTuple):
 
 
 class Task(ABC):
-    """What a network is trained for. Instances keep no state.
+    """A task. Instances keep no state.
 
     Attributes:
         name: key of :data:`gluon_cbam.tasks.TASKS`.
-        training_figures: one for each statistic of :class:`Objective`, of which it is the mean over the examples; the
-            first is the loss, named ``loss``, which must be finite.
+        training_figures: one for each statistic of :class:`.objective.Objective`: its mean over the examples. The first
+            is the loss, named ``loss``, which must be finite.
         validation_figures: the figures that every :class:`Evaluation` of the task has, in the order of log lines. An
             evaluation may have more, which files get too.
-        best: the figure of validation by which parameters are kept as the best and runs are compared.
+        best: the figure of validation that decides which parameters are the best, and by which runs are compared.
         compared: names of the figures of validation that cards state and ``zoo verify`` compares.
         output_names: names of the network's outputs in exported files, in their order.
     """
@@ -80,11 +80,11 @@ class Task(ABC):
 
     @property
     def final_names(self) -> Tuple[str, ...]:
-        """Names of the figures of the last epoch in ``summary.json``: the one that decides first."""
+        """Names of the figures of the last epoch in ``summary.json``; the first is :attr:`best`."""
         return tuple(dict.fromkeys((self.best.name, *(figure.name for figure in self.shown_figures))))
 
     def figure(self, name: str) -> Figure:
-        """The figure of a name; one that only some evaluations have gets its name as label."""
+        """The figure of a name; the name is also the label of a figure that only some evaluations have."""
         known = {figure.name: figure for figure in (*self.training_figures, *self.validation_figures)}
         return known.get(name) or Figure(name, name, name, self.best.higher_is_better)
 
@@ -98,14 +98,14 @@ class Task(ABC):
         return {figure.name: float(value / examples) for figure, value in zip(self.training_figures, sums)}
 
     def validation_values(self, evaluation: Optional[Evaluation]) -> Dict[str, Optional[float]]:
-        """The figures of an evaluation by name, :attr:`validation_figures` first; None for each without one."""
+        """The figures of an evaluation by name, :attr:`validation_figures` first; all None without an evaluation."""
         names = [figure.name for figure in self.validation_figures]
         if evaluation is None:
             return dict.fromkeys(names)
         return {**{name: evaluation.figures.get(name) for name in names}, **evaluation.figures}
 
     def text(self, values: Mapping[str, float], names: Optional[Iterable[str]] = None) -> str:
-        """Figures as a line: ``top-1 0.9123, loss 0.3012``."""
+        """Figures in one line: ``top-1 0.9123, loss 0.3012``."""
         return ', '.join(self.figure(name).text(values[name]) for name in (values if names is None else names))
 
     # settings, network and data
@@ -114,7 +114,7 @@ class Task(ABC):
         """Check the settings of a run before any file is opened.
 
         Raises:
-            UsageError: a setting means nothing for this task.
+            UsageError: a setting has no meaning for this task.
         """
 
     @abstractmethod
@@ -136,7 +136,7 @@ class Task(ABC):
             classes: the number of classes that it was built with.
 
         Raises:
-            UsageError: they do not.
+            UsageError: they do not fit.
         """
 
     @abstractmethod
@@ -149,7 +149,7 @@ class Task(ABC):
 
         Raises:
             UsageError: there is no such file.
-            DataError: the data are damaged, or a label is none of this task.
+            DataError: the data are damaged, or a label is not valid for this task.
         """
 
     def open_validation(self, path: PathLike, classes: int) -> Dataset:
@@ -166,7 +166,7 @@ class Task(ABC):
 
     @abstractmethod
     def fingerprint(self, data: Dataset) -> str:
-        """A short hash of the examples and their labels, by which a run that continues knows its data."""
+        """A short hash of the examples and their labels, by which a resumed run recognizes its data."""
 
     # training
 
@@ -189,7 +189,7 @@ class Task(ABC):
             process_group: the processes that train together; each gets its share of every batch.
 
         Raises:
-            UsageError: a setting makes no sense, or there are fewer examples than one batch.
+            UsageError: a setting is not valid, or there are fewer examples than one batch.
         """
 
     @abstractmethod
@@ -223,7 +223,7 @@ class Task(ABC):
             prepare: function from an image, (H, W, 3) uint8 RGB, to an image of a batch.
             batch_size: images in a batch, over all devices of this process.
             workers: threads that decode.
-            progress: shows how far it is.
+            progress: shows the progress.
             process_group: the processes that evaluate together, each a part of the data; all get the same result.
 
         Raises:
@@ -237,13 +237,13 @@ class Task(ABC):
     def predictor(
         self, model: Model, top: int, names: Optional[Sequence[str]] = None, labels: Optional[PathLike] = None
     ) -> Predictor:
-        """What makes predictions of a model's outputs.
+        """The predictor that turns a model's outputs into predictions.
 
         Args:
             model: the model that computes the outputs.
-            top: most entries an image (classes, boxes).
+            top: the largest number of entries per image (classes, boxes).
             names: the names of the outputs; default the model's.
-            labels: a text file of such names, one a line.
+            labels: a text file of such names, one per line.
 
         Raises:
             UsageError: there is no such file, or the task has no names.
@@ -254,11 +254,11 @@ class Task(ABC):
 
     @abstractmethod
     def tolerance(self, measured_by: str, records: int) -> float:
-        """Up to which difference a figure measured here agrees with the one that a card states.
+        """The largest difference at which a measured figure agrees with the figure on a card.
 
         Args:
             measured_by: ``publisher`` or ``verified``, see :class:`gluon_cbam.zoo.card.Metrics`.
-            records: how many were counted.
+            records: number of examples that were evaluated.
         """
 
     # benchmarks
@@ -269,4 +269,10 @@ class Task(ABC):
 
     @abstractmethod
     def write_example(self, path: PathLike, images: int, classes: int) -> None:
-        """Write training data of so many small images, for a run that is only measured."""
+        """Write training data for a benchmark.
+
+        Args:
+            path: the path of the file.
+            images: number of images, which may be small.
+            classes: number of classes.
+        """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .base import Task
 
 Count = Callable[[np.ndarray, Sequence[np.ndarray]], Sequence[float]]
-"""From the numbers of some records, (n,), and the network's outputs for them, each (n, ...) float64, to their sums."""
+"""Function from the numbers of some records, (n,), and the outputs for them, each (n, ...) float64, to their sums."""
 
 
 def evaluate(
@@ -38,13 +38,13 @@ def evaluate(
 
     Args:
         task: the task that the network was trained for.
-        net: takes (N, 3, H, W) float32, initialized on every context.
+        net: the network, which takes (N, 3, H, W) float32 and is initialized on every context.
         data: the result of :meth:`.Task.open_validation`.
         preprocessing: the preprocessing of every image.
-        ctx: the contexts.
-        batch_size: images a context.
+        ctx: the contexts of the network.
+        batch_size: images per context.
         workers: threads that decode.
-        progress: shows how far it is.
+        progress: shows the progress.
         process_group: the processes that evaluate together; all get the same result.
 
     Returns:
@@ -59,11 +59,14 @@ def evaluate(
 
 
 def on_contexts(net: mx.gluon.HybridBlock, ctx: List[mx.Context]) -> Start:
-    """A network on some of its contexts, which compute while nothing waits for them.
+    """Wrap a network as a function that starts a batch on its contexts without waiting for the outputs.
 
     Args:
-        net: initialized on every context; gives an array or several.
-        ctx: a batch is split over them, so that its size must be a multiple.
+        net: the network, initialized on every context; it returns one array or several.
+        ctx: the contexts that a batch is split over; its size must be a multiple of their number.
+
+    Returns:
+        The function.
     """
 
     def start(images: np.ndarray) -> Callable[[], Sequence[np.ndarray]]:
@@ -88,7 +91,7 @@ def sum_over_records(
     progress: Progress = no_progress,
     process_group: Optional[ProcessGroup] = None,
 ) -> List[float]:
-    """Sum what ``count`` finds over every record of a file, each once.
+    """Sum the results of ``count`` over every record of a file, each once.
 
     Args:
         start: starts the network on a batch, one batch ahead of the counting.
@@ -97,9 +100,13 @@ def sum_over_records(
         batch_size: images in a batch.
         workers: threads that decode.
         count: gives the sums over some records.
-        sums: how many these are.
-        progress: shows how far it is.
-        process_group: each reads every ``size``-th record; all get the same sums.
+        sums: number of these sums.
+        progress: shows the progress.
+        process_group: the processes that evaluate together: each reads every ``size``-th record, and all get the same
+            sums.
+
+    Returns:
+        The sums.
 
     Raises:
         DataError: an image cannot be decoded.
@@ -107,7 +114,7 @@ def sum_over_records(
     """
     shard = range(process_group.rank if process_group else 0, len(records), process_group.size if process_group else 1)
     batches = evaluation_batches(records, batch_size, prepare, workers, shard)
-    numbers, done, total = np.array(shard, np.int64), 0, np.zeros(1 + sums)  # the records come first
+    numbers, done, total = np.array(shard, np.int64), 0, np.zeros(1 + sums)  # the first is the number of records
     for batch, outputs in _one_ahead(start, progress(batches, -(-len(shard) // batch_size))):
         counted = numbers[done : done + batch.count]
         _check_finite(outputs, counted, records)
@@ -123,7 +130,7 @@ def sum_over_records(
 def _one_ahead(
     start: Start, batches: Iterable[EvaluationBatch]
 ) -> Iterator[Tuple[EvaluationBatch, Sequence[np.ndarray]]]:
-    """(batch, its outputs in float64), one batch behind the devices, so that they never wait for the counting."""
+    """Yield (batch, its outputs in float64), one batch behind the devices, so that they never wait for the counting."""
     waiting = None
     for batch in batches:
         started = batch, start(batch.images)

@@ -8,18 +8,18 @@ from typing import Any, Dict, Optional, Tuple
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that a task measures: its names, how it is printed and drawn, and which direction is better.
+    """A number that a task measures: its names, its format, and which direction is better.
 
     Attributes:
-        name: key in JSON files, cards and ``metrics.jsonl`` (there with ``val_`` or ``train_`` in front).
+        name: key in JSON files, cards and ``metrics.jsonl`` (there with the prefix ``val_`` or ``train_``).
         label: the name in log lines and tables.
         title: the title of an axis or a plot.
         higher_is_better: whether a higher value is the better one.
-        unit: printed behind the title, or empty.
+        unit: printed after the title, or empty.
         digits: decimals in log lines and tables.
         short_digits: decimals on the progress line.
         limits: lower and upper limit of the axis; None for a limit that follows from the values.
-        shown: whether log lines and curves have it; files, cards and TensorBoard have every figure.
+        shown: whether it is in log lines and curves; files, cards and TensorBoard have every figure.
     """
 
     name: str
@@ -33,20 +33,20 @@ class Figure:
     shown: bool = True
 
     def text(self, value: float, short: bool = False) -> str:
-        """Label and value, as log lines have them."""
+        """The label and the value, for log lines."""
         return f'{self.label} {value:.{self.short_digits if short else self.digits}f}'
 
     def sort_key(self, value: float) -> float:
-        """A number that is the smaller, the better the value is."""
+        """A key that sorts values from the best to the worst."""
         return -value if self.higher_is_better else value
 
 
 class Evaluation:
-    """What a network scores on a dataset. Subclasses are frozen dataclasses with these attributes and the figures.
+    """The evaluation of a network. Subclasses are frozen dataclasses with these attributes and the figures.
 
     Attributes:
-        records: examples that were counted, each once.
-        seconds: the time in seconds that it took.
+        records: number of examples, each counted once.
+        seconds: time of the evaluation.
     """
 
     records: int

@@ -10,42 +10,54 @@ if TYPE_CHECKING:
 
 
 class Objective(ABC):
-    """The loss of a training run and what is counted of it, on one device after the other.
+    """The loss of a training run and its statistics.
 
-    :class:`gluon_cbam.training.loop.step.TrainStep` calls the three methods in their order for every batch.
+    :class:`gluon_cbam.training.loop.step.TrainStep` calls :meth:`prepare`, :meth:`loss` and :meth:`statistics` in this
+    order for every batch.
 
     Attributes:
         head: a block with the parameters of the loss itself, for instance the class centers of ArcFace, which are
-            initialized, updated and saved with the network but are no part of it; None for a loss without.
+            initialized, updated and saved with the network but are not part of it; None for a loss without
+            parameters.
     """
 
     head: Optional[mx.gluon.Block] = None
 
     @abstractmethod
     def prepare(self, parts: Sequence[Any], step: int, index: int) -> Sequence[Any]:
-        """Make the inputs of the network from a batch, without recording gradients: normalize, mix, draw.
+        """Make the inputs of the network from a batch, without recording gradients: normalization, mixup.
 
         Args:
             parts: the batch's named tuple for each device, its arrays on that device.
-            step: number of the step, from 0; whatever is drawn follows from it, the batch and the run's seed.
+            step: number of the step, from 0; random numbers depend on it, the index and the run's seed only.
             index: the index of the batch within the step, from 0.
 
         Returns:
-            What :meth:`loss` takes, for each device.
+            The inputs of :meth:`loss` for each device.
         """
 
     @abstractmethod
     def loss(self, net: mx.gluon.HybridBlock, inputs: Any) -> Tuple[mx.nd.NDArray, Any]:
         """Run the network on one device, with gradients recorded.
 
+        Args:
+            net: the network.
+            inputs: an entry of the result of :meth:`prepare`.
+
         Returns:
-            The loss of each example, (N,), and whatever :meth:`statistics` needs of the outputs.
+            The loss of each example, (N,), and the outputs for :meth:`statistics`.
         """
 
     @abstractmethod
     def statistics(self, inputs: Any, losses: mx.nd.NDArray, outputs: Any) -> Sequence[mx.nd.NDArray]:
-        """Count one device's part of the batch, after the backward pass.
+        """Compute the statistics of one device's part of the batch, after the backward pass.
+
+        Args:
+            inputs: an entry of the result of :meth:`prepare`.
+            losses: the losses that :meth:`loss` returned.
+            outputs: the outputs that :meth:`loss` returned.
 
         Returns:
-            A (1,) array for each of :attr:`Task.training_figures`, summed over the examples; not waited for.
+            A (1,) array for each of :attr:`.base.Task.training_figures`, summed over the examples; it may still be
+            computed.
         """

@@ -1,4 +1,4 @@
-"""What is predicted for an image, and how a prediction is written."""
+"""Predictions for images, and their formats."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class ImageReference(NamedTuple):
-    """An image that something is predicted for.
+    """The image of a prediction.
 
     Attributes:
-        file: its path, or what stands for one.
+        file: its path, or the name of a source without a path, such as a camera.
         number: the number of the record or frame in the file, or None.
         size: height and width of the decoded image, in pixels; None for one that could not be read.
     """
@@ -24,12 +24,12 @@ class ImageReference(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Human-readable: the file, with the number behind ``#`` if it has one."""
+        """Human-readable: the file, followed by ``#`` and the number if it has one."""
         return self.file if self.number is None else f'{self.file}#{self.number}'
 
 
 class Prediction(ABC):
-    """What a network predicts for an image. Subclasses are dataclasses with these attributes and their own.
+    """A prediction for an image. Subclasses are dataclasses with these attributes and their own.
 
     Attributes:
         file: see :class:`ImageReference`.
@@ -55,22 +55,22 @@ class Prediction(ABC):
 
     @abstractmethod
     def values(self) -> Dict[str, Any]:
-        """What was predicted, by name, as JSON holds it."""
+        """The prediction by name, as JSON holds it."""
 
     @abstractmethod
     def text(self) -> str:
-        """What was predicted, in one line."""
+        """The prediction in one line."""
 
     @abstractmethod
     def row(self) -> Sequence[Any]:
-        """What was predicted, as the cells of :attr:`Predictor.columns`; may be shorter."""
+        """The prediction as the cells of :attr:`Predictor.columns`; may be shorter."""
 
 
 class Predictor(ABC):
-    """Makes predictions of the outputs of a network.
+    """Turns the outputs of a network into predictions.
 
     Attributes:
-        columns: headings of a prediction in CSV.
+        columns: headings of the columns of a prediction in CSV.
     """
 
     columns: Sequence[str]
@@ -86,4 +86,4 @@ class Predictor(ABC):
 
     @abstractmethod
     def unreadable(self, image: ImageReference, error: str) -> Prediction:
-        """The entry of an image that could not be read."""
+        """The prediction for an image that could not be read: the error."""

@@ -1,4 +1,4 @@
-"""What the rest of the package gives to a task: settings, data, the network, the other processes, a progress bar."""
+"""Types of the values that a task takes: settings, data, the network, the process group, a progress bar."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Settings = Mapping[str, Any]
 """The settings of a training run by name, with every default filled in; see
 :class:`gluon_cbam.training.config.train_config.TrainConfig`."""
 Progress = Callable[[Iterable, int], Iterable]
-"""Wraps an iterable of so many batches, to show how far it is."""
+"""Wraps an iterable of batches, given their number, to show the progress."""
 
 
 def no_progress(batches: Iterable, total: int) -> Iterable:
@@ -36,7 +36,7 @@ def no_progress(batches: Iterable, total: int) -> Iterable:
 
 
 class ProcessGroup(Protocol):
-    """The processes that work together, as far as a task needs them."""
+    """The processes that train or evaluate together."""
 
     @property
     def rank(self) -> int:
@@ -47,7 +47,7 @@ class ProcessGroup(Protocol):
         """How many processes there are."""
 
     def sum(self, values: np.ndarray) -> np.ndarray:
-        """The sum over all processes of a float64 array that each has: exact, and the same bits for all."""
+        """The sum of a float64 array over all processes: exact, and bitwise the same in all of them."""
 
 
 class Dataset(Sized, Protocol):
@@ -55,7 +55,7 @@ class Dataset(Sized, Protocol):
 
     @property
     def path(self) -> Path:
-        """The file, for messages, tags and hashes."""
+        """The path of the file, for messages, tags and hashes."""
 
 
 class TrainingBatches(Sized, Protocol):
@@ -66,25 +66,26 @@ class TrainingBatches(Sized, Protocol):
 
     @property
     def records(self) -> Dataset:
-        """The data that the batches are made of."""
+        """The dataset."""
 
     @property
     def batch_size(self) -> int:
-        """Examples in a batch, over all devices and processes."""
+        """Examples per batch, over all devices and processes."""
 
     @property
     def bad(self) -> BadRecords:
-        """Counts the examples that had to be skipped."""
+        """The counter of skipped examples."""
 
     def epoch(self, number: int, skip: int = 0) -> Generator[Sequence[mx.nd.NDArray], None, None]:
-        """This process' batches of an epoch, which follow from the seed and the number alone.
+        """The batches of this process in an epoch, which depend on the seed and the number of the epoch only.
 
         Args:
             number: the number of the epoch, from 0.
             skip: batches to leave out at the beginning, to continue inside an epoch.
 
         Yields:
-            Named tuples of arrays on the CPU, each with an example a row, so that they can be split over the devices.
+            Named tuples of arrays on the CPU, each with one row per example, so that they can be split over the
+            devices.
         """
 
 
@@ -92,23 +93,23 @@ class Start(Protocol):
     """Starts the network on a batch, and returns a function that waits for its outputs."""
 
     def __call__(self, images: np.ndarray) -> Callable[[], Sequence[np.ndarray]]:
-        """Start a batch of prepared images, (N, ...); each output has an image a row, N or more rows."""
+        """Start a batch of prepared images, (N, ...); each output has N or more rows, one per image."""
 
 
 class Model(Protocol):
-    """What predictions are made with, as far as a task needs it.
+    """A model that makes predictions.
 
     :class:`gluon_cbam.inference.session.Session` and :class:`gluon_cbam.inference.network.LoadedNetwork` are two.
     """
 
     @property
     def name(self) -> str:
-        """Of the network."""
+        """The name of the network."""
 
     @property
     def classes(self) -> int:
-        """Outputs of its last layer."""
+        """Number of outputs of the last layer."""
 
     @property
     def class_names(self) -> Optional[List[str]]:
-        """In the order of the outputs, or None."""
+        """The names of the classes, in the order of the outputs, or None."""

@@ -1,4 +1,4 @@
-"""What tasks have in common whose data are record files: an image and a label a record."""
+"""The base of tasks with record files: each record has an image and a label."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RecordTask(Task):
             classes: outputs of the network.
 
         Raises:
-            DataError: a label is none of this task.
+            DataError: a label is not valid for this task.
         """
 
     def open_training(self, path: PathLike, classes: int) -> RecordFile:
@@ -45,7 +45,7 @@ class RecordTask(Task):
         check_images(cast('RecordFile', data), workers)
 
     def fingerprint(self, data: Dataset) -> str:
-        """A short hash of where the records of a file are and of their labels; nothing of the images is read."""
+        """A short hash of the offsets and labels of the records; the images are not read."""
         records = cast('RecordFile', data)
         content = records.offsets.astype('<i8').tobytes() + records.labels.astype('<f4').tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
@@ -58,7 +58,7 @@ class RecordTask(Task):
         batch_size: int,
         process_group: ProcessGroup,
     ) -> TrainingBatches:
-        """The batches of a run, augmented as its settings want it."""
+        """The batches of a run, augmented as its settings state."""
         from gluon_cbam.data.loading.training import BadRecords, TrainingData
 
         return TrainingData(

@@ -1,9 +1,9 @@
 """Training: settings, optimizers, parameters, processes, checkpoints, logs and the loop.
 
 :mod:`.config` has the settings and merges their sources; :mod:`.distributed` connects processes; :mod:`.parameters`
-selects, freezes, initializes and averages parameters; :mod:`.optim` updates them; :mod:`.setup` makes all that a run
-needs; :mod:`.checkpoint` saves and restores runs; :mod:`.logging` records them; :mod:`.loop` trains. Each may import
-those before it, and ``tasks``, ``pretrained``, ``models``, ``data`` and below.
+selects, freezes, initializes and averages parameters; :mod:`.optim` updates them; :mod:`.setup` prepares a run;
+:mod:`.checkpoint` saves and restores runs; :mod:`.logging` records them; :mod:`.loop` trains. Each may import those
+before it, and ``inference``, ``tasks``, ``pretrained``, ``weights``, ``models``, ``data``, ``compat`` and ``common``.
 
 Importing :class:`TrainConfig` imports neither mxnet nor numpy, so that the command line can be made from it.
 """
@@ -26,7 +26,7 @@ def train(config: TrainConfig, progress: Optional[Display] = None) -> Dict[str, 
 
     Args:
         config: the settings.
-        progress: see there.
+        progress: wraps the steps of an epoch, to show the progress; default none.
 
     Returns:
         The summary of the run, as ``summary.json`` has it.
@@ -41,7 +41,10 @@ def resolve(given: Dict[str, Any], config_file: Optional[str] = None) -> Resolve
 
     Args:
         given: settings by name, as on the command line.
-        config_file: path of a YAML or JSON file with further settings.
+        config_file: path of a YAML or JSON file with further settings; default none.
+
+    Returns:
+        Every setting, and the source of its value.
     """
     from .config.resolution import resolve as merge
 

@@ -1,4 +1,4 @@
-"""From settings to what a run needs: every default filled in, every file and device checked."""
+"""The setup of a run: its settings with every default filled in, its files and devices checked."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from gluon_cbam.training.parameters.initialization import check_zero_gamma
 from gluon_cbam.training.parameters.selection import named
 from gluon_cbam.training.parameters.sync_batch_norm import convert_batch_norm
 
-_IMAGES_OF_BASE = 256  # of a step, for --lr-base: what the published schedules were made for
+_IMAGES_OF_BASE = 256  # images per step that --lr-base is for, as in the published schedules
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a run needs, checked.
+    """Everything that a run needs, checked.
 
     Attributes:
         config: the configuration with every default filled in.
         model: the network with the weights to start from, its preprocessing and its options.
-        net: not initialized yet.
+        net: the network, not initialized yet.
         ctx: the devices.
-        class_names: if known.
+        class_names: the names of the classes, or None.
         data: training batches.
         val: validation data, or None.
         process_group: the processes that train together.
@@ -59,17 +59,17 @@ class Setup:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """Of the images of validation."""
+        """The preprocessing of validation images."""
         return self.model.preprocessing
 
     @property
     def steps_per_epoch(self) -> int:
-        """Updates an epoch; batches that do not fill a step are left out."""
+        """Updates per epoch; batches that do not fill a step are left out."""
         return len(self.data) // self.config.accumulate
 
     @property
     def images_per_step(self) -> int:
-        """Images an update, over all devices."""
+        """Images per update, over all devices."""
         return self.data.batch_size * self.config.accumulate
 
     def another_net(self) -> mx.gluon.HybridBlock:
@@ -84,7 +84,7 @@ def prepare(config: TrainConfig) -> Setup:
         config: the settings; they are not changed.
 
     Returns:
-        What the run needs; its processes are connected.
+        The setup; the processes of the run are connected.
 
     Raises:
         CbamError: see :func:`gluon_cbam.training.loop.trainer.train`.
@@ -105,7 +105,7 @@ def prepare(config: TrainConfig) -> Setup:
     _check_environment(config, ctx)
     workers = config.workers or usable_cpus()
     train, val = _open_data(config, task, classes, workers)
-    process_group = join(config.kv_store)  # when all is checked: the others wait for this process from here on
+    process_group = join(config.kv_store)  # last, since the other processes wait for this one from here on
     batch_size, lr = _batch_and_rate(config, len(ctx), process_group.size)
     run = RunConfig.resolved(
         config, option=model.options, classes=classes, image_size=model.preprocessing.image_size,
@@ -146,7 +146,7 @@ def _open_data(config: TrainConfig, task: Task, classes: int, workers: int) -> T
 
 
 def _batch_and_rate(config: TrainConfig, contexts: int, processes: int) -> Tuple[int, float]:
-    """Images a device and step, and the learning rate, from the totals where those are set."""
+    """Images per device and step, and the learning rate, from the totals where those are set."""
     devices, batch, rate = contexts * processes * config.accumulate, config.batch_size, config.lr
     if config.total_batch_size is not None:
         batch, rest = divmod(config.total_batch_size, devices)

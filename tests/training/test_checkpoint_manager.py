@@ -248,10 +248,10 @@ def test_other_data_is_refused_with_the_difference(settings, few_digits, tmp_pat
     train(TrainConfig(**{**settings, 'epochs': 1}))
     before = {path: path.read_bytes() for path in (tmp_path / 'run' / 'checkpoints').iterdir()}
     fewer = shortened(few_digits / 'train.rec', tmp_path / 'train.rec', 90)
-    with pytest.raises(DataError, match='the training data is another .*: 90 records, .*, was 96 records'):
+    with pytest.raises(DataError, match='the training data differs .*: 90 records, .*, was 96 records'):
         resumed(settings, data_train=fewer, classes=10)
     fewer = shortened(few_digits / 'val.rec', tmp_path / 'val.rec', 40)
-    with pytest.raises(DataError, match='the validation data is another .*: 40 records, .*, was 48 records'):
+    with pytest.raises(DataError, match='the validation data differs .*: 40 records, .*, was 48 records'):
         resumed(settings, data_val=fewer)
     assert {path: path.read_bytes() for path in before} == before
     same = shortened(few_digits / 'train.rec', tmp_path / 'moved.rec', 96)

@@ -168,7 +168,9 @@ def test_an_existing_run_is_not_overwritten(settings, tmp_path):
     before = (tmp_path / 'run' / 'metrics.jsonl').read_bytes()
     refused(UsageError, settings, 'holds a run: continue it with --resume auto')
     refused(UsageError, settings, r'was started otherwise: --seed 9 \(was 0\)', seed=9, resume='auto')
-    refused(UsageError, settings, '32 images a step over all devices, now it would be 16', batch_size=16, resume='auto')
+    refused(
+        UsageError, settings, '32 images per step over all devices, now it would be 16', batch_size=16, resume='auto'
+    )
     refused(UsageError, settings, 'no run in', resume=str(tmp_path / 'other'), output=None)
     assert (tmp_path / 'run' / 'metrics.jsonl').read_bytes() == before
 

@@ -93,7 +93,8 @@ def load_exported(path: PathLike, engine: str = 'auto', threads: Optional[int] =
         path: ending in ``.onnx`` or ``-symbol.json``.
         engine: ``onnxruntime`` or ``openvino`` for ONNX, ``mxnet`` for symbols; default ``auto``, the first of them
             that is installed.
-        threads: the number of threads of the engine; default the physical cores of this process. MXNet takes ``OMP_NUM_THREADS``.
+        threads: the number of threads of the engine; default the physical cores of this process. MXNet takes
+            ``OMP_NUM_THREADS``.
 
     Raises:
         UsageError: there is no such file, or the engine does not run this kind of file.

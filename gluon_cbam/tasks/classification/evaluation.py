@@ -1,4 +1,4 @@
-"""Exact accuracies and loss: every record of a file counts once."""
+"""Exact accuracy and loss: every record of a file counts once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from gluon_cbam.tasks.protocols import ProcessGroup, Progress, Start, no_progres
 
 @dataclass(frozen=True)
 class Evaluation(figures.Evaluation):
-    """What a classifier scores.
+    """The evaluation of a classifier.
 
     Attributes:
-        records: how many were counted, each once.
-        top1: accuracy in 0..1.
-        top5: accuracy in 0..1 (of the best ``classes`` where there are fewer than five).
+        records: number of records, each counted once.
+        top1: top-1 accuracy, in 0..1.
+        top5: top-5 accuracy, in 0..1; always 1 with five classes or fewer.
         loss: mean cross-entropy, in nats.
-        seconds: the time in seconds that it took.
+        seconds: time of the evaluation.
     """
 
     records: int
@@ -48,13 +48,13 @@ def evaluate(
     """Evaluate a classifier on every record of a file.
 
     Args:
-        net: maps (N, 3, H, W) to logits, initialized on every context.
+        net: the network from (N, 3, H, W) to logits, initialized on every context.
         records: the checked file; labels must be classes of the network.
         preprocessing: the preprocessing of every image.
-        ctx: the contexts.
-        batch_size: images a context.
+        ctx: the contexts of the network.
+        batch_size: images per context.
         workers: threads that decode.
-        progress: wraps the batches, (batches, how many), to show how far it is.
+        progress: wraps the batches, (batches, their number), to show the progress.
         process_group: the processes that evaluate the file together, each a part of it; all get the same result.
 
     Raises:
@@ -73,7 +73,7 @@ def score(
     progress: Progress = no_progress,
     process_group: Optional[ProcessGroup] = None,
 ) -> Evaluation:
-    """Evaluate whatever gives logits as its first output; see :meth:`gluon_cbam.tasks.Task.evaluate`."""
+    """Evaluate a network whose first output is logits; see :meth:`gluon_cbam.tasks.Task.evaluate`."""
     began = time.time()
 
     def count(numbers: np.ndarray, outputs: Sequence[np.ndarray]) -> Tuple[float, ...]:
@@ -96,6 +96,6 @@ def _count(logits: np.ndarray, labels: np.ndarray) -> Tuple[float, ...]:
 
 
 def _earlier_ties(logits: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How many classes with a lower index have the logit of the label: equal logits for all classes are no hit."""
+    """Number of classes before the label's with an equal logit, so that equal logits for all classes are not a hit."""
     before = np.arange(logits.shape[1])[None] < labels[:, None]
     return ((logits == own[:, None]) & before).sum(axis=1)

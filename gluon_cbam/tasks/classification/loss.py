@@ -15,7 +15,7 @@ class SmoothedCrossEntropy(Loss):
     The target has ``1 - smoothing`` on the label and ``smoothing / K`` on each of the K classes, the label's included.
 
     Args:
-        smoothing: in [0, 1); 0 is the plain cross-entropy.
+        smoothing: the share of the target that is spread over all classes, in [0, 1); 0 is the plain cross-entropy.
 
     Inputs:
         logits (N, K) and labels (N,).

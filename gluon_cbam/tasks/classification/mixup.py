@@ -1,7 +1,7 @@
 """Mixing images within a batch: mixup (Zhang et al., ICLR 2018) and cutmix (Yun et al., ICCV 2019).
 
-An image's partner is the one as far from the end of its device's batch as it is from the start. A batch has one share.
-What is drawn depends on the seed and the step alone, so that a resumed run draws the same.
+The partner of image i of n in a device's batch is image n - 1 - i, and all images of a batch have the same weight.
+Random numbers depend on the seed and the step only, so that a resumed run draws the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Mix(NamedTuple):
 
     Attributes:
         share: the weight of the image itself, in [0, 1]; the partner has the rest.
-        box: (top, bottom, left, right) of cutmix, in pixels; None for mixup.
+        box: the box of cutmix, (top, bottom, left, right) in pixels; None for mixup.
     """
 
     share: float = 1.0
@@ -37,14 +37,14 @@ class Mix(NamedTuple):
         return mixed
 
     def loss(self, loss: Callable[..., mx.nd.NDArray], outputs: mx.nd.NDArray, labels: mx.nd.NDArray) -> mx.nd.NDArray:
-        """The loss for both labels by their shares, (N,)."""
+        """The losses for both labels, weighted by their shares, (N,)."""
         own = loss(outputs, labels)
         if self.share == 1:
             return own
         return self.share * own + (1 - self.share) * loss(outputs, labels.flip(axis=0))
 
     def labels(self, labels: mx.nd.NDArray) -> mx.nd.NDArray:
-        """The label with the larger share of each image, (N,): what the training accuracy counts."""
+        """The label with the larger share of each image, (N,), for the training accuracy."""
         return labels if self.share >= 0.5 else labels.flip(axis=0)
 
 
@@ -83,7 +83,7 @@ def _mixup(random: np.random.Generator, share: float, size: int) -> Mix:
 
 
 def _cutmix(random: np.random.Generator, share: float, size: int) -> Mix:
-    """A box of 1 - share of the area around a uniform center; what leaves the image is cut off and not counted."""
+    """A box with 1 - share of the area around a uniform center, clipped to the image, which sets the final share."""
     half = int(size * np.sqrt(1 - share)) // 2
     row, column = random.integers(size, size=2)
     top, bottom, left, right = (

@@ -1,4 +1,4 @@
-"""The training loss of classification, and the hits that the training accuracy counts."""
+"""The training loss of classification, and the hits for the training accuracy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Inputs(NamedTuple):
 
 
 class CrossEntropyObjective(Objective):
-    """Cross-entropy of logits with label smoothing, of images that mixup and cutmix mix.
+    """Cross-entropy of logits with label smoothing, for images that are mixed by mixup and cutmix.
 
     Args:
         settings: ``label_smoothing``, ``mixup``, ``cutmix``, ``image_size`` and ``seed`` are read.

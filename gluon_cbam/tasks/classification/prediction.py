@@ -17,7 +17,7 @@ from gluon_cbam.tasks.protocols import Model
 
 
 class ClassScore(NamedTuple):
-    """One class of an image.
+    """The probability of one class for an image.
 
     Attributes:
         index: the index of the class.
@@ -30,13 +30,13 @@ class ClassScore(NamedTuple):
     probability: float
 
     def as_dict(self) -> Dict[str, Any]:
-        """The class as ``--json`` has it."""
+        """The score as ``--json`` prints it."""
         return {'class': self.index, 'label': self.label, 'probability': self.probability}
 
 
 @dataclass(frozen=True)
 class ClassPrediction(Prediction):
-    """What a classifier predicts for an image.
+    """The prediction of a classifier for an image.
 
     Attributes:
         file: see :class:`gluon_cbam.tasks.prediction.ImageReference`.
@@ -64,11 +64,11 @@ class ClassPrediction(Prediction):
 
 
 class ClassPredictor(Predictor):
-    """Softmax of logits, which are the first output.
+    """Turns logits, the first output of a network, into the most probable classes by softmax.
 
     Args:
         names: the names of the classes.
-        top: how many of them an image gets.
+        top: number of classes per image.
     """
 
     def __init__(self, names: Sequence[str], top: int) -> None:
@@ -95,15 +95,15 @@ def columns(top: int) -> List[str]:
 
 
 def class_names(model: Model, labels: Optional[PathLike] = None) -> List[str]:
-    """The names of the classes: of the weights, else ImageNet's for 1000 classes, else the numbers.
+    """The names of the classes: those of the weights, else ImageNet's for 1000 classes, else the numbers.
 
     Args:
         model: a session or a loaded network.
-        labels: a text file with others, a name a line.
+        labels: a text file with other names, one per line.
 
     Raises:
         UsageError: there is no such file.
-        DataError: it names more or fewer classes.
+        DataError: the file has more or fewer names than the model has classes.
     """
     if labels is not None:
         names = read_names(Path(labels))

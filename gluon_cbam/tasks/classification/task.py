@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
     from .evaluation import Evaluation
 
-_CLASSES = 1000  # of ImageNet, where the data do not name theirs
+_CLASSES = 1000  # ImageNet's, where the data have no class names
 LOSS = Figure('loss', 'loss', 'loss', higher_is_better=False, unit='cross-entropy, nats')
 TOP1 = Figure('top1', 'top-1', 'top-1 accuracy', higher_is_better=True, short_digits=3, limits=(0, 1.02))
 TOP5 = Figure('top5', 'top-5', 'top-5 accuracy', higher_is_better=True, limits=(0, 1.02), shown=False)
-# Of the publisher: another decoder and resize move accuracies by half a percentage point. Of this project: the same
-# computation, where another processor may turn one record in a thousand, or a single one.
+# publisher: another decoder and another resizing change accuracies by up to half a percentage point; verified: the same
+# computation, in which another processor may change the prediction of one record in a thousand, or of a single one
 _TOLERANCES = {'publisher': 0.01, 'verified': 0.001}
 
 
 class Classification(RecordTask):
-    """One class an image: the first label of each record, a whole number in 0 .. classes - 1."""
+    """Image classification: the label of an image is the first of its record, an integer in 0 .. classes - 1."""
 
     name = 'classification'
     training_figures = (LOSS, TOP1)
@@ -49,7 +49,7 @@ class Classification(RecordTask):
         return Labels(classes, names if names and len(names) == classes else None)
 
     def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:
-        """Check that the network gives logits, no embeddings."""
+        """Check that the network returns logits and not embeddings."""
         outputs = getattr(net, 'outputs', classes)
         if outputs != classes:
             raise UsageError(
@@ -91,7 +91,7 @@ class Classification(RecordTask):
         return ClassPredictor(names or class_names(model, labels), min(top, model.classes))
 
     def tolerance(self, measured_by: str, records: int) -> float:
-        """One record at least."""
+        """The tolerance of the source of the figures, at least one record."""
         return max(_TOLERANCES[measured_by], 1.01 / records)  # 1.01: they are floats
 
     def example_batch(self, images: int, image_size: int, classes: int) -> Batch:

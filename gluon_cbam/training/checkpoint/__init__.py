@@ -1,4 +1,5 @@
-"""What a run keeps: the run directory, checkpoints, the training state, and the fingerprint that resuming compares.
+"""The files of a run: the run directory, checkpoints, the training state, and the fingerprint that resuming compares.
 
-It may import ``training.setup``, ``training.config``, ``training.parameters``, ``tasks`` and ``weights``.
+It may import ``training.setup``, ``training.config``, ``training.parameters``, ``tasks``, ``weights``, ``compat`` and
+``common``.
 """

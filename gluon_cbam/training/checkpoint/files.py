@@ -1,10 +1,10 @@
-"""Checkpoints of a run: the best parameters for use, and the newest states to continue from.
+"""Checkpoints of a run: the best parameters, and the newest states to resume from.
 
 A state is three files under one stem, ``newest-epoch0002-step00000110`` (epochs and steps that are done): ``.params``;
 ``.states``, the arrays of everything else that changes (optimizer, moving averages, ...) as ``part/name``; and
-``.json``, the card of the parameters with the run's progress and the hashes of all three, which is written last: a
-state without it does not exist. A stem is written once, and removed card first, so that a crash at any moment leaves
-whole states alone: the newest two are kept. Nothing is pickled.
+``.json``, the card of the parameters with the run's progress and the hashes of all three, which is written last: files
+without a card are not a state. A stem is written once, and its card is removed first, so that a crash at any moment
+leaves only complete states. The newest two are kept. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from gluon_cbam.training.parameters.stateful import Stateful
 _log = logging.getLogger('gluon_cbam.training')
 _STEM = 'newest-epoch'
 _STATE_NAME = _STEM + '{epoch:04d}-step{step:08d}.params'
-_ENDINGS = ('.json', '.states', '.params')  # in the order of removal: without the card the rest is nothing
+_ENDINGS = ('.json', '.states', '.params')  # in the order of removal: without the card the other files are ignored
 _KEPT = 2
 
 
 class SavedState(NamedTuple):
-    """A whole state to continue from.
+    """A complete state to resume from.
 
     Attributes:
         path: the path of its parameters.
@@ -46,19 +46,19 @@ class SavedState(NamedTuple):
 
 
 class Checkpoints:
-    """The folder ``checkpoints`` of a run.
+    """The directory ``checkpoints`` of a run.
 
     Args:
-        folder: made if it does not exist.
+        folder: the directory; made if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._last: Optional[str] = None  # the stem that was written or restored last: it is whole
+        self._last: Optional[str] = None  # the stem that was written or restored last, which is complete
         folder.mkdir(parents=True, exist_ok=True)
 
     def clean(self) -> None:
-        """Remove what a crash left half-written."""
+        """Remove files that a crash left incomplete."""
         remove_temporaries(self.folder)
         whole = {path.stem for path in self.folder.glob('*.json')}
         for path in self.folder.glob(f'{_STEM}*'):
@@ -67,11 +67,11 @@ class Checkpoints:
 
     def save_best(self, net: mx.gluon.Block, card: Dict[str, Any], name: str = 'best') -> None:
         """Write the parameters ``name.params`` with their card."""
-        self._remove(name, ('.json',))  # it belongs to the parameters that are replaced
+        self._remove(name, ('.json',))  # the old card, before its parameters are replaced
         weights.save(net, self.folder / f'{name}.params', **card)
 
     def keep_best(self, names: Iterable[str]) -> None:
-        """Remove all parameters of best epochs, but for ``best`` and ``names``."""
+        """Remove all parameters of best epochs except ``best`` and ``names``."""
         for path in self.folder.glob('best-epoch*.params'):
             if path.stem not in names:
                 self._remove(path.stem)
@@ -84,13 +84,13 @@ class Checkpoints:
         progress: Dict[str, Any],
         fingerprint: Dict[str, Any],
     ) -> Path:
-        """Write a state, then remove all but it and the one before. Does nothing if it is there already.
+        """Write a state, then remove all but it and the one before. Does nothing if the state exists.
 
         Args:
             net: the network to save.
-            parts: everything else that changes, by name.
+            parts: everything else that changes in training, by name.
             card: see :func:`gluon_cbam.weights.save`.
-            progress: ``epoch``, ``step`` and what else :class:`SavedState` is to have.
+            progress: ``epoch``, ``step`` and the other fields of :class:`.state.TrainingState`.
             fingerprint: see :class:`SavedState`.
 
         Returns:
@@ -99,7 +99,7 @@ class Checkpoints:
         path = self.folder / _STATE_NAME.format(**progress)
         if path.stem == self._last:
             return path
-        self._remove(path.stem)  # damaged, if there is one: it was passed over
+        self._remove(path.stem)  # an existing one is damaged: it was not restored
         with atomic_path(path.with_suffix('.states')) as temporary:
             arrays = {f'{part}/{name}': array for part in parts for name, array in parts[part].arrays().items()}
             mx.nd.save(str(temporary), arrays)
@@ -118,10 +118,10 @@ class Checkpoints:
                 path.unlink()
 
     def newest(self) -> Optional[SavedState]:
-        """The newest whole state, with a warning for each damaged one that is passed over; or None if none was saved.
+        """The newest complete state, with a warning for each damaged one that is skipped; None if none was saved.
 
         Raises:
-            DataError: there were states, and none is whole.
+            DataError: there are states, but none is complete.
         """
         damage = []
         for card in sorted(self.folder.glob(f'{_STEM}*.json'), reverse=True):
@@ -142,10 +142,15 @@ class Checkpoints:
         return None
 
     def restore(self, state: SavedState, net: mx.gluon.Block, parts: Mapping[str, Stateful]) -> None:
-        """Put a state's parameters and arrays back.
+        """Restore the parameters and arrays of a state.
+
+        Args:
+            state: the state.
+            net: the network to restore the parameters of.
+            parts: everything else to restore, by name.
 
         Raises:
-            DataError: they do not fit the network or a part, or are of other parts.
+            DataError: the state does not fit the network or a part, or is of other parts.
         """
         saved: Dict[str, Dict[str, mx.nd.NDArray]] = {}
         for key, array in weights.read_arrays(state.path.with_suffix('.states')).items():
@@ -160,7 +165,7 @@ class Checkpoints:
 
 
 class ReadOnlyCheckpoints(Checkpoints):
-    """The checkpoints as processes other than the first have them: they read what that one writes."""
+    """The checkpoints for the processes other than the first, which read what the first one writes."""
 
     def clean(self) -> None:
         """Do nothing."""
@@ -184,7 +189,7 @@ class ReadOnlyCheckpoints(Checkpoints):
 
 
 def _read(card_path: Path) -> SavedState:
-    """A state, after every hash was compared."""
+    """Read a state, and compare its hashes."""
     path = card_path.with_suffix('.params')
     states = path.with_suffix('.states')
     for needed in (path, states):

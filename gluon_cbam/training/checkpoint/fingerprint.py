@@ -1,4 +1,4 @@
-"""What a run was made of besides its settings: a saved state holds it, and a run that continues compares."""
+"""The fingerprint of a run: its data and platform, saved in every state and compared when the run is resumed."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def run_fingerprint(setup: Setup) -> Dict[str, Any]:
     """The fingerprint of a run.
 
     Returns:
-        ``data``: of the training and validation data, how many examples and a hash; ``platform``: what may change the
-        last bits of results.
+        ``data``: number of examples and hash of the training and validation data; ``platform``: versions, devices and
+        variables that may change the last bits of results.
     """
     return {
         'data': {'training': _data(setup.task, setup.data.records), 'validation': _data(setup.task, setup.val)},
@@ -37,9 +37,9 @@ def run_fingerprint(setup: Setup) -> Dict[str, Any]:
 
 
 def compare(saved: SavedState, setup: Setup, now: Dict[str, Any]) -> None:
-    """Compare a run with the state that it is to continue; a warning where results may differ in the last bits.
+    """Compare a run with the state that it resumes from; warn where results may differ in the last bits.
 
-    Validation data may be added to a run that had none, not changed under its best score.
+    Validation data may be added to a run without any, but not changed, since the best score belongs to it.
 
     Args:
         saved: the state.
@@ -47,7 +47,7 @@ def compare(saved: SavedState, setup: Setup, now: Dict[str, Any]) -> None:
         now: its fingerprint.
 
     Raises:
-        DataError: the network or the data are others; the message names the difference.
+        DataError: the network or the data differ; the message names the difference.
     """
     config = setup.config
     for name in ('network', 'classes'):
@@ -57,7 +57,7 @@ def compare(saved: SavedState, setup: Setup, now: Dict[str, Any]) -> None:
         mine = now['data'][name]
         if then is not None and mine != then:
             raise DataError(
-                f'the {name} data is another than that of the run to resume: {_text(mine)}, was {_text(then)}: '
+                f'the {name} data differs from the run to resume: {_text(mine)}, was {_text(then)}: '
                 'give the same, or start a new run in another --output'
             )
     before = saved.fingerprint['platform']

@@ -1,4 +1,4 @@
-"""What a run keeps and how it continues: when states are saved, which validations were best, when to stop early."""
+"""The checkpoint manager: when states are saved, which validations were best, and when to stop early."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CheckpointManager:
     Args:
         directory: the directory of the run.
         setup: the setup of the run; its network is initialized.
-        parts: what is saved with the network, by name.
+        parts: everything that is saved with the network, by name.
         state: the state of the run.
         saved: the state to continue from, or None.
 
@@ -57,7 +57,7 @@ class CheckpointManager:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to save, by the steps or the minutes since the last time."""
+        """Whether to save now, by the steps or the minutes since the last save."""
         interval, limit, step = self._config.save_interval, self._config.save_minutes, self._state.step
         if step == self._step:
             return False
@@ -65,7 +65,7 @@ class CheckpointManager:
 
     @property
     def early_stop(self) -> bool:
-        """Whether too many epochs brought nothing better."""
+        """Whether too many epochs passed without a better validation."""
         return self._config.early_stop is not None and self._state.stale >= self._config.early_stop
 
     def save(self) -> Path:
@@ -79,7 +79,7 @@ class CheckpointManager:
         return path
 
     def validated(self, evaluation: Optional[Evaluation], net: mx.gluon.HybridBlock) -> None:
-        """After an epoch: write the newest state, then the best parameters if these are.
+        """Write the newest state after an epoch, and its parameters if they are among the best.
 
         Args:
             evaluation: the evaluation of the validation data, or None without any.
@@ -94,7 +94,8 @@ class CheckpointManager:
     def write_best(self, net: mx.gluon.HybridBlock) -> None:
         """Bring the files of the best epochs in line with the state.
 
-        After an epoch, and when a run continues: it may have ended between the state of an epoch and these files.
+        Called after an epoch, and when a run is resumed: it may have ended after the state of an epoch was written and
+        before these files were.
 
         Args:
             net: the network that is validated.
@@ -130,7 +131,7 @@ class CheckpointManager:
 
 
 def continued(saved: Optional[SavedState], images: int, task: Task) -> TrainingState:
-    """The state of a run that goes on from a saved one, or begins.
+    """The training state of a run: resumed from a saved one, or new.
 
     Args:
         saved: the state to continue from, or None.
@@ -149,7 +150,7 @@ def continued(saved: Optional[SavedState], images: int, task: Task) -> TrainingS
         raise DataError(f'{saved.path} was saved by another version of gluon_cbam ({error})') from None
     if state.images_per_step != images:
         raise UsageError(
-            f'the run to resume takes {state.images_per_step} images a step over all devices, now it would be '
+            f'the run to resume takes {state.images_per_step} images per step over all devices, now it would be '
             f'{images}: change --batch-size or --accumulate with the number of devices'
         )
     return state

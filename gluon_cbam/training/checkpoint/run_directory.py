@@ -33,7 +33,7 @@ _VARIABLES = ('OMP_NUM_THREADS', 'MXNET_', 'DMLC_', 'KMP_', 'CUDA_VISIBLE_DEVICE
 
 
 class RunDirectory:
-    """A folder with the files that a run leaves.
+    """The directory with the files of a run.
 
     Args:
         path: the path of the folder; made if it does not exist.
@@ -43,15 +43,15 @@ class RunDirectory:
 
     def __init__(self, path: PathLike) -> None:
         self.path = Path(path)
-        from .files import Checkpoints  # and with it mxnet, which reading a folder does not need
+        from .files import Checkpoints  # imports mxnet, which reading a run does not need
 
         self.path.mkdir(parents=True, exist_ok=True)
         self.checkpoints = Checkpoints(self.path / 'checkpoints')
 
     def locked(self) -> ContextManager[None]:
-        """Keep every other process from training in the folder, for instance the one that a scheduler started again.
+        """Prevent other processes from training in the directory, for instance one that a scheduler started again.
 
-        The lock ends with the process, however that ends.
+        The lock is released when the process ends, even by a crash.
 
         Raises:
             UsageError: another process trains in it.
@@ -59,12 +59,12 @@ class RunDirectory:
         return _locked(self.path)
 
     def clean(self) -> None:
-        """Remove what a crash left half-written, under the lock."""
+        """Remove files that a crash left incomplete; call it while holding the lock."""
         remove_temporaries(self.path)
         self.checkpoints.clean()
 
     def write_config(self, config: TrainConfig) -> None:
-        """Write ``config.yaml`` and ``environment.json``, and log what changed in a run that continues."""
+        """Write ``config.yaml`` and ``environment.json``, and log the settings that changed in a resumed run."""
         changed = config.differences(read_config(self.path), immutable=False) if holds_run(self.path) else None
         if changed:
             _log.info('changed since: %s', ', '.join(changed))
@@ -82,7 +82,7 @@ class RunDirectory:
         return read_metrics(self.path)
 
     def forget_after(self, state: TrainingState) -> None:
-        """Remove the metrics of what came after a state: a resumed run makes them again."""
+        """Remove the metrics after a state: a resumed run writes them again."""
         kept = [
             record
             for record in self.metrics()
@@ -117,7 +117,7 @@ class RunDirectory:
 
 
 class ReadOnlyRunDirectory(RunDirectory):
-    """The run directory as processes other than the first have it: they read it, and write a log of their own.
+    """The run directory for the processes other than the first, which only read it and write their own log.
 
     Args:
         path: the path of the folder.
@@ -158,7 +158,7 @@ def _locked(path: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN):  # else the file system has no locks
+        if error.errno in (errno.EACCES, errno.EAGAIN):  # otherwise the file system does not support locks
             os.close(descriptor)
             raise UsageError(f'another process trains in {str(path)!r}: end it, or give another --output') from None
     try:
@@ -206,7 +206,7 @@ def open_run_directory(config: TrainConfig, rank: int = 0) -> RunDirectory:
 
 
 def environment() -> Dict[str, Any]:
-    """Where a run happens: versions, threads, machine."""
+    """The environment of a run: versions, threads, machine."""
     return {
         'command': sys.argv,
         'python': platform.python_version(),

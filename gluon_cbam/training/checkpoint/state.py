@@ -1,4 +1,4 @@
-"""How far a run is: what a checkpoint holds next to arrays."""
+"""The training state: the progress of a run, which checkpoints save next to the arrays."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class TrainingState:
-    """How far a run is. Every value is as JSON holds it.
+    """The progress of a run. Every value is one that JSON can hold.
 
     Attributes:
-        images_per_step: over all devices.
+        images_per_step: images per step, over all devices.
         epoch: the current epoch, from 0.
-        batch: steps done in it.
-        step: steps done in all.
+        batch: steps done in the current epoch.
+        step: steps done in all epochs.
         seconds: the time that they took in seconds, over all sessions.
         best: ``epoch`` (from 1) and the task's deciding figure of the best validation.
         last: the figures of the last validation, or of training without validation data.
@@ -51,10 +51,10 @@ class TrainingState:
         return cls(images_per_step, last=last, sums=[0.0] * (1 + len(task.training_figures)))
 
     def add(self, sums: np.ndarray) -> None:
-        """Count steps, one after the other: where they are divided then makes no difference to the sums.
+        """Add the statistics of steps, one by one, so that the sums do not depend on when this is called.
 
         Args:
-            sums: (statistics, steps) float64: each summed over the images of the step.
+            sums: (statistics, steps) float64: the statistics of each step, summed over its images.
         """
         for step in zip(*sums):
             self.sums = [a + b for a, b in zip(self.sums, (*step, self.images_per_step))]
@@ -65,7 +65,7 @@ class TrainingState:
         self.sums = [0.0] * len(self.sums)
 
     def validated(self, figures: Dict[str, Any], best: Figure, keep: int) -> None:
-        """Count the validation of an epoch; of equal ones, the earlier is the better.
+        """Record the validation of an epoch; of equal ones, the earlier is the better.
 
         Args:
             figures: see ``kept``.

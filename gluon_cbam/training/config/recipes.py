@@ -36,7 +36,7 @@ class SettingsFile:
     about: Dict[str, str]
 
     def where(self, name: str) -> str:
-        """What messages call a value of the file: ``path:line: name``."""
+        """The name of a value in messages: ``path:line: name``."""
         return f'{self.path}:{self.lines[name]}: {name}'
 
 

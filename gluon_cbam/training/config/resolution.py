@@ -94,7 +94,7 @@ def resolve(given: Dict[str, Any], config_file: Optional[str] = None) -> Resolve
 
 
 def _file_sources(given: Dict[str, Any], config_file: Optional[str]) -> Tuple[List[_Source], Dict[str, str]]:
-    """Recipe and configuration file, as far as there are any, and what the recipe says of itself."""
+    """The recipe and the configuration file, where they are given, and the description of the recipe."""
     sources, about = [], {}
     if config_file:
         sources.append(_Source(f'config {config_file}', _of_file(read_settings_file(config_file))))
@@ -111,7 +111,7 @@ def _of_file(file: SettingsFile) -> Dict[str, Any]:
 
 
 def _validated(values: Dict[str, Any], where: Callable[[str], str], in_files: bool = True) -> Dict[str, Any]:
-    """Settings of one source in their types; those that are null where there is a default are left out.
+    """Settings of one source, converted to their types, without those that are null and have a default.
 
     Args:
         values: the values by the name of the setting.

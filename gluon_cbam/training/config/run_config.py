@@ -1,4 +1,4 @@
-"""The configuration of a run once files and devices were looked at: nothing is left open, and nothing changes."""
+"""The resolved configuration of a run: every value is known from files and devices, and none changes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ _RESOLVED = ('network', 'data_train', 'workers', 'classes', 'image_size', 'crop_
 class RunConfig(TrainConfig):
     """A :class:`TrainConfig` whose defaults are filled in. It cannot be changed.
 
-    What depends on the model, the data or the machine has a value here; ``batch_size`` and ``lr`` are those of a device
-    and of the whole run, also where ``total_batch_size`` or ``lr_base`` decided them. Make one with :meth:`resolved`.
+    Settings that depend on the model, the data or the machine have values here. ``batch_size`` is the batch of a device
+    and ``lr`` the learning rate of the run, also where they follow from ``total_batch_size`` or ``lr_base``. Make one
+    with :meth:`resolved`.
     """
 
     # no @dataclass: the fields are those of TrainConfig, the annotations only leave out Optional
@@ -26,7 +27,7 @@ class RunConfig(TrainConfig):
 
     @classmethod
     def resolved(cls, config: TrainConfig, **values: Any) -> RunConfig:
-        """Fill in what a configuration leaves open.
+        """Fill in the values that a configuration does not have.
 
         Args:
             config: checked; it is not changed.

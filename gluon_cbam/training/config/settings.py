@@ -29,7 +29,7 @@ def setting(
     Args:
         default: the default value.
         help: one line.
-        *flags: on the command line; by default the name with dashes.
+        *flags: the flags on the command line; by default the name with dashes.
         kind: type of the value; ``dict`` for repeated KEY=VALUE, ``list`` for numbers separated by commas, ``tuple``
             for repeated strings, ``bool`` for a flag and its ``--no-`` form.
         aliases: further flags that the help does not show, known from other tools.
@@ -37,7 +37,7 @@ def setting(
         minimum: the smallest allowed value.
         exclusive_maximum: values must be below it; it needs a ``minimum``.
         immutable: whether a run that is resumed must keep the value.
-        section: title of the section of the help that begins with this setting; by default the section goes on.
+        section: title of the section of the help that begins with this setting; by default the previous one continues.
         replaces: another setting, which this one is given instead of; both exclude each other.
         in_files: whether files may have it; otherwise it is for the command line only.
         optional_value: whether the flag may be given without a value, which is then the empty string.
@@ -112,7 +112,7 @@ def _mapping(value: Any) -> Dict[Any, Any]:
     raise ValueError
 
 
-# kind -> conversion of a value, and what messages call it
+# kind -> conversion of a value, and the name of the kind in messages
 _KINDS: Dict[type, Tuple[Callable[[Any], Any], str]] = {
     str: (_string, 'a string'),
     int: (_integer, 'an integer'),
@@ -138,7 +138,7 @@ def validated(name: str, value: Any, entry: Field) -> Any:
         The value in the type of the setting; None where that is the default.
 
     Raises:
-        UsageError: the value is of another type, is none of the choices, or is out of bounds.
+        UsageError: the value is of another type, is not one of the choices, or is out of bounds.
     """
     about = entry.metadata
     if value is None and default_of(entry) is None:

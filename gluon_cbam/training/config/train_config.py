@@ -13,7 +13,7 @@ from . import recipes
 from .settings import flag, setting, validated
 
 KV_STORES = ('local', 'device', 'nccl', 'dist_sync', 'dist_device_sync', 'dist_async', 'horovod')
-# settings that have no effect where servers update the weights (dist_async) -> the values that they must have
+# setting without effect where servers update the weights (dist_async) -> the value that it must have
 _ON_SERVERS = {'optimizer': 'sgd', 'dtype': 'float32', 'clip_norm': 0.0}
 _OF_A_SESSION = ('output', 'resume')  # may differ between the sessions of a run
 
@@ -22,7 +22,7 @@ _OF_A_SESSION = ('output', 'resume')  # may differ between the sessions of a run
 class TrainConfig:
     """Settings of a training run; the help of each is in its field's metadata.
 
-    ``recipe`` records where settings came from; it is :func:`gluon_cbam.training.resolve` that reads the recipe.
+    ``recipe`` only records the recipe; :func:`gluon_cbam.training.resolve` reads it.
 
     Example:
         >>> TrainConfig(network='cbamnet_tiny', data_train='train.rec', epochs=3).check()
@@ -88,14 +88,14 @@ class TrainConfig:
         False, 'batch statistics over all GPUs of a process  [of each device]', kind=bool, immutable=True
     )
     gradient_compression: Optional[str] = setting(
-        None, 'send 2 bits a gradient between devices: 2bit or 2bit:THRESHOLD  [all 32]'
+        None, 'send 2 bits per gradient between devices: 2bit or 2bit:THRESHOLD  [all 32]'
     )
     batch_size: int = setting(
-        32, 'images a device and step', '-b', '--batch-size', kind=int, minimum=1, section='Optimization'
+        32, 'images per device and step', '-b', '--batch-size', kind=int, minimum=1, section='Optimization'
     )
     total_batch_size: Optional[int] = setting(
         None,
-        'images a step over all devices, instead of --batch-size',
+        'images per step over all devices, instead of --batch-size',
         kind=int,
         minimum=1,
         replaces='batch_size',
@@ -103,7 +103,7 @@ class TrainConfig:
     epochs: int = setting(100, 'passes over the training data', kind=int, minimum=1, aliases=('--num-epochs',))
     accumulate: int = setting(
         1,
-        'batches whose gradients are added before an update: a step has so many times the images',
+        'batches whose gradients are added before an update; a step has this many times the images',
         kind=int,
         minimum=1,
         immutable=True,
@@ -118,7 +118,7 @@ class TrainConfig:
     lr: float = setting(0.1, 'learning rate', kind=float, minimum=0)
     lr_base: Optional[float] = setting(
         None,
-        'learning rate for 256 images a step, instead of --lr: scaled by the images of a step / 256',
+        'learning rate for 256 images per step, instead of --lr: scaled by images per step / 256',
         kind=float,
         minimum=0,
         replaces='lr',
@@ -204,7 +204,7 @@ class TrainConfig:
     save_minutes: float = setting(20, 'minutes between two saved states, 0 for no limit', kind=float, minimum=0)
     keep_best: int = setting(1, 'how many of the best epochs to keep the parameters of', kind=int, minimum=1)
     early_stop: Optional[int] = setting(
-        None, 'stop after so many epochs without a better validation  [never]', kind=int, minimum=1
+        None, 'stop after this many epochs without a better validation  [never]', kind=int, minimum=1
     )
     tensorboard: bool = setting(False, 'also write events for TensorBoard', kind=bool)
 
@@ -251,7 +251,7 @@ class TrainConfig:
         return self
 
     def compression(self) -> Optional[Dict[str, Any]]:
-        """``gradient_compression`` as ``compression_params`` of ``gluon.Trainer``; None for none.
+        """``gradient_compression`` as ``compression_params`` of ``gluon.Trainer``; None without compression.
 
         Raises:
             UsageError: it is malformed, or the kvstore cannot compress.
@@ -269,7 +269,10 @@ class TrainConfig:
         return {'type': kind, 'threshold': float(threshold or 0.5)}
 
     def replaced(self) -> Dict[str, str]:
-        """The settings that others replace, with the names of those: ``lr`` where ``lr_base`` is set.
+        """The settings that are replaced, with the names of those that replace them: ``lr`` where ``lr_base`` is set.
+
+        Returns:
+            Name of the replaced setting -> name of the one that replaces it.
 
         Raises:
             UsageError: both are set.

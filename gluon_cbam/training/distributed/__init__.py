@@ -1,7 +1,7 @@
 """The processes that train one network together: :func:`.joining.join` connects them, by the name of a kvstore.
 
 ``cbam launch`` starts the processes of a parameter server, ``horovodrun`` those of Horovod; all run the same command.
-It may import ``common``. Importing this package imports none of its modules: parameter servers unpickle
+It may import ``common`` and ``compat``. Importing this package imports none of its modules: parameter servers unpickle
 :mod:`.server_optimizer` while they are importing mxnet.
 """
 

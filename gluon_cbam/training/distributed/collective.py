@@ -12,7 +12,7 @@ from gluon_cbam.common.errors import DataError, EnvironmentProblem
 
 from .process_group import ProcessGroup
 
-AGREEMENT_DELAY = 4  # steps: as many as are queued on the devices anyway
+AGREEMENT_DELAY = 4  # in steps: as many as are queued on the devices anyway
 
 
 class CollectiveGroup(ProcessGroup):

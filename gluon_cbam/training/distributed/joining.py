@@ -1,4 +1,4 @@
-"""The process group of ``--kv-store``: which class adds gradients how."""
+"""The process group for each value of ``--kv-store``."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def join(kv_store: str) -> ProcessGroup:
     """Connect this process with the others that train the same network.
 
     Args:
-        kv_store: name of the store; a local one for this process alone.
+        kv_store: name of the store, a key of the table above; ``local``, ``device`` and ``nccl`` for a single process.
 
     Returns:
-        The group, of which this process is one.
+        The process group.
 
     Raises:
         UsageError: the process was not started as the store needs it.

@@ -1,4 +1,4 @@
-"""A process that trains alone; the base class of the groups of several processes."""
+"""The process group of a single process, which is the base class of the groups of several."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class ProcessGroup:
-    """The processes that train together, seen from one of them. This class is for a single process.
+    """The processes that train together. This class is for a single process.
 
     Attributes:
         rank: number of this process, from 0. The process of rank 0 writes the run directory.
@@ -53,8 +53,8 @@ class ProcessGroup:
     def start(self, trainer: mx.gluon.Trainer, images: int, step: int) -> None:
         """Give every process and device the same parameters. Call it once, before the first step.
 
-        The trainer would do so in its first update, when each device already has running statistics of its own, and
-        replace these by those of the first device.
+        Otherwise the trainer would do so in its first update, when each device has its own running statistics already,
+        and would overwrite these with the statistics of the first device.
 
         Args:
             trainer: made with :meth:`kvstore` and :meth:`optimizer`.
@@ -98,4 +98,4 @@ class ProcessGroup:
         return list(flags)
 
     def leave(self) -> None:
-        """Wait for all processes, which may need this one. Call it once, at the end of a run that did not fail."""
+        """Wait for all processes, since they may still need this one. Call it once, at the end of a successful run."""

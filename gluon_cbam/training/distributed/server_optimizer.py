@@ -1,6 +1,7 @@
 """The optimizer that the processes of asynchronous training send to the parameter servers.
 
-Servers import this module while they are importing mxnet, which is incomplete then: nothing else may be imported here.
+Servers import this module while they are importing mxnet, which is incomplete at that time, so it may import nothing
+else.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class ServerOptimizer(mx.optimizer.Optimizer):
     Args:
         optimizer: updates the parameters.
         rates: the learning rate of every step of the run.
-        processes: how many train: each sends one gradient in each step.
+        processes: number of processes that train; each sends one gradient per step.
     """
 
     def __init__(self, optimizer: mx.optimizer.Optimizer, rates: List[float], processes: int):
@@ -27,7 +28,7 @@ class ServerOptimizer(mx.optimizer.Optimizer):
         optimizer.lr_scheduler = _Rates(rates, processes)
 
     def prepare(self, images: int, step: int) -> None:
-        """Set what the servers need to know; it is sent with the optimizer, once.
+        """Set the values that the servers need; they are sent with the optimizer, once.
 
         Args:
             images: the number of images by which gradients are divided; each process' gradient moves the weights by its

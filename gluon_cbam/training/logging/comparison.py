@@ -1,4 +1,4 @@
-"""Runs compared: a table, and their curves in one picture. Reading them imports neither mxnet nor numpy."""
+"""Comparison of runs: a table, and their curves in one plot. Reading runs imports neither mxnet nor numpy."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from gluon_cbam.training.config.saved_run import holds_run, read_config, read_me
 from .throughput import duration
 
 _QUIET = 60  # seconds without a line of metrics.jsonl after which a run is taken to have stopped ...
-_QUIET_INTERVALS = 3  # ... if that is more than so many log intervals
-_CURVES = 10  # in a picture: as many as there are colors to tell apart
-_MARKED = 20  # epochs: more points than these are too many to mark
-_NAME_LENGTH = 28  # of a run in the legend
+_QUIET_INTERVALS = 3  # ... if that is more than this many log intervals
+_CURVES = 10  # in a plot: the number of colors of matplotlib's cycle
+_MARKED = 20  # epochs up to which every point of a curve is marked
+_NAME_LENGTH = 28  # characters of a run's path in the legend
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run directory holds.
+    """Summary of a run directory.
 
     Attributes:
         path: the path of the directory.
         task: the task that the network is trained for.
-        network: name.
+        network: the name of the network.
         recipe: the recipe that it started from, or None.
-        epochs: done.
+        epochs: epochs done.
         epochs_wanted: the epochs of the whole run.
-        steps: done.
+        steps: steps done.
         best: the task's deciding figure in the best validation, or None without any; ``best_FIGURE`` in JSON.
         loss: the loss of the last validation, or of the training in the last epoch without validation data.
         images_per_second: median over the log intervals.
-        seconds: over all sessions.
-        state: ``finished``, ``stopped at step N``, or ``running?`` if it was heard of lately.
+        seconds: training time over all sessions.
+        state: ``finished``, ``stopped at step N``, or ``running?`` if its metrics were written recently.
     """
 
     path: str
@@ -61,7 +61,7 @@ class RunSummary:
     state: str
 
     def as_dict(self) -> Dict[str, Any]:
-        """The attributes by name, as JSON holds them; the task is there where it is not the default."""
+        """The attributes by name, as JSON holds them; ``task`` only where it is not the default."""
         value: Dict[str, Any] = {}
         for entry in fields(self):
             if entry.name == 'best':
@@ -95,7 +95,7 @@ class Comparison(NamedTuple):
         return {'runs': [run.as_dict() for run in self.runs], 'damaged': damaged}
 
     def as_text(self) -> str:
-        """A table; one a task."""
+        """A table for each task."""
         return '\n\n'.join(_table(task, runs) for task, runs in _by_task(self.runs))
 
 
@@ -191,13 +191,13 @@ def _summary(path: Path) -> RunSummary:
 
 
 def _state(path: Path, steps: int, intervals: List[Dict[str, Any]]) -> str:
-    summary = path / 'summary.json'  # of an earlier end, if the run goes on since
+    summary = path / 'summary.json'  # may be of an earlier end of a run that was resumed since
     if summary.exists() and json.loads(summary.read_text(encoding='utf-8'))['steps'] == steps:
         return 'finished'
-    return 'running?' if _lately(path, intervals) else f'stopped at step {steps}'
+    return 'running?' if _is_recent(path, intervals) else f'stopped at step {steps}'
 
 
-def _lately(path: Path, intervals: List[Dict[str, Any]]) -> bool:
+def _is_recent(path: Path, intervals: List[Dict[str, Any]]) -> bool:
     """Whether a run wrote something so recently that it may well be running."""
     written = max(entry.stat().st_mtime for entry in path.iterdir())
     times = [record['seconds'] for record in intervals[-2:]]
@@ -206,14 +206,14 @@ def _lately(path: Path, intervals: List[Dict[str, Any]]) -> bool:
 
 
 def plot(runs: List[RunSummary], path: PathLike) -> None:
-    """Draw the curves of several runs in one picture: validation where there is any, else training.
+    """Draw the curves of several runs in one plot: validation where there is any, else training.
 
     Args:
         runs: those of the first one's task are drawn, up to ten.
         path: the path of the plot, .png.
 
     Raises:
-        UsageError: another kind of picture.
+        UsageError: the path does not end in .png.
     """
     from matplotlib.figure import Figure as Canvas
 

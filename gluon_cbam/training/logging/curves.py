@@ -1,4 +1,4 @@
-"""The picture of a run: the figures of its task and the learning rate over the epochs."""
+"""The plot of a run: the figures of its task and the learning rate over the epochs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from gluon_cbam.common.files import atomic_path
 from gluon_cbam.tasks.base import Task
 from gluon_cbam.tasks.figures import Figure
 
-_WIDTH = 11 / 2.6  # inches of an axes; that of the learning rate has 0.6 of it
+_WIDTH = 11 / 2.6  # inches of one plot; the learning rate's is 0.6 times as wide
 
 
 def draw(metrics: List[Dict[str, Any]], path: Path, task: Task) -> None:
-    """Draw ``curves.png``: each figure that the task shows, and smaller the learning rate.
+    """Draw ``curves.png``: each figure that the task shows, and a smaller plot of the learning rate.
 
     Args:
         metrics: the lines of ``metrics.jsonl``.
@@ -40,7 +40,7 @@ def draw(metrics: List[Dict[str, Any]], path: Path, task: Task) -> None:
 
 
 def _draw_figure(axes: Any, figure: Figure, epochs: List[Dict[str, Any]], intervals: List[Dict[str, Any]]) -> None:
-    """A figure in training and validation; of the loss also each log interval."""
+    """Plot a figure in training and validation; for the loss also each log interval."""
     name = figure.name
     if intervals:
         axes.plot(*_points(intervals, name), color='#9ecae1', linewidth=1, label='training, each log interval')

@@ -1,4 +1,4 @@
-"""The statistics of training steps, read from the devices once an interval."""
+"""The statistics of training steps, read from the devices once per log interval."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gluon_cbam.tasks.protocols import ProcessGroup
 
 
 class Meters:
-    """Keeps what steps leave on the devices until it is read.
+    """Keeps the statistics of steps on the devices until they are read.
 
     Args:
         process_group: the processes over which readings are summed.
@@ -33,7 +33,7 @@ class Meters:
         self._pending.append(sums)
 
     def read(self) -> np.ndarray:
-        """Wait for the devices and read: the only place of the training loop that does so.
+        """Wait for the devices and read the sums. The training loop waits for the devices nowhere else.
 
         Returns:
             (statistics, steps) float64: the sums of each step since the last reading, over all devices and processes.

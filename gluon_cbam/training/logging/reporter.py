@@ -1,4 +1,4 @@
-"""What a run reports while it trains: ``metrics.jsonl``, the log, the progress line, TensorBoard's events."""
+"""The reports of a run while it trains: ``metrics.jsonl``, the log, the progress line, TensorBoard's events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ class Display(Protocol):
     """Shows the progress of an epoch. May have a method ``say``, which gets the latest readings as a text."""
 
     def __call__(self, batches: Iterable, total: int, text: str, /) -> Iterable:
-        """Wrap the steps of an epoch, so many, under a description."""
+        """Wrap the steps of an epoch.
+
+        Args:
+            batches: the batches of each step.
+            total: number of steps.
+            text: description of the epoch.
+        """
 
 
 class Reporter:
@@ -32,7 +38,7 @@ class Reporter:
     Args:
         directory: the directory of the run.
         setup: the setup of the run.
-        state: read whenever something is reported.
+        state: the state of the run, read whenever something is reported.
         display: ``progress`` of :func:`gluon_cbam.training.loop.trainer.train`.
     """
 
@@ -50,7 +56,7 @@ class Reporter:
         )
 
     def start(self) -> None:
-        """Log what is about to happen."""
+        """Log the data, the devices and the length of the run."""
         config, setup, state = self._config, self._setup, self._state
         _log.info(
             '%s, %d classes, %d x %d pixels: %d training records, %s for validation',
@@ -58,7 +64,7 @@ class Reporter:
             len(setup.val) if setup.val else 'none',
         )  # fmt: skip
         _log.info(
-            '%s: %d images a device, %d a step, %d steps an epoch, %d epochs',
+            '%s: %d images per device, %d per step, %d steps per epoch, %d epochs',
             ', '.join(map(str, setup.ctx)), config.batch_size, setup.images_per_step, setup.steps_per_epoch,
             config.epochs,
         )  # fmt: skip
@@ -68,7 +74,7 @@ class Reporter:
             _log.info('continues at epoch %d, step %d', state.epoch + 1, state.step)
 
     def steps(self, batches: Iterable) -> Iterable:
-        """The batches of the epoch under way, or of what is left of it: shown, and the waiting for them measured."""
+        """Wrap the remaining batches of the current epoch, to show the progress and to measure the waiting for data."""
         state = self._state
         batches = self._throughput.epoch(batches)
         if self._display is None:
@@ -80,8 +86,8 @@ class Reporter:
         """Report some steps.
 
         Args:
-            sums: (statistics, steps): of the steps since the last report.
-            rate: the learning rate of the last of them.
+            sums: (statistics, steps): the statistics of each step since the last report.
+            rate: the learning rate of the last step.
         """
         state, images = self._state, self._state.images_per_step * len(sums[0])
         interval = self._throughput.interval()
@@ -121,7 +127,7 @@ class Reporter:
             say(f'epoch {record["epoch"]}/{self._config.epochs} {text}')
 
     def epoch(self, evaluation: Optional[Evaluation], rate: float) -> None:
-        """Report an epoch that is done.
+        """Report an epoch after its end.
 
         Args:
             evaluation: the evaluation of the validation data, or None without any.
@@ -129,7 +135,7 @@ class Reporter:
         """
         state, task = self._state, self._task
         *sums, images = state.sums
-        train = task.training_values(sums, max(images, 1))  # 0 where float16 left every update out
+        train = task.training_values(sums, max(images, 1))  # 0 where every update was skipped in float16
         val = task.validation_values(evaluation)
         decisive: Mapping[str, Optional[float]] = val if evaluation else train
         state.last = {name: decisive.get(name) for name in task.final_names}
@@ -159,7 +165,7 @@ class Reporter:
         """Write ``summary.json`` and ``curves.png``; returns the summary.
 
         Args:
-            stopped_early: whether the run ended before its last epoch, since no epoch was better.
+            stopped_early: whether the run ended before its last epoch, since no epoch had a better validation.
         """
         state = self._state
         summary = {

@@ -16,8 +16,8 @@ class Events:
 
     Args:
         folder: the directory of the event files; made if it does not exist.
-        step: the step after which the run begins; what an earlier session wrote of later steps is hidden by
-            TensorBoard.
+        step: the step after which the run begins; TensorBoard hides the
+            events of later steps from an earlier session.
         task: the task whose figures are written, as ``train/NAME`` and ``val/NAME``.
     """
 
@@ -25,7 +25,7 @@ class Events:
         from tensorboardX import SummaryWriter
 
         purge_step = step + 1 if folder.exists() else None
-        # tensorboardX names a file by the second, and would write over that of a session which began in the same one
+        # tensorboardX names files by the second: without the suffix, a session could overwrite the file of another
         self._writer = SummaryWriter(str(folder), purge_step=purge_step, filename_suffix=f'.{time.time_ns()}')
         self._interval_tags = {**{figure.name: f'train/{figure.name}' for figure in task.training_figures}, **_TAGS}
 
@@ -44,5 +44,5 @@ class Events:
         return {name: f'val/{name[4:]}' for name in record if name.startswith('val_')}
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Write the events that are still in memory."""
         self._writer.close()

@@ -1,4 +1,4 @@
-"""Where the time of a run goes: training, waiting for data, and the rest; and how long it will go on."""
+"""The time of a run: for training, for waiting for data, and for the rest, and the estimated time that remains."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Interval(NamedTuple):
     Attributes:
         steps: the steps that this process did.
         seconds: the time that they took, in seconds.
-        waited: the share of it, 0 to 1, in which the loop waited for data.
+        waited: the share of this time, 0 to 1, in which the loop waited for data.
     """
 
     steps: int
@@ -26,7 +26,7 @@ class Throughput:
     Args:
         steps: the number of steps of the whole run.
         epochs: the number of epochs of the whole run.
-        now: the time in seconds.
+        now: returns the time in seconds.
     """
 
     def __init__(self, steps: int, epochs: int, now: Callable[[], float] = time.perf_counter) -> None:
@@ -38,13 +38,13 @@ class Throughput:
 
     @property
     def seconds(self) -> float:
-        """Since this object was made."""
+        """Seconds since this object was made."""
         return self._now() - self._began
 
     def epoch(self, batches: Iterable) -> Iterator:
-        """The batches of an epoch, one a step, with the time that it takes to get them counted as waiting.
+        """Wrap the batches of an epoch, one per step, and count the time that it takes to get them as waiting.
 
-        What went by since the interval before was validation and saving.
+        The time since the last interval is counted as validation and saving.
         """
         if self._steps_done:
             self._between += self._now() - self._mark
@@ -75,11 +75,11 @@ class Throughput:
         return interval
 
     def remaining(self, step: int, epoch: int) -> Optional[float]:
-        """Seconds to the end of the run, at the speed of the intervals so far; None where there is none.
+        """Seconds to the end of the run, at the speed of the intervals so far; None before the first interval.
 
         Args:
-            step: steps done in all, those of earlier sessions included.
-            epoch: epochs done in all.
+            step: steps done, in all sessions.
+            epoch: epochs done, in all sessions.
         """
         if not self._steps_done:
             return None

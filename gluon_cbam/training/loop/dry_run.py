@@ -1,4 +1,4 @@
-"""A dry run: everything is built and a step is trained, to estimate what the run will take. Nothing is written."""
+"""A dry run: builds everything and trains a step, to estimate time and memory of the run. It writes nothing."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from gluon_cbam.training.setup import Setup, prepare
 from .engine import Engine
 
 _Batch = Sequence[mx.nd.NDArray]
-_BATCHES = 6  # that are loaded to measure the loading
-_NUMBERS = 8  # of the learning rate, in the text
+_BATCHES = 6  # batches that are loaded to measure the loading
+_NUMBERS = 8  # most learning rates in the text
 _BLOCKS = '▁▂▃▄▅▆▇█'
-_WIDTH = 60  # of the curve, in characters
+_WIDTH = 60  # width of the curve, in characters
 
 
 class DeviceMemory(NamedTuple):
-    """Memory of a GPU in bytes, as all of its processes use it."""
+    """Memory of a GPU in bytes; ``used`` by all of its processes."""
 
     device: str
     used: int
@@ -40,16 +40,16 @@ class DeviceMemory(NamedTuple):
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a dry run found.
+    """The results of a dry run.
 
     Attributes:
-        network: name.
-        parameters: how many.
-        output: folder that the run would write.
-        devices: names.
-        batch_size: images a device and step.
-        images_per_step: over all devices.
-        steps_per_epoch: steps an epoch.
+        network: the name of the network.
+        parameters: number of trained parameters.
+        output: directory that the run would write.
+        devices: names of the devices.
+        batch_size: images per device and step.
+        images_per_step: images per step, over all devices.
+        steps_per_epoch: steps per epoch.
         epochs: the number of epochs of the run.
         steps: the number of steps of the run.
         learning_rates: the learning rates at the beginning of each epoch, and in the last step.
@@ -61,7 +61,7 @@ class DryRun:
         peak_bytes: the most memory that this process used.
         device_memory: the memory of the GPUs.
         checkpoint_bytes: about how much the checkpoints of the run need on the disk at most.
-        free_bytes: on the disk of ``output``.
+        free_bytes: free bytes on the disk of ``output``.
     """
 
     network: str
@@ -108,7 +108,13 @@ class DryRun:
 
 
 def dry_run(config: TrainConfig) -> DryRun:
-    """Build a run, train a step and estimate.
+    """Build a run, train a step, and estimate time, memory and disk space of the run.
+
+    Args:
+        config: the settings.
+
+    Returns:
+        The measurements and estimates.
 
     Raises:
         CbamError: see :func:`gluon_cbam.training.loop.trainer.train`.
@@ -181,7 +187,7 @@ def _count(net: mx.gluon.Block) -> int:
 
 
 def _checkpoint_bytes(engine: Engine, keep_best: int) -> int:
-    """Bytes of two states and of the best epochs, and one more of each: the oldest goes after a new one is written."""
+    """Bytes of two states and of the best epochs, and of one more each, since the oldest is removed after a new one."""
     weights = sum(4 * parameter.data().size for parameter in engine.net.collect_params().values())
     states = sum(4 * array.size for array in engine.optimization.arrays().values())
     return 3 * (weights + states) + (keep_best + 2 if keep_best > 1 else 2) * weights
@@ -198,7 +204,7 @@ def _existing(path: Path) -> Path:
 
 
 def _milestones(rates: List[float]) -> List[Tuple[int, float]]:
-    """Epochs, from 1, with their rates: the changes if they are few, else some at even distances."""
+    """Epochs, from 1, with their rates: all changes if they are few, else evenly spaced epochs."""
     changes = [(epoch, rate) for epoch, rate in enumerate(rates, 1) if epoch == 1 or rate != rates[epoch - 2]]
     if len(changes) <= _NUMBERS:
         return changes
@@ -209,7 +215,7 @@ def _milestones(rates: List[float]) -> List[Tuple[int, float]]:
 
 
 def _curve(rates: List[float]) -> str:
-    """The rates as a line of blocks."""
+    """The rates as a line of block characters."""
     width, top = min(_WIDTH, len(rates)), max(rates) or 1.0
     shown = [rates[number * len(rates) // width] for number in range(width)]
     return ''.join(_BLOCKS[min(int(rate / top * len(_BLOCKS)), len(_BLOCKS) - 1)] for rate in shown)

@@ -1,4 +1,4 @@
-"""The network of a run and what trains it."""
+"""The network of a run with its optimizer and training step."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Engine:
     """A network with its first parameters, its optimizer and its training step.
 
     Attributes:
-        net: initialized on every context, hybridized.
-        rate: the learning rate of each step, from 0.
+        net: the network, initialized on every context and hybridized.
+        rate: function from a step, from 0, to its learning rate.
         average: the moving average of its parameters, or None.
-        head: the parameters of the loss, or None for a loss without.
+        head: the parameters of the loss, or None for a loss without parameters.
         optimization: updates the weights.
         step: trains a step: ``step(batches, number)``.
 
@@ -54,7 +54,7 @@ class Engine:
         self.step = TrainStep(trained, objective, ctx, self.optimization, config.accumulate, random)
 
     def parts(self) -> Dict[str, Stateful]:
-        """What changes in training besides the network, by name: for checkpoints."""
+        """Everything that training changes, except the network, by name, for checkpoints."""
         head: Dict[str, Stateful] = {'head': self.head} if self.head else {}
         return {**self.optimization.parts(), **head}
 

@@ -1,6 +1,6 @@
 """Random numbers of a step that follow from the seed and the step, so that a resumed run draws the same.
 
-MXNet's random state cannot be read, and so not be saved.
+MXNet's random state cannot be read, so it cannot be saved.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import mxnet as mx
 import numpy as np
 
-# operators that draw: Dropout, the dropout of RNN, rrelu of LeakyReLU, and operators whose names contain these words
+# operators that draw random numbers: Dropout, the dropout of RNN, rrelu of LeakyReLU, and those named like the rest
 _DRAWS = re.compile(r'Dropout|RNN|rrelu|random|_sample_|multinomial|shuffle')
 
 
@@ -29,7 +29,11 @@ class RandomState:
         self._net_draws = draws(net)
 
     def begin(self, step: int) -> None:
-        """Called before each step, which counts from 0."""
+        """Seed the step; call it before each step.
+
+        Args:
+            step: the number of the step, from 0.
+        """
         (number,) = np.random.SeedSequence([*self._entropy, step]).generate_state(1)
         np.random.seed(number)
         if self._net_draws:

@@ -21,7 +21,7 @@ class SignalHandler:
 
     Attributes:
         received: the number of the signal that asked to stop, or None.
-        save: whether a signal asked to save; whatever saves sets it to False.
+        save: whether a signal asked to save; the training loop sets it to False after saving.
     """
 
     def __init__(self) -> None:

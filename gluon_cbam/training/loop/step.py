@@ -17,11 +17,11 @@ Sums = List[List[mx.nd.NDArray]]
 
 
 class StepResult(NamedTuple):
-    """What a step leaves on each device, not waited for.
+    """The result of a step, which may still be computed on the devices.
 
     Attributes:
         sums: the sums of the task's statistics over the images of each device, see :data:`Sums`.
-        updated: whether the weights were updated: not where float16 overflowed.
+        updated: whether the weights were updated; they are not where gradients overflowed in float16.
     """
 
     sums: Sums
@@ -36,12 +36,12 @@ class TrainStep:
     """A step of training, queued on the devices.
 
     Args:
-        net: hybridized, initialized on every context.
+        net: the network, hybridized and initialized on every context.
         objective: the task's loss and statistics.
         ctx: the devices.
         optimization: updates the weights.
         accumulate: batches of a step, whose gradients are added.
-        random: seeds what the network draws; None for a network that draws nothing.
+        random: seeds the random numbers of each step; None to seed nothing.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TrainStep:
         """Train one step.
 
         Args:
-            batches: batches of the task, as many as a step accumulates; every array has an image a row.
+            batches: batches of the task, as many as a step accumulates; every array has one row per image.
             number: the number of the step, from 0.
         """
         if self._random:
@@ -74,7 +74,7 @@ class TrainStep:
         return StepResult(sums, self._optimization.update(number))
 
     def backward(self, batches: Sequence[Sequence[mx.nd.NDArray]], number: int) -> Sums:
-        """Leave gradients, summed over the images of each device in all batches; see :meth:`__call__`."""
+        """Compute the gradients, summed over the images of each device in all batches; see :meth:`__call__`."""
         for parameter in self._accumulated:
             parameter.zero_grad()
         results = [self._backward(batch, number, index) for index, batch in enumerate(batches)]
@@ -89,7 +89,7 @@ class TrainStep:
         with mx.autograd.record():
             losses, outputs = zip(*(self._objective.loss(self._net, part) for part in inputs))
             penalties = [self._net.penalty(context) for context in self._ctx]
-            # the gradient is divided by the batch over all devices: each device's share of the penalty is its images'
+            # gradients are divided by all images of the step: a device adds the penalty once for each of its images
             terms = [len(part[0]) * penalty for part, penalty in zip(parts, penalties) if penalty is not None]
             heads = [*losses, *terms] if scale == 1 else [scale * term for term in (*losses, *terms)]
         mx.autograd.backward(heads)

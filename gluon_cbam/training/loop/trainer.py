@@ -1,4 +1,4 @@
-"""A training run, from a configuration to a run directory."""
+"""The training loop: a run from its configuration to its run directory."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ _STEPS_AHEAD = 4  # steps that may wait for the devices; without a bound, their 
 def train(config: TrainConfig, progress: Optional[Display] = None) -> Dict[str, Any]:
     """Train a network.
 
-    Everything that can be wrong with the settings, files and devices is found before the first step.
+    Settings, files and devices are checked before the first step.
 
     Args:
         config: the settings.
-        progress: wraps the steps of an epoch, (batches, how many, description), to show how far it is. Its method
-            ``say``, if it has one, gets the latest readings as a text.
+        progress: wraps the steps of an epoch, (batches, number of steps, description), to show the progress. Its
+            method ``say``, if it has one, gets the latest readings as a text.
 
     Returns:
         The summary: ``output``, ``epochs``, ``steps``, ``best`` (``epoch`` and the task's deciding figure; None without
         validation data), ``final`` (the figures of the last epoch that log lines have), ``stopped_early``,
-        ``bad_records`` (how many were skipped), ``seconds``.
+        ``bad_records`` (number of skipped records), ``seconds``.
 
     Raises:
         UsageError: a setting is wrong.
-        EnvironmentProblem: a device is not there.
+        EnvironmentProblem: a device or a package is missing.
         DataError: data or a checkpoint is damaged or does not fit.
         RunError: the loss is not finite.
         Interrupted: a signal stopped the run, after its state was saved.
@@ -63,7 +63,7 @@ class Trainer:
     Args:
         setup: the result of :func:`prepare`.
         directory: the directory of the run.
-        signals: asked before each step.
+        signals: read before each step.
         display: ``progress`` of :func:`train`.
     """
 
@@ -75,7 +75,8 @@ class Trainer:
         directory.clean()
         saved = directory.checkpoints.newest() if setup.config.resume else None
         self._state = continued(saved, setup.images_per_step, setup.task)
-        setup.data.bad.numbers = self._state.bad_records  # one list, so that checkpoints keep what the loader meets
+        # the same list, so that checkpoints save the numbers that the loader adds
+        setup.data.bad.numbers = self._state.bad_records
         self._engine = Engine(setup)
         self._checkpoints = CheckpointManager(
             directory, setup, self._engine.parts(), self._state, saved
@@ -103,11 +104,12 @@ class Trainer:
         return summary
 
     def _epoch(self) -> None:
-        """One epoch, or what is left of it: steps, validation, checkpoint, log."""
+        """Run one epoch, or the rest of it after a resume: steps, validation, checkpoint, log."""
         state, count = self._state, self._config.accumulate
         queued: Deque[StepResult] = deque()
         with closing(self._setup.data.epoch(state.epoch, state.batch * count)) as batches:
-            steps = zip(*[iter(self._saved_if_damaged(batches))] * count)  # batches that fill no step are left out
+            # batches that do not fill a step are left out
+            steps = zip(*[iter(self._saved_if_damaged(batches))] * count)
             for step in self._report.steps(steps):
                 self._handle_signals()
                 queued.append(self._train_step(step))
@@ -123,7 +125,7 @@ class Trainer:
         self._checkpoints.validated(evaluation, self._engine.validated_net)
 
     def _saved_if_damaged(self, batches: Iterable) -> Iterator:
-        """The batches; where one is too damaged, the state before it is saved."""
+        """Yield the batches; if one has too many damaged records, save the state before it."""
         try:
             yield from batches
         except DataError as error:
@@ -137,13 +139,13 @@ class Trainer:
         """Queue one step on the devices and count it."""
         result = self._engine.step(batches, self._state.step)
         if result.updated:
-            self._meters.add(result.sums)  # the sums of an update left out mean nothing: float16 overflowed
+            self._meters.add(result.sums)  # a skipped update has no valid sums, since float16 overflowed
         self._state.step += 1
         self._state.batch += 1
         return result
 
     def _read_meters(self) -> None:
-        """Count the steps since the last reading."""
+        """Read the statistics of the steps since the last reading."""
         if not len(self._meters):
             return
         state = self._state
@@ -178,14 +180,15 @@ class Trainer:
 
     def _interruptible(self, batches: Iterable, total: int) -> Iterator:
         for batch in batches:
-            if self._setup.process_group.size == 1:  # several have different numbers of batches, and agree after these
+            # several processes have different numbers of batches, and agree after the validation
+            if self._setup.process_group.size == 1:
                 self._handle_signals()
             yield batch
 
     def _handle_signals(self) -> None:
-        """Save where it is time or a signal asks for it, and stop where one asks for that.
+        """Save if a save is due or a signal asks for it, and stop if a signal asks for it.
 
-        In validation, too: a run that continues from there begins with the validation.
+        This is also called in validation: a run that resumes from there begins with the validation.
         """
         process_group, received = self._setup.process_group, self._signals.received
         flags = [*(received == number for number in STOP_SIGNALS), self._signals.save, self._checkpoints.due]

@@ -37,7 +37,7 @@ def check(dtype: str, ctx: List[mx.Context]) -> None:
 def enable(dtype: str) -> None:
     """Make MXNet's operators compute in a data type; call it before a network is used.
 
-    float16 holds for the rest of the process: MXNet cannot undo it.
+    float16 stays enabled for the rest of the process: MXNet cannot undo it.
 
     Args:
         dtype: ``float32``, which changes nothing, or ``float16``.

@@ -11,9 +11,9 @@ from gluon_cbam.training.config.train_config import TrainConfig
 def schedule(config: TrainConfig, steps_per_epoch: int) -> Callable[[int], float]:
     """The learning rate as a function of the step.
 
-    Warm-up rises linearly from 0 to ``lr``, which its last step has; the main schedule takes the remaining steps. The
-    numbers are those of GluonCV's ``LRSequential`` of two ``LRScheduler`` to the last bit, so that old runs continue as
-    they began.
+    Warm-up rises linearly from 0 to ``lr`` in its last step; the main schedule takes the remaining steps. The
+    values equal those of GluonCV's ``LRSequential`` of two ``LRScheduler`` to the last bit, so that runs of earlier
+    versions, which used these, resume with the same rates.
 
     Args:
         config: ``lr``, ``lr_mode``, ``lr_step_epochs``, ``lr_decay``, ``epochs`` and ``warmup_epochs``.

@@ -1,4 +1,4 @@
-"""One update of the weights: gradients are summed over devices, checked, clipped and applied; then comes the EMA."""
+"""The update of the weights: gradients are summed over devices, checked, clipped and applied; the EMA follows."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Optimization:
             ),
             kvstore=process_group.kvstore(ctx),
             compression_params=config.compression(),
-            # elsewhere the optimizer's state is here, to be saved without pickle
+            # False keeps the state of the optimizer in this process, to be saved without pickle
             update_on_kvstore=process_group.servers_update,
         )
 
@@ -100,12 +100,12 @@ class Optimization:
         return self._scaler.scale if self._scaler else 1.0
 
     def parts(self) -> Dict[str, Stateful]:
-        """What changes with the updates besides the network, by name: for checkpoints."""
+        """Everything that updates change, except the network, by name, for checkpoints."""
         parts: Dict[str, Optional[Stateful]] = {'optimizer': self, 'average': self._average, 'scale': self._scaler}
         return {name: part for name, part in parts.items() if part}
 
     def update(self, step: int) -> bool:
-        """Queue the update of a step, from the gradients that its backward passes left.
+        """Queue the update of a step from the gradients of its backward passes.
 
         Args:
             step: its number, from 0.
@@ -132,7 +132,7 @@ class Optimization:
         if self._scaler and not self._scaler.accept(self._gradients(self._ctx[0])):
             return False
         if self._clip_norm:
-            for context in self._ctx:  # each its own copy of the sum, so that no device waits for another
+            for context in self._ctx:  # every device clips its own copy of the sum, so that none waits for another
                 clip_global_norm(self._gradients(context), self._clip_norm * divisor, check_isfinite=False)
         self.trainer.update(divisor)
         return True

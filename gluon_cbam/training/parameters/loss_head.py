@@ -34,7 +34,7 @@ class LossHead:
         """See :class:`.stateful.Stateful`.
 
         Raises:
-            DataError: they are of another loss.
+            DataError: the parameters are of another loss.
         """
         for name, parameter in named(self.head).items():
             if name not in arrays or arrays[name].shape != parameter.shape:

@@ -26,7 +26,7 @@ def select(net: Block, pattern: str, flag: str) -> List[str]:
 
     Args:
         net: the network.
-        pattern: a shell pattern of parameters (``*.bias``), or of blocks, which stands for all their parameters
+        pattern: a shell pattern of parameters (``*.bias``), or of blocks, which selects all their parameters
             (``layer[12]``).
         flag: the flag of the command line, for the message.
 

@@ -1,4 +1,4 @@
-"""The protocol of everything that checkpoints save besides the network's parameters."""
+"""The protocol of everything that checkpoints save in addition to the network's parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import mxnet as mx
 
 
 class Stateful(Protocol):
-    """Something of a run that changes while it trains, besides the network's parameters: optimizer, EMA, loss scale."""
+    """State that training changes in addition to the network's parameters: of the optimizer, EMA or loss scale."""
 
     def arrays(self) -> Dict[str, mx.nd.NDArray]:
         """The state by name. The arrays may still be computed when this returns."""
