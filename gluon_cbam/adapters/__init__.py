@@ -1,4 +1,4 @@
-"""The models under the interfaces of other toolkits, a module each.
+"""Interfaces of other toolkits to the models, one module per interface.
 
 It may import ``pretrained``, ``convert``, ``models`` and ``common``.
 """

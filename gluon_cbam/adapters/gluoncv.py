@@ -1,6 +1,6 @@
 """Register the models with GluonCV, so that ``gluoncv.model_zoo.get_model`` builds them.
 
-GluonCV comes with the extra: ``pip install 'gluon_cbam[cpu,gluoncv]'``.
+The extra installs GluonCV: ``pip install 'gluon_cbam[cpu,gluoncv]'``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gluon_cbam.pretrained.model import get_model
 
 
 def register() -> List[str]:
-    """Add the models to the table of GluonCV. A second call changes nothing.
+    """Add the models to GluonCV's model zoo. A second call changes nothing.
 
     Returns:
         The names for which ``gluoncv.model_zoo.get_model`` now builds a model of this package; a name that GluonCV

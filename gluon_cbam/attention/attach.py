@@ -1,4 +1,4 @@
-"""Attention put into networks of other packages."""
+"""Insert attention modules into networks of other packages."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def attach(
     attention: Optional[Callable[[int], HybridBlock]] = None,
     input_shape: Tuple[int, ...] = (1, 3, 224, 224),
 ) -> List[str]:
-    """Let attention follow every block whose path matches a pattern.
+    """Insert an attention module after every block whose path matches a pattern.
 
     The network keeps its structure and its parameters' names, so that its weights can still be loaded; the attention's
-    parameters are ``PATH.attention.*`` and have to be initialized. With ``gate='identity'`` the outputs stay what they
-    were until the attention has learned. The network runs on fused ops, see
-    :func:`gluon_cbam.ops.tracing.use_fused_ops`; its exports have MXNet's operators alone.
+    parameters are ``PATH.attention.*`` and have to be initialized. With ``gate='identity'`` the outputs stay the
+    same until the attention is trained. The network runs on fused ops, see
+    :func:`gluon_cbam.ops.tracing.use_fused_ops`; its exports consist of MXNet's operators.
 
     Args:
-        net: any HybridBlock, initialized or not; changed in place.
+        net: any HybridBlock, initialized or not; it is changed in place.
         pattern: shell pattern of paths as ``save_parameters`` has them, for instance ``layer?.*.bn3`` for the end of
             the residual branch of GluonCV's ``resnet50_v1b``.
         attention: function of the channels that makes a module; default :class:`gluon_cbam.CBAM`.
         input_shape: the shape (N, C, H, W) of an input of the network, from which the channels of each block are found.
 
     Returns:
-        The paths of the blocks that attention follows.
+        The paths of the blocks with an attention module after them.
 
     Raises:
         ValueError: no block matches, a block has attention already, or its output is no (N, C, H, W) map.
@@ -72,7 +72,7 @@ def block_paths(block: Block, prefix: str = '') -> Iterator[Tuple[str, Block]]:
 
     Args:
         block: any block.
-        prefix: what the paths begin with; default nothing.
+        prefix: the beginning of every path; default empty.
     """
     for name, child in block._children.items():
         yield prefix + name, child

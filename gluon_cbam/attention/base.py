@@ -1,4 +1,4 @@
-"""The bases of attention modules and their gates, which are written once, on an ops backend."""
+"""The base classes of attention modules and of their gates, which compute with the methods of an ops backend."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .blocks import CheckedBlock
 class Attention(CheckedBlock):
     """A module that maps (N, C, H, W) to the same shape.
 
-    Subclasses have :meth:`forward_ops`, their equations in the methods of an ops backend. They run on compiled
-    operators, with a residual block's addition and ReLU in the last of them, and export MXNet's operators.
+    Subclasses implement :meth:`forward_ops`, their equations in the methods of an ops backend. They run on compiled
+    operators, the last of which also computes the addition and ReLU of a residual block, and export MXNet's operators.
 
     Example:
         >>> class Squeeze(Attention):
@@ -33,7 +33,7 @@ class Attention(CheckedBlock):
             x: the map, (N, C, H, W).
 
         Returns:
-            The map that comes out, for instance of ``ops.scale``.
+            The output map, for instance of ``ops.scale``.
         """
         raise NotImplementedError
 
@@ -45,8 +45,8 @@ class Attention(CheckedBlock):
     def select_backend(self, F: OpNamespace, x: Tensor) -> ReferenceBackend:
         """Choose the backend for a map.
 
-        It is the one of :func:`gluon_cbam.ops.backend.select_backend`, or the reference if hooks wait for calls of the
-        module or its gates, since the other backends call neither.
+        It is the one of :func:`gluon_cbam.ops.backend.select_backend`, or the reference backend if the module or its
+        gates have hooks, since the other backends do not call these blocks.
         """
         blocks = self, *self._children.values()
         watched = any(block._forward_hooks or block._forward_pre_hooks for block in blocks)
@@ -56,11 +56,12 @@ class Attention(CheckedBlock):
 class Gate(CheckedBlock):
     """A block that computes a gate of a map.
 
-    Subclasses have :meth:`forward_ops`. Alone, called with an array or a symbol, it runs on the reference backend.
+    Subclasses implement :meth:`forward_ops`. A gate that is called with an array or a symbol runs on the reference
+    backend.
     """
 
     kind: ClassVar[str]
-    """``channel`` or ``spatial``: the argument of ``ops.scale`` that the gate is."""
+    """``channel`` or ``spatial``: the argument of ``ops.scale`` for the gate."""
 
     def forward_ops(self, ops: ReferenceBackend, x: FeatureMap) -> Tensor:
         """Compute the gate.
@@ -70,7 +71,7 @@ class Gate(CheckedBlock):
             x: the map, (N, C, H, W).
 
         Returns:
-            A channel vector or (N, 1, H, W).
+            The gate, a channel vector or (N, 1, H, W).
         """
         raise NotImplementedError
 

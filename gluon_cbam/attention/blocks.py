@@ -1,4 +1,4 @@
-"""The base of the networks and modules: a HybridBlock that checks its input before an operator runs."""
+"""The base class of networks and modules: a HybridBlock that checks the shape of its input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gluon_cbam.ops.tracing import FusedBlock
 class CheckedBlock(FusedBlock):
     """A HybridBlock of one (N, C, H, W) input, whose shape is checked whenever it is called with an array.
 
-    Symbols, which have no shape, pass; so does everything inside a hybridized parent.
+    It is not checked for symbols, which have no shape, nor inside a hybridized parent.
     """
 
     _in_channels: Optional[int] = None
@@ -21,11 +21,11 @@ class CheckedBlock(FusedBlock):
     _smallest: int = 1
     """Height and width that the input must have at least."""
     adaptable: Tuple[str, ...] = ()
-    """Beginnings of the names of parameters whose shapes follow the classes or the input channels: fine-tuning may
-    initialize these newly."""
+    """Prefixes of the names of parameters whose shapes depend on the classes or the input channels: fine-tuning may
+    initialize these again."""
 
     def forward(self, x: Tensor, *args: Any) -> Tensor:
-        """Check an array's shape, then do what a HybridBlock does."""
+        """Check an array's shape, then call the block as a HybridBlock."""
         if isinstance(x, mx.nd.NDArray):
             self.check_input(x.shape)
         return super().forward(x, *args)
@@ -36,8 +36,11 @@ class CheckedBlock(FusedBlock):
     def check_input(self, shape: Tuple[int, ...]) -> None:
         """Check the shape of an input.
 
+        Args:
+            shape: the shape, which must be (N, C, H, W).
+
         Raises:
-            ValueError: it does not fit; the message holds the shape.
+            ValueError: the shape does not fit; the message has the shape.
         """
         name = type(self).__name__
         if len(shape) != 4:
@@ -66,7 +69,7 @@ def positive_int(name: str, value: Any) -> int:
     """Return ``value`` if it is a positive int.
 
     Raises:
-        ValueError: it is not one; the message holds ``name`` and the value.
+        ValueError: it is not a positive int; the message has ``name`` and the value.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f'{name} must be a positive integer, got {value!r}')

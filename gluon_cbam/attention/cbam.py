@@ -106,7 +106,7 @@ class CBAM(Attention):
 
     def _parallel(self, ops: ReferenceBackend, x: FeatureMap) -> FeatureMap:
         """``F * sigmoid(channel logits + spatial logits)``."""
-        assert self.spatial is not None  # as the constructor made sure
+        assert self.spatial is not None  # the constructor checks it
         channel, spatial = ops.as_map(self.channel.logits(ops, x)), self.spatial.logits(ops, x)
         logits = ops.F.broadcast_add(channel, spatial)  # (N, C, H, W)
         return FeatureMap(ops.materialize(x) * apply_gate(ops.F, logits, self._gate))

@@ -1,4 +1,4 @@
-"""Channel attention: which channels matter (CBAM paper, section 3, equation 2)."""
+"""Channel attention (CBAM paper, section 3, equation 2)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .blocks import hidden_channels
 class ChannelAttention(Gate):
     """The channel gate ``Mc(F) = sigmoid(sum over pool types of MLP(pool(F)))`` with one shared MLP, C -> C / r -> C.
 
-    The official code (MODELS/cbam.py, ChannelGate) by default; ``use_bias=False`` is the Keras CBAMNet's.
+    The defaults are those of the official code (MODELS/cbam.py, ChannelGate); the Keras CBAMNet has ``use_bias=False``.
     Initialization follows the official network: weights uniform in +-1 / sqrt(fan in), biases 0.
 
     Args:

@@ -48,7 +48,7 @@ class _MLP(FusedBlock):
 class ModifiedCBAM(Attention):
     """Scales a feature map by its channel gate, then the result by its spatial gate.
 
-    What differs from :class:`.cbam.CBAM`: the average and the maximum have an MLP each, without biases, whose
+    Differences from :class:`.cbam.CBAM`: the average and the maximum have an MLP each, without biases, whose
     activation can be chosen; the spatial gate is a 3 x 3 convolution of [mean, max] with neither bias nor BatchNorm.
 
     Args:

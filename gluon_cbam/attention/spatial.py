@@ -1,4 +1,4 @@
-"""Spatial attention: which positions matter (CBAM paper, section 3, equation 3)."""
+"""Spatial attention (CBAM paper, section 3, equation 3)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ SPATIAL_POOLS = ('max_mean', 'conv1x1')
 class SpatialAttention(Gate):
     """The spatial gate ``Ms(F) = sigmoid(norm(conv k x k (channel pooling)))``.
 
-    The official code (MODELS/cbam.py, SpatialGate) by default: [max, mean], a convolution without bias, BatchNorm of
-    one channel whose gamma starts at 0, so that every gate starts at 0.5. The Keras CBAMNet has [mean, max], a bias and
-    no BatchNorm. The paper's equation 3 writes [avg; max]; its figure 2 and the official code put max first.
+    The defaults are those of the official code (MODELS/cbam.py, SpatialGate): [max, mean], a convolution without bias,
+    BatchNorm of one channel whose gamma starts at 0, so that every gate starts at 0.5. The Keras CBAMNet has [mean,
+    max], a bias and no BatchNorm. The paper's equation 3 writes [avg; max]; its figure 2 and the official code put max
+    first.
 
     Args:
         kernel_size: k, odd.

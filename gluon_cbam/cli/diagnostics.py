@@ -102,7 +102,7 @@ def _gpu() -> Check:
 
 
 def _kernels() -> Check:
-    found = ops_status.look()
+    found = ops_status.operators_status()
     if not found.ok:  # everything works without them, but slower
         return Check('kernels', True, f'{found.detail}: {found.remedy}' if found.remedy else found.detail)
     code = 'print("compiled,", gluon_cbam.ops.library.load().instructions)'

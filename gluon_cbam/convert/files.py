@@ -1,4 +1,4 @@
-"""Parameter files of other implementations: read, and written again."""
+"""Reading and writing parameter files of other implementations."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class _Machine:
 
 
 def _nothing(machine: _Machine, argument: Any) -> None:
-    """An operation without effect here."""
+    """An operation that is ignored."""
 
 
 def _argument(machine: _Machine, argument: Any) -> None:

@@ -56,7 +56,7 @@ _STORAGES = {
 
 @dataclass(frozen=True)
 class _Storage:
-    """What a persistent id states; count and start in elements."""
+    """A storage as described by a persistent id; count and start in elements."""
 
     elements: _Elements
     key: str
@@ -156,7 +156,7 @@ def _zip_file(path: Path) -> Iterator[_Content]:
 
 @contextmanager
 def _legacy_file(path: Path) -> Iterator[_Content]:
-    """The same for the older format."""
+    """Like :func:`_zip_file`, for the older format."""
     data = path.read_bytes()
     stream = io.BytesIO(data)
     seen: Dict[str, _Storage] = {}

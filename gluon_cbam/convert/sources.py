@@ -125,7 +125,7 @@ SOURCES: Dict[str, Source] = {
         rules=(
             (r'^features\.0\.conv\.conv\.', 'conv1.'),
             (r'^features\.0\.conv\.bn\.', 'bn1.'),
-            # there BAM is the first block of a stage, here it follows the stage before
+            # in imgclsmob BAM is the first block of a stage, here it follows the previous stage
             *((rf'^features\.{stage + 1}\.0\.bam\.', f'attention{stage}.') for stage in (1, 2, 3)),
             (r'^features\.(\d)\.(\d+)\.(res_unit\.)?', r'layer\1.\2.'),
             (r'\bbody\.conv(\d)\.conv\.', r'conv\1.'),

@@ -1,9 +1,9 @@
-"""What a network looks at: its attention maps and Grad-CAM, and how well such maps localize objects.
+"""Explanations of networks: attention maps and Grad-CAM, and how well such maps localize objects.
 
-Four rooms, each of which imports those before it: ``maps`` computes maps of a batch, ``localization`` scores them
+Its four packages may each import those before them: ``maps`` computes maps of a batch, ``localization`` scores them
 against masks of the objects, ``images`` explains image files, ``figures`` draws the explanations. Networks are traced
-as symbols of their own, so that a network, its hybridized graph, outputs, gradients and running statistics stay as they
-are. The package may import ``inference``, ``tasks``, ``data``, ``attention``, ``compat`` and ``common``.
+as separate symbols, so that a network, its hybridized graph, outputs, gradients and running statistics do not change.
+The package may import ``inference``, ``tasks``, ``data``, ``attention``, ``compat`` and ``common``.
 """
 
 from gluon_cbam.compat.renamed import renamed_attributes

@@ -1,4 +1,4 @@
-"""Networks for other engines: symbols of stock MXNet, ONNX in float32 and int8, parameters as safetensors.
+"""Export of networks: as symbols of stock MXNet, ONNX in float32 and int8, and parameters as safetensors.
 
 A request is traced (``tracing``), written (``formats``, with ``symbol``, ``onnx`` and ``int8``), run again
 (``runtime``), compared with the network (``parity``, on the images of ``samples``), and only then kept (``exporter``).

@@ -1,4 +1,4 @@
-"""Exporting a network: the files are written to a temporary directory, compared with the network, and then kept."""
+"""Export a network: its files are written to a temporary directory, compared with the network, and then kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The export formats, a row and a writer each. A writer writes a file, runs it, and compares it with the network."""
+"""The export formats: each is a row with a writer, which writes a file, runs it, and compares it with the network."""
 
 from __future__ import annotations
 

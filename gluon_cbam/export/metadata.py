@@ -18,11 +18,11 @@ _PREFIX = 'gluon_cbam.'
 
 @dataclass(frozen=True)
 class ExportMetadata:
-    """What is known about a network apart from its graph.
+    """The metadata of an exported network.
 
     Attributes:
         network: its name.
-        classes: outputs; 0 for feature maps.
+        classes: number of classes; 0 for feature maps.
         class_names: the names of the classes, in the order of the outputs, or None.
         preprocessing: see :meth:`gluon_cbam.data.loading.preprocessing.Preprocessing.as_dict`.
         input: :data:`FLOATS` or :data:`PIXELS`.

@@ -1,4 +1,4 @@
-"""Parity: whether an exported file computes what the network computes, checked before the file is kept."""
+"""Parity check: the outputs of an exported file are compared with those of the network before the file is kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gluon_cbam.inference.network import LoadedNetwork
 from .runtime import ExportedNetwork
 
 TOLERANCE = 1e-4
-"""Relative to the largest output: other orders of rounding differ by far less, errors of the graph by more."""
+"""Relative to the largest output: rounding differs by far less, and errors in the graph by more."""
 _log = logging.getLogger('gluon_cbam.export')
 
 
@@ -24,7 +24,7 @@ class Difference:
     """The difference of the outputs of two implementations of a network.
 
     Attributes:
-        largest: absolute difference of all outputs.
+        largest: the largest absolute difference of all outputs.
         scale: the largest absolute output.
         images: number of images that were compared.
     """
@@ -46,6 +46,9 @@ def compare_outputs(loaded: LoadedNetwork, exported: ExportedNetwork, images: Se
         loaded: the network.
         exported: its file.
         images: (H, W, 3) uint8, RGB, of any size.
+
+    Returns:
+        The largest difference.
 
     Raises:
         RunError: an output is not finite, or the shapes of the outputs differ.

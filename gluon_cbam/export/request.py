@@ -1,4 +1,4 @@
-"""What is exported, and what came of it."""
+"""The request of an export, and its report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .tracing import TracedNetwork, trace
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What to export, and how.
+    """A network to export, and the options.
 
     Attributes:
         loaded: the network.
@@ -70,13 +70,13 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was exported.
+    """The result of an export.
 
     Attributes:
         files: the files that were written.
         difference: the largest relative difference from the outputs of MXNet; None for safetensors, which holds the
             same parameters.
-        images: human-readable: the images that both were run on.
+        images: human-readable description of the images that were compared.
         details: further values by name, as ``cbam export --json`` prints them.
     """
 

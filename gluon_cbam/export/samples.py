@@ -22,7 +22,7 @@ class SampleImages(List[np.ndarray]):
     """(H, W, 3) uint8 images, RGB.
 
     Attributes:
-        description: human-readable: where they are from.
+        description: human-readable source of the images.
     """
 
     description = 'generated images'
@@ -36,8 +36,11 @@ def sample_images(
     Args:
         image_size: height and width of generated images, in pixels.
         records: the checked file; ``count`` of its images, evenly spaced.
-        files: image files, of which all are taken.
+        files: image files; all of them are taken.
         count: number of images, except of ``files``; default 8.
+
+    Returns:
+        The images.
 
     Raises:
         UsageError: a file does not exist.
@@ -67,7 +70,7 @@ def _decoded(path: Path) -> np.ndarray:
 
 
 def _generated(size: int, seed: int) -> np.ndarray:
-    """A smooth background with a disk in front, so that frequencies are those of photographs."""
+    """A smooth background with a disk in front, so that the image has frequencies like a photograph."""
     draw = np.random.RandomState(seed)
     image = cv2.resize(draw.randint(0, 256, (6, 6, 3)).astype(np.uint8), (size, size), interpolation=cv2.INTER_CUBIC)
     center, radius = draw.randint(size // 4, 3 * size // 4 + 1, 2), draw.randint(size // 8, size // 3 + 1)

@@ -66,7 +66,10 @@ def read_symbol_metadata(path: Path) -> ExportMetadata:
     """Read the metadata of a symbol from its card.
 
     Args:
-        path: ending in ``-symbol.json``.
+        path: the path of the symbol, ending in ``-symbol.json``.
+
+    Returns:
+        The metadata.
 
     Raises:
         DataError: there is no card, or it is damaged or of another file.
@@ -110,7 +113,7 @@ def load_symbol(path: Path) -> Callable[[np.ndarray], List[np.ndarray]]:
         if given != wanted:
             raise ValueError(f'{params.name} does not hold its parameters: {sorted(given ^ wanted)[0]} is in one only')
         net = mx.gluon.SymbolBlock.imports(str(path), [DATA], str(params), ctx=mx.cpu())
-    except Exception as error:  # MXNet raises what it runs into
+    except Exception as error:  # MXNet raises errors of many classes
         last = (str(error).strip().splitlines() or [''])[-1]
         raise DataError(f'{path}: MXNet cannot load it: {type(error).__name__}: {last}') from error
     net.hybridize(static_alloc=True, static_shape=True)

@@ -1,4 +1,4 @@
-"""Tracing a network to a symbol of MXNet's own operators, which every export starts from.
+"""Trace a network to a symbol of MXNet's own operators, the first step of every export.
 
 A network is traced as ``net(Variable)`` and not taken from its cached graph, since a hybridized network may run
 operators of this package. Variables are named as by ``save_parameters``, and operators without the network's own
@@ -46,10 +46,13 @@ def trace(net: mx.gluon.HybridBlock, image_size: int, pixels: Optional[Preproces
         image_size: height and width of the input, in pixels.
         pixels: preprocessing to put in front, so that the input is (N, H, W, 3) uint8, RGB; default None, an input of
             (N, 3, H, W) float32.
+
+    Returns:
+        The symbol with its parameters.
     """
     channels = net._in_channels or 3
     parameters = net._collect_params_with_prefix()
-    if any(parameter._data is None for parameter in parameters.values()):  # their shapes come from the first input
+    if any(parameter._data is None for parameter in parameters.values()):  # the first input completes their shapes
         net(mx.nd.zeros((1, channels, image_size, image_size), ctx=_context(parameters)))
     data = mx.sym.Variable(DATA)
     output = export_symbol(net, data if pixels is None else _normalized(data))

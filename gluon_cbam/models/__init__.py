@@ -1,4 +1,4 @@
-"""The models: one file a family, every variant a row of :mod:`.variants`, built by name in :mod:`.registry`.
+"""The models: one module per family, every variant a row of :mod:`.variants`, built by name in :mod:`.registry`.
 
 Listing the models does not import mxnet; building one does. This package never reads weights, which
 :mod:`gluon_cbam.pretrained` does. It may import ``attention``, ``ops``, ``common`` and ``compat``.

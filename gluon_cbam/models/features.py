@@ -1,8 +1,8 @@
 """Networks as backbones: the feature maps of their stages.
 
-The network class of a family has two attributes and a method for it:
+For this, the network class of a family has two attributes and a method:
 
-* ``stage_channels`` and ``stage_strides``, one entry a stage;
+* ``stage_channels`` and ``stage_strides``, one entry per stage;
 * ``stage_outputs(F, x)``, a generator of the maps of the stages, so that stages after the last one needed are not
   computed.
 """
@@ -23,7 +23,7 @@ from gluon_cbam.compat.renamed import renamed_attributes
 class Features(CheckedBlock):
     """The feature maps of some stages of a network.
 
-    It shares the parameters of the network, under their names, without those that no chosen map needs.
+    It shares the parameters of the network under their names, except those that no chosen map needs.
 
     Args:
         network: a network of this package.

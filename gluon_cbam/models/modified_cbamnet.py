@@ -2,7 +2,7 @@
 
 The input is pixels in 0..255, which the network normalizes; the output is embeddings. A unit is BN - conv 3 x 3 - BN -
 PReLU - conv 3 x 3 - BN - CBAM and the addition of the shortcut, with nothing after it; from depth 101 on it is a
-bottleneck with its stride in the last convolution. The CBAM is :class:`gluon_cbam.attention.ModifiedCBAM`. BatchNorm
+bottleneck with the stride in its last convolution. The CBAM is :class:`gluon_cbam.attention.ModifiedCBAM`. BatchNorm
 has eps 2e-5 and momentum 0.9; no convolution has a bias. Attributes have the names of the source where it has some, so
 that parameters map one to one. Differences:
 
@@ -89,7 +89,7 @@ class _HalfInstanceNorm(FusedBlock):
 
 
 class _Step(FusedBlock):
-    """What has one name in the source: optionally BatchNorm (or half of it), PReLU and a convolution, in this order.
+    """Layers under one name of the source: optionally BatchNorm or half InstanceNorm, PReLU, convolution.
 
     Args:
         in_channels: channels of the input.
@@ -120,7 +120,7 @@ class _Step(FusedBlock):
 
 
 class _Unit(FusedBlock):
-    """What both units share: body, attention, addition of the shortcut. Subclasses have ``steps``, the body.
+    """The base of both units: body, attention, addition of the shortcut. Subclasses define the body in ``steps``.
 
     Args:
         in_channels: channels of the input.

@@ -90,7 +90,7 @@ class Comparison:
         paper_parameters: the number of parameters in millions, as printed.
         paper_gflops: the GFLOPs, as printed.
         paper_top1_error: the top-1 error in percent, as printed; not measured here.
-        paper_top5_error: likewise.
+        paper_top5_error: the top-5 error, likewise.
         differs: which of ``parameters`` and ``gflops`` differ from the paper after rounding.
     """
 

@@ -1,4 +1,4 @@
-"""Models by name: their rows, their options, and the builder, which never touches weights."""
+"""Models by name: their rows, their options, and the builder, which never loads weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import mxnet as mx
 
 DEFAULT_CLASSES = 1000
-"""Outputs of a network where nothing else is given: the classes of ImageNet-1K."""
+"""The default number of outputs, the classes of ImageNet-1K."""
 
 
 def list_models(pattern: Optional[str] = None) -> List[str]:

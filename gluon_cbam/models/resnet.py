@@ -63,10 +63,10 @@ def _conv(
 
 
 class _ResidualBlock(FusedBlock):
-    """What both blocks share: body, attention, addition of the shortcut, ReLU.
+    """The base of both blocks: body, attention, addition of the shortcut, ReLU.
 
-    Subclasses have ``_add_body``, ``_body`` and ``last_norm``, the BatchNorm before the attention and the addition: if
-    its gamma is 0, the block is equal to its shortcut.
+    Subclasses define ``_add_body``, ``_body`` and ``last_norm``, the BatchNorm before the attention and the addition:
+    if its gamma is 0, the block is equal to its shortcut.
 
     Args:
         in_channels: channels of the input.
@@ -98,7 +98,7 @@ class _ResidualBlock(FusedBlock):
             self.attention = attention(channels) if attention else None
             self.downsample = None
             if stride != 1 or in_channels != channels:
-                # the official initialization finds convolutions by name and misses this one: it keeps PyTorch's default
+                # the official code initializes convolutions by name, which excludes this one: it has PyTorch's default
                 uniform = init.Xavier(rnd_type='uniform', factor_type='in', magnitude=1)
                 self.downsample = nn.HybridSequential()
                 self.downsample.add(

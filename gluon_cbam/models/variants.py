@@ -119,7 +119,7 @@ class ModifiedCBAMNetVariant:
 Variant = Union[ResNetVariant, MobileNetVariant, CBAMNetVariant, ModifiedCBAMNetVariant]
 """A row of any family."""
 
-# depth -> block, residual blocks a stage (He et al., CVPR 2016, table 1)
+# depth -> block, residual blocks per stage (He et al., CVPR 2016, table 1)
 _DEPTHS = {
     18: ('basic', (2, 2, 2, 2)),
     34: ('basic', (3, 4, 6, 3)),
@@ -166,7 +166,7 @@ CBAMNETS = (
     CBAMNetVariant('cbamnet_base', (128, 256, 512)),
 )
 
-# bottleneck -> channels of stem and stages; depth -> units a stage (bruinxiong/Modified-CBAMnet.mxnet, fcbamnet.py)
+# bottleneck -> channels of stem and stages; depth -> units per stage (bruinxiong/Modified-CBAMnet.mxnet, fcbamnet.py)
 _MODIFIED_WIDTHS = {False: (64, 64, 128, 256, 512), True: (64, 256, 512, 1024, 2048)}
 _MODIFIED_DEPTHS = {
     18: (2, 2, 2, 2),

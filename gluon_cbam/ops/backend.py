@@ -1,4 +1,4 @@
-"""The choice of the ops backend: what the operations of attention run on."""
+"""Selection of the ops backend that computes the operations of attention."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .graph_backend import GraphBackend
 from .library import load
 from .native_backend import NativeBackend
 from .reference_backend import FeatureMap, ReferenceBackend, add_relu
-from .status import choice
+from .status import requested_backend
 
 __all__ = [
     'FeatureMap',
@@ -34,7 +34,7 @@ def native_operators(x: Tensor) -> Optional[SimpleNamespace]:
     """The compiled operators for an array or a symbol.
 
     Args:
-        x: what the operators are to be applied to.
+        x: the array or symbol that the operators are applied to.
 
     Returns:
         Functions by name, of arrays or of symbols; None where MXNet's operators are to be used.
@@ -43,12 +43,12 @@ def native_operators(x: Tensor) -> Optional[SimpleNamespace]:
         UsageError: ``CBAM_KERNELS`` in the environment has an unknown value.
         DependencyError: the compiled file is damaged.
     """
-    if choice() != 'auto':
+    if requested_backend() != 'auto':
         return None
     if isinstance(x, mx.nd.NDArray):
         fits = x.context.device_type == 'cpu' and x.dtype in _TYPES and x.stype == 'default'
     else:
-        fits = tracing.is_building(x)
+        fits = tracing.is_traced_for_cpu(x)
     library = load() if fits else None
     if library is None:
         return None
@@ -56,16 +56,16 @@ def native_operators(x: Tensor) -> Optional[SimpleNamespace]:
 
 
 def select_backend(F: OpNamespace, x: Tensor) -> ReferenceBackend:
-    """Choose what the operations of attention run on.
+    """Choose the backend for the operations of attention.
 
     Args:
         F: ``mxnet.ndarray`` or ``mxnet.symbol``.
         x: the map, (N, C, H, W).
 
     Returns:
-        The native backend for float32 and float64 on the CPU where the compiled operators are there; the graph backend
-        without them in hybridized networks on the CPU; otherwise, and with ``CBAM_KERNELS=plain`` in the environment,
-        the reference.
+        The native backend for float32 and float64 on the CPU if the compiled operators can be used; without them, in
+        hybridized networks on the CPU, the graph backend; otherwise, and with ``CBAM_KERNELS=plain`` in the
+        environment, the reference backend.
 
     Raises:
         UsageError: ``CBAM_KERNELS`` in the environment has an unknown value.
@@ -73,7 +73,7 @@ def select_backend(F: OpNamespace, x: Tensor) -> ReferenceBackend:
     """
     operators = native_operators(x)
     if operators is not None:
-        return NativeBackend(F, operators, tracing.is_for_inference())
-    if choice() != 'plain' and tracing.is_building(x):
+        return NativeBackend(F, operators, tracing.is_traced_for_inference())
+    if requested_backend() != 'plain' and tracing.is_traced_for_cpu(x):
         return GraphBackend(F)
     return ReferenceBackend(F)

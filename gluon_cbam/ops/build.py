@@ -21,9 +21,9 @@ from typing import List, Optional
 SOURCES = Path(__file__).parent / 'native'
 LIBRARY = Path(__file__).parent / 'libcbam_operators.so'
 _FLAGS = '-std=gnu++17 -O3 -fPIC -fopenmp -fno-math-errno -fno-trapping-math -Wall -Wextra'
-# about GCC's own vectors as arguments, and about code of mxnet's headers that is inlined
+# warnings about GCC's vector types as arguments, and about inlined code of mxnet's headers
 _QUIET = '-Wno-psabi -Wno-maybe-uninitialized'
-# of the wheel of mxnet 1.9.1, for its headers; native/mxnet_abi.h explains the first
+# definitions with which the wheel of mxnet 1.9.1 was compiled; native/mxnet_abi.h explains the first
 _DEFINITIONS = {
     '_GLIBCXX_USE_CXX11_ABI': 0,
     'MXNET_USE_MKLDNN': 1,

@@ -1,4 +1,4 @@
-"""The functions that turn logits into a gate, by name."""
+"""Functions from logits to a gate, by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gluon_cbam.common.types import OpNamespace, Tensor
 _GATES: Dict[str, Callable[[OpNamespace, Tensor], Tensor]] = {
     # (0, 1): the paper's
     'sigmoid': lambda F, x: F.sigmoid(x),
-    # (0, 2), and 1 for a logit of 0: a module that starts there leaves its input as it is
+    # (0, 2), and 1 for a logit of 0, so that a module with logits of 0 does not change its input
     'identity': lambda F, x: 2 * F.sigmoid(x),
 }
 GATES = tuple(_GATES)
@@ -35,5 +35,8 @@ def apply_gate(F: OpNamespace, logits: Tensor, name: str) -> Tensor:
         F: ``mxnet.ndarray`` or ``mxnet.symbol``.
         logits: logits of any shape.
         name: one of :data:`GATES`.
+
+    Returns:
+        The gate, of the shape of the logits.
     """
     return _GATES[name](F, logits)

@@ -13,9 +13,9 @@ from .reference_backend import AttentionBlock, FeatureMap, GateBlock, ReferenceB
 
 
 class FastBackend(ReferenceBackend):
-    """What the fast backends share: channel vectors are (N, C), and an MLP is applied to several of them at once.
+    """The base of the fast backends: channel vectors are (N, C), and an MLP is applied to several of them at once.
 
-    Blocks of gates and attention modules are not called, their operators are traced in place.
+    Blocks of gates and attention modules are not called; their operators are traced directly.
     """
 
     def as_map(self, vector: Tensor) -> Tensor:

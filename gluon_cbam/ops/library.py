@@ -15,7 +15,7 @@ from mxnet.symbol.register import _make_symbol_function
 from gluon_cbam.common.errors import DependencyError
 
 from .build import LIBRARY
-from .status import REPAIR, look
+from .status import REPAIR, operators_status
 
 _LOCK = threading.Lock()
 _PREFIX = '_cbam_'
@@ -55,7 +55,7 @@ def load() -> Optional[Library]:
     """Load the compiled operators and add them to mxnet's, once in a process.
 
     Returns:
-        The operators; None where :func:`.status.look` finds that they cannot be used.
+        The operators; None where :func:`.status.operators_status` finds that they cannot be used.
 
     Raises:
         DependencyError: the compiled file is damaged or of another version of this package.
@@ -66,9 +66,9 @@ def load() -> Optional[Library]:
 
 @lru_cache(maxsize=None)
 def _load() -> Optional[Library]:
-    if not look().ok:
+    if not operators_status().ok:
         return None
-    # the operators call into mxnet's library, which Python loads with its names hidden
+    # the operators need the symbols of mxnet's library, which Python loads without exporting them
     ctypes.CDLL(_LIB._name, mode=ctypes.RTLD_GLOBAL)
     try:
         library = ctypes.CDLL(str(LIBRARY))

@@ -12,20 +12,21 @@ from gluon_cbam.common.types import OpNamespace, Tensor
 from .graph_backend import FastBackend
 from .reference_backend import FeatureMap, add_relu
 
-_BATCH_NORM_EPSILON = 1e-5  # the one of native/quantized_operators.cc
+_BATCH_NORM_EPSILON = 1e-5  # as in native/quantized_operators.cc
 
 
 class NativeBackend(FastBackend):
-    """The compiled operators: each reads the map once.
+    """The compiled operators, each of which reads the map once.
 
-    Gates are deferred: a channel gate is multiplied where the map is read, by :meth:`channel_pool` and together with
-    the spatial gate, the shortcut and ReLU. Every operator returns the map for the next one to take, see
-    native/operators.cc. Ties of maxima over channels are those of :class:`.graph_backend.GraphBackend`.
+    Gates are deferred: the operators that read the map multiply it with the channel gate, which are
+    :meth:`channel_pool` and the one that also applies the spatial gate, the shortcut and ReLU. Every operator returns
+    the map as the input of the next one, see native/operators.cc. Ties of maxima over channels are resolved as in
+    :class:`.graph_backend.GraphBackend`.
 
     Args:
         F: ``mxnet.ndarray`` or ``mxnet.symbol``.
         operators: the compiled operators of arrays or of symbols.
-        for_inference: whether no gradients will be asked for: then each gate of two poolings is one operator.
+        for_inference: whether no gradients are needed; then each gate of two poolings is one operator.
     """
 
     def __init__(self, F: OpNamespace, operators: SimpleNamespace, for_inference: bool = False) -> None:
@@ -93,13 +94,13 @@ def _variables(*parameters: Parameter) -> List[Tensor]:
 
 
 def _is_mlp(fc1: nn.Dense, fc2: nn.Dense) -> bool:
-    """Whether dense layers are those of the operator ``channel_gate``: both with biases, ReLU after the first."""
+    """Whether the operator ``channel_gate`` supports dense layers: both with biases, ReLU after the first."""
     has_biases = fc1.bias is not None and fc2.bias is not None
     return has_biases and fc1.act is not None and fc1.act._act_type == 'relu' and fc2.act is None
 
 
 def _is_spatial_gate(conv: nn.Conv2D, norm: nn.BatchNorm) -> bool:
-    """Whether layers are those of the operator ``spatial_gate``: see native/quantized_operators.cc."""
+    """Whether the operator ``spatial_gate`` supports layers, see native/quantized_operators.cc."""
     options, (outputs, inputs, height, width) = conv._kwargs, conv.weight.shape
     padding = (height // 2, width // 2)
     keeps_size = (options['stride'], options['dilate'], options['pad']) == ((1, 1), (1, 1), padding)

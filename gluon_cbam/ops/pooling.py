@@ -8,7 +8,7 @@ from gluon_cbam.common.types import OpNamespace, Tensor
 
 Pooling = Callable[[OpNamespace, Tensor], Tensor]
 
-_TINY = 1e-12  # keeps the gradient of the L2 norm finite on a map of zeros
+_TINY = 1e-12  # keeps the gradient of the L2 norm finite for a map of zeros
 
 
 def _avg(F: OpNamespace, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The operations of attention in MXNet's operators, as the equations state them, and the interface of every backend."""
+"""The operations of attention in MXNet's operators, in the order of the equations: the interface of all backends."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .pooling import CHANNEL_POOLS, GLOBAL_POOLS
 
 
 class FeatureMap:
-    """A feature map, (N, C, H, W), with deferred gates: those that are still to be multiplied with it.
+    """A feature map, (N, C, H, W), with deferred gates, which are not multiplied with it yet.
 
-    What it stands for, ``tensor * channel * spatial``, never changes. A backend may replace the tensor by an equal one,
+    Its value, ``tensor * channel * spatial``, never changes. A backend may replace the tensor by an equal one,
     and multiply the gates when something needs the product.
 
     Args:
@@ -51,10 +51,10 @@ class AttentionBlock(Protocol):
 
 
 class ReferenceBackend:
-    """MXNet's operators in the order of the equations. Exports, GPUs and other programs see these.
+    """MXNet's operators in the order of the equations, for exports and GPUs.
 
-    Every backend has these methods. An attention module calls them alone, so it runs on each backend's fast paths
-    without a line about them.
+    Every backend has these methods. An attention module uses only these, so that it runs on the fast paths of each
+    backend without code of its own for them.
 
     A *channel vector* holds a value for every sample and channel: pooled maps, logits and channel gates. Its shape,
     (N, C) or (N, C, 1, 1), is the backend's choice. Dense layers and element-wise operators take it as it is;
@@ -153,6 +153,9 @@ class ReferenceBackend:
             x: the map.
             channel: channel gate, a channel vector; default none.
             spatial: spatial gate, (N, 1, H, W); default none.
+
+        Returns:
+            The scaled map, whose gates may be deferred.
         """
         return FeatureMap(self.materialize(FeatureMap(self.materialize(x), channel, spatial)))
 
@@ -164,7 +167,7 @@ class ReferenceBackend:
         return x.tensor
 
     def add_relu(self, x: FeatureMap, shortcut: Optional[Tensor] = None, relu: bool = False) -> Tensor:
-        """What ends a residual block: add the shortcut, then ReLU.
+        """The end of a residual block: add the shortcut, then apply ReLU.
 
         Args:
             x: the map.
@@ -179,7 +182,7 @@ class ReferenceBackend:
     def gate_of(self, block: GateBlock, x: FeatureMap) -> Tensor:
         """The gate that a block of gates computes for a map: a channel vector or (N, 1, H, W).
 
-        Here the block is called, so that hooks see it and names of operators hold its prefix.
+        This backend calls the block, so that its hooks run and the names of operators have its prefix.
         """
         return block(self.materialize(x))
 
@@ -196,6 +199,9 @@ def add_relu(F: OpNamespace, x: Tensor, shortcut: Optional[Tensor] = None, relu:
         x: (N, C, H, W).
         shortcut: a map of the same shape to add; default none.
         relu: whether a ReLU follows; default no.
+
+    Returns:
+        (N, C, H, W).
     """
     x = x if shortcut is None else x + shortcut
     return F.Activation(x, act_type='relu') if relu else x

@@ -18,9 +18,9 @@ LIMIT = 'CBAM_INSTRUCTIONS'
 INSTRUCTIONS = ('baseline', 'avx2', 'avx512')
 """Values of the variable that limits the instruction set of the compiled operators, see native/kernels.cc."""
 
-# libmxnet.so of the wheel of mxnet 1.9.1 for Linux on x86-64: native/mxnet_abi.h holds for this file alone
+# libmxnet.so of the wheel of mxnet 1.9.1 for Linux on x86-64, the only file that native/mxnet_abi.h is valid for
 _BUILD_ID = '472988f6268780302be9ee15d6c53d9a07b534f5'
-_NOTE = b'\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0'  # of a 20-byte build ID, in the file's first page
+_NOTE = b'\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0'  # header of a 20-byte build ID, in the first page of the file
 BUILD = 'python -m gluon_cbam.ops.build'
 REPAIR = f'{BUILD} compiles it again, {VARIABLE}=graph leaves it out'
 """What to do about a compiled file that cannot be loaded."""
@@ -30,8 +30,8 @@ class Status(NamedTuple):
     """Whether the compiled operators are used.
 
     Attributes:
-        ok: whether they are.
-        detail: the reason, one line.
+        ok: whether they are used.
+        detail: the reason, in one line.
         remedy: what to do to use them; empty if there is nothing to do.
     """
 
@@ -40,14 +40,14 @@ class Status(NamedTuple):
     remedy: str = ''
 
 
-def choice() -> str:
+def requested_backend() -> str:
     """Read ``CBAM_KERNELS`` from the environment.
 
     Returns:
         One of :data:`CHOICES`; ``auto`` if the variable is not set.
 
     Raises:
-        UsageError: the value is none of :data:`CHOICES`.
+        UsageError: the value is not one of :data:`CHOICES`.
     """
     return _value_of(VARIABLE, CHOICES) or 'auto'
 
@@ -60,15 +60,18 @@ def _value_of(variable: str, known: Sequence[str]) -> str:
     return value
 
 
-def look() -> Status:
-    """Find out whether the compiled operators are used in this process.
+def operators_status() -> Status:
+    """Find out whether the compiled operators are used in this process, without loading them.
+
+    Returns:
+        The status, with the reason.
 
     Raises:
-        UsageError: a value in the environment is none of :data:`CHOICES` or :data:`INSTRUCTIONS`.
+        UsageError: a value in the environment is not one of :data:`CHOICES` or :data:`INSTRUCTIONS`.
     """
     _value_of(LIMIT, INSTRUCTIONS)
-    if choice() != 'auto':
-        return Status(False, f'left out by {VARIABLE}={choice()}')
+    if requested_backend() != 'auto':
+        return Status(False, f'left out by {VARIABLE}={requested_backend()}')
     if not LIBRARY.is_file():
         return Status(False, 'not compiled: attention runs on slower operators of MXNet', f'{BUILD} (needs g++)')
     found = _build_id()

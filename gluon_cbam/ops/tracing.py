@@ -1,8 +1,8 @@
 """Separates the graph that a hybridized block runs from the graph that it exports.
 
 MXNet's HybridBlock keeps one graph for both purposes. A :class:`FusedBlock`, the base of every block of this package,
-traces two: while the first is traced, :func:`is_building` is true on a CPU, so that attention modules use fused ops;
-the second, which is kept for exports, is traced without them. No class of MXNet is changed. A network of another
+traces two: while the first is traced, :func:`is_traced_for_cpu` is true on a CPU, so that attention modules use fused
+ops; the second, which is kept for exports, is traced without them. No class of MXNet is changed. A network of another
 package that contains such blocks runs on MXNet's operators until :func:`use_fused_ops` is called with it.
 """
 
@@ -19,7 +19,7 @@ from mxnet.gluon import HybridBlock, SymbolBlock
 from gluon_cbam.common.types import Tensor
 
 _CPU, _GPU, _EXPORT = 'cpu', 'gpu', 'export'
-"""What a graph is traced for; None: not known, as in a network of another package."""
+"""The purpose of a graph that is traced; None if it is not known, as in a network of another package."""
 
 
 class _State(threading.local):
@@ -32,33 +32,37 @@ class _State(threading.local):
 _state = _State()
 
 
-def is_building(x: Tensor) -> bool:
+def is_traced_for_cpu(x: Tensor) -> bool:
     """Whether a symbol belongs to a graph that is traced in order to run on the CPU.
 
     Args:
-        x: an array or a symbol; false for every array.
+        x: an array or a symbol.
+
+    Returns:
+        The answer; False for every array.
     """
     building = _state.target == _CPU and isinstance(x, mx.sym.Symbol)
     _state.differs = _state.differs or building
     return building
 
 
-def is_exporting() -> bool:
-    """Whether the graph that is traced is one to export, whose operators have to be those that other programs know."""
+def is_traced_for_export() -> bool:
+    """Whether the graph that is traced is for export, so that it may only have operators that other programs know."""
     _state.differs = _state.differs or _state.target in (_CPU, _GPU)
     return _state.target == _EXPORT
 
 
-def is_for_inference() -> bool:
-    """Whether no gradients will be asked of the graph that is traced."""
+def is_traced_for_inference() -> bool:
+    """Whether the graph that is traced needs no gradients."""
     return _state.for_inference
 
 
 def export_symbol(block: HybridBlock, data: mx.sym.Symbol) -> Any:
-    """Trace the graph of a block to export, in the operators that other programs know.
+    """Trace the graph of a block for export, in the operators that other programs know.
 
-    Calling the block with the symbol gives the same but for PReLU, which may be trained in a network of another package
-    and is several operators there: MXNet's own learns wrongly in graphs.
+    Calling the block with the symbol gives the same graph except for PReLU, which is composed of several operators
+    there: the graph may be trained as part of a network of another package, and the gradient of MXNet's operator is
+    wrong.
 
     Args:
         block: a block with one input.
@@ -77,6 +81,9 @@ def inference_symbol(block: HybridBlock, name: str = 'data') -> mx.sym.Symbol:
     Args:
         block: a block with one input and one output.
         name: name of the input.
+
+    Returns:
+        The output.
     """
     with _tracing_for(_CPU, for_inference=True):
         return block(mx.sym.var(name))
@@ -93,10 +100,10 @@ def _tracing_for(target: str, for_inference: bool = False) -> Iterator[None]:
 
 
 class FusedBlock(HybridBlock):
-    """A HybridBlock that runs on fused ops where there are some and exports MXNet's operators.
+    """A HybridBlock that runs on fused ops where they are available and exports MXNet's operators.
 
-    It is the base of every block of this package, alone or in front of one of gluon's layers. Whichever block is called
-    first decides for everything inside it.
+    It is a base class of every block of this package, alone or before one of gluon's layers. The outermost block that
+    is called decides for all blocks inside it.
     """
 
     def _build_cache(self, *args: Any) -> None:
@@ -106,8 +113,8 @@ class FusedBlock(HybridBlock):
 def use_fused_ops(net: HybridBlock) -> None:
     """Let a network of another package run on the fused ops of the blocks of this package inside it.
 
-    It changes the one network, not its class. Networks and blocks of this package do the same without it, and
-    :func:`gluon_cbam.attach` calls it. Parameters, outputs up to rounding and exports stay what they are.
+    It changes this network only, not its class. Networks and blocks of this package do not need it, and
+    :func:`gluon_cbam.attach` calls it. Parameters, outputs (up to rounding) and exports stay the same.
 
     Args:
         net: any HybridBlock, hybridized or not; if it was called already, its graph is traced again at the next call.
@@ -124,7 +131,7 @@ def use_fused_ops(net: HybridBlock) -> None:
 
 
 def _build_two_graphs(block: HybridBlock, build_cache: Callable[..., None], *args: Any) -> None:
-    """Build what runs, then trace the graph to export if it is another one."""
+    """Build the graph that runs, then trace the graph for export if it differs."""
     if block._backend:  # MXNet rewrites the graph, then runs and exports the result
         with _tracing_for(_EXPORT):
             build_cache(*args)
@@ -136,7 +143,7 @@ def _build_two_graphs(block: HybridBlock, build_cache: Callable[..., None], *arg
             build_cache(*args)
     finally:
         differs, _state.differs = _state.differs, outer
-        if differs:  # the graph that runs, or a part of it after a failure, is not to be exported
+        if differs:  # the graph that runs, or a part of it after a failure, must not be exported
             block._cached_graph = kept
     if differs:
         with _tracing_for(_EXPORT):

@@ -14,7 +14,7 @@ import mxnet as mx
 
 _GLOBAL_POOL, _SCALE = '_cbam_global_pool', '_cbam_scale_channel_spatial_add_relu'
 _CHANNEL_POOL = '_cbam_channel_pool_gated'
-_FUSED_OPS = (_GLOBAL_POOL, '_cbam_channel_pool', '_cbam_scale')  # beginnings of the names of those that read a map
+_FUSED_OPS = (_GLOBAL_POOL, '_cbam_channel_pool', '_cbam_scale')  # prefixes of the names of operators that read a map
 _INT8 = {
     _GLOBAL_POOL: '_cbam_quantized_global_pool',
     f'{_CHANNEL_POOL}_max_mean': '_cbam_quantized_channel_pool_gated_max_mean',
@@ -122,7 +122,7 @@ class _Rewriter:
             rule = rules.get(node.op)
             if rule is None or not rule(number, node):
                 self._copy(number, node)
-        heads = [[*self._in_floats(entry), 0] for entry in self._heads]
+        heads = [[*self._as_float32(entry), 0] for entry in self._heads]
         graph = {
             'nodes': self._new,
             'arg_nodes': [number for number, node in enumerate(self._new) if node['op'] == 'null'],
@@ -141,11 +141,11 @@ class _Rewriter:
 
     def _copy(self, number: int, node: _Node) -> None:
         rest = {key: value for key, value in self._written[number].items() if key == 'subgraphs'}
-        inputs = [self._in_floats(entry) for entry in node.inputs]
+        inputs = [self._as_float32(entry) for entry in node.inputs]
         self._copied[number] = self._add(node.op, node.name, inputs, node.attrs, **rest)
 
-    def _in_floats(self, entry: Entry) -> Entry:
-        """The new output for an old one; a quantized tensor is dequantized for the operators that need floats."""
+    def _as_float32(self, entry: Entry) -> Entry:
+        """The new output for an old one; quantized tensors are dequantized for operators that need float32."""
         if entry[0] in self._copied:
             return self._copied[entry[0]], entry[1]
         if entry not in self._replaced:
@@ -155,7 +155,7 @@ class _Rewriter:
         return self._replaced[entry]
 
     def _dequantize(self, number: int, node: _Node) -> bool:
-        self._quantized[number, 0] = [self._in_floats(entry) for entry in node.inputs]
+        self._quantized[number, 0] = [self._as_float32(entry) for entry in node.inputs]
         return True
 
     def _quantize(self, number: int, node: _Node) -> bool:
@@ -184,7 +184,7 @@ class _Rewriter:
         tensor = self._quantized.get(node.inputs[0])
         if tensor is None:
             return False
-        new = self._add(_INT8[node.op], node.name, [*tensor, self._in_floats(node.inputs[1])])
+        new = self._add(_INT8[node.op], node.name, [*tensor, self._as_float32(node.inputs[1])])
         self._replaced[number, 0] = new, 0
         self._quantized[number, 1] = tensor
         return True
@@ -196,7 +196,7 @@ class _Rewriter:
         name = f'{node.name}_limit'
         self.parameters[name] = self._limits[f'{node.name}_output']
         limit = self._add('null', name, []), 0
-        gates = [self._in_floats(entry) for entry in node.inputs[1:3]]
+        gates = [self._as_float32(entry) for entry in node.inputs[1:3]]
         new = self._add(_INT8[node.op], node.name, [*tensor, *gates, *shortcut, limit])
         self._quantized[number, 0] = [(new, output) for output in range(3)]
         return True

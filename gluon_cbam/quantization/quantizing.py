@@ -9,7 +9,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import EnvironmentProblem, UsageError
 from gluon_cbam.ops import tracing
-from gluon_cbam.ops.status import look
+from gluon_cbam.ops.status import operators_status
 
 from . import graph
 
@@ -21,8 +21,8 @@ def quantize(net: mx.gluon.HybridBlock, images: Iterable[np.ndarray]) -> mx.gluo
     """Quantize a network to int8, for inference on the CPU.
 
     Convolutions, the last dense layer and the attention's fused ops take and return quantized tensors; the operators
-    that compute gates stay in float32. Ranges are the least and the greatest value that occur with the given images
-    (MXNet's naive calibration).
+    that compute gates stay in float32. The range of a tensor is from the smallest to the largest value for
+    the given images (MXNet's naive calibration).
 
     Args:
         net: a network of this package with its parameters, on the CPU.
@@ -36,7 +36,7 @@ def quantize(net: mx.gluon.HybridBlock, images: Iterable[np.ndarray]) -> mx.gluo
         EnvironmentProblem: the compiled operators cannot be used.
         UsageError: there are no images.
     """
-    found = look()
+    found = operators_status()
     if not found.ok:
         raise EnvironmentProblem(f'quantized networks need the compiled operators: {found.detail} {found.remedy}')
     batches = [np.asarray(batch, np.float32) for batch in images]
@@ -83,7 +83,7 @@ class _Quantization:
         return _block(quantized, values)
 
     def _calibrate(self, collector: Any, batches: List[np.ndarray]) -> None:
-        """Show the values of every layer to the collector, an object of ``mxnet.contrib.quantization``."""
+        """Pass the values of every layer to the collector, an object of ``mxnet.contrib.quantization``."""
         module = mx.mod.Module(self._symbol, data_names=[_DATA], label_names=None)
         module.bind([(_DATA, batches[0].shape)], for_training=False)
         module.set_params(self._arguments, self._states)

@@ -12,7 +12,7 @@ Shape = Tuple[int, ...]
 Contexts = Union[mx.Context, Sequence[mx.Context]]
 """One context, or a list of them."""
 
-_SHOWN = 8  # names in a message before it says how many more
+_SHOWN = 8  # names in a message; further ones are only counted
 
 
 def set_parameters(net: mx.gluon.Block, values: Mapping[str, mx.nd.NDArray], ctx: Optional[Contexts] = None) -> None:
@@ -42,7 +42,7 @@ def check_arrays(
         net: the network.
         shapes: our name -> shape.
         twice: names that are given twice.
-        what: what the arrays are, the beginning of the message.
+        what: the beginning of the message, which names the arrays.
 
     Raises:
         DataError: names or shapes do not fit; the message lists the differences.
@@ -55,19 +55,19 @@ def check_arrays(
         for name in expected
         if name in shapes and not _fits(shapes[name], expected[name])
     ]
-    complaints = {
+    differences = {
         'missing': [name for name in expected if name not in shapes],
         'unexpected': [name for name in shapes if name not in expected],
         'of the wrong shape': wrong,
         'given twice': list(twice),
     }
-    listed = '; '.join(f'{len(names)} {kind}: {first_of(names)}' for kind, names in complaints.items() if names)
+    listed = '; '.join(f'{len(names)} {kind}: {first_of(names)}' for kind, names in differences.items() if names)
     if listed:
         raise DataError(f'{what} do not fit {type(net).__name__}: {listed}')
 
 
 def _fits(shape: Shape, expected: Shape) -> bool:
-    """Whether a shape is the expected one, in which 0 stands for a size that is not known yet."""
+    """Whether a shape is the expected one, in which 0 is a size that is not known yet."""
     return len(shape) == len(expected) and all(known in (0, size) for size, known in zip(shape, expected))
 
 

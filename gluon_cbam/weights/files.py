@@ -20,7 +20,7 @@ from gluon_cbam.common.files import PathLike, atomic_path, sha256, write_text
 from . import parameter_file, safetensors
 
 TENSORS = '.safetensors'
-"""The ending of files that hold their card."""
+"""The ending of parameter files that contain their card."""
 
 
 def save(net: mx.gluon.Block, path: PathLike, **card: Any) -> zoo.Card:

@@ -46,7 +46,7 @@ def load_for_fine_tuning(net: mx.gluon.Block, path: PathLike, ctx: Optional[Cont
         ctx: see :func:`load`.
 
     Returns:
-        What was newly initialized, one entry a parameter; it is also a warning of the log.
+        The parameters that were newly initialized, one entry each; a warning lists them, too.
 
     Raises:
         UsageError: there is no such file.

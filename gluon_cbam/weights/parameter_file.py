@@ -36,7 +36,7 @@ _MOST_AXES = 32
 
 
 class _Version(NamedTuple):
-    """What follows the first word of the header of an array."""
+    """The header of an array after its first word."""
 
     has_storage: bool = False
     dimension: str = 'q'
@@ -68,7 +68,7 @@ def check(path: PathLike) -> bool:
 
 
 class _Damaged(Exception):
-    """What is wrong, as a part of a line."""
+    """The reason why a file is damaged, a part of a message."""
 
 
 class _Headers:

@@ -9,7 +9,7 @@ from gluon_cbam.ops import library, status
 @pytest.fixture(scope='session')
 def operators():
     """The compiled operators, of arrays and of symbols; without them, the test is skipped."""
-    found = status.look()
+    found = status.operators_status()
     if not found.ok:
         pytest.skip(f'compiled operators: {found.detail}')
     return library.load()

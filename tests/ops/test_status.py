@@ -38,7 +38,7 @@ def test_not_compiled(monkeypatch, tmp_path):
 @pytest.mark.parametrize('choice', ['graph', 'plain'])
 def test_left_out(choice, monkeypatch):
     monkeypatch.setenv(status.VARIABLE, choice)
-    assert status.look() == (False, f'left out by CBAM_KERNELS={choice}', '')
+    assert status.operators_status() == (False, f'left out by CBAM_KERNELS={choice}', '')
     assert diagnostics._kernels().detail == f'left out by CBAM_KERNELS={choice}'
 
 
@@ -49,15 +49,15 @@ def test_another_mxnet(content, found, monkeypatch, tmp_path, compiled):
     (tmp_path / 'libmxnet.so').write_bytes(b'\x7fELF' + content)
     spec = SimpleNamespace(origin=str(tmp_path / '__init__.py'))
     monkeypatch.setattr(status.importlib.util, 'find_spec', lambda name: spec)
-    assert not status.look().ok
-    assert status.look().detail == f'compiled for mxnet 1.9.1 for CPUs, not for this one (build {found})'
+    assert not status.operators_status().ok
+    assert status.operators_status().detail == f'compiled for mxnet 1.9.1 for CPUs, not for this one (build {found})'
     (tmp_path / 'libmxnet.so').unlink()
-    assert 'build unknown' in status.look().detail
+    assert 'build unknown' in status.operators_status().detail
 
 
 def test_damaged(compiled):
-    if not status.look().ok:
-        pytest.skip(status.look().detail)
+    if not status.operators_status().ok:
+        pytest.skip(status.operators_status().detail)
     with pytest.raises(DependencyError, match='ops.build compiles it again') as caught:
         library._load.__wrapped__()  # what is loaded in this process stays
     assert '\n' not in str(caught.value)

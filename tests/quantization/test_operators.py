@@ -10,7 +10,9 @@ from mxnet.ndarray.register import _make_ndarray_function
 
 from gluon_cbam.ops import library, status
 
-pytestmark = pytest.mark.skipif(not status.look().ok, reason=f'compiled operators: {status.look().detail}')
+pytestmark = pytest.mark.skipif(
+    not status.operators_status().ok, reason=f'compiled operators: {status.operators_status().detail}'
+)
 SHAPES = ((2, 16, 7, 5), (1, 80, 9, 9), (3, 64, 1, 1), (1, 256, 14, 14))  # tiles of 64 positions, runs of 64 channels
 
 

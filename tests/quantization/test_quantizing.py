@@ -16,7 +16,9 @@ from gluon_cbam.ops import status, tracing
 from gluon_cbam.quantization import graph
 from gluon_cbam.tasks.classification.evaluation import evaluate
 
-pytestmark = pytest.mark.skipif(not status.look().ok, reason=f'compiled operators: {status.look().detail}')
+pytestmark = pytest.mark.skipif(
+    not status.operators_status().ok, reason=f'compiled operators: {status.operators_status().detail}'
+)
 
 
 def small(attention='cbam', **options):

@@ -21,8 +21,8 @@ class Canvas:
     """A white figure; positions count from its upper left corner.
 
     Args:
-        width: in pixels.
-        height: in pixels.
+        width: width of the figure, in pixels.
+        height: height of the figure, in pixels.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -55,7 +55,7 @@ class Canvas:
         self._figure.text(x, y, line, fontsize=size, color=color, va='top', weight=weight)
 
     def colorbar(self, left: int, top: int, width: int, limits: Tuple[float, float], colormap: str) -> None:
-        """Draw a horizontal colorbar with the values at its ends and its middle."""
+        """Draw a horizontal colorbar with the values at its ends and in the middle."""
         axes = self.axes(left, top, width, 9)
         axes.imshow(np.linspace(0, 1, 256)[None], cmap=colormap, aspect='auto', extent=(0, 1, 0, 1))
         axes.set_yticks([])
@@ -95,10 +95,13 @@ def fit_text(text: str, width: int, size: float = 9, weight: str = 'normal') -> 
     """Make a line of text that matplotlib draws literally, with its middle left out where it is too long.
 
     Args:
-        text: any string, with undecodable bytes of file names and line breaks too.
-        width: in pixels.
+        text: any string, which may contain undecodable bytes of file names and line breaks.
+        width: the available width, in pixels.
         size: the size of the font, in points.
         weight: ``normal`` or ``bold``.
+
+    Returns:
+        The line, shortened to the width.
     """
     text = ' '.join(text.encode('utf-8', 'replace').decode().split())
     line, (fits, too_long) = text, (0, len(text))
@@ -128,12 +131,12 @@ def _width(line: str, size: float, weight: str) -> float:
 
 @contextmanager
 def _missing_glyphs_ignored() -> Iterator[None]:
-    """Matplotlib's font lacks glyphs, for instance of Chinese; it draws boxes and would warn of each."""
+    """Suppress the warnings for glyphs that matplotlib's font lacks, for instance of Chinese; it draws boxes."""
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'Glyph', UserWarning)
         yield
 
 
 def _number(value: float, extent: float) -> str:
-    """A value with the decimals that a scale of this extent needs."""
+    """Format a value with the decimals for a scale of this extent."""
     return f'{value:.2f}' if extent >= 0.1 else f'{value:.3f}' if extent >= 0.01 else f'{value:.4f}'

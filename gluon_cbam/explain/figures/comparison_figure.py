@@ -14,7 +14,7 @@ from .canvas import GRAY, Canvas
 from .overlay import COLORMAP, overlay_map, resize_square
 
 _TILE, _GAP, _MARGIN, _HEAD, _SIDE, _NOTE, _FOOT = 192, 10, 16, 44, 210, 20, 56
-_MOST_COLUMNS = 6  # up to so many images are columns, as in the paper; more are rows
+_MOST_COLUMNS = 6  # up to this many images are columns, as in the paper; more are rows
 _Heading = Tuple[str, str]  # two lines
 
 

@@ -1,4 +1,4 @@
-"""A map drawn over the image that the network saw, in the colors of a colormap."""
+"""Overlay of a map on the network's input image, in the colors of a colormap."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from gluon_cbam.explain.maps.grid import Grid, even_grid, upsample_map
 
 COLORMAP = 'turbo'
-"""One of matplotlib's."""
+"""The colormap, one of matplotlib's."""
 OPACITY = 0.55
-"""Of the color, in 0..1. The image below is gray, so that colors mean the map alone."""
+"""Opacity of the map, in 0..1. The image below it is gray, so that all colors are the map's."""
 _FLAT = 1e-3  # a map whose range is smaller is drawn in one color
 _PIXELATED = 4  # images enlarged by at least this factor show their pixels as squares
 
@@ -40,7 +40,7 @@ def overlay_map(
     Args:
         pixels: (S, S, 3) uint8 RGB, the network's input.
         heat: (H, W) float, the map.
-        grid: where the cells of the map lie; None for cells that divide the image evenly.
+        grid: positions of the map's cells; None for cells that divide the image evenly.
         limits: values at both ends of the colormap.
         side: height and width of the result, in pixels.
 

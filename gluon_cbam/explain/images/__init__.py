@@ -1,4 +1,4 @@
-"""Explanations of image files: what one network looks at, and several networks compared.
+"""Explanations of image files by one network, and comparisons of several networks.
 
-It may import ``explain.maps``, ``inference``, ``tasks``, ``data`` and ``common``. Drawing is the part of ``figures``.
+It may import ``explain.maps``, ``inference``, ``tasks``, ``data`` and ``common``. Figures are drawn in ``figures``.
 """

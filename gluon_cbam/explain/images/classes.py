@@ -16,10 +16,10 @@ def output_names(network: LoadedNetwork) -> List[str]:
 
 
 def class_index(text: str, network: LoadedNetwork) -> int:
-    """The index of the class that a name or a number means; names come first.
+    """The index of the class of a name or a number; names have precedence.
 
     Args:
-        text: a class name, or an index from 0.
+        text: a class name, or an index from 0, as text.
         network: the network.
 
     Raises:

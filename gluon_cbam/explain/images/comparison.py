@@ -43,7 +43,7 @@ class Contender(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A network on an image.
+    """The result of a network for an image.
 
     Attributes:
         explanation: the explanation of the image by the network.
@@ -127,7 +127,7 @@ def _rows(columns: Sequence[Sequence[Union[Explanation, UnreadableImage]]]) -> I
 
 
 def _cell(explanation: Explanation) -> Cell:
-    activation = explanation.activations[-1]  # the target's comes last
+    activation = explanation.activations[-1]  # the last one is the target's
     return Cell(explanation, activation, activation.probability or 0.0)  # never None: the networks have classes
 
 

@@ -1,4 +1,4 @@
-"""What is known about an image that was explained."""
+"""The explanation of an image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ClassActivation(NamedTuple):
         probability: softmax of the logits, in 0..1; None for embeddings.
         predicted: whether it is the predicted class.
         layer: path of the block whose output was weighted.
-        grid: where the cells of the map lie on the image; None where that is not known.
+        grid: positions of the map's cells on the image; None where they are not known.
     """
 
     heat: np.ndarray
@@ -39,7 +39,7 @@ class AttentionGates(NamedTuple):
         path: the path of the module in the network.
         channel: (C,) float, or None.
         spatial: (H, W) float, or None.
-        grid: where the cells of the spatial gate lie on the image; None where that is not known.
+        grid: positions of the spatial gate's cells on the image; None where they are not known.
     """
 
     path: str
@@ -49,13 +49,13 @@ class AttentionGates(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """What a network looks at on one image.
+    """The explanation of a network's prediction for one image.
 
     Attributes:
         file: path of the image.
         pixels: (S, S, 3) uint8 RGB: the network's input before normalization.
         top: the most probable classes, best first; empty for embeddings.
-        activations: class activation maps: of the predicted class, then of the requested one if that is another.
+        activations: class activation maps of the predicted class, and of the requested one if it differs.
         gates: the gates of the selected attention modules.
     """
 

@@ -1,4 +1,4 @@
-"""From image files to explanations, batch by batch."""
+"""Explanation of image files, batch by batch."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def explain_images(
 def _explain_batch(
     network: LoadedNetwork, images: Dict[int, _Image], options: ExplainOptions, ctx: mx.Context, names: Sequence[str]
 ) -> Iterator[Explanation]:
-    """The explanations of a batch, whose images stand by their numbers among all images."""
+    """Yield the explanations of a batch, whose images are given by their numbers among all images."""
     inputs = [network.preprocessing.normalize(image.pixels) for image in images.values()]
     batch = mx.nd.array(np.stack(inputs), ctx)
     gates = [] if options.stages == () else select_stages(attention_maps(network.net, batch), options.stages)

@@ -33,7 +33,7 @@ fields, where they are known. These differ by up to half a cell.
 
 
 class _PlacedMaps(NamedTuple):
-    """Maps (N, h, w) of a batch, and where their cells lie."""
+    """Maps (N, h, w) of a batch, and the positions of their cells."""
 
     maps: np.ndarray
     grid: Optional[Grid]
@@ -73,10 +73,13 @@ def score_maps(
         records: the checked file.
         masks: the masks of its records.
         layers: the layers whose Grad-CAM is scored, see :func:`gluon_cbam.explain.grad_cam`; None is its default.
-        align: where the cells of a map lie: a key of :data:`ALIGNMENTS`; default ``even``.
+        align: positions of the cells of a map, a key of :data:`ALIGNMENTS`; default ``even``.
         batch_size: images in a batch; default 32.
         workers: threads that decode; default 1.
         progress: wraps the batches, called with (batches, number of batches), for a progress bar.
+
+    Returns:
+        The scores of the network, its maps and the baselines.
 
     Raises:
         DataError: an image cannot be decoded, or the masks are of other images.

@@ -1,11 +1,11 @@
 """Localization metrics: how well heat maps agree with the masks of objects.
 
-* Pointing game (Zhang et al., ECCV 2016, arXiv 1608.00507): whether the maximum of the map lies on the object, here
+* Pointing game (Zhang et al., ECCV 2016, arXiv 1608.00507): whether the maximum of the map is on the object, here
   without the tolerance of 15 pixels around it (:func:`pointing_game`).
 
 For the others a map is upsampled to the mask's pixels and normalized to 0..1 (:func:`normalize_maps`):
 
-* energy-based pointing game (Wang et al., CVPR workshops 2020, arXiv 1910.01279): the share of the map's sum that lies
+* energy-based pointing game (Wang et al., CVPR workshops 2020, arXiv 1910.01279): the share of the map's sum that is
   on the object (:func:`energy_inside`); a map that ignores the object scores the object's share of the area;
 * IoU of the object with the pixels whose value is at least a threshold (:func:`iou_at_thresholds`). The threshold is
   the one of :data:`THRESHOLDS` with the best mean over all images (as in Choe et al., CVPR 2020, arXiv 2001.07437),
@@ -23,7 +23,7 @@ from gluon_cbam.common.errors import RunError, UsageError
 from gluon_cbam.explain.maps.grid import Grid, sample_at_cells, upsample_map
 
 THRESHOLDS = np.linspace(0, 1, 101)
-"""Of the normalized maps, for the IoU."""
+"""Thresholds of the normalized maps, for the IoU."""
 _FLAT = 1e-6  # a map whose range is smaller, relative to its largest value, varies by rounding alone
 
 
@@ -41,17 +41,17 @@ def normalize_maps(maps: np.ndarray) -> np.ndarray:
 
 
 def pointing_game(maps: np.ndarray, masks: np.ndarray, grid: Optional[Grid] = None) -> np.ndarray:
-    """Whether the maximum of a map lies on the object.
+    """Whether the maximum of a map is on the object.
 
-    The maximum of a bilinear interpolation is that of the largest cell, at its center. It is looked up there and not in
-    an upsampled map, where pixels near the border keep the value of their cell and others do not, so that the largest
-    pixel would be at the border too often. Where the center lies between pixels, and where several cells are equally
-    large, the share of them that is on the object counts; a map of one value scores the object's share of the area.
+    The maximum of a bilinear interpolation is at the center of the largest cell. The mask is sampled there, since in an
+    upsampled map only the pixels near the border keep the value of their cell, so that the largest pixel would be at
+    the border too often. Where the center is between pixels, or several cells are equally large, the score is the share
+    of these pixels or cells that is on the object; a map of one value scores the object's share of the area.
 
     Args:
         maps: (N, h, w) at the resolution of the network.
         masks: (N, H, W) bool.
-        grid: where the cells lie; default :func:`gluon_cbam.explain.maps.grid.even_grid`.
+        grid: positions of the cells; default :func:`gluon_cbam.explain.maps.grid.even_grid`.
 
     Returns:
         (N,) float in 0..1.
@@ -63,7 +63,7 @@ def pointing_game(maps: np.ndarray, masks: np.ndarray, grid: Optional[Grid] = No
 
 
 def energy_inside(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """The share of a map's sum that lies on the object.
+    """The share of a map's sum that is on the object.
 
     Args:
         maps: (N, H, W), not negative and not all zero.
@@ -143,7 +143,7 @@ class LocalizationMetrics:
         Args:
             maps: (N, h, w) floats of any range, at the resolution of the network.
             masks: (N, H, W) bool, each with at least one pixel.
-            grid: where the cells of the maps lie on the masks; default
+            grid: positions of the maps' cells on the masks; default
                 :func:`gluon_cbam.explain.maps.grid.even_grid`.
 
         Raises:
@@ -157,7 +157,7 @@ class LocalizationMetrics:
         if not np.isfinite(maps).all():
             raise RunError('a map is not finite: the weights or the preprocessing are wrong')
         if not masks.any(axis=(1, 2)).all():
-            raise UsageError("a mask is empty: an object lies outside of the network's input")
+            raise UsageError("a mask is empty: an object is outside of the network's input")
         upsampled = normalize_maps(upsample_map(maps.astype(np.float64), masks.shape[1:], grid))
         ious = iou_at_thresholds(upsampled, masks)
         self._records += len(maps)

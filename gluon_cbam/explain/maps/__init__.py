@@ -1,4 +1,4 @@
-"""Maps of a batch of images as arrays: attention gates, Grad-CAM, and where the cells of a map lie on the image.
+"""Maps of a batch of images as arrays: attention gates, Grad-CAM, and the positions of a map's cells on the image.
 
-It may import ``attention`` and ``common``.
+It may import ``attention``, ``ops`` and ``common``.
 """

@@ -32,15 +32,15 @@ class AttentionMaps(NamedTuple):
     A gate is the factor of the feature map: a sigmoid, in 0..1, or twice that with ``gate='identity'``. Two modules
     have one gate of (N, C, H, W): CBAM with ``order='parallel'``, the sigmoid of the sum of both maps; and BAM, which
     multiplies by one plus the sigmoid of their product, where the gate is that sigmoid. For these, ``channel`` is the
-    mean over the positions and ``spatial`` the mean over the channels.
+    mean over the positions, and ``spatial`` is the mean over the channels.
 
     Attributes:
         path: the path of the module in the network, as ``save_parameters`` names it: ``layer1.0.attention``.
         channel: (N, C) float; None if the module has no channel gate.
         spatial: (N, H, W) float, at the resolution of the module's feature map; None if the module has no spatial gate.
-        whole: (N, C, H, W) float, only if asked for, and None where it is the product of ``channel`` and ``spatial``.
-        grid: where the cells of the map lie on the images, for :func:`~gluon_cbam.explain.upsample_map`; None where
-            that is not known.
+        whole: (N, C, H, W) float, if requested; None where it is the product of ``channel`` and ``spatial``.
+        grid: positions of the map's cells on the images, for :func:`~gluon_cbam.explain.upsample_map`; None where they
+            are not known.
     """
 
     path: str

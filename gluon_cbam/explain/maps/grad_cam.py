@@ -51,7 +51,7 @@ METHODS: Dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 """Method -> function of maps and gradients (N, C, H, W) that returns the weights of the channels (N, C)."""
 TITLES = {'gradcam': 'Grad-CAM', 'gradcam++': 'Grad-CAM++'}
 """Method -> its name in figures."""
-# blocks that are no default layer, even where their output has four dimensions
+# blocks that are never the default layer, even if their output has four dimensions
 _NO_DEFAULT_LAYER = (_Pooling, nn.Dropout)
 
 
@@ -64,8 +64,8 @@ class GradCAM(NamedTuple):
         classes: (N,) int64, the class of each image.
         layer: path of the block whose output was weighted.
         logits: (N, classes), the network's output.
-        grid: where the cells of the maps lie on the images, for :func:`~gluon_cbam.explain.upsample_map`; None where
-            that is not known.
+        grid: positions of the maps' cells on the images, for :func:`~gluon_cbam.explain.upsample_map`; None where they
+            are not known.
     """
 
     maps: np.ndarray
@@ -97,6 +97,9 @@ def grad_cam(
             map before the pooling. In networks of other packages that is the last block output that has more than one
             position.
         method: a key of :data:`METHODS`; default ``gradcam``.
+
+    Returns:
+        The maps, with the classes, the layer and the logits.
 
     Raises:
         UsageError: an unknown method, layer or class, embeddings without targets, or a network whose output is not

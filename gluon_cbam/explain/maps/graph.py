@@ -51,7 +51,7 @@ class NetworkGraph:
         return {name: shape for name, shape in zip(names, shapes) if len(shape) == 4}
 
     def grids(self, shapes: Mapping[str, Shape], size: Sequence[int]) -> Dict[str, Optional[Grid]]:
-        """Where the cells of maps lie on the images, by path.
+        """The positions of the maps' cells on the images, by path.
 
         Args:
             shapes: the shapes of the maps: the result of :meth:`map_shapes` or a part of it.
@@ -133,12 +133,15 @@ def evaluate_symbols(
 ) -> List[mx.nd.NDArray]:
     """Evaluate symbols, within the caller's ``autograd.pause`` or ``autograd.record``.
 
-    Gradients are recorded for the inputs alone; parameters are constants.
+    Gradients are recorded for the inputs only; parameters are constants.
 
     Args:
         symbols: symbols of one graph.
         parameters: the parameters of the network.
         inputs: value of every other variable by name.
+
+    Returns:
+        The values of the symbols.
     """
     group = mx.sym.Group(list(symbols))
     context = next(iter(inputs.values())).context

@@ -1,4 +1,4 @@
-"""Where the cells of a feature map lie on the image, and resampling between cells and pixels."""
+"""The positions of a feature map's cells on the image, and resampling between cells and pixels."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def upsample_map(heat: np.ndarray, size: Sequence[int], grid: Optional[Grid] = N
     Args:
         heat: (..., H, W) floats.
         size: height and width of the network's input, in pixels.
-        grid: where the cells lie; default :func:`even_grid`.
+        grid: positions of the cells; default :func:`even_grid`.
 
     Returns:
         (..., height, width) of the type of ``heat``.
@@ -67,7 +67,7 @@ def sample_at_cells(pixels: np.ndarray, shape: Sequence[int], grid: Optional[Gri
     Args:
         pixels: (..., height, width), numbers or bool.
         shape: height and width of the map, in cells.
-        grid: where the cells lie; default :func:`even_grid`.
+        grid: positions of the cells; default :func:`even_grid`.
 
     Returns:
         ``(..., *shape)`` float64.

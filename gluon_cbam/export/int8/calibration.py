@@ -1,4 +1,4 @@
-"""Calibration: scale and zero point of a graph's tensors, from the values that they take on images."""
+"""Calibration: scale and zero point of a graph's tensors, from their values on calibration images."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from gluon_cbam.export.onnx.graph import OnnxGraph
 
 Run = Callable[[np.ndarray], List[np.ndarray]]
-"""From a batch to all outputs of a graph."""
+"""Function from a batch to all outputs of a graph."""
 Runner = Callable[[OnnxGraph], Run]
-"""From a graph to the function that runs it."""
-_SAMPLE = 4096  # values of a tensor that are kept of each image
+"""Function from a graph to the function that runs it."""
+_SAMPLE = 4096  # sampled values per tensor and image
 _CLIPS = np.linspace(0.4, 1.0, 25)  # fractions of the range of values that are tried
 _LEVELS = 255
 
@@ -23,7 +23,7 @@ _LEVELS = 255
 class QuantizationParameters:
     """Affine quantization of a tensor to uint8: ``real = scale * (quantized - zero_point)``.
 
-    It is that of ONNX's operators QuantizeLinear and DequantizeLinear.
+    This is the quantization of ONNX's operators QuantizeLinear and DequantizeLinear.
 
     Attributes:
         scale: real difference between neighboring quantized values.
@@ -46,8 +46,8 @@ def calibrate(
 ) -> Dict[str, QuantizationParameters]:
     """Run a float32 graph and choose quantization parameters for some of its values.
 
-    They are those of the range with the smallest mean squared quantization error, of rounding and clipping together,
-    over a sample of the values.
+    They belong to the range with the smallest mean squared quantization error (rounding and clipping) over a sample of
+    the values.
 
     Args:
         graph: a graph in float32.

@@ -1,6 +1,6 @@
 """Insertion of QuantizeLinear and DequantizeLinear nodes (QDQ) around every operator that runs in int8.
 
-Activations are uint8 with one scale a tensor, weights int8 with a scale for each output channel, biases int32: the
+Activations are uint8 with one scale per tensor, weights int8 with a scale for each output channel, biases int32: the
 format that ONNX Runtime and OpenVINO fuse into integer kernels. Where a ReLU follows, the range of the quantized output
 begins at 0, so that the saturation of QuantizeLinear replaces it. Maxima are taken of quantized values, since
 quantization is monotonic.
@@ -17,8 +17,8 @@ from gluon_cbam.export.onnx.graph import Node, OnnxGraph
 
 from .calibration import QuantizationParameters
 
-_MIN_CHANNELS = 8  # of a convolution that gains by int8: spatial gates have one
-_MIN_DENSE_WEIGHTS = 1 << 12  # of a dense layer that gains by int8 at small batches
+_MIN_CHANNELS = 8  # output channels from which a convolution is faster in int8; spatial gates have one
+_MIN_DENSE_WEIGHTS = 1 << 12  # weights from which a dense layer is faster in int8 at small batches
 _GATES = {'Sigmoid': QuantizationParameters.of_range(0.0, 1.0)}  # operators whose range is known
 
 
@@ -62,7 +62,7 @@ def insert_qdq(graph: OnnxGraph, parameters: Mapping[str, QuantizationParameters
 
 
 class _QdqWriter:
-    """Writes the quantized graph node by node, and keeps for each value its quantized and its float form."""
+    """Writes the quantized graph node by node, and maps each value to its quantized and its float tensor."""
 
     def __init__(self, graph: OnnxGraph, parameters: Mapping[str, QuantizationParameters], attention: bool) -> None:
         self._source, self._parameters, self._attention = graph, parameters, attention
@@ -70,8 +70,8 @@ class _QdqWriter:
             [], dict(graph.constants), graph.input, graph.input_shape, graph.input_dtype, [], dict(graph.shapes)
         )
         self._consumers, self._producers = graph.consumers(), graph.producers()
-        self._quantized: Dict[str, QuantizedTensor] = {}  # value -> its uint8 form
-        self._floats: Dict[str, str] = {}  # value -> its float form, where that has another name
+        self._quantized: Dict[str, QuantizedTensor] = {}  # value -> its uint8 tensor
+        self._floats: Dict[str, str] = {}  # value -> its float tensor, if that has another name
         self._constant_pairs = 0
 
     def write(self) -> OnnxGraph:
@@ -83,7 +83,7 @@ class _QdqWriter:
         return self._made
 
     def _rule(self, node: Node) -> Callable[[Node], None]:
-        """How a node is written: the action of the first row whose condition it meets."""
+        """The action of the first row whose condition a node satisfies."""
         rows = (
             (('Conv', 'Gemm'), self._is_large_linear, self._write_linear),
             (('Add',), self._is_quantized_map, self._write_elementwise),
@@ -94,7 +94,7 @@ class _QdqWriter:
             (('ReduceMax',), self._is_attention, self._write_monotonic),
             (('ReduceMean',), self._is_channel_mean, self._write_channel_mean),
         )
-        return next((action for ops, meets, action in rows if node.op in ops and meets(node)), self._write_float)
+        return next((action for ops, applies, action in rows if node.op in ops and applies(node)), self._write_float)
 
     # conditions
 
@@ -167,7 +167,7 @@ class _QdqWriter:
         name = self._source.constant(f'{node.output}/weight', weight)
         self._write_linear(Node('Conv', [node.inputs[0], name], node.outputs, {'kernel_shape': [1, 1]}))
 
-    # forms of a value
+    # quantized and float tensors of a value
 
     def _quantize_output(self, node: Node) -> None:
         """Add a node and quantize its output, with the range of the ReLU after it if there is one."""
@@ -182,7 +182,7 @@ class _QdqWriter:
         return consumer if consumer is not None and consumer.op == 'Relu' else None
 
     def _quantize(self, value: str) -> QuantizedTensor:
-        """The quantized form of a value."""
+        """The quantized tensor of a value."""
         if value not in self._quantized:
             producer = self._producers.get(value)
             known = _GATES.get(producer.op) if producer else None
@@ -195,7 +195,7 @@ class _QdqWriter:
         return QuantizedTensor(node.output, parameters)
 
     def _dequantize(self, data: QuantizedTensor) -> str:
-        """A float form of its own for each consumer: engines fuse a QDQ pair only with its only consumer."""
+        """Add a float tensor for one consumer: engines fuse a QDQ pair only if it has a single consumer."""
         count = sum(node.op == 'DequantizeLinear' and node.inputs[0] == data.name for node in self._made.nodes)
         output = f'{data.name}/float{count}'
         constants = self._parameter_constants(data.name, data.parameters)
@@ -203,7 +203,7 @@ class _QdqWriter:
         return output
 
     def _float(self, value: str) -> str:
-        """The float form of a value."""
+        """The float tensor of a value."""
         if value in self._quantized and value not in self._floats:
             self._floats[value] = self._dequantize(self._quantized[value])
         return self._floats.get(value, value)
@@ -216,7 +216,7 @@ class _QdqWriter:
         return [scale, zero_point]
 
     def _constant_pair(self, name: str, quantized: np.ndarray, scale: np.ndarray) -> str:
-        """Add a quantized constant with a scale for each output channel; returns the name of its float form."""
+        """Add a quantized constant with a scale for each output channel; returns the name of its float tensor."""
         self._constant_pairs += 1
         base = f'{name}/{self._constant_pairs}'
         inputs = [_quantized_name(base), f'{base}/scale', f'{base}/zero']
@@ -227,5 +227,5 @@ class _QdqWriter:
 
 
 def _quantized_name(value: str) -> str:
-    """The name of a value's quantized form, as files that were exported before have it."""
+    """The name of a value's quantized tensor, the same as in files that were exported before."""
     return f'{value}/whole'

@@ -1,4 +1,4 @@
-"""Static quantization of a graph: calibrated on images, int8 wherever it costs little, the error measured."""
+"""Static quantization of a graph: calibration on images, int8 wherever the error is small, and the measured error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGEST_ERROR = 0.05
 """Largest mean error of the outputs, divided by their standard deviation, at which attention stays in int8."""
 _BATCH = 8
 Prepare = Callable[[np.ndarray], np.ndarray]
-"""From an image, (H, W, 3) uint8 RGB, to a row of the graph's input."""
+"""Function from an image, (H, W, 3) uint8 RGB, to a row of the graph's input."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def quantize(graph: OnnxGraph, calibration: Calibration, prepare: Prepare, runne
     Args:
         graph: a graph in float32.
         calibration: images, and the precision of attention.
-        prepare: makes an input of the graph of an image.
+        prepare: function from an image to a row of the graph's input.
         runner: runs a graph.
 
     Returns:

@@ -36,7 +36,7 @@ def channel_mean_as_product(graph: OnnxGraph) -> None:
 
 
 def channel_maximum_in_groups(graph: OnnxGraph) -> None:
-    """Take the maximum over channels of groups of them first.
+    """Compute the maximum over channels in two steps: of groups of channels, then of the groups.
 
     ONNX Runtime's threads divide the axes before the reduced one among themselves, and for one image there is only one.
     """
@@ -154,7 +154,7 @@ def gate_dense_as_convolutions(graph: OnnxGraph) -> None:
 
 
 def _as_map(graph: OnnxGraph, node: Node, maps: Dict[str, str], made: Node) -> None:
-    """Add a copy of a node for values (N, C, 1, 1); the one that is not needed is pruned later."""
+    """Add a copy of a node for values (N, C, 1, 1); unused nodes are pruned later."""
     made.outputs = [f'{node.output}/map']
     graph.nodes.insert(graph.nodes.index(node) + 1, made)
     graph.shapes[made.output] = (*graph.shapes.get(node.output, (1, 0)), 1, 1)

@@ -17,7 +17,7 @@ _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
 
 class _Damaged(Exception):
-    """What is wrong, as the end of a message."""
+    """The reason why a file is damaged, the end of a message."""
 
 
 def read_metadata(path: PathLike) -> Dict[str, str]:

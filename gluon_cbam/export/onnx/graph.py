@@ -50,7 +50,7 @@ class Node:
 
 
 Consumers = Dict[str, List[Optional[Node]]]
-"""Value -> the nodes that take it; None stands for an output of the graph."""
+"""Value -> the nodes that take it; None for an output of the graph."""
 
 
 @dataclass

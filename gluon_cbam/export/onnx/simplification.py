@@ -132,7 +132,7 @@ def _merge(graph: OnnxGraph, total: Node, first: Node, second: Node) -> None:
 
 
 SIMPLIFICATION_PASSES: List[Callable[[OnnxGraph], None]] = [fold_batch_norms, fold_input_scaling, merge_dense_sums]
-"""In the order in which they run."""
+"""The passes in the order in which they run."""
 
 
 def simplify(graph: OnnxGraph) -> None:

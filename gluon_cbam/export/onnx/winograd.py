@@ -21,8 +21,8 @@ from .graph import Node, OnnxGraph
 
 _KERNEL = 3
 _POINTS = {2: (0, 1, -1), 3: (0, 1, -1, 2), 4: (0, 1, -1, 0.5, -2)}  # tile -> finite points; the last is infinity
-_PACKING = 16  # tiles whose products take as long as reading the kernels once
-_TRANSFORM = 118  # multiplications that take as long as transforming a number, which is bound by memory
+_PACKING = 16  # cost of reading the kernels once, in tiles: their products take as long
+_TRANSFORM = 118  # cost of transforming a number, which is bound by memory, in multiplications
 _MIN_GAIN = 1.05
 
 

@@ -1,4 +1,4 @@
-"""Running exported files: in their engines, as sessions of prediction, and evaluated.
+"""Exported files: run in their engines, wrapped as sessions for predictions, and evaluated.
 
 It may import ``export.metadata``, ``export.onnx``, ``export.symbol``, ``inference``, ``tasks``, ``data``, ``compat``
 and ``common``.

@@ -12,7 +12,7 @@ from gluon_cbam.common.packages import import_optional, is_installed
 from gluon_cbam.export.metadata import SYMBOL_SUFFIX
 
 Run = Callable[[np.ndarray], List[np.ndarray]]
-"""From a batch to all outputs."""
+"""Function from a batch to all outputs."""
 
 
 def onnxruntime_session(model: Union[str, bytes], threads: int) -> Run:

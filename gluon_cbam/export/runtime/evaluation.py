@@ -14,7 +14,8 @@ from gluon_cbam.tasks.protocols import Progress, no_progress
 from .exported_network import ExportedNetwork
 from .session import exported_session
 
-_REPETITIONS, _SECONDS, _PAUSE = 5, 1.0, SPIN_DOWN_SECONDS  # at least so many, in at least this time
+# at least this many repetitions, in at least this time, with a pause between engines
+_REPETITIONS, _SECONDS, _PAUSE = 5, 1.0, SPIN_DOWN_SECONDS
 
 
 def evaluate_exported(

@@ -1,4 +1,4 @@
-"""An exported file, loaded in an engine, with what it says about its network."""
+"""An exported file, loaded in an engine, with the metadata of its network."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from .engines import Run, find_engine
 
 @dataclass(frozen=True)
 class ExportedNetwork:
-    """An exported file that runs, in place of a :class:`gluon_cbam.inference.network.LoadedNetwork`.
+    """An exported file in its engine, the counterpart of a :class:`gluon_cbam.inference.network.LoadedNetwork`.
 
     Attributes:
         path: the path of the file.
         engine: the engine that runs it: ``onnxruntime``, ``openvino`` or ``mxnet``.
         name: the name of the network.
-        classes: outputs; 0 for feature maps.
+        classes: number of classes; 0 for feature maps.
         class_names: the names of the classes, in the order of the outputs, or None.
         preprocessing: the preprocessing of the images.
         pixels: whether preprocessing is part of the file, which then takes (N, H, W, 3) uint8 instead of
@@ -90,11 +90,14 @@ def load_exported(path: PathLike, engine: str = 'auto', threads: Optional[int] =
     """Load a file that ``cbam export`` wrote.
 
     Args:
-        path: ending in ``.onnx`` or ``-symbol.json``.
+        path: the path of the file, ending in ``.onnx`` or ``-symbol.json``.
         engine: ``onnxruntime`` or ``openvino`` for ONNX, ``mxnet`` for symbols; default ``auto``, the first of them
             that is installed.
         threads: the number of threads of the engine; default the physical cores of this process. MXNet takes
             ``OMP_NUM_THREADS``.
+
+    Returns:
+        The loaded file.
 
     Raises:
         UsageError: there is no such file, or the engine does not run this kind of file.

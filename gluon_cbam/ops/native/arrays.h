@@ -1,4 +1,4 @@
-// MXNet's arrays as the kernels take them.
+// Conversion of MXNet's arrays to the maps that the kernels take.
 #pragma once
 
 #include <vector>
@@ -40,7 +40,7 @@ Map<Value> map_of(Value* data, const mxnet::TShape& shape, int64_t block) {
   return {data, shape[0], shape[1], shape[2] * shape[3], static_cast<int>(block)};
 }
 
-// The maps that an operator reads, all in one layout: that of the first, or MXNet's own.
+// The maps that an operator reads, all in the layout of the first, or in MXNet's own.
 template <typename T>
 class Maps {
  public:
@@ -70,7 +70,7 @@ class Maps {
   Map<T> create(const NDArray& output) const {
     NDArray& array = const_cast<NDArray&>(output);  // as MXNet's own operators do
     if (block_ == 1) {
-      array.InvalidateMKLDNNData();  // the layout of what was there before
+      array.InvalidateMKLDNNData();  // discards the layout of the previous values
       return view(array.data().dptr<T>());
     }
     const dnnl_memory_desc_t wanted = descriptor_of(*arrays_[0].GetMKLDNNData());
@@ -123,8 +123,8 @@ class ChannelMap {
   std::unique_ptr<Value[]> copy_;
 };
 
-// Gives an output a layout in blocks of 16 channels or of all, see Map, and returns its memory. oneDNN knows the layout
-// from then on.
+// Sets the layout of an output to blocks of 16 channels or of all channels, see Map, and returns its memory. oneDNN
+// then uses this layout.
 template <typename Q>
 Q* set_layout(const NDArray& output, dnnl_data_type_t type, int block) {
   const mxnet::TShape& shape = output.shape();
@@ -165,8 +165,8 @@ inline bool need_plain(const std::vector<NDArray>& outputs, const std::vector<mx
   return false;
 }
 
-// Where an operator writes an output: the array itself, or a buffer if the values are to be added to the array or are
-// not needed; null if it is absent.
+// The memory that an operator writes an output to: the array itself, or a buffer if the values are added to the array
+// or are not needed; null if the output is absent.
 template <typename T>
 class Target {
  public:
@@ -195,7 +195,7 @@ class Target {
   std::vector<T> buffer_;
 };
 
-// The same for a map: in the layout of the inputs where it is written.
+// A Target for a map, in the layout of the inputs if the map itself is written.
 template <typename T>
 class MapTarget {
  public:

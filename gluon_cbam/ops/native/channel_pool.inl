@@ -83,7 +83,7 @@ void channel_pool_blocks(const ChannelPoolArgs<T>& a) {
   for_tiles(a.x, [&](const Tile& tile) { ChannelPool<T, B>::tile(a, tile); });
 }
 
-// What the gradient of one block of channels takes for a tile, from its first position on.
+// The arguments of the gradient of one block of channels for a tile; pointers are to its first position.
 template <typename T>
 struct ChannelPoolGradTile {
   int64_t size;

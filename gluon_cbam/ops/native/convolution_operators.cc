@@ -70,11 +70,11 @@ bool is_whole(const NDArray& output, mxnet::OpReqType request) { return is_writt
 
 // ----------------------------------------------------------------------------------------------------- forward
 
-// What is cached between calls: the last weights, and the same transformed after they were used twice, so that nothing
-// is kept for a single call or for training.
+// The cache between calls: the last weights, and the transformed weights once they were used twice, so that nothing is
+// kept for a single call or for training.
 struct CachedWeights {
   NodeAttrs attributes;
-  NDArray weight;  // held, so that no other array gets its memory
+  NDArray weight;  // a reference, so that no other array reuses its memory
   size_t version = 0;
   std::vector<float> transformed;
 

@@ -2,7 +2,7 @@
 
 // -------------------------------------------------------------------------------------------------------- blocks
 
-// Channels i * B and on of all samples.
+// One block of B channels; i counts the blocks of all samples.
 template <typename T, int B>
 struct GlobalPool {
   typedef Lanes<T, B> L;
@@ -81,7 +81,7 @@ void global_pool_backward_blocks(const GlobalPoolGradArgs<T>& a) {
 
 // ---------------------------------------------------------------------------------------------------------- rows
 
-// kVectors vectors of channels, from those at x on; `at` is the first one's place in (N, C).
+// kVectors vectors of channels, the first at x; `at` is the index of its first channel in (N, C).
 template <typename T, typename L, int kVectors>
 void global_pool_channels(const GlobalPoolArgs<T>& a, const T* x, int64_t at) {
   constexpr int lanes = sizeof(typename L::vector) / sizeof(T);

@@ -26,7 +26,7 @@ struct Map {
 // Minimum parallel sizes: waking a second thread between MXNet's operators takes about 40 microseconds, and one thread
 // does this much in that time.
 constexpr int64_t kMinParallelValues = 1 << 17;      // floats of a map
-constexpr int64_t kMinParallelInt8Values = 1 << 20;  // eight-bit integers of a map
+constexpr int64_t kMinParallelInt8Values = 1 << 20;  // int8 or uint8 values of a map
 constexpr int64_t kMinParallelProducts = 1 << 18;    // products of a matrix with vectors
 constexpr int64_t kMinParallelPositions = 1 << 14;   // positions of a k x k convolution of two maps
 
@@ -40,13 +40,13 @@ constexpr int64_t kTile = 64;
 
 inline int64_t tiles_of(int64_t positions) { return (positions + kTile - 1) / kTile; }
 
-// x as a function of the map that is stored in its place: x = (map - mean) * factor + offset, (C) each.
+// x from the map that is stored in its place: x = (map - mean) * factor + offset; the three vectors are (C).
 template <typename T>
 struct Normalization {
   const T *mean, *factor, *offset;
 };
 
-// In the comments below, n is a sample, c a channel, p a position; d stands for the gradient of what follows.
+// In the comments below, n is a sample, c a channel, p a position, and the prefix d denotes a gradient.
 
 // mean[n, c] = sum over p of x[n, c, p] / positions, maximum[n, c] = max over p of x[n, c, p]
 template <typename T>
@@ -79,7 +79,7 @@ struct ChannelPoolArgs {
 // dx = dy + g * gate, dgate[n, c] = sum over p of g[n, c, p] * x[n, c, p]
 template <typename T>
 struct ChannelPoolGradArgs {
-  Map<const T> map;  // x, or what x is a function of
+  Map<const T> map;  // x, or the map that x is computed from by norm
   Normalization<T> norm;
   const T* gate;  // (N, C); null for 1
   const T *dmaximum, *dmean;
@@ -105,7 +105,7 @@ struct ScaleArgs {
 // dchannel[n, c] = sum over p of g * x * spatial
 template <typename T>
 struct ScaleGradArgs {
-  Map<const T> map;  // x, or what x is a function of
+  Map<const T> map;  // x, or the map that x is computed from by norm
   Normalization<T> norm;
   const T *channel, *spatial;  // null for 1
   const T* y;                  // null without ReLU
@@ -146,7 +146,7 @@ struct Kernels {
   void (*prelu_backward)(const PreluGradArgs<T>&);
 };
 
-// The rest is for inference.
+// The kernels below are for inference.
 
 // gate = sigmoid(mlp(mean) + mlp(maximum)), mlp(v) = weight2 * relu(weight1 * v + bias1) + bias2
 struct ChannelGateArgs {
@@ -171,7 +171,7 @@ struct SpatialGateArgs {
   int64_t workspace_size() const { return batch * 2 * (height + side - 1) * padded_width(); }
 };
 
-// Maps of eight-bit integers are (N, H, W, C) with C a multiple of 16; they stand for their integers times a step.
+// Quantized maps are (N, H, W, C) with C a multiple of 16; the real values are the int8 or uint8 values times a step.
 
 // See GlobalPoolArgs.
 template <typename Q>
@@ -212,8 +212,8 @@ struct InferenceKernels {
   void (*scale_uint8)(const QuantizedScaleArgs<uint8_t>&);
 };
 
-// The kernels of an instruction set. They are constants, so that no code of an instruction set that the processor does
-// not have runs to find them.
+// The kernels of an instruction set. They are constants, so that selecting them runs no code compiled for an
+// instruction set that the processor does not have.
 struct Variant {
   const char* name;
   const Kernels<float>& f32;

@@ -4,7 +4,7 @@
 namespace cbam {
 namespace CBAM_VARIANT {
 
-// clang-format off: in the order in which they need each other
+// clang-format off: the order of the includes matters
 #include "lanes.inl"
 #include "loops.inl"
 #include "relayout.inl"

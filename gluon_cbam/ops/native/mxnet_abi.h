@@ -5,13 +5,13 @@
 // 2. std::unordered_map is 48 bytes there and 56 today. nnvm::NodeAttrs holds one, a node's attributes, in front of
 //    what is used here, so the headers see a map of the old size that can be made, empty, searched, and destroyed
 //    empty.
-// 3. std::function calls what it holds with its arguments by value there, by reference today: `callable` makes a
-//    std::function that the old library can call, and `set_attribute` calls nnvm::Op::set_attr as it was compiled there
-//    and not as it would be inlined here, since it hands such a function over.
+// 3. std::function passes the arguments to its target by value there, by reference today: `callable` makes a
+//    std::function that the old library can call, and `set_attribute` calls nnvm::Op::set_attr of the old library
+//    instead of an inlined one, since that passes such a function on.
 //
 // The layout of oneDNN's memory is read from the object, since the wheel hides oneDNN's C functions: `descriptor_of`.
-// All of this holds for one file, libmxnet.so of mxnet 1.9.1 for Linux on x86-64; the Python side loads this library
-// with no other.
+// All of this is valid for one file only, libmxnet.so of mxnet 1.9.1 for Linux on x86-64; the Python side loads this
+// library with no other.
 #pragma once
 
 #include <algorithm>
@@ -50,7 +50,7 @@ struct unordered_map_of_gcc_4 {
   unordered_map_of_gcc_4& operator=(const unordered_map_of_gcc_4&) { return *this; }
   ~unordered_map_of_gcc_4() { delete[] buckets; }
 
-  // the value of a key, or null; every node is in the one list, whatever its bucket
+  // the value of a key, or null; one list has the nodes of all buckets
   const Value* search(const Key& key) const {
     const Node* node = first;
     while (node && !(node->key == key)) node = node->next;
@@ -88,7 +88,7 @@ std::function<Result(Arguments...)> callable(Result (*function)(Arguments...)) {
   };
   std::function<Result(Arguments...)> made(function);
   Result (*const call)(const std::_Any_data&, Arguments...) = &OldConvention::call;
-  constexpr size_t kInvoker = 24;  // behind 16 bytes of what is held and the pointer that manages it
+  constexpr size_t kInvoker = 24;  // after the 16 bytes of the target and the pointer to its manager
   std::memcpy(reinterpret_cast<char*>(&made) + kInvoker, &call, sizeof(call));
   return made;
 }

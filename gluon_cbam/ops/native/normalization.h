@@ -1,9 +1,9 @@
-// Outputs of BatchNorm, computed again from what BatchNorm keeps.
+// Outputs of BatchNorm, recomputed from the values that BatchNorm keeps.
 //
 // The backward operators of attention need x, the map that they were applied to. Where x is an output of BatchNorm,
-// they take BatchNorm's input in its place, which BatchNorm's own backward operator keeps in memory anyway, and the
-// kernels compute x as they read it: x = (input - mean) / deviation * gamma + beta. So the graph keeps one map less for
-// every block between its forward and its backward pass.
+// they take BatchNorm's input instead, which BatchNorm's own backward operator keeps in memory anyway, and the
+// kernels recompute x while they read it: x = (input - mean) / deviation * gamma + beta. So the graph keeps one map
+// less for every block between its forward and its backward pass.
 #pragma once
 
 #include "registration.h"
@@ -15,8 +15,8 @@ namespace cbam {
 // training and in inference, gamma (which BatchNorm has set to 1 where it does not scale) and beta.
 constexpr size_t kNormInputs = 4;
 
-// The entry of a map before operators of this package returned it unchanged. While MXNet records operators one by one,
-// it asks for gradients of nodes whose inputs have no nodes yet.
+// The entry that made a map, before operators of this package that return it unchanged. While MXNet records operators
+// one by one, it asks for gradients of nodes whose inputs have no nodes yet.
 inline NodeEntry origin_of(NodeEntry entry) {
   while (entry.node && entry.node->op()) {
     const std::string& name = entry.node->op()->name;
@@ -27,7 +27,7 @@ inline NodeEntry origin_of(NodeEntry entry) {
   return entry;
 }
 
-// A map as a backward operator takes it: itself, or BatchNorm's input.
+// The map that a backward operator takes: x itself, or BatchNorm's input.
 struct SavedMap {
   NodeEntry map;
   std::vector<NodeEntry> norm;  // kNormInputs of them, or none
@@ -44,12 +44,12 @@ struct SavedMap {
   }
 };
 
-// The shapes of those inputs.
+// Sets the shapes of the kNormInputs inputs.
 inline void set_norm_shapes(ShapeVector* shapes, size_t first, int64_t channels) {
   for (size_t i = 0; i < kNormInputs; ++i) set_shape(shapes, first + i, TShape({channels}));
 }
 
-// Those inputs as the kernels take them; without them, x is the map itself.
+// The kNormInputs inputs as a Normalization; without them, one by which x is the map itself.
 template <typename T>
 class NormValues {
  public:

@@ -5,15 +5,15 @@
 //   _cbam_channel_pool_*(x[, gate])      -> maximum and mean over the channels (N, 2, H, W), x
 //   _cbam_scale_*(x[, channel][, spatial][, shortcut]) -> x * channel * spatial + shortcut, with ReLU or not
 //
-// x is returned, in place, for the next of them to take: its gradients then come back through one chain, each operator
-// adding its own in place, where separate users of x would each write a map for MXNet to add up. Where x is an output
-// of BatchNorm, it is not kept for that: normalization.h.
+// x is returned, in place, as the input of the next operator: the gradients of x are then accumulated in one chain, in
+// which each operator adds its own in place; otherwise each would write a map, and MXNet would add these. Where x is an
+// output of BatchNorm, it is not kept for the backward pass, see normalization.h.
 #include "normalization.h"
 
 namespace cbam {
 namespace {
 
-// Returns a map as an output, whose memory is that of the input where MXNet plans so.
+// Returns a map as an output, which shares the memory of the input where MXNet plans it so.
 template <typename T>
 void return_map(const Maps<T>& maps, Map<const T> from, const NDArray& output, OpReqType request) {
   if (request == mxnet::kNullOp) return;
@@ -152,7 +152,7 @@ void channel_pool_backward(const OpContext&, const Arrays& in, const Requests& r
 
 // ------------------------------------------------------------------------------------------------------- scale
 
-// A variant of scale: what it takes after x, in this order.
+// A variant of scale; the parameters are the inputs after x, in this order, and ReLU.
 template <bool kHasChannel, bool kHasSpatial, bool kHasShortcut, bool kHasRelu>
 struct Scale {
   static constexpr bool kChannel = kHasChannel, kSpatial = kHasSpatial, kShortcut = kHasShortcut, kRelu = kHasRelu;
@@ -324,7 +324,7 @@ void register_scales() {
 
 extern "C" {
 
-// Adds the operators to MXNet's; once, however often it is called, since MXNet ends a process that adds one again.
+// Adds the operators to MXNet's. Further calls do nothing, since MXNet aborts a process that adds an operator again.
 void cbam_register() {
   static bool done = false;
   if (done) return;

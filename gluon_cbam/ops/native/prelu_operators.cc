@@ -37,7 +37,7 @@ bool type(const NodeAttrs&, std::vector<int>* in, std::vector<int>* out) {
   return same_types(in, out, in->size(), out->size());
 }
 
-// A slope a channel.
+// The slopes, one per channel.
 template <typename T>
 std::vector<T> slopes(const NDArray& gamma, int64_t channels) {
   Arrays keep;

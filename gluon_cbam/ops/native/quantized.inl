@@ -1,6 +1,6 @@
 // QuantizedGlobalPoolArgs, QuantizedChannelPoolArgs and QuantizedScaleArgs, for inference. Part of kernels.inl.
 //
-// Plain loops: GCC 12 widens vectors of bytes one lane at a time.
+// These are scalar loops, since GCC 12 widens vectors of bytes one lane at a time.
 
 constexpr int64_t kChunk = 64;  // channels at a time
 
@@ -61,8 +61,8 @@ void quantized_channel_pool(const QuantizedChannelPoolArgs& a) {
   for_tiles(a.x, pool, kMinParallelInt8Values);
 }
 
-// Some channels of quantized_scale at a position; each step has its own loop, since GCC leaves a loop over both bytes
-// and floats to the scalar units.
+// Some channels of quantized_scale at a position; each step has its own loop, since GCC does not vectorize a loop over
+// both bytes and floats.
 template <typename Q>
 inline void quantized_scale_chunk(const int8_t* __restrict x, const float* __restrict gates, float gate,
                                   const Q* __restrict shortcut, float shortcut_step, int64_t size,

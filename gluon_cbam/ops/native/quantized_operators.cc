@@ -1,19 +1,20 @@
-// MXNet operators for attention in int8 networks. A quantized tensor is one of eight-bit integers with the least and
-// the greatest value that they stand for, as MXNet's quantized convolutions give and take it.
+// MXNet operators for attention in int8 networks. As with MXNet's quantized convolutions, a quantized tensor is int8 or
+// uint8 with the minimum and the maximum of the real values that it represents.
 //
 //   _cbam_channel_gate(mean, maximum, weight1, bias1, weight2, bias2)  -> channel gate (N, C), float
 //   _cbam_spatial_gate(maps, weight, gamma, beta, mean, variance)      -> spatial gate (N, 1, H, W), float
 //   _cbam_quantized_global_pool(x, min, max)                           -> mean (N, C), maximum (N, C)
-//   _cbam_quantized_channel_pool_*(x, min, max, gate)                  -> maximum and mean over the channels (N, 2, H,
-//   W) _cbam_quantized_scale(x, min, max, channel, spatial, shortcut, min, max, limit) -> unsigned integers, min, max
+//   _cbam_quantized_channel_pool_*(x, min, max, gate)                  -> maximum and mean (N, 2, H, W)
+//   _cbam_quantized_scale(x, min, max, channel, spatial, shortcut, min, max, limit)
+//                                                                      -> uint8 tensor, min, max
 //
-// The last is relu(x * channel * spatial + shortcut), in integers that stand for values from 0 to `limit`.
+// The last is relu(x * channel * spatial + shortcut), quantized to the range from 0 to `limit`.
 #include "registration.h"
 
 namespace cbam {
 namespace {
 
-// The difference between the values that successive integers stand for.
+// The difference between the real values of successive integers.
 float step_of(const NDArray& integers, const NDArray& low, const NDArray& high) {
   const float least = low.data().dptr<float>()[0], greatest = high.data().dptr<float>()[0];
   if (integers.dtype() == mshadow::kUint8) return greatest / 255;
@@ -152,7 +153,7 @@ bool channel_pool_shape(const NodeAttrs&, ShapeVector* in, ShapeVector* out) {
   return true;
 }
 
-// The operators after the first take signed integers: a map before its gates has values of both signs.
+// The operators after pooling take signed integers, since a map before its gates has values of both signs.
 bool is_signed(int type) {
   CHECK(type < 0 || type == mshadow::kInt8) << "quantized attention takes signed integers after pooling";
   return type >= 0;

@@ -1,4 +1,4 @@
-// What the operators share: types, shapes, and how an operator is added to MXNet's.
+// Common parts of the operators: types, shapes, and the registration with MXNet.
 #pragma once
 
 #include <string>
@@ -35,7 +35,7 @@ inline const TShape* map_shape(const ShapeVector& shapes, size_t index) {
   return &shape;
 }
 
-// Sets the shape of an input, which follows from that of the map.
+// Sets the shape of an input, which depends on the shape of the map.
 inline void set_shape(ShapeVector* shapes, size_t index, const TShape& needed) {
   TShape& shape = (*shapes)[index];
   CHECK(!mxnet::shape_is_known(shape) || shape == needed)
@@ -54,8 +54,8 @@ inline bool dense_storage(const NodeAttrs&, int, mxnet::DispatchMode* mode, std:
 inline TShape matrix(int64_t rows, int64_t columns) { return TShape({rows, columns}); }
 inline TShape maps_shape(const TShape& like, int64_t channels) { return TShape({like[0], channels, like[2], like[3]}); }
 
-// The index of an output, or kAbsent if it is not needed: a graph without gradients needs no argmax. (The context does
-// not say so: in graphs with static memory its need_grad is never set.)
+// The index of an output, or kAbsent if it is not needed: a graph without gradients needs no argmax. (The context
+// cannot be used for this: in graphs with static memory its need_grad is never set.)
 inline size_t wanted(const Requests& requests, bool exists, size_t index) {
   return exists && requests[index] != mxnet::kNullOp ? index : kAbsent;
 }
@@ -107,7 +107,7 @@ inline nnvm::Op& register_operator(const std::string& name, std::vector<std::str
   set_attribute<mxnet::FInferShape>(op, "FInferShape", callable(shape));
   set_attribute<nnvm::FInferType>(op, "FInferType", callable(type));
   set_attribute<mxnet::FInferStorageType>(op, "FInferStorageType", callable(dense_storage));
-  set_attribute<bool>(op, "TIsMKLDNN", true);  // without it MXNet hands over copies in its own layout
+  set_attribute<bool>(op, "TIsMKLDNN", true);  // without it MXNet passes copies in its own layout
   set_attribute<nnvm::FListInputNames>(op, "FListInputNames", [inputs](const NodeAttrs&) { return inputs; });
   set_attribute<nnvm::FInplaceOption>(op, "FInplaceOption", [in_place](const NodeAttrs&) { return in_place; });
   set_attribute<mxnet::FComputeEx>(
@@ -120,7 +120,7 @@ inline nnvm::Op& register_operator(const std::string& name, std::vector<std::str
 // Ends the name of the variant of a backward operator that takes more inputs, see normalization.h.
 const char* const kOfNorm = "_of_norm";
 
-// The node of an operator that gives gradients of a node's inputs, in the variant that takes so many inputs.
+// A node of the backward operator of a node, in the variant with this number of inputs.
 inline ObjectPtr backward_node(const std::string& op, const ObjectPtr& node, std::vector<NodeEntry> inputs) {
   ObjectPtr made = nnvm::Node::Create();
   const nnvm::Op* const found = nnvm::Op::Get(op);
@@ -132,7 +132,7 @@ inline ObjectPtr backward_node(const std::string& op, const ObjectPtr& node, std
 
 using BackwardInputs = std::vector<NodeEntry> (*)(const ObjectPtr&, const std::vector<NodeEntry>&);
 
-// Sets the operator that gives the gradients of an operator's inputs, and what it takes.
+// Sets the backward operator of an operator, and the inputs that it takes.
 inline void set_gradient(nnvm::Op& op, const std::string& backward, size_t outputs, BackwardInputs inputs) {
   const auto gradient = [backward, outputs, inputs](const ObjectPtr& node, const std::vector<NodeEntry>& gradients) {
     const ObjectPtr made = backward_node(backward, node, inputs(node, gradients));
@@ -161,7 +161,7 @@ inline void add_former_name(const nnvm::Op& op, const std::string& name) {
 void register_prelu();
 // Adds the operators of quantized_operators.cc.
 void register_quantized();
-// Adds those of convolution_operators.cc.
+// Adds the operators of convolution_operators.cc.
 void register_convolution();
 
 }  // namespace cbam

@@ -1,4 +1,4 @@
-// The same values in another layout. Part of kernels.inl.
+// Copies a map to another layout. Part of kernels.inl.
 
 template <typename T>
 void relayout(Map<const T> from, Map<T> to) {

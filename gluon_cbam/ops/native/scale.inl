@@ -1,6 +1,7 @@
 // ScaleArgs and ScaleGradArgs. Part of kernels.inl.
 
-// Calls the function for the terms that are there; kOptions(spatial or channel, shortcut, relu).
+// Calls the function for the present terms; Options<gate, shortcut, relu>, where gate is the spatial one of blocks and
+// the channel one of rows.
 template <typename T, template <bool, bool, bool> class Options>
 void call_scale(bool gate, const ScaleArgs<T>& a) {
   typedef void (*Function)(const ScaleArgs<T>&);
@@ -103,11 +104,11 @@ struct ScaleGrad<T, 1> {
     for (int64_t c = 0; c < map.channels; ++c) {
       const int64_t start = map.at(at.sample, c) + at.first - map.data;
       const T* from = map.data + start;
-      const T* above = a.dy.data + start;
+      const T* dy = a.dy.data + start;
       const T center = a.norm.mean[c], slope = a.norm.factor[c], offset = a.norm.offset[c];
       const T factor = factor_of<T, 1>(a.channel, at.sample * map.channels + c);
       T total = 0;
-      for (int64_t p = 0; p < size; ++p) gradients[p] = !y || y[start + p] > 0 ? above[p] : T(0);
+      for (int64_t p = 0; p < size; ++p) gradients[p] = !y || y[start + p] > 0 ? dy[p] : T(0);
 #pragma omp simd reduction(+ : total)
       for (int64_t p = 0; p < size; ++p) {
         const T product = gradients[p] * ((from[p] - center) * slope + offset);

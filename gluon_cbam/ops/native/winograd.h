@@ -16,7 +16,7 @@ namespace cbam {
 struct WinogradArgs {
   Map<const float> x;  // channels: a multiple of 16
   int64_t height;
-  const float* transformed;  // the weights, of WinogradKernels::transform
+  const float* transformed;  // the weights, from Winograd::transform
   float* workspace;          // winograd_workspace_size values
   Map<float> y;              // channels: a multiple of 32
 };
@@ -31,8 +31,8 @@ struct WinogradGradArgs {
 };
 
 struct Winograd {
-  // Transforms weights (outputs, inputs, 3, 3) to `winograd_transformed_size` values; with `backward`, to those of the
-  // convolution that gives the gradient of the inputs from that of the outputs.
+  // Transforms weights (outputs, inputs, 3, 3) to `winograd_transformed_size` values; with `backward`, for the
+  // convolution that computes the gradient of the inputs from the gradient of the outputs.
   void (*transform)(const float* weight, int64_t outputs, int64_t inputs, bool backward, float* transformed);
   void (*convolve)(const WinogradArgs&);
   void (*gradient)(const WinogradGradArgs&);

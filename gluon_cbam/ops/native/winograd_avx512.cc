@@ -22,9 +22,9 @@ typedef L::vector Vector;
 constexpr int64_t kWide = 2 * kLanes, kOutput = kWinogradOutput, kInput = kWinogradInput;
 constexpr int64_t kPoints = kWinogradPoints;
 constexpr int kRows = 14;              // of the matrix product at a time: 28 of 32 registers hold their sums
-constexpr int64_t kGroup = 2 * kRows;  // tiles that are worked on together, so that they stay in the second cache
-constexpr int64_t kBatch = 128;        // the same for the gradient of weights, whose sums go over all tiles
-constexpr int64_t kPad = kLanes;       // keeps rows from falling on the same lines of a cache
+constexpr int64_t kGroup = 2 * kRows;  // tiles that are processed together, so that they stay in the L2 cache
+constexpr int64_t kBatch = 128;        // the same for the gradient of weights, which is summed over all tiles
+constexpr int64_t kPad = kLanes;       // keeps rows from mapping to the same sets of a cache
 
 // The points of the interpolation are 0, +-a, +-b and infinity; with 5/8 and 3/2 the errors are a quarter of those with
 // 1 and 2, and both numbers are exact in float.
@@ -55,7 +55,7 @@ inline void to_weight_points(const Vector* g, Vector* to) {
   to[5] = g[2];
 }
 
-// The transposes of from_points and to_weight_points take gradients the other way.
+// The transposes of from_points and to_weight_points, for the gradients.
 inline void gradient_to_points(const Vector* d, Vector* to) {
   const Vector even_a = d[0] + a2 * d[2], odd_a = a * d[1] + a2 * a * d[3];
   const Vector even_b = d[0] + b2 * d[2], odd_b = b * d[1] + b2 * b * d[3];
@@ -102,7 +102,7 @@ struct Product {
   int64_t right_step;  // between rows
   int64_t inner;
   float* sums;
-  bool add;  // to what is there
+  bool add;  // whether to add to the previous sums
 };
 
 // sums[row] = sum over k of left[row][k] * right[k]
@@ -151,7 +151,7 @@ struct Multiply {
   }
 };
 
-// Where tiles lie in a map.
+// The positions of the tiles of a map.
 struct Tiling {
   Tiling(int64_t batch, int64_t height_, int64_t width_)
       : height(height_),
@@ -167,7 +167,7 @@ struct Tiling {
   int64_t height, width, down, across, count;
 };
 
-// 16 channels of a sample, whose positions lie `step` apart.
+// 16 channels of a sample; `step` is the distance between its positions.
 template <typename Value>
 struct Lines {
   Lines(Map<Value> map, int64_t sample, int64_t channel)
@@ -177,7 +177,7 @@ struct Lines {
   int64_t step;
 };
 
-// Tiles at the points: (point, tile, channel).
+// Transformed tiles: (point, tile, channel).
 struct AtPoints {
   AtPoints(float* data_, int64_t tiles_, int64_t channels)
       : data(data_), tiles(tiles_), row(channels + kPad), stride(tiles * row + kPad) {}
@@ -189,7 +189,7 @@ struct AtPoints {
   int64_t tiles, row, stride;  // values of a tile, values of a point
 };
 
-// Takes the kSize x kSize values of a tile, from `first` positions left of and above its outputs, to the points.
+// Transforms the kSize x kSize values of a tile, which begin kFirst positions left of and above its outputs.
 template <int64_t kSize, int64_t kFirst, void (*kTransform)(const Vector*, Vector*)>
 void tile_to_points(Map<const float> x, const Tiling& tiling, int64_t tile, int64_t slot, const AtPoints& points) {
   int64_t at[kSize * kSize];  // positions, or -1 outside
@@ -241,7 +241,7 @@ void tile_from_points(const Workspace& workspace, int64_t slot, const Tiling& ti
   }
 }
 
-// Weights lie as (outputs / kWide, point, inputs, kWide).
+// The layout of transformed weights is (outputs / kWide, point, inputs, kWide).
 void transform(const float* weight, int64_t outputs, int64_t inputs, bool backward, float* transformed) {
   const int64_t wide = (backward ? inputs : outputs) / kWide, inner = backward ? outputs : inputs;
 #pragma omp parallel for collapse(2) schedule(static)
@@ -304,7 +304,7 @@ void convolve(const WinogradArgs& a) {
   });
 }
 
-// The gradient at the points, as the weights lie there, to that of the weights.
+// Transforms the gradient at the points, in the layout of transformed weights, to the gradient of the weights.
 void from_weight_points(const float* points, int64_t outputs, int64_t inputs, float* dweight) {
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t block = 0; block < outputs / kWide; ++block) {
