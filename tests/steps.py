@@ -66,7 +66,7 @@ class Training:
             self.net, self.config, self.ctx, ProcessGroup('device'), lambda step: rate, 1, images, self.average
         )
         ProcessGroup('device').start(self.optimization.trainer, images, 0)
-        objective = get_task().objective(self.config.as_dict(), AS_THEY_ARE, 0)
+        objective = get_task().objective(self.config.as_dict(), AS_THEY_ARE, 0, None)
         self._train_step = TrainStep(self.net, objective, self.ctx, self.optimization, self.config.accumulate)
         self._step = self._train_step.backward
         self.done = 0

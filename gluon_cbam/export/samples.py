@@ -12,8 +12,9 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.data.decoding import decode
-from gluon_cbam.data.records.images import decode_record
+from gluon_cbam.data.records.images import evenly_spaced
 from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.tasks import Task
 
 COUNT = 8
 
@@ -47,7 +48,7 @@ def sample_images(
         DataError: an image cannot be decoded.
     """
     if records is not None:
-        found = SampleImages(decode_record(records, number) for number in _evenly_spaced(len(records), count))
+        found = SampleImages(evenly_spaced(records, count))
         found.description = f'images of {records.path.name}'
     elif files:
         found = SampleImages(_decoded(Path(file)) for file in files)
@@ -57,10 +58,11 @@ def sample_images(
     return found
 
 
-def _evenly_spaced(total: int, count: int) -> List[int]:
-    """``count`` numbers below ``total``, or all of them, evenly spaced."""
-    count = min(count, total)
-    return [number * total // count for number in range(count)]
+def task_images(task: Task, path: PathLike, count: int = COUNT) -> SampleImages:
+    """Take sample images from the data of a task, evenly spaced; see :meth:`gluon_cbam.tasks.Task.sample_images`."""
+    found = SampleImages(task.sample_images(path, count))
+    found.description = f'images of {Path(path).name}'
+    return found
 
 
 def _decoded(path: Path) -> np.ndarray:

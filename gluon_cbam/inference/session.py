@@ -9,6 +9,7 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.compat.renamed import renamed_attributes
+from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.tasks import Task
 from gluon_cbam.tasks.evaluation import on_contexts
 from gluon_cbam.tasks.protocols import Start
@@ -28,6 +29,7 @@ class Session:
         prepare: function from one image, (H, W, 3) uint8 RGB of any size, to a row of a batch.
         start: starts a batch, and returns a function that waits for the outputs, each with one row per image.
         task: the task that the network was trained for.
+        preprocessing: the preprocessing of images, of which an exported file may do a part.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Session:
     prepare: Callable[[np.ndarray], np.ndarray]
     start: Start
     task: Task
+    preprocessing: Preprocessing
 
 
 def on_devices(network: LoadedNetwork, ctx: List[mx.Context]) -> Session:
@@ -55,8 +58,9 @@ def on_devices(network: LoadedNetwork, ctx: List[mx.Context]) -> Session:
     network.task.check_network(network.net, network.name, network.classes)
     start = on_contexts(network.net, ctx)
     return Session(
-        network.name, network.classes, network.class_names, len(ctx), network.preprocessing, start, network.task
-    )
+        network.name, network.classes, network.class_names, len(ctx), network.preprocessing, start, network.task,
+        network.preprocessing,
+    )  # fmt: skip
 
 
 __getattr__ = renamed_attributes(

@@ -14,6 +14,7 @@ import numpy as np
 
 from gluon_cbam.attention import ATTENTIONS, ModifiedCBAM
 from gluon_cbam.attention.blocks import CheckedBlock
+from gluon_cbam.ops.tracing import network_graph
 
 _COUNTED = (*ATTENTIONS.values(), ModifiedCBAM)
 """The modules whose share is counted."""
@@ -56,7 +57,7 @@ def complexity(net: mx.gluon.HybridBlock, input_shape: Tuple[int, ...]) -> Compl
     """
     if isinstance(net, CheckedBlock):
         net.check_input(input_shape)
-    graph = net(mx.sym.Variable('data'))
+    graph = network_graph(net)
     attention = tuple(block.prefix for block in _walk(net) if isinstance(block, _COUNTED))
     shapes = dict(zip(graph.list_arguments(), graph.infer_shape(data=input_shape)[0]))
     sizes = {name: int(np.prod(shape)) for name, shape in shapes.items() if name != 'data'}

@@ -89,6 +89,17 @@ def inference_symbol(block: HybridBlock, name: str = 'data') -> mx.sym.Symbol:
         return block(mx.sym.var(name))
 
 
+def network_graph(net: HybridBlock, name: str = 'data') -> mx.sym.Symbol:
+    """The graph of a network that is called with a symbol, its outputs in a group where there are several.
+
+    Args:
+        net: a block with one input.
+        name: name of the input.
+    """
+    outputs = net(mx.sym.Variable(name))
+    return mx.sym.Group(list(outputs)) if isinstance(outputs, (list, tuple)) else outputs
+
+
 @contextmanager
 def _tracing_for(target: str, for_inference: bool = False) -> Iterator[None]:
     outer = _state.target, _state.for_inference

@@ -46,7 +46,8 @@ class Verdict:
     @property
     def stated(self) -> Dict[str, float]:
         """The figures on the card that the task compares, by name."""
-        return {name: value for name, value in self.card.values.items() if name in self.task.compared}
+        compared = self.task.compared_in(self.evaluation.figures)
+        return {name: value for name, value in self.card.values.items() if name in compared}
 
     @property
     def differences(self) -> Dict[str, float]:
@@ -124,7 +125,7 @@ def verify(
     records = task.open_validation(data, loaded.classes)
     evaluation = evaluate(task, loaded.net, records, loaded.preprocessing, ctx, batch_size, workers, progress)
     digest = loaded.params_sha256 or sha256(path)
-    return Verdict(task, str(card.tag), digest, Path(data).name, sha256(data), evaluation, card.metrics)
+    return Verdict(task, str(card.tag), digest, Path(data).name, task.digest(records), evaluation, card.metrics)
 
 
 def versions() -> Dict[str, str]:

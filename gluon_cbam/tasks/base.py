@@ -26,6 +26,8 @@ from typing import (
     Tuple,
 )
 
+from gluon_cbam.common.files import sha256
+
 from .figures import Evaluation, Figure
 from .objective import Objective
 from .prediction import Predictor
@@ -61,8 +63,12 @@ class Task(ABC):
         validation_figures: the figures that every :class:`Evaluation` of the task has, in the order of log lines. An
             evaluation may have more, which files get too.
         best: the figure of validation that decides which parameters are the best, and by which runs are compared.
-        compared: names of the figures of validation that cards state and ``zoo verify`` compares.
+        compared: names of the figures of validation that cards state and ``zoo verify`` compares; see
+            :meth:`compared_in`.
         output_names: names of the network's outputs in exported files, in their order.
+        settings: a dataclass of :func:`gluon_cbam.common.settings.setting` fields, the settings that belong to this
+            task alone; None for a task without. They are flags of ``cbam train``, in recipes, in ``config.yaml`` and in
+            :data:`.protocols.Settings`; a run that continues compares the immutable ones.
     """
 
     name: str
@@ -71,6 +77,7 @@ class Task(ABC):
     best: Figure
     compared: Tuple[str, ...]
     output_names: Tuple[str, ...] = ('output',)
+    settings: Optional[type] = None
 
     @property
     def shown_figures(self) -> Tuple[Figure, ...]:
@@ -104,11 +111,30 @@ class Task(ABC):
             return dict.fromkeys(names)
         return {**{name: evaluation.figures.get(name) for name in names}, **evaluation.figures}
 
+    def compared_in(self, values: Iterable[str]) -> List[str]:
+        """The names of figures that cards state and ``zoo verify`` compares, of those that there are.
+
+        By default those of :attr:`compared`; a task with a figure for each of several validation sets adds these.
+        """
+        there = set(values)
+        return [name for name in self.compared if name in there]
+
     def text(self, values: Mapping[str, float], names: Optional[Iterable[str]] = None) -> str:
         """Figures in one line: ``top-1 0.9123, loss 0.3012``."""
         return ', '.join(self.figure(name).text(values[name]) for name in (values if names is None else names))
 
     # settings, network and data
+
+    def configured(self, settings: Settings) -> Task:
+        """The task as a run has it: another instance where a setting chooses for instance which figure is the best.
+
+        Args:
+            settings: of the run, before files and devices were looked at. What is read from a run later has them, too.
+
+        Returns:
+            This task, or one of the same name with other attributes.
+        """
+        return self
 
     def check_settings(self, settings: Settings) -> None:  # noqa: B027 (most tasks have nothing to check)
         """Check the settings of a run before any file is opened.
@@ -165,6 +191,29 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def sample_images(self, path: PathLike, count: int) -> List[np.ndarray]:
+        """Some images of a dataset, evenly spaced, for the comparison and the calibration of exported files.
+
+        Args:
+            path: of training or validation data; labels are not checked.
+            count: how many, or all where there are fewer.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            UsageError: there are no such data.
+            DataError: an image cannot be decoded.
+        """
+
+    def digest(self, data: Dataset) -> str:
+        """The SHA-256 by which a card knows the data that its figures were measured on: of the file, by default.
+
+        A task with several files a dataset gives a hash of all of them.
+        """
+        return sha256(data.path)
+
+    @abstractmethod
     def fingerprint(self, data: Dataset) -> str:
         """A short hash of the examples and their labels, by which a resumed run recognizes its data."""
 
@@ -193,13 +242,14 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int) -> Objective:
+    def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
         """The loss of a run.
 
         Args:
             settings: the settings of the run.
             preprocessing: normalizes the images, on the devices.
             rank: the rank of this process, which draws random numbers of its own.
+            data: the training data, of :meth:`open_training`: how many identities there are, for instance.
         """
 
     # validation

@@ -8,7 +8,8 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, RunError
-from gluon_cbam.data.loading.evaluation import EvaluationBatch, evaluation_batches
+from gluon_cbam.data.loading.evaluation import image_batches
+from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .figures import Evaluation
@@ -112,14 +113,18 @@ def sum_over_records(
         DataError: an image cannot be decoded.
         RunError: an output is not finite.
     """
-    shard = range(process_group.rank if process_group else 0, len(records), process_group.size if process_group else 1)
-    batches = evaluation_batches(records, batch_size, prepare, workers, shard)
-    numbers, done, total = np.array(shard, np.int64), 0, np.zeros(1 + sums)  # the first is the number of records
-    for batch, outputs in _one_ahead(start, progress(batches, -(-len(shard) // batch_size))):
-        counted = numbers[done : done + batch.count]
-        _check_finite(outputs, counted, records)
-        total += (batch.count, *count(counted, outputs))
-        done += batch.count
+
+    def name(number: int) -> str:
+        return f'record {number} of {records.path}'
+
+    def load(number: int) -> np.ndarray:
+        return prepare(decode_record(records, number))
+
+    total = np.zeros(1 + sums)  # the first is the number of records
+    for numbers, outputs in outputs_of_shard(
+        start, load, len(records), batch_size, workers, name, progress, process_group
+    ):
+        total += (len(numbers), *count(numbers, outputs))
     if process_group:
         total = process_group.sum(total)
     if total[0] != len(records):
@@ -127,13 +132,52 @@ def sum_over_records(
     return total[1:].tolist()
 
 
-def _one_ahead(
-    start: Start, batches: Iterable[EvaluationBatch]
-) -> Iterator[Tuple[EvaluationBatch, Sequence[np.ndarray]]]:
-    """Yield (batch, its outputs in float64), one batch behind the devices, so that they never wait for the counting."""
+def outputs_of_shard(
+    start: Start,
+    load: Callable[[int], np.ndarray],
+    images: int,
+    batch_size: int,
+    workers: int,
+    name: Callable[[int], str],
+    progress: Progress = no_progress,
+    process_group: Optional[ProcessGroup] = None,
+) -> Iterator[Tuple[np.ndarray, Sequence[np.ndarray]]]:
+    """The outputs of the network for the images that this process evaluates, each image once.
+
+    For figures that no sum over the images gives, keep what they need of the outputs, and let the processes
+    :meth:`~.protocols.ProcessGroup.gather` it behind the loop.
+
+    Args:
+        start: of the network, one batch ahead of what is yielded.
+        load: from the number of an image to a row of a batch; called by threads.
+        images: how many there are, over all processes.
+        batch_size: images in a batch.
+        workers: threads that load.
+        name: from the number of an image to what messages call it.
+        progress: shows how far it is.
+        process_group: each takes every ``size``-th image.
+
+    Yields:
+        The numbers of some images, (n,), and the outputs for them, each (n, ...) float64.
+
+    Raises:
+        RunError: an output is not finite.
+    """
+    shard = range(process_group.rank if process_group else 0, images, process_group.size if process_group else 1)
+    batches = image_batches(load, shard, batch_size, workers)
+    numbers, done = np.array(shard, np.int64), 0
+    for count, outputs in _one_ahead(start, progress(batches, -(-len(shard) // batch_size))):
+        counted = numbers[done : done + count]
+        _check_finite(outputs, counted, name)
+        yield counted, outputs
+        done += count
+
+
+def _one_ahead(start: Start, batches: Iterable[Tuple[np.ndarray, int]]) -> Iterator[Tuple[int, Sequence[np.ndarray]]]:
+    """Yield (images, outputs in float64) of batches, one behind the devices, so that they never wait for the counting."""
     waiting = None
-    for batch in batches:
-        started = batch, start(batch.images)
+    for images, count in batches:
+        started = count, start(images)
         if waiting:
             yield waiting[0], _outputs(*waiting)
         waiting = started
@@ -141,15 +185,13 @@ def _one_ahead(
         yield waiting[0], _outputs(*waiting)
 
 
-def _outputs(batch: EvaluationBatch, wait: Callable[[], Sequence[np.ndarray]]) -> Sequence[np.ndarray]:
-    return [output[: batch.count].astype(np.float64) for output in wait()]
+def _outputs(count: int, wait: Callable[[], Sequence[np.ndarray]]) -> Sequence[np.ndarray]:
+    return [output[:count].astype(np.float64) for output in wait()]
 
 
-def _check_finite(outputs: Sequence[np.ndarray], numbers: np.ndarray, records: RecordFile) -> None:
+def _check_finite(outputs: Sequence[np.ndarray], numbers: np.ndarray, name: Callable[[int], str]) -> None:
     for output in outputs:
         bad = ~np.isfinite(output.reshape(len(output), -1)).all(axis=1)
         if bad.any():
-            raise RunError(
-                f'the output for record {numbers[np.flatnonzero(bad)[0]]} of {records.path} is not finite: '
-                'the weights or the preprocessing are wrong'
-            )
+            image = name(numbers[np.flatnonzero(bad)[0]])
+            raise RunError(f'the output for {image} is not finite: the weights or the preprocessing are wrong')

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import mxnet as mx
     import numpy as np
 
+    from gluon_cbam.data.loading.preprocessing import Preprocessing
     from gluon_cbam.data.loading.training import BadRecords
 
 Settings = Mapping[str, Any]
@@ -48,6 +49,9 @@ class ProcessGroup(Protocol):
 
     def sum(self, values: np.ndarray) -> np.ndarray:
         """The sum of a float64 array over all processes: exact, and bitwise the same in all of them."""
+
+    def gather(self, values: np.ndarray) -> List[np.ndarray]:
+        """The arrays of all processes, by rank: (n, ...) float64 with an ``n`` of each, exact, the same for all."""
 
 
 class Dataset(Sized, Protocol):
@@ -113,3 +117,7 @@ class Model(Protocol):
     @property
     def class_names(self) -> Optional[List[str]]:
         """The names of the classes, in the order of the outputs, or None."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The preprocessing of images, by which what is found in the input of the network is placed in the image."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, List, cast
 
 from .base import Task
 from .protocols import Dataset, ProcessGroup, Settings, TrainingBatches
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gluon_cbam.common.files import PathLike
     from gluon_cbam.data.loading.preprocessing import Preprocessing
     from gluon_cbam.data.records.recordio import RecordFile
@@ -43,6 +45,13 @@ class RecordTask(Task):
         from gluon_cbam.data.loading.evaluation import check_images
 
         check_images(cast('RecordFile', data), workers)
+
+    def sample_images(self, path: PathLike, count: int) -> List[np.ndarray]:
+        """Images of a record file, evenly spaced."""
+        from gluon_cbam.data.records.images import evenly_spaced
+        from gluon_cbam.data.records.recordio import RecordFile
+
+        return evenly_spaced(RecordFile(path), count)
 
     def fingerprint(self, data: Dataset) -> str:
         """A short hash of the offsets and labels of the records; the images are not read."""

@@ -102,24 +102,24 @@ def _request(
     **options: Any,
 ) -> Tuple[ExportRequest, SampleImages]:
     """What to export, and the images to compare on."""
-    from gluon_cbam.data.records.recordio import RecordFile
     from gluon_cbam.export.int8.quantization import Calibration
     from gluon_cbam.export.onnx.graph import DEFAULT_OPSET
     from gluon_cbam.export.request import ExportRequest
-    from gluon_cbam.export.samples import sample_images
+    from gluon_cbam.export.samples import sample_images, task_images
 
     loaded, _ = load(gpus=None, cpus=None, features=features, **options)
     if loaded.params_sha256 is None:
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
-    size, records = loaded.preprocessing.image_size, RecordFile(data_val) if data_val else None
-    validation = None
+    task, validation = loaded.task, None
     if data_val and form == 'onnx-int8' and features is None:
-        validation = loaded.task.open_validation(data_val, loaded.classes)
+        validation = task.open_validation(data_val, loaded.classes)
     calibrated = None
     if calibration:
-        calibrated = Calibration(sample_images(size, RecordFile(calibration), count=calibration_images), attention)
+        calibrated = Calibration(task_images(task, calibration, calibration_images), attention)
     request = ExportRequest(loaded, preprocessing, opset or DEFAULT_OPSET, engine, calibrated, validation)
-    return request, sample_images(size, records, images)
+    if data_val:
+        return request, task_images(task, data_val)
+    return request, sample_images(loaded.preprocessing.image_size, files=images)
 
 
 def _lines(value: Dict[str, Any], task: Task) -> Iterator[str]:
@@ -141,4 +141,4 @@ def _lines(value: Dict[str, Any], task: Task) -> Iterator[str]:
             f'({row["ratio"]:.2f} x)'
         )
     for name, scored in value.get('accuracy', {}).items():
-        yield f'{name}: {task.text(scored, task.compared)} of {scored["records"]} records'
+        yield f'{name}: {task.text(scored, task.compared_in(scored))} of {scored["records"]} records'

@@ -59,8 +59,13 @@ def _figures(cards: Sequence[Published]) -> List[Figure]:
     """The figures that the tasks of some cards compare, each once."""
     from gluon_cbam.tasks import get_task
 
-    tasks = [get_task(name) for name in dict.fromkeys(card.task for card in cards)] or [get_task()]
-    return list({name: task.figure(name) for task in tasks for name in task.compared}.values())
+    tasks = {name: get_task(name) for name in [card.task for card in cards] or [None]}
+    figures = {name: task.figure(name) for task in tasks.values() for name in task.compared}
+    for card in cards:
+        task = tasks[card.task]
+        for name in task.compared_in(card.metrics.values):
+            figures.setdefault(name, task.figure(name))
+    return list(figures.values())
 
 
 def _entry(card: Published, root: Optional[str]) -> Dict[str, Any]:
@@ -106,7 +111,9 @@ def _remarks(card: Published, verified: Optional[Dict[str, Any]]) -> List[str]:
 
     remarks = []
     if verified:
-        score = ', '.join(f'{name} {verified["metrics"][name]:.4f}' for name in get_task(card.task).compared)
+        measured = verified['metrics']
+        names = get_task(card.task).compared_in(measured)
+        score = ', '.join(f'{name} {measured[name]:.4f}' for name in names)
         remarks.append(f'# verified here on {verified["date"][:10]}: {score} on {verified["data"]}')
     elif card.metrics.measured_by == 'publisher':
         remarks.append('# the metrics are stated by the publisher and were not verified here')
@@ -315,6 +322,6 @@ def zoo_publish(
     ctx = devices.contexts(gpus, cpus)
     card = publish(run, output, About(**about), ctx, data_val, batch_size, workers or usable_cpus(), progress_bar)
     task = get_task(card.task)
-    score = f'{task.text(card.metrics.values, task.compared)} of {card.metrics.records} records'
+    score = f'{task.text(card.metrics.values)} of {card.metrics.records} records'
     text = f'{output}/{card.tag}.params: {card.bytes:,} bytes, {score}\ncard: {output}/{card.tag}.yaml'
     return {'output': str(output), 'card': card.as_dict()}, text

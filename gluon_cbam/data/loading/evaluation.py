@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -80,11 +80,31 @@ def evaluation_batches(
         return preprocessing(decode_record(records, number))
 
     labels = records.labels[numbers.start : numbers.stop : numbers.step].astype(np.int64)
+    done = 0
+    for images, count in image_batches(load, numbers, batch_size, workers):
+        yield EvaluationBatch(images, labels[done : done + count], count)
+        done += count
+
+
+def image_batches(
+    load: Callable[[int], np.ndarray], numbers: Sequence[int], batch_size: int, workers: int
+) -> Iterator[Tuple[np.ndarray, int]]:
+    """Prepared images, loaded ahead by threads, in batches of one size.
+
+    Args:
+        load: from a number to a row of a batch; called by threads.
+        numbers: of the images, in their order.
+        batch_size: images a batch; the last batch is padded with zeros.
+        workers: number of threads.
+
+    Yields:
+        A batch, (batch size, ...), and how many of its rows are images.
+    """
     prefetch = 2 * batch_size + workers
     with image_threads(workers) as pool, closing(ordered_map(pool, load, numbers, prefetch)) as images:
-        for start in range(0, len(numbers), batch_size):
+        for _ in range(0, len(numbers), batch_size):
             chunk = list(islice(images, batch_size))
-            yield EvaluationBatch(_stack(chunk, batch_size), labels[start : start + len(chunk)], len(chunk))
+            yield _stack(chunk, batch_size), len(chunk)
 
 
 def _stack(images: List[np.ndarray], batch_size: int) -> np.ndarray:

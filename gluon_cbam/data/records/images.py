@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import List
 
 import numpy as np
 
@@ -32,3 +33,20 @@ def decode_record(records: RecordFile, number: int) -> np.ndarray:
     except (OSError, ValueError, struct.error) as error:  # the file was changed, or the disk failed
         raise DataError(f'{name}: cannot be read any more ({error})') from error
     return decode(image, name)
+
+
+def evenly_spaced(records: RecordFile, count: int) -> List[np.ndarray]:
+    """Images of a file, evenly spaced.
+
+    Args:
+        records: the checked file.
+        count: how many, or all where there are fewer.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        DataError: an image cannot be decoded.
+    """
+    count = min(count, len(records))
+    return [decode_record(records, number * len(records) // count) for number in range(count)]

@@ -29,4 +29,6 @@ def exported_session(network: ExportedNetwork) -> Session:
     def start(images: np.ndarray) -> Callable[[], Sequence[np.ndarray]]:
         return engine.submit(network.run, images).result
 
-    return Session(network.name, classes, network.class_names, 1, network.prepare, start, network.task)
+    return Session(
+        network.name, classes, network.class_names, 1, network.prepare, start, network.task, network.preprocessing
+    )

@@ -10,7 +10,7 @@ from gluon_cbam.tasks.base import Labels
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
-from gluon_cbam.tasks.protocols import Model, ProcessGroup, Progress, Settings, Start, no_progress
+from gluon_cbam.tasks.protocols import Dataset, Model, ProcessGroup, Progress, Settings, Start, no_progress
 from gluon_cbam.tasks.record_task import RecordTask
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Classification(RecordTask):
         """Check that every label is a class."""
         records.check_labels(classes)
 
-    def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int) -> Objective:
+    def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
         """Cross-entropy with label smoothing, mixup and cutmix."""
         from .objective import CrossEntropyObjective
 

@@ -12,6 +12,7 @@ from gluon_cbam.common.errors import DataError, EnvironmentProblem
 
 from .process_group import ProcessGroup
 
+_GATHERED = 1 << 14  # numbers of a process that are gathered at once
 AGREEMENT_DELAY = 4  # in steps: as many as are queued on the devices anyway
 
 
@@ -43,6 +44,17 @@ class CollectiveGroup(ProcessGroup):
         pieces[self.rank] = values.reshape(-1).view(np.uint16)
         gathered = self._all_reduce(f'gather{values.size}', pieces).asnumpy()
         return gathered.astype(np.uint16).view(np.float64).reshape(self.size, *values.shape)
+
+    def gather(self, values: np.ndarray) -> List[np.ndarray]:
+        """See :meth:`ProcessGroup.gather`. In pieces of one size: a store keeps an array for every size it has met."""
+        values = np.asarray(values, np.float64)
+        sizes = self._all_gather(np.array([values.size])).astype(int)[:, 0]
+        pieces = -(-int(sizes.max()) // _GATHERED)
+        padded = np.zeros(pieces * _GATHERED)
+        padded[: values.size] = values.ravel()
+        gathered = [self._all_gather(piece) for piece in padded.reshape(pieces, _GATHERED)]
+        rows = np.concatenate([np.empty((self.size, 0)), *gathered], axis=1)
+        return [row[:size].reshape(-1, *values.shape[1:]) for row, size in zip(rows, sizes)]
 
     def sum(self, values: np.ndarray) -> np.ndarray:
         """See :meth:`ProcessGroup.sum`."""

@@ -75,6 +75,17 @@ class ProcessGroup:
         """
         return np.asarray(values, np.float64)
 
+    def gather(self, values: np.ndarray) -> List[np.ndarray]:
+        """The arrays of all processes, in float64: exact, and bitwise the same in all of them.
+
+        Args:
+            values: (n, ...) of this process; ``n`` may differ, the other dimensions are the same in all processes.
+
+        Returns:
+            The array of each process, by rank.
+        """
+        return [np.asarray(values, np.float64)]
+
     def mean(self, arrays: List[np.ndarray]) -> List[np.ndarray]:
         """The means of float32 arrays over all processes.
 

@@ -187,9 +187,14 @@ def _count(net: mx.gluon.Block) -> int:
 
 
 def _checkpoint_bytes(engine: Engine, keep_best: int) -> int:
-    """Bytes of two states and of the best epochs, and of one more each, since the oldest is removed after a new one."""
+    """Bytes that checkpoints need at most.
+
+    Two states, with what the optimizer and the loss have, and the best epochs; and one more of each: the oldest goes
+    after a new one is written.
+    """
     weights = sum(4 * parameter.data().size for parameter in engine.net.collect_params().values())
-    states = sum(4 * array.size for array in engine.optimization.arrays().values())
+    arrays = {**engine.optimization.arrays(), **(engine.head.arrays() if engine.head else {})}
+    states = sum(4 * array.size for array in arrays.values())
     return 3 * (weights + states) + (keep_best + 2 if keep_best > 1 else 2) * weights
 
 

@@ -43,14 +43,14 @@ class Engine:
         self.net.hybridize(static_alloc=True, static_shape=True)
         self.rate = schedule(config, setup.steps_per_epoch)
         self.average = ModelEma(self.net, setup.another_net(), config.ema, ctx) if config.ema else None
-        objective = setup.task.objective(config.as_dict(), setup.preprocessing, process_group.rank)
+        objective = setup.task.objective(config.as_dict(), setup.preprocessing, process_group.rank, setup.data.records)
         self.head = LossHead(objective.head, ctx) if objective.head is not None else None
         trained = NetworkWithHead(self.net, self.head.head) if self.head else self.net
         steps = config.epochs * setup.steps_per_epoch
         self.optimization = Optimization(
             trained, config, ctx, process_group, self.rate, steps, setup.images_per_step, self.average
         )
-        random = RandomState(self.net, config.seed, process_group.rank)
+        random = RandomState(self.net, config.seed, process_group.rank, objective.head)
         self.step = TrainStep(trained, objective, ctx, self.optimization, config.accumulate, random)
 
     def parts(self) -> Dict[str, Stateful]:

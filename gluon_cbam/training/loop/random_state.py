@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Optional
 
 import mxnet as mx
 import numpy as np
+
+from gluon_cbam.ops.tracing import network_graph
 
 # operators that draw random numbers: Dropout, the dropout of RNN, rrelu of LeakyReLU, and those named like the rest
 _DRAWS = re.compile(r'Dropout|RNN|rrelu|random|_sample_|multinomial|shuffle')
@@ -22,11 +25,14 @@ class RandomState:
         net: the network that is trained; its graph shows whether it draws random numbers.
         seed: the seed of the run.
         rank: the rank of this process; each process draws for its own images.
+        head: the head of the loss, or None; it is taken to draw, since its inputs are not known here.
     """
 
-    def __init__(self, net: mx.gluon.HybridBlock, seed: int, rank: int = 0) -> None:
+    def __init__(
+        self, net: mx.gluon.HybridBlock, seed: int, rank: int = 0, head: Optional[mx.gluon.Block] = None
+    ) -> None:
         self._entropy = [seed, rank]
-        self._net_draws = draws(net)
+        self._net_draws = head is not None or draws(net)
 
     def begin(self, step: int) -> None:
         """Seed the step; call it before each step.
@@ -42,5 +48,5 @@ class RandomState:
 
 def draws(net: mx.gluon.HybridBlock) -> bool:
     """Whether a network draws random numbers in training."""
-    nodes = json.loads(net(mx.sym.Variable('data')).tojson())['nodes']
+    nodes = json.loads(network_graph(net).tojson())['nodes']
     return any(_DRAWS.search(f'{node["op"]} {node.get("attrs", {}).get("act_type")}') for node in nodes)

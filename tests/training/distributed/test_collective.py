@@ -12,6 +12,7 @@ from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.tasks.classification.evaluation import evaluate
 from gluon_cbam.training.distributed.collective import CollectiveGroup
+from gluon_cbam.training.distributed.process_group import ProcessGroup
 
 
 class Thread(CollectiveGroup):
@@ -95,3 +96,12 @@ def test_a_file_that_several_evaluate_counts_each_record_once(digits, size):
     for part in parts:
         assert (part.records, part.top1, part.top5) == (360, whole.top1, whole.top5)
         assert part.loss == pytest.approx(whole.loss, rel=1e-6)
+
+
+def test_arrays_of_different_lengths_are_gathered():
+    values = [np.array([[0.1, -np.inf]]), np.empty((0, 2)), np.arange(40_000.0).reshape(-1, 2)]
+    for gathered in together(3, lambda worker: worker.gather(values[worker.rank])):
+        assert all(np.array_equal(one, two) for one, two in zip(gathered, values))
+        assert [len(one) for one in gathered] == [1, 0, 20_000]
+    assert [one.shape for one in together(2, lambda worker: worker.gather(np.empty((0, 3))))[0]] == [(0, 3)] * 2
+    assert [one.tolist() for one in ProcessGroup('device').gather([1, 2])] == [[1, 2]]
