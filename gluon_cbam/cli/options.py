@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 import click
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.training.config.settings import default_of, flag
+from gluon_cbam.common.settings import default_of, flag
 from gluon_cbam.training.config.train_config import SETTINGS
 
 Decorated = TypeVar('Decorated', bound=Callable[..., Any])
@@ -135,6 +135,19 @@ def settings_options(*names: str) -> Callable[[Decorated], Decorated]:
         return function
 
     return add
+
+
+def task_options() -> List[Option]:
+    """The options for the settings that belong to tasks alone, each once, in sections ``Task NAME``."""
+    from gluon_cbam.training.config.task_settings import own_settings
+
+    options: Dict[str, Option] = {}
+    for task, own in own_settings().items():
+        section = f'Task {task}'
+        for name, entry in own.items():
+            section = entry.metadata['section'] or section
+            options.setdefault(name, _option_of(entry, section))
+    return list(options.values())
 
 
 def add_options(options: Sequence[Callable[[Decorated], Decorated]]) -> Callable[[Decorated], Decorated]:

@@ -139,7 +139,7 @@ RENAMED: Dict[str, str] = {
     'training.saving': 'training.checkpoint.manager',
     'training.schedule': 'training.optim.lr_schedule',
     'training.server_optimizer': 'training.distributed.server_optimizer',
-    'training.settings': 'training.config.settings',
+    'training.settings': 'common.settings',
     'training.starting': 'training.parameters.initialization',
     'training.statistics': 'training.parameters.batch_norm',
     'training.step': 'training.loop.step',

@@ -27,12 +27,13 @@ from gluon_cbam.inference.network import load_network
 from gluon_cbam.models import build
 from gluon_cbam.models.complexity import complexity
 from gluon_cbam.pretrained import locate
-from gluon_cbam.tasks import Task, get_task
+from gluon_cbam.tasks import Task
 from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.tasks.figures import Evaluation
 from gluon_cbam.tasks.protocols import Dataset, Progress, no_progress
 from gluon_cbam.training.config.command import command_of
 from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics
+from gluon_cbam.training.config.task_settings import task_of
 from gluon_cbam.zoo.card import Metrics, UpstreamSource
 from gluon_cbam.zoo.registry import REGISTRY, cards_in
 
@@ -130,7 +131,8 @@ def _source(run: PathLike) -> _Source:
     path, card = locate.of_file(run)
     if card is None or path is None:
         raise DataError(f'{path} has no card next to it: it is not as the run wrote it')
-    return _Source(Path(run), path, card, read_config(run), get_task(card.task))
+    settings = read_config(run)
+    return _Source(Path(run), path, card, settings, task_of(settings))
 
 
 def _validation_data(source: _Source) -> str:
@@ -210,15 +212,16 @@ def _card(
         source=about.source, licence=about.licence, citation=about.citation, sha256=sha256(params),
         bytes=params.stat().st_size, parameters=cost.parameters, macs=cost.macs, command=command_of(source.settings),
         recipe=f'{_progress_of(source)}; seed {source.settings.get("seed")}; {about.dtype}; log: {tag}.log',
-        original=upstream, metrics=_metrics(source.task, scored, Path(records.path).resolve()),
+        original=upstream, metrics=_metrics(source.task, scored, records),
     )  # fmt: skip
 
 
-def _metrics(task: Task, scored: Evaluation, data: Path) -> Metrics:
-    figures = Metrics.fields_of({name: scored.figures[name] for name in task.compared})
+def _metrics(task: Task, scored: Evaluation, records: Dataset) -> Metrics:
+    figures = Metrics.fields_of({name: scored.figures[name] for name in task.compared_in(scored.figures)})
+    data = Path(records.path).resolve()
     name = f'{data.parent.name}/{data.name}'
     return Metrics(
-        **figures, data=name, measured_by='verified', records=scored.records, data_sha256=sha256(data)
+        **figures, data=name, measured_by='verified', records=scored.records, data_sha256=task.digest(records)
     )  # fmt: skip
 
 

@@ -174,7 +174,7 @@ def outputs_of_shard(
 
 
 def _one_ahead(start: Start, batches: Iterable[Tuple[np.ndarray, int]]) -> Iterator[Tuple[int, Sequence[np.ndarray]]]:
-    """Yield (images, outputs in float64) of batches, one behind the devices, so that they never wait for the counting."""
+    """Yield (images, outputs in float64), one batch behind the devices, so that they never wait for the counting."""
     waiting = None
     for images, count in batches:
         started = count, start(images)

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
+from .config.task_settings import make_config
 from .config.train_config import TrainConfig
 
 if TYPE_CHECKING:
     from .config.resolution import ResolvedSettings
     from .logging.reporter import Display
 
-__all__ = ['TrainConfig', 'resolve', 'train']
+__all__ = ['TrainConfig', 'make_config', 'resolve', 'train']
 
 
 def train(config: TrainConfig, progress: Optional[Display] = None) -> Dict[str, Any]:

@@ -13,9 +13,10 @@ from gluon_cbam.compat import devices
 from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.pretrained.resolve import ResolvedModel, pretrained_of_flag, resolve
-from gluon_cbam.tasks import Task, get_task
+from gluon_cbam.tasks import Task
 from gluon_cbam.tasks.protocols import Dataset, TrainingBatches
 from gluon_cbam.training.config.run_config import RunConfig
+from gluon_cbam.training.config.task_settings import make_config, task_of
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.distributed.joining import join
 from gluon_cbam.training.distributed.process_group import ProcessGroup
@@ -89,8 +90,8 @@ def prepare(config: TrainConfig) -> Setup:
     Raises:
         CbamError: see :func:`gluon_cbam.training.loop.trainer.train`.
     """
-    config = TrainConfig(**config.as_dict()).check()
-    task = get_task(config.task)
+    config = make_config(**config.as_dict()).check()
+    task = task_of(config.as_dict())
     task.check_settings(config.as_dict())
     classes, class_names = task.labels(config.data_train, config.classes)
     model = resolve(

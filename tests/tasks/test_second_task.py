@@ -174,7 +174,7 @@ class OffsetError(SquaredError):
 
 
 def test_parameters_of_a_loss_are_trained_and_saved(brightness_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(Brightness, 'objective', lambda self, settings, preprocessing, rank: OffsetError(preprocessing))
+    monkeypatch.setattr(Brightness, 'objective', lambda self, settings, preprocessing, *_: OffsetError(preprocessing))
     changes = {'epochs': 2, 'cpus': 2, 'batch_size': 4}
     run, unbroken = (settings(brightness_data, tmp_path / name, **changes) for name in ('run', 'unbroken'))
     train(TrainConfig(**unbroken))

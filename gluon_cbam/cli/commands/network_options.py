@@ -9,7 +9,7 @@ import click
 from gluon_cbam.cli.options import add_options
 from gluon_cbam.cli.progress import byte_progress
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.training.config.settings import flag
+from gluon_cbam.common.settings import flag
 
 if TYPE_CHECKING:
     import mxnet as mx

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 import click
 
-from gluon_cbam.cli.options import Option, SectionedCommand, settings_options
+from gluon_cbam.cli.options import Option, SectionedCommand, settings_options, task_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import ProgressLine, show_log
 from gluon_cbam.training.config.train_config import SETTINGS, TrainConfig
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gluon_cbam.training.config.resolution import ResolvedSettings
 
 _FILES, _RUN = SETTINGS['recipe'].metadata['section'], 'Instead of training'
+_FIRST_OF_RUN = 'output'  # the setting that begins the section
 
 
 def _resolved(ctx: click.Context, settings: Dict[str, Any], config_file: Optional[str]) -> ResolvedSettings:
@@ -28,15 +29,15 @@ def _resolved(ctx: click.Context, settings: Dict[str, Any], config_file: Optiona
 
 def _train(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
     """The summary of the run, and the text of it."""
-    from gluon_cbam.tasks import get_task
     from gluon_cbam.training import train as run
+    from gluon_cbam.training.config.task_settings import task_of
 
     show_log()
     summary = run(config, progress=ProgressLine())
     output, best = summary['output'], summary['best']
     text = f'{summary["epochs"]} epochs, {summary["steps"]} steps in {summary["seconds"]:.0f} s\n'
     if best:
-        figure = get_task(config.task).best
+        figure = task_of(config.as_dict()).best
         text += f'best {figure.text(best[figure.name])} in epoch {best["epoch"]}: {output}/checkpoints/best.params\n'
     return summary, text + f'curves: {output}/curves.png'
 
@@ -49,7 +50,17 @@ def _dry_run(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
     return report.as_dict(), report.as_text()
 
 
-@click.command(cls=SectionedCommand)
+class _TrainCommand(SectionedCommand):
+    """The command with the settings of every task, before those of the run. The tasks are imported when it is used."""
+
+    def get_params(self, ctx: click.Context) -> List[click.Parameter]:
+        """The parameters."""
+        parameters = super().get_params(ctx)
+        place = next(number for number, each in enumerate(parameters) if each.name == _FIRST_OF_RUN)
+        return [*parameters[:place], *task_options(), *parameters[place:]]
+
+
+@click.command(cls=_TrainCommand)
 @settings_options('recipe')
 @click.option('--config', 'config_file', metavar='FILE', cls=Option, section=_FILES, help='YAML or JSON of settings')
 @settings_options(*(name for name in SETTINGS if name != 'recipe'))

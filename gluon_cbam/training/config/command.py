@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import Field, fields
+from dataclasses import Field
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
-from .settings import default_of, flag
-from .train_config import TrainConfig
+from gluon_cbam.common.settings import default_of, flag
+
+from .task_settings import settings_of
 
 _LEFT_OUT = (  # without effect on the weights; a recipe's values are in the other settings
     'output', 'resume', 'workers', 'log_interval', 'save_interval', 'save_minutes', 'keep_best', 'tensorboard',
     'recipe',
 )  # fmt: skip
-_FILES = ('data_train', 'data_val')
 
 
 def command_of(settings: Dict[str, Any]) -> str:
@@ -30,7 +30,7 @@ def command_of(settings: Dict[str, Any]) -> str:
 
 
 def _arguments(settings: Dict[str, Any]) -> Iterator[str]:
-    for entry in fields(TrainConfig):
+    for entry in settings_of(settings.get('task')).values():
         value = settings.get(entry.name)
         if value in (None, default_of(entry)) or entry.name in _LEFT_OUT:
             continue
@@ -50,7 +50,7 @@ def _texts(entry: Field, value: Any) -> Iterator[str]:
         yield from value
     elif kind is list:
         yield ','.join(f'{item:g}' for item in value)
-    elif entry.name in _FILES:
+    elif entry.metadata['path']:
         yield '/'.join(Path(value).resolve().parts[-2:])
     else:
         yield str(value)

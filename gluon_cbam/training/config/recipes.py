@@ -1,21 +1,25 @@
 """Files of settings: recipes, and the file of ``--config``. YAML or JSON; errors name the line of a setting.
 
 A recipe has ``name``, ``description``, ``source`` (where its figures come from) and ``settings``; those that come with
-the package are in the folder ``recipes``. A configuration file has the settings alone.
+the package are in the folder ``recipes`` here, and in a folder of that name in the package of a task. A configuration
+file has the settings alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.tasks import TASKS
 
 if TYPE_CHECKING:
     import yaml
 
 _FOLDER = Path(__file__).with_suffix('')
+_OF_TASKS = 'recipes'  # folder in the package of a task
 _RECIPE = ('name', 'description', 'source', 'settings')
 
 
@@ -42,7 +46,16 @@ class SettingsFile:
 
 def names() -> List[str]:
     """The recipes that come with the package, sorted."""
-    return sorted(path.stem for path in _FOLDER.glob('*.yaml'))
+    return sorted(_paths())
+
+
+def _paths() -> Dict[str, Path]:
+    """The files of the recipes that come with the package, by name."""
+    packages = dict.fromkeys(row.partition(':')[0].rpartition('.')[0] for row in TASKS.values())
+    specs = [find_spec(package) for package in packages if package]
+    places = [place for spec in specs if spec for place in spec.submodule_search_locations or ()]
+    folders = [_FOLDER, *(Path(place) / _OF_TASKS for place in places)]
+    return {path.stem: path for folder in folders for path in folder.glob('*.yaml')}
 
 
 def read_recipe(recipe: str) -> SettingsFile:
@@ -71,11 +84,12 @@ def read_recipe(recipe: str) -> SettingsFile:
 
 def _recipe_path(recipe: str) -> Path:
     """The file of a recipe."""
-    if recipe in names():
-        return _FOLDER / f'{recipe}.yaml'
+    known = _paths()
+    if recipe in known:
+        return known[recipe]
     if Path(recipe).suffix or Path(recipe).is_file():
         return Path(recipe)
-    raise UsageError(f'unknown recipe {recipe!r}: {closest(recipe, names())}; or give the path of a file')
+    raise UsageError(f'unknown recipe {recipe!r}: {closest(recipe, sorted(known))}; or give the path of a file')
 
 
 def read_settings_file(path: str) -> SettingsFile:

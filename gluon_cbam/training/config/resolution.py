@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.settings import default_of, flag, validated
 
 from .recipes import SettingsFile, read_recipe, read_settings_file
 from .saved_run import holds_run, read_config, run_path
-from .settings import default_of, flag, validated
+from .task_settings import config_class, entry_of, own_settings, refuse_foreign, settings_of
 from .train_config import SETTINGS, TrainConfig
+
+_FLAGS = 'command line'
 
 
 class _Source(NamedTuple):
@@ -47,11 +50,12 @@ class ResolvedSettings:
     @property
     def config(self) -> TrainConfig:
         """The settings as :func:`gluon_cbam.training.train` takes them."""
-        return TrainConfig(**self.settings)
+        return config_class(self.settings['task'])(**self.settings)
 
     def as_dict(self) -> Dict[str, Any]:
         """``settings`` and ``origins`` of the settings that files may have."""
-        names = [name for name in self.settings if SETTINGS[name].metadata['in_files']]
+        known = settings_of(self.settings['task'])
+        names = [name for name in self.settings if known[name].metadata['in_files']]
         return {part: {name: getattr(self, part)[name] for name in names} for part in ('settings', 'origins')}
 
     def as_yaml(self) -> str:
@@ -80,14 +84,16 @@ def resolve(given: Dict[str, Any], config_file: Optional[str] = None) -> Resolve
             contradicts the run to resume.
         DataError: the run to resume cannot be read.
     """
-    flags = _Source('command line', _validated(given, flag, in_files=False))
+    flags = _Source(_FLAGS, _validated(given, flag, in_files=False))
     files, about = _file_sources(given, config_file)
     resolved = _merge([*files, flags], about)
     path = run_path(*(resolved.settings[name] for name in ('resume', 'output', 'network')))
     if given.get('resume') is None or path is None or not holds_run(path):
+        _refuse_foreign([*files, flags], resolved)
         return resolved
     run = _Source(f'run {path}', _validated(read_config(path), lambda name: f'{path}/config.yaml: {name}'))
     resumed = _merge([run, flags], about)
+    _refuse_foreign([run, flags], resumed)
     _refuse_contradictions(files, flags, run)
     resumed.settings['output'] = str(path)
     return resumed
@@ -120,9 +126,10 @@ def _validated(values: Dict[str, Any], where: Callable[[str], str], in_files: bo
     """
     result = {}
     for name, value in values.items():
-        entry = SETTINGS.get(name)
+        entry = entry_of(name)
         if entry is None:
-            raise UsageError(f'{where(name)} is not a setting: {closest(name, SETTINGS)}')
+            known = [*SETTINGS, *(own for each in own_settings().values() for own in each)]
+            raise UsageError(f'{where(name)} is not a setting: {closest(name, known)}')
         if value is None and (default_of(entry) is not None or not entry.metadata['in_files']):
             continue
         if in_files and not entry.metadata['in_files']:
@@ -145,8 +152,9 @@ _EXCLUDES = {**_REPLACED, **{other: name for name, other in _REPLACED.items()}}
 
 def _merge(sources: List[_Source], about: Dict[str, str]) -> ResolvedSettings:
     """Let each source override those before; a setting unsets the one that it excludes."""
-    settings = {name: default_of(entry) for name, entry in SETTINGS.items()}
-    origins = dict.fromkeys(SETTINGS, 'default')
+    named = [source.values['task'] for source in sources if source.values.get('task')]
+    settings = {name: default_of(entry) for name, entry in settings_of(named[-1] if named else None).items()}
+    origins = dict.fromkeys(settings, 'default')
     for source in sources:
         for name, value in source.values.items():
             settings[name], origins[name] = value, source.name
@@ -162,7 +170,16 @@ def _refuse_contradictions(files: List[_Source], flags: _Source, run: _Source) -
     decided = {*flags.values, *(_EXCLUDES.get(name) for name in flags.values), 'output'} - {'recipe'}
     for name, value in {**wanted.settings, 'recipe': flags.values.get('recipe', wanted.settings['recipe'])}.items():
         origin = wanted.origins[name] if name != 'recipe' else '--recipe'
-        if name not in decided and origin != 'default' and value is not None and value != saved[name]:
+        before = saved.get(name)
+        if name not in decided and origin != 'default' and value is not None and value != before:
             raise UsageError(
-                f'{origin} has {name} {value!r}, but {run.name} has {saved[name]!r}: leave it out, or give {flag(name)}'
+                f'{origin} has {name} {value!r}, but {run.name} has {before!r}: leave it out, or give {flag(name)}'
             )
+
+
+def _refuse_foreign(sources: List[_Source], resolved: ResolvedSettings) -> None:
+    """Refuse the settings of other tasks."""
+    for source in sources:
+        for name in source.values:
+            where = flag(name) if source.name == _FLAGS else f'{source.name}: {name}'
+            refuse_foreign(name, where, resolved.settings['task'])

@@ -40,7 +40,9 @@ class RunConfig(TrainConfig):
         missing = [name for name in _RESOLVED if settings[name] is None]
         if missing:
             raise ValueError(f'a run needs {", ".join(missing)}, got None')
-        return cls(**settings)
+        own = type(config)  # with the settings of the task
+        kind = cls if own is TrainConfig else type(cls.__name__, (cls, own), {'__doc__': cls.__doc__})
+        return kind(**settings)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__:

@@ -12,7 +12,7 @@ import yaml
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike
 
-from .train_config import SETTINGS
+from .task_settings import settings_of
 
 
 def holds_run(path: PathLike) -> bool:
@@ -48,9 +48,10 @@ def read_config(folder: PathLike) -> Dict[str, Any]:
         settings = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise DataError(f'{path}: {str(error).splitlines()[0]}') from None
-    if not isinstance(settings, dict) or not set(settings) <= set(SETTINGS):
+    known = settings_of(settings.get('task')) if isinstance(settings, dict) else {}
+    if not known or not set(settings) <= set(known):
         raise DataError(f'{path}: not the settings of a run')
-    return {name: value for name, value in settings.items() if SETTINGS[name].metadata['in_files']}
+    return {name: value for name, value in settings.items() if known[name].metadata['in_files']}
 
 
 def read_metrics(folder: PathLike) -> List[Dict[str, Any]]:

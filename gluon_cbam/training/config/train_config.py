@@ -1,4 +1,7 @@
-"""All settings of ``cbam train``, each stated once: the command line, files and checks are made from these fields."""
+"""The settings of ``cbam train`` that every task has: the command line, files and checks are made from these fields.
+
+:mod:`.task_settings` adds those that belong to a task alone.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Dict, List, Optional
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.settings import default_of, flag, setting, validated
 from gluon_cbam.tasks import DEFAULT, TASKS
 
 from . import recipes
-from .settings import flag, setting, validated
 
 KV_STORES = ('local', 'device', 'nccl', 'dist_sync', 'dist_device_sync', 'dist_async', 'horovod')
 # setting without effect where servers update the weights (dist_async) -> the value that it must have
@@ -21,6 +24,8 @@ _OF_A_SESSION = ('output', 'resume')  # may differ between the sessions of a run
 @dataclass
 class TrainConfig:
     """Settings of a training run; the help of each is in its field's metadata.
+
+    A task with settings of its own has a subclass: see :func:`.task_settings.make_config`.
 
     ``recipe`` only records the recipe; :func:`gluon_cbam.training.resolve` reads it.
 
@@ -33,9 +38,15 @@ class TrainConfig:
         None, f'settings to start from: {", ".join(recipes.names())}, or a file', section='Where settings come from'
     )
     data_train: str = setting(
-        None, 'training images, a .rec file with its .idx', aliases=('--rec-train',), section='Data'
+        None,
+        'training images, a .rec file with its .idx',
+        aliases=('--rec-train',),
+        section='Data',
+        path=True,
     )
-    data_val: Optional[str] = setting(None, 'validation images, a .rec file with its .idx', aliases=('--rec-val',))
+    data_val: Optional[str] = setting(
+        None, 'validation images, a .rec file with its .idx', aliases=('--rec-val',), path=True
+    )
     workers: Optional[int] = setting(
         None,
         'threads that decode images  [the CPUs]',
@@ -277,12 +288,12 @@ class TrainConfig:
         Raises:
             UsageError: both are set.
         """
-        pairs = {}
-        for entry in fields(self):
+        pairs, entries = {}, {entry.name: entry for entry in fields(self)}
+        for entry in entries.values():
             name = entry.metadata['replaces']
             if name is None or getattr(self, entry.name) is None:
                 continue
-            if getattr(self, name) not in (None, SETTINGS[name].default):
+            if getattr(self, name) not in (None, default_of(entries[name])):
                 raise UsageError(f'{flag(name)} and {flag(entry.name)} exclude each other: give one of them')
             pairs[name] = entry.name
         return pairs
@@ -294,10 +305,11 @@ class TrainConfig:
     def as_file(self) -> Dict[str, Any]:
         """The settings of ``config.yaml`` by name; one that another setting replaces is None."""
         replaced = [entry.metadata['replaces'] for entry in fields(self) if getattr(self, entry.name) is not None]
+        values = self.as_dict()
         return {
-            name: None if name in replaced else value
-            for name, value in self.as_dict().items()
-            if SETTINGS[name].metadata['in_files']
+            entry.name: None if entry.name in replaced else values[entry.name]
+            for entry in fields(self)
+            if entry.metadata['in_files']
         }
 
     def differences(self, earlier: Dict[str, Any], immutable: bool = True) -> List[str]:
@@ -320,4 +332,5 @@ class TrainConfig:
 
 
 SETTINGS = {entry.name: entry for entry in fields(TrainConfig)}
-"""The settings by name, as dataclass fields; see :func:`.settings.setting` for their metadata."""
+"""The settings that every task has by name, as dataclass fields; see :func:`gluon_cbam.common.settings.setting` for
+their metadata."""

@@ -18,6 +18,7 @@ from gluon_cbam.common.text_table import aligned
 from gluon_cbam.tasks import DEFAULT, Task, get_task
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics
+from gluon_cbam.training.config.task_settings import task_of
 
 from .throughput import duration
 
@@ -73,9 +74,10 @@ class RunSummary:
         return value
 
     @property
-    def rank(self) -> Tuple[str, float]:
-        """A key that sorts runs by task, then with the best first."""
-        return self.task.name, math.inf if self.best is None else self.task.best.sort_key(self.best)
+    def rank(self) -> Tuple[str, str, float]:
+        """A key that sorts runs by task and deciding figure, then with the best first."""
+        best = self.task.best
+        return self.task.name, best.name, math.inf if self.best is None else best.sort_key(self.best)
 
 
 class Comparison(NamedTuple):
@@ -100,8 +102,8 @@ class Comparison(NamedTuple):
 
 
 def _by_task(runs: List[RunSummary]) -> List[Tuple[Task, List[RunSummary]]]:
-    """The runs of each task, in their order."""
-    groups = [(name, list(group)) for name, group in groupby(runs, key=lambda run: run.task.name)]
+    """The runs of each task and deciding figure, in their order."""
+    groups = [(key, list(group)) for key, group in groupby(runs, key=lambda run: run.rank[:2])]
     return [(group[0].task, group) for _, group in groups] or [(get_task(), [])]
 
 
@@ -166,7 +168,7 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 
 def _summary(path: Path) -> RunSummary:
     settings, metrics = read_config(path), read_metrics(path)
-    task = get_task(settings.get('task'))
+    task = task_of(settings)
     epochs = [record for record in metrics if record['kind'] == 'epoch']
     intervals = [record for record in metrics if record['kind'] == 'interval']
     last = epochs[-1] if epochs else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Dict, NamedTuple, Optional
 
@@ -11,6 +12,7 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.settings import setting
 from gluon_cbam.data.loading.training import Batch, Normalize
 from gluon_cbam.data.records.recordio import RecordWriter
 from gluon_cbam.tasks import figures, prediction
@@ -51,6 +53,16 @@ class Prediction(prediction.Prediction):
         return [self.brightness]
 
 
+@dataclass
+class BrightnessSettings:
+    """The settings that this task alone has: ``cbam train --task brightness --huber 0.1``."""
+
+    huber: float = setting(
+        0.0, 'error from which the loss is linear; 0 for a squared error', kind=float, minimum=0, immutable=True
+    )
+    best_by: str = setting('mae', 'figure by which parameters are kept as the best', choices=('mae', 'loss'))
+
+
 class BrightnessPredictor(Predictor):
     columns = ('brightness',)
 
@@ -67,15 +79,19 @@ class _Inputs(NamedTuple):
 
 
 class SquaredError(Objective):
-    def __init__(self, preprocessing):
+    def __init__(self, preprocessing, huber=0.0):
         self._normalize = Normalize(preprocessing)
+        self._huber = huber
 
     def prepare(self, parts, step, index):
         return [_Inputs(self._normalize(part.images), part.labels) for part in parts]
 
     def loss(self, net, inputs):
         outputs = net(inputs.images)[:, 0]
-        return (outputs - inputs.labels) ** 2, outputs
+        errors = (outputs - inputs.labels).abs()
+        if not self._huber:
+            return errors**2, outputs
+        return mx.nd.where(errors < self._huber, errors**2, self._huber * (2 * errors - self._huber)), outputs
 
     def statistics(self, inputs, losses, outputs):
         return losses.sum(), (outputs - inputs.labels).abs().sum()
@@ -88,6 +104,12 @@ class Brightness(RecordTask):
     best = MAE
     compared = ('mae',)
     output_names = ('brightness',)
+    settings = BrightnessSettings
+
+    def configured(self, settings):
+        task = copy(self)
+        task.best = self.figure(settings['best_by'])
+        return task
 
     def check_settings(self, settings):
         for name in ('label_smoothing', 'mixup', 'cutmix'):
@@ -106,8 +128,8 @@ class Brightness(RecordTask):
         if bad.any():
             raise DataError(f'{records.path}: record {np.flatnonzero(bad)[0]} has no brightness in 0..1')
 
-    def objective(self, settings, preprocessing, rank):
-        return SquaredError(preprocessing)
+    def objective(self, settings, preprocessing, rank, data):
+        return SquaredError(preprocessing, settings['huber'])
 
     def evaluate(
         self, start, data, prepare, batch_size, workers, progress=no_progress, process_group=None

@@ -1,4 +1,8 @@
-"""A setting of a run: type, default, help, flags and bounds. :mod:`.train_config` has the settings themselves."""
+"""A setting: type, default, help, flags and bounds.
+
+:mod:`gluon_cbam.training.config.train_config` has the settings of every run; a task may have further ones, see
+``settings`` of :class:`gluon_cbam.tasks.Task`.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,7 @@ def setting(
     replaces: Optional[str] = None,
     in_files: bool = True,
     optional_value: bool = False,
+    path: bool = False,
 ) -> Any:
     """Declare a setting as a field of a dataclass.
 
@@ -41,6 +46,7 @@ def setting(
         replaces: another setting, which this one is given instead of; both exclude each other.
         in_files: whether files may have it; otherwise it is for the command line only.
         optional_value: whether the flag may be given without a value, which is then the empty string.
+        path: whether the value is a path, of which commands that are published have folder and name alone.
 
     Returns:
         A dataclass field whose metadata has the arguments by name.
@@ -50,7 +56,7 @@ def setting(
     metadata = dict(
         help=help, flags=flags, kind=kind, aliases=aliases, choices=choices, minimum=minimum,
         exclusive_maximum=exclusive_maximum, immutable=immutable, section=section, replaces=replaces,
-        in_files=in_files, optional_value=optional_value,
+        in_files=in_files, optional_value=optional_value, path=path,
     )  # fmt: skip
     if kind in (dict, list, tuple):
         make = dict if kind is dict else list
