@@ -19,7 +19,7 @@ def gluoncv_resnet(**options):
     return net
 
 
-def test_outputs_stay_until_it_learns(tmp_path):
+def test_an_identity_gate_keeps_the_outputs(tmp_path):
     net = gluoncv_resnet()
     before = net(X).asnumpy()
     net.save_parameters(str(tmp_path / 'plain.params'))
@@ -35,8 +35,8 @@ def test_outputs_stay_until_it_learns(tmp_path):
     assert np.abs(net(X).asnumpy() - before).max() > 1e-3
 
 
-def test_it_equals_our_network():
-    """Attached to a plain ResNet of ours, with the CBAM network's own parameters, it is that network."""
+def test_attached_cbam_equals_the_cbam_network():
+    """A plain ResNet with attached CBAM and the parameters of the CBAM network equals that network."""
     mx.random.seed(0)
     ours = gluon_cbam.get_model('cbam_resnet18', classes=3)
     ours.initialize()
@@ -74,7 +74,7 @@ def test_training_saving_and_exporting(tmp_path):
     assert np.abs(again(X).asnumpy() - net(X).asnumpy()).max() <= 1e-5
 
 
-def test_refused():
+def test_bad_arguments():
     net = gluoncv_resnet()
     with pytest.raises(ValueError, match=r"no block matches 'stage\*': the network has conv1, bn1"):
         attach(net, 'stage*')

@@ -1,4 +1,4 @@
-"""The attention modules against the official code's outputs, numpy, and what the paper says a gate is."""
+"""The attention modules against the outputs of the official code, NumPy, and the equations of the paper."""
 
 import checks
 import mxnet as mx
@@ -58,12 +58,12 @@ def test_keras_attention_maps():
     ],
     ids=['official', 'channel only', 'spatial first', 'lse', 'conv1x1', 'keras'],
 )
-def test_attends(attention):
+def test_the_gate_changes_the_map(attention):
     checks.assert_attends(checks.fill(attention), X)
     assert checks.without_gradient(attention, X) == []
 
 
-def test_the_identity_does_not_attend():
+def test_an_identity_gate_is_one():
     identity = mx.gluon.nn.HybridLambda(lambda F, x: F.identity(x))
     with pytest.raises(AssertionError):
         checks.assert_attends(identity, X)
@@ -100,7 +100,7 @@ def test_pools_survive_extremes():
             assert np.isfinite(x.grad.asnumpy()).all()
 
 
-def test_orders_are_what_they_say():
+def test_orders():
     x = mx.nd.array(X)
     for order in ('channel_spatial', 'spatial_channel', 'parallel'):
         attention = checks.fill(CBAM(32, order=order))
@@ -124,7 +124,7 @@ def test_spatial_gate_starts_at_one_half():
     assert gate.bn.gamma.data().asnumpy() == [0]
 
 
-def test_initialisation_is_the_official_one():
+def test_official_initialization():
     mx.random.seed(0)
     gate = ChannelAttention(512, 2)
     gate.initialize()

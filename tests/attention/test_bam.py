@@ -66,7 +66,7 @@ def test_equals_gluoncv2():
     assert np.abs(holder.attention2(x).asnumpy() - theirs(x).asnumpy()).max() <= 1e-6
 
 
-def test_gates_lie_between_one_and_two():
+def test_gates_are_between_one_and_two():
     attention = checks.fill(BAM(32, reduction=4))
     x = mx.nd.array(X)
     gates = attention(x).asnumpy() / X
@@ -80,7 +80,7 @@ def test_gates_lie_between_one_and_two():
     assert checks.without_gradient(attention, X) == []
 
 
-def test_initialisation_is_the_official_one():
+def test_official_initialization():
     mx.random.seed(0)
     attention = BAM(512, reduction=2)
     attention.initialize()

@@ -24,7 +24,7 @@ def test_equals_numpy(tmp_path):
         assert np.abs(output - X * gate[:, :, None, None]).max() <= 1e-5
 
 
-def test_attends():
+def test_the_gate_changes_the_map():
     attention = checks.fill(SqueezeExcitation(32, reduction=4))
     checks.assert_attends(attention, X)
     assert checks.without_gradient(attention, X) == []

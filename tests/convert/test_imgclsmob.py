@@ -42,7 +42,7 @@ def test_equals_gluoncv2(name):
     assert np.abs(ours(x).asnumpy() - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
-def test_only_dense_weights_lose_their_axes():
+def test_only_kernels_of_dense_layers_are_reshaped():
     """SE's dense layers are 1 x 1 convolutions there; a 1 x 1 convolution of the body stays one."""
     theirs = checks.fill(provider.get_model('seresnet50b'))
     arrays = arrays_of(theirs)
@@ -57,7 +57,7 @@ def test_only_dense_weights_lose_their_axes():
         convert.load_arrays(net, arrays, 'imgclsmob')
 
 
-def test_the_other_attention_does_not_fit():
+def test_another_attention_does_not_fit():
     theirs = checks.fill(provider.get_model('bam_resnet18'))
     with pytest.raises(ValueError, match='imgclsmob parameters do not fit ResNet: .* unexpected: attention1'):
         convert.load_arrays(get_model('resnet18'), arrays_of(theirs), 'imgclsmob')

@@ -1,4 +1,4 @@
-"""PyTorch files: read as torch reads them, without torch, and nothing that they hold is run."""
+"""PyTorch files: read as torch reads them, without torch, and without running their code."""
 
 import importlib.util
 import os
@@ -118,7 +118,7 @@ def test_hostile_pickles(kind, legacy, tmp_path, monkeypatch):
     assert not (tmp_path / 'ran').exists()
 
 
-def test_why_pickle_is_not_enough(python):
+def test_pickle_with_a_restricted_find_class_crashes(python):
     """Forbidding every global does not save the process: the C stack overflows in the hash of a tuple."""
     code = """
 import io, pickle

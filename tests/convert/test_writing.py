@@ -1,4 +1,4 @@
-"""The way back: every source's own names and arrays again, bit for bit."""
+"""Writing parameters in the names and layouts of each source, bit for bit."""
 
 import checks
 import mxnet as mx
@@ -46,7 +46,7 @@ def test_modified_takes_the_names_of_checkpoints_and_no_doubles():
 
 
 def test_bottlenecks_have_names_of_their_own():
-    """Both kinds of unit use c3x3, for different things; no name may stand for two parameters."""
+    """Both kinds of unit use c3x3, for different things; no name may be used for two parameters."""
     from gluon_cbam.convert.writing import their_names
 
     names = their_names(get_model('modified_cbamnet101', ibn=True), 'modified')

@@ -1,4 +1,4 @@
-"""The gates that are shown are those that the map was multiplied with."""
+"""Attention maps equal the gates that the feature map is multiplied with."""
 
 import mxnet as mx
 import numpy as np

@@ -75,20 +75,20 @@ def hottest(tile, seen):
     return np.mean(np.nonzero(values == values.max()), axis=1) * 4 + 2
 
 
-def test_overlays_lie_on_the_object_in_the_file(red_network, tmp_path, cbam_here):
+def test_overlays_are_on_the_object_in_the_file(red_network, tmp_path, cbam_here):
     """A red square off the center of a wide picture, cropped and resized on the way; a blue one would be hot if the
     channels were swapped."""
     picture = np.full((64, 96, 3), 60, np.uint8)
     picture[40:48, 32:40] = (255, 0, 0)  # rows 20..23 and columns 8..11 of what the network sees
     picture[8:16, 64:72] = (0, 0, 255)
     cv2.imwrite(str(tmp_path / 'squares.png'), picture[..., ::-1])
-    said = answered(
+    answer = answered(
         cbam_here(
             'explain', tmp_path / 'squares.png', '--network', 'cbamnet_tiny', '--params', red_network, '--classes', 2,
             '--class', 1, '--output', tmp_path / 'out', '--image-size', 32, '--crop-ratio', 1, '--json',
         )
     )  # fmt: skip
-    (image,) = said['images']
+    (image,) = answer['images']
     drawn = cv2.imread(image['picture'])[..., ::-1]
     middle = np.array([22, 10]) * TILE / 32 - 0.5  # of the red square, in a tile
     maps = [entry for entry in image['maps'] if 'box' in entry]
@@ -116,20 +116,20 @@ def test_figures_of_files_and_their_values(scans, tmp_path, cbam_here):
         'explain', *files, *TINY, '--class', 5, '--output', folder, '--batch-size', 2, '--report', '--json',
         '--channels', 3,
     )  # fmt: skip
-    said = answered(process, 4)
+    answer = answered(process, 4)
     assert [line.split(':')[1].strip() for line in process.stderr.splitlines()[:1]] == [str(files[3])]
     assert process.stderr.splitlines()[-1] == 'cbam: 2 of 5 images could not be read'
-    assert [bad['file'] for bad in said['unreadable']] == [str(file) for file in files[3:]]
-    assert [image['file'] for image in said['images']] == [str(file) for file in files[:3]]
-    pictures = [image['picture'] for image in said['images']]
+    assert [bad['file'] for bad in answer['unreadable']] == [str(file) for file in files[3:]]
+    assert [image['file'] for image in answer['images']] == [str(file) for file in files[:3]]
+    pictures = [image['picture'] for image in answer['images']]
     assert len({*pictures, *map(str, files)}) == len(pictures) + len(files)  # all different
     assert {file: file.read_bytes() for file in files[:4]} == before
     assert sorted(map(str, folder.iterdir())) == sorted(
-        [*map(str, files[:2]), str(files[3]), *pictures, said['report']]
+        [*map(str, files[:2]), str(files[3]), *pictures, answer['report']]
     )
-    assert [image['top'][0]['label'] for image in said['images']] == ['3', '4', '3']
-    _check_values(said['images'][1]['maps'], scans / '4.png')
-    _check_report(said['report'], [image['file'] for image in said['images']], pictures)
+    assert [image['top'][0]['label'] for image in answer['images']] == ['3', '4', '3']
+    _check_values(answer['images'][1]['maps'], scans / '4.png')
+    _check_report(answer['report'], [image['file'] for image in answer['images']], pictures)
 
 
 def _check_values(maps, file):
@@ -143,8 +143,8 @@ def _check_values(maps, file):
         (kind, path, values.shape) for kind, path, values in expected
     ]
     for entry, (_, _, values) in zip(maps, expected):
-        said = [entry[name] for name in ('min', 'mean', 'max')]
-        np.testing.assert_allclose(said, [values.min(), values.mean(), values.max()], atol=1e-5)
+        answer = [entry[name] for name in ('min', 'mean', 'max')]
+        np.testing.assert_allclose(answer, [values.min(), values.mean(), values.max()], atol=1e-5)
     assert [entry.get('class') for entry in maps[:2]] == [4, 5]
 
 
@@ -191,13 +191,13 @@ def test_a_network_without_attention_has_gradcam_alone(tmp_path, scans, cbam_her
     net.initialize()
     net.save_parameters(str(tmp_path / 'plain.params'))
     options = ('--network', 'mobilenet0.7', '--params', tmp_path / 'plain.params', '--classes', 2, '--image-size', 32)
-    said = answered(
+    answer = answered(
         cbam_here('explain', scans / '1.png', *options, '--method', 'gradcam++', '--layer', 'units.10',
                   '--output', tmp_path, '--json')
     )  # fmt: skip
-    (entry,) = said['images'][0]['maps']
+    (entry,) = answer['images'][0]['maps']
     assert (entry['kind'], entry['path'], entry['shape']) == ('gradcam', 'units.10', [4, 4])
-    assert said['report'] is None and not list(tmp_path.glob('*.html'))
+    assert answer['report'] is None and not list(tmp_path.glob('*.html'))
 
 
 def test_embeddings_show_gates_and_the_activation_of_a_requested_output(scans):
@@ -231,18 +231,18 @@ def test_networks_compared(scans, tmp_path, cbam_here):
     files = [scans / f'{number}.png' for number in range(7)]
     classes = ','.join('0123457')  # the last one is wrong on purpose
     options = ('--compare', networks, '--output', tmp_path, '--json', '--class')
-    said = answered(cbam_here('explain', *files, *options, classes))
-    assert [image['label'] for image in said['images']] == list('0123457')
+    answer = answered(cbam_here('explain', *files, *options, classes))
+    assert [image['label'] for image in answer['images']] == list('0123457')
     guesses = json.loads(cbam_here('predict', files[6], *TINY, '--top-k', 10, '--json').stdout)['images'][0]['top']
     seven = next(guess['probability'] for guess in guesses if guess['label'] == '7')
-    first, second = said['images'][6]['networks']
+    first, second = answer['images'][6]['networks']
     assert abs(first['probability'] - seven) < 1e-5 and first['predicted'] == '6'
     assert (first['network'], second['network']) == tuple(networks.split(','))
-    tall = cv2.imread(said['picture']).shape
-    said = answered(cbam_here('explain', *files[:2], scans / 'none.png', *options, '1'), 4)
-    wide = cv2.imread(said['picture']).shape
+    tall = cv2.imread(answer['picture']).shape
+    answer = answered(cbam_here('explain', *files[:2], scans / 'none.png', *options, '1'), 4)
+    wide = cv2.imread(answer['picture']).shape
     assert tall[0] > tall[1] and wide[1] == tall[1] - 192 - 10  # 7 rows of images, or 2 columns
-    assert [image['class'] for image in said['images']] == [1, 1] and len(said['unreadable']) == 1
+    assert [image['class'] for image in answer['images']] == [1, 1] and len(answer['unreadable']) == 1
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_networks_compared(scans, tmp_path, cbam_here):
         (('--compare', 'cbamnet_tiny', '--class', '1,2'), "no class '1,2'"),
     ],
 )
-def test_mistakes_cost_one_line_and_no_file(arguments, words, scans, tmp_path, cbam_here):
+def test_errors_are_one_line_and_write_no_file(arguments, words, scans, tmp_path, cbam_here):
     process = cbam_here('explain', scans / '1.png', '--output', tmp_path / 'out', *arguments)
     assert words in assert_one_line(process, 2)
     assert not list(tmp_path.iterdir())

@@ -27,7 +27,7 @@ def test_an_overlay_has_the_cell_at_its_place_and_the_color_of_its_value():
     np.testing.assert_allclose(drawn[-1, 0], cold, atol=1)
 
 
-def test_limits_do_not_blow_up_rounding():
+def test_limits_of_flat_maps():
     assert color_limits(np.array([[0.2, 0.7]])) == (0.2, 0.7)
     low, high = color_limits(np.array([[0.5, 0.5 + 1e-5]]))
     assert low < 0.5 - 5e-4 and high > 0.5 + 5e-4

@@ -172,7 +172,7 @@ def test_the_layer_by_default_of_a_network_of_gluoncv():
     assert found.layer == 'features.4' and found.maps.shape == (2, 8, 8) and found.logits.shape == (2, 10)
 
 
-def test_nothing_for_a_class_is_a_map_of_zeros():
+def test_no_positive_evidence_is_a_map_of_zeros():
     net = nn.HybridSequential()
     net.add(nn.Conv2D(1, 1, activation='relu', in_channels=3), nn.GlobalAvgPool2D(), nn.Dense(2, in_units=1))
     net.initialize(mx.init.One())

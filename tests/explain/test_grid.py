@@ -34,7 +34,7 @@ class Averages(nn.HybridSequential):
         ([('conv', (1, 3), (1, 2), (0, 1), 1)], (1, 2), 0),
     ],
 )
-def test_a_grid_is_where_the_pixels_are_that_move_a_cell(layers, stride, start):
+def test_grids_equal_the_receptive_fields(layers, stride, start):
     net = Averages(*layers)
     net.initialize()
     found = explain.grad_cam(net, np.ones((1, 1, 32, 32)), 0, layer=str(len(layers) - 1))
@@ -66,7 +66,7 @@ def test_grids_of_the_networks():
         assert all(grid.start == 2 * ((grid.stride[0] - 1) / 2 if start is None else start,) for grid in grids)
 
 
-def test_a_map_of_a_resnet_lies_on_what_moved_it():
+def test_a_map_of_a_resnet_is_on_the_changed_pixels():
     """Resizing, which divides the image evenly, shifts it by half a cell down and to the right."""
     mx.random.seed(3)
     net = gluon_cbam.get_model('cifar_resnet18', classes=2)
@@ -113,7 +113,7 @@ def test_an_image_at_the_cells():
     assert np.array_equal(sample_at_cells(image, (4, 4)), image)
 
 
-def test_something_else_on_the_way_leaves_the_grid_unknown():
+def test_an_upsampling_makes_the_grid_unknown():
     net = nn.HybridSequential()
     net.add(
         nn.Conv2D(2, 3, strides=2, padding=1),

@@ -92,7 +92,7 @@ def test_a_grid_moves_the_map():
     assert places['corners'].iou > places['even'].iou + 0.1
 
 
-def test_maps_that_say_nothing_score_the_area():
+def test_flat_maps_score_the_area():
     masks = RANDOM.rand(6, 8, 8) < 0.3
     area = masks.mean()
     for maps in (np.zeros((6, 2, 2)), np.full((6, 3, 3), 0.5), BASELINES['uniform'](6, (8, 8), None)):

@@ -45,7 +45,7 @@ def test_table_and_json(val, cbam_here):
 
 
 @pytest.mark.parametrize(
-    'arguments, code, said',
+    'arguments, code, message',
     [
         (('cat.png',), 2, '--score takes the images of --data-val, and no others'),
         (('--stages', 'all'), 2, '--stages is for figures, and --score draws none'),
@@ -55,15 +55,15 @@ def test_table_and_json(val, cbam_here):
         (('--masks', 'none.npz'), 4, "no masks 'none.npz'"),
     ],
 )
-def test_refusals(val, arguments, code, said, cbam_here):
-    assert said in checks.assert_one_line(cbam_here('explain', *NETWORK, '--data-val', val, *arguments), code)
+def test_refusals(val, arguments, code, message, cbam_here):
+    assert message in checks.assert_one_line(cbam_here('explain', *NETWORK, '--data-val', val, *arguments), code)
 
 
-def test_what_is_missing(val, cbam_here):
-    for arguments, said in (
+def test_missing_arguments(val, cbam_here):
+    for arguments, message in (
         (NETWORK, '--score needs --data-val FILE'),
         (('--score', '--network', 'cbamnet_tiny', '--data-val', val), '--score needs weights'),
         (('--network', 'cbamnet_tiny', '--pretrained'), 'give images, or --score and --data-val'),
         (('--network', 'cbamnet_tiny', '--pretrained', '--data-val', val), '--data-val and --masks go with --score'),
     ):
-        assert said in checks.assert_one_line(cbam_here('explain', *arguments), 2)
+        assert message in checks.assert_one_line(cbam_here('explain', *arguments), 2)

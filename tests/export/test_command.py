@@ -10,9 +10,9 @@ def test_export_and_validate(cbam_here, digits, tmp_path):
     network = ('--network', 'cbamnet_tiny', '--pretrained')
     done = cbam_here('export', *network, '--preprocessing', '-o', path, '--data-val', data, '--json')
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert said['files'] == [str(path)] and said['compared_on'] == '8 images of val.rec'
-    assert said['largest_difference'] < 1e-4 < said['largest_output']
+    report = json.loads(done.stdout)
+    assert report['files'] == [str(path)] and report['compared_on'] == '8 images of val.rec'
+    assert report['largest_difference'] < 1e-4 < report['largest_output']
     wanted = cbam_here('validate', '--network', 'cbamnet_tiny', '--pretrained', '--data-val', data, '--json')
     found = cbam_here('validate', '--exported', path, '--data-val', data, '--batch-size', 100, '--json')
     assert found.returncode == 0, found.stderr
@@ -30,10 +30,10 @@ def test_features_and_text(cbam_here, tmp_path):
     assert done.returncode == 2 and '--features takes stages' in done.stderr
 
 
-def test_mistakes_cost_a_line(cbam_here, digits, tmp_path):
+def test_errors_are_one_line(cbam_here, digits, tmp_path):
     damaged = tmp_path / 'damaged.onnx'
     damaged.write_bytes(b'\x00' * 100)
-    for arguments, code, said in (
+    for arguments, code, message in (
         (('export', '-o', 'x.onnx'), 2, '--network is needed'),
         (('export', '--network', 'cbamnet_tiny', '-o', tmp_path / 'x.onnx', '--image', 'no.jpg'), 2, 'no image file'),
         (('validate', '--exported', damaged, '--data-val', digits / 'val.rec'), 4, 'not a complete ONNX file'),
@@ -41,4 +41,4 @@ def test_mistakes_cost_a_line(cbam_here, digits, tmp_path):
     ):
         done = cbam_here(*arguments)
         assert (done.returncode, done.stdout) == (code, '')
-        assert said in done.stderr.splitlines()[-1]
+        assert message in done.stderr.splitlines()[-1]

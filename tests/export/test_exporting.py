@@ -75,7 +75,7 @@ def test_every_opset(digits_network, tmp_path, opset):
 
 
 @pytest.mark.parametrize(
-    ('form', 'name', 'request_changes', 'said'),
+    ('form', 'name', 'request_changes', 'message'),
     [
         ('tflite', 'net.onnx', {}, "unknown format 'tflite'"),
         ('onnx', 'net.pb', {}, 'ends in .onnx'),
@@ -85,8 +85,8 @@ def test_every_opset(digits_network, tmp_path, opset):
         ('onnx-int8', 'net.onnx', {}, 'give --calibration'),
     ],
 )
-def test_what_cannot_be_meant(digits_network, tmp_path, form, name, request_changes, said):
-    with pytest.raises(UsageError, match=said):
+def test_bad_arguments(digits_network, tmp_path, form, name, request_changes, message):
+    with pytest.raises(UsageError, match=message):
         export_network(ExportRequest(digits_network, **request_changes), form, tmp_path / name, sample_images(16))
     assert not list(tmp_path.iterdir())
 

@@ -55,7 +55,7 @@ def test_everything_foldable_is_folded(network):
     assert before['Gemm'] - after['Gemm'] == 8, 'each MLP has one last layer for both pooled vectors'
 
 
-def test_a_shared_layer_is_merged_only_where_nobody_else_needs_it():
+def test_a_shared_layer_is_merged_only_without_other_consumers():
     """A dense layer whose output is taken twice stays."""
     net = lively(CBAM(8, 2, pool_types=('avg', 'max', 'lp')), 6)
     graph = to_onnx_graph(trace(net, 6))

@@ -81,7 +81,7 @@ def test_every_family_is_quantized(tmp_path, name, attention):
     assert report.details['error'] < 0.15
 
 
-def test_attention_stays_in_float_where_int8_costs_too_much(tmp_path, monkeypatch):
+def test_attention_stays_in_float_where_the_int8_error_is_large(tmp_path, monkeypatch):
     net = lively(NETWORKS['cbam_resnet18'](), 32)
     loaded = LoadedNetwork(net, 'cbam_resnet18', 7, None, Preprocessing(32, 1.0), None)
     request, attentions = ExportRequest(loaded, calibration=Calibration(sample_images(32))), []
@@ -111,7 +111,7 @@ def test_ranges_hold_zero_and_leave_outliers_out():
     assert 255 * found.scale < 0.85 * (12.0 - values.min())
 
 
-def test_what_cannot_be_meant(digits_network):
+def test_bad_arguments(digits_network):
     with pytest.raises(UsageError, match="unknown precision of attention 'int4'"):
         Calibration(sample_images(16), 'int4')
     with pytest.raises(UsageError, match='needs images'):

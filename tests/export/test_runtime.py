@@ -22,7 +22,7 @@ RUNS = [
 
 
 @pytest.mark.parametrize(('name', 'engine'), RUNS)
-def test_gives_what_the_network_gives(digits_network, exported_digits, pictures, name, engine):
+def test_outputs_equal_the_network(digits_network, exported_digits, pictures, name, engine):
     if engine == 'openvino':
         pytest.importorskip('openvino')
     exported = load_exported(exported_digits / name, engine, threads=1)
@@ -45,7 +45,7 @@ def test_the_engine_that_is_installed_is_taken(exported_digits, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('name', 'engine', 'said'),
+    ('name', 'engine', 'message'),
     [
         ('missing.onnx', 'auto', 'no exported file'),
         ('digits-0000.params', 'auto', 'end in .onnx or -symbol.json'),
@@ -54,8 +54,8 @@ def test_the_engine_that_is_installed_is_taken(exported_digits, monkeypatch):
         ('digits.onnx', 'tensorrt', "unknown engine 'tensorrt'"),
     ],
 )
-def test_what_cannot_be_meant(exported_digits, name, engine, said):
-    with pytest.raises(UsageError, match=said):
+def test_bad_arguments(exported_digits, name, engine, message):
+    with pytest.raises(UsageError, match=message):
         load_exported(exported_digits / name, engine)
 
 

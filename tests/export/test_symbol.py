@@ -32,7 +32,7 @@ def test_stock_mxnet_runs_it(digits_network, exported_digits, pictures, python, 
         np.testing.assert_allclose(np.load(output), wanted, atol=1e-5)
 
 
-def test_the_graph_holds_mxnets_operators_alone(digits_network, exported_digits):
+def test_the_graph_has_only_mxnets_operators(digits_network, exported_digits):
     """Also of a network that ran hybridized, where operators of this package may be in its cache."""
     digits_network.net(mx.nd.zeros((1, 3, 16, 16)))
     graph = json.loads((exported_digits / 'digits-symbol.json').read_text())

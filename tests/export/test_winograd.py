@@ -80,7 +80,7 @@ def test_other_convolutions_stay(changes, monkeypatch):
     assert graph.nodes == [node]
 
 
-def test_tiles_are_taken_where_they_pay():
+def test_tiles_are_used_where_they_are_faster():
     """The convolutions of ResNet-50: those with few channels have too much to transform, those with few tiles too many
     kernels to read."""
     tiles = {
@@ -107,7 +107,7 @@ def kernels(graph):
 
 
 @pytest.mark.parametrize('engine', ENGINE_PASSES)
-def test_networks_stay_what_they_were(network, engine, monkeypatch):
+def test_networks_do_not_change(network, engine, monkeypatch):
     """Every 3 x 3 convolution in tiles of some size, for images of an odd one."""
     monkeypatch.setattr(module, 'best_tile', lambda channels, filters, height, width: 2 + height % 3)
     batch = np.random.RandomState(0).randn(3, 3, 35, 35).astype(np.float32)
@@ -138,7 +138,7 @@ def test_onnxruntime_still_adds_in_convolutions(network, tmp_path, monkeypatch):
     assert [found[1][op] for op in ('Add', 'Relu')] == [found[0][op] for op in ('Add', 'Relu')]
 
 
-def test_the_file_says_where_the_batch_is():
+def test_the_file_states_the_batch_axis():
     graph, node = convolution((8, 5, 5), np.zeros((4, 8, 3, 3), np.float32))
     replace_convolution(graph, node, 4)
     model = to_model(graph, 17, {}, 'net')

@@ -1,4 +1,4 @@
-"""What is written can be read back, whole, with every image in it."""
+"""Written predictions can be read again, with every image."""
 
 import csv
 import io
@@ -70,7 +70,7 @@ def test_text(tmp_path):
 
 
 @pytest.mark.parametrize('ending', FORMATS)
-def test_a_file_appears_whole_or_not_at_all(tmp_path, ending):
+def test_a_file_is_written_atomically(tmp_path, ending):
     path = tmp_path / 'new' / f'out{ending}'
     path.parent.mkdir()
     path.write_text('old')
@@ -81,7 +81,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, ending):
     assert path.read_text() == 'old'
 
 
-def test_standard_output_comes_at_once(monkeypatch):
+def test_standard_output_is_not_buffered(monkeypatch):
     arrived = io.BytesIO()
     monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(io.BufferedWriter(arrived)))
     with written(STANDARD_OUTPUT, format_of('x.txt'), columns(2)) as writer:

@@ -1,4 +1,4 @@
-"""Predictions are what evaluation counts, come as they are known, and lose no image."""
+"""Predictions equal those of evaluation, are yielded as soon as they are known, and include every image."""
 
 from contextlib import closing
 from itertools import count, islice
@@ -37,7 +37,7 @@ def val(digits, tmp_path_factory):
 
 
 class Spied:
-    """A network that remembers what it was given and what it answered."""
+    """A network that records its inputs and outputs."""
 
     def __init__(self, net):
         self._net, self.shapes, self.logits = net, [], []
@@ -60,7 +60,7 @@ def stub(net, classes=3, names=None):
 
 
 def grey(number):
-    """A picture that tells its number by its brightness; every seventh cannot be read."""
+    """An image source whose brightness is its number; every seventh cannot be read."""
 
     def decode():
         if number % 7 == 6:
@@ -94,7 +94,7 @@ def assert_equal(predictions, expected):
 
 
 @pytest.mark.parametrize(('batch_size', 'devices'), [(32, 1), (7, 2), (500, 1)])
-def test_files_and_records_get_what_evaluation_counts(network, val, batch_size, devices):
+def test_predictions_of_files_and_records_equal_evaluation(network, val, batch_size, devices):
     records, folder = val
     scored, expected = counted(network, records)
     for source in (folder, records.path):
@@ -106,7 +106,7 @@ def test_files_and_records_get_what_evaluation_counts(network, val, batch_size, 
         assert [prediction.name for prediction in predictions] == names
 
 
-def test_odd_images_get_what_evaluation_counts(network, tmp_path):
+def test_predictions_of_odd_images_equal_evaluation(network, tmp_path):
     with RecordWriter(tmp_path / 'odd.rec') as writer:
         for name in sorted(READABLE):
             (tmp_path / name).write_bytes(READABLE[name])
@@ -129,7 +129,7 @@ def test_an_image_that_cannot_be_read_is_in_its_place():
     assert alone.error == 'bad: no image'
 
 
-def test_what_was_wrong(tmp_path):
+def test_errors(tmp_path):
     (tmp_path / 'list').write_text(f'{tmp_path}/none.png\n{tmp_path}/list\n')
     first, second = run(stub(Brightness()), open_images(files_from=str(tmp_path / 'list')))
     assert first.error == 'No such file or directory'
@@ -139,7 +139,7 @@ def test_what_was_wrong(tmp_path):
 @pytest.mark.parametrize(
     ('images', 'batch_size', 'devices', 'shapes'),
     [
-        (70, 32, 1, [32, 32, 32]),  # the rest in a batch of the same size: another one would be compiled anew
+        (70, 32, 1, [32, 32, 32]),  # the rest in a batch of the same size: another size would be compiled again
         (5, 32, 1, [5]),  # and few images in no more than they need
         (7, 4, 2, [4, 4]),
         (3, 32, 2, [2, 2]),
@@ -154,7 +154,7 @@ def test_the_network_is_compiled_for_one_shape(images, batch_size, devices, shap
     assert [shape[0] for shape in spied.shapes] == shapes
 
 
-def test_results_come_while_images_come():
+def test_results_are_yielded_while_images_are_read():
     """However many there are: the first is known when a few batches were read."""
     taken = count()
     pictures = (grey(7 * next(taken)) for _ in count())
@@ -185,7 +185,7 @@ def test_the_devices_do_not_wait():
     assert events == ['started', 'started', 'fetched', 'started', 'fetched', 'fetched']
 
 
-def test_outputs_that_are_no_probabilities():
+def test_bad_outputs():
     with pytest.raises(DataError, match='output for 7.png is not finite'):
         list(run(stub(lambda batch: mx.nd.array([[0, 1, 2], [0, np.nan, 2]])), [grey(0), grey(7)]))
     embedding = Brightness()

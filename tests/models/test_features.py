@@ -30,7 +30,7 @@ def outputs(backbone, x):
         ('cbamnet_base', (0,), (128,), (1,)),
     ],
 )
-def test_maps_are_what_they_say(name, indices, channels, strides, tmp_path):
+def test_channels_and_strides_of_the_maps(name, indices, channels, strides, tmp_path):
     backbone = features(name, indices)
     assert (backbone.channels, backbone.strides) == (channels, strides)
     backbone.initialize()

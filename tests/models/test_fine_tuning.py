@@ -24,7 +24,7 @@ def pretrained(request, tmp_path):
     ({'classes': 6, 'in_channels': 1}, ['conv']),
     ({'classes': 2, 'in_channels': 5}, ['conv', 'fc.weight', 'fc.bias']),
 ])  # fmt: skip
-def test_what_fits_is_kept(pretrained, options, new, caplog):
+def test_parameters_that_fit_are_kept(pretrained, options, new, caplog):
     name, path, values = pretrained
     with caplog.at_level(logging.WARNING, 'gluon_cbam'):
         net = get_model(name, pretrained=path, **options)
@@ -57,7 +57,7 @@ def test_the_top_may_be_left_out(tmp_path):
     assert np.array_equal(body(x).asnumpy(), full.stages(x).asnumpy())
 
 
-def test_the_rest_must_fit(pretrained):
+def test_other_parameters_must_fit(pretrained):
     name, path, _ = pretrained
     with pytest.raises(ValueError, match='of the wrong shape: .*attention.channel.fc1'):
         get_model(name, pretrained=path, classes=6, reduction=4)

@@ -1,4 +1,4 @@
-"""MobileNet against MXNet's own, and where its attention sits."""
+"""MobileNet against MXNet's own, and the place of its attention."""
 
 import checks
 import mxnet as mx
@@ -37,7 +37,7 @@ def test_a_module_after_every_convolution():
         assert unit.attention.channel.fc1.weight.shape == (max(1, channels // 16), channels)
 
 
-def test_the_gate_scales_what_the_relu_gets():
+def test_the_gate_scales_the_input_of_the_relu():
     net = checks.fill(get_model('cbam_mobilenet0.7', classes=5))
     unit, x = net.units[4], mx.nd.random.normal(shape=(2, 44, 6, 6))
     assert unit.conv._channels == 89

@@ -61,7 +61,7 @@ def test_every_head(head):
     assert bool(fixed) == (head[0] in 'CDEIJ')
 
 
-def test_where_bottlenecks_stride():
+def test_the_stride_of_bottlenecks():
     """In the last convolution; in the one before it, outputs would be the same but for BatchNorm in training."""
     unit = get_model('modified_cbamnet101').layer2[0]
     assert [step.conv._kwargs['stride'] for step in (unit.c1x1_a, unit.c3x3, unit.c1x1_b)] == [(1, 1), (1, 1), (2, 2)]
@@ -96,7 +96,7 @@ def test_activations(activation):
     assert np.abs(block(mx.nd.array(x)).asnumpy() - expected).max() <= 1e-5
 
 
-def test_the_attention_attends():
+def test_the_attention_changes_the_outputs():
     mx.random.seed(0)
     block = ModifiedCBAM(32)
     block.initialize(mx.init.Normal(0.5))

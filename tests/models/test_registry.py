@@ -27,7 +27,7 @@ CONTRACT = {
 
 
 def kind(name):
-    """What tells networks apart besides their numbers: the name without them, and the row's words."""
+    """The kind of a network: its name without numbers, and the strings of its row."""
     words = (value for value in asdict(variant(name)).values() if isinstance(value, (str, bool, type(None))))
     return re.sub(r'[\d.]+', '', name), *(value for value in words if value != name)
 
@@ -42,7 +42,7 @@ def size_of(name):
 
 
 def shallow(name):
-    """The network of a row with a block a stage, and two in the first, where neither shape nor size changes."""
+    """The network of a row with one block per stage, and two in the first, where neither shape nor size changes."""
     row = variant(name)
     fewer = {field: (2, 1, 1, 1) for field in ('layers', 'units') if hasattr(row, field)}
     return _family(row).build(replace(row, **fewer), classes=7)

@@ -45,7 +45,7 @@ def test_official_initialization():
 
 
 def test_attention_is_used():
-    """A network whose attention were left out would give the same with any attention parameters."""
+    """The outputs depend on the parameters of the attention."""
     net = get_model('cifar_cbam_resnet18', classes=10)
     net.initialize()
     x = mx.nd.random.normal(shape=(1, 3, 32, 32))

@@ -1,4 +1,4 @@
-"""What tests of the compiled operators share."""
+"""Fixtures for tests of the compiled operators."""
 
 import mxnet as mx
 import pytest

@@ -1,4 +1,4 @@
-"""PReLU against MXNet's own operator, and its block where MXNet's would be."""
+"""The operator and the block of PReLU against MXNet's."""
 
 import json
 
@@ -22,7 +22,7 @@ def theirs(x, gamma):
 
 
 def made(shape, slopes, dtype='float32'):
-    """x with zeros among its values, slopes of both signs and 0, and the gradient of what comes out."""
+    """x with zeros among its values, slopes of both signs and 0, and the gradient of the output."""
     random = np.random.RandomState(0)
     x, gamma = random.randn(*shape), random.randn(slopes)
     x[random.rand(*shape) < 0.2] = 0
@@ -50,7 +50,7 @@ def test_equals_mxnet(shape, slopes, dtype, operators):
     assert fused_ops.error(found[2], expected[2]) <= fused_ops.EPSILON[dtype][1]
 
 
-def test_not_a_number_as_in_mxnet(operators):
+def test_nan_as_in_mxnet(operators):
     x = mx.nd.array([[np.nan, np.inf, -np.inf]])
     for one, other in zip(*(run(op, x, mx.nd.array([0.5]), mx.nd.ones((1, 3))) for op in (operators.nd.prelu, theirs))):
         np.testing.assert_array_equal(one, other)
@@ -80,7 +80,7 @@ def test_many_values_are_added_exactly_enough(operators):
 
 
 def test_the_block_is_mxnets(operators, monkeypatch, tmp_path):
-    """In its parameter's name and start, its repr, its files, what is exported and when hooks are called."""
+    """It has the parameter, initialization, repr, files, exports and hooks of MXNet's block."""
     monkeypatch.setenv(VARIABLE, 'auto')
     x = mx.nd.array(np.random.RandomState(0).randn(2, 8, 5, 5))
     ours, plain = PReLU(in_channels=8, prefix='act_'), nn.PReLU(in_channels=8, prefix='act_')
@@ -107,8 +107,8 @@ def test_the_block_is_mxnets(operators, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize('dtype', ['float16', 'float32'])
-def test_what_the_operator_does_not_take_is_mxnets(dtype, monkeypatch):
-    """Another type, and the environment's choice."""
+def test_falls_back_to_mxnets_operator(dtype, monkeypatch):
+    """For another type, and if the environment disables the operators."""
     monkeypatch.setenv(VARIABLE, 'auto' if dtype == 'float16' else 'plain')
     block = PReLU()
     block.initialize()
@@ -144,7 +144,7 @@ def slope_gradients(block, hybrid):
 
 
 @pytest.mark.parametrize('kernels', ['auto', 'graph', 'plain'])
-def test_learns_in_graphs_what_it_learns_outside(kernels, monkeypatch):
+def test_trains_the_same_hybridized(kernels, monkeypatch):
     monkeypatch.setenv(VARIABLE, 'plain')
     expected, _ = slope_gradients(nn.PReLU, hybrid=False)
     monkeypatch.setenv(VARIABLE, kernels)
@@ -152,8 +152,8 @@ def test_learns_in_graphs_what_it_learns_outside(kernels, monkeypatch):
         assert fused_ops.error(slope_gradients(PReLU, hybrid)[0], expected) <= 1e-5
 
 
-def test_why_graphs_do_without_mxnets_operator():
-    """Its gradient of a slope is the slope times the right one; MXNet may be mended one day."""
+def test_mxnets_operator_has_wrong_gradients_in_graphs():
+    """Its gradient of a slope is the slope times the correct one. Remove the workaround once this test fails."""
     expected, _ = slope_gradients(nn.PReLU, hybrid=False)
     found, slopes = slope_gradients(nn.PReLU, hybrid=True)
     assert fused_ops.error(found, slopes * expected) <= 1e-5
@@ -161,7 +161,7 @@ def test_why_graphs_do_without_mxnets_operator():
 
 
 @pytest.mark.parametrize(('shape', 'slopes'), SIZES)
-def test_the_parts_equal_mxnets_operator(shape, slopes):
+def test_the_composed_operators_equal_mxnets_operator(shape, slopes):
     arrays = made(shape, slopes)
     found = run(lambda x, gamma: activation._in_parts(mx.nd, x, gamma), *arrays)
     for one, other in zip(found, run(theirs, *arrays)):

@@ -27,7 +27,7 @@ STATIC = dict(static_alloc=True, static_shape=True)
 
 
 class Tiny(Attention):
-    """An attention that no other file knows: every operation of a backend, in an order that no other module has."""
+    """A new attention module: it uses every operation of a backend, in an order that no module of the package has."""
 
     def __init__(self, channels):
         super().__init__()
@@ -113,7 +113,7 @@ def test_backends_agree(name, monkeypatch):
 
 
 @pytest.mark.parametrize(('bottleneck', 'options'), [(False, {'version_output': 'A'}), (True, {})])
-def test_networks_full_of_prelu_agree(bottleneck, options, monkeypatch):
+def test_networks_with_prelu_agree(bottleneck, options, monkeypatch):
     """Between convolutions, before and after other layouts, at the end and in the attention."""
 
     def make():
@@ -125,7 +125,7 @@ def test_networks_full_of_prelu_agree(bottleneck, options, monkeypatch):
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'float64'])
-def test_gradients_of_maxima_over_channels_go_to_the_first_of_equal_ones(dtype, operators):
+def test_gradients_of_ties_over_channels_go_to_the_first_maximum(dtype, operators):
     values = np.random.RandomState(0).randint(0, 3, (2, 40, 5, 7))
     first = np.zeros_like(values)
     np.put_along_axis(first, values.argmax(1)[:, None], 1, 1)
@@ -169,7 +169,7 @@ def test_training_agrees(monkeypatch):
 
 
 def test_hooks_are_called(monkeypatch):
-    """Of the module inside a residual block, and of its gates: someone wants to see them."""
+    """Hooks of the module inside a residual block, and of its gates."""
     monkeypatch.setenv(VARIABLE, 'auto')
     block = checks.fill(BasicBlock(32, 32, 1, lambda c: CBAM(c, 4), '3x3', 1, 64))
     x = mx.nd.array(X)
@@ -183,8 +183,8 @@ def test_hooks_are_called(monkeypatch):
     assert seen['gate'].shape == (2, 1, 9, 7)
 
 
-def test_a_new_attention_runs_fused_and_exports_plainly(operators, running, tmp_path, monkeypatch):
-    """Nothing but its equations, and the last operator of a block adds the residual and applies ReLU."""
+def test_a_new_attention_runs_fused_and_exports_mxnets_operators(operators, running, tmp_path, monkeypatch):
+    """The module has only its equations; the last operator of the block adds the residual and applies ReLU."""
     block = checks.fill(BasicBlock(32, 32, 1, Tiny, '3x3', 1, 64))
     expected = block(mx.nd.array(X)).asnumpy()
     for kernels, fused in (('auto', True), ('graph', False), ('plain', False)):
@@ -209,8 +209,8 @@ def test_selection(operators, monkeypatch):
 
 
 @pytest.mark.parametrize('order', [('max',), ('mean',), ('max', 'mean'), ('mean', 'max')])
-def test_deferred_gates_are_multiplied_where_the_map_is_read(order, operators):
-    """Whatever is asked first, a map stands for the same values on every backend."""
+def test_deferred_gates_are_multiplied_on_reading(order, operators):
+    """The value of a map is the same on every backend, in any order of operations."""
     channel, spatial = np.random.RandomState(1).rand(2, 32), np.random.RandomState(2).rand(2, 1, 9, 7)
     values = X * channel[:, :, None, None] * spatial
     statistics = {'max': values.max(1, keepdims=True), 'mean': values.mean(1, keepdims=True)}

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent.parent
         ({'CXX': f'{sys.executable} -c "raise SystemExit(\'a.cc: error: 1\\nmore\')"'}, 'failed: a.cc: error: 1'),
     ],
 )
-def test_says_in_one_line_why_it_cannot(variables, message, tmp_path, monkeypatch):
+def test_errors_are_one_line(variables, message, tmp_path, monkeypatch):
     monkeypatch.delenv('CXX', raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -44,14 +44,14 @@ def test_other_machines_and_no_headers(monkeypatch, tmp_path):
         build.compiler()
 
 
-def test_the_command_says_it_too():
+def test_the_command_prints_the_error():
     command = [sys.executable, '-m', 'gluon_cbam.ops.build']
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'CXX': 'false'}
     process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert checks.assert_one_line(process, 1) == 'false failed: no message'
 
 
-def test_the_installation_goes_on_without(tmp_path):
+def test_installation_without_a_compiler(tmp_path):
     tree = tmp_path / 'tree'
     shutil.copytree(
         ROOT, tree, ignore=shutil.ignore_patterns('.git', '.venv', 'tests', 'docs', 'files', 'build', 'runs', '*.so')

@@ -48,7 +48,7 @@ def error(found, wanted):
 
 
 class Framed(FusedBlock, nn.HybridSequential):
-    """A convolution whose input comes from a 1 x 1 convolution that changes nothing, in the layout that it leaves."""
+    """A convolution after a 1 x 1 convolution with an identity kernel, whose output has oneDNN's layout."""
 
     def __init__(self, channels, outputs, make=Conv2D, laid_out=True, **options):
         super().__init__()
@@ -103,7 +103,7 @@ def test_equals_the_definition(name, laid_out, runs_winograd):
         assert not np.array_equal(found[index], theirs[index]), 'MXNet has done the work'
 
 
-def test_follows_its_weights(runs_winograd):
+def test_transformed_weights_follow_the_weights(runs_winograd):
     """Transformed weights are kept between calls, and computed again when the weights change, in any way."""
     x = random((2, 32, 14, 14), 0)
     net = Framed(32, 32).fill(random((32, 32, 3, 3), 1))
@@ -134,7 +134,7 @@ def test_follows_its_weights(runs_winograd):
 
 
 @pytest.mark.parametrize('request_', ['add', 'null'])
-def test_keeps_to_requests(request_, runs_winograd):
+def test_requests(request_, runs_winograd):
     """Gradients that are added to others, and those that are not needed."""
     x, dy = random((2, 32, 14, 14), 0), random((2, 32, 14, 14), 1)
     weight = random((32, 32, 3, 3), 2) / 16
@@ -174,7 +174,7 @@ def test_keeps_to_requests(request_, runs_winograd):
         (dict(padding=1), (2, 32, 14, 14), 'float64'),
     ],
 )
-def test_leaves_the_rest_to_mxnet(options, shape, dtype):
+def test_other_convolutions_run_mxnets_operator(options, shape, dtype):
     outcomes = []
     for make in (Conv2D, nn.Conv2D):
         options = {'strides': 1, 'use_bias': False, **options}
@@ -214,7 +214,7 @@ def test_exports_mxnets_operator(tmp_path, running, operators):
 
 
 @pytest.mark.parametrize('kernels', ['graph', 'plain'])
-def test_is_left_out_where_the_environment_says_so(kernels, running, operators, monkeypatch):
+def test_disabled_by_the_environment(kernels, running, operators, monkeypatch):
     monkeypatch.setenv(VARIABLE, kernels)
     net = Framed(32, 32).fill(random((32, 32, 3, 3), 0))
     net(mx.nd.zeros((2, 32, 14, 14))).wait_to_read()
@@ -250,7 +250,7 @@ def test_threads_change_no_bit(runs_winograd, python):
     assert len(found) == 1 and found != {''}
 
 
-def test_processors_without_avx512_leave_it_to_mxnet(runs_winograd, python):
+def test_without_avx512_mxnets_operator_runs(runs_winograd, python):
     ours = python(_DIGEST, env={'OMP_NUM_THREADS': '1', 'CBAM_INSTRUCTIONS': 'avx2'}).stdout
     theirs = python(_DIGEST, env={'OMP_NUM_THREADS': '1', 'CBAM_KERNELS': 'plain'}).stdout
     assert ours == theirs != ''

@@ -42,7 +42,7 @@ def small_cbam(channels, **options):
 
 
 def block(attention=small_cbam, frozen=(), request='write', gamma=None, **options):
-    """How a block is made: the names that have no gradients, what is asked of the others, and a value of gamma."""
+    """The options of a block: parameters without gradients, the requests of the others, and a value of gamma."""
 
     def make():
         made = checks.fill(Block(attention, **{'norm': {}, **options}))
@@ -134,7 +134,7 @@ def keeps_the_map(text):
 
 
 def test_the_map_is_not_kept(operators):
-    """Nor would it be of use: what is planned is a map less for each block, of 8 MiB."""
+    """The planned memory is one map of 8 MiB less for each block."""
     with_it, without = (graph(operators, between, blocks=6) for between in (mx.sym.identity, lambda x: x))
     assert 'of_norm' in without
     assert not keeps_the_map(without)

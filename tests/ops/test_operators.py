@@ -117,7 +117,7 @@ def test_takes_maps_of_different_layouts(name, operators):
 
 @pytest.mark.parametrize('layout', LAID_OUT)
 @pytest.mark.parametrize('name', ['channel_pool_gated_mean_max', 'scale_channel', EVERYTHING])
-def test_makes_a_map_anew_of_what_batch_norm_took(name, layout, operators):
+def test_recomputes_a_map_from_the_input_of_batch_norm(name, layout, operators):
     """Gradients of the other inputs, for which the map is not kept where it is an output of BatchNorm."""
     shape, channels, kernel = LAID_OUT[layout]
     z = convolved(shape, 1, channels, kernel)
@@ -135,7 +135,7 @@ def test_makes_a_map_anew_of_what_batch_norm_took(name, layout, operators):
 
 
 @pytest.mark.parametrize('name', ['global_pool', 'channel_pool_gated_mean_max', 'prelu', EVERYTHING])
-def test_takes_parts_of_arrays(name, operators):
+def test_views_of_arrays(name, operators):
     def part(shape, seed):
         return convolved((shape[0] + 2, *shape[1:]), seed)[1:-1]
 
@@ -159,7 +159,7 @@ def test_adds_to_gradients(name, operators):
 
 @pytest.mark.parametrize('request_', ['write', 'add'])
 @pytest.mark.parametrize('name', ['global_pool', 'channel_pool_gated_max_mean', 'prelu', EVERYTHING])
-def test_writes_gradients_where_others_lie(name, request_, operators):
+def test_writes_gradients_into_views(name, request_, operators):
     """A gradient that is a part of an array, and one that a convolution has laid out."""
     for part in (False, True):
         inputs, heads = made_for(name)
@@ -180,7 +180,7 @@ def test_writes_gradients_where_others_lie(name, request_, operators):
 
 
 @pytest.mark.parametrize('name', [EVERYTHING, 'prelu'])
-def test_leaves_out_gradients_that_nobody_wants(name, operators):
+def test_gradients_that_are_not_needed(name, operators):
     for wanted in range(len(fused_ops.inputs_of(name, SIZE))):
         inputs, heads = made_for(name)
         expected = fused_ops.run(name, values(inputs), values(heads))[1]
@@ -215,7 +215,7 @@ def test_some_outputs_in_a_graph(hybrid, train, operators):
               ([peaks, pooled], [da, db]))  # fmt: skip
 
 
-def test_gradients_of_maxima_go_to_the_first_of_equal_ones(operators):
+def test_gradients_of_ties_go_to_the_first_maximum(operators):
     for x in (mx.nd.zeros((1, 40, 9, 9)), mx.nd.ones((1, 3, 9, 9)), 0 * convolved(SIZE, 1)):
         n, c, h, w = x.shape
         for name, head, first in (
@@ -235,7 +235,7 @@ def test_gradients_of_maxima_go_to_the_first_of_equal_ones(operators):
             assert (x.grad.asnumpy() == expected).all(), name
 
 
-def test_first_of_equal_ones_in_every_layout(operators):
+def test_ties_in_every_layout(operators):
     """Maxima that are equal in different blocks, lanes and rows."""
     for shape, channels, kernel in LAID_OUT.values():
         weight = np.zeros((shape[1], channels, kernel, kernel), 'f')
@@ -283,7 +283,7 @@ def test_prelu_at_0_in_every_layout(operators):
         ('prelu', [(2, 3), (3,)], 'f2 f2', 'takes float32 and float64'),
     ],
 )
-def test_refuses_what_does_not_fit(name, shapes, types, message, operators):
+def test_bad_shapes_and_types(name, shapes, types, message, operators):
     arguments = [mx.nd.ones(shape, dtype=np.dtype(dtype).name) for shape, dtype in zip(shapes, types.split())]
     with pytest.raises(mx.base.MXNetError, match=message):
         getattr(operators.nd, name)(*arguments)

@@ -1,4 +1,4 @@
-"""Whether the compiled operators are used, and what the doctor says of it."""
+"""The status of the compiled operators, and its line in ``cbam doctor``."""
 
 from types import SimpleNamespace
 
@@ -19,7 +19,7 @@ def automatic(monkeypatch):
 
 @pytest.fixture
 def compiled(monkeypatch, tmp_path):
-    """A file where the library would be; damaged."""
+    """A damaged file in place of the library."""
     file = tmp_path / 'library.so'
     file.write_bytes(b'\x7fELF and nothing else')
     monkeypatch.setattr(status, 'LIBRARY', file)
@@ -36,7 +36,7 @@ def test_not_compiled(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize('choice', ['graph', 'plain'])
-def test_left_out(choice, monkeypatch):
+def test_disabled(choice, monkeypatch):
     monkeypatch.setenv(status.VARIABLE, choice)
     assert status.operators_status() == (False, f'left out by CBAM_KERNELS={choice}', '')
     assert diagnostics._kernels().detail == f'left out by CBAM_KERNELS={choice}'

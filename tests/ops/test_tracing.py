@@ -35,7 +35,7 @@ def has_ours(text):
     return _PREFIX in text
 
 
-def test_runs_compiled_and_exports_plainly(operators, running, tmp_path, python):
+def test_runs_compiled_and_exports_mxnets_operators(operators, running, tmp_path, python):
     net = Foreign()
     use_fused_ops(net)
     net.initialize(mx.init.Xavier())
@@ -66,7 +66,7 @@ def test_runs_compiled_and_exports_plainly(operators, running, tmp_path, python)
     assert stock.stdout == 'equal\n', stock.stderr
 
 
-def test_graphs_that_others_make_are_plain(running, tmp_path):
+def test_graphs_of_other_packages_have_mxnets_operators(running, tmp_path):
     net = checks.fill(BasicBlock(16, 16, 1, lambda c: CBAM(c, 4), '3x3', 1, 64))
     expected = net(X).asnumpy()
     assert not has_ours(net(mx.sym.Variable('data')).tojson())
@@ -80,7 +80,7 @@ def test_graphs_that_others_make_are_plain(running, tmp_path):
     assert not has_ours(running[-1])
 
 
-def test_a_backend_gets_the_plain_graph(running):
+def test_a_subgraph_backend_gets_mxnets_operators(running):
     net = checks.fill(CBAM(16, 4))
     expected = net(X).asnumpy()
     net.optimize_for(X, backend='MKLDNN')
@@ -88,7 +88,7 @@ def test_a_backend_gets_the_plain_graph(running):
     assert not any(has_ours(graph) for graph in running)
 
 
-def test_export_before_a_call_says_what_mxnet_says(tmp_path):
+def test_export_before_a_call_raises_mxnets_error(tmp_path):
     net = get_model('cbamnet_tiny')
     net.initialize()
     net.hybridize()
@@ -98,7 +98,7 @@ def test_export_before_a_call_says_what_mxnet_says(tmp_path):
 
 
 def test_nothing_leaks_after_a_failure(operators, running, monkeypatch):
-    """The graph was made and could not be used: what is kept, and what is built next, is right."""
+    """After a failure while a graph is built, the kept graph and the next one are correct."""
     net = checks.fill(CBAM(16, 4))
     expected = net(X).asnumpy()
     net.hybridize()
@@ -118,7 +118,7 @@ def test_nothing_leaks_after_a_failure(operators, running, monkeypatch):
     assert not has_ours(net._cached_graph[1].tojson())
 
 
-def test_graph_form_has_no_operators_of_ours(running, monkeypatch):
+def test_the_graph_backend_has_no_compiled_operators(running, monkeypatch):
     monkeypatch.setenv(VARIABLE, 'graph')
     net = checks.fill(CBAM(16, 4))
     net.hybridize()
@@ -170,8 +170,8 @@ def gradients(net, hybrid):
 
 @pytest.mark.parametrize('attention', [CBAM, ModifiedCBAM])
 @pytest.mark.parametrize('fused', [False, True])
-def test_a_parent_of_another_package_learns_right_and_exports_plainly(attention, fused, operators, running, tmp_path):
-    """The gradients of PReLU's slopes too, which MXNet's operator would give wrong ones in a graph."""
+def test_a_parent_of_another_package_trains_and_exports(attention, fused, operators, running, tmp_path):
+    """Gradients include those of PReLU's slopes, for which MXNet's operator is wrong in graphs."""
 
     def made():
         net = Foreign(attention)

@@ -74,7 +74,7 @@ KINDS = {
 
 @pytest.fixture(scope='module')
 def made(tmp_path_factory):
-    """Makes what a kind of weights consists of, once."""
+    """Makes the files of a kind of weights, once."""
     return functools.lru_cache(maxsize=None)(lambda kind: KINDS[kind](tmp_path_factory.mktemp(kind)))
 
 
@@ -151,7 +151,7 @@ def test_networks_with_published_weights(shop):
 
 @of_kinds('imgclsmob', 'official', 'own')
 def test_garbage(shop):
-    """What comes is not what the card says: one line, and nothing in the store, not even the hash of a first file."""
+    """A download that differs from the card is an error of one line; the store keeps nothing, not even a first hash."""
     good = shop.data
     for garbage in (b'<html>404 Not Found</html>', good[:-1000]):
         shop.server.put(shop.path, garbage)

@@ -78,7 +78,7 @@ def test_networks_with_all_parameters_or_for_fine_tuning(path):
     assert net.fc.weight.data().shape == (5, 128)
 
 
-def test_mistakes(path):
+def test_errors(path):
     for arguments, message in (
         (dict(name='cbamnet_tinny'), 'did you mean cbamnet_tiny'),
         (dict(name='cbamnet_tiny', options={'reductoin': 4}), "no option 'reductoin': did you mean reduction"),

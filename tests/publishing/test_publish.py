@@ -1,4 +1,4 @@
-"""From a run folder to weights that others get, verify and use."""
+"""Publishing a run directory, and downloading, verifying and using its weights."""
 
 import json
 import shlex
@@ -93,7 +93,7 @@ def test_rounding_is_scored(run, digits, tmp_path):
     assert halves.metrics.top1 != whole.metrics.top1
 
 
-def test_others_get_verify_and_use_them(run, digits, tmp_path, server, cbam_here, monkeypatch):
+def test_published_weights_are_downloaded_verified_and_used(run, digits, tmp_path, server, cbam_here, monkeypatch):
     """By the commands, from a static web server, and then without it."""
     shop, store = tmp_path / 'shop', tmp_path / 'store'
     monkeypatch.setenv('CBAM_HOME', str(tmp_path / 'home'))
@@ -162,7 +162,7 @@ def spoil(run, kind):
 
 
 @pytest.mark.parametrize(
-    ('kind', 'about', 'error', 'said'),
+    ('kind', 'about', 'error', 'message'),
     [
         ('no run', {}, UsageError, 'no run in'),
         ('no checkpoints', {}, UsageError, 'no checkpoint in'),
@@ -176,11 +176,11 @@ def spoil(run, kind):
         ('nothing', {'addresses': ('file:///x',)}, UsageError, "got 'file:///x'"),
     ],
 )
-def test_refusals(kind, about, error, said, run, tmp_path):
+def test_errors(kind, about, error, message, run, tmp_path):
     """Each is found before anything is written."""
     shutil.copytree(run, tmp_path / 'run')
     spoil(tmp_path / 'run', kind)
-    with pytest.raises(error, match=said) as caught:
+    with pytest.raises(error, match=message) as caught:
         publishing.publish(tmp_path / 'run', tmp_path / 'shop', About(**{'name': 'cbamnet_tiny', **about}), CPU)
     assert '\n' not in str(caught.value)
     assert not (tmp_path / 'shop').exists() or list((tmp_path / 'shop').iterdir()) == []
@@ -212,7 +212,7 @@ def claim(tmp_path, **metrics):
 
 
 def test_scores_that_differ(shop, digits, tmp_path, cbam_here):
-    """Those that this project states must be met, within a record; those of a publisher are reported."""
+    """Scores that this project states must agree up to one record; those of a publisher are only reported."""
     card, path = shop
     top1 = card.metrics.top1
     verdict = verify(claim(tmp_path, top1=top1 - 1 / 360), path, digits / 'val.rec', CPU, 32, 1)

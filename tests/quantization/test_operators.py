@@ -24,7 +24,7 @@ def operator(name):
 
 
 def integers(random, shape, dtype, greatest):
-    """An array of integers with its range, and the values that it stands for."""
+    """A quantized array with its range, and its real values."""
     low = 0 if dtype == 'uint8' else -127
     numbers = random.randint(low, 256 if dtype == 'uint8' else 128, shape)
     step = greatest / (255 if dtype == 'uint8' else 127)

@@ -1,4 +1,4 @@
-"""Whole networks in int8."""
+"""Quantization of networks to int8."""
 
 import json
 
@@ -66,7 +66,7 @@ def test_outputs_stay_near(options, in_int8):
     assert error(net, block, images[8:9]) < 0.15, 'another batch than that of the calibration'
 
 
-def test_maps_that_are_nowhere_negative():
+def test_maps_without_negative_values():
     """MXNet takes unsigned integers for them, which the attention's operators do not."""
     net = small()
     for block in (block for stage in (net.layer1, net.layer2) for block in stage):
@@ -91,7 +91,7 @@ def test_accuracy_on_digits(digits):
     assert after.loss != before.loss
 
 
-def test_the_network_is_left_as_it_is():
+def test_the_network_does_not_change():
     net = small()
     images = mx.nd.random.normal(shape=(4, 3, 64, 64))
     net.hybridize()
@@ -105,7 +105,7 @@ def test_the_network_is_left_as_it_is():
     assert (block(images).asnumpy() == quantized).all(), 'its parameters are its own'
 
 
-def test_what_it_needs(monkeypatch):
+def test_errors(monkeypatch):
     with pytest.raises(UsageError, match='needs images'):
         gluon_cbam.quantize(small(), [])
     monkeypatch.setenv('CBAM_KERNELS', 'graph')

@@ -1,4 +1,4 @@
-"""What stands above the tasks knows the contract alone; tasks know nothing of what stands above them."""
+"""Packages above the tasks use only the interface, and tasks import nothing from these packages."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_only_the_task_knows_its_figures(folder):
 
 
 @pytest.mark.parametrize('folder', ['training', 'inference', 'publishing', 'cli', 'export'])
-def test_only_old_names_lead_into_a_task(folder):
+def test_only_deprecated_names_refer_to_a_task(folder):
     """No import of a task's package; strings are aliases of names that moved there."""
     found = [
         name
@@ -41,7 +41,7 @@ def test_only_old_names_lead_into_a_task(folder):
     assert not found
 
 
-def test_tasks_import_nothing_from_above():
+def test_tasks_import_no_higher_packages():
     above = re.compile(r'gluon_cbam\.(training|inference|publishing|cli|export|explain|benchmarks|pretrained)\b')
     found = [
         f'{name}: {line.strip()}'
@@ -57,6 +57,6 @@ def test_every_row_is_a_task_of_its_name():
         assert get_task(name).name == name
 
 
-def test_a_task_is_light(python):
+def test_importing_a_task_is_fast(python):
     code = 'import sys\nfrom gluon_cbam.tasks import get_task\nprint(get_task().best.label)\n'
     assert python(code + "print({'mxnet', 'numpy', 'cv2'} & set(sys.modules))").stdout.split() == ['top-1', 'set()']

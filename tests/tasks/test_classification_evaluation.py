@@ -1,4 +1,4 @@
-"""Evaluation counts every record once and scores it rightly, on any number of devices."""
+"""Evaluation counts every record once and correctly, on any number of devices."""
 
 import mxnet as mx
 import numpy as np
@@ -16,7 +16,7 @@ PREPROCESSING = Preprocessing(8, 1.0)
 
 @pytest.fixture(scope='module')
 def scored_by_hand(digits):
-    """A network, and what a plain loop over single images gives for it."""
+    """A network, and its scores from a plain loop over single images."""
     mx.random.seed(2)
     net = get_model('cbamnet_tiny', classes=10)
     net.initialize(ctx=[mx.cpu(0), mx.cpu(1), mx.cpu(2)])
@@ -56,8 +56,8 @@ class Constant(mx.gluon.HybridBlock):
         return mx.nd.array([self._logits] * x.shape[0])
 
 
-def test_a_dead_network_is_no_hit(digits):
-    """Equal logits: only the first class counts as predicted, as argmax would have it."""
+def test_equal_logits_are_no_hit(digits):
+    """Equal logits: only the first class counts as predicted, as with argmax."""
     records = RecordFile(digits / 'val.rec')
     scored = evaluate(Constant([0.0] * 10), records, PREPROCESSING, [mx.cpu()], 64, 2)
     assert scored.top1 == (records.labels == 0).mean()
@@ -65,7 +65,7 @@ def test_a_dead_network_is_no_hit(digits):
     assert scored.loss == pytest.approx(np.log(10))
 
 
-def test_outputs_that_are_not_finite_are_no_score(digits):
+def test_outputs_that_are_not_finite_raise(digits):
     for bad in (np.nan, np.inf):
         with pytest.raises(RunError, match='record 0 of .*val.rec is not finite'):
             evaluate(Constant([bad] + [0.0] * 9), RecordFile(digits / 'val.rec'), PREPROCESSING, [mx.cpu()], 64, 2)

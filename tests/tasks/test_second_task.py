@@ -1,4 +1,4 @@
-"""A task in a folder of its own, and one row: it trains, validates, resumes, predicts, exports and publishes."""
+"""A second task in its own package with one row: it trains, validates, resumes, predicts, exports and publishes."""
 
 import csv
 import json
@@ -52,7 +52,7 @@ def metrics(output, kind):
     return [record for record in records if record['kind'] == kind]
 
 
-def test_what_a_run_leaves(trained):
+def test_files_of_a_run(trained):
     epochs, intervals = metrics(trained, 'epoch'), metrics(trained, 'interval')
     assert list(epochs[0])[4:8] == ['train_loss', 'train_mae', 'val_loss', 'val_mae']
     assert list(intervals[0])[4:6] == ['loss', 'mae']
@@ -71,7 +71,7 @@ def test_what_a_run_leaves(trained):
     )  # fmt: skip
 
 
-def test_the_lowest_are_kept(trained):
+def test_the_lowest_errors_are_kept(trained):
     scores = {record['epoch']: record['val_mae'] for record in metrics(trained, 'epoch')}
     lowest = sorted(scores, key=scores.get)[:2]
     assert {path.stem for path in (trained / 'checkpoints').glob('best-*.params')} == {
@@ -89,7 +89,7 @@ def by_hand(path, data):
 
 
 class ThreadGroup:
-    """Processes that are threads here."""
+    """A process group of threads."""
 
     def __init__(self, rank, size, shared, barrier):
         self.rank, self.size, self._shared, self._barrier = rank, size, shared, barrier
@@ -307,7 +307,7 @@ def test_a_dry_run(cbam_here, brightness_data, tmp_path):
 
 
 def test_examples_of_the_task_can_be_trained(tmp_path):
-    """What benchmarks use."""
+    """The data for benchmarks."""
     task = get_task('brightness')
     assert isinstance(task, Brightness)
     task.write_example(tmp_path / 'some.rec', 5, 1)
@@ -315,7 +315,7 @@ def test_examples_of_the_task_can_be_trained(tmp_path):
     assert task.example_batch(4, 8, 1).images.shape == (4, 8, 8, 3)
 
 
-def test_a_label_that_is_no_number_is_refused(tmp_path):
+def test_a_label_that_is_not_a_number_is_refused(tmp_path):
     with RecordWriter(tmp_path / 'bad.rec') as writer:
         writer.write(float('nan'), b'x')
     with pytest.raises(DataError, match='record 0 has no brightness'):

@@ -16,7 +16,7 @@ from gluon_cbam.training.logging import curves
 
 
 class Small(CheckedBlock):
-    """Every kind of state in few numbers: weights, running statistics and, with ``dropout``, random numbers."""
+    """A small network with every kind of state: weights, running statistics and, with ``dropout``, random numbers."""
 
     dropout = 0.0
 
@@ -45,7 +45,7 @@ def small_network(monkeypatch):
 
 @pytest.fixture(scope='session')
 def few_digits(digits, tmp_path_factory):
-    """The folder of 96 training and 48 validation records: with 8 a step, 12 steps an epoch."""
+    """The folder of 96 training and 48 validation records: with 8 per step, 12 steps per epoch."""
     folder = tmp_path_factory.mktemp('few_digits')
     for name, count in (('train.rec', 96), ('val.rec', 48)):
         records = RecordFile(digits / name)
@@ -67,7 +67,7 @@ def settings(few_digits, tmp_path):
 
 @pytest.fixture
 def disks_before_each_write(tmp_path):
-    """Copies of a folder right before each call that changes what lies in it under which name, or that syncs it.
+    """Copies of a directory before each call that renames, removes or syncs files in it.
 
     They are what a process leaves that is killed there. with disks_before_each_write(folder) as a list that grows.
     """

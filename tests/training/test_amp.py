@@ -1,4 +1,4 @@
-"""float16 is for GPUs; what a CPU can show: refusal, the scaling with float32 gradients, the types of a graph."""
+"""AMP as far as it can be tested on a CPU: errors, loss scaling with float32 gradients, the types in a graph."""
 
 import mxnet as mx
 import numpy as np
@@ -93,6 +93,6 @@ print('traced')
 
 
 def test_a_network_computes_in_float16_and_keeps_its_parameters(python):
-    """As far as a CPU goes: it has no float16 matrix product, but can say of which type everything is."""
+    """Infers the types only, since MXNet has no float16 matrix product for the CPU."""
     process = python(GRAPH)
     assert process.stdout.strip() == 'traced', process.stderr[-2000:]

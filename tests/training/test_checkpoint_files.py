@@ -1,4 +1,4 @@
-"""Checkpoints: what is on the disk when a process dies at any point of writing, and what is made of damage."""
+"""Checkpoints: the files after a crash at any point of writing, and the handling of damaged files."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ class Momentum:
 
 
 class Trained:
-    """A network and a part whose numbers say at which step they are."""
+    """A network and a part whose values are the step."""
 
     def __init__(self, folder):
         self.checkpoints = Checkpoints(folder)
@@ -59,8 +59,8 @@ def names(folder, pattern='*'):
     return sorted(path.name for path in folder.glob(pattern))
 
 
-def test_every_point_of_writing_leaves_a_whole_state(tmp_path, disks_before_each_write):
-    """The one that is being written, or the one before; and what is half-written is cleaned away."""
+def test_a_crash_while_writing_leaves_a_complete_state(tmp_path, disks_before_each_write):
+    """The state is the new one or the one before; incomplete files are removed."""
     folder = tmp_path / 'checkpoints'
     run = Trained(folder)
     moments, points = [(0, 3), (0, 6), (1, 6), (1, 9)], []
@@ -142,7 +142,7 @@ def test_a_damaged_state_is_passed_over_with_a_warning(tmp_path, caplog, ending,
     assert Trained(tmp_path).restored() == (0, 5), 'the damaged one did not take the place of a whole one'
 
 
-def test_without_a_whole_state_a_run_does_not_begin_anew(tmp_path):
+def test_a_run_with_damaged_states_only_does_not_restart(tmp_path):
     run = Trained(tmp_path)
     for step in (3, 6):
         cut(run.save(0, step))
@@ -153,14 +153,14 @@ def test_without_a_whole_state_a_run_does_not_begin_anew(tmp_path):
     assert '\n' not in str(caught.value)
 
 
-def test_states_that_somebody_removed_are_missed(tmp_path):
+def test_removed_states_are_an_error(tmp_path):
     run = Trained(tmp_path)
     run.checkpoints.save_best(run.net, CARD)
     with pytest.raises(DataError, match='no whole state is left'):
         run.restored()
 
 
-def test_nothing_saved_is_nothing_to_continue(tmp_path):
+def test_no_state_was_saved(tmp_path):
     assert Trained(tmp_path).restored() is None
 
 

@@ -1,4 +1,4 @@
-"""Runs that are stopped, continued, ended early: in this process, by signals to itself."""
+"""Runs that are stopped by signals, resumed and stopped early, in this process."""
 
 import json
 import logging
@@ -96,7 +96,7 @@ def test_networks_that_draw_are_found(block, drawn):
 
 
 def test_several_devices_continue(settings, tmp_path):
-    """Bit for bit, but for running statistics: each device has its own, a state has their mean."""
+    """Bit for bit, except running statistics: each device has its own, a state has their mean."""
     settings = {**settings, 'cpus': 2, 'batch_size': 4}
     train(TrainConfig(**{**settings, 'output': str(tmp_path / 'unbroken')}))
     stopped(settings, signal.SIGINT, 16)
@@ -135,7 +135,7 @@ def test_a_signal_in_validation_does_not_train_again(settings, tmp_path, monkeyp
     assert_same_run(tmp_path / 'run', tmp_path / 'unbroken')
 
 
-def test_usr1_saves_and_the_run_goes_on(settings, tmp_path, caplog):
+def test_usr1_saves_and_the_run_continues(settings, tmp_path, caplog):
     settings['epochs'] = 1
     with caplog.at_level(logging.DEBUG):
         summary = train(TrainConfig(**settings), progress=signalled(signal.SIGUSR1, 7))
@@ -231,7 +231,7 @@ def test_a_run_that_ends_between_two_of_an_epochs_files(settings, tmp_path, monk
 
 
 @pytest.mark.parametrize('changes', [{'early_stop': 2}, {'keep_best': 3}])
-def test_what_needs_validation_data_says_so(settings, changes):
+def test_settings_that_need_validation_data(settings, changes):
     with pytest.raises(UsageError, match='needs validation data: give --data-val'):
         train(TrainConfig(**{**settings, **changes, 'data_val': None}))
 

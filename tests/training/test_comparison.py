@@ -65,7 +65,7 @@ def test_the_table(cbam, runs):
                                 'finished']  # fmt: skip
 
 
-def test_the_picture(runs, tmp_path):
+def test_the_plot(runs, tmp_path):
     assert CliRunner().invoke(cli, ['runs', str(runs), '--plot', str(tmp_path / 'runs.png')]).exit_code == 0
     picture = cv2.imread(str(tmp_path / 'runs.png'))
     assert picture.shape[1] > 1000
@@ -73,13 +73,13 @@ def test_the_picture(runs, tmp_path):
     assert {(0xB4, 0x77, 0x1F), (0x0E, 0x7F, 0xFF), (0x2C, 0xA0, 0x2C)} <= colors  # of the first three curves
 
 
-def test_what_cannot_be_compared(cbam, runs, tmp_path):
+def test_damaged_and_missing_runs(cbam, runs, tmp_path):
     assert 'no runs in' in assert_one_line(cbam('runs', tmp_path / 'none'), 2)
     for name in ('damaged', 'foreign'):
         (runs / name / 'config.yaml').unlink()
     assert 'a .png file' in assert_one_line(cbam('runs', runs, '--plot', tmp_path / 'runs.pdf'), 2)
 
 
-def test_reading_runs_is_light(python, runs):
+def test_reading_runs_imports_no_mxnet(python, runs):
     code = f'import sys\nfrom gluon_cbam.training.logging.comparison import compare\ncompare({str(runs)!r})\n'
     assert python(code + "print({'mxnet', 'numpy'} & set(sys.modules))").stdout.strip() == 'set()'

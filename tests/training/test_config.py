@@ -1,4 +1,4 @@
-"""Settings: what is refused, with which words."""
+"""Settings, and the messages for wrong ones."""
 
 import dataclasses
 

@@ -33,7 +33,7 @@ def flags(settings):
     return ['--dry-run', *(part for name, value in settings.items() for part in (f'--{name.replace("_", "-")}', value))]
 
 
-def test_what_it_says(settings, tmp_path):
+def test_text_and_json(settings, tmp_path):
     before = memory.peak()
     report = dry_run.dry_run(TrainConfig(**settings))
     assert (report.steps_per_epoch, report.steps, report.images_per_step) == (11, 440, 128)

@@ -24,7 +24,7 @@ def test_patterns(pattern, names):
     assert select(get_model('cifar_resnet18', classes=10), pattern, '--freeze') == names
 
 
-def test_a_pattern_without_a_meaning_is_an_error_with_a_hint():
+def test_an_unknown_pattern_is_an_error_with_a_hint():
     net = get_model('cifar_resnet18', classes=10)
     with pytest.raises(UsageError, match=r"--freeze 'leyer1' matches no parameter of ResNet: did you mean layer1"):
         freeze(net, ['leyer1'])

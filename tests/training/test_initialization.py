@@ -1,4 +1,4 @@
-"""What a run starts from: other weights, or residual blocks that are their shortcuts."""
+"""Initialization of a run: from other weights, or with residual blocks that equal their shortcuts."""
 
 import hashlib
 import json
@@ -62,13 +62,13 @@ def test_fine_tuning_to_five_classes(digits_run, five, tmp_path, caplog):
     assert digest in (tmp_path / 'run' / 'train.log').read_text()
 
 
-def test_what_is_given_goes_before_the_card(digits_run, five, tmp_path):
+def test_arguments_override_the_card(digits_run, five, tmp_path):
     setup = prepare(settings(five, tmp_path, pretrained=str(digits_run), image_size=8, crop_ratio=1.0))
     assert (setup.preprocessing.image_size, setup.preprocessing.crop_ratio) == (8, 1.0)
     assert setup.preprocessing.mean == (0.1, 0.2, 0.3)
 
 
-def test_weights_that_are_not_there_or_of_another_network(digits_run, five, tmp_path):
+def test_weights_that_are_missing_or_of_another_network(digits_run, five, tmp_path):
     with pytest.raises(UsageError, match='nothing'):
         prepare(settings(five, tmp_path, pretrained='nothing'))
     config = settings(five, tmp_path, pretrained=str(digits_run))

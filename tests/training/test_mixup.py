@@ -26,7 +26,7 @@ def test_cutmix_puts_the_partners_box():
 
 
 @pytest.mark.parametrize('smoothing', [0.0, 0.1])
-def test_loss_is_that_of_the_mixed_target(smoothing):
+def test_the_loss_of_the_mixed_target(smoothing):
     logits, labels = np.random.RandomState(1).randn(5, 4), np.array([0, 1, 2, 3, 3])
     targets = np.eye(4)[labels] * (1 - smoothing) + smoothing / 4
     targets = 0.3 * targets + 0.7 * targets[::-1]
@@ -49,7 +49,7 @@ def test_shares_are_beta_and_boxes_have_their_area():
         assert mix.share == pytest.approx(1 - (bottom - top) * (right - left) / 1024)
 
 
-def test_what_is_drawn_depends_on_seed_step_batch_and_process():
+def test_random_numbers_depend_on_seed_step_batch_and_process():
     both = MixSampler(0.2, 1.0, 32, seed=3)
     assert [both(step) for step in range(20)] == [MixSampler(0.2, 1.0, 32, seed=3)(step) for step in range(20)]
     kinds = [both(step).box is None for step in range(400)]
@@ -60,7 +60,7 @@ def test_what_is_drawn_depends_on_seed_step_batch_and_process():
 
 
 def test_a_step_trains_on_the_mixed_batch():
-    """The gradient is that of the mixed images and targets, worked out without the mixing code."""
+    """The gradient is that of the mixed images and targets, computed without the mixing code."""
     training = Training(mixup=0.5, label_smoothing=0.1, seed=11)
     share = MixSampler(0.5, 0, SIZE, seed=11)(0).share
     assert 0.01 < share < 0.99

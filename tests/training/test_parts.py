@@ -1,4 +1,4 @@
-"""Loss, schedule and optimizer state, each against numbers worked out another way."""
+"""Loss, schedule and optimizer state, each against an independent computation."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What a run shows: metrics, events for TensorBoard, the line on a terminal."""
+"""The reports of a run: metrics, events for TensorBoard, the line on a terminal."""
 
 import fcntl
 import importlib.util
@@ -100,7 +100,7 @@ def test_without_tensorboardx(settings, monkeypatch, tmp_path):
 
 
 def on_a_terminal(arguments, columns):
-    """What a command writes to a terminal of so many columns."""
+    """The output of a command on a terminal with this number of columns."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
     command = [str(Path(sys.executable).parent / 'cbam'), *map(str, arguments)]

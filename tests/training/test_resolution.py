@@ -1,4 +1,4 @@
-"""Where settings come from: recipes, files, flags and the run to continue."""
+"""Resolution of settings from recipes, files, flags and the run to resume."""
 
 import json
 
@@ -23,7 +23,7 @@ def recipe(tmp_path):
     return write(tmp_path / 'mine.yaml', text)
 
 
-def test_each_layer_over_the_one_before(recipe, tmp_path):
+def test_each_source_overrides_those_before(recipe, tmp_path):
     file = write(tmp_path / 'file.yaml', 'epochs: 8\nlr-mode: cosine\nmomentum: 0.7\n')
     resolved = resolve({'recipe': recipe, 'momentum': 0.6}, file)
     names = ('seed', 'wd', 'lr_mode', 'epochs', 'momentum')
@@ -95,7 +95,7 @@ def test_json_with_tabs(tmp_path):
 
 
 @pytest.mark.parametrize('name', recipes.names())
-def test_the_recipes_that_come_along(name):
+def test_the_recipes_of_the_package(name):
     file = recipes.read_recipe(name)
     assert file.about['name'] == name
     assert 'arxiv' in file.about['source'].lower() or 'github.com' in file.about['source']
@@ -133,7 +133,7 @@ def test_a_batch_that_cannot_be_divided():
         _batch_and_rate(TrainConfig(total_batch_size=256), 3, 1)
 
 
-def test_what_a_run_writes_is_a_configuration(tmp_path, recipe):
+def test_the_config_of_a_run_is_a_configuration_file(tmp_path, recipe):
     """Its config.yaml, with what follows from others filled in."""
     resolved = resolve({'recipe': recipe, 'total_batch_size': 64})
     config = resolved.config
@@ -153,7 +153,7 @@ def test_what_a_run_writes_is_a_configuration(tmp_path, recipe):
     assert resolve({'resume': 'auto', 'output': str(tmp_path / 'none')}).settings['output'] == str(tmp_path / 'none')
 
 
-def test_print_config_is_a_configuration(python, cbam, tmp_path):
+def test_print_config_is_a_configuration_file(python, cbam, tmp_path):
     """Whole, without data, and without the heavy imports."""
     arguments = ['train', '--recipe', 'official', '--option', 'reduction=4', '--lr-base', '0.3', '--print-config']
     text = cbam(*arguments).stdout

@@ -1,4 +1,4 @@
-"""Runs that are really killed, and continued, in processes of their own."""
+"""Runs in separate processes that are killed and resumed."""
 
 import random
 import signal
@@ -22,7 +22,7 @@ def command(settings):
 
 
 def signalled(command, output, number, after):
-    """Start or resume a run and send it a signal after so many steps; returns exit code and lines of standard error."""
+    """Start or resume a run and signal it after this many steps; returns exit code and lines of standard error."""
     process = subprocess.Popen(
         [*command, '--resume', 'auto'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -35,7 +35,7 @@ def signalled(command, output, number, after):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_stopped_and_killed_again_and_again_is_as_if_nothing_had_happened(settings, tmp_path):
+def test_a_run_that_is_stopped_and_killed_many_times_equals_an_uninterrupted_one(settings, tmp_path):
     unbroken, broken = tmp_path / 'unbroken', tmp_path / 'run'
     train(TrainConfig(**{**settings, 'output': str(unbroken)}))
     mine = command(settings)

@@ -1,4 +1,4 @@
-"""The configuration of a run that is under way."""
+"""The resolved configuration of a run."""
 
 import dataclasses
 
@@ -15,19 +15,19 @@ def config():
     return TrainConfig(network='cbamnet_tiny', data_train='train.rec', option={'norm': 'batch'}, lr=0.3).check()
 
 
-def test_values_that_were_found_override_those_of_the_configuration(config):
+def test_resolved_values_override_the_configuration(config):
     run = RunConfig.resolved(config, **FOUND, lr=0.6)
     assert {name: getattr(run, name) for name in FOUND} == FOUND
     assert (run.lr, run.option, config.lr, config.workers) == (0.6, {'norm': 'batch'}, 0.3, None)
     assert list(run.as_file()) == list(config.as_file())
 
 
-def test_what_is_still_open_is_refused(config):
+def test_missing_values_are_refused(config):
     with pytest.raises(ValueError, match='a run needs classes, augment, got None'):
         RunConfig.resolved(config, **{**FOUND, 'classes': None, 'augment': None})
 
 
-def test_it_does_not_change(config):
+def test_it_is_immutable(config):
     run = RunConfig.resolved(config, **FOUND)
     with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign 'lr'"):
         run.lr = 1.0

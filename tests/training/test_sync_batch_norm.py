@@ -1,4 +1,4 @@
-"""MXNet's SyncBatchNorm in our networks, as far as a CPU can tell."""
+"""MXNet's SyncBatchNorm in our networks, as far as it can be tested on a CPU."""
 
 import mxnet as mx
 import numpy as np

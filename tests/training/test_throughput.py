@@ -1,4 +1,4 @@
-"""Where the time of a run goes, on a clock that is set by hand."""
+"""The time of a run, measured with a simulated clock."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_waiting_and_the_time_left():
                 assert clock.interval() == (
                     (2, 8, pytest.approx(0.75)) if number == 1 else (3, 12, pytest.approx(0.75))
                 )
-                # four seconds a step; what lies between epochs is known after the first
+                # four seconds per step; the time between epochs is known after the first
                 between = 10 * (4 - epoch) if epoch else 0
                 assert clock.remaining(5 * epoch + number + 1, epoch) == (20 - 5 * epoch - number - 1) * 4 + between
         hand.now += 10  # to validate and to save

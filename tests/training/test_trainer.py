@@ -1,4 +1,4 @@
-"""Training runs: what they leave, what they learn, and that they stop for good reasons."""
+"""Training runs: their files, their results and their errors."""
 
 import json
 
@@ -35,7 +35,7 @@ def newest(folder):
     return path
 
 
-def test_a_run_folder_is_whole_and_true(settings, tmp_path, digits):
+def test_a_run_directory_is_complete(settings, tmp_path, digits):
     summary = train(TrainConfig(**settings))
     folder = tmp_path / 'run'
     assert summary == json.loads((folder / 'summary.json').read_text())
@@ -175,7 +175,7 @@ def test_an_existing_run_is_not_overwritten(settings, tmp_path):
     assert (tmp_path / 'run' / 'metrics.jsonl').read_bytes() == before
 
 
-def test_compressed_gradients_learn_otherwise(settings, tmp_path):
+def test_compressed_gradients_change_the_training(settings, tmp_path):
     """Each step moves a weight by the threshold or not at all, and keeps the rest for later."""
     for name, compression in (('all', None), ('two', '2bit:0.1')):
         changes = {'cpus': 2, 'batch_size': 16, 'gradient_compression': compression, 'output': str(tmp_path / name)}

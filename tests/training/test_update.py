@@ -1,4 +1,4 @@
-"""Updates of the weights against the papers' formulas in numpy, and against the same update by another route."""
+"""Updates of the weights against the papers' formulas in numpy, and against other computations of the same update."""
 
 import os
 import signal
@@ -110,7 +110,7 @@ def averages(training):
     return {key: value.asnumpy() for key, value in training.average.arrays().items()}
 
 
-def test_mxnets_own_lars_parts_the_devices():
+def test_mxnets_own_lars_diverges_over_devices():
     """Why momentum_correction is off: after a change of the rate, MXNet corrects the first device only."""
     optimizer = mx.optimizer.LARS(momentum=0.9, learning_rate=0.1)
     updaters = [mx.optimizer.get_updater(optimizer) for _ in range(2)]
@@ -165,7 +165,7 @@ def test_the_norm_over_all_parameters_and_devices_is_clipped(clip):
 
 @pytest.mark.parametrize('name', OPTIMIZERS)
 def test_the_decay_reaches_its_group_alone(name):
-    """With a gradient of zero, only what decays moves."""
+    """With a gradient of zero, only parameters with weight decay change."""
     training = Training(
         norm=True, optimizer=name, wd=0.1, no_decay=True, wd_mult={'conv': 0.5, 'fc.weight': 0}, rate=0.1
     )

@@ -1,4 +1,4 @@
-"""Parameter files: strict, with a card that guards them."""
+"""Parameter files: strict loading, and the check against the card."""
 
 import json
 
@@ -33,7 +33,7 @@ def saved(tmp_path):
     return net, path
 
 
-def test_a_card_tells_everything(saved):
+def test_the_fields_of_a_card(saved):
     net, path = saved
     loaded = load_network('cbamnet_tiny', [mx.cpu()], params=str(path))
     assert (loaded.classes, loaded.class_names) == (3, ['a', 'b', 'c'])

@@ -66,7 +66,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize('kind', DAMAGE)
-def test_damage_is_named(kind, tmp_path):
+def test_errors_name_the_damage(kind, tmp_path):
     path, (data, expected) = tmp_path / 'bad.params', DAMAGE[kind]
     path.write_bytes(data)
     with pytest.raises(DataError) as caught:
@@ -130,7 +130,7 @@ for path in {paths!r}:
 """
 
 
-def test_why_files_are_checked_first(tmp_path, python):
+def test_mxnet_does_not_notice_damage(tmp_path, python):
     """MXNet allocates what a header claims before it looks how long the file is, and drops an array without a word."""
     kinds = ('huge shape', 'huge count', 'a name twice')
     for kind in kinds:

@@ -1,4 +1,4 @@
-"""What workers do together, with threads for processes; and a file that several evaluate."""
+"""Collective operations with threads as processes, and the evaluation of a file by several processes."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""How a process joins the others, and what is refused."""
+"""Joining a process group, and its errors."""
 
 import pickle
 import socket
@@ -19,13 +19,13 @@ def test_every_store_has_an_engine():
     assert tuple(_GROUPS) == KV_STORES
 
 
-def test_alone():
+def test_a_single_process():
     workers = join('device')
     assert (workers.rank, workers.size) == (0, 1)
     assert workers.agree([True, False]) == [True, False]
 
 
-def test_without_a_launcher(cbam, digits, tmp_path):
+def test_not_started_by_the_launcher(cbam, digits, tmp_path):
     """MXNet would wait for ever."""
     process = cbam(
         'train', '--network', 'cbamnet_tiny', '--image-size', 8, '--data-train', digits / 'train.rec',
@@ -57,7 +57,7 @@ def test_a_local_store_under_the_launcher(monkeypatch):
         join('device')
 
 
-def test_horovod_where_it_is_not(monkeypatch):
+def test_horovod_is_not_installed(monkeypatch):
     monkeypatch.setitem(__import__('sys').modules, 'horovod', None)
     with pytest.raises(DependencyError, match='--kv-store horovod.*pip install'):
         join('horovod')
@@ -79,7 +79,7 @@ def test_refused_settings(settings, message):
         TrainConfig(network='cbamnet_tiny', data_train='a.rec', **settings).check()
 
 
-def test_what_servers_get():
+def test_the_optimizer_of_the_servers():
     """The pickled optimizer has the multipliers of the parameters and the learning rates, and adds to sums."""
     parameter = mx.gluon.Parameter('w', shape=(2,), lr_mult=1.0, wd_mult=0.0)
     optimizer = ServerOptimizer(mx.optimizer.SGD(learning_rate=9.0, wd=0.5), [1.0, 10.0], processes=2)
