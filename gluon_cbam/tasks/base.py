@@ -112,9 +112,12 @@ class Task(ABC):
         return {**{name: evaluation.figures.get(name) for name in names}, **evaluation.figures}
 
     def compared_in(self, values: Iterable[str]) -> List[str]:
-        """The names of figures that cards state and ``zoo verify`` compares, of those that there are.
+        """The names of those figures that are on cards and that ``zoo verify`` compares.
 
-        By default those of :attr:`compared`; a task with a figure for each of several validation sets adds these.
+        The default is those of :attr:`compared`. A task with a figure for each of several validation sets adds these.
+
+        Args:
+            values: names of the figures of an evaluation or a card.
         """
         there = set(values)
         return [name for name in self.compared if name in there]
@@ -126,10 +129,10 @@ class Task(ABC):
     # settings, network and data
 
     def configured(self, settings: Settings) -> Task:
-        """The task as a run has it: another instance where a setting chooses for instance which figure is the best.
+        """The task configured by the settings of a run, for instance with another best figure.
 
         Args:
-            settings: of the run, before files and devices were looked at. What is read from a run later has them, too.
+            settings: the settings of the run, before files and devices are checked. Saved runs have them, too.
 
         Returns:
             This task, or one of the same name with other attributes.
@@ -192,11 +195,11 @@ class Task(ABC):
 
     @abstractmethod
     def sample_images(self, path: PathLike, count: int) -> List[np.ndarray]:
-        """Some images of a dataset, evenly spaced, for the comparison and the calibration of exported files.
+        """Sample images of a dataset, evenly spaced, for the comparison and the calibration of exported files.
 
         Args:
-            path: of training or validation data; labels are not checked.
-            count: how many, or all where there are fewer.
+            path: the path of training or validation data; labels are not checked.
+            count: number of images; all if there are fewer.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -207,9 +210,9 @@ class Task(ABC):
         """
 
     def digest(self, data: Dataset) -> str:
-        """The SHA-256 by which a card knows the data that its figures were measured on: of the file, by default.
+        """The SHA-256 on a card of the data that its figures were measured on; by default the hash of the file.
 
-        A task with several files a dataset gives a hash of all of them.
+        A task with several files per dataset returns a hash of all of them.
         """
         return sha256(data.path)
 

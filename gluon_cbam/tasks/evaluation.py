@@ -142,15 +142,15 @@ def outputs_of_shard(
     progress: Progress = no_progress,
     process_group: Optional[ProcessGroup] = None,
 ) -> Iterator[Tuple[np.ndarray, Sequence[np.ndarray]]]:
-    """The outputs of the network for the images that this process evaluates, each image once.
+    """Yield the outputs of the network for the images that this process evaluates, each image once.
 
-    For figures that no sum over the images gives, keep what they need of the outputs, and let the processes
-    :meth:`~.protocols.ProcessGroup.gather` it behind the loop.
+    Figures that are not sums over the images need the outputs of all processes: keep the necessary values, and
+    :meth:`~.protocols.ProcessGroup.gather` them after the loop.
 
     Args:
-        start: of the network, one batch ahead of what is yielded.
+        start: starts the network on a batch, one batch ahead of the one that is yielded.
         load: from the number of an image to a row of a batch; called by threads.
-        images: how many there are, over all processes.
+        images: number of images, over all processes.
         batch_size: images in a batch.
         workers: threads that load.
         name: from the number of an image to what messages call it.

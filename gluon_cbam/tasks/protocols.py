@@ -51,7 +51,7 @@ class ProcessGroup(Protocol):
         """The sum of a float64 array over all processes: exact, and bitwise the same in all of them."""
 
     def gather(self, values: np.ndarray) -> List[np.ndarray]:
-        """The arrays of all processes, by rank: (n, ...) float64 with an ``n`` of each, exact, the same for all."""
+        """The arrays of all processes in the order of their ranks: (n, ...) float64, where ``n`` may differ; exact."""
 
 
 class Dataset(Sized, Protocol):
@@ -120,4 +120,4 @@ class Model(Protocol):
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """The preprocessing of images, by which what is found in the input of the network is placed in the image."""
+        """The preprocessing of images, which maps positions in the network's input to positions in the image."""

@@ -47,7 +47,7 @@ class RecordTask(Task):
         check_images(cast('RecordFile', data), workers)
 
     def sample_images(self, path: PathLike, count: int) -> List[np.ndarray]:
-        """Images of a record file, evenly spaced."""
+        """Sample images of a record file, evenly spaced."""
         from gluon_cbam.data.records.images import evenly_spaced
         from gluon_cbam.data.records.recordio import RecordFile
 

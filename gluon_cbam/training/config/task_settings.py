@@ -1,4 +1,4 @@
-"""The settings of a run with those of its task alone: see ``settings`` of :class:`gluon_cbam.tasks.Task`."""
+"""The settings of a run, including those of its task: see ``settings`` of :class:`gluon_cbam.tasks.Task`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from .train_config import SETTINGS, TrainConfig
 
 
 def config_class(task: Optional[str] = None) -> Type[TrainConfig]:
-    """The class of a task's configurations: :class:`TrainConfig`, with the task's own settings behind its fields.
+    """The configuration class of a task: :class:`TrainConfig` with the task's own settings after its fields.
 
     Args:
-        task: its name; None for classification.
+        task: the name of the task; None for classification.
+
+    Returns:
+        The class.
 
     Raises:
         UsageError: there is no such task.
-        TypeError: the task has a setting of a name that :class:`TrainConfig` has.
+        TypeError: a setting of the task has the name of one of :class:`TrainConfig`.
     """
     own = get_task(task).settings
     return TrainConfig if own is None else _extended(own)
@@ -36,10 +39,13 @@ def _extended(own: type) -> Type[TrainConfig]:
 
 
 def make_config(**settings: Any) -> TrainConfig:
-    """The configuration of a run, of settings of :class:`TrainConfig` and of its task.
+    """Make the configuration of a run from settings of :class:`TrainConfig` and of its task.
 
     Args:
-        **settings: by name; ``task`` decides which others there are.
+        **settings: the settings by name; ``task`` selects the task, whose own settings may be given, too.
+
+    Returns:
+        The configuration.
 
     Raises:
         UsageError: there is no such task.
@@ -54,7 +60,7 @@ def settings_of(task: Optional[str] = None) -> Dict[str, Field]:
 
 
 def own_settings() -> Dict[str, Dict[str, Field]]:
-    """The settings that belong to tasks alone: name of the task -> name of the setting -> field.
+    """The settings that only some tasks have: name of the task -> name of the setting -> field.
 
     Tasks may share a setting, which then has the same flags and type in all of them.
 
@@ -72,7 +78,7 @@ def own_settings() -> Dict[str, Dict[str, Field]]:
 
 
 def entry_of(name: str) -> Optional[Field]:
-    """The setting of a name, of any task; None where there is none."""
+    """Look up a setting of any task by name; None if there is none."""
     if name in SETTINGS:
         return SETTINGS[name]
     return next((own[name] for own in own_settings().values() if name in own), None)
@@ -82,9 +88,9 @@ def refuse_foreign(name: str, where: str, task: str) -> None:
     """Refuse a setting that belongs to other tasks.
 
     Args:
-        name: of the setting.
-        where: what messages call it.
-        task: of the run.
+        name: the name of the setting.
+        where: the name of the setting in messages.
+        task: the task of the run.
 
     Raises:
         UsageError: runs of the task do not have the setting.
@@ -95,10 +101,10 @@ def refuse_foreign(name: str, where: str, task: str) -> None:
 
 
 def task_of(settings: Mapping[str, Any]) -> Task:
-    """The task of a run, as its settings configure it.
+    """The task of a run, configured by its settings.
 
     Args:
-        settings: of the run by name; for those that are missing, the defaults are taken.
+        settings: the settings of the run by name; for those that are missing, the defaults are taken.
 
     Raises:
         UsageError: there is no such task.

@@ -1,4 +1,4 @@
-"""The settings of ``cbam train`` that every task has: the command line, files and checks are made from these fields.
+"""The settings of ``cbam train`` that all tasks have: the command line, files and checks are made from these fields.
 
 :mod:`.task_settings` adds those that belong to a task alone.
 """
@@ -332,5 +332,5 @@ class TrainConfig:
 
 
 SETTINGS = {entry.name: entry for entry in fields(TrainConfig)}
-"""The settings that every task has by name, as dataclass fields; see :func:`gluon_cbam.common.settings.setting` for
+"""The settings that all tasks have, by name, as dataclass fields; see :func:`gluon_cbam.common.settings.setting` for
 their metadata."""

@@ -12,7 +12,7 @@ from gluon_cbam.common.errors import DataError, EnvironmentProblem
 
 from .process_group import ProcessGroup
 
-_GATHERED = 1 << 14  # numbers of a process that are gathered at once
+_GATHERED = 1 << 14  # values per process that are gathered at once
 AGREEMENT_DELAY = 4  # in steps: as many as are queued on the devices anyway
 
 
@@ -46,7 +46,7 @@ class CollectiveGroup(ProcessGroup):
         return gathered.astype(np.uint16).view(np.float64).reshape(self.size, *values.shape)
 
     def gather(self, values: np.ndarray) -> List[np.ndarray]:
-        """See :meth:`ProcessGroup.gather`. In pieces of one size: a store keeps an array for every size it has met."""
+        """See :meth:`ProcessGroup.gather`. It sends pieces of one size, since a store keeps an array per size."""
         values = np.asarray(values, np.float64)
         sizes = self._all_gather(np.array([values.size])).astype(int)[:, 0]
         pieces = -(-int(sizes.max()) // _GATHERED)

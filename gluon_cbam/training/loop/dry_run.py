@@ -187,10 +187,10 @@ def _count(net: mx.gluon.Block) -> int:
 
 
 def _checkpoint_bytes(engine: Engine, keep_best: int) -> int:
-    """Bytes that checkpoints need at most.
+    """The largest number of bytes that checkpoints need.
 
-    Two states, with what the optimizer and the loss have, and the best epochs; and one more of each: the oldest goes
-    after a new one is written.
+    These are two states, with the arrays of the optimizer and of the loss, and the best epochs, and one more of each,
+    since the oldest is removed after a new one is written.
     """
     weights = sum(4 * parameter.data().size for parameter in engine.net.collect_params().values())
     arrays = {**engine.optimization.arrays(), **(engine.head.arrays() if engine.head else {})}
