@@ -95,7 +95,7 @@ def package_graph(modules: Graph, depth: int = 1) -> Graph:
     """The imports between packages.
 
     Args:
-        modules: of :func:`module_graph`.
+        modules: the result of :func:`module_graph`.
         depth: folders below ``gluon_cbam`` that are distinguished.
     """
     packages = {name.rpartition('.')[0] for name in modules} | {PACKAGE}

@@ -86,7 +86,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         name: in the tables.
-        parameters: of the network.
+        parameters: number of parameters of the network.
         runs: for each seed, alignment -> the value of ``cbam explain --score --json``.
     """
 

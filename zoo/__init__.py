@@ -1,11 +1,12 @@
-"""Published weights: their cards, and their files in a store that processes share.
+"""Published weights: their cards, and their files in a store that several processes may use.
 
-``card`` describes weights, ``schema`` checks cards, ``registry`` finds them; ``store`` keeps our parameter files, and
-``upstream`` the files that they are made from, which ``download`` and ``archive`` fetch; ``adding`` takes local files;
-``verified`` checks what is in the store; ``location`` and ``locking`` serve all of them.
+``card`` defines the cards, ``schema`` checks them, ``registry`` finds them. ``store`` keeps our parameter files, and
+``upstream`` the upstream files that they are converted from; ``download`` and ``archive`` fetch and unpack these.
+``adding`` adds local files; ``verified`` compares files of the store with their cards and records scores. ``location``
+has the folder of the store and the settings of downloads, ``locking`` the lock between processes.
 
 May import :mod:`gluon_cbam.common`, :mod:`gluon_cbam.compat` and the preprocessing of :mod:`gluon_cbam.data`, but
-neither mxnet nor numpy: listing weights is fast.
+neither mxnet nor numpy, so that listing weights is fast.
 """
 
 from gluon_cbam.compat.renamed import renamed_attributes

@@ -1,4 +1,4 @@
-"""Taking files that the user already has into the store, without a download."""
+"""Adding local files to the store, without a download."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .upstream import UpstreamFile, forget, take
 
 
 def add(file: PathLike, card: Published, root: Optional[PathLike] = None) -> UpstreamFile:
-    """Take a file into the store, after comparing it with its card; :func:`gluon_cbam.zoo.get` then needs no network.
+    """Add a file to the store, after comparing it with its card; :func:`gluon_cbam.zoo.get` then works offline.
 
     Args:
-        file: the upstream file, packed or not, or our parameter file; a converted one with the JSON card next to it
-            that :func:`gluon_cbam.zoo.place` wrote.
-        card: of the weights.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        file: the upstream file, as an archive or unpacked, or our parameter file. A converted parameter file needs the
+            JSON card next to it that :func:`gluon_cbam.zoo.place` wrote.
+        card: card of the weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
         The file in the store.
 
     Raises:
         UsageError: there is no such file.
-        DataError: it is not the file of the card.
-        TransferError: the disk failed.
+        DataError: the file does not match the card.
+        TransferError: the store cannot be written.
     """
     file = Path(file)
     if not file.is_file():
@@ -42,11 +42,11 @@ def add(file: PathLike, card: Published, root: Optional[PathLike] = None) -> Ups
             return upstream
         path = place(card, upstream.path, upstream, root)
         forget(card, root)
-        return _described(path)
+        return _stored_file(path)
 
 
 def _add_converted(file: Path, card: Published, root: Optional[PathLike]) -> UpstreamFile:
-    """Add our parameter file of another store, whose JSON card states what it was converted from."""
+    """Add our parameter file from another store; its JSON card states the upstream file that it was converted from."""
     own = read_card(file)
     provenance = own.provenance or {}
     if own.tag != card.tag:
@@ -60,10 +60,10 @@ def _add_converted(file: Path, card: Published, root: Optional[PathLike]) -> Ups
     found = sha256(file)
     if found != own.sha256:
         raise DataError(f'{file}: the sha256 is {found}, not {own.sha256} (the card next to it)')
-    return _described(place_with(card, file, provenance, root))
+    return _stored_file(place_with(card, file, provenance, root))
 
 
-def _described(path: Path) -> UpstreamFile:
-    """A parameter file of the store, with the hash and size of its card."""
+def _stored_file(path: Path) -> UpstreamFile:
+    """A parameter file of the store, with the hash and size in its card."""
     card = read_card(path)
     return UpstreamFile(path, card.sha256, card.bytes)

@@ -1,4 +1,4 @@
-"""Extracting one file from a zip that is not trusted."""
+"""Extracting one file from an untrusted zip file."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .card import is_safe_member
 
 
 def extract(path: Path, member: str, output: Path, max_bytes: int, source: str) -> None:
-    """Extract one member of a zip.
+    """Extract one member of a zip file.
 
     Args:
-        path: of the zip.
-        member: its name in the zip.
-        output: where it is written; the caller removes it after an error.
-        max_bytes: size that the member may have, unpacked.
-        source: the URL or path of the zip, for messages.
+        path: path of the zip file.
+        member: name of the member.
+        output: path to write it to; after an error, the caller removes the file.
+        max_bytes: maximum size of the unpacked member.
+        source: URL or path of the zip file, for messages.
 
     Raises:
-        DataError: the file is not a zip or is damaged; a name in it leaves the folder; the member is missing, present
-            twice, a link or encrypted; or it has more than ``max_bytes`` bytes.
+        DataError: the file is not a zip file or is damaged; a name in it points outside of the folder; the member is
+            missing, present twice, a link or encrypted; or it is larger than ``max_bytes``.
     """
     try:
         with zipfile.ZipFile(str(path)) as archive:
@@ -35,13 +35,13 @@ def extract(path: Path, member: str, output: Path, max_bytes: int, source: str) 
                     f'{source}: {member} unpacks to {info.file_size} bytes, more than the {max_bytes} it may have'
                 )
             with archive.open(info) as packed, open(output, 'wb') as file:
-                shutil.copyfileobj(packed, file, 1 << 20)  # which ends at the stated size, and then checks the CRC
+                shutil.copyfileobj(packed, file, 1 << 20)  # ends at the stated size, and then checks the CRC
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DataError(f'{source}: not a zip, or a damaged one ({error or type(error).__name__})') from error
 
 
 def _member(archive: zipfile.ZipFile, member: str, source: str) -> zipfile.ZipInfo:
-    """The entry of a member, after all names of the archive were checked."""
+    """The entry of a member; checks all names of the archive first."""
     entries = archive.infolist()
     for entry in entries:
         if not is_safe_member(entry.filename):

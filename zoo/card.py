@@ -1,8 +1,8 @@
-"""Cards: everything that is needed to use weights and to trust them.
+"""Cards: the metadata of weights, with network, preprocessing, hashes, metrics and source.
 
-:class:`Card` is the JSON file next to a parameter file, of a checkpoint or in the store: it states the SHA-256.
-:class:`Published` is a card of the zoo, YAML in ``zoo/cards`` or in a registry: it also states the source of the file,
-which may be an upstream file of another project that is still to be converted.
+:class:`Card` is the JSON file next to a parameter file, in a run directory or in the store.
+:class:`Published` is a card of the zoo, a YAML file in ``zoo/cards`` or in a registry. It also states the upstream
+file, which may have to be converted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .schema import decode
 _C = TypeVar('_C', bound='_CardFields')
 
 CONVERSIONS = ('official', 'imgclsmob')
-"""The sources whose files are converted: names that ``cbam convert --source`` takes."""
+"""The conversions of upstream files, by the names of ``cbam convert --source``."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Metrics:
         top1: accuracy in 0..1.
         top5: accuracy in 0..1.
         data: the data set and its split.
-        measured_by: ``publisher``: stated by the publisher of the weights and not checked by this project.
-            ``verified``: measured with ``cbam validate`` on the file that has the card's SHA-256.
-        note: how it was measured, where that matters.
-        records: number of images.
+        measured_by: ``publisher``: stated by the publisher of the weights, and not verified by this project.
+            ``verified``: measured with ``cbam validate`` on the file with the SHA-256 of the card.
+        note: remark on how the metrics were measured.
+        records: number of records in the validation data.
         data_sha256: SHA-256 of the ``.rec`` file.
-        figures: of weights for another task than classification, by the names of that task.
+        figures: metrics of other tasks than classification, by name.
     """
 
     top1: Optional[float] = None
@@ -60,13 +60,13 @@ class Metrics:
 
     @property
     def values(self) -> Dict[str, float]:
-        """Every figure that is stated, by name."""
+        """All stated metrics by name."""
         accuracies = {'top1': self.top1, 'top5': self.top5}
         return {**{name: value for name, value in accuracies.items() if value is not None}, **(self.figures or {})}
 
     @staticmethod
     def fields_of(values: Mapping[str, float]) -> Dict[str, Any]:
-        """Figures by name as the fields that hold them: the way back from :attr:`values`."""
+        """The fields for metrics by name, the inverse of :attr:`values`."""
         own = {name: value for name, value in values.items() if name in ('top1', 'top5')}
         figures = {name: value for name, value in values.items() if name not in own}
         return {**own, 'figures': figures} if figures else own
@@ -74,18 +74,18 @@ class Metrics:
 
 @dataclass(frozen=True)
 class UpstreamSource:
-    """Where the upstream file is, the file that is downloaded, and how it is recognized. ``original`` in a card.
+    """The upstream file, which is downloaded: its URLs, hashes and conversion. The field ``original`` of a card.
 
     Attributes:
-        name: of the unpacked file; its suffix states the format.
-        addresses: URLs, http or https, or relative to the registry; tried in turn.
-        archive: ``zip`` if the URLs lead to a zip that contains the file, else ``none``.
-        member: its name in the zip; default ``name``.
-        sha1: of the unpacked file, if its publisher states it.
-        sha256: of the unpacked file, if its publisher states it.
+        name: name of the unpacked file; its suffix states the format.
+        addresses: URLs (http, https or relative to the registry), tried in this order.
+        archive: ``zip`` if the URLs give a zip file that contains the upstream file, else ``none``.
+        member: name of the file in the zip file; default ``name``.
+        sha1: SHA-1 of the unpacked file, if its publisher states it.
+        sha256: SHA-256 of the unpacked file, if its publisher states it.
         bytes: size of the unpacked file, if known.
-        conversion: one of :data:`CONVERSIONS`; ``none`` for a parameter file of ours, whose hash and size are those of
-            the card.
+        conversion: one of :data:`CONVERSIONS`; ``none`` for a parameter file of ours. The card then has its hash and
+            size.
     """
 
     name: str
@@ -112,19 +112,19 @@ class UpstreamSource:
 
 @dataclass(frozen=True)
 class _CardFields:
-    """The fields that every card has.
+    """The fields that both kinds of cards have.
 
     Attributes:
         network: name of the network.
-        classes: outputs of its last layer.
-        preprocessing: a :class:`gluon_cbam.data.loading.preprocessing.Preprocessing` by name.
-        options: of the network.
-        class_names: in the order of the outputs, if known.
-        tag: ``network.source_data`` of published weights.
+        classes: number of outputs of its last layer.
+        preprocessing: fields of :class:`gluon_cbam.data.loading.preprocessing.Preprocessing` by name.
+        options: options of the network.
+        class_names: names of the classes in the order of the outputs, if known.
+        tag: identifier of published weights, ``network.source_data``.
         source: the project or person that made the file.
-        licence: of the file.
-        command: the command that made it.
-        task: that the weights are for, see :data:`gluon_cbam.tasks.TASKS`; None for classification.
+        licence: license of the file.
+        command: the command that made the file.
+        task: task of the weights, see :data:`gluon_cbam.tasks.TASKS`; None for classification.
     """
 
     network: str
@@ -139,7 +139,7 @@ class _CardFields:
     task: Optional[str] = None
 
     def as_dict(self) -> Dict[str, Any]:
-        """The fields that are set, by name, as JSON and YAML have them."""
+        """The fields that are set, by name, as values for JSON and YAML."""
         return _set_fields(self)
 
     @classmethod
@@ -148,13 +148,13 @@ class _CardFields:
 
         Args:
             values: the content, a mapping.
-            where: the file, for messages.
+            where: path or URL of the file, for messages.
 
         Returns:
             The card.
 
         Raises:
-            DataError: the content is no such card; the message names file, field and value.
+            DataError: the content is not a valid card; the message names file, field and value.
         """
         return decode(cls, values, where)
 
@@ -164,12 +164,12 @@ class Card(_CardFields):
     """The card next to a parameter file.
 
     Attributes:
-        sha256: of the parameter file.
-        bytes: its size.
-        metrics: values by name, for instance ``top1``, an accuracy in 0..1.
-        training: progress of the run that saved it.
-        averaged: decay of the moving average of the parameters; None for the parameters of the last step.
-        started_from: ``source`` and ``sha256`` of the weights that training started from.
+        sha256: SHA-256 of the parameter file.
+        bytes: size of the parameter file.
+        metrics: metrics by name, for instance ``top1``, an accuracy in 0..1.
+        training: state of the training run that saved the file.
+        averaged: decay of the EMA of the parameters; None without EMA.
+        started_from: ``source`` and ``sha256`` of the initial weights of the training.
         provenance: the upstream file that it was converted from, with its hash and URL, and the conversion.
     """
 
@@ -192,16 +192,16 @@ class Published(_CardFields):
 
     Attributes:
         tag: ``network.source_data``, unique in all registries.
-        default: whether the network's name alone means these weights.
+        default: whether these are the default weights of the network.
         original: the upstream file, which is downloaded.
-        sha256: of our parameter file; None until the converted file's hash is recorded here.
+        sha256: SHA-256 of our parameter file; None until the hash of the converted file is recorded.
         bytes: size of our parameter file.
-        metrics: its accuracy, and who measured it.
-        parameters: trainable parameters of the network.
-        macs: multiply-adds for one image of the preprocessing's size.
-        recipe: how it was trained, or the URL of its log.
-        citation: of the paper.
-        folder: the folder of the registry, if that is a file: the base of relative URLs.
+        metrics: metrics of the weights, and who measured them.
+        parameters: number of trainable parameters of the network.
+        macs: multiply-adds for one image of the size of the preprocessing.
+        recipe: training recipe, or the URL of the training log.
+        citation: citation of the paper.
+        folder: folder of a local registry, the base of relative URLs.
     """
 
     tag: str = ''
@@ -221,7 +221,7 @@ class Published(_CardFields):
         _check(self.tag.startswith(f'{self.network}.'), f'tag must begin with {self.network}.', self.tag)
         _check(self.classes > 0, 'classes must be positive', self.classes)
         decode(Preprocessing, self.preprocessing, self.tag, 'preprocessing.')
-        for name in ('mean', 'std'):  # which have defaults, but a card states them
+        for name in ('mean', 'std'):  # they have defaults, but a card must state them
             _check(name in self.preprocessing, f'preprocessing must have {name}', self.preprocessing)
         _check_hash('sha256', self.sha256, 64)
         _check(self.bytes is None or self.bytes > 0, 'bytes must be positive', self.bytes)
@@ -237,33 +237,33 @@ class Published(_CardFields):
 
     @property
     def conversion(self) -> str:
-        """How the upstream file becomes our parameter file: one of :data:`CONVERSIONS`, or ``none`` if it is one."""
+        """The conversion of the upstream file: one of :data:`CONVERSIONS`, or ``none`` for a parameter file of ours."""
         return self.original.conversion if self.original else 'none'
 
     @property
     def hashes(self) -> Dict[str, str]:
-        """The hashes that the upstream file must have, by algorithm; empty if its publisher states none."""
+        """The expected hashes of the upstream file by algorithm; empty if its publisher states none."""
         if self.conversion == 'none':
             return {'sha256': self.sha256 or ''}
         return {name: value for name in ('sha1', 'sha256') for value in [getattr(self.original, name)] if value}
 
     @property
     def upstream_bytes(self) -> Optional[int]:
-        """The size that the upstream file must have, if known."""
+        """The expected size of the upstream file, if known."""
         return self.original.bytes if self.original and self.conversion != 'none' else self.bytes
 
     @property
     def max_bytes(self) -> int:
-        """The most bytes that are accepted as upstream file: its size, or enough for parameters and optimizer state."""
+        """The maximum size of the upstream file: its known size, else enough for parameters and optimizer state."""
         return self.upstream_bytes or 12 * (self.parameters or 2**28) + 2**24
 
     def file_card(self, sha256: str, bytes: int, provenance: Dict[str, Any]) -> Card:
-        """The card to be written next to our parameter file of these weights.
+        """Make the card that is stored next to the parameter file.
 
         Args:
-            sha256: of the parameter file.
-            bytes: its size.
-            provenance: of the parameter file, see :class:`Card`.
+            sha256: SHA-256 of the parameter file.
+            bytes: size of the parameter file.
+            provenance: provenance of the parameter file, see :class:`Card`.
 
         Returns:
             The card, with the fields that both kinds of cards have.
@@ -276,14 +276,14 @@ def is_safe_member(name: str) -> bool:
     """Whether extracting a member of a zip by its name stays within the output folder.
 
     Args:
-        name: of the member.
+        name: name of the member.
     """
     path = PurePosixPath(name)
     return bool(name) and not path.is_absolute() and '..' not in path.parts and '\\' not in name and ':' not in name
 
 
 def _is_url(url: str) -> bool:
-    """Whether a URL is http or https with a host, or relative; passwords have no place in a card."""
+    """Whether a URL is http or https with a host and without a password, or relative."""
     parts = urlsplit(url)
     if parts.scheme:
         return parts.scheme in ('http', 'https') and bool(parts.hostname) and not parts.username
@@ -295,13 +295,13 @@ def _check_hash(name: str, value: Optional[str], digits: int) -> None:
 
 
 def _check(fulfilled: Any, condition: str, value: Any) -> None:
-    """Raise a DataError that states the condition and the value, unless it is fulfilled."""
+    """Raise a DataError that states the condition and the value, unless the condition is fulfilled."""
     if not fulfilled:
         raise DataError(f'{condition}, got {value!r}')
 
 
 def _set_fields(value: Any) -> Any:
-    """A dataclass as JSON and YAML have it: a mapping without the fields that are None, lists for tuples."""
+    """A dataclass as values for JSON and YAML: a mapping without fields that are None, lists for tuples."""
     if is_dataclass(value):
         written = [entry.name for entry in fields(value) if not entry.metadata.get('unwritten')]
         items = {name: getattr(value, name) for name in written}

@@ -1,4 +1,4 @@
-"""Downloading one file from one URL: retried, resumed, limited in size, and refused if it is a web page."""
+"""Downloading a file from one URL, with retries, resumption, a size limit, and detection of web pages."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .location import Progress, RetryPolicy
 
 _RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _CHUNK = 1 << 18
-_MIN_BYTES = 1024  # in the time of a timeout; fewer count as a stalled connection
+_MIN_BYTES = 1024  # minimum number of bytes received within a timeout; else the connection counts as stalled
 
 
 class _RetryableError(Exception):
-    """An attempt failed, and another one may succeed.
+    """A failed attempt that may succeed when it is repeated.
 
     Args:
-        reason: part of a message.
-        retry_after: seconds that the server asks to wait.
+        reason: the failure, as part of a message.
+        retry_after: delay in seconds that the server requests; default 0.
         stalled: whether the attempt timed out.
     """
 
@@ -39,19 +39,19 @@ class _RetryableError(Exception):
 def download(
     url: str, part: Path, max_bytes: int, policy: Optional[RetryPolicy] = None, progress: Optional[Progress] = None
 ) -> None:
-    """Download a file to ``part``; a part from the same URL is resumed if the file on the server is still the same.
+    """Download a file to ``part``; an existing part is resumed if the file at the URL has not changed.
 
     Args:
         url: http or https.
-        part: the file that is written; ``PART.json`` next to it records URL and validator, for resuming.
-        max_bytes: size that the file may have.
+        part: path to write to; ``PART.json`` next to it records URL and validator, for resuming.
+        max_bytes: maximum size of the file.
         policy: timeout and retries; default :meth:`.location.RetryPolicy.from_environment`.
         progress: see :data:`.location.Progress`.
 
     Raises:
-        DataError: the server sent something else than a file of at most ``max_bytes`` bytes.
+        DataError: the server sent a web page, an encoded file, or more than ``max_bytes`` bytes.
         TransferError: the network or the server failed.
-        OSError: the disk failed.
+        OSError: the file cannot be written.
     """
     policy = policy or RetryPolicy.from_environment()
     failures = stalls = 0
@@ -76,7 +76,7 @@ def forget(part: Path) -> None:
     """Remove a partly downloaded file and its record.
 
     Args:
-        part: the file.
+        part: path of the file.
     """
     for path in (part, _record(part)):
         if path.exists():
@@ -91,14 +91,14 @@ def _attempt(
     policy: RetryPolicy,
     progress: Optional[Progress],
 ) -> None:
-    """One request, and what it adds to ``part``."""
+    """Make one request and append the response to ``part``."""
     held = _size(part)
     validator = _validator(part, url) if held else None
     headers = {'Accept-Encoding': 'identity'}
     if validator:
         headers.update({'Range': f'bytes={held}-', 'If-Range': validator})
     with _open(session, url, headers, policy) as response:
-        if validator and response.status_code == 416:  # the file there is shorter now
+        if validator and response.status_code == 416:  # the file at the URL is now shorter
             forget(part)
             raise _RetryableError('the file has changed')
         _check_status(response, url)
@@ -113,7 +113,7 @@ def _attempt(
 
 
 def _open(session: requests.Session, url: str, headers: Mapping[str, str], policy: RetryPolicy) -> requests.Response:
-    """The response, whatever its status; raises what :func:`download` does."""
+    """The response, with any status; raises an error if there is none."""
     try:
         return session.get(url, headers=headers, stream=True, timeout=policy.timeout)
     except requests.TooManyRedirects:
@@ -132,7 +132,7 @@ def _open(session: requests.Session, url: str, headers: Mapping[str, str], polic
 
 
 def _check_status(response: requests.Response, url: str) -> None:
-    """Raise unless the response has the file or a range of it."""
+    """Raise an error unless the response has the file or a range of it."""
     if response.status_code in (200, 206):
         return
     problem = f'the server says {response.status_code} {response.reason}'
@@ -143,7 +143,7 @@ def _check_status(response: requests.Response, url: str) -> None:
 
 
 def _retry_after(header: Optional[str]) -> float:
-    """The seconds of a Retry-After header, whose value may be a date."""
+    """The delay of a Retry-After header in seconds; its value may also be a date."""
     try:
         return urllib3.Retry().parse_retry_after(header) if header else 0.0
     except urllib3.exceptions.InvalidHeader:
@@ -151,7 +151,7 @@ def _retry_after(header: Optional[str]) -> float:
 
 
 def _check_kind(response: requests.Response, url: str) -> None:
-    """Raise if the headers announce something else than the bytes of a file."""
+    """Raise an error if the headers announce a web page or an encoded file."""
     if response.headers.get('Content-Type', '').lower().startswith(('text/html', 'application/xhtml')):
         raise _web_page(url)
     encoding = response.headers.get('Content-Encoding', 'identity')
@@ -172,7 +172,7 @@ def _receive(
     policy: RetryPolicy,
     progress: Optional[Progress],
 ) -> None:
-    """Append the body to ``part``, which has ``held`` bytes."""
+    """Append the body to ``part``, which already has ``held`` bytes."""
     total = _total(response)
     if (total or 0) > max_bytes:
         raise _too_large(url, max_bytes)
@@ -204,7 +204,7 @@ def _too_large(url: str, max_bytes: int) -> DataError:
 
 
 def _chunks(response: requests.Response, policy: RetryPolicy) -> Iterator[bytes]:
-    """The body as it arrives: ``read`` would wait for a full chunk, and not show a slow connection."""
+    """The body as it arrives; ``read`` would block until a chunk is complete, and hide a stalled connection."""
     stalled = _RetryableError(f'next to nothing came for {policy.timeout:g} s (CBAM_ZOO_TIMEOUT)', stalled=True)
     since, received = time.monotonic(), 0
     while True:
@@ -233,7 +233,7 @@ def _record(part: Path) -> Path:
 
 
 def _begin(part: Path, url: str, headers: Mapping[str, str]) -> None:
-    """Remove ``part``, and record what identifies the file that now follows, if the headers state it."""
+    """Remove ``part``, and record the validator (ETag or date) of the file to be received, if the server sends one."""
     forget(part)
     etag = headers.get('ETag', '')
     validator = etag if etag and not etag.startswith('W/') else headers.get('Last-Modified')
@@ -242,7 +242,7 @@ def _begin(part: Path, url: str, headers: Mapping[str, str]) -> None:
 
 
 def _validator(part: Path, url: str) -> Optional[str]:
-    """The ETag or date that ``part`` has from this URL."""
+    """The recorded ETag or date of ``part``, if it is from this URL."""
     try:
         record = json.loads(_record(part).read_text(encoding='utf-8'))
         return record['validator'] if record['address'] == url else None

@@ -1,4 +1,4 @@
-"""Where files are kept, and the settings of downloads, most of them environment variables."""
+"""The folder of the store, and settings of downloads, most of them environment variables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike
 
 Progress = Callable[[int, Optional[int]], None]
-"""Called with the number of bytes received and, if known, the total."""
+"""Called with the number of bytes received and the total number of bytes, None if unknown."""
 
 
 def root_of(root: Optional[PathLike] = None) -> Path:
@@ -18,10 +18,10 @@ def root_of(root: Optional[PathLike] = None) -> Path:
 
     Args:
         root: the folder itself; default the folder ``models`` of CBAM_HOME, of MXNET_HOME, or of ``~/.mxnet``, where
-            MXNet and GluonCV keep theirs.
+            MXNet and GluonCV store weights.
 
     Returns:
-        Its path, which need not exist.
+        The path of the folder, which may not exist.
     """
     if root is not None:
         return Path(root).expanduser()
@@ -33,7 +33,7 @@ def is_offline(offline: Optional[bool] = None) -> bool:
     """Whether nothing may be downloaded.
 
     Args:
-        offline: the answer, if it is given; default that of CBAM_ZOO_OFFLINE.
+        offline: True or False overrides CBAM_ZOO_OFFLINE; default None.
     """
     if offline is not None:
         return offline
@@ -44,11 +44,11 @@ class RetryPolicy(NamedTuple):
     """Timeout and retries of a download, with exponential backoff.
 
     Attributes:
-        timeout: seconds without an answer, or with less than 1 kB received, until an attempt counts as failed;
+        timeout: seconds without a response, or with less than 1 kB received, after which an attempt has failed;
             CBAM_ZOO_TIMEOUT.
-        attempts: at one URL.
-        backoff: seconds before the second attempt; doubled before each further one.
-        max_retry_after: the most seconds that a server may ask to wait.
+        attempts: maximum number of attempts for one URL.
+        backoff: seconds before the second attempt, doubled before each further one.
+        max_retry_after: maximum delay in seconds that a server may request.
     """
 
     timeout: float = 30.0
@@ -74,7 +74,10 @@ class RetryPolicy(NamedTuple):
 
 
 def mirrors() -> List[str]:
-    """The base URLs that are tried before the URLs of a card: CBAM_ZOO_MIRROR, separated by commas.
+    """The base URLs in CBAM_ZOO_MIRROR, separated by commas; they are tried before the URLs of a card.
+
+    Returns:
+        The URLs, in order.
 
     Raises:
         UsageError: one of them is not an http or https URL.

@@ -1,4 +1,4 @@
-"""One process at a time in the store, and errors of the file system in one line."""
+"""The lock for a card in the store, and one-line errors of the file system."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _log = logging.getLogger('zoo')
 
 @contextmanager
 def lock(card: Published, root: Optional[PathLike] = None) -> Iterator[None]:
-    """Keep other processes and threads from the files of a card in the store. The lock is reentrant.
+    """Lock the files of a card in the store against other processes and threads. The lock is reentrant.
 
     Args:
-        card: of the weights.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        card: card of the weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Raises:
-        TransferError: the folder cannot be made or written.
+        TransferError: the folder cannot be created or written.
     """
     import filelock
 
@@ -45,15 +45,18 @@ def lock(card: Published, root: Optional[PathLike] = None) -> Iterator[None]:
 
 @contextmanager
 def writing(root: Optional[PathLike] = None) -> Iterator[None]:
-    """Turn errors of the file system into a TransferError of one line that names a way out.
+    """Turn errors of the file system into a one-line TransferError with a remedy.
 
     Args:
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+
+    Raises:
+        TransferError: the block raised an OSError or NotImplementedError.
     """
     try:
         yield
-    except CbamError:  # a TransferError is an OSError, too
+    except CbamError:  # a TransferError is an OSError as well
         raise
-    except (OSError, NotImplementedError) as error:  # filelock's, for file systems without locks
+    except (OSError, NotImplementedError) as error:  # raised by filelock on file systems without locks
         reason = getattr(error, 'strerror', None) or str(error)
         raise TransferError(f'{root_of(root)}: {reason}: choose another folder with --root or CBAM_HOME') from error

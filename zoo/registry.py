@@ -1,4 +1,4 @@
-"""The published weights: the cards of ``zoo/cards``, a YAML file each, and those of a user's own registries."""
+"""Finding cards: the built-in ones in ``zoo/cards``, and the registries of users."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .card import Published
 from .location import is_offline, root_of
 
 BUILT_IN = Path(__file__).parent / 'cards'
-"""The registry of this project."""
+"""The folder of the built-in cards, a YAML file for each."""
 
 REGISTRY = 'registry.yaml'
-"""The name of the file with all cards, in a folder of weights."""
+"""The name of the file with all cards in a folder of weights."""
 
-_MAX_BYTES = 2**24  # of a registry
+_MAX_BYTES = 2**24  # maximum size of a registry
 
 
 def cards(
@@ -32,21 +32,21 @@ def cards(
     root: Optional[PathLike] = None,
     offline: Optional[bool] = None,
 ) -> List[Published]:
-    """The cards of all published weights, those of the user's registries first.
+    """List the cards of all registries: the registries of the user, then the built-in one.
 
     Args:
         network: only the cards of this network; default all.
-        registries: further registries, before those of CBAM_ZOO_REGISTRY (separated by commas, or files by colons). A
+        registries: registries that precede the ones in CBAM_ZOO_REGISTRY (separated by commas; files also by colons). A
             registry is a folder with a ``registry.yaml`` or of card files, a YAML or JSON file with one card or a list
             of cards, or the http URL of such a file.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`; it keeps a copy of a registry with a URL.
-        offline: see :func:`gluon_cbam.zoo.location.is_offline`; a registry with a URL is then read from that copy.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`; it has a copy of each remote registry.
+        offline: see :func:`gluon_cbam.zoo.location.is_offline`; the copy of a remote registry is then read.
 
     Returns:
         The cards, in the order of the registries.
 
     Raises:
-        UsageError: there is no such registry.
+        UsageError: a registry does not exist.
         DataError: a card is damaged, a tag is used twice, or a network has two defaults.
         TransferError: a registry cannot be downloaded.
     """
@@ -70,7 +70,7 @@ def find(
     root: Optional[PathLike] = None,
     offline: Optional[bool] = None,
 ) -> Published:
-    """The card of a tag, or the default card of a network; a user's registry comes first.
+    """Find the card of a tag, or the default card of a network; registries of the user take precedence.
 
     Args:
         name: the tag or the network.
@@ -79,10 +79,10 @@ def find(
         offline: see :func:`cards`.
 
     Returns:
-        The card. A network with a single card needs no default.
+        The card; for a network with a single card, this card.
 
     Raises:
-        UsageError: there is none, and the message names the closest; or the network has several and no default.
+        UsageError: no card matches (the message names similar ones), or the network has several cards and no default.
         DataError: see :func:`cards`.
         TransferError: see :func:`cards`.
     """
@@ -100,7 +100,7 @@ def find(
 
 
 def _from_environment() -> List[str]:
-    """The registries of CBAM_ZOO_REGISTRY; a URL ends at a comma, since it holds colons."""
+    """The registries in CBAM_ZOO_REGISTRY; a URL ends at a comma, since it contains colons."""
     value = os.environ.get('CBAM_ZOO_REGISTRY', '')
     return [part.strip() for part in re.findall(rf'https?://[^,]+|[^,{re.escape(os.pathsep)}]+', value) if part.strip()]
 
@@ -127,14 +127,14 @@ def _files(path: Path) -> List[Path]:
 
 
 def cards_in(text: str, where: str) -> List[Published]:
-    """The cards in the text of a registry.
+    """Parse the text of a registry.
 
     Args:
-        text: YAML or JSON, of one card or of a list of cards.
-        where: the file or URL, for messages.
+        text: YAML or JSON, one card or a list of cards.
+        where: path or URL of the registry, for messages.
 
     Returns:
-        The cards, in their order.
+        The cards, in the order of the text.
 
     Raises:
         DataError: the text cannot be parsed, or a card is damaged.
@@ -148,7 +148,7 @@ def _parsed(text: str, where: str) -> Any:
 
     loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
     try:
-        return yaml.load(text, Loader=loader)  # JSON is YAML, too
+        return yaml.load(text, Loader=loader)  # JSON is a subset of YAML
     except yaml.YAMLError as error:
         mark = getattr(error, 'problem_mark', None)
         line = f', line {mark.line + 1}' if mark else ''
@@ -156,7 +156,7 @@ def _parsed(text: str, where: str) -> Any:
 
 
 def _resolved(card: Published, base: str) -> Published:
-    """A card whose relative URLs are resolved against that of its registry, so that a static folder can move."""
+    """A card with its relative URLs resolved against the URL of its registry."""
     if not card.original:
         return card
     urls = tuple(urljoin(base, url) for url in card.original.addresses)
@@ -164,7 +164,7 @@ def _resolved(card: Published, base: str) -> Published:
 
 
 def _text_at(url: str, root: Path, offline: bool) -> str:
-    """The text of a registry with a URL; the store keeps a copy."""
+    """The text of a remote registry; a copy is kept in the store."""
     copy = root / 'registries' / f'{hashlib.sha256(url.encode()).hexdigest()[:16]}.yaml'
     if offline and not copy.is_file():
         raise TransferError(f'{url}: offline, and no copy of this registry is in {root}')

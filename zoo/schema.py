@@ -1,4 +1,4 @@
-"""Dataclasses from parsed YAML or JSON, checked against their annotations: no unknown, missing or mistyped field."""
+"""Dataclasses from parsed YAML or JSON, checked against their annotations: unknown, missing or mistyped fields."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from gluon_cbam.common.errors import CbamError, DataError
 
 T = TypeVar('T')
 
-_SHORT = reprlib.Repr()  # the content of a file may refer to itself, or unfold to gigabytes
+_SHORT = reprlib.Repr()  # YAML aliases may be recursive, or expand to gigabytes
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80
 
 
 def decode(cls: Type[T], values: Any, where: str, prefix: str = '') -> T:
-    """Make a dataclass from a mapping; its ``__post_init__`` may check further.
+    """Make a dataclass from a mapping; its ``__post_init__`` may check it further.
 
     Args:
         cls: the dataclass. Its fields are str, int, float, bool, Any, dataclasses, or Optional, List, Dict or Tuple of
-            them; no file can set those with ``unwritten`` in their metadata.
+            these. Fields with ``unwritten`` in their metadata are not read.
         values: the parsed content of the file.
-        where: the file, for messages.
-        prefix: path of the dataclass in the file, ending in a dot; default that it is the whole file.
+        where: path or URL of the file, for messages.
+        prefix: path of the dataclass inside the file, ending in a dot; default the top level.
 
     Returns:
         An instance of ``cls``.
 
     Raises:
-        DataError: a field is missing, unknown or of another type; one line that names file, field and value.
+        DataError: a field is missing, unknown or of another type; the message names file, field and value.
     """
     if not isinstance(values, Mapping):
         raise DataError(f'{where}: {prefix.rstrip(".") or "a card"} must be a mapping, got {_SHORT.repr(values)}')
@@ -73,7 +73,7 @@ def _value(kind: Any, value: Any, where: str, path: str) -> Any:
 
 
 def _plain(kind: Any, value: Any, where: str, path: str) -> Any:
-    """A value of a plain type; an int is accepted as a float, and a bool is no number."""
+    """A value of a plain type; an int is accepted as a float, a bool is not accepted as a number."""
     numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind is float:
         _expect(numeric and math.isfinite(value), 'a number', value, where, path)

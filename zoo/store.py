@@ -1,7 +1,7 @@
-"""The store: a folder of upstream files and of our parameter files, which many processes share.
+"""The store: a folder with upstream files and our parameter files, which several processes may use.
 
-For a tag it has ``TAG.params`` with its card ``TAG.json``, the files of :mod:`.upstream`, and ``.TAG.lock``. A file
-gets its final name when it is complete and was compared with its card.
+For a tag, it has ``TAG.params`` with its card ``TAG.json``, the files of :mod:`.upstream`, and ``.TAG.lock``. A file is
+renamed to its final name when it is complete and matches its card.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .upstream import UpstreamFile, fetch, forget
 _log = logging.getLogger('zoo')
 
 SHIPPED = Path(__file__).parent / 'files'
-"""The parameter files that come with this package: all of the project in a checkout, the small ones in a wheel."""
+"""The folder of parameter files in this package: all of this project in a checkout, the small ones in a wheel."""
 
 
 def get(
@@ -33,22 +33,23 @@ def get(
     progress: Optional[Progress] = None,
     convert: Optional[Callable[[Published, UpstreamFile], Path]] = None,
 ) -> Path:
-    """The parameter file of a card: from the store, else downloaded, converted if necessary, and placed there.
+    """Get the parameter file of a card: from the store, else downloaded, converted if necessary, and stored.
 
     Args:
-        card: of the weights.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        card: card of the weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
         offline: see :func:`gluon_cbam.zoo.location.is_offline`.
         progress: see :data:`gluon_cbam.zoo.location.Progress`.
-        convert: writes our parameter file from the upstream file and returns its path, for cards with a ``conversion``.
+        convert: called with the card and the upstream file for cards with a ``conversion``; writes our parameter file
+            and returns its path.
 
     Returns:
         The path of the file.
 
     Raises:
         UsageError: the card has no URL, or needs ``convert``.
-        DataError: what was downloaded is not the file of the card.
-        TransferError: the network or the disk failed, or the file would have to be downloaded offline.
+        DataError: the downloaded file does not match the card.
+        TransferError: the download or the disk failed, or the file is not local and downloads are disabled.
     """
     found = cached(card, root)
     if found:
@@ -69,19 +70,19 @@ def get(
 
 
 def cached(card: Published, root: Optional[PathLike] = None) -> Optional[Path]:
-    """The parameter file of a card, if the store or this package has it and it agrees with its cards.
+    """The local parameter file of a card, in the store or in this package, if it matches its cards.
 
-    A damaged file of the store counts as missing: a warning is logged, and :func:`get` replaces it.
+    A damaged file in the store counts as missing: a warning is logged, and :func:`get` replaces it.
 
     Args:
-        card: of the weights.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        card: card of the weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
-        Its path, or None.
+        Its path; None if there is none.
 
     Raises:
-        DataError: the file that came with this package is damaged.
+        DataError: the file in this package is damaged.
     """
     path = root_of(root) / f'{card.tag}.params'
     if path.is_file():
@@ -97,11 +98,11 @@ def cached(card: Published, root: Optional[PathLike] = None) -> Optional[Path]:
 
 
 def is_cached(card: Published, root: Optional[PathLike] = None) -> bool:
-    """Whether there is a parameter file of a card, without reading it.
+    """Whether a parameter file of a card is local; the file is not read.
 
     Args:
-        card: of the weights.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        card: card of the weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
     """
     return any((folder / f'{card.tag}.params').is_file() for folder in (root_of(root), SHIPPED))
 
@@ -110,15 +111,15 @@ def file_of(card: Published, root: Optional[PathLike] = None) -> Path:
     """The parameter file of a card, which must be in the store or in this package.
 
     Args:
-        card: of the weights.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        card: card of the weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
         Its path.
 
     Raises:
-        UsageError: it is not there, or the one in the store is damaged.
-        DataError: the file that came with this package is damaged.
+        UsageError: there is no such file, or the one in the store is damaged.
+        DataError: the file in this package is damaged.
     """
     path = cached(card, root)
     if path is None:
@@ -127,37 +128,37 @@ def file_of(card: Published, root: Optional[PathLike] = None) -> Path:
 
 
 def problem_of(card: Published, path: Path) -> Optional[str]:
-    """The reason why a parameter file does not agree with its cards.
+    """The reason why a parameter file does not match its cards.
 
     Args:
-        card: of the weights.
-        path: of the parameter file; its JSON card is next to it.
+        card: card of the weights.
+        path: path of the parameter file; its JSON card is next to it.
 
     Returns:
-        A line that names the file, or None if it agrees.
+        One line that names the file; None if the file matches.
     """
     try:
         own = read_card(path)
     except CbamError as error:
         return str(error)
     found = sha256(path)
-    for expected, who in ((own.sha256, 'the card next to it'), (card.sha256, f'the card of {card.tag}')):
+    for expected, source in ((own.sha256, 'the card next to it'), (card.sha256, f'the card of {card.tag}')):
         if expected not in (None, found):
-            return f'{path} has the SHA-256 {found}, {who} says {expected}: the file is damaged'
+            return f'{path} has the SHA-256 {found}, {source} says {expected}: the file is damaged'
     return None if own.tag == card.tag else f'{path} is of {own.tag}, not of {card.tag}'
 
 
 def read_card(path: Path) -> Card:
-    """The card next to a parameter file; nothing is compared.
+    """Read the card next to a parameter file; the file itself is not checked.
 
     Args:
-        path: of the parameter file.
+        path: path of the parameter file.
 
     Returns:
-        The card of the JSON file with the same name.
+        The card, from the JSON file with the same name.
 
     Raises:
-        DataError: there is none, or it is damaged.
+        DataError: the card is missing or damaged.
     """
     file = path.with_suffix('.json')
     return Card.from_dict(read_json(file), str(file))
@@ -167,17 +168,17 @@ def place(card: Published, path: PathLike, original: UpstreamFile, root: Optiona
     """Copy our parameter file of a card into the store, with a JSON card that states its provenance.
 
     Args:
-        card: of the weights.
-        path: our parameter file.
-        original: the upstream file that it was made from.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        card: card of the weights.
+        path: path of our parameter file.
+        original: the upstream file that it was converted from.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
         Its path in the store.
 
     Raises:
-        DataError: its hash is not that of the card.
-        TransferError: the disk failed.
+        DataError: the hash of the file differs from the card.
+        TransferError: the store cannot be written.
     """
     return place_with(card, path, _provenance(card, original), root)
 
@@ -186,17 +187,17 @@ def place_with(card: Published, path: PathLike, provenance: Dict[str, Any], root
     """Copy our parameter file of a card into the store.
 
     Args:
-        card: of the weights.
-        path: our parameter file.
-        provenance: for its JSON card, see :class:`gluon_cbam.zoo.card.Card`.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        card: card of the weights.
+        path: path of our parameter file.
+        provenance: provenance for its JSON card, see :class:`gluon_cbam.zoo.card.Card`.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
         Its path in the store.
 
     Raises:
-        DataError: its hash is not that of the card.
-        TransferError: the disk failed.
+        DataError: the hash of the file differs from the card.
+        TransferError: the store cannot be written.
     """
     final = root_of(root) / f'{card.tag}.params'
     with lock(card, root), writing(root):
@@ -210,7 +211,7 @@ def place_with(card: Published, path: PathLike, provenance: Dict[str, Any], root
 
 
 def _provenance(card: Published, upstream: UpstreamFile) -> Dict[str, Any]:
-    """The provenance of a parameter file that is made now."""
+    """The provenance of a parameter file that is being stored."""
     from importlib import metadata
 
     try:
@@ -232,15 +233,15 @@ def remove(tag: str, root: Optional[PathLike] = None) -> List[Path]:
     """Remove all files of a tag from the store, including the recorded hash of a first download.
 
     Args:
-        tag: of the weights.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        tag: tag of the weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
         The files that were removed.
 
     Raises:
-        UsageError: there are none.
-        TransferError: the disk failed.
+        UsageError: the store has no file of this tag.
+        TransferError: a file cannot be removed.
     """
     folder = root_of(root)
     found = [path for ending in ('params', 'json', 'verified.json') for path in folder.glob(f'{tag}.{ending}')]

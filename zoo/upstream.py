@@ -1,7 +1,7 @@
-"""Upstream files: the files that weights are made from, downloaded once and compared with their card.
+"""Upstream files: the files that our parameter files are converted from, downloaded once and compared with their card.
 
-The store keeps them in ``originals``: ``TAG.*`` with ``TAG.json``, which states hashes, size and URL. During a download
-there is ``.TAG.part`` in the store.
+The folder ``originals`` of the store has ``TAG.*`` with ``TAG.json``, which states hashes, size and URL. During a
+download, the store contains ``.TAG.part``.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class UpstreamFile(NamedTuple):
     """A local upstream file.
 
     Attributes:
-        path: of the unpacked file.
-        sha256: of the file.
-        bytes: its size.
-        url: where it was downloaded from, or the path that it was added from.
+        path: path of the unpacked file.
+        sha256: SHA-256 of the file.
+        bytes: size of the file.
+        url: URL that it was downloaded from, or path that it was added from.
     """
 
     path: Path
@@ -54,13 +54,13 @@ def fetch(
     offline: Optional[bool] = None,
     progress: Optional[Progress] = None,
 ) -> UpstreamFile:
-    """The upstream file of a card: from the store, else from the first URL that gives the file of the card.
+    """Get the upstream file of a card: from the store, else from the first URL with a file that matches the card.
 
-    If its publisher states no hash, that of the first download is recorded, and later downloads must have it.
+    If its publisher states no hash, the hash of the first download is recorded, and later downloads must match it.
 
     Args:
-        card: of the weights.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        card: card of the weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
         offline: see :func:`gluon_cbam.zoo.location.is_offline`.
         progress: see :data:`gluon_cbam.zoo.location.Progress`.
 
@@ -69,8 +69,8 @@ def fetch(
 
     Raises:
         UsageError: the card has no URL.
-        DataError: what was downloaded is not the file of the card.
-        TransferError: the network or the disk failed, or the file would have to be downloaded offline.
+        DataError: the downloaded file does not match the card.
+        TransferError: the download or the disk failed, or the file is not local and downloads are disabled.
     """
     folder = root_of(root)
     found = _stored(card, folder)
@@ -90,7 +90,7 @@ def fetch(
 
 
 def _urls(card: Published) -> List[str]:
-    """The URLs of the upstream file of a card, those of the mirrors first."""
+    """The URLs of the upstream file of a card; URLs on mirrors come first."""
     if not card.original:
         return []
     names = [_file_name(url, card.original.name) for url in card.original.addresses]
@@ -99,13 +99,13 @@ def _urls(card: Published) -> List[str]:
 
 
 def _file_name(url: str, default: str) -> str:
-    """The name of the file at a URL; with a query, it has the default name."""
+    """The file name in a URL; the default for a URL with a query."""
     parts = urlsplit(url)
     return default if parts.query else parts.path.rpartition('/')[2]
 
 
 def _from_urls(card: Published, folder: Path, urls: List[str], progress: Optional[Progress]) -> UpstreamFile:
-    """Download from the first URL that gives the file of the card."""
+    """Download from the first URL with a file that matches the card."""
     from . import download
 
     part = folder / f'.{card.tag}.part'
@@ -120,17 +120,17 @@ def _from_urls(card: Published, folder: Path, urls: List[str], progress: Optiona
             failures.append(error)
             if isinstance(error, DataError):
                 download.forget(part)
-        except OSError:  # the disk: the part may be what filled it
+        except OSError:  # the disk may be full because of the part
             download.forget(part)
             raise
         else:
             download.forget(part)
             return upstream
-    raise _together(card, failures)
+    raise _combined_error(card, failures)
 
 
-def _together(card: Published, failures: List[CbamError]) -> CbamError:
-    """One error for those of all URLs, of the class with the least exit code."""
+def _combined_error(card: Published, failures: List[CbamError]) -> CbamError:
+    """One error for the failures of all URLs, of the class with the lowest exit code."""
     kind: Type[CbamError] = type(min(failures, key=lambda failure: failure.exit_code))
     reasons = '; '.join(str(failure) for failure in failures)
     message = reasons if len(failures) == 1 else f'no URL gave the file of {card.tag}: {reasons}'
@@ -140,7 +140,7 @@ def _together(card: Published, failures: List[CbamError]) -> CbamError:
 
 
 def _file_of_registry(card: Published, url: str) -> Path:
-    """The file of a relative URL, in the folder of the registry or below."""
+    """The path of a relative URL, in the folder of the registry or below it."""
     path = Path(card.folder or '.') / url
     if card.folder is None or not is_safe_member(url) or not path.is_file():
         raise UsageError(f'{card.tag}: no file {url!r} next to its registry in {card.folder}')
@@ -148,20 +148,20 @@ def _file_of_registry(card: Published, url: str) -> Path:
 
 
 def take(card: Published, file: Path, source: str, root: Optional[PathLike] = None, move: bool = False) -> UpstreamFile:
-    """Compare a file with the upstream file of a card, and take it into the store.
+    """Compare a file with the upstream file of a card, and add it to the store.
 
     Args:
-        card: of the weights.
-        file: packed as at the URLs of the card, or already unpacked.
-        source: its URL or path, for messages and the record.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
-        move: whether the file is moved; default that it is copied.
+        card: card of the weights.
+        file: path of the file, an archive as at the URLs of the card, or unpacked.
+        source: URL or path of the file, for messages and the record.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        move: whether to move the file; by default, it is copied.
 
     Returns:
         The file in the store.
 
     Raises:
-        DataError: it is not the upstream file of the card.
+        DataError: the file does not match the card.
     """
     final = upstream_path(card, root_of(root))
     final.parent.mkdir(exist_ok=True)
@@ -184,11 +184,11 @@ def forget(card: Published, root: Optional[PathLike] = None) -> None:
     """Remove the upstream file of a card from the store, and its recorded hash.
 
     Args:
-        card: of the weights.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        card: card of the weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Raises:
-        TransferError: the disk failed.
+        TransferError: a file cannot be removed.
     """
     path = upstream_path(card, root_of(root))
     with writing(root):
@@ -197,24 +197,27 @@ def forget(card: Published, root: Optional[PathLike] = None) -> None:
 
 
 def upstream_path(card: Published, folder: Path) -> Path:
-    """The path of the upstream file of a card in the store, whether it exists or not.
+    """The path of the upstream file of a card in the store; the file may not exist.
 
     Args:
-        card: of the weights.
-        folder: of the store.
+        card: card of the weights.
+        folder: folder of the store.
+
+    Returns:
+        The path.
     """
     name = card.original.name if card.original else 'x.params'
     return folder / 'originals' / f'{card.tag}{Path(name).suffix}'
 
 
 def _is_packed(card: Published, file: Path) -> bool:
-    """Whether a file is the archive that contains the upstream file; the hash detects what is neither."""
+    """Whether a file is the archive with the upstream file; any other file is found out by its hash."""
     packed = card.original is not None and card.original.archive == 'zip'
     return packed and (zipfile.is_zipfile(str(file)) or not card.hashes)
 
 
 def _expected(card: Published, path: Path) -> Dict[str, str]:
-    """The hashes that an upstream file must have: the publisher's, else the recorded one of the first download."""
+    """The expected hashes of an upstream file: from the card, else the recorded hash of the first download."""
     record = path.with_suffix('.json')
     if card.hashes or not record.exists():
         return card.hashes
@@ -235,14 +238,14 @@ def _record(path: Path) -> Dict[str, Any]:
 
 def _compare(card: Published, found: Dict[str, str], expected: Dict[str, str], source: str) -> None:
     """Raise a DataError if a hash differs."""
-    who = f'the card of {card.tag}' if card.hashes else f'the first file of {card.tag} had'
+    source_of_hash = f'the card of {card.tag}' if card.hashes else f'the first file of {card.tag} had'
     for algorithm, digest in expected.items():
         if found[algorithm] != digest:
-            raise DataError(f'{source}: the {algorithm} is {found[algorithm]}, not {digest} ({who})')
+            raise DataError(f'{source}: the {algorithm} is {found[algorithm]}, not {digest} ({source_of_hash})')
 
 
 def _stored(card: Published, folder: Path) -> Optional[UpstreamFile]:
-    """The upstream file of a card in the store; a damaged one counts as missing, and a warning is logged."""
+    """The upstream file of a card in the store; a damaged file counts as missing, and a warning is logged."""
     path = upstream_path(card, folder)
     if not path.is_file() or not path.with_suffix('.json').is_file():
         return None

@@ -1,6 +1,6 @@
-"""Verification of weights on this machine: of their files against their cards, and the scores that were measured here.
+"""Verification of local weights: comparison of the files with their cards, and records of measured scores.
 
-``TAG.verified.json`` in the store holds the latest score. It is valid for the parameter file whose hash it states.
+``TAG.verified.json`` in the store has the latest scores, and the hash of the parameter file that they are valid for.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from .upstream import upstream_path
 
 
 def check(card: Published, root: Optional[PathLike] = None) -> List[Path]:
-    """Compare every local file of a card with it: its parameter files and its upstream file.
+    """Compare the local files of a card with the card: the parameter files and the upstream file.
 
     Args:
-        card: of the weights.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        card: card of the weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
-        The files; the first is the parameter file that is used.
+        The paths of the files; the first is the parameter file that is used.
 
     Raises:
-        UsageError: there is none.
-        DataError: one of them is damaged.
+        UsageError: there is no local parameter file.
+        DataError: a file is damaged.
     """
     folder = root_of(root)
     files = [path for path in (folder / f'{card.tag}.params', SHIPPED / f'{card.tag}.params') if path.is_file()]
@@ -48,7 +48,7 @@ def check(card: Published, root: Optional[PathLike] = None) -> List[Path]:
 
 
 def _check_upstream(card: Published, path: Path, sha256: Optional[str]) -> None:
-    """Compare an upstream file with the hashes of the card, and with that of the file that was converted."""
+    """Compare an upstream file with the hashes of the card, and with the SHA-256 of the file that was converted."""
     found = digests(path)
     for algorithm, expected in (*card.hashes.items(), ('sha256', sha256)):
         if expected not in (None, found[algorithm]):
@@ -56,18 +56,18 @@ def _check_upstream(card: Published, path: Path, sha256: Optional[str]) -> None:
 
 
 def record(card: Published, values: Dict[str, Any], root: Optional[PathLike] = None) -> Path:
-    """Store what was measured with a card's parameter file.
+    """Store the scores that were measured with the parameter file of a card.
 
     Args:
-        card: of the weights.
-        values: ``params_sha256``, the hash of the file that was measured, and the results, as JSON.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        card: card of the weights.
+        values: ``params_sha256``, the hash of the measured file, and the scores, as values for JSON.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
-        The file that was written.
+        The path of the file that was written.
 
     Raises:
-        TransferError: the disk failed.
+        TransferError: the store cannot be written.
     """
     path = _path(card, root)
     with writing(root):
@@ -77,14 +77,14 @@ def record(card: Published, values: Dict[str, Any], root: Optional[PathLike] = N
 
 
 def verified(card: Published, root: Optional[PathLike] = None) -> Optional[Dict[str, Any]]:
-    """What was measured on this machine with the present parameter file of a card.
+    """The scores that were measured with the current parameter file of a card.
 
     Args:
-        card: of the weights.
-        root: of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        card: card of the weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
-        The values given to :func:`record`, or None if there are none for this file.
+        The values given to :func:`record`; None if there are none for this file.
     """
     try:
         values = read_json(_path(card, root))

@@ -1,10 +1,11 @@
 """Measurements of speed and memory, which ``cbam bench`` runs.
 
 An *engine* (this package, gluoncv2, PyTorch, ...) runs a *workload* (inference, a training step, ...) that a
-:class:`~.context.BenchmarkContext` describes, in a *benchmark process*: thread settings, environment variables and peak
-memory are its own. :mod:`.child` is that process, :mod:`.process` the handle of the measuring one, :mod:`.engines` the
-table of workloads. The processes make their repetitions in turn, so that a busy moment of the machine affects all of
-them, and their medians are compared. A repetition waits once, at its end, for all that it queued.
+:class:`~.context.BenchmarkContext` describes, in a *benchmark process* with its own thread settings, environment
+variables and peak memory. :mod:`.child` is the program of that process, :mod:`.process` starts and measures it, and
+:mod:`.engines` is the table of workloads. The processes run their repetitions in turn, so that other load on the
+machine affects all of them alike, and their medians are compared. A repetition waits once, at its end, for all queued
+work.
 
 May import :mod:`gluon_cbam.training`, :mod:`gluon_cbam.inference` and the packages below them.
 """

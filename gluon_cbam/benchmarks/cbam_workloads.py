@@ -1,4 +1,4 @@
-"""The networks of this package, as ``cbam train``, ``cbam validate`` and ``cbam predict`` run them."""
+"""Workloads of this package: what ``cbam train``, ``cbam validate`` and ``cbam predict`` run."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from .workload import Workload
 
 
 def noise_batch(context: BenchmarkContext, ctx: mx.Context) -> mx.nd.NDArray:
-    """A batch of standard normal noise, which has the scale of normalized images.
+    """A batch of standard normal noise, which has the mean and variance of normalized images.
 
     Args:
-        context: of the measurement.
+        context: description of the measurement.
         ctx: the device.
 
     Returns:
@@ -52,10 +52,10 @@ def _load(context: BenchmarkContext, ctx: List[mx.Context]) -> LoadedNetwork:
 
 @contextmanager
 def predict(context: BenchmarkContext) -> Iterator[Workload]:
-    """The network alone on a batch of noise, or ``cbam predict`` from JPEG files.
+    """Inference on a batch of noise, or ``cbam predict`` from JPEG files.
 
     Args:
-        context: of the measurement.
+        context: description of the measurement.
 
     Yields:
         The workload.
@@ -81,10 +81,10 @@ def predict(context: BenchmarkContext) -> Iterator[Workload]:
 
 @contextmanager
 def validate(context: BenchmarkContext) -> Iterator[Workload]:
-    """A whole evaluation of a file.
+    """The evaluation of a whole record file.
 
     Args:
-        context: of the measurement, with ``data``.
+        context: description of the measurement, with ``data``.
 
     Yields:
         The workload.
@@ -106,10 +106,10 @@ def validate(context: BenchmarkContext) -> Iterator[Workload]:
 def train(context: BenchmarkContext) -> Iterator[Workload]:
     """A step of ``cbam train``: normalization, forward, backward and update by SGD with momentum.
 
-    The images are noise in memory. The preparation of a run needs data: a file with the images of a step is made.
+    The images are noise in memory. Since a run needs data, a file with the images of one step is written.
 
     Args:
-        context: of the measurement.
+        context: description of the measurement.
 
     Yields:
         The workload.
@@ -131,11 +131,11 @@ def train(context: BenchmarkContext) -> Iterator[Workload]:
 
 
 def training_config(context: BenchmarkContext, **settings: Any) -> TrainConfig:
-    """The configuration of a run that is measured.
+    """The training configuration for a measurement.
 
     Args:
-        context: of the measurement.
-        **settings: of :class:`TrainConfig`.
+        context: description of the measurement.
+        **settings: further fields of :class:`TrainConfig`.
 
     Returns:
         The configuration, without augmentation.

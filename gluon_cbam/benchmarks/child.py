@@ -1,7 +1,7 @@
-"""The benchmark process: ``python -m gluon_cbam.benchmarks.child CONTEXT``, CONTEXT a context as JSON.
+"""The benchmark process: ``python -m gluon_cbam.benchmarks.child CONTEXT``, with a context as JSON.
 
-It writes a line of JSON when the workload is ready, makes a repetition for each line that it reads and writes a line of
-JSON about it, and exits at the end of its input. What libraries print goes to standard error.
+It writes a line of JSON when the workload is ready. For each line that it reads, it runs a repetition and writes its
+result as a line of JSON. It exits at the end of its input. Output of libraries is redirected to standard error.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from .workload import repetition
 
 
 def main() -> int:
-    """Serve until the input ends.
+    """Run repetitions until the input ends.
 
     Returns:
-        The exit code: 1 after an error, which is then the last line of the output.
+        The exit code: 1 after an error, which the last line of the output describes.
     """
     output = os.fdopen(os.dup(sys.stdout.fileno()), 'w', encoding='utf-8')
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -48,7 +48,7 @@ def _send(output: TextIO, value: Dict[str, Any]) -> None:
 
 
 def _last_line(error: Exception) -> str:
-    """The reason in one line: messages of MXNet begin with a stack trace."""
+    """The last line of a message; messages of MXNet begin with a stack trace."""
     lines = str(error).strip().splitlines()
     return (lines or [type(error).__name__])[-1]
 

@@ -1,4 +1,4 @@
-"""The description of a measurement, which goes to the benchmark process as JSON."""
+"""The description of a measurement, which the benchmark process gets as JSON."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from gluon_cbam.common.errors import UsageError
 
 @dataclass(frozen=True)
 class BenchmarkContext:
-    """All that determines a measurement.
+    """The complete description of a measurement.
 
     Attributes:
-        mode: what is measured, a key of :data:`.engines.ENGINES`.
-        engine: what runs it, a key there.
-        network: its name in this package, whatever the engine calls it.
-        batch: images in a batch.
+        mode: what is measured, one of :data:`gluon_cbam.benchmarks.MODES`.
+        engine: the implementation that is measured, a key of :data:`.engines.ENGINES`.
+        network: name of the network in this package, for every engine.
+        batch: number of images in a batch.
         image_size: height and width of the images, in pixels.
-        classes: outputs of the network.
-        options: of the network, for engines with networks of this package.
-        gpus: as ``--gpus`` takes it.
-        cpus: as ``--cpus`` takes it.
-        workers: decoding threads.
-        data: a .rec file, for modes that read images.
+        classes: number of outputs of the network.
+        options: options of the network, for engines with networks of this package.
+        gpus: value of ``--gpus``; default None, the CPU.
+        cpus: value of ``--cpus``; default None, one CPU device.
+        workers: number of decoding threads.
+        data: path of a .rec file, for modes that read images.
         with_decode: whether ``predict`` includes decoding image files.
-        calls: in a repetition.
-        threads: of the engine's arithmetic.
-        environment: further variables of the process.
-        label: the name in reports; default engine and network.
-        workload: ``module:function`` that makes the workload; default that of engine and mode.
+        calls: number of calls in a repetition.
+        threads: number of threads of the engine's arithmetic.
+        environment: further environment variables of the process.
+        label: name in reports; default engine and network.
+        workload: ``module:function`` that makes the workload; default the one of engine and mode.
     """
 
     mode: str
@@ -58,10 +58,10 @@ class BenchmarkContext:
 
     @property
     def record_path(self) -> str:
-        """The .rec file.
+        """The path of the .rec file.
 
         Raises:
-            UsageError: there is none.
+            UsageError: ``data`` is None.
         """
         if self.data is None:
             raise UsageError(f'{self.mode} needs --data, a .rec file')
@@ -72,9 +72,12 @@ class BenchmarkContext:
 
         Args:
             **changes: attributes by name.
+
+        Returns:
+            The copy.
         """
         return dataclasses.replace(self, **changes)
 
     def as_dict(self) -> Dict[str, Any]:
-        """The attributes by name, for JSON."""
+        """The attributes by name, as values for JSON."""
         return dataclasses.asdict(self)

@@ -1,4 +1,4 @@
-"""The engines, and the workload that each has for a mode."""
+"""The table of engines and modes, and the workload for each pair."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def supports(engine: str, mode: str) -> bool:
 
     Args:
         engine: a key of :data:`ENGINES`.
-        mode: any mode.
+        mode: one of :data:`gluon_cbam.benchmarks.MODES`.
     """
     return mode in ENGINES[engine]
 
@@ -51,7 +51,7 @@ def build(context: BenchmarkContext) -> Iterator[Tuple[Workload, Dict[str, Any]]
     """Make the workload of a context.
 
     Args:
-        context: of the measurement.
+        context: description of the measurement.
 
     Yields:
         The workload, and facts about the process: ``versions`` of packages, and ``imported_bytes``, the resident memory
@@ -59,18 +59,18 @@ def build(context: BenchmarkContext) -> Iterator[Tuple[Workload, Dict[str, Any]]
 
     Raises:
         UsageError: the engine is unknown, or has no workload for the mode.
-        CbamError: whatever making the workload raises.
+        CbamError: the workload cannot be made.
     """
-    module, _, function = _place(context).partition(':')
+    module, _, function = _workload_name(context).partition(':')
     make = getattr(import_module(module, __package__), function)
     facts = {'versions': _versions(), 'imported_bytes': memory.resident()}
-    memory.forget_peak()
+    memory.reset_peak()
     with make(context) as workload:
         yield workload, facts
 
 
-def _place(context: BenchmarkContext) -> str:
-    """The ``module:function`` of a context."""
+def _workload_name(context: BenchmarkContext) -> str:
+    """The ``module:function`` that makes the workload of a context."""
     if context.workload:
         return context.workload
     modes = ENGINES.get(context.engine)

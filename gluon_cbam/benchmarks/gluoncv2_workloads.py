@@ -1,4 +1,4 @@
-"""The networks of gluoncv2 in plain Gluon loops, which serve for other networks as well."""
+"""Workloads of gluoncv2, and the plain Gluon training loop that runs them and other networks."""
 
 from __future__ import annotations
 
@@ -20,13 +20,18 @@ from .workload import Workload
 
 
 def gluoncv2_name(network: str) -> str:
-    """The name in gluoncv2 of one of our networks: its bottleneck ResNets with the stride of ours are ``resnet...b``.
+    """The name in gluoncv2 of one of our networks.
+
+    gluoncv2's ``resnet...b`` have the stride in the 3 x 3 convolution of the bottleneck, as ours.
 
     Args:
         network: our name.
 
+    Returns:
+        The name for ``gluoncv2.model_provider.get_model``.
+
     Raises:
-        UsageError: gluoncv2 has no network that computes the same.
+        UsageError: gluoncv2 does not have this network.
     """
     kind, _, depth = network.rpartition('resnet')
     if kind not in ('', 'cbam_', 'bam_') or depth not in ('18', '34', '50', '101', '152'):
@@ -51,10 +56,13 @@ def single_device(context: BenchmarkContext) -> mx.Context:
     """The device of a context.
 
     Args:
-        context: of the measurement.
+        context: description of the measurement.
+
+    Returns:
+        The device.
 
     Raises:
-        UsageError: it has several; plain loops run on one.
+        UsageError: the context has several devices; the plain loops run on one.
     """
     ctx = devices.contexts(context.gpus, context.cpus)
     if len(ctx) > 1:
@@ -64,10 +72,10 @@ def single_device(context: BenchmarkContext) -> mx.Context:
 
 @contextmanager
 def predict(context: BenchmarkContext) -> Iterator[Workload]:
-    """The network alone, on a batch of noise.
+    """Inference on a batch of noise.
 
     Args:
-        context: of the measurement.
+        context: description of the measurement.
 
     Yields:
         The workload.
@@ -79,10 +87,10 @@ def predict(context: BenchmarkContext) -> Iterator[Workload]:
 
 @contextmanager
 def validate(context: BenchmarkContext) -> Iterator[Workload]:
-    """The evaluation of this package, of a network of gluoncv2.
+    """The evaluation loop of this package on a network of gluoncv2.
 
     Args:
-        context: of the measurement, with ``data``.
+        context: description of the measurement, with ``data``.
 
     Yields:
         The workload.
@@ -103,7 +111,7 @@ def train(context: BenchmarkContext) -> Iterator[Workload]:
     """Forward, backward and update by SGD with momentum, on a batch of noise.
 
     Args:
-        context: of the measurement.
+        context: description of the measurement.
 
     Yields:
         The workload.
@@ -112,11 +120,11 @@ def train(context: BenchmarkContext) -> Iterator[Workload]:
 
 
 def training_step(net: mx.gluon.HybridBlock, context: BenchmarkContext) -> Workload:
-    """A step of :class:`GluonLoop` on a batch of noise, for any network.
+    """A training step of any network by :class:`GluonLoop`, on a batch of noise.
 
     Args:
         net: the network, not initialized.
-        context: of the measurement.
+        context: description of the measurement.
 
     Returns:
         The workload.
@@ -128,7 +136,7 @@ def training_step(net: mx.gluon.HybridBlock, context: BenchmarkContext) -> Workl
 
 
 class GluonLoop:
-    """The training loop of Gluon's tutorials, hybridized: SGD with momentum 0.9, weight decay 1e-4, rate 1e-3.
+    """The training loop of Gluon's tutorials, hybridized: SGD with momentum 0.9, weight decay 1e-4, learning rate 1e-3.
 
     Args:
         net: the network, not initialized.
@@ -147,7 +155,7 @@ class GluonLoop:
 
         Args:
             images: (N, 3, H, W), normalized.
-            labels: (N,) class numbers.
+            labels: (N,) class indices.
         """
         with mx.autograd.record():
             loss = self._loss(self._net(images), labels)

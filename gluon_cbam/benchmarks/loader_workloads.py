@@ -1,4 +1,4 @@
-"""The training loader alone, and the JPEG decoding that it cannot do without."""
+"""Workloads without a network: the training loader, and JPEG decoding alone as its lower bound."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _AUGMENTATION = 'imagenet'
 
 @contextmanager
 def training_loader(context: BenchmarkContext) -> Iterator[Workload]:
-    """An epoch of training batches: random resized crops, mirrored at random.
+    """An epoch of training batches: random resized crops with random horizontal flips.
 
     Args:
-        context: of the measurement, with ``data``.
+        context: description of the measurement, with ``data``.
 
     Yields:
         The workload.
@@ -45,10 +45,10 @@ def training_loader(context: BenchmarkContext) -> Iterator[Workload]:
 
 @contextmanager
 def bare_decoding(context: BenchmarkContext) -> Iterator[Workload]:
-    """``cv2.imdecode`` of the same images, read into memory before, on the same number of threads.
+    """``cv2.imdecode`` of the same images, read into memory beforehand, on the same number of threads.
 
     Args:
-        context: of the measurement, with ``data``.
+        context: description of the measurement, with ``data``.
 
     Yields:
         The workload.
@@ -56,17 +56,17 @@ def bare_decoding(context: BenchmarkContext) -> Iterator[Workload]:
     records = RecordFile(context.record_path)
     images = [np.frombuffer(records[number].image, np.uint8) for number in range(len(records))]
     workers = context.workers
-    with image_threads(workers) as pool:  # with the memory settings of the loader's threads, which help here as well
+    with image_threads(workers) as pool:  # the memory settings of the loader's threads speed this up too
         yield Workload(len(images), lambda: decode_all(images, pool, workers), lambda: None, f'{workers} threads')
 
 
 def decode_all(images: Sequence[np.ndarray], pool: Executor, workers: int) -> None:
-    """Decode images on the threads of a pool, each thread its share.
+    """Decode images on a pool of threads, split evenly.
 
     Args:
-        images: encoded, each an array of bytes.
-        pool: that has the threads.
-        workers: their number.
+        images: the encoded images, (n,) uint8 each.
+        pool: the pool of threads.
+        workers: number of threads.
     """
 
     def decode(first: int) -> None:

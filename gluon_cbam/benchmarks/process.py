@@ -1,4 +1,4 @@
-"""Benchmark processes, seen from the process that measures."""
+"""Starting benchmark processes and collecting their measurements."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from gluon_cbam.common.timing import Timing, interleaved
 from .context import BenchmarkContext
 
 CHILD = (sys.executable, '-W', 'ignore', '-m', 'gluon_cbam.benchmarks.child')
+"""The command of a benchmark process, without its context."""
 _ROOT = str(Path(__file__).resolve().parents[2])
 _EXIT_TIMEOUT = 20  # seconds, after which the process is killed
 
 
 class BenchmarkProcess:
-    """A child process that makes the repetitions of one context. As a context manager, it ends with the block.
+    """A child process that runs the repetitions of one context; as a context manager, it is closed with the block.
 
     Args:
-        context: of the measurement.
+        context: description of the measurement.
 
     Attributes:
-        context: as above.
-        facts: what the process stated when it was ready: ``images`` of a call, ``device``, ``versions``,
-            ``imported_bytes`` (resident after its imports) and the details of the workload.
-        peak_bytes: its peak memory after the imports, including them.
+        context: description of the measurement.
+        facts: what the process reported when it was ready: ``images`` of a call, ``device``, ``versions``,
+            ``imported_bytes`` (resident set size after its imports) and the details of the workload.
+        peak_bytes: peak of the resident set size after the imports, in bytes.
     """
 
     def __init__(self, context: BenchmarkContext):
@@ -57,13 +58,13 @@ class BenchmarkProcess:
         return self
 
     def repeat(self) -> float:
-        """Have the process make one repetition.
+        """Run one repetition.
 
         Returns:
-            Seconds of a call.
+            Mean duration of a call in seconds.
 
         Raises:
-            CbamError: what the process raised; a RunError if it died.
+            CbamError: the error that the process reported; RunError if it died.
         """
         self._input.write('repeat\n')
         self._input.flush()
@@ -72,7 +73,7 @@ class BenchmarkProcess:
         return answer['seconds']
 
     def _receive(self) -> Dict[str, Any]:
-        """The next line of the process; raises the error that it may be."""
+        """The next line of the process as a dictionary; an error that it reports is raised."""
         line = self._output.readline()
         if not line:
             code = self._process.wait()
@@ -89,7 +90,7 @@ class BenchmarkProcess:
         """End the process.
 
         Args:
-            kill: at once; default by closing its input, and killing it when that does not help.
+            kill: kill the process immediately; by default, close its input, and kill it if it does not exit.
         """
         if kill:
             self._process.kill()
@@ -108,7 +109,7 @@ class BenchmarkProcess:
 
 
 def _pipe(stream: Optional[IO[str]]) -> IO[str]:
-    """A stream of a process that was started with pipes, which is never None."""
+    """The stream of a process that was started with pipes, which is not None."""
     assert stream is not None
     return stream
 
@@ -117,10 +118,10 @@ def environment_of(context: BenchmarkContext) -> Dict[str, str]:
     """The environment variables of a benchmark process.
 
     Args:
-        context: of the measurement.
+        context: description of the measurement.
 
     Returns:
-        Those of this process, with the context's threads, and its variables last.
+        The variables of this process, OMP_NUM_THREADS, and the variables of the context.
     """
     path = os.pathsep.join(filter(None, (_ROOT, os.environ.get('PYTHONPATH'))))
     return {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': str(context.threads), **context.environment}
@@ -131,10 +132,10 @@ class Measurement:
     """The result for one context.
 
     Attributes:
-        context: of the measurement.
-        facts: of its process, see :class:`BenchmarkProcess`.
-        seconds: of a call, for each repetition.
-        peak_bytes: of its process.
+        context: description of the measurement.
+        facts: facts about its process, see :class:`BenchmarkProcess`.
+        seconds: mean duration of a call in seconds, for each repetition.
+        peak_bytes: peak memory of its process in bytes.
     """
 
     context: BenchmarkContext
@@ -144,24 +145,27 @@ class Measurement:
 
     @property
     def milliseconds(self) -> Timing:
-        """Percentiles of the time of a batch."""
+        """Percentiles of the duration of a batch."""
         return Timing.of(self.seconds, self.context.batch / self.facts['images'])
 
     @property
     def images_per_second(self) -> float:
-        """Throughput at the median."""
+        """Throughput at the median duration."""
         return 1000 * self.context.batch / self.milliseconds.median
 
     @property
     def used_bytes(self) -> int:
-        """Peak memory above that of the imports."""
+        """Peak memory minus the memory after the imports, in bytes."""
         return max(self.peak_bytes - self.facts['imported_bytes'], 0)
 
     def over(self, other: Measurement) -> float:
-        """The ratio of its median time to that of another.
+        """The ratio of the median durations of two measurements.
 
         Args:
             other: the denominator.
+
+        Returns:
+            The median of this measurement over the median of ``other``.
         """
         return self.milliseconds.median / other.milliseconds.median
 
@@ -172,24 +176,24 @@ def measure(
     warm_up: int = 2,
     progress: Callable[[Iterable[int], int], Iterable[int]] = lambda rounds, total: rounds,
 ) -> List[Measurement]:
-    """Measure several contexts together, their repetitions in turn.
+    """Measure several contexts with interleaved repetitions.
 
-    All processes are ready before the first repetition. While one works, the others sleep.
+    All processes are ready before the first repetition. While one works, the others wait.
 
     Args:
-        contexts: of the measurements.
-        repetitions: that count, of each.
-        warm_up: repetitions before them, of each.
+        contexts: descriptions of the measurements.
+        repetitions: number of measured repetitions of each context.
+        warm_up: number of repetitions before them.
         progress: see :func:`gluon_cbam.common.timing.interleaved`.
 
     Returns:
         The results, in the order of the contexts.
 
     Raises:
-        CbamError: what a process raised, after the name of its context.
+        CbamError: the error that a process reported, with the name of its context.
     """
     with ExitStack() as stack:
-        # one after the other: building a network takes all cores
+        # sequentially: building a network takes all cores
         processes = [stack.enter_context(BenchmarkProcess(context)) for context in contexts]
         repeat = {number: process.repeat for number, process in enumerate(processes)}
         seconds = interleaved(repeat, repetitions, warm_up, progress)

@@ -18,7 +18,7 @@ DESCRIPTIONS = {
     'validate': 'a whole evaluation of the file',
     'loader': 'training batches without a network, compared with decoding the same JPEGs alone',
 }
-"""Mode -> what a call does."""
+"""Mode -> description of a call."""
 
 
 def processor() -> str:
@@ -34,12 +34,12 @@ def _description(context: BenchmarkContext) -> str:
 
 
 def as_dict(measured: Sequence[Measurement], repetitions: int, left_out: Dict[str, str]) -> Dict[str, Any]:
-    """The results for JSON.
+    """The results as values for JSON.
 
     Args:
         measured: the results; the first is compared with the others.
-        repetitions: of each.
-        left_out: engine -> why it was not measured.
+        repetitions: number of repetitions of each context.
+        left_out: engine -> the reason why it was not measured.
 
     Returns:
         The first result; under ``compared`` the others, with ``time_ratio``, the first median over theirs.
@@ -74,7 +74,7 @@ def _entry(result: Measurement) -> Dict[str, Any]:
 
 
 def as_text(measured: Sequence[Measurement], repetitions: int, left_out: Dict[str, str]) -> str:
-    """The results as a table.
+    """The results as text.
 
     Args:
         measured: see :func:`as_dict`.
@@ -82,7 +82,7 @@ def as_text(measured: Sequence[Measurement], repetitions: int, left_out: Dict[st
         left_out: see :func:`as_dict`.
 
     Returns:
-        The lines.
+        A table of the results, the ratios of their medians, and the engines that are left out.
     """
     first, *others = measured
     context = first.context

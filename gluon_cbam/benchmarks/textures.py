@@ -1,4 +1,4 @@
-"""Images for measurements: generated textures, whose JPEGs are as large as those of photographs."""
+"""Generated images for measurements; their JPEG files are as large as JPEG files of photographs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from gluon_cbam.common.files import PathLike
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 
 _SIZE = (375, 500)
-_UNIQUE = 200  # images in a file; further records repeat them
+_UNIQUE = 200  # number of different images in a file; further records repeat them
 
 
 def texture(random: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Noise of several scales, which takes about 110 kB as a JPEG of 500 x 375 pixels.
+    """Noise on several scales; as a JPEG of 500 x 375 pixels, it takes about 110 kB.
 
     Args:
-        random: the generator.
-        height: in pixels.
-        width: in pixels.
+        random: the random number generator.
+        height: height of the image, in pixels.
+        width: width of the image, in pixels.
 
     Returns:
         (height, width, 3) uint8.
@@ -33,7 +33,7 @@ def texture(random: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def jpegs(count: int, size: Optional[Tuple[int, int]] = None) -> List[bytes]:
-    """JPEGs of quality 90, always the same ones.
+    """Encode generated images as JPEG with quality 90; the result is always the same.
 
     Args:
         count: number of images.
@@ -50,10 +50,10 @@ def jpegs(count: int, size: Optional[Tuple[int, int]] = None) -> List[bytes]:
 
 
 def write_records(path: PathLike, images: int, classes: int = 10, size: Optional[Tuple[int, int]] = None) -> RecordFile:
-    """Write a record file of JPEGs, whose labels are all classes in turn.
+    """Write a record file of generated JPEGs; the labels cycle through the classes.
 
     Args:
-        path: of the .rec file; its .idx file is written next to it.
+        path: path of the .rec file; its .idx file is written next to it.
         images: number of records.
         classes: number of classes.
         size: height and width in pixels; default 375 x 500.

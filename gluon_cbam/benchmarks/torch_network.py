@@ -1,7 +1,7 @@
-"""The official ResNet and CBAM-ResNet in PyTorch, to compare with: 18 to 152 layers, ImageNet's stem.
+"""The official ResNet and CBAM-ResNet in PyTorch as baselines: 18 to 152 layers, with the ImageNet stem.
 
-Written from the paper (Woo et al., ECCV 2018, section 3) and from what the published weights need; parameters carry the
-official names, so that they can be converted to ours. Imports torch.
+Implemented from the paper (Woo et al., ECCV 2018, section 3) and the shapes of the published weights. The parameters
+have the official names, so that they can be converted to ours. Imports torch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from gluon_cbam.common.errors import UsageError
 
-# depth -> whether the blocks are bottlenecks, blocks a stage
+# depth -> whether the blocks are bottlenecks, number of blocks in each stage
 _DEPTHS = {
     18: (False, (2, 2, 2, 2)),
     34: (False, (3, 4, 6, 3)),
@@ -25,14 +25,17 @@ _DEPTHS = {
 
 
 def network(name: str, classes: int) -> nn.Module:
-    """The official counterpart of one of our networks.
+    """Build the PyTorch counterpart of one of our networks.
 
     Args:
         name: our name, such as ``cbam_resnet50``.
-        classes: outputs of the last layer.
+        classes: number of outputs of the last layer.
+
+    Returns:
+        The network, with random weights.
 
     Raises:
-        UsageError: this module has none.
+        UsageError: this module does not have the network.
     """
     kind, _, depth = name.rpartition('resnet')
     if kind not in ('', 'cbam_') or not depth.isdigit() or int(depth) not in _DEPTHS:
@@ -44,8 +47,8 @@ class ChannelGate(nn.Module):
     """Channel attention: average and maximum over the map, a shared MLP, their sum, sigmoid (equation 2).
 
     Args:
-        channels: of the map.
-        reduction: ``channels`` over the hidden units.
+        channels: number of channels of the map.
+        reduction: ratio of ``channels`` to the hidden units of the MLP.
     """
 
     def __init__(self, channels: int, reduction: int = 16):
@@ -54,7 +57,7 @@ class ChannelGate(nn.Module):
         self.mlp = nn.Sequential(nn.Flatten(), nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply it to a batch."""
+        """Apply the module to a batch."""
         pooled = self.mlp(functional.adaptive_avg_pool2d(x, 1)) + self.mlp(functional.adaptive_max_pool2d(x, 1))
         return x * torch.sigmoid(pooled)[:, :, None, None]
 
@@ -69,7 +72,7 @@ class SpatialGate(nn.Module):
         self.spatial.bn = nn.BatchNorm2d(1, momentum=0.01)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply it to a batch."""
+        """Apply the module to a batch."""
         pooled = torch.cat((x.max(1, keepdim=True)[0], x.mean(1, keepdim=True)), dim=1)
         return x * torch.sigmoid(self.spatial.bn(self.spatial.conv(pooled)))
 
@@ -78,7 +81,7 @@ class CBAM(nn.Sequential):
     """Channel attention, then spatial attention (equation 1).
 
     Args:
-        channels: of the map.
+        channels: number of channels of the map.
     """
 
     def __init__(self, channels: int):
@@ -91,11 +94,11 @@ class Block(nn.Module):
     """A residual block: basic, or a bottleneck with its stride in the 3 x 3 convolution.
 
     Args:
-        in_channels: of the input.
-        width: channels of the inner convolutions.
-        stride: of the block.
-        bottleneck: whether it is a bottleneck, whose output has 4 times ``width`` channels.
-        cbam: whether CBAM refines the residual.
+        in_channels: number of channels of the input.
+        width: number of channels of the inner convolutions.
+        stride: stride of the block.
+        bottleneck: whether it is a bottleneck block, with 4 times ``width`` output channels.
+        cbam: whether CBAM is applied to the residual branch.
     """
 
     def __init__(self, in_channels: int, width: int, stride: int, bottleneck: bool, cbam: bool):
@@ -118,7 +121,7 @@ class Block(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply it to a batch."""
+        """Apply the module to a batch."""
         shortcut = self.downsample(x)
         for number in range(1, self._layers + 1):
             x = getattr(self, f'bn{number}')(getattr(self, f'conv{number}')(x))
@@ -128,12 +131,12 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """ResNet with ImageNet's stem: (N, 3, H, W) to logits (N, classes).
+    """ResNet with the ImageNet stem: (N, 3, H, W) to logits (N, classes).
 
     Args:
         bottleneck: whether the blocks are bottlenecks.
-        blocks: in each stage.
-        classes: outputs.
+        blocks: number of blocks in each stage.
+        classes: number of outputs.
         cbam: whether the blocks have CBAM.
     """
 
@@ -152,7 +155,7 @@ class ResNet(nn.Module):
         self.fc = nn.Linear(channels, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply it to a batch."""
+        """Apply the module to a batch."""
         x = functional.max_pool2d(functional.relu(self.bn1(self.conv1(x)), inplace=True), 3, 2, 1)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(torch.flatten(functional.adaptive_avg_pool2d(x, 1), 1))

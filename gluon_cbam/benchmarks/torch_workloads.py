@@ -1,4 +1,4 @@
-"""PyTorch, eager, with the official networks: in the default memory format, or in channels_last."""
+"""Workloads of the official networks in PyTorch, in eager mode, with contiguous or channels_last memory format."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def _prepare(context: BenchmarkContext) -> Tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
-    """Network, batch and labels."""
+    """The network, a batch of noise and its labels."""
     import torch
 
     from .torch_network import network
 
     if context.gpus is not None or (context.cpus or 1) > 1:
         raise UsageError('PyTorch is compared on the CPU, as one device: leave --gpus and --cpus out')
-    torch.set_num_threads(context.threads)  # its default is the number of visible CPUs, whatever OMP_NUM_THREADS is
+    torch.set_num_threads(context.threads)  # the default, the number of visible CPUs, ignores OMP_NUM_THREADS
     torch.manual_seed(0)
     layout = torch.channels_last if context.engine.endswith('channels_last') else torch.contiguous_format
     net = network(context.network, context.classes).to(memory_format=layout)
@@ -31,15 +31,15 @@ def _prepare(context: BenchmarkContext) -> Tuple[torch.nn.Module, torch.Tensor, 
 
 
 def _no_wait() -> None:
-    """On the CPU, calls return when they are done."""
+    """Does nothing: on the CPU, calls are synchronous."""
 
 
 @contextmanager
 def predict(context: BenchmarkContext) -> Iterator[Workload]:
-    """The network alone, on a batch of noise.
+    """Inference on a batch of noise.
 
     Args:
-        context: of the measurement.
+        context: description of the measurement.
 
     Yields:
         The workload.
@@ -57,7 +57,7 @@ def train(context: BenchmarkContext) -> Iterator[Workload]:
     """Forward, backward and update by SGD with momentum, on a batch of noise.
 
     Args:
-        context: of the measurement.
+        context: description of the measurement.
 
     Yields:
         The workload.

@@ -1,4 +1,4 @@
-"""A workload, and the time of one repetition of it. Imports the standard library only."""
+"""The interface of a workload, and the timing of a repetition. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, Callable, Dict, NamedTuple
 
 
 class Workload(NamedTuple):
-    """Work that can be repeated.
+    """A unit of work that can be repeated.
 
     Attributes:
         images: number of images that a call processes.
         call: does the work, or queues it.
         wait: blocks until all queued work is done.
         device: name of the device.
-        details: further facts for JSON.
+        details: further facts for the report, as values for JSON.
     """
 
     images: int
@@ -25,15 +25,15 @@ class Workload(NamedTuple):
 
 
 def repetition(workload: Workload, calls: int = 1, now: Callable[[], float] = time.perf_counter) -> float:
-    """Make one repetition: several calls, and one wait at the end, so that calls may overlap as they do in use.
+    """Run one repetition: several calls and a single wait at the end, so that calls overlap as in production.
 
     Args:
-        workload: what is measured; work that it queued before does not count.
+        workload: the workload; work that was queued before does not count.
         calls: number of calls.
-        now: a clock, in seconds.
+        now: returns the current time in seconds.
 
     Returns:
-        Seconds of a call, the mean of the repetition.
+        Mean duration of a call in seconds.
     """
     workload.wait()
     began = now()

@@ -1,6 +1,7 @@
-"""The command ``cbam``: its group (:mod:`.main`), its commands (:mod:`.commands`) and what they share.
+"""The command ``cbam``: the group (:mod:`.main`), the commands (:mod:`.commands`) and their common parts.
 
-They share options made from settings (:mod:`.options`), results as text or JSON (:mod:`.output`), errors of one line
-(:mod:`.errors`) and progress bars (:mod:`.progress`). It may import every other package and is imported by none; at the
-start it imports click and nothing heavy, and each command imports what it needs when it runs.
+The commands share options made from settings (:mod:`.options`), results as text or JSON (:mod:`.output`), one-line
+errors (:mod:`.errors`) and progress bars (:mod:`.progress`); :mod:`.diagnostics` has the checks of ``cbam doctor``. May
+import every other package and is imported by none. Start-up imports nothing heavier than click: a command imports what
+it needs when it runs.
 """

@@ -1,6 +1,6 @@
 """Checks of this machine and installation, with a remedy for each failure.
 
-Nothing heavy is imported: each probe is a process of its own, since a broken installation can crash the process.
+Each package is imported in a separate process, since a broken installation can crash the process that imports it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Check:
     """The result of one check.
 
     Attributes:
-        name: of the part that was checked.
+        name: name of the checked part.
         ok: whether it works.
-        detail: what was found, one line.
-        remedy: what to do; empty if it works.
+        detail: the finding, in one line.
+        remedy: how to repair it; empty if it works.
     """
 
     name: str
@@ -37,15 +37,15 @@ class Check:
     remedy: str = ''
 
     def as_dict(self) -> dict:
-        """The attributes by name."""
+        """The attributes by name, as values for JSON."""
         return asdict(self)
 
 
 def diagnose() -> List[Check]:
-    """Check everything that the package needs.
+    """Run all checks.
 
     Returns:
-        A result for each check, in a fixed order.
+        The result of each check, in a fixed order.
     """
     return [check() for check in _CHECKS]
 
@@ -103,7 +103,7 @@ def _gpu() -> Check:
 
 def _kernels() -> Check:
     found = ops_status.operators_status()
-    if not found.ok:  # everything works without them, but slower
+    if not found.ok:  # not a failure: the networks run without them, only slower
         return Check('kernels', True, f'{found.detail}: {found.remedy}' if found.remedy else found.detail)
     code = 'print("compiled,", gluon_cbam.ops.library.load().instructions)'
     return _import_probe('gluon_cbam.ops.library', code, ops_status.REPAIR, 'kernels')
@@ -119,7 +119,7 @@ def _disk() -> Check:
 
 
 def _import_probe(module: str, code: str, remedy: str, name: str = '') -> Check:
-    """Import a module in a process of its own, after gluon_cbam, and run a line of code with it."""
+    """Import a module in a separate process, after gluon_cbam, and run a line of code with it."""
     command = [sys.executable, '-W', 'ignore', '-c', f'import gluon_cbam, {module}; {code}']
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
@@ -129,7 +129,7 @@ def _import_probe(module: str, code: str, remedy: str, name: str = '') -> Check:
         return Check(name or module, True, done.stdout.strip())
     reason = (done.stderr.strip().splitlines() or [f'exit code {done.returncode}'])[-1]
     ours = f'{DependencyError.__module__}.{DependencyError.__name__}: '
-    if reason.startswith(ours):  # the message holds the remedy
+    if reason.startswith(ours):  # the message includes the remedy
         return Check(name or module, False, 'cannot be imported', reason[len(ours) :])
     return Check(name or module, False, reason, remedy)
 

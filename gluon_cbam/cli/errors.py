@@ -1,4 +1,4 @@
-"""Errors of the command: one line on standard error each, and the exit code of the documentation."""
+"""Errors of the command: one line on standard error, and the documented exit code."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, NoReturn, Optional, Sequence, Tuple
 
 import click
 
-debug_option = click.option('--debug', is_flag=True, expose_value=False, help='a traceback for an error')
+debug_option = click.option('--debug', is_flag=True, expose_value=False, help='show the traceback of an error')
 
 
 class Group(click.Group):
-    """A group of commands whose errors are one line each; ``--debug`` shows the traceback instead."""
+    """A group of commands that reports an error as one line; with ``--debug``, as a traceback."""
 
     def main(  # type: ignore[override]
         self, args: Optional[Sequence[str]] = None, prog_name: Optional[str] = 'cbam', **extra: Any
@@ -20,8 +20,8 @@ class Group(click.Group):
         """Run a command and exit.
 
         Args:
-            args: the words after the program's name; default those of this process.
-            prog_name: the program's name, for the help.
+            args: command-line arguments; default ``sys.argv[1:]``.
+            prog_name: name of the program, for the help.
             **extra: see :meth:`click.Command.main`.
 
         Raises:
@@ -33,7 +33,7 @@ class Group(click.Group):
             code = 0
         except click.exceptions.Exit as error:
             code = error.exit_code
-        except BrokenPipeError:  # of `cbam ... | head`
+        except BrokenPipeError:  # for instance `cbam ... | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0
         except Exception as error:
@@ -59,13 +59,13 @@ def _message_and_code(error: Exception) -> Tuple[str, int]:
         return _import_message(error), 3
     if isinstance(error, (OSError, ValueError)):
         return str(error), 5 if isinstance(error, OSError) else 2
-    # MXNet's messages begin with a stack trace and end with what happened
+    # MXNet's messages begin with a stack trace; the last line is the error
     last = (str(error).strip().splitlines() or [''])[-1]
     return f'{type(error).__name__}: {last} (--debug shows where)', 1
 
 
 def _import_message(error: ImportError) -> str:
-    """What is not installed, and the command that installs it."""
+    """The message for a missing package, with the command that installs it."""
     if not isinstance(error, ModuleNotFoundError):
         return f"{error} ('cbam doctor' says what to do)"
     from gluon_cbam.compat.versions import INSTALL_MXNET

@@ -1,6 +1,6 @@
-"""The command ``cbam``: the commands are in :mod:`.commands`, a module each or a module a group.
+"""The command ``cbam``; :mod:`.commands` has a module for each command or group.
 
-Start-up imports click and nothing heavy; each command imports what it needs.
+Start-up imports nothing heavier than click; a command imports what it needs when it runs.
 """
 
 from __future__ import annotations

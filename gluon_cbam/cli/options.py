@@ -1,4 +1,4 @@
-"""Options of the commands, made from the settings of :class:`TrainConfig`, and the help that shows them in sections."""
+"""Options of the commands, made from the fields of :class:`TrainConfig`, and their help, grouped by sections."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Option(click.Option):
     """An option with aliases that the help does not show, in a section of the help.
 
     Args:
-        declarations: name and flags, as :class:`click.Option` takes them.
+        declarations: parameter name and flags, as :class:`click.Option` takes them.
         aliases: further flags, which the help does not show.
         section: title of the section of the help; None for the last one.
-        **attributes: of :class:`click.Option`.
+        **attributes: further arguments of :class:`click.Option`.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Option(click.Option):
         self._aliases, self.section = aliases, section
 
     def get_help_record(self, ctx: click.Context) -> Optional[Tuple[str, str]]:
-        """Flags without aliases and on/off flags as ``--[no-]name``, and the help."""
+        """The flags without aliases, on/off flags as ``--[no-]name``, and the help."""
         shown, self.opts = self.opts, [flag for flag in self.opts if flag not in self._aliases]
         record = super().get_help_record(ctx)
         self.opts = shown
@@ -56,12 +56,12 @@ class SectionedCommand(click.Command):
                 sections.setdefault(getattr(parameter, 'section', None) or 'Other options', []).append(record)
         width = max(len(names) for records in sections.values() for names, _ in records)
         for title, records in sections.items():
-            with formatter.section(title):  # one width, so that the columns of all sections stand below each other
+            with formatter.section(title):  # one width, to align the columns of all sections
                 formatter.write_dl([(names.ljust(width), text) for names, text in records], col_max=width)
 
 
 def _key_values(ctx: click.Context, param: click.Parameter, pairs: Sequence[str]) -> Dict[str, Any]:
-    """The values of a repeated KEY=VALUE by key, each read as YAML."""
+    """Parse repeated KEY=VALUE; each value is read as YAML."""
     import yaml
 
     options = {}
@@ -74,14 +74,14 @@ def _key_values(ctx: click.Context, param: click.Parameter, pairs: Sequence[str]
 
 
 def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> List[float]:
-    """Numbers separated by commas."""
+    """Parse numbers separated by commas."""
     try:
         return [float(part) for part in text.split(',') if part.strip()]
     except ValueError:
         raise UsageError(f'{param.opts[0]} takes numbers separated by commas, got {text!r}') from None
 
 
-# kind of a setting -> attributes of its option
+# type of a setting -> attributes of its option
 _KINDS: Dict[type, Callable[[Field], Dict[str, Any]]] = {
     str: lambda entry: {'type': str, 'default': entry.default},
     int: lambda entry: {'type': int, 'default': entry.default, 'metavar': 'N'},
@@ -110,7 +110,7 @@ def _option_of(entry: Field, section: Optional[str]) -> Option:
 
 
 def _sections() -> Dict[str, Optional[str]]:
-    """The section of each setting: the last one that began."""
+    """The section of each setting: a setting without one belongs to the section of the previous setting."""
     sections, section = {}, None
     for name, entry in SETTINGS.items():
         section = entry.metadata['section'] or section
@@ -122,7 +122,7 @@ def settings_options(*names: str) -> Callable[[Decorated], Decorated]:
     """Add options for settings of :class:`TrainConfig` to a command.
 
     Args:
-        *names: of the settings, in the order of the help; without any, all settings.
+        *names: names of the settings, in the order of the help; default all settings.
 
     Returns:
         A decorator.
@@ -151,10 +151,13 @@ def task_options() -> List[Option]:
 
 
 def add_options(options: Sequence[Callable[[Decorated], Decorated]]) -> Callable[[Decorated], Decorated]:
-    """A decorator that adds options in their order.
+    """Add several options to a command.
 
     Args:
-        options: decorators of :func:`click.option`.
+        options: decorators made by :func:`click.option`, in the order of the help.
+
+    Returns:
+        A decorator.
     """
 
     def add(function: Decorated) -> Decorated:

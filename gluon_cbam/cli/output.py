@@ -11,13 +11,20 @@ import click
 from .errors import debug_option
 
 Result = Tuple[Any, Optional[str]]
-"""What a command returns: the object for ``--json``, and the text that is printed without it (None for nothing)."""
+"""The result of a command: the value for ``--json``, and the text that is printed otherwise; None prints nothing."""
 
-json_option = click.option('--json', 'as_json', is_flag=True, help='one JSON object on standard output')
+json_option = click.option('--json', 'as_json', is_flag=True, help='print one JSON object')
 
 
 def common_options(function: Callable[..., Result]) -> Callable[..., None]:
-    """Add ``--json`` and ``--debug`` to a command, and print its :data:`Result`."""
+    """Add ``--json`` and ``--debug`` to a command, and print its result.
+
+    Args:
+        function: the command; returns a :data:`Result`.
+
+    Returns:
+        The function for :func:`click.command`.
+    """
 
     @json_option
     @debug_option

@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 def progress_bar(items: Iterable, total: Optional[int], text: str = '', **look: Any) -> tqdm:
-    """Show how far an iteration is.
+    """Show a progress bar for an iteration.
 
     Args:
-        items: what is iterated over.
-        total: how many there are; None where that is not known.
-        text: in front of the bar.
+        items: the items to iterate over.
+        total: number of items; None if unknown.
+        text: text in front of the bar.
         **look: further arguments of :class:`tqdm.tqdm`.
 
     Returns:
-        An iterable of the items.
+        An iterable over the items.
     """
     from tqdm import tqdm
 
@@ -29,13 +29,13 @@ def progress_bar(items: Iterable, total: Optional[int], text: str = '', **look: 
 
 @contextmanager
 def byte_progress(text: str) -> Iterator[Callable[[int, Optional[int]], None]]:
-    """Show how many bytes of a transfer are done.
+    """Show a progress bar in bytes.
 
     Args:
-        text: in front of the bar.
+        text: text in front of the bar.
 
     Yields:
-        A function of the number of bytes that are done and of all bytes, None where that is not known.
+        A function to call with the number of bytes done and the total number of bytes, None if unknown.
     """
     from tqdm import tqdm
 
@@ -50,22 +50,22 @@ def byte_progress(text: str) -> Iterator[Callable[[int, Optional[int]], None]]:
 
 
 class ProgressLine:
-    """The bar of a training run, with the latest readings: the ``progress`` of :func:`gluon_cbam.training.train`."""
+    """The progress bar of a training run with its latest metrics: ``progress`` of :func:`gluon_cbam.training.train`."""
 
     def __call__(self, items: Iterable, total: int, text: str) -> tqdm:
-        """Show how far an epoch is: see :func:`progress_bar`."""
+        """Show the bar of an epoch; see :func:`progress_bar`."""
         look = {'dynamic_ncols': True, 'bar_format': '{desc} |{bar}| {n_fmt}/{total_fmt}'}
         self._bar = progress_bar(items, total, text, **look)
         return self._bar
 
     def say(self, text: str) -> None:
-        """Show a text in front of the bar from now on."""
+        """Change the text in front of the bar."""
         self._bar.set_description_str(text, refresh=False)
 
 
 def show_log() -> None:
-    """Show what the library logs: on a terminal, where a bar shows the progress, without the line of each interval."""
-    import logging  # here, since most commands log nothing
+    """Write the log of the library to standard error; on a terminal, without the debug lines that the bar replaces."""
+    import logging  # most commands do not need it
 
     from tqdm import tqdm
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Iterable
 
-_LISTED = 12  # names in a hint
+_MAX_LISTED = 12  # names in a hint
 
 
 class CbamError(Exception):
@@ -63,11 +63,11 @@ class Interrupted(CbamError):
 
 
 class MemberFailed(CbamError):
-    """A process of a job on several machines died, and the others were ended.
+    """A process of a distributed job died, and the other processes were ended.
 
     Args:
         message: one line.
-        exit_code: of the whole job.
+        exit_code: exit code of the whole job.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -91,5 +91,5 @@ def closest(value: str, known: Iterable[str]) -> str:
     similar = difflib.get_close_matches(str(value), names, n=3, cutoff=0.6)
     if similar:
         return 'did you mean ' + ' or '.join(similar) + '?'
-    more = ', ...' if len(names) > _LISTED else ''
-    return 'known: ' + (', '.join(names[:_LISTED]) + more if names else 'none')
+    more = ', ...' if len(names) > _MAX_LISTED else ''
+    return 'known: ' + (', '.join(names[:_MAX_LISTED]) + more if names else 'none')

@@ -58,7 +58,7 @@ def remove_temporaries(folder: PathLike) -> None:
     """Remove the temporary files that killed writers left in a folder.
 
     Args:
-        folder: to which no process may be writing.
+        folder: the folder. No process may be writing to it.
     """
     for path in Path(folder).glob(f'.*{_TEMPORARY}'):
         path.unlink()
@@ -76,7 +76,7 @@ def write_text(path: PathLike, text: str) -> None:
     """Write a text file atomically, in UTF-8.
 
     Args:
-        path: of the file, which may exist. Its folder must exist.
+        path: path of the file. An existing file is replaced; the folder must exist.
         text: the whole content.
     """
     with atomic_path(path) as temporary:
@@ -87,17 +87,20 @@ def write_json(path: PathLike, value: Any) -> None:
     """Write a JSON file atomically, in UTF-8.
 
     Args:
-        path: of the file, which may exist. Its folder must exist.
+        path: path of the file. An existing file is replaced; the folder must exist.
         value: any value that :mod:`json` can write.
     """
     write_text(path, json.dumps(value, indent=1) + '\n')
 
 
 def read_json(path: PathLike) -> Any:
-    """The value in a JSON file.
+    """Read a JSON file.
 
     Args:
-        path: of the file, in UTF-8.
+        path: path of the file, in UTF-8.
+
+    Returns:
+        The value, as :func:`json.loads` returns it.
 
     Raises:
         DataError: the file does not exist, or is not JSON.
@@ -114,7 +117,7 @@ def sha256(path: PathLike) -> str:
     """The SHA-256 of a file, in hexadecimal.
 
     Args:
-        path: of the file.
+        path: path of the file.
     """
     return digests(path, ('sha256',))['sha256']
 
@@ -123,7 +126,7 @@ def digests(path: PathLike, algorithms: Iterable[str] = ('sha1', 'sha256')) -> D
     """Hashes of a file; the file is read once.
 
     Args:
-        path: of the file.
+        path: path of the file.
         algorithms: names as in :mod:`hashlib`.
 
     Returns:

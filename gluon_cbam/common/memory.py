@@ -9,26 +9,26 @@ from contextlib import suppress
 from pathlib import Path
 
 _STATUS, _CLEAR = Path('/proc/self/status'), Path('/proc/self/clear_refs')
-_RESET_PEAK = '5'  # proc(5): sets the peak to the present size
+_RESET_PEAK = '5'  # proc(5): sets the peak to the current size
 
 
 def resident() -> int:
-    """Bytes that are resident now; 0 if the system does not report them."""
+    """The resident set size in bytes; 0 if the system does not report it."""
     return _bytes('VmRSS')
 
 
 def peak() -> int:
-    """The most bytes that were resident since the program began, or since :func:`forget_peak`.
+    """The largest resident set size in bytes since the program began, or since :func:`reset_peak`.
 
-    The peak is of this program alone, unlike ``ru_maxrss``, which a program inherits from the one that started it.
-    ``ru_maxrss`` is used if the system does not report the peak otherwise.
+    ``VmHWM`` of Linux belongs to this program alone, whereas a program inherits ``ru_maxrss`` from its parent process.
+    ``ru_maxrss`` is the fallback where the system does not report ``VmHWM``.
     """
     inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
     return _bytes('VmHWM') or inherited
 
 
-def forget_peak() -> None:
-    """Reset the peak to the present size; if the system forbids this, it stays the peak of the whole program."""
+def reset_peak() -> None:
+    """Reset the peak to the current size; if the system forbids this, the peak of the whole program remains."""
     with suppress(OSError):
         _CLEAR.write_text(_RESET_PEAK)
 

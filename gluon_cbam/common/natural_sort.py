@@ -9,7 +9,7 @@ _DIGITS = re.compile(r'[0-9]+')
 
 
 def naturally_sorted(names: Iterable[str]) -> List[str]:
-    """Sort names by their letters, and by the values of the numbers in them.
+    """Sort names so that numbers in them are compared by value.
 
     Args:
         names: in any order.
@@ -21,10 +21,10 @@ def naturally_sorted(names: Iterable[str]) -> List[str]:
 
 
 def _key(name: str) -> str:
-    """The name, with the number of digits before each number. A string: a million lists would take much memory."""
-    return _DIGITS.sub(_counted, name)
+    """The name with each number preceded by its count of digits. One string takes less memory than a list of parts."""
+    return _DIGITS.sub(_with_digit_count, name)
 
 
-def _counted(match: Match[str]) -> str:
+def _with_digit_count(match: Match[str]) -> str:
     digits = match.group().lstrip('0')
     return f'{len(digits):03}{digits}'

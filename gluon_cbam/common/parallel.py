@@ -1,4 +1,4 @@
-"""Results that a pool computes in advance, in order and in bounded memory."""
+"""A map over a thread or process pool: results in order, prefetched, in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ Result = TypeVar('Result')
 def ordered_map(
     pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], prefetch: int, group_size: int = 1
 ) -> Generator[Result, None, None]:
-    """Apply a function to every item in a pool; at most ``prefetch`` results are computed or wait at a time.
+    """Apply a function to every item in a pool; at most ``prefetch`` results are pending at a time.
 
     ``Executor.map`` submits all items at once: with a million images, it would hold them all.
 
     Args:
-        pool: that computes.
-        function: of an item.
-        items: any number of them; they are read as the results are consumed.
-        prefetch: number of results that are computed in advance.
-        group_size: number of results that the consumer needs together. The last of a group is waited for first, so that
-            the consumer wakes up once for the group and not for each result, which would take time from the pool.
+        pool: the thread or process pool.
+        function: called with each item, in the pool.
+        items: the arguments; they are read lazily, as the results are consumed.
+        prefetch: maximum number of results that are computed in advance.
+        group_size: number of results that the consumer needs together; default 1. The last result of a group is awaited
+            first, so that the consumer wakes up once a group: waking up for each result would take time from the pool.
 
     Yields:
         The results in the order of the items.
+
+    Raises:
+        Exception: the error that the function raised, in place of its result.
     """
     waiting = iter(items)
     pending = deque(pool.submit(function, item) for item in islice(waiting, prefetch))

@@ -1,4 +1,4 @@
-"""Timing of repeated calls: in turn, summarized as percentiles. Imports the standard library only."""
+"""Interleaved timing of several calls, summarized as percentiles. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Key = TypeVar('Key')
 SPIN_DOWN_SECONDS = 0.06
 """Pause after which ONNX Runtime's threads sleep, in seconds.
 
-They spin for 40 ms after a call (``session.intra_op.allow_spinning``) and would take cores from the next timing."""
+They spin for 40 ms after a call (``session.intra_op.allow_spinning``), which would slow down the next measurement."""
 
 
 class Timing(NamedTuple):
@@ -28,18 +28,18 @@ class Timing(NamedTuple):
     p95: float
 
     @classmethod
-    def of(cls, seconds: Sequence[float], part: float = 1.0) -> Timing:
+    def of(cls, seconds: Sequence[float], scale: float = 1.0) -> Timing:
         """Summarize repetitions.
 
         Args:
             seconds: duration of each repetition, at least one.
-            part: factor for each duration, for instance 1 / batches for the time of a batch where a repetition is a
-                whole epoch.
+            scale: factor for each duration, for instance 1 / batches for the time of a batch if a repetition is an
+                epoch.
 
         Returns:
             The percentiles in milliseconds.
         """
-        times = [1000 * part * each for each in seconds]
+        times = [1000 * scale * each for each in seconds]
         high = statistics.quantiles(times, n=20, method='inclusive')[-1] if len(times) > 1 else times[0]
         return cls(min(times), statistics.median(times), high)
 
@@ -70,14 +70,14 @@ def interleaved(
     seconds: float = 0.0,
     rest: float = 0.0,
 ) -> Dict[Key, List[float]]:
-    """Repeat several calls in turn: each round has one repetition of each, so that drift of the machine hits all alike.
+    """Repeat several calls in turn: a round has one repetition of each, so that drift of the machine affects all alike.
 
     Args:
         repeat: name -> function that makes one repetition and returns its duration in seconds.
-        repetitions: rounds that count, at least.
-        warm_up: rounds before them that do not count.
+        repetitions: minimum number of rounds that are measured.
+        warm_up: number of rounds before them that are not measured.
         progress: wraps the rounds, called with (rounds, number of rounds), for a progress bar.
-        seconds: minimum total duration of the rounds that count; default 0, ``repetitions`` rounds are enough.
+        seconds: minimum total duration of the measured rounds; default 0: exactly ``repetitions`` rounds.
         rest: seconds to sleep after each repetition, for instance :data:`SPIN_DOWN_SECONDS`; default 0.
 
     Returns:
@@ -85,11 +85,11 @@ def interleaved(
     """
     taken: Dict[Key, List[float]] = {name: [] for name in repeat}
 
-    def run_round(counts: bool) -> None:
+    def run_round(measured: bool) -> None:
         for name, one in repeat.items():
             took = one()
             time.sleep(rest)
-            if counts:
+            if measured:
                 taken[name].append(took)
 
     began = time.perf_counter()

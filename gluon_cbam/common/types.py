@@ -1,4 +1,4 @@
-"""Names for the types of mxnet, which has no stubs. It is not imported here."""
+"""Type aliases for mxnet, which has no type stubs. This module does not import mxnet."""
 
 from __future__ import annotations
 

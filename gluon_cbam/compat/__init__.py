@@ -1,14 +1,16 @@
-"""Importing mxnet 1.9.1, which is no longer maintained, and gluoncv on current machines; devices; renamed modules.
+"""Compatibility of mxnet 1.9.1 and gluoncv with current packages; devices; old names of renamed modules.
 
 ``import gluon_cbam`` calls :func:`install`, which costs nothing until ``mxnet`` or ``gluoncv`` is first imported, by
 this package or by any other. During that import only:
 
-* the versions are checked: a combination that cannot work raises an error of one line (:mod:`.versions`);
+* the versions are checked: an unsupported combination raises a one-line error (:mod:`.versions`);
 * ``OMP_NUM_THREADS`` is set to the number of physical cores unless the user set it (:mod:`.threads`);
 * the CUDA 11 libraries of the ``cu117`` extra are loaded (:mod:`.cuda`);
 * ``numpy.bool`` exists while mxnet's modules run, and is removed afterwards (:mod:`.importing`);
 * scikit-learn is hidden from mxnet, which would import it for one deprecated class (:mod:`.importing`);
 * ``torch`` is hidden from gluoncv, which cannot be imported with torch 2 (:mod:`.importing`).
+
+:mod:`.devices` parses ``--gpus`` and ``--cpus``; :mod:`.renamed` keeps the old names of modules for one release.
 
 May import :mod:`gluon_cbam.common`.
 """

@@ -1,6 +1,6 @@
 """CUDA for the ``cu117`` extra: its libraries from PyPI, the driver, and the GPUs for which the wheel has code.
 
-This was not run on a GPU: mxnet-cu117 was imported with the libraries loaded from here and a substitute driver.
+Not tested on a GPU: the tests import a substitute for mxnet-cu117 with substitutes for the libraries and the driver.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LIBRARIES = (
     ('cudnn', 'libcudnn.so.8'),
     ('nccl', 'libnccl.so.2'),
 )
-# mxnet-cu117 1.9.1 holds code for sm_50, 60, 70, 80 and 86 and no PTX: it runs on these generations only
+# mxnet-cu117 1.9.1 contains machine code for sm_50, 60, 70, 80 and 86 and no PTX: it runs on these generations only
 _GENERATIONS = (5, 6, 7, 8)
 
 

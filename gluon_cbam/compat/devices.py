@@ -1,4 +1,4 @@
-"""The devices that a command runs on."""
+"""Parsing of ``--gpus`` and ``--cpus``, and the ``mxnet.Context`` of each device."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gluon_cbam.common.errors import EnvironmentProblem, UsageError
 from . import cuda, versions
 
 ALL = 'all'
+"""The value of ``--gpus`` for every GPU that mxnet reports."""
 
 
 def parse_gpus(text: str) -> Optional[List[int]]:
@@ -21,7 +22,7 @@ def parse_gpus(text: str) -> Optional[List[int]]:
         The numbers in the order of the text; None for ``all``.
 
     Raises:
-        UsageError: the text has another form, or names a GPU twice.
+        UsageError: the text is malformed, or names a GPU twice.
     """
     if text == ALL:
         return None
@@ -44,14 +45,14 @@ def contexts(gpus: Optional[str] = None, cpus: Optional[int] = None) -> List[Any
 
     Args:
         gpus: see :func:`parse_gpus`.
-        cpus: number of CPU contexts. They share the cores: for trying data parallelism, not for speed.
+        cpus: number of CPU contexts. They share the cores, so they serve to test data parallelism, not to save time.
 
     Returns:
         ``mxnet.Context`` of each device.
 
     Raises:
         UsageError: both are given, or one is malformed.
-        EnvironmentProblem: a GPU does not exist, or the installed mxnet has no code for it.
+        EnvironmentProblem: this mxnet is a CPU build, a GPU does not exist, or mxnet has no code for it.
     """
     if gpus is not None and cpus is not None:
         raise UsageError(f'--gpus {gpus} and --cpus {cpus} exclude each other: give one')

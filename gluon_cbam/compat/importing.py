@@ -1,4 +1,4 @@
-"""Prepared imports: a context around the first import of a package, whichever module imports it."""
+"""Import hooks that run the first import of mxnet and of gluoncv inside a context manager."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Callable, ContextManager, Dict, Iterator, Opti
 if TYPE_CHECKING:
     from importlib.abc import Loader
 
-# The preparations import what they need themselves: most programs import mxnet late or never. Finders and loaders have
-# no base class of importlib.abc, which is optional: its import would take a tenth of the start of `cbam`.
+# The context managers import what they need themselves, since most programs import mxnet late or never. The finders and
+# loaders do not derive from the base classes of importlib.abc, whose import takes a tenth of the start-up of `cbam`.
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def _for_mxnet() -> Iterator[None]:
     cuda.preload()
     with _numpy_bool(), ExitStack() as stack:
         if 'sklearn' not in sys.modules:
-            # mxnet.model derives a deprecated class from scikit-learn's if that is installed: 0.7 s of every start
+            # mxnet.model imports scikit-learn, if installed, as the base of a deprecated class: 0.7 s at every start
             stack.enter_context(_hidden('sklearn'))
         try:
             yield
@@ -69,7 +69,7 @@ def _for_gluoncv() -> Iterator[None]:
 def _hidden(package: str) -> Iterator[None]:
     """Let ``import package`` fail, as if it were not installed.
 
-    ``sys.modules[package] = None`` would do so too, but scipy looks for torch there and fails on the None.
+    ``sys.modules[package] = None`` has the same effect, but scipy reads ``sys.modules["torch"]`` and fails on None.
     """
     module = sys.modules.pop(package, None)
     finder = _HidingFinder(package)
@@ -83,7 +83,7 @@ def _hidden(package: str) -> Iterator[None]:
 
 
 class _HidingFinder:
-    """Reports that a package does not exist."""
+    """A finder that raises ModuleNotFoundError for one package."""
 
     def __init__(self, package: str) -> None:
         self._package = package
@@ -97,7 +97,7 @@ class _HidingFinder:
 
 
 class _PreparedLoader:
-    """Runs a module's own loader inside a preparation, and then restores it as the loader of the module."""
+    """Runs a module's own loader inside a context manager, and restores it as the loader of the module."""
 
     def __init__(self, loader: Loader, prepare: Callable[[], ContextManager]) -> None:
         self._loader = loader
@@ -114,7 +114,7 @@ class _PreparedLoader:
 
 
 class _PreparedFinder:
-    """Finds the named packages as the other finders would, with a prepared loader."""
+    """Finds the named packages by the other finders, and wraps their loaders in :class:`_PreparedLoader`."""
 
     def __init__(self, prepare: Dict[str, Callable[[], ContextManager]]) -> None:
         self._prepare = prepare
@@ -136,6 +136,6 @@ class _PreparedFinder:
 
 
 def install() -> None:
-    """Prepare the first imports of mxnet and gluoncv. Calling it again changes nothing."""
+    """Install the import hooks for mxnet and gluoncv. Calling it again changes nothing."""
     if not any(isinstance(finder, _PreparedFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _PreparedFinder({'mxnet': _for_mxnet, 'gluoncv': _for_gluoncv}))

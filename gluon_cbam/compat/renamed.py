@@ -1,7 +1,7 @@
 """Modules and attributes that were renamed: the old names work for one release, with a DeprecationWarning.
 
-``import gluon_cbam.evaluation`` gives the module that :data:`RENAMED` names, the very same object, so that classes and
-``except`` clauses agree. Remove this module and its rows with the release after 0.2.
+``import gluon_cbam.evaluation`` gives the module that :data:`RENAMED` names: the same object, so that ``isinstance``
+and ``except`` clauses work with either name. Remove this module and its rows with the release after 0.2.
 """
 
 from __future__ import annotations
@@ -158,27 +158,27 @@ _PACKAGE = __package__.partition('.')[0]
 
 
 class _Alias:
-    """Loads the module of the new name in place of the old one.
+    """A loader that returns the module of the new name for the old one.
 
-    It has no base class: the import of importlib.abc takes a tenth of the start of ``cbam``.
+    It does not derive from a class of importlib.abc, whose import takes a tenth of the start-up of ``cbam``.
     """
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = import_module(new_name(spec.name))
-        self._spec = module.__spec__  # which the import of the old name replaces
+        self._spec = module.__spec__  # the import of the old name replaces it
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self._spec
 
     def get_code(self, fullname: str) -> Optional[CodeType]:
-        """For ``python -m``."""
+        """The code of the module of the new name, for ``python -m``."""
         spec = find_spec(new_name(fullname))
         return spec.loader.get_code(spec.name)  # type: ignore[union-attr]
 
 
 class _Finder:
-    """Finds the old names. It is the last finder, so that it costs nothing where a module exists."""
+    """Finds the old names. It is the last finder, so that it costs nothing for modules that exist."""
 
     def find_spec(
         self, fullname: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
@@ -194,7 +194,7 @@ class _Finder:
 
 
 def new_name(module: str) -> str:
-    """The present name of a module.
+    """The current name of a module.
 
     Args:
         module: a dotted name, old or new.
@@ -236,6 +236,6 @@ def renamed_attributes(module: str, attributes: Mapping[str, str]) -> Callable[[
 
 
 def install() -> None:
-    """Let the old names be imported. Calling it again changes nothing."""
+    """Install the finder of the old names. Calling it again changes nothing."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.append(_Finder())

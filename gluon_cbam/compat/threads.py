@@ -33,8 +33,8 @@ def physical_cores() -> int:
 def set_default() -> None:
     """Set ``OMP_NUM_THREADS`` to the number of physical cores, unless the user chose a number of threads.
 
-    mxnet uses half of the CPUs that it detects, as if each core had two hyper-threads. Without hyper-threads, this
-    halves its speed (measured: ResNet-50, 2 cores, 352 instead of 180 ms).
+    By default, mxnet uses half of the CPUs that it detects, on the assumption that each core has two hyper-threads.
+    Without hyper-threads, this halves its speed (measured: ResNet-50, 2 cores, 352 instead of 180 ms).
     """
     if 'MXNET_OMP_MAX_THREADS' not in os.environ:
         os.environ.setdefault('OMP_NUM_THREADS', str(physical_cores()))

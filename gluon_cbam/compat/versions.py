@@ -1,4 +1,4 @@
-"""The versions that mxnet 1.9.1 works with. Imports the standard library only."""
+"""The versions of Python and NumPy that mxnet 1.9.1 supports, and checks of them. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import List, Optional
 from gluon_cbam.common.errors import DependencyError
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 8), (3, 12)
+"""The supported versions of Python, (major, minor), both included."""
 _CPU = "pip install 'gluon_cbam[cpu]'"
 _GPU = "pip install 'gluon_cbam[cu117]'"
 INSTALL_MXNET = f'install it with {_CPU}, or {_GPU} for NVIDIA GPUs'
+"""The remedy for a missing mxnet, as part of a message."""
 
 
 def installed(distribution: str) -> Optional[str]:
@@ -39,10 +41,10 @@ def mxnet_is_gpu_build() -> bool:
 
 
 def require_supported() -> None:
-    """Check that mxnet 1.9.1 can be imported with this Python and the installed packages.
+    """Check that mxnet 1.9.1 supports this Python and the installed packages.
 
     Raises:
-        DependencyError: it cannot; the message names the versions to install.
+        DependencyError: it does not; the message names the versions to install.
     """
     python = sys.version_info[:2]
     if not OLDEST_PYTHON <= python <= NEWEST_PYTHON:

@@ -1,13 +1,13 @@
-"""Images and their labels: RecordIO files, what they are made of, and batches from them.
+"""Images and their labels: sources of images, RecordIO files, data sets, and batches for training and evaluation.
 
-* ``decoding``, ``resizing``: from an encoded image to pixels;
+* ``decoding``, ``resizing``: decoding an encoded image to pixels, and resizing them;
 * ``records``: the RecordIO format, its reader and writer, checks and statistics of files;
-* ``sources``: images and labels as people have them: folders, tar files, lists, label files, videos, cameras;
-* ``preparation``: record files and lists made of sources;
+* ``sources``: images and labels in the layouts of users: folders, tar files, lists, label files, videos, cameras;
+* ``preparation``: packing sources into record files, and lists of images;
 * ``datasets``: data sets that need no download;
 * ``loading``: preprocessing, augmentation, training and evaluation batches.
 
-Imports of ours: ``common`` and ``compat`` alone. Inside, ``preparation`` may import ``sources`` and ``records``;
+May import ``common`` and ``compat``. Inside, ``preparation`` may import ``sources`` and ``records``;
 ``sources``, ``datasets`` and ``loading`` may import ``records``; all of them ``decoding`` and ``resizing``. Only
 ``loading.training`` imports mxnet.
 """

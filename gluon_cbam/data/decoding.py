@@ -1,4 +1,4 @@
-"""From the bytes of an encoded image to its pixels, and the threads that do so for many images."""
+"""Decoding of images, and the pool of threads that decodes many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError
 
-# what MXNet's own decoder reads as well; it does not read WebP
+# the formats that MXNet's own decoder reads as well; it does not read WebP
 _SIGNATURES = (b'\xff\xd8\xff', b'\x89PNG', b'BM')
 _SIGNATURE_LENGTH = max(map(len, _SIGNATURES))
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
@@ -23,19 +23,19 @@ def decode(image: Union[bytes, memoryview], name: str) -> np.ndarray:
 
     Args:
         image: an encoded JPEG, PNG or BMP.
-        name: what the error message calls the image.
+        name: name of the image in the error message.
 
     Returns:
         (H, W, 3) uint8, RGB.
 
     Raises:
-        DataError: the image cannot be decoded, or not to its end.
+        DataError: the image is empty, of another format, damaged or truncated.
     """
     pixels = None
     if bytes(image[:_SIGNATURE_LENGTH]).startswith(_SIGNATURES):
         try:
             pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
-        except cv2.error as error:  # it claims more pixels than OpenCV takes, or than memory holds
+        except cv2.error as error:  # its header states more pixels than OpenCV accepts, or than fit into memory
             raise DataError(f'{name}: OpenCV refuses the image ({error.err})') from None
     if pixels is None:
         raise DataError(f'{name}: {_fault(image)}')
@@ -43,7 +43,7 @@ def decode(image: Union[bytes, memoryview], name: str) -> np.ndarray:
 
 
 def _fault(image: Union[bytes, memoryview]) -> str:
-    """Why an image cannot be decoded."""
+    """The reason why an image cannot be decoded."""
     begin = bytes(image[:12])
     if not begin:
         return 'the image is empty'
@@ -53,17 +53,17 @@ def _fault(image: Union[bytes, memoryview]) -> str:
 
 
 def image_threads(workers: int) -> ThreadPoolExecutor:
-    """A pool of threads that decode and resize images; OpenCV releases Python's lock, so that they run in parallel.
+    """A pool of threads that decode and resize images; OpenCV releases the GIL, so that they run in parallel.
 
     This changes settings of the whole process: OpenCV's own threads, which would compete with the pool, are switched
-    off; so is OpenCV's log, which would report damaged images next to the errors of :func:`decode`; and glibc keeps
-    freed memory for the next image.
+    off; OpenCV's log, which would report damaged images in addition to :func:`decode`, is switched off; and glibc
+    keeps freed memory for the next image.
 
     Args:
         workers: number of threads.
 
     Returns:
-        The pool. The caller closes it.
+        The pool. The caller shuts it down.
     """
     cv2.setNumThreads(1)
     cv2.setLogLevel(0)
@@ -75,10 +75,10 @@ def image_threads(workers: int) -> ThreadPoolExecutor:
 def _keep_freed_memory() -> None:
     """Let glibc keep the memory that images free, instead of returning it to the system and requesting it again.
 
-    That cost 300 page faults an image of 500 x 375 pixels, and up to a third of its time (measured on a virtual
-    machine). The thresholds are those that glibc sets itself after a block of 32 MiB was freed.
+    Returning it cost 300 page faults for an image of 500 x 375 pixels, and up to a third of the decoding time
+    (measured on a virtual machine). glibc sets the same thresholds itself after a block of 32 MiB was freed.
     """
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    if mallopt:  # no other C library has it
+    if mallopt:  # other C libraries do not have it
         mallopt(_M_MMAP_THRESHOLD, 32 << 20)
         mallopt(_M_TRIM_THRESHOLD, 64 << 20)

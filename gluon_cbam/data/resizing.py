@@ -16,7 +16,7 @@ def resize_short_side(pixels: np.ndarray, size: int) -> np.ndarray:
         size: length of the shorter side of the result, in pixels.
 
     Returns:
-        (H', W', ...) of the same type; ``pixels`` itself where it has that size already.
+        (H', W', ...) of the same type; ``pixels`` itself if it already has that size.
     """
     height, width = pixels.shape[:2]
     if min(height, width) == size:

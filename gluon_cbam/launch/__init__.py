@@ -1,15 +1,15 @@
-"""Training on several machines: starts a scheduler, servers and workers, supervises them, and leaves no process behind.
+"""Distributed training: starts a scheduler, servers and workers, supervises them, and terminates all at the end.
 
-The processes are those of ps-lite, MXNet's parameter server, which reads its role from ``DMLC_*`` variables and hangs
-for ever when one of them dies. The modules:
+They form a job of ps-lite, MXNet's parameter server. A process reads its role from ``DMLC_*`` variables; ps-lite itself
+hangs forever when one of them dies. The modules:
 
-* :mod:`.hosts`: the machines, and which of them runs what;
+* :mod:`.hosts`: the hosts file, and the host of each process;
 * :mod:`.plan`: the processes and their variables;
-* :mod:`.supervisor`: runs each process on its machine, forwards signals, and ends it when the launcher has died;
-* :mod:`.start`: starts a supervisor, here or over ssh (:mod:`.ssh`);
+* :mod:`.supervisor`: runs a process on its host, forwards signals, and terminates it when the launcher has died;
+* :mod:`.start`: starts a supervisor, locally or over ssh (:mod:`.ssh`);
 * :mod:`.log_forwarding`: the output of the processes, line by line;
-* :mod:`.job`: waits, stops, and ends all processes when one dies;
-* :mod:`.ps_lite_node`: a scheduler or server.
+* :mod:`.job`: the job as a whole: stops it on a signal, terminates all processes when one dies;
+* :mod:`.ps_lite_node`: the program of a scheduler or server.
 
 May import ``common`` and ``compat``. Nothing here imports mxnet, except the program of a scheduler or server; the
 package itself imports only the ssh command, so that the command line starts fast.
@@ -27,12 +27,15 @@ def launch(members: Sequence[Any], command: Sequence[str], *arguments: Any, **op
 
     Args:
         members: the processes, see :func:`.plan.plan`.
-        command: of the workers.
-        *arguments: further ones of that function.
-        **options: likewise, by name.
+        command: the command of the workers.
+        *arguments: further positional arguments of :func:`.job.launch`.
+        **options: further keyword arguments of :func:`.job.launch`.
 
     Returns:
         Duration in seconds.
+
+    Raises:
+        CbamError: see :func:`gluon_cbam.launch.job.launch`.
     """
     from .job import launch as run
 

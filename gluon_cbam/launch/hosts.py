@@ -1,4 +1,4 @@
-"""The machines of a job."""
+"""The hosts of a job, and the assignment of workers and servers to them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Host:
     """A machine.
 
     Attributes:
-        name: as in the ssh command.
-        slots: the greatest number of workers that it runs; None for any number.
+        name: host name or address, as ssh takes it.
+        slots: maximum number of workers on it; None for any number.
     """
 
     name: str
@@ -27,18 +27,19 @@ class Host:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is this machine, where nothing needs ssh."""
+        """Whether it is this machine, for which ssh is not needed."""
         return self.name in (*_HERE, socket.gethostname(), socket.getfqdn())
 
 
 HERE = Host('localhost')
+"""This machine."""
 
 
 def read_hosts(path: str) -> List[Host]:
-    """The hosts of a file: a line is ``NAME`` or ``NAME slots=N``; ``#`` begins a comment.
+    """Read a hosts file: a line is ``NAME`` or ``NAME slots=N``; ``#`` begins a comment.
 
     Args:
-        path: of the file, in UTF-8.
+        path: path of the file, in UTF-8.
 
     Returns:
         At least one host, in the order of the file.
@@ -75,7 +76,7 @@ def _host(words: Sequence[str], where: str) -> Host:
 
 
 def worker_hosts(hosts: Sequence[Host], workers: int) -> List[Host]:
-    """The host of each worker: the hosts in turn, as long as they have slots.
+    """Assign workers to hosts in round-robin order, as long as the hosts have free slots.
 
     Args:
         hosts: the machines.
@@ -101,10 +102,13 @@ def worker_hosts(hosts: Sequence[Host], workers: int) -> List[Host]:
 
 
 def server_hosts(hosts: Sequence[Host], servers: int) -> List[Host]:
-    """The host of each server: the hosts in turn.
+    """Assign servers to hosts in round-robin order.
 
     Args:
         hosts: the machines.
         servers: number of servers.
+
+    Returns:
+        A host for each server.
     """
     return list(islice(cycle(hosts), servers))

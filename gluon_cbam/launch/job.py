@@ -1,4 +1,4 @@
-"""A job from its start to its end: when one process dies, all others are ended."""
+"""Running a job: when one process dies, all others are terminated."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .plan import Member
 from .ssh import SSH
 from .start import NODE_COMMAND, send, start, wait
 
-# a signal to the launcher -> the signal that the workers get, after which they stop with a checkpoint
+# signal received by the launcher -> signal sent to the workers, which then write a checkpoint and stop
 _STOPS: Dict[int, int] = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.SIGHUP: signal.SIGTERM}
 # timeouts in seconds
 _STOP_TIMEOUT = 300.0  # for a step and a checkpoint
 _OTHERS_TIMEOUT = 60.0  # for the other workers when the first one has stopped
 _WORKERS_TIMEOUT = 10.0  # for the workers when a server has ended without an error
 _OUTPUT_TIMEOUT = 5.0  # for the last lines
-_POLL_INTERVAL = 0.5  # the kernel may give a signal to another thread, which does not wake the one that handles it
+_POLL_INTERVAL = 0.5  # the kernel may deliver a signal to another thread, which does not wake the main thread
 _SSH_FAILED = 255
 
 
@@ -54,23 +54,23 @@ def launch(
 ) -> float:
     """Run a command in every worker, with a scheduler and servers.
 
-    SIGINT and SIGTERM are forwarded to the workers, which stop after a step with a checkpoint; a second one ends all
-    processes immediately. SIGUSR1 is forwarded too. When a process dies, all others are ended. The function handles the
-    signals of this process, so that it must run in the main thread.
+    SIGINT and SIGTERM are forwarded to the workers, which finish a step, write a checkpoint and stop; a second signal
+    terminates all processes immediately. SIGUSR1 is forwarded too. When a process dies, all others are terminated. The
+    function installs signal handlers, so it must run in the main thread.
 
     Args:
         members: the processes, see :func:`.plan.plan`.
-        command: of the workers.
-        results: called with each line of worker 0's standard output; everything else goes to standard error.
+        command: the command of the workers.
+        results: called with each line of worker 0's standard output; all other output is written to standard error.
         ssh: the command that reaches other machines.
         grace: seconds between SIGTERM and SIGKILL.
-        role_command: of the scheduler and the servers.
+        role_command: command of the scheduler and the servers.
 
     Returns:
         Duration in seconds.
 
     Raises:
-        UsageError: there is no such command.
+        UsageError: the command, or the ssh command, does not exist.
         Interrupted: a signal stopped the workers.
         MemberFailed: a process died.
     """
@@ -105,7 +105,7 @@ class _Job:
 
     @contextmanager
     def handling_signals(self) -> Iterator[None]:
-        """Turn signals into events."""
+        """Put signals into the queue of events."""
 
         def add_event(signum: int, frame: Optional[FrameType]) -> None:
             self._events.put(_SignalReceived(signum))
@@ -118,7 +118,7 @@ class _Job:
                 signal.signal(signum, handler)
 
     def start(self, member: Member, command: Sequence[str]) -> None:
-        """Start a process; its end will be an event."""
+        """Start a process; an event is queued when it ends."""
         process = start(member, command, self._ssh, self._grace)
         self._running[member] = process
         forwarding = self._log.follow(member, process)
@@ -163,12 +163,12 @@ class _Job:
             self._deadline = time.monotonic() + _OTHERS_TIMEOUT
         elif event.code != 0:
             raise _failure(event)
-        elif not is_worker and self._stop_signal is None:  # the last worker has ended it, and ends as well
+        elif not is_worker and self._stop_signal is None:  # the last worker stopped it, and ends soon as well
             self._first_to_end, self._deadline = event, time.monotonic() + _WORKERS_TIMEOUT
 
     def _timed_out(self) -> CbamError:
         if self._stop_signal is None:
-            assert self._first_to_end is not None  # only that, or a stop, sets a deadline
+            assert self._first_to_end is not None  # a deadline is set by a stop signal or by the end of a server
             return _failure(self._first_to_end)
         late = ', '.join(map(str, self._workers()))
         return Interrupted(
@@ -176,13 +176,13 @@ class _Job:
         )
 
     def end(self) -> None:
-        """End the workers that still run, then servers and scheduler, which end by themselves after a success."""
+        """Terminate the remaining workers, then servers and scheduler; after a success, these exit by themselves."""
         self._send(self._workers(), signal.SIGTERM)
         self._drain(self._workers, self._grace)
         self._drain(self._all, self._grace if self._is_done else 0)
         self._send(self._all(), signal.SIGKILL)
         self._drain(self._all, self._grace)
-        for process in self._running.values():  # ssh whose connection hangs
+        for process in self._running.values():  # an ssh client with a hanging connection
             process.kill()
         self._drain(self._all, self._grace)
 
@@ -197,7 +197,7 @@ class _Job:
             send(self._running[member], signum)
 
     def _drain(self, running: Callable[[], List[Member]], timeout: float) -> None:
-        """Wait until none of some processes runs, ``timeout`` seconds at most."""
+        """Wait until ``running`` returns no process, ``timeout`` seconds at most."""
         deadline = time.monotonic() + timeout
         while running() and self._next(deadline) is not None:
             pass

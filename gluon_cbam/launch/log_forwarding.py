@@ -12,7 +12,7 @@ from .plan import Member
 class LogForwarder:
     """Writes whole lines of all processes to one stream, each with the name of its process: ``[worker 0] ...``.
 
-    The lines of worker 0's standard output are results, and are passed on as they are.
+    The lines of worker 0's standard output are the results of the job, and have no prefix.
 
     Args:
         results: called with each line of worker 0's standard output.
@@ -31,7 +31,7 @@ class LogForwarder:
             process: its supervisor, with pipes for standard output and standard error.
 
         Returns:
-            The threads that do so; they end with the output.
+            The threads that forward it; they end with the output.
         """
         assert process.stdout is not None and process.stderr is not None
         prefix = f'[{member}] '.encode()
@@ -40,8 +40,8 @@ class LogForwarder:
             self._log.write(prefix + line)
             self._log.flush()
 
-        gives_results = member.role == 'worker' and member.number == 0
-        pairs = [(process.stdout, self._results if gives_results else log), (process.stderr, log)]
+        has_results = member.role == 'worker' and member.number == 0
+        pairs = [(process.stdout, self._results if has_results else log), (process.stderr, log)]
         threads = [threading.Thread(target=self._forward, args=pair, daemon=True) for pair in pairs]
         for thread in threads:
             thread.start()

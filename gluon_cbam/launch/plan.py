@@ -1,6 +1,6 @@
 """The processes of a job, and the environment variables of each.
 
-Other launchers set the same variables, so that ``cbam train`` works under them too:
+Other launchers of ps-lite set the same variables, so ``cbam train`` works under them too:
 
 =======================  ================================================================
 ``DMLC_ROLE``            ``scheduler``, ``server`` or ``worker``
@@ -9,7 +9,7 @@ Other launchers set the same variables, so that ``cbam train`` works under them 
 ``DMLC_PS_ROOT_URI``     the scheduler's address
 ``DMLC_PS_ROOT_PORT``    its port
 ``DMLC_WORKER_ID``       the rank of a worker; without it, workers get their ranks as they connect
-``DMLC_NODE_HOST``       the address at which the others reach this process
+``DMLC_NODE_HOST``       the address at which the other processes reach this one
 =======================  ================================================================
 """
 
@@ -34,9 +34,9 @@ class Member:
 
     Attributes:
         role: ``scheduler``, ``server`` or ``worker``.
-        number: within the role, from 0.
-        host: where it runs.
-        share: number of the job's processes that share that host's cores.
+        number: index within the role, from 0.
+        host: the host that runs it.
+        share: number of workers on the same host, which share its cores.
         environment: variables in addition to the launcher's.
     """
 
@@ -57,14 +57,14 @@ def plan(
     port: Optional[int] = None,
     environment: Optional[Dict[str, str]] = None,
 ) -> List[Member]:
-    """The processes of a job: the scheduler on this machine, then servers and workers on the hosts in turn.
+    """Plan the processes of a job: the scheduler here, servers and workers on the hosts in round-robin order.
 
     Args:
         workers: number of workers.
         servers: number of servers; by default, one on each host that has workers.
-        hosts: the machines.
-        port: of the scheduler; by default, a free one.
-        environment: further variables of every process.
+        hosts: the hosts; by default, this machine alone.
+        port: port of the scheduler; by default, a free one.
+        environment: further environment variables of every process.
 
     Returns:
         The processes in the order in which they are started.
@@ -77,22 +77,22 @@ def plan(
         raise UsageError(f'-n must be at least 1, got {workers}')
     if servers is not None and servers < 1:
         raise UsageError(f'-s must be at least 1, got {servers}')
-    of_workers = worker_hosts(hosts, workers)
-    used = list(dict.fromkeys(of_workers))
-    of_servers = server_hosts(used, servers or len(used))
-    everything_here = all(host.is_here for host in used)
-    address = _LOOPBACK if everything_here else own_address(used)
+    hosts_of_workers = worker_hosts(hosts, workers)
+    used = list(dict.fromkeys(hosts_of_workers))
+    hosts_of_servers = server_hosts(used, servers or len(used))
+    is_local = all(host.is_here for host in used)
+    address = _LOOPBACK if is_local else own_address(used)
     common = {
         **(environment or {}),
         'DMLC_NUM_WORKER': str(workers),
-        'DMLC_NUM_SERVER': str(len(of_servers)),
+        'DMLC_NUM_SERVER': str(len(hosts_of_servers)),
         'DMLC_PS_ROOT_URI': address,
         'DMLC_PS_ROOT_PORT': str(free_port(address, port)),
     }
-    if everything_here:
+    if is_local:
         common['DMLC_NODE_HOST'] = address
-    busy = Counter(of_workers)
-    roles = [('scheduler', [HERE]), ('server', of_servers), ('worker', of_workers)]
+    busy = Counter(hosts_of_workers)
+    roles = [('scheduler', [HERE]), ('server', hosts_of_servers), ('worker', hosts_of_workers)]
     return [
         Member(role, number, host, max(1, busy[host]), {**common, 'DMLC_ROLE': role, **_rank(role, number)})
         for role, chosen in roles
@@ -105,10 +105,13 @@ def _rank(role: str, number: int) -> Dict[str, str]:
 
 
 def own_address(hosts: Sequence[Host]) -> str:
-    """The address at which the hosts reach this machine: that of the route to the first host that is another machine.
+    """This machine's address on the route to the first host that is another machine.
 
     Args:
-        hosts: the machines, of which at least one is another.
+        hosts: the hosts; at least one is another machine.
+
+    Returns:
+        An IPv4 address.
 
     Raises:
         EnvironmentProblem: there is no route to that host, or its name does not resolve.
@@ -129,6 +132,9 @@ def address_towards(host: str) -> str:
     Args:
         host: name or IPv4 address.
 
+    Returns:
+        An IPv4 address.
+
     Raises:
         OSError: the name does not resolve, or there is no route.
     """
@@ -141,8 +147,8 @@ def free_port(address: str, port: Optional[int] = None) -> int:
     """Check that a port is free, or find a free one.
 
     Args:
-        address: of this machine.
-        port: to check; by default, the system chooses a free one.
+        address: address of this machine.
+        port: port to check; by default, the system chooses a free one.
 
     Returns:
         The port.

@@ -1,7 +1,7 @@
 """The program of a scheduler or server of ps-lite.
 
-``import mxnet`` runs it in the role of ``DMLC_ROLE``, and exits when the workers have ended. It ignores the signals
-that stop the workers, which need it to agree on the step at which they stop.
+``import mxnet`` takes the role from ``DMLC_ROLE``, serves, and exits the process when the workers have ended. The
+process ignores the signals that stop the workers: these agree through it on the step at which they stop.
 """
 
 import signal

@@ -1,4 +1,4 @@
-"""How other machines are reached."""
+"""The ssh command, and command lines for another machine's shell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shlex
 from typing import List, Mapping, Sequence
 
 SSH = 'ssh -o BatchMode=yes -o ServerAliveInterval=10'
-"""The command that reaches other machines, by default."""
+"""The default command that connects to another machine."""
 
 
 def remote_line(command: Sequence[str], folder: str, environment: Mapping[str, str]) -> str:
@@ -15,7 +15,7 @@ def remote_line(command: Sequence[str], folder: str, environment: Mapping[str, s
     Args:
         command: the program and its arguments.
         folder: working directory, on the other machine.
-        environment: variables in addition to those of the other machine's shell.
+        environment: variables that are set in addition to the environment of the other machine's shell.
 
     Returns:
         The line, quoted for a POSIX shell.

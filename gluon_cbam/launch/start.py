@@ -1,4 +1,4 @@
-"""Starts the processes of a job, each under a supervisor, here or over ssh."""
+"""Starts the processes of a job, each under a supervisor, locally or over ssh."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from .plan import Member
 from .ssh import remote_line
 
 SUPERVISOR = 'gluon_cbam.launch.supervisor'
+"""The module that supervises a process."""
 NODE_COMMAND = (sys.executable, '-m', 'gluon_cbam.launch.ps_lite_node')
 """The command of a scheduler or server."""
-# variables of this machine that processes on another machine need, in addition to those given with --env
+# prefixes of the environment variables that are passed on to other machines, in addition to the variables of --env
 _EXPORTED = ('DMLC_', 'PS_', 'MXNET_', 'OMP_', 'KMP_', 'CUDA_', 'NCCL_', 'PYTHON', 'LD_LIBRARY_PATH', 'PATH')
 
 
@@ -25,12 +26,12 @@ def start(member: Member, command: Sequence[str], ssh: Sequence[str], grace: flo
     Args:
         member: the process.
         command: what it runs.
-        ssh: the command that reaches other machines.
+        ssh: the command that connects to another machine.
         grace: seconds between SIGTERM and SIGKILL when the launcher has died.
 
     Returns:
-        The supervisor's process, or that of ssh: standard input takes names of signals, see :mod:`.supervisor`. It is
-        in a session of its own, so that Ctrl-C on a terminal reaches the launcher alone.
+        The process of the supervisor, or of its ssh client. Its standard input takes names of signals, see
+        :mod:`.supervisor`. It has its own session, so that Ctrl-C on a terminal reaches the launcher only.
     """
     supervised = [sys.executable, '-m', SUPERVISOR, '--share', str(member.share), '--grace', f'{grace:g}']
     supervised += ['--', *command]
@@ -52,34 +53,34 @@ def _exported(member: Member) -> Dict[str, str]:
 
 
 def send(process: subprocess.Popen, signum: int) -> None:
-    """Ask a supervisor to send a signal to its command; nothing happens if it has ended.
+    """Ask a supervisor to send a signal to its command; does nothing if the supervisor has ended.
 
     Args:
-        process: of :func:`start`.
+        process: the process that :func:`start` returned.
         signum: number of the signal.
     """
     assert process.stdin is not None
-    with suppress(OSError, ValueError):  # the latter if another thread has closed it
+    with suppress(OSError, ValueError):  # ValueError if another thread has closed the stream
         process.stdin.write(f'{signal.Signals(signum).name}\n'.encode())
         process.stdin.flush()
 
 
 def wait(process: subprocess.Popen) -> int:
-    """Wait for a supervisor, and kill the processes that it could not kill if it was itself killed.
+    """Wait for a supervisor to end, then kill its process group: a killed supervisor leaves its command running.
 
-    Its process id stays taken until it is reaped, so that the process group is surely its own.
+    The group is killed before the supervisor is reaped: until then, no other process can have the same id.
 
     Args:
-        process: of :func:`start`.
+        process: the process that :func:`start` returned.
 
     Returns:
-        The exit code; 128 + the number of the signal for a supervisor that a signal killed.
+        The exit code; 128 + the signal number if a signal killed the supervisor.
     """
     assert process.stdin is not None
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    with suppress(OSError):  # signals that were never read
+    with suppress(OSError):  # it still holds signals that were not read
         process.stdin.close()
     code = process.wait()
     return code if code >= 0 else 128 - code

@@ -1,11 +1,11 @@
-"""Runs a command, and ends it when the launcher has died.
+"""Runs a command, and terminates it when the launcher has died.
 
 ``python -m gluon_cbam.launch.supervisor [--share N] [--grace SECONDS] -- COMMAND...``
 
-Standard input is the connection to the launcher, through ssh as well: a line with the name of a signal sends that
-signal to the command; the end of the input means that the launcher died or the connection broke, and the command gets
+Standard input is the connection to the launcher, also through ssh: a line with the name of a signal sends that
+signal to the command. The end of the input means that the launcher died or the connection broke: the command gets
 SIGTERM, then SIGKILL. When the command has ended, the processes that it left running are killed. The exit code is the
-command's, or 128 + the number of the signal that killed it.
+command's, or 128 + the signal number if a signal killed it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def main(arguments: List[str]) -> int:
     """Run the command.
 
     Args:
-        arguments: of the command line, without the program's name.
+        arguments: command-line arguments, without the program's name.
 
     Returns:
-        The exit code.
+        The exit code of the command; 127 if it cannot be started, 128 + the signal number if a signal killed it.
     """
     options = _parse(arguments)
     _complete_environment(options.share)
@@ -68,7 +68,7 @@ def _parse(arguments: List[str]) -> argparse.Namespace:
 
 
 def _start(command: List[str]) -> subprocess.Popen:
-    """Start the command so that the kernel kills it with this process, and its orphans become children of this one."""
+    """Start the command; the kernel kills it when this process dies, and this process adopts its orphans."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     supervisor = os.getpid()
@@ -86,9 +86,9 @@ def _start(command: List[str]) -> subprocess.Popen:
 
 
 def _complete_environment(share: int) -> None:
-    """Set the variables that depend on this machine: its share of the cores, and its address towards the scheduler.
+    """Set the variables that depend on this machine: the number of threads, and its address for the other processes.
 
-    ps-lite would take the address of the first network interface, which may be one that the others do not reach.
+    By default, ps-lite takes the address of the first network interface, which the other hosts may not reach.
     """
     if 'MXNET_OMP_MAX_THREADS' not in os.environ:
         os.environ.setdefault('OMP_NUM_THREADS', str(max(1, physical_cores() // share)))
@@ -101,7 +101,7 @@ def _complete_environment(share: int) -> None:
 
 
 def _send_requested_signals(command: subprocess.Popen, grace: float) -> None:
-    """Send the command the signals whose names are read from standard input; end it at the end of the input."""
+    """Read names of signals from standard input and send them to the command; terminate it at the end of the input."""
     pending = b''
     while True:
         received = os.read(sys.stdin.fileno(), 4096)
@@ -116,7 +116,7 @@ def _send_requested_signals(command: subprocess.Popen, grace: float) -> None:
 
 
 def _kill_children() -> None:
-    """Kill the children of this process, and the orphans that become its children then."""
+    """Kill the children of this process, then the orphans that it adopts from them, until none is left."""
     while True:
         children = _children()
         for pid in children:
@@ -128,7 +128,7 @@ def _kill_children() -> None:
 
 
 def _children() -> List[int]:
-    """The children of this process; the kernel's own list needs an option that not every kernel has."""
+    """Process ids of the children. ``/proc/PID/task/TID/children`` needs an option that not every kernel has."""
     found = []
     for folder in Path('/proc').iterdir():
         if folder.name.isdigit():

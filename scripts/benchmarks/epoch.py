@@ -39,7 +39,7 @@ class PacedRun:
     It trains in a thread. As a context manager, it is ready to train when the block begins, and stopped at its end.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
     """
 
     def __init__(self, config: TrainConfig):

@@ -23,7 +23,7 @@ class Sweep(NamedTuple):
     """One quantity that grows.
 
     Attributes:
-        label: of its axis.
+        label: label of its axis.
         values: that it takes.
         changes: (network's prefix, value) -> attributes of the context.
     """
@@ -58,8 +58,8 @@ def measure_growth(
 
     Args:
         threads: the largest number.
-        repetitions: of a point.
-        max_seconds: of a call: where a point takes longer, the larger ones of its sweep are left out.
+        repetitions: number of repetitions of a point.
+        max_seconds: duration limit of a call: where a point takes longer, the larger ones of its sweep are left out.
         log: gets a line for each point.
 
     Returns:

@@ -96,7 +96,7 @@ def profile_all(threads: int, log: Callable[[str], None]) -> List[Dict[str, Any]
     """All of :data:`PROFILES` for the project's documents.
 
     Args:
-        threads: of each process.
+        threads: number of threads of each process.
         log: called with a line about each.
 
     Returns:

@@ -26,7 +26,7 @@ class Target(NamedTuple):
 
     Attributes:
         least: whether the bound is a lower one; else it is an upper one.
-        bound: of the ratio.
+        bound: bound of the ratio.
     """
 
     least: bool
@@ -57,7 +57,7 @@ class Ratio(NamedTuple):
         ratio: the value.
         sides: numerator and denominator.
         what: ``time`` or ``memory``.
-        repetitions: of each side.
+        repetitions: number of repetitions of each side.
     """
 
     ratio: float
@@ -71,8 +71,8 @@ class Conditions:
     """The conditions under which the rows are measured.
 
     Attributes:
-        threads: of the arithmetic and of decoding.
-        repetitions: of each side, at least.
+        threads: number of threads of the arithmetic and of decoding.
+        repetitions: number of repetitions of each side, at least.
         official_onnx: the official network, exported by PyTorch; ``{batch}`` in the name stands for the batch.
         our_onnx: our export of the same.
         our_int8_onnx: our INT8 export.
@@ -104,7 +104,7 @@ def ratio(
         denominator: the context below.
         what: ``time`` for medians, ``memory`` for peaks above what the imports take.
         warm_up: rounds that do not count.
-        part: of the repetitions of the conditions: less for what takes long.
+        part: share of the repetitions of the conditions: less for what takes long.
     """
 
     def run(conditions: Conditions) -> Ratio:

@@ -17,7 +17,7 @@ class Row(NamedTuple):
 
     Attributes:
         title: in the table.
-        target: of the ratio.
+        target: target of the ratio.
         measure: measures it; raises EnvironmentProblem if something is missing.
     """
 

@@ -23,7 +23,7 @@ block = np.ones(60 << 20, np.uint8)
 with_block = memory.peak()
 del block
 after = memory.peak()
-memory.forget_peak()
+memory.reset_peak()
 print(json.dumps([can_forget, with_block - before, after - before, memory.peak() - before]))
 """
 

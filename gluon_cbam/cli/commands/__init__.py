@@ -1,4 +1,4 @@
-"""The commands of ``cbam``, a module each or a module a group. They parse, call the library and print.
+"""The commands of ``cbam``, a module for each command or group. They parse options, call the library and print.
 
-They import click and nothing heavy; each command imports what it needs when it runs.
+May import every other package; on import, nothing heavier than click: a command imports what it needs when it runs.
 """

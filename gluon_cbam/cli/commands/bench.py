@@ -1,4 +1,4 @@
-"""``cbam bench``."""
+"""``cbam bench``: speed and memory of a network."""
 
 from __future__ import annotations
 
@@ -16,29 +16,40 @@ from gluon_cbam.common.errors import UsageError, closest
 if TYPE_CHECKING:
     from gluon_cbam.benchmarks.context import BenchmarkContext
 
-# name for --compare -> engines, package to install
+# value of --compare -> engines, and the package to install
 _OTHER_ENGINES: Dict[str, Tuple[Tuple[str, ...], str]] = {
     'gluoncv2': (('gluoncv2',), 'gluoncv2'),
     'torch': (('torch', 'torch channels_last'), 'torch'),
 }
 _NEED_DATA = ('validate', 'loader')
-_TEXTURES = 400  # images of the file that is made if none is given
+_TEXTURES = 400  # number of images in a generated file
 
 
 @click.command()
 @click.argument('mode', type=click.Choice(MODES), metavar='|'.join(MODES))
 @settings_options('network', 'classes', 'image_size', 'option')
-@click.option('--batch-size', '-b', default=8, show_default=True, type=click.IntRange(1), metavar='N', help='images')
+@click.option(
+    '--batch-size', '-b', default=8, show_default=True, type=click.IntRange(1), metavar='N', help='images in a batch'
+)
 @settings_options('gpus', 'cpus', 'workers')
 @click.option('--data', metavar='FILE', help='.rec file of validate and loader  [made: JPEGs of 500 x 375 pixels]')
 @click.option('--with-decode', is_flag=True, help='predict includes the decoding of JPEG files')
 @click.option('--against', metavar='NETWORK', help='another network, measured in turn')
 @click.option('--compare', metavar='ENGINE,...', help='the same network elsewhere, in turn: gluoncv2, torch')
-@click.option('--repetitions', default=10, show_default=True, type=click.IntRange(1), metavar='N')
-@click.option('--warm-up', default=2, show_default=True, type=click.IntRange(0), metavar='N', help='repetitions before')
-@click.option('--calls', default=1, show_default=True, type=click.IntRange(1), metavar='N', help='of a repetition')
+@click.option('--repetitions', default=10, show_default=True, type=click.IntRange(1), metavar='N', help='measured')
 @click.option(
-    '--threads', type=click.IntRange(1), metavar='N', help='of the arithmetic  [OMP_NUM_THREADS, or the cores]'
+    '--warm-up',
+    default=2,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar='N',
+    help='repetitions before the measured ones',
+)
+@click.option(
+    '--calls', default=1, show_default=True, type=click.IntRange(1), metavar='N', help='calls in a repetition'
+)
+@click.option(
+    '--threads', type=click.IntRange(1), metavar='N', help='threads of the engine  [OMP_NUM_THREADS, or the cores]'
 )
 @common_options
 def bench(
@@ -53,8 +64,8 @@ def bench(
     """Measure the speed and the memory of a network.
 
     The mode is a training step, a whole validation, predictions on batches in memory, or the loader of training images.
-    Each engine and network runs in a process of its own. Times are of a batch; a repetition ends with a wait for all
-    that it queued.
+    Each engine and network runs in a process of its own. Times are given for a batch; a repetition ends when all its
+    queued work is done.
     """
     import tempfile
 
@@ -71,7 +82,7 @@ def bench(
 
 
 def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, Any]) -> BenchmarkContext:
-    """The context of our own network; ``folder`` is for the file that is made if none is given."""
+    """The context of our network; without ``data``, a file is generated in ``folder``."""
     from gluon_cbam.benchmarks.context import BenchmarkContext
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.models.registry import variant
@@ -106,7 +117,7 @@ def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, An
 
 
 def _threads() -> int:
-    """OMP_NUM_THREADS of the user, whose first number is that of the outer loops, or the number of cores."""
+    """The first number in OMP_NUM_THREADS, which is for the outer loops; default the number of physical cores."""
     from gluon_cbam.compat.threads import physical_cores
 
     chosen = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
@@ -116,7 +127,7 @@ def _threads() -> int:
 def _others(
     context: BenchmarkContext, against: Optional[str], compare: Optional[str]
 ) -> Tuple[List[BenchmarkContext], Dict[str, str]]:
-    """The contexts to compare with, and engine -> why it is left out."""
+    """The contexts to compare with, and engine -> the reason why it is left out."""
     from importlib.util import find_spec
 
     from gluon_cbam.benchmarks.engines import supports

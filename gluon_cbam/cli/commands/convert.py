@@ -16,7 +16,7 @@ from gluon_cbam.common.errors import UsageError
 @click.argument('output', metavar='DST')
 @settings_options('network')
 @click.option('--source', required=True, metavar='NAME', help='official, imgclsmob, modified or keras')
-@click.option('--reverse', is_flag=True, help='from our parameters to those of the source')
+@click.option('--reverse', is_flag=True, help='convert our parameters to the format of the source')
 @settings_options('classes', 'option')
 @common_options
 def convert(
@@ -30,9 +30,10 @@ def convert(
 ) -> Result:
     """Convert parameters of other implementations to ours, or back with --reverse.
 
-    SRC is .params, .npz, .safetensors, .pth, .pt or the prefix of a checkpoint PREFIX-0000.params; DST ends in .params
-    and gets a card next to it. With --reverse, SRC is a .params file of ours or a run folder; DST ends in .npz, for
-    imgclsmob also in .params, and is for modified also the prefix of PREFIX-symbol.json and PREFIX-0000.params.
+    SRC is a .params, .npz, .safetensors, .pth or .pt file, or the prefix of a checkpoint PREFIX-0000.params; DST ends
+    in .params, and a card is written next to it. With --reverse, SRC is a .params file of ours or a run folder. DST
+    then ends in .npz; it may also end in .params for imgclsmob, and be the prefix of PREFIX-symbol.json and
+    PREFIX-0000.params for modified.
     """
     from gluon_cbam.pretrained import conversion
 

@@ -1,4 +1,4 @@
-"""``cbam data``: RecordIO files."""
+"""``cbam data``: making, listing, packing and indexing RecordIO files."""
 
 from __future__ import annotations
 
@@ -22,16 +22,14 @@ data.add_command(data_check)
 data.add_command(data_stats)
 
 _Function = TypeVar('_Function', bound=Callable)
-_Output = Tuple[dict, str]  # the object of --json, and the text
+_Output = Tuple[dict, str]  # the value for --json, and the text
 _SOURCE = [
-    click.option('--labels', metavar='FILE', help='labels of images that are in no class folders'),
+    click.option('--labels', metavar='FILE', help='labels of images that are not in class folders'),
+    click.option('--classes-file', metavar='FILE', help='names of the classes, in the order of the labels'),
     click.option(
-        '--classes-file', metavar='FILE', help='names of the classes, in the order in which labels count them'
+        '--shuffle', is_flag=True, help='random order, which depends only on --seed  [the order of the source]'
     ),
-    click.option('--shuffle', is_flag=True, help='in an order that depends on --seed alone  [the order of the source]'),
-    click.option(
-        '--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='of the random choices'
-    ),
+    click.option('--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='random seed'),
 ]
 
 
@@ -46,7 +44,7 @@ def _source_options(function: _Function) -> _Function:
 @click.option(
     '--clutter', type=click.IntRange(1), metavar='N', help='N images of 32 x 32 pixels: one digit among fragments'
 )
-@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='of the clutter')
+@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='random seed of the clutter')
 @common_options
 def data_digits(folder: str, clutter: Optional[int], seed: int) -> _Output:
     """Write scikit-learn's handwritten digits to FOLDER: 1,437 for training, 360 for validation."""
@@ -61,7 +59,7 @@ def data_digits(folder: str, clutter: Optional[int], seed: int) -> _Output:
 @click.option('--train', type=click.IntRange(1), default=6000, show_default=True, help='number of training images')
 @click.option('--val', type=click.IntRange(1), default=800, show_default=True, help='number of validation images')
 @click.option('--classes', type=click.IntRange(1), default=8, show_default=True, help='number of classes, of eight')
-@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='of all images')
+@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='random seed')
 @common_options
 def data_shapes(folder: str, **settings: int) -> _Output:
     """Draw images of one shape, the class, among distractors to FOLDER, with a mask of the shape for each.
@@ -74,7 +72,7 @@ def data_shapes(folder: str, **settings: int) -> _Output:
 
 
 def _written(folder: str, counts: Dict[str, int]) -> _Output:
-    """The report of the files that a generator wrote."""
+    """The result for the files that were written."""
     text = '\n'.join(f'{folder}/{name}: {count} records' for name, count in counts.items())
     return {'output': folder, 'records': counts}, text
 
@@ -89,7 +87,7 @@ def _written(folder: str, counts: Dict[str, int]) -> _Output:
 def data_list(source: str, output: str, **options: Any) -> _Output:
     """List the images of SOURCE in OUTPUT.lst, as MXNet's im2rec does: index, label, path.
 
-    SOURCE is as for 'cbam data pack'. 'cbam data pack OUTPUT.lst FOLDER --root SOURCE' packs the list.
+    SOURCE: see 'cbam data pack'. 'cbam data pack OUTPUT.lst FOLDER --root SOURCE' packs the list.
     """
     from gluon_cbam.data.preparation.lists import make_lists
 
@@ -101,20 +99,22 @@ def data_list(source: str, output: str, **options: Any) -> _Output:
 @data.command('pack')
 @click.argument('source')
 @click.argument('output')
-@click.option('--resize', type=click.IntRange(1), help='shorter side in pixels, encoded again  [the original bytes]')
-@click.option('--quality', type=click.IntRange(1, 100), default=95, show_default=True, help='of the JPEGs of --resize')
+@click.option('--resize', type=click.IntRange(1), help='shorter side in pixels; encodes images again  [keep the bytes]')
+@click.option(
+    '--quality', type=click.IntRange(1, 100), default=95, show_default=True, help='JPEG quality with --resize'
+)
 @click.option('--skip-bad', is_flag=True, help='leave out files that cannot be decoded')
 @click.option('--root', help='folder or tar file that the paths of a list are relative to  [the folder of the list]')
 @_source_options
 @settings_options('workers')
 @common_options
 def data_pack(source: str, output: str, workers: Optional[int], **options: Any) -> _Output:
-    """Pack images to OUTPUT/*.rec, *.idx and classes.txt.
+    """Pack images into OUTPUT/*.rec, *.idx and classes.txt.
 
-    SOURCE is one of: class folders (gives train.rec); train/ and val/ of class folders; images without class folders,
-    with --labels (gives val.rec, or val/ next to a train/ of class folders); a .lst or 'path label' list (gives a .rec
-    of its name); a folder with train_list.txt and val_list.txt. Instead of a folder, it may be a tar file, such as
-    ILSVRC2012_img_train.tar: it is not unpacked.
+    SOURCE is one of: class folders (gives train.rec); train/ and val/ with class folders; images without class folders,
+    with --labels (gives val.rec, also for a val/ next to a train/ with class folders); a .lst or 'path label' list
+    (gives a .rec of the same name); a folder with train_list.txt and val_list.txt. Instead of a folder, it may be a tar
+    file, such as ILSVRC2012_img_train.tar, which is not unpacked.
     """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.preparation.packing import pack
@@ -134,7 +134,7 @@ def data_pack(source: str, output: str, workers: Optional[int], **options: Any) 
 
 @data.command('index')
 @click.argument('file')
-@click.option('--skip-bad', is_flag=True, help='list the whole records of a damaged file')
+@click.option('--skip-bad', is_flag=True, help='index the intact records of a damaged file')
 @common_options
 def data_index(file: str, skip_bad: bool) -> _Output:
     """Rebuild the .idx of a .rec FILE."""

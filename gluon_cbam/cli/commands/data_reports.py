@@ -1,4 +1,4 @@
-"""``cbam data check`` and ``cbam data stats``."""
+"""``cbam data check`` and ``cbam data stats``: reports on RecordIO files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 @click.command('check')
 @click.argument('files', nargs=-1, required=True)
 @click.option('--decode/--no-decode', default=True, help='decode every image, or read only the headers  [decode]')
-@click.option(
-    '--duplicates/--no-duplicates', default=None, help='search for equal images in all FILES  [with --decode]'
-)
-@click.option('--classes', type=click.IntRange(1), help='labels must be class numbers below it')
+@click.option('--duplicates/--no-duplicates', default=None, help='search for equal images in all FILES  [as --decode]')
+@click.option('--classes', type=click.IntRange(1), help='number of classes; labels must be integers below it')
 @click.option('--strict', is_flag=True, help='equal images and equal ids are errors')
 @settings_options('workers')
 @common_options
@@ -83,11 +81,13 @@ def _duplicate_lines(equal: Duplicates) -> List[str]:
 @click.command('stats')
 @click.argument('file')
 @click.option('--sample', type=click.IntRange(1), help='number of images to measure, chosen at random  [all]')
-@click.option('--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='of the choice')
+@click.option(
+    '--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='random seed of the sample'
+)
 @settings_options('workers')
 @common_options
 def data_stats(file: str, sample: Optional[int], seed: int, workers: Optional[int]) -> Tuple[dict, str]:
-    """Describe a .rec FILE: images of each class, sizes, formats, channel means and deviations."""
+    """Describe a .rec FILE: images of each class, sizes, formats, channel means and standard deviations."""
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.records.statistics import statistics
 

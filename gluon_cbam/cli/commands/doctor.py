@@ -1,4 +1,4 @@
-"""``cbam doctor``."""
+"""``cbam doctor``: checks of the machine and the installation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gluon_cbam.cli.output import common_options
 @common_options
 @click.pass_context
 def doctor(ctx: click.Context) -> Tuple[dict, str]:
-    """What works on this machine, and what to do about the rest."""
+    """Check this machine and installation, and say how to repair what does not work."""
     from gluon_cbam.cli.diagnostics import diagnose
 
     checks = diagnose()

@@ -1,4 +1,4 @@
-"""What a network looks at: ``cbam explain``."""
+"""``cbam explain``: attention maps and Grad-CAM of images."""
 
 from __future__ import annotations
 
@@ -28,16 +28,20 @@ _FIGURES = [
     click.option(
         '--stages', metavar='PATH,...', help="attention modules to show, or 'all'  [the last one of each stage]"
     ),
-    click.option('--class', 'target', metavar='CLASS', help='Grad-CAM for this class too: its number or name'),
+    click.option('--class', 'target', metavar='CLASS', help='Grad-CAM also for this class, a number or a name'),
     click.option(
-        '--channels', type=click.IntRange(1), default=8, show_default=True, help='strongest channels of each gate'
+        '--channels',
+        type=click.IntRange(1),
+        default=8,
+        show_default=True,
+        help='number of strongest channels to show for each gate',
     ),
     click.option('--method', default='gradcam', show_default=True, metavar='NAME', help='gradcam or gradcam++'),
+    click.option('--layer', metavar='PATH', help='block for Grad-CAM; several with --score  [the last before pooling]'),
+    click.option('--report', is_flag=True, help='also write report.html, one file with all images'),
     click.option(
-        '--layer', metavar='PATH', help='block for Grad-CAM; several with --score  [the last before the pooling]'
+        '--compare', metavar='NETWORK[=FILE|=TAG],...', help='draw one figure with Grad-CAM of these networks'
     ),
-    click.option('--report', is_flag=True, help='write report.html too, one file with all images'),
-    click.option('--compare', metavar='NETWORK[=FILE|=TAG],...', help='one figure with Grad-CAM of these networks'),
 ]
 
 
@@ -63,9 +67,9 @@ def explain(
 ) -> Tuple[Dict[str, Any], str]:
     """Show what a network looks at: attention maps and Grad-CAM, one figure for each image.
 
-    Images that cannot be read are named, with exit code 4 at the end.
+    Images that cannot be read are reported, and the exit code is then 4.
 
-    With --score nothing is drawn: a table has the localization metrics of the maps and the masks of a .rec file.
+    With --score, nothing is drawn: a table shows localization metrics of the maps against the masks of a .rec file.
     """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.decoding import image_threads
@@ -130,7 +134,7 @@ def _compare(
     batch_size: int,
     **options: Any,
 ) -> WrittenComparison:
-    """Write one figure of several networks."""
+    """Write one figure that compares several networks."""
     from gluon_cbam.explain.figures.output_directory import write_comparison
     from gluon_cbam.explain.images.comparison import Contender, compare_networks, parse_contenders
     from gluon_cbam.explain.images.pipeline import ExplainOptions
@@ -154,5 +158,5 @@ def _compare(
 
 
 def _split(text: str) -> List[str]:
-    """The parts of a text that are separated by commas."""
+    """Split a text at its commas."""
     return [part.strip() for part in text.split(',') if part.strip()]

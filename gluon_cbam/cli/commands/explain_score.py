@@ -21,7 +21,7 @@ SCORE_OPTIONS = [
         default='even',
         show_default=True,
         metavar='NAME',
-        help='with --score: cells lie evenly, or at the centers of their receptive fields: fields',
+        help='with --score: cells divide the image evenly, or are at their receptive fields: fields',
     ),
 ]
 _DRAWING = ('output', 'stages', 'target', 'channels', 'method', 'report', 'compare')
@@ -38,24 +38,24 @@ def score_network(
     workers: int,
     **options: Any,
 ) -> Tuple[Dict[str, Any], str]:
-    """Score the network that the options of ``cbam explain`` name.
+    """Compute localization metrics for the network that the options of ``cbam explain`` name.
 
     Args:
-        ctx: of the command.
+        ctx: click context of the command.
         data_val: path of the ``.rec`` file.
         masks: path of the masks of its records; default None, the ``.masks.npz`` next to it.
-        align: where the cells of the maps lie.
-        layer: paths of blocks whose Grad-CAM is scored, separated by commas; default None, the last map before the
-            pooling.
-        batch_size: images in a batch.
-        workers: threads that decode.
-        **options: the other options; those of the network are used.
+        align: alignment of the cells of a map with the image, ``even`` or ``fields``.
+        layer: paths of blocks for Grad-CAM, separated by commas; default None, the last block before the pooling.
+        batch_size: number of images in a batch.
+        workers: number of decoding threads.
+        **options: the other options of the command; the options of figures are ignored.
 
     Returns:
-        The value for ``--json``, and the human-readable text.
+        The value for ``--json``, and the text.
 
     Raises:
-        UsageError: there are images or options that are for figures, or something is missing.
+        UsageError: images or options of figures are given, or ``--data-val`` or the weights are missing.
+        DataError: the records, the masks or the weights are damaged.
     """
     from gluon_cbam.data.datasets.masks import MaskFile
     from gluon_cbam.data.records.recordio import RecordFile
@@ -84,7 +84,7 @@ def score_network(
 
 
 def _check_options(ctx: click.Context) -> None:
-    """Refuse images and the options of figures."""
+    """Raise if images or options of figures are given."""
     parameters = {parameter.name: parameter for parameter in ctx.command.params}
     if ctx.params['images']:
         raise UsageError('--score takes the images of --data-val, and no others')

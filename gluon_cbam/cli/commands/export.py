@@ -1,4 +1,4 @@
-"""``cbam export``."""
+"""``cbam export``: ONNX, MXNet symbols and safetensors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _stages(ctx: click.Context, param: click.Parameter, text: Optional[str]) -> Optional[Tuple[int, ...]]:
-    """``1,2,3`` as numbers."""
+    """Parse stages such as ``1,2,3``."""
     try:
         return tuple(int(part) for part in text.split(',')) if text else None
     except ValueError:
@@ -27,17 +27,23 @@ def _stages(ctx: click.Context, param: click.Parameter, text: Optional[str]) -> 
 
 
 _FORMAT = [
-    click.option('--format', 'form', default='onnx', show_default=True, help='symbol, onnx, onnx-int8 or safetensors'),
+    click.option(
+        '--format', 'file_format', default='onnx', show_default=True, help='symbol, onnx, onnx-int8 or safetensors'
+    ),
     click.option('--output', '-o', required=True, metavar='FILE', help='file to write; prefix of the files for symbol'),
-    click.option('--preprocessing', is_flag=True, help='as part of the file, which then takes (N, H, W, 3) uint8 RGB'),
+    click.option(
+        '--preprocessing',
+        is_flag=True,
+        help='include preprocessing in the file, which then takes (N, H, W, 3) uint8 RGB',
+    ),
     click.option(
         '--features',
         callback=_stages,
         metavar='N,N,...',
         help='feature maps of these stages, from 0, instead of logits',
     ),
-    click.option('--opset', type=int, metavar='N', help='of ONNX  [17]'),
-    click.option('--engine', default='onnxruntime', show_default=True, help='that onnx is optimized for; or openvino'),
+    click.option('--opset', type=int, metavar='N', help='ONNX opset  [17]'),
+    click.option('--engine', default='onnxruntime', show_default=True, help='engine to optimize onnx for, or openvino'),
 ]
 _SAMPLES = [
     click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help='a .rec file to compare on'),
@@ -51,10 +57,10 @@ _INT8 = [
         show_default=True,
         type=click.IntRange(1),
         metavar='N',
-        help='images of --calibration',
+        help='number of images from --calibration',
     ),
     click.option(
-        '--attention', default='auto', show_default=True, help='in onnx-int8: int8, float, or auto by the error'
+        '--attention', default='auto', show_default=True, help='in onnx-int8: int8, float, or auto, chosen by the error'
     ),
 ]
 
@@ -65,19 +71,19 @@ _INT8 = [
 @add_options([*_FORMAT, *_SAMPLES, *_INT8])
 @settings_options('classes', 'image_size', 'crop_ratio', 'option')
 @common_options
-def export(form: str, output: str, **arguments: Any) -> Tuple[Dict[str, Any], str]:
+def export(file_format: str, output: str, **arguments: Any) -> Tuple[Dict[str, Any], str]:
     """Write a network for other engines: ONNX, a symbol of stock MXNet, safetensors.
 
-    The file is compared with MXNet, on the images of --data-val or --image if there are some, before it is kept.
+    Before the file gets its name, its outputs are compared with MXNet, on the images of --data-val or --image if given.
     """
     from gluon_cbam.export.exporter import export_network
 
-    request, samples = _request(form=form, **arguments)
-    report = export_network(request, form, output, samples)
+    request, samples = _request(file_format=file_format, **arguments)
+    report = export_network(request, file_format, output, samples)
     value: Dict[str, Any] = {
         'network': request.loaded.name,
         'params_sha256': request.loaded.params_sha256,
-        'format': form,
+        'format': file_format,
         'files': [str(path) for path in report.files],
         **report.details,
     }
@@ -89,7 +95,7 @@ def export(form: str, output: str, **arguments: Any) -> Tuple[Dict[str, Any], st
 
 
 def _request(
-    form: str,
+    file_format: str,
     preprocessing: bool,
     opset: Optional[int],
     engine: str,
@@ -101,7 +107,7 @@ def _request(
     features: Optional[Tuple[int, ...]],
     **options: Any,
 ) -> Tuple[ExportRequest, SampleImages]:
-    """What to export, and the images to compare on."""
+    """The request, and the images to compare on."""
     from gluon_cbam.export.int8.quantization import Calibration
     from gluon_cbam.export.onnx.graph import DEFAULT_OPSET
     from gluon_cbam.export.request import ExportRequest
@@ -111,7 +117,7 @@ def _request(
     if loaded.params_sha256 is None:
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
     task, validation = loaded.task, None
-    if data_val and form == 'onnx-int8' and features is None:
+    if data_val and file_format == 'onnx-int8' and features is None:
         validation = task.open_validation(data_val, loaded.classes)
     calibrated = None
     if calibration:

@@ -1,4 +1,4 @@
-"""``cbam launch``."""
+"""``cbam launch``: distributed training."""
 
 from __future__ import annotations
 
@@ -22,13 +22,18 @@ def _variables(ctx: click.Context, param: click.Parameter, pairs: Sequence[str])
 
 
 @click.command(context_settings={'allow_interspersed_args': False})
-@click.option('-n', '--workers', type=int, required=True, help='number of processes that train')
-@click.option('-s', '--servers', type=int, help='number of processes that sum the gradients  [one a host]')
-@click.option('--hosts', metavar='FILE', help='a host a line, NAME or NAME slots=N  [this machine]')
-@click.option('--port', type=click.IntRange(1, 65535), help='of the scheduler  [a free one]')
-@click.option('--ssh', default=SSH, show_default=True, metavar='COMMAND', help='command that reaches the hosts')
+@click.option('-n', '--workers', type=int, required=True, help='number of workers, the processes that train')
+@click.option('-s', '--servers', type=int, help='number of servers, which sum the gradients  [one for each host]')
+@click.option('--hosts', metavar='FILE', help='a host in each line: NAME or NAME slots=N  [this machine]')
+@click.option('--port', type=click.IntRange(1, 65535), help='port of the scheduler  [a free one]')
+@click.option('--ssh', default=SSH, show_default=True, metavar='COMMAND', help='command that connects to a host')
 @click.option(
-    '--env', 'environment', multiple=True, callback=_variables, metavar='KEY=VALUE', help='a variable; repeat'
+    '--env',
+    'environment',
+    multiple=True,
+    callback=_variables,
+    metavar='KEY=VALUE',
+    help='environment variable; may be repeated',
 )
 @click.option(
     '--grace', type=click.FloatRange(0), default=5.0, show_default=True, help='seconds from SIGTERM to SIGKILL'
@@ -50,11 +55,11 @@ def launch(
     \b
     cbam launch -n 4 -s 2 --hosts hosts.txt -- cbam train ... --kv-store dist_sync
 
-    Each process runs in this folder, which the hosts share. Standard output is that of worker 0; all other output goes
-    to standard error, with the name of the process before each line. SIGINT and SIGTERM stop the job after a step with
-    a checkpoint. When a process dies, all others are ended.
+    Each process runs in the current folder, which the hosts must share. Standard output has the output of worker 0;
+    all other output is written to standard error, with the name of the process before each line. On SIGINT and SIGTERM,
+    the workers finish a step, write a checkpoint and stop. When a process dies, all others are terminated.
 
-    With --json, "result" is the object of the command's own --json.
+    With --json, "result" is the JSON object that the command prints with its own --json.
     """  # noqa: D301 (click reads the character \b)
     from gluon_cbam.launch import launch as run
     from gluon_cbam.launch.hosts import HERE, read_hosts
@@ -76,7 +81,7 @@ def _write(line: bytes) -> None:
 
 
 def _object(lines: Sequence[bytes]) -> Any:
-    """The JSON value that worker 0 wrote; None if its output is not JSON."""
+    """The JSON value in the output of worker 0; None if the output is not JSON."""
     try:
         return json.loads(b''.join(lines))
     except ValueError:

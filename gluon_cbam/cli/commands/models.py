@@ -1,4 +1,4 @@
-"""``cbam models``: names, sizes and the paper's tables."""
+"""``cbam models``: names and sizes of the networks, and the tables of the paper."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gluon_cbam.common.errors import UsageError
 
 @click.group()
 def models() -> None:
-    """The networks."""
+    """List the networks and their sizes."""
 
 
 @models.command('list')
 @click.argument('pattern', default='*')
 @common_options
 def models_list(pattern: str) -> Result:
-    """Names, those that match a shell PATTERN such as 'cbam_*'."""
+    """List the names of the networks, or those that match a shell PATTERN such as 'cbam_*'."""
     from gluon_cbam.models import list_models
 
     names = list_models(pattern)
@@ -33,7 +33,7 @@ def models_list(pattern: str) -> Result:
 @settings_options('classes', 'image_size', 'option')
 @common_options
 def models_info(name: str, classes: Optional[int], image_size: Optional[int], option: Dict[str, Any]) -> Result:
-    """Parameters and multiply-adds of a network."""
+    """Show the parameters and multiply-adds of a network."""
     from gluon_cbam.models.complexity import complexity
     from gluon_cbam.pretrained.resolve import resolve
 
@@ -54,7 +54,7 @@ def models_info(name: str, classes: Optional[int], image_size: Optional[int], op
 @common_options
 @click.pass_context
 def models_table(ctx: click.Context, as_csv: bool) -> Result:
-    """Tables 4 and 5 of the CBAM paper next to the counts of the networks here."""
+    """Compare tables 4 and 5 of the CBAM paper with the networks of this package."""
     from gluon_cbam.models import paper_tables
 
     if as_csv and ctx.params['as_json']:

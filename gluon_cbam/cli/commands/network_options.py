@@ -1,4 +1,4 @@
-"""The network that the options of a command name, with its weights; or the exported file that they name."""
+"""Loading the network, or the exported file, that the options of a command name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gluon_cbam.inference.network import LoadedNetwork
 
 NETWORK = ('network', 'classes', 'image_size', 'crop_ratio', 'option', 'batch_size', 'gpus', 'cpus', 'workers')
-"""The settings of commands that build a network."""
+"""The settings of commands that load a network."""
 
 
 def load(
@@ -45,8 +45,8 @@ def load(
         The network and its contexts.
 
     Raises:
-        UsageError: no ``--network``, or an option does not fit.
-        EnvironmentProblem: this machine does not have the devices.
+        UsageError: ``--network`` is missing, or an option does not fit the network.
+        EnvironmentProblem: a device does not exist.
         DataError: the weights are damaged or do not fit.
         TransferError: published weights could not be downloaded.
     """
@@ -62,15 +62,17 @@ def load(
     return loaded, ctx
 
 
-task_option = click.option('--task', metavar='NAME', help="what the weights are for  [their card's, classification]")
+task_option = click.option('--task', metavar='NAME', help="task of the weights  [their card's, or classification]")
 exported_options = add_options(
     [
         click.option('--exported', metavar='FILE', help='a network that cbam export wrote: .onnx or -symbol.json'),
-        click.option('--engine', default='auto', show_default=True, help='of it: onnxruntime, openvino or mxnet'),
+        click.option(
+            '--engine', default='auto', show_default=True, help='engine of --exported: onnxruntime, openvino or mxnet'
+        ),
     ]
 )
-# what an exported file has decided
-_DECIDED = ('params', 'pretrained', 'classes', 'image_size', 'crop_ratio', 'option', 'gpus', 'cpus')
+# options that an exported file determines
+_DETERMINED = ('params', 'pretrained', 'classes', 'image_size', 'crop_ratio', 'option', 'gpus', 'cpus')
 
 
 def load_exported(exported: str, engine: str, network: Optional[str], **settings: Any) -> ExportedNetwork:
@@ -83,16 +85,16 @@ def load_exported(exported: str, engine: str, network: Optional[str], **settings
         **settings: the other options of the network, which must not be given.
 
     Returns:
-        The file in its engine.
+        The exported network, loaded by its engine.
 
     Raises:
-        UsageError: an option that the file has decided is given, or the file is of another model.
+        UsageError: an option that the file determines is given, or the file is of another model.
         DependencyError: the engine is not installed.
         DataError: the file is damaged.
     """
     from gluon_cbam.export.runtime import load_exported as run
 
-    given = next((name for name in _DECIDED if settings.get(name) not in (None, {}, ())), None)
+    given = next((name for name in _DETERMINED if settings.get(name) not in (None, {}, ())), None)
     if given:
         raise UsageError(f'--exported knows its network and weights: leave {flag(given)} out')
     loaded = run(exported, engine)

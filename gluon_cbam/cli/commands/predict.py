@@ -1,4 +1,4 @@
-"""Naming what is on images: ``cbam predict``."""
+"""``cbam predict``: predictions for images."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     from gluon_cbam.tasks.prediction import Prediction
 
 _INPUT = [
+    click.option('--files-from', metavar='FILE', help='a file with an IMAGE in each line; - for standard input'),
+    click.option('--camera', metavar='N', help='a camera: its number, device or URL; ends with Ctrl-C or --limit'),
     click.option(
-        '--files-from', metavar='FILE', help='a file with an IMAGE a line; - for such lines on standard input'
+        '--every', type=click.IntRange(1), default=1, show_default=True, help='use every Nth frame of a video'
     ),
-    click.option('--camera', metavar='N', help='a camera: its number, device or address; ends with Ctrl-C or --limit'),
-    click.option('--every', type=click.IntRange(1), default=1, show_default=True, help='each Nth frame of a video'),
-    click.option('--limit', type=click.IntRange(1), help='stop after so many images'),
+    click.option('--limit', type=click.IntRange(1), help='maximum number of images'),
 ]
 _OUTPUT = [
-    click.option('--top-k', default=5, show_default=True, type=click.IntRange(1), help='classes an image'),
-    click.option('--labels', metavar='FILE', help="names of the classes, one a line  [the weights']"),
-    click.option('--csv', metavar='FILE', help='a row an image; - for standard output'),
-    click.option('--jsonl', metavar='FILE', help='a JSON object a line and image; - for standard output'),
+    click.option(
+        '--top-k', default=5, show_default=True, type=click.IntRange(1), help='number of classes for each image'
+    ),
+    click.option('--labels', metavar='FILE', help="names of the classes, one in a line  [the weights']"),
+    click.option('--csv', metavar='FILE', help='write CSV, a row for each image; - for standard output'),
+    click.option('--jsonl', metavar='FILE', help='write a JSON object in a line for each image; - for standard output'),
     click.option('--output', metavar='FILE', help='.csv, .json, .jsonl or .txt, instead of standard output'),
 ]
 
@@ -75,10 +77,10 @@ def predict(
     workers: Optional[int],
     **others: Any,
 ) -> None:
-    """Name what is on images.
+    """Predict what is on images.
 
-    IMAGE is a file, a folder (with those below it), a pattern in quotes such as 'photos/**/*.jpg', a .rec file, a
-    video, or - for one image on standard input. Images that cannot be read are named at the end, with exit code 4.
+    IMAGE is a file, a folder (with its subfolders), a quoted pattern such as 'photos/**/*.jpg', a .rec file, a video,
+    or - for one image on standard input. Images that cannot be read are reported at the end, with exit code 4.
     """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.inference.prediction import predict as run
@@ -87,11 +89,11 @@ def predict(
     if others['pretrained'] and not (images or files_from or camera):
         tag = others['pretrained']
         raise UsageError(f'no images: --pretrained took {tag!r} as the tag of weights; write images before it')
-    pictures = _pictures(images, files_from, camera, every, limit)
+    sources = _image_sources(images, files_from, camera, every, limit)
     session, live = _session(**others), camera is not None
     predictor = session.task.predictor(session, top_k, labels=labels)
     predictions = run(
-        session, pictures, batch_size=batch_size, workers=workers or usable_cpus(), live=live, predictor=predictor
+        session, sources, batch_size=batch_size, workers=workers or usable_cpus(), live=live, predictor=predictor
     )
     _write(predictions, outputs, predictor.columns, live, ' '.join(images) or str(files_from))
 
@@ -110,7 +112,7 @@ def _session(
     return on_devices(*load(params=params, pretrained=pretrained, **settings))
 
 
-def _pictures(
+def _image_sources(
     images: Tuple[str, ...], files_from: Optional[str], camera: Optional[str], every: int, limit: Optional[int]
 ) -> Iterator[ImageSource]:
     """The images that the arguments name."""
@@ -128,19 +130,19 @@ def _pictures(
 def _outputs(
     as_json: bool, csv: Optional[str], jsonl: Optional[str], output: Optional[str]
 ) -> List[Tuple[str, Format]]:
-    """(file or ``-``, format) of everything that is to be written."""
+    """(file or ``-``, format) of each output."""
     from gluon_cbam.inference.formats import STANDARD_OUTPUT, Csv, Json, JsonLines, Text, format_of
 
-    asked = [
+    requested = [
         ('--json', STANDARD_OUTPUT if as_json else None, Json),
         ('--csv', csv, Csv),
         ('--jsonl', jsonl, JsonLines),
         ('--output', output, format_of(output) if output else Text),
     ]
-    to_screen = [option for option, target, _ in asked if target == STANDARD_OUTPUT]
+    to_screen = [option for option, target, _ in requested if target == STANDARD_OUTPUT]
     if len(to_screen) > 1:
         raise UsageError(f'{" and ".join(to_screen)} exclude each other on standard output: give one of them a file')
-    return [(target, form) for _, target, form in asked if target] or [(STANDARD_OUTPUT, Text)]
+    return [(target, form) for _, target, form in requested if target] or [(STANDARD_OUTPUT, Text)]
 
 
 def _write(
@@ -150,7 +152,7 @@ def _write(
     live: bool,
     where: str,
 ) -> None:
-    """Write the predictions as they come. An interrupt is the end of a camera, whose files are whole."""
+    """Write predictions as they are computed. With a camera, an interrupt is the normal end, and files are complete."""
     from gluon_cbam.inference.formats import STANDARD_OUTPUT, Tally, written
 
     tally, interrupted = Tally(), False

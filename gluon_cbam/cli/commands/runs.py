@@ -1,4 +1,4 @@
-"""``cbam runs``."""
+"""``cbam runs``: comparison of training runs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from gluon_cbam.cli.output import common_options
 
 @click.command()
 @click.argument('folder', default='runs', metavar='[DIR]')
-@click.option('--plot', 'picture', metavar='FILE.png', help='draw the curves of the best runs over each other')
+@click.option('--plot', 'plot_file', metavar='FILE.png', help='plot the curves of the best runs in one figure')
 @common_options
-def runs(folder: str, picture: Optional[str]) -> Tuple[Dict[str, Any], str]:
+def runs(folder: str, plot_file: Optional[str]) -> Tuple[Dict[str, Any], str]:
     """Compare the runs in DIR (runs/), the best first."""
     from gluon_cbam.training.logging.comparison import compare, plot
 
     compared = compare(folder)
     for path, reason in compared.damaged.items():
         click.echo(f'cbam: {path} is left out: {reason}', err=True)
-    if picture:
-        plot(compared.runs, picture)
+    if plot_file:
+        plot(compared.runs, plot_file)
     return compared.as_dict(), compared.as_text()

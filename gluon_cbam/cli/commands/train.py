@@ -1,4 +1,4 @@
-"""``cbam train``."""
+"""``cbam train``: training, dry runs, and printing of the configuration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FIRST_OF_RUN = 'output'  # the setting that begins the section
 
 
 def _resolved(ctx: click.Context, settings: Dict[str, Any], config_file: Optional[str]) -> ResolvedSettings:
-    """The settings from the flags, a recipe, a file or the run to continue."""
+    """Resolve the settings from flags, a recipe, a file, or the run to resume."""
     from gluon_cbam.training import resolve
 
     default = click.core.ParameterSource.DEFAULT
@@ -28,7 +28,7 @@ def _resolved(ctx: click.Context, settings: Dict[str, Any], config_file: Optiona
 
 
 def _train(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
-    """The summary of the run, and the text of it."""
+    """Train; the summary of the run, and its text."""
     from gluon_cbam.training import train as run
     from gluon_cbam.training.config.task_settings import task_of
 
@@ -43,7 +43,7 @@ def _train(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
 
 
 def _dry_run(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
-    """The report of a dry run, and the text of it."""
+    """Make a dry run; its report, and the text of the report."""
     from gluon_cbam.training.loop.dry_run import dry_run
 
     report = dry_run(config)
@@ -51,7 +51,7 @@ def _dry_run(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
 
 
 class _TrainCommand(SectionedCommand):
-    """The command with the settings of every task, before those of the run. The tasks are imported when it is used."""
+    """Adds the settings of every task before the settings of the run. The tasks are imported when the command is used."""
 
     def get_params(self, ctx: click.Context) -> List[click.Parameter]:
         """The parameters."""
@@ -62,11 +62,19 @@ class _TrainCommand(SectionedCommand):
 
 @click.command(cls=_TrainCommand)
 @settings_options('recipe')
-@click.option('--config', 'config_file', metavar='FILE', cls=Option, section=_FILES, help='YAML or JSON of settings')
-@settings_options(*(name for name in SETTINGS if name != 'recipe'))
-@click.option('--print-config', is_flag=True, cls=Option, section=_RUN, help='the settings, and where each comes from')
 @click.option(
-    '--dry-run', is_flag=True, cls=Option, section=_RUN, help='build everything, train a step, estimate; write nothing'
+    '--config', 'config_file', metavar='FILE', cls=Option, section=_FILES, help='YAML or JSON file with settings'
+)
+@settings_options(*(name for name in SETTINGS if name != 'recipe'))
+@click.option(
+    '--print-config', is_flag=True, cls=Option, section=_RUN, help='print the settings and the source of each'
+)
+@click.option(
+    '--dry-run',
+    is_flag=True,
+    cls=Option,
+    section=_RUN,
+    help='build everything, train one step, print estimates; write nothing',
 )
 @common_options
 @click.pass_context

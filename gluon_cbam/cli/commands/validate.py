@@ -1,4 +1,4 @@
-"""Scoring a network with weights: ``cbam validate``."""
+"""``cbam validate``: evaluation of a network or an exported file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def validate(
     data_val: str, exported: Optional[str], engine: str, batch_size: int, workers: Optional[int], **settings: Any
 ) -> Tuple[Dict[str, Any], str]:
-    """Count every record of a file once: accuracy and loss."""
+    """Evaluate a network on a .rec file; every record counts exactly once."""
     from gluon_cbam.compat.threads import usable_cpus
 
     workers = workers or usable_cpus()
@@ -44,7 +44,7 @@ def validate(
 def _on_devices(
     data_val: str, batch_size: int, workers: int, loaded: LoadedNetwork, ctx: List[mx.Context]
 ) -> Tuple[Dict[str, Any], str]:
-    """The score of a network with weights, and the text of it."""
+    """Evaluate a network; the value for --json, and the text."""
     from gluon_cbam.tasks.evaluation import evaluate
 
     if loaded.params_sha256 is None:
@@ -59,7 +59,7 @@ def _on_devices(
 
 
 def _exported(data_val: str, batch_size: int, workers: int, loaded: ExportedNetwork) -> Tuple[Dict[str, Any], str]:
-    """The score of an exported file, and the text of it."""
+    """Evaluate an exported file; the value for --json, and the text."""
     from gluon_cbam.export.runtime.evaluation import evaluate_exported
 
     records = loaded.task.open_validation(data_val, loaded.require_classes())

@@ -1,4 +1,4 @@
-"""``cbam zoo``: published weights."""
+"""``cbam zoo``: listing, downloading, verifying and publishing weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Decorated = TypeVar('Decorated', bound=Callable[..., Any])
 
 _ROOT = click.option('--root', metavar='DIR', help='folder of the store  [CBAM_HOME/models, MXNET_HOME/models, ...]')
 _REGISTRY = click.option(
-    '--registry', 'registries', multiple=True, metavar='FILE|URL', help='further cards; may be repeated'
+    '--registry', 'registries', multiple=True, metavar='FILE|URL', help='further registry of cards; may be repeated'
 )
 _OFFLINE = click.option('--offline', is_flag=True, default=None, help='download nothing  [CBAM_ZOO_OFFLINE]')
 
@@ -37,7 +37,7 @@ def _card_options(function: Decorated) -> Decorated:
 
 @click.group('zoo')
 def zoo_group() -> None:
-    """Published weights."""
+    """List, download, verify and publish weights."""
 
 
 @zoo_group.command('list')
@@ -56,7 +56,7 @@ def zoo_list(root: Optional[str], registries: Sequence[str], offline: Optional[b
 
 
 def _figures(cards: Sequence[Published]) -> List[Figure]:
-    """The figures that the tasks of some cards compare, each once."""
+    """The distinct figures that the tasks of some cards compare."""
     from gluon_cbam.tasks import get_task
 
     tasks = {name: get_task(name) for name in [card.task for card in cards] or [None]}
@@ -69,7 +69,7 @@ def _figures(cards: Sequence[Published]) -> List[Figure]:
 
 
 def _entry(card: Published, root: Optional[str]) -> Dict[str, Any]:
-    """A card in the output of --json."""
+    """A card as a value for --json."""
     from gluon_cbam import zoo
     from gluon_cbam.zoo.verified import verified
 
@@ -106,7 +106,7 @@ def zoo_info(name: str, root: Optional[str], registries: Sequence[str], offline:
 
 
 def _remarks(card: Published, verified: Optional[Dict[str, Any]]) -> List[str]:
-    """Comments on the fields of a card."""
+    """Comments on a card: who measured the metrics, and whether a hash is published."""
     from gluon_cbam.tasks import get_task
 
     remarks = []
@@ -140,7 +140,7 @@ def zoo_get(name: str, root: Optional[str], registries: Sequence[str], offline: 
 
 
 def _get(card: Published, root: Optional[str], offline: Optional[bool], progress: Progress) -> Path:
-    """Download; only a conversion needs mxnet."""
+    """Download weights, and convert them if necessary; only a conversion imports mxnet."""
     if card.conversion == 'none':
         from gluon_cbam import zoo
 
@@ -151,7 +151,7 @@ def _get(card: Published, root: Optional[str], offline: Optional[bool], progress
 
 
 def _file(path: Path, cached: bool) -> Result:
-    """A parameter file of ours, for --json and as text."""
+    """The result for a parameter file of ours."""
     from gluon_cbam.zoo.store import read_card
 
     card = read_card(path)
@@ -183,10 +183,10 @@ def zoo_add(
     registries: Sequence[str],
     offline: Optional[bool],
 ) -> Result:
-    """Take a local FILE into the store: NAME is the tag of its weights, or a network.
+    """Add a local FILE to the store: NAME is the tag of its weights, or a network.
 
-    FILE is the file that would be downloaded, packed or not, or the parameter file of another store with its card next
-    to it. It is compared with the card of the weights; if that has no hash, the hash of FILE is kept for later files.
+    FILE is the file that would be downloaded, as an archive or unpacked, or the parameter file of another store with
+    its card next to it. It is compared with the card of the weights; if this has no hash, the hash of FILE is recorded.
     """
     from gluon_cbam import zoo
 
@@ -222,11 +222,11 @@ def zoo_verify(
     offline: Optional[bool],
     **settings: Any,
 ) -> Result:
-    """Compare local weights with their cards: their hashes, and with --data-val their accuracies.
+    """Compare the hashes of local weights with their cards, and with --data-val also their accuracies.
 
-    Without a NAME, all local weights are compared, by hash. Accuracies that a publisher states may differ from the
-    measured ones by a percentage point, since decoders and resizing differ; those that this project states must be met.
-    The results are kept in the store, and shown by list and info.
+    Without a NAME, the hashes of all local weights are compared. An accuracy stated by a publisher may differ from the
+    measured one by a percentage point, since decoders and resizing differ; an accuracy stated by this project must be
+    reproduced. The results are stored, and shown by list and info.
     """
     from gluon_cbam import zoo
     from gluon_cbam.zoo.verified import check
@@ -257,7 +257,7 @@ def _scored(
     batch_size: int,
     workers: Optional[int],
 ) -> Verdict:
-    """Measure the accuracy of weights, and record it in the store; an error if the card states another of ours."""
+    """Measure the accuracy of weights, and record it in the store; raises if it contradicts the card."""
     from gluon_cbam.compat import devices
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.publishing.verify import verify
@@ -271,11 +271,11 @@ def _scored(
 
 
 def _comparison(verdict: Verdict) -> List[str]:
-    """Measured and stated accuracies, a line each."""
-    who = {'publisher': "the publisher's", 'verified': 'measured by this project'}[verdict.card.measured_by]
+    """Lines that compare the measured with the stated accuracies."""
+    measured_by = {'publisher': "the publisher's", 'verified': 'measured by this project'}[verdict.card.measured_by]
     measured = verdict.evaluation.as_dict()
     lines = [
-        f'{verdict.tag} {name}: {measured[name]:.4f} on {verdict.data}, stated {value:.4f} ({who}), '
+        f'{verdict.tag} {name}: {measured[name]:.4f} on {verdict.data}, stated {value:.4f} ({measured_by}), '
         f'difference {verdict.differences[name]:+.4f}'
         for name, value in verdict.stated.items()
     ]
@@ -286,13 +286,15 @@ def _comparison(verdict: Verdict) -> List[str]:
 @zoo_group.command('publish')
 @click.argument('run', metavar='RUN')
 @click.option('--name', required=True, metavar='N', help='the network, or a whole tag NETWORK.SOURCE')
-@click.option('--tag-source', metavar='S', help='of the tag NETWORK.S  [folder of the validation data]')
+@click.option('--tag-source', metavar='S', help='source in the tag NETWORK.S  [folder of the validation data]')
 @click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help="a .rec file with its .idx  [the run's]")
-@click.option('--dtype', default='float32', show_default=True, metavar='TYPE', help='or float16 for half the bytes')
-@click.option('--default', is_flag=True, help="the network's name alone means these weights")
-@click.option('--licence', metavar='NAME', help='of the file')
-@click.option('--source', metavar='TEXT', help='project or person that made it')
-@click.option('--citation', metavar='TEXT', help='of the paper')
+@click.option(
+    '--dtype', default='float32', show_default=True, metavar='TYPE', help='float32, or float16 for half the size'
+)
+@click.option('--default', is_flag=True, help='make these the default weights of the network')
+@click.option('--licence', metavar='NAME', help='license of the file')
+@click.option('--source', metavar='TEXT', help='project or person that made the weights')
+@click.option('--citation', metavar='TEXT', help='citation of the paper')
 @click.option(
     '--address', '--url', 'addresses', multiple=True, metavar='URL', help='a further URL of the file; may be repeated'
 )
@@ -311,8 +313,8 @@ def zoo_publish(
 ) -> Result:
     """Publish the run folder RUN as weights, in a folder DIR that any static web server can serve.
 
-    The accuracies on the card are measured with the published bytes, each record counted once. Then
-    `cbam zoo get TAG --registry http://HOST/DIR/registry.yaml` downloads them.
+    The accuracies on the card are measured with the published file; every record counts exactly once. The command
+    `cbam zoo get TAG --registry http://HOST/DIR/registry.yaml` then downloads the weights.
     """
     from gluon_cbam.compat import devices
     from gluon_cbam.compat.threads import usable_cpus

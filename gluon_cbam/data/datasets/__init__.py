@@ -1,4 +1,4 @@
-"""Data sets that need no download: handwritten digits, and drawn shapes with object masks.
+"""Data sets that need no download: handwritten digits, drawn shapes with object masks; class names of ImageNet.
 
 May import ``data.records`` and ``common``.
 """

@@ -1,6 +1,6 @@
-"""scikit-learn's 1,797 scans of handwritten digits as RecordIO, plain or in clutter; nothing is downloaded.
+"""scikit-learn's 1,797 scans of handwritten digits as RecordIO files, plain or in clutter; nothing is downloaded.
 
-The scans are of E. Alpaydin and C. Kaynak, UCI 1998: 8 x 8 pixels of 17 levels.
+The scans were made by E. Alpaydin and C. Kaynak (UCI, 1998): 8 x 8 pixels with 17 gray levels.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from gluon_cbam.common.files import PathLike, write_text
 from gluon_cbam.data.records.recordio import RecordWriter
 
-_FIFTH = 5
+_VALIDATION_STRIDE = 5  # every fifth scan of a class
 _BRIGHTEST = 16  # the scans have 17 levels, 0..16
 _CANVAS = 32  # pixels
-_HEIGHTS = (13, 19)  # of a digit in clutter, in pixels
-_FRAGMENT = 1 / 2  # side of a fragment as a share of the digit's
+_HEIGHTS = (13, 19)  # range of the height of a digit in clutter, in pixels
+_FRAGMENT = 1 / 2  # height of a fragment relative to the digit
 _FRAGMENTS = 4
 _FRAGMENT_BRIGHTNESS = 0.6
 
@@ -26,18 +26,20 @@ _FRAGMENT_BRIGHTNESS = 0.6
 def write_digits(folder: PathLike, clutter: Optional[int] = None, seed: int = 0) -> Dict[str, int]:
     """Write ``train.rec``, ``val.rec``, their ``.idx`` and ``classes.txt``.
 
-    The scans are stored as gray PNGs without loss. The split is fixed: sorted by class, in the data set's own order
-    within a class, every fifth scan is for validation: 1,437 and 360.
+    The scans are stored as gray PNGs without loss. The split is fixed: with the scans sorted by class (stable), every
+    fifth is for validation, which gives 1,437 training and 360 validation images.
 
     Args:
         folder: created if it does not exist.
-        clutter: number of images to make from the training scans, and a quarter of that from the others: 32 x 32
-            pixels, one digit at a random place in a random size among fragments of others. By default, the scans
-            themselves.
-        seed: of the clutter.
+        clutter: number of training images to draw, and a quarter as many validation images: 32 x 32 pixels, one digit
+            at a random place in a random size among fragments of others. By default, the scans themselves.
+        seed: random seed of the clutter.
 
     Returns:
-        Records by file name.
+        File name -> number of records.
+
+    Raises:
+        ImportError: scikit-learn is not installed.
     """
     from sklearn.datasets import load_digits
 
@@ -47,7 +49,7 @@ def write_digits(folder: PathLike, clutter: Optional[int] = None, seed: int = 0)
     pixels = np.round(digits.images * (255 / _BRIGHTEST)).astype(np.uint8)  # (1797, 8, 8)
     order = np.argsort(digits.target, kind='stable')
     held_out = np.zeros(len(order), bool)
-    held_out[order[::_FIFTH]] = True
+    held_out[order[::_VALIDATION_STRIDE]] = True
     counts = {}
     for number, (name, chosen) in enumerate((('train.rec', ~held_out), ('val.rec', held_out))):
         scans, labels = pixels[chosen], digits.target[chosen]

@@ -1,8 +1,8 @@
 """Object masks of a ``.rec`` file, in the same folder: ``val.masks.npz`` for ``val.rec``.
 
-A NumPy archive without pickles: ``ids`` (records,) int64, the records' own numbers; ``size`` (2,) int64, height and
-width in pixels; ``bits`` (records, ceil(height * width / 8)) uint8, each mask's rows one after the other, eight pixels
-a byte, the first in the highest bit (``numpy.packbits``).
+A NumPy archive without pickles: ``ids`` (records,) int64, the ids of the records; ``size`` (2,) int64, height and
+width in pixels; ``bits`` (records, ceil(height * width / 8)) uint8, the masks flattened row by row and packed, eight
+pixels a byte, the first in the highest bit (``numpy.packbits``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def masks_path(path: PathLike) -> Path:
     """The path of the masks of a ``.rec`` file.
 
     Args:
-        path: of the ``.rec`` file.
+        path: path of the ``.rec`` file.
     """
     return Path(path).with_suffix('.masks.npz')
 
@@ -32,8 +32,8 @@ def write_masks(path: PathLike, ids: Sequence[int], masks: Sequence[np.ndarray])
     """Write masks atomically; the same masks give the same bytes.
 
     Args:
-        path: of the archive.
-        ids: of the records.
+        path: path of the archive.
+        ids: ids of the records.
         masks: (records, H, W) bool, in the order of ``ids``.
     """
     stacked = np.asarray(masks, bool)
@@ -47,8 +47,8 @@ class MaskFile:
     """The masks of a ``.rec`` file, by record.
 
     Args:
-        records: the checked file.
-        path: of the archive; by default, :func:`masks_path` of the file.
+        records: the record file.
+        path: path of the archive; by default, :func:`masks_path` of the file.
 
     Raises:
         DataError: there is no archive, it is damaged, or a record has no mask.
@@ -70,7 +70,7 @@ class MaskFile:
         return len(self._rows)
 
     def __getitem__(self, number: int) -> np.ndarray:
-        """The mask of a record by its place in the file: (H, W) bool."""
+        """The mask of a record by its index in the file: (H, W) bool."""
         height, width = self.size
         bits = np.unpackbits(self._bits[self._rows[number]])[: height * width]
         return bits.reshape(height, width).astype(bool)

@@ -1,7 +1,7 @@
-"""Synthetic images of one object of a known class among distractors of no class; the object's mask is known.
+"""Synthetic images with a mask: one object of a known class among distractors that belong to no class.
 
-Outlines are functions of a point in the unit disc; they are rotated, scaled, moved and painted with two colors in a
-pattern. Colors, patterns, sizes and places are drawn from the same distributions for every class and for the
+An outline is a function of points in the unit disc. Outlines are rotated, scaled, moved and painted with a pattern of
+two colors. Colors, patterns, sizes and places are drawn from the same distributions for every class and for the
 distractors: only the outline distinguishes them. The shapes are bright and colored, the background is dark and nearly
 gray.
 """
@@ -14,17 +14,17 @@ from typing import Callable, Dict, NamedTuple, Tuple
 import cv2
 import numpy as np
 
-_RADII = (0.17, 0.28)  # of a shape, as shares of the image's side
-_DISTRACTORS = (2, 4)  # number of shapes of no class: the least, and one more than the greatest
+_RADII = (0.17, 0.28)  # range of the radius of a shape, relative to the size of the image
+_DISTRACTORS = (2, 4)  # range of the number of distractors, the upper end excluded
 _MAX_ANGLE = math.pi / 6  # of a rotation, either way
-_SAMPLES = 3  # along a pixel's side, for smooth edges
-_BRIGHT = (110, 250)  # R, G, B of a shape
+_SAMPLES = 3  # for antialiasing, along each side of a pixel
+_BRIGHT = (110, 250)  # range of R, G and B of a shape
 _VIVID = 70  # least distance between R, G and B of a shape's first color
 _CONTRAST = 150  # least distance of a shape's colors from the pixels below it, summed over R, G, B
 _SHADE = (20, 40)  # distance of the second color of a pattern from the first
 _OCTAVES = ((4, 20), (8, 20), (16, 20))  # of the background: cells along a side, amplitude
 _DARK = (60, 100)  # mean of the background
-_TINT = 0.3  # share of the amplitude by which R, G and B differ
+_TINT = 0.3  # relative amplitude of the differences between R, G and B
 _STROKES = 8
 
 
@@ -64,7 +64,7 @@ CLASSES: Dict[str, Outline] = {
     'heart': _heart,
     'hourglass': lambda x, y: (np.abs(y) <= 0.8) & (np.abs(x) <= 0.1 + 0.6 * np.abs(y)),
 }
-"""Class -> whether a point (x, y), y down, is inside it; all are in the unit disc."""
+"""Class -> its outline: which points (x, y), with y downwards, are inside; all are within the unit disc."""
 
 DISTRACTORS: Dict[str, Outline] = {
     'half disc': lambda x, y: (np.hypot(x, y) <= 0.95) & (y >= 0.1),
@@ -91,7 +91,7 @@ class Scene(NamedTuple):
 
     Attributes:
         image: (size, size, 3) uint8, RGB.
-        mask: (size, size) bool: pixels of which the object covers at least half.
+        mask: (size, size) bool: the pixels that the object covers by at least half.
         behind: (size, size, 3) uint8, RGB: the same image without the object.
     """
 
@@ -104,12 +104,12 @@ def draw_scene(name: str, size: int, random: np.random.RandomState) -> Scene:
     """Draw a textured background, some distractors, and one object over all of them, completely inside the image.
 
     Args:
-        name: of the class, a key of :data:`CLASSES`.
+        name: name of the class, a key of :data:`CLASSES`.
         size: height and width in pixels.
-        random: source of the randomness.
+        random: the random number generator.
 
     Returns:
-        The image, and the mask of the object.
+        The image, the mask of the object, and the image without the object.
     """
     canvas = _background(size, random)
     for _ in range(random.randint(*_DISTRACTORS)):
@@ -141,13 +141,13 @@ def _background(size: int, random: np.random.RandomState) -> np.ndarray:
 
 
 def _grayish(shape: Tuple[int, ...], amplitude: float, random: np.random.RandomState) -> np.ndarray:
-    """(*shape, 3): around 0, R, G and B nearly the same."""
+    """Random values around 0 with nearly equal R, G and B: (*shape, 3)."""
     gray, tint = random.uniform(-1, 1, (*shape, 1)), random.uniform(-1, 1, (*shape, 3))
     return amplitude * (gray + _TINT * tint)
 
 
 def _put(canvas: np.ndarray, outline: Outline, random: np.random.RandomState) -> np.ndarray:
-    """Paint a shape at a random place inside the canvas; returns how much of each pixel it covers, in 0..1."""
+    """Paint a shape at a random place inside the canvas; returns the coverage of each pixel: (size, size), in 0..1."""
     size = len(canvas)
     radius = size * random.uniform(*_RADII)
     center = random.uniform(radius, size - radius, 2)
@@ -173,7 +173,7 @@ def _put(canvas: np.ndarray, outline: Outline, random: np.random.RandomState) ->
 
 
 def _colors(below: np.ndarray, random: np.random.RandomState) -> Tuple[np.ndarray, np.ndarray]:
-    """Two colors for a pattern, both far from the mean color that they will cover."""
+    """Two colors for a pattern, both far from the mean color of the pixels that they cover."""
     while True:
         first = random.uniform(*_BRIGHT, 3)
         second = np.clip(first + random.choice((-1, 1)) * random.uniform(*_SHADE), 0, 255)

@@ -1,7 +1,7 @@
-"""One shape among distractors, as RecordIO with object masks: a task in which the place of the object is known.
+"""One shape among distractors, as RecordIO files with object masks, for measuring localization.
 
-The images are those of ``scenes``. Each depends on the seed, its file and its number alone, so that another number of
-training images does not change the others.
+``scenes`` draws the images. An image depends only on the seed, its file and its index, so that another number of
+training images does not change the other images.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from gluon_cbam.data.records.recordio import RecordWriter
 from .masks import masks_path, write_masks
 from .scenes import CLASSES, draw_scene
 
-SMALLEST = 32  # pixels: below, the shapes are a few pixels wide
+SMALLEST = 32
+"""The smallest size of an image in pixels: in smaller ones, the shapes are a few pixels wide."""
 
 
 def write_shapes(
@@ -35,14 +36,15 @@ def write_shapes(
         size: height and width of the images in pixels.
         train: number of training images.
         val: number of validation images.
-        seed: of all images.
+        seed: random seed of all images.
         classes: number of classes, the first of :data:`~gluon_cbam.data.datasets.scenes.CLASSES`.
 
     Returns:
-        Records by file name.
+        File name -> number of records.
 
     Raises:
-        UsageError: an argument does not fit.
+        UsageError: the size is below :data:`SMALLEST`, the number of classes is out of range, or there are fewer images
+            than classes.
     """
     names = list(CLASSES)[:classes]
     if not 2 <= classes <= len(CLASSES):

@@ -1,4 +1,5 @@
-"""From records to batches: preprocessing, augmentation, training and evaluation batches.
+"""Batches from record files: preprocessing, augmentation, training and evaluation batches.
 
-May import ``data.records``, ``data.decoding``, ``data.resizing`` and ``common``. Only ``training`` imports mxnet.
+May import ``data.records``, ``data.decoding``, ``data.resizing``, ``common`` and ``compat``. Only ``training`` imports
+mxnet.
 """

@@ -1,6 +1,6 @@
-"""Random changes of training images: decoded pixels in, an image of the training's size out.
+"""Augmentation: from the decoded pixels of a training image to an image of the input size of the network.
 
-All resizing is bilinear, as in validation. Area averaging of images that shrink was measured and not adopted: it takes
+All resizing is bilinear, as in validation. Area averaging for downscaling was measured and not adopted: it takes
 six times as long as a bilinear resize, and half as long as decoding a JPEG of 500 x 375 pixels.
 """
 
@@ -16,7 +16,7 @@ from gluon_cbam.data.resizing import resize_short_side
 
 from .preprocessing import Preprocessing
 
-_AREA = (0.08, 1.0)  # of a random crop, as a share of the image's
+_AREA = (0.08, 1.0)  # range of the area of a random crop, relative to the image
 _LOG_ASPECT = (math.log(3 / 4), math.log(4 / 3))
 _TRIES = 10
 _JITTER = 0.4  # brightness, contrast and saturation are multiplied by 0.6 .. 1.4
@@ -39,13 +39,13 @@ def _offset(rng: np.random.Generator, largest: int) -> int:
 def random_crop_box(height: int, width: int, rng: np.random.Generator) -> Tuple[int, int, int, int]:
     """A random box with 8 to 100 % of the area of an image and an aspect ratio of 3/4 to 4/3, log-uniform.
 
-    After ten tries that do not fit into the image, it is the largest centered box with such a ratio (torchvision's
-    RandomResizedCrop).
+    As in torchvision's RandomResizedCrop, ten boxes are drawn; if none fits into the image, the result is the largest
+    centered box with an aspect ratio in this range.
 
     Args:
-        height: of the image, in pixels.
-        width: of the image, in pixels.
-        rng: source of the randomness.
+        height: height of the image, in pixels.
+        width: width of the image, in pixels.
+        rng: the random number generator.
 
     Returns:
         Top, left, height and width of the box, in pixels.
@@ -68,7 +68,7 @@ def _random_resized_crop(pixels: np.ndarray, preprocessing: Preprocessing, rng: 
 
 
 def _shift(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
-    """The short side resized, black borders of an eighth, and a random crop."""
+    """Resize the short side, pad by an eighth of the size with black, and crop at random."""
     size = preprocessing.image_size
     border = size // 8
     pixels = resize_short_side(pixels, size)
@@ -86,7 +86,7 @@ def _flip(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Gener
 
 
 def _color(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
-    """Brightness, contrast, saturation and lighting, which together are one affine map of the colors."""
+    """Random brightness, contrast, saturation and PCA lighting, combined into one affine map of the colors."""
     brightness, contrast, saturation = (_uniform(rng, 1 - _JITTER, 1 + _JITTER) for _ in range(3))
     lighting = _COMPONENTS @ (rng.normal(0, _LIGHTING, 3) * _COMPONENTS_STD)
     mean = brightness * _LUMA @ cv2.mean(pixels)[:3]
@@ -97,27 +97,28 @@ def _color(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Gene
 
 _Step = Callable[[np.ndarray, Preprocessing, np.random.Generator], np.ndarray]
 AUGMENTATIONS: Dict[str, Tuple[_Step, ...]] = {
-    # random resized crop, horizontal flip
+    # random resized crop and horizontal flip
     'imagenet': (_random_resized_crop, _flip),
-    # and color jitter, as in GluonCV's train_imagenet
+    # the same with color jitter and PCA lighting, as in GluonCV's train_imagenet
     'imagenet_color': (_random_resized_crop, _flip, _color),
-    # shifted by up to an eighth, horizontal flip
+    # random shift by up to an eighth of the size, and horizontal flip
     'cifar': (_shift, _flip),
-    # shifted by up to an eighth: for characters and other images whose meaning a flip changes
+    # random shift alone: for characters and other images that must not be flipped
     'shift': (_shift,),
-    # as in validation
+    # center crop, as in validation
     'none': (_center_crop,),
 }
+"""Name -> its steps, in order; each takes and returns (H, W, 3) uint8 RGB."""
 
 
 def augment(name: str, pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
-    """Apply the random changes of an augmentation to an image.
+    """Augment an image.
 
     Args:
         name: a key of :data:`AUGMENTATIONS`.
         pixels: (H, W, 3) uint8 RGB.
-        preprocessing: of validation; its image size is that of the result.
-        rng: source of the randomness; the same state gives the same image.
+        preprocessing: preprocessing of the validation images; gives the image size of the result.
+        rng: the random number generator; the same state gives the same image.
 
     Returns:
         (image_size, image_size, 3) uint8 RGB.

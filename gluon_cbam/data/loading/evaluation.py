@@ -1,4 +1,4 @@
-"""Batches for evaluation: each record exactly once."""
+"""Evaluation batches, which contain each record exactly once."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from gluon_cbam.data.records.recordio import RecordFile
 
 
 def check_images(records: RecordFile, workers: int) -> None:
-    """Decode every image of a file.
+    """Check that every image of a file can be decoded.
 
     Args:
-        records: the checked file.
+        records: the record file.
         workers: number of threads.
 
     Raises:
@@ -39,7 +39,8 @@ class EvaluationBatch:
     """Images to evaluate.
 
     Attributes:
-        images: (batch size, 3, H, W) float32, or whatever the preprocessing returns; rows from ``count`` on are zeros.
+        images: (batch size, 3, H, W) float32, or the shape and type that the preprocessing returns; rows from ``count``
+            on are zeros.
         labels: (count,) int64.
         count: number of images in the batch.
     """
@@ -56,17 +57,17 @@ def evaluation_batches(
     workers: int,
     numbers: Optional[range] = None,
 ) -> Iterator[EvaluationBatch]:
-    """Each record of a file, or of a part of it, exactly once and in order, in batches of one size.
+    """Batches of equal size with each record of a file, or of a part of it, exactly once and in order.
 
-    No record is skipped: an image that cannot be decoded is an error.
+    No record is skipped: an image that cannot be decoded raises an error.
 
     Args:
-        records: the checked file.
-        batch_size: images a batch; the last batch is padded with zeros.
-        preprocessing: function of the (H, W, 3) uint8 RGB pixels of every image, such as a :class:`.Preprocessing`.
+        records: the record file.
+        batch_size: number of images in a batch; the last batch is padded with zeros.
+        preprocessing: called with the (H, W, 3) uint8 RGB pixels of every image, such as a :class:`.Preprocessing`.
         workers: number of threads that decode.
-        numbers: of the records to evaluate, for a process that evaluates a part of them:
-            ``range(rank, len(records), processes)``. By default, all.
+        numbers: indices of the records to evaluate; by default, all. A process of a group evaluates
+            ``range(rank, len(records), processes)``.
 
     Yields:
         The batches.

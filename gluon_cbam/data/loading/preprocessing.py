@@ -1,6 +1,6 @@
-"""From the pixels of an image to the array that a network takes, the same for validation and prediction.
+"""Preprocessing for validation and prediction: from the pixels of an image to the input of a network.
 
-Importing this module imports neither numpy nor OpenCV, so that the cards of weights can be checked without them.
+This module imports NumPy and OpenCV on use only, so that the cards of weights can be checked without them.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Preprocessing:
 
     Attributes:
         image_size: height and width of the result, in pixels.
-        crop_ratio: ``image_size`` over the short side before the crop; 0.875 resizes to 256 and crops 224.
-        mean: of the channels R, G, B, for pixels in 0..1.
-        std: of the channels R, G, B, for pixels in 0..1.
-        interpolation: of the resize; only ``bilinear`` is supported.
+        crop_ratio: ``image_size`` divided by the short side before the crop; 0.875 resizes to 256 and crops 224.
+        mean: mean of the channels R, G, B, for pixels in 0..1.
+        std: standard deviation of the channels R, G, B, for pixels in 0..1.
+        interpolation: interpolation of the resize; only ``bilinear`` is supported.
 
     Raises:
         UsageError: a value is out of bounds.
@@ -75,14 +75,14 @@ class Preprocessing:
 
     @property
     def scale(self) -> np.ndarray:
-        """The factor of the channels for pixels in 0..255, (3,) float32."""
+        """The factor for each channel of pixels in 0..255: (3,) float32."""
         import numpy as np
 
         return np.float32(1) / (255 * np.array(self.std, np.float32))
 
     @property
     def shift(self) -> np.ndarray:
-        """What is added to the channels after :attr:`scale`, (3,) float32."""
+        """The summand for each channel, after multiplication by :attr:`scale`: (3,) float32."""
         import numpy as np
 
         return -np.array(self.mean, np.float32) / np.array(self.std, np.float32)
@@ -104,7 +104,7 @@ class Preprocessing:
         return pixels[top : top + size, left : left + size]
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return the attributes by name, as JSON holds them."""
+        """The attributes by name, as values for JSON."""
         return {**asdict(self), 'mean': list(self.mean), 'std': list(self.std)}
 
     @classmethod
@@ -113,10 +113,13 @@ class Preprocessing:
 
         Args:
             variant: a row of :data:`gluon_cbam.models.variants.VARIANTS`.
-            **changes: attributes that differ from the row; None stands for the value of the row.
+            **changes: attributes that differ from the row; None for the value of the row.
 
         Returns:
-            The preprocessing; attributes that the row does not have are at their defaults.
+            The preprocessing; attributes that the row does not have keep their defaults.
+
+        Raises:
+            UsageError: a value is out of bounds.
         """
         values = {name: getattr(variant, name) for name in cls.__dataclass_fields__ if hasattr(variant, name)}
         return cls(**{**values, **{name: value for name, value in changes.items() if value is not None}})

@@ -1,4 +1,4 @@
-"""Batches for training: order and pixels depend on seed and epoch alone, on any number of threads and processes."""
+"""Training batches; order and pixels depend only on seed and epoch, for any number of threads and processes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from .augmentation import AUGMENTATIONS, augment
 from .preprocessing import Preprocessing
 
 _log = logging.getLogger('gluon_cbam.data')
-_SLICE = 4  # images that a thread decodes at a time: fewer cost more switching, more leave threads idle at the end
+_SLICE = 4  # images that a thread decodes at a time: fewer cost more switches, more leave threads idle at the end
 _PREFETCHED_BATCHES = 2
-_ORDER, _PIXELS = range(2)  # purposes of random numbers
+_ORDER, _PIXELS = range(2)  # independent streams of random numbers
 
 
 class Batch(NamedTuple):
@@ -44,11 +44,11 @@ class Batch(NamedTuple):
 
 
 class Normalize(mx.gluon.HybridBlock):
-    """Images to the input of a network: (N, H, W, 3) uint8 RGB to (N, 3, H, W), scaled as :class:`Preprocessing` does.
+    """Normalizes a batch: (N, H, W, 3) uint8 RGB to (N, 3, H, W), with the values of :class:`Preprocessing`.
 
     Args:
-        preprocessing: has the mean and standard deviation of the channels.
-        dtype: of the result.
+        preprocessing: gives the mean and standard deviation of the channels.
+        dtype: data type of the result.
     """
 
     def __init__(self, preprocessing: Preprocessing, dtype: str = 'float32'):
@@ -64,11 +64,11 @@ class Normalize(mx.gluon.HybridBlock):
 
 @dataclass
 class BadRecords:
-    """The records of a run whose image cannot be decoded, up to a limit.
+    """The records of a run that cannot be decoded, up to a limit.
 
     Attributes:
-        limit: how many may be skipped.
-        numbers: of the bad records, each once, in the order in which they were found.
+        limit: maximum number of records that may be skipped; default 0.
+        numbers: indices of the bad records, each once, in the order in which they were found.
     """
 
     limit: int = 0
@@ -78,7 +78,7 @@ class BadRecords:
         """Count and log the records that were not known to be bad.
 
         Args:
-            found: record number -> what is wrong, with the record's name.
+            found: index of the record -> the fault, with the name of the record.
 
         Raises:
             DataError: there are more than the limit.
@@ -92,10 +92,13 @@ class BadRecords:
             _log.warning('%s: skipped (%d of at most %d)', fault, len(self.numbers), self.limit)
 
     def too_many(self, fault: str) -> DataError:
-        """The error for one record more than the limit.
+        """The error for a record beyond the limit.
 
         Args:
-            fault: what is wrong with that record, with its name.
+            fault: the fault of that record, with its name.
+
+        Returns:
+            The error, which the caller raises.
         """
         if self.limit:
             return DataError(f'{fault}: one bad record more than --max-bad-records {self.limit}')
@@ -106,25 +109,25 @@ class BadRecords:
 class TrainingData:
     """The batches of each epoch of a training run.
 
-    The order of an epoch is a permutation of all records that depends on the seed and the epoch alone. A step takes the
-    next ``batch_size`` of it, and process ``rank`` its share of these: any number of processes trains on the same
-    batches, all do the same number of steps, and to begin in the middle of an epoch costs nothing. The remainder of
-    ``len(records) / batch_size``, other records each epoch, is left out. The randomness of the augmentation depends on
-    the seed, the epoch and the place in the order alone: with one version of OpenCV, pixels are the same bytes in every
-    run, on any number of threads and processes, and after a resume.
+    The order of an epoch is a permutation of all records that depends only on the seed and the epoch. A step takes the
+    next ``batch_size`` records of it, and process ``rank`` its share of these: any number of processes trains on the
+    same batches, all do the same number of steps, and an epoch can be resumed in the middle at no cost. The last
+    incomplete batch is left out; its records differ in each epoch. The random numbers of the augmentation depend only
+    on the seed, the epoch and the position in the order: with one version of OpenCV, pixels are bitwise the same in
+    every run, on any number of threads and processes, and after a resume.
 
-    A record whose image cannot be decoded is replaced by the next good one of the epoch's order, which is then used
-    twice; ``bad`` counts it. (MXNet 1.9.1's ImageRecordIter loses the epoch, or the process.) Labels are not checked:
-    see :meth:`RecordFile.check_labels`.
+    A record whose image cannot be decoded is replaced by the next good one in the order of the epoch, which is then
+    used twice; ``bad`` counts it. (MXNet 1.9.1's ImageRecordIter ends the epoch, or crashes the process.) Labels are
+    not checked: see :meth:`RecordFile.check_labels`.
 
     Attributes:
-        records: the checked file.
-        batch_size: images a step, over all devices and processes.
-        preprocessing: of validation; training uses its image size.
+        records: the record file.
+        batch_size: number of images in a step, over all devices and processes.
+        preprocessing: preprocessing of the validation images; training uses its image size.
         augmentation: a key of :data:`AUGMENTATIONS`.
-        seed: of the order and the augmentation.
+        seed: random seed of the order and the augmentation.
         workers: number of threads that decode.
-        rank: number of this process in its process group, from 0.
+        rank: rank of this process in its process group, from 0.
         processes: number of processes in the group.
         bad: counts the bad records that this process finds.
 
@@ -157,11 +160,11 @@ class TrainingData:
         return len(self.records) // self.batch_size
 
     def epoch(self, number: int, skip: int = 0) -> Generator[Batch, None, None]:
-        """This process's batches of an epoch; a few of them are decoded in advance.
+        """The batches of this process in an epoch; a few of them are prefetched.
 
         Args:
-            number: of the epoch, from 0.
-            skip: batches to leave out at the beginning, to continue inside an epoch.
+            number: index of the epoch, from 0.
+            skip: number of batches to skip at the beginning, to resume in the middle of an epoch.
 
         Yields:
             The batches.
@@ -188,7 +191,7 @@ class TrainingData:
 def _memory(array: mx.nd.NDArray) -> np.ndarray:
     """The memory of a uint8 array on the CPU, to be written to before the array is used elsewhere.
 
-    ``mx.nd.array`` takes ten times as long as the copy that it makes.
+    Writing here avoids ``mx.nd.array``, which takes ten times as long as the copy that it makes.
     """
     pointer = ctypes.c_void_p()
     check_call(_LIB.MXNDArrayGetData(array.handle, ctypes.byref(pointer)))
@@ -196,14 +199,14 @@ def _memory(array: mx.nd.NDArray) -> np.ndarray:
 
 
 class _Slice(NamedTuple):
-    """A few images of a batch, to be filled.
+    """A few images of a batch, which one thread decodes.
 
     Attributes:
-        images: of the whole batch, as the devices get them.
+        images: images of the whole batch, uint8.
         pixels: the memory of ``images``.
-        labels: of the whole batch.
-        rows: of the batch.
-        first: place in the epoch's order of row 0.
+        labels: labels of the whole batch.
+        rows: indices of the slice within the batch.
+        first: position of row 0 in the order of the epoch.
     """
 
     images: mx.nd.NDArray
@@ -223,7 +226,7 @@ class _Epoch:
         self._order = np.argsort(self._random(_ORDER).random(len(data.records)), kind='stable')
 
     def slices(self, step: int) -> Iterator[_Slice]:
-        """The slices of this process's batch of a step, still empty."""
+        """The slices of the batch of this process in a step, not decoded yet."""
         size = self._data.preprocessing.image_size
         images = mx.nd.empty((self.share, size, size, 3), dtype='uint8')
         pixels, labels = _memory(images), np.empty(self.share, np.float32)
@@ -232,9 +235,9 @@ class _Epoch:
             yield _Slice(images, pixels, labels, range(row, min(row + _SLICE, self.share)), first)
 
     def fill(self, batch_slice: _Slice) -> Tuple[_Slice, Dict[int, str]]:
-        """Decode and augment the images of a slice; returns it with the bad records, and what is wrong with them.
+        """Decode and augment the images of a slice; returns it with the faults of bad records by index.
 
-        They are counted where batches are consumed: in the order of the epoch, whichever thread was first.
+        The consumer of the batches counts them, in the order of the epoch and not in the order of the threads.
         """
         found: Dict[int, str] = {}
         for row in batch_slice.rows:
@@ -247,16 +250,16 @@ class _Epoch:
         A separate function, so that its pixels are freed before the next image is decoded into the same memory: two
         images in turn do not fit into a core's cache (measured: 5 % of the loader's time).
         """
-        data, place = self._data, batch_slice.first + row
-        number, pixels = self._good_record(place, found)
-        rng = self._random(_PIXELS, place)
+        data, position = self._data, batch_slice.first + row
+        number, pixels = self._good_record(position, found)
+        rng = self._random(_PIXELS, position)
         batch_slice.pixels[row] = augment(data.augmentation, pixels, data.preprocessing, rng)
         batch_slice.labels[row] = data.records.labels[number]
 
-    def _good_record(self, place: int, found: Dict[int, str]) -> Tuple[int, np.ndarray]:
-        """Number and pixels of the first good record from a place of the order on, which continues at its start."""
+    def _good_record(self, position: int, found: Dict[int, str]) -> Tuple[int, np.ndarray]:
+        """Index and pixels of the first good record from a position in the order on, wrapping around at its end."""
         for further in range(len(self._order)):
-            number = int(self._order[(place + further) % len(self._order)])
+            number = int(self._order[(position + further) % len(self._order)])
             try:
                 return number, decode_record(self._data.records, number)
             except DataError as error:
@@ -265,9 +268,9 @@ class _Epoch:
                     raise self._data.bad.too_many(str(error)) from None
         raise DataError(f'{self._data.records.path}: no image can be decoded')
 
-    def _random(self, purpose: int, place: int = 0) -> np.random.Generator:
-        """Random numbers for a purpose and a place; Philox is counter-based, so it starts at any place at no cost."""
-        key, counter = (self._data.seed, self._number), (0, place, purpose, 0)
+    def _random(self, purpose: int, position: int = 0) -> np.random.Generator:
+        """A generator for a purpose and a position; Philox is counter-based, so any position costs the same."""
+        key, counter = (self._data.seed, self._number), (0, position, purpose, 0)
         return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
 

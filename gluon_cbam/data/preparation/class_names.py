@@ -1,4 +1,4 @@
-"""``classes.txt``: the names of the classes, a line each, in the order of their numbers."""
+"""``classes.txt``: the names of the classes, one in a line, in the order of the class indices."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from gluon_cbam.common.files import write_text
 
 
 def check_classes(folder: Path, classes: List[str]) -> None:
-    """Check that ``classes.txt`` of a folder, if there is one, names these classes.
+    """Check that the ``classes.txt`` of a folder, if it exists, has the same classes.
 
     Args:
-        folder: of the record files.
-        classes: names in the order of their numbers; if empty, nothing is checked.
+        folder: folder of the record files.
+        classes: names in the order of the class indices; if empty, nothing is checked.
 
     Raises:
-        DataError: it names others, so the class numbers of the files next to it would mean something else.
+        DataError: it has other classes, so that the labels of existing files would mean something else.
     """
     path = folder / 'classes.txt'
     if classes and path.is_file() and path.read_text(encoding='utf-8') != _text(classes):
@@ -25,11 +25,11 @@ def check_classes(folder: Path, classes: List[str]) -> None:
 
 
 def write_classes(folder: Path, classes: List[str]) -> None:
-    """Write ``classes.txt`` to a folder, a name a line.
+    """Write ``classes.txt`` to a folder, one name in a line.
 
     Args:
-        folder: of the record files.
-        classes: names in the order of their numbers; if empty, nothing is written.
+        folder: folder of the record files.
+        classes: names in the order of the class indices; if empty, nothing is written.
     """
     if classes:
         write_text(folder / 'classes.txt', _text(classes))

@@ -1,4 +1,4 @@
-"""Lists of images as MXNet's im2rec makes and reads them: index, labels and path, separated by tabs."""
+"""Lists of images in the format of MXNet's im2rec: index, labels and path, separated by tabs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Listed(NamedTuple):
     """A list that was written.
 
     Attributes:
-        path: of the ``.lst``.
-        images: lines in it.
+        path: path of the ``.lst``.
+        images: number of lines.
     """
 
     path: Path
@@ -40,17 +40,17 @@ def make_lists(
 
     Args:
         source: see :func:`gluon_cbam.data.sources.layouts.read_source`; the paths in the list are relative to it.
-        output: the ``.lst`` file, or its path without the ending. Of several lists, each has ``_train``, ``_val`` or
-            ``_test`` in its name.
-        shuffle: write the images in an order that depends on the seed alone; by default, sorted by class.
-        seed: of the order and of the split.
-        val_ratio: share of each class that goes to a validation list, 0..1.
-        test_ratio: share of each class that goes to a test list, 0..1.
-        labels: label file of images that are in no class folders, see ``read_source``.
+        output: the ``.lst`` file, or its path without the suffix. If several lists are written, their names end in
+            ``_train``, ``_val`` and ``_test``.
+        shuffle: write the images in an order that depends only on the seed; by default, in the order of the source.
+        seed: random seed of the order and of the split.
+        val_ratio: share of each class for a validation list, 0..1; default 0, no such list.
+        test_ratio: share of each class for a test list, 0..1; default 0, no such list.
+        labels: label file of images that are not in class folders, see ``read_source``.
         classes_file: names of the classes, see ``read_source``.
 
     Returns:
-        One entry a list written.
+        An entry for each list that was written.
 
     Raises:
         UsageError: the ratios do not fit the source, or ``read_source`` raises it.
@@ -78,7 +78,7 @@ def make_lists(
 
 
 def _split(part: Part, ratios: Dict[str, float], random: np.random.RandomState) -> Dict[str, np.ndarray]:
-    """Indices of the images of each list, sorted; each class is split by the same ratios, by first labels."""
+    """Indices of the images of each list, sorted; each class, by the first label, is split by the same ratios."""
     if not ratios:
         return {part.name: np.arange(len(part))}
     where = np.zeros(len(part), np.int8)

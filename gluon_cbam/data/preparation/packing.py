@@ -1,4 +1,4 @@
-"""Packing images to RecordIO files."""
+"""Packing images into RecordIO files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gluon_cbam.data.sources.layouts import Part, read_source
 
 from .class_names import check_classes, write_classes
 
-_REPORTED = 10  # bad files named in an error
+_REPORTED = 10  # bad files that an error names
 _Progress = Callable[[Iterable, int, str], Iterable]
 
 
@@ -31,10 +31,10 @@ class Packed:
     """A ``.rec`` file that was written.
 
     Attributes:
-        path: of the file.
-        records: images in it.
-        bad: path -> why it was left out.
-        other: files that are no images by their name, which were ignored.
+        path: path of the file.
+        records: number of images in it.
+        bad: path of an image that was left out -> the reason.
+        other: number of ignored files, which do not have the suffix of an image.
     """
 
     path: Path
@@ -57,26 +57,26 @@ def pack(
     seed: int = 0,
     progress: _Progress = lambda items, total, name: items,
 ) -> List[Packed]:
-    """Pack images to ``.rec``, ``.idx`` and ``classes.txt``.
+    """Pack images into ``.rec``, ``.idx`` and ``classes.txt``.
 
     Args:
-        source: a folder, a tar file, which is not unpacked, or a list: see
+        source: a folder, a tar file (which is read without unpacking it), or a list: see
             :func:`gluon_cbam.data.sources.layouts.read_source`. Class folders give ``train.rec``, images with a label
-            file ``val.rec``, a list a file of the same name.
+            file give ``val.rec``, and a list gives a file of the same name.
         output: folder, created if it does not exist.
-        resize: length of the shorter side in pixels, encoded again as JPEG; by default, the original bytes.
-        quality: of the JPEG, 1..100.
+        resize: length of the shorter side in pixels; the image is encoded as JPEG. By default, the bytes are kept.
+        quality: quality of the JPEG, 1..100.
         skip_bad: leave out files that cannot be decoded instead of failing.
         workers: number of processes.
         root: folder or tar file that the paths of a list are relative to; by default, the folder of the list.
-        labels: label file of images that are in no class folders.
-        classes_file: names of the classes, in the order in which labels count them.
-        shuffle: write the images in an order that depends on the seed alone; by default, in the order of the source.
-        seed: of the order.
-        progress: wraps the images of a file, (images, how many, name), to show how many are done.
+        labels: label file of images that are not in class folders.
+        classes_file: file with the names of the classes, in the order of the labels.
+        shuffle: write the images in an order that depends only on the seed; by default, in the order of the source.
+        seed: random seed of the order.
+        progress: wraps the images of a file for a progress bar; called with (images, number of images, name).
 
     Returns:
-        One entry a file written.
+        An entry for each file that was written.
 
     Raises:
         UsageError: the source does not exist, holds no images, or does not define what the labels mean.
@@ -116,7 +116,7 @@ def _pack_part(
         for index, (image, fault) in zip(order, progress(encoded, len(part), part.name)):
             if fault:
                 result.bad[part.path(index)] = fault
-            elif skip_bad or not result.bad:  # after a failure, continue only to name every bad file
+            elif skip_bad or not result.bad:  # after a failure, the remaining files are only checked
                 writer.write(part.labels[index], image)
         if result.bad and not skip_bad:
             named = ', '.join(f'{path} ({fault})' for path, fault in list(result.bad.items())[:_REPORTED])

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with record files, in one pass that does not end at the first fault."""
+"""Checks of record files: structure, index, labels and images, in one pass that continues after a fault."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from .index import check_index, existing_file, read_index
 from .parallel import map_chunks
 from .recordio import Record, read_record
 
-_REPORTED = 20  # bad records of a file in a report
+_REPORTED = 20  # faults of a file that a report lists
 _Inspect = Callable[[str, np.ndarray], '_Inspected']
 
 
 class Bad(NamedTuple):
-    """Something wrong with a file.
+    """A fault of a file.
 
     Attributes:
         kind: ``structure``, ``index``, ``label``, ``empty`` or ``image``.
-        number: of the record, counting the whole ones before it; None if the whole file is meant.
-        offset: in bytes, or None.
-        reason: what is wrong.
+        number: number of intact records before it; None for a fault of the whole file.
+        offset: offset of the record in bytes; None for a fault of the whole file.
+        reason: the fault, for messages.
     """
 
     kind: str
@@ -44,17 +44,17 @@ class Bad(NamedTuple):
 
 @dataclass
 class Report:
-    """What is wrong with a file.
+    """The faults of a file.
 
     Attributes:
-        path: of the file.
-        size: in bytes.
-        records: whole ones.
-        lost_bytes: that belong to no whole record.
-        lost_records: that the index lists where no whole record begins; None if it cannot be read.
-        counts: faults by kind.
-        bad: the first of them.
-        repeated_ids: records whose id an earlier one has.
+        path: path of the file.
+        size: size of the file in bytes.
+        records: number of intact records.
+        lost_bytes: number of bytes that belong to no intact record.
+        lost_records: number of entries of the index where no intact record begins; None if the index cannot be read.
+        counts: number of faults by kind.
+        bad: the first faults.
+        repeated_ids: number of records with the id of an earlier record.
     """
 
     path: Path
@@ -73,27 +73,27 @@ class Report:
             self.bad.append(bad)
 
     def as_dict(self) -> dict:
-        """The report as JSON holds it."""
+        """The report as values for JSON."""
         about = {name: getattr(self, name) for name in ('records', 'lost_bytes', 'lost_records', 'repeated_ids')}
         bad = [entry._asdict() for entry in self.bad]
         return {'file': str(self.path), 'bytes': self.size, **about, 'faults': dict(self.counts), 'first': bad}
 
 
 class Checked(NamedTuple):
-    """What is wrong with some files.
+    """The result of a check of several files.
 
     Attributes:
-        files: a report each.
-        duplicates: images that occur more than once in them, or None if they were not searched for.
+        files: the report of each file.
+        duplicates: images that occur more than once in the files; None if they were not searched for.
     """
 
     files: List[Report]
     duplicates: Optional[Duplicates]
 
     def ok(self, strict: bool = False) -> bool:
-        """Whether nothing is wrong; with ``strict``, no image or id may occur twice either."""
-        doubtful = bool(self.duplicates and self.duplicates.images) or any(report.repeated_ids for report in self.files)
-        return not any(report.counts for report in self.files) and not (strict and doubtful)
+        """Whether there is no fault and, with ``strict``, no image or id that occurs twice."""
+        repeated = bool(self.duplicates and self.duplicates.images) or any(report.repeated_ids for report in self.files)
+        return not any(report.counts for report in self.files) and not (strict and repeated)
 
 
 def check_files(
@@ -107,13 +107,13 @@ def check_files(
     """Check the structure, index, labels and images of record files.
 
     Args:
-        paths: of ``.rec`` files.
-        decoding: decode every image.
-        duplicates: search for images that occur more than once, in a file or in several, by a hash of their bytes.
+        paths: paths of ``.rec`` files.
+        decoding: whether to decode every image.
+        duplicates: whether to search for images that occur more than once in the files, by a hash of their bytes.
             Without this and ``decoding``, only the headers are read.
         classes: labels must be integers below it; by default, any number.
         workers: number of processes.
-        progress: called with how many bytes of the files are done, and how many there are.
+        progress: called with (bytes done, total bytes) of the files.
 
     Returns:
         A report of each file, and the duplicates.
@@ -126,12 +126,12 @@ def check_files(
     total, done = sum(path.stat().st_size for path in files), 0
     reports, labels, hashes = [], [], []
     for path in files:
-        report, its_labels, its_hashes = _check_file(
+        report, file_labels, file_hashes = _check_file(
             path, inspect, classes, workers, partial(_add_bytes, progress, done, total)
         )
         reports.append(report)
-        labels.append(its_labels)
-        hashes.append(its_hashes)
+        labels.append(file_labels)
+        hashes.append(file_hashes)
         done += report.size
     return Checked(reports, find_duplicates(files, hashes, labels) if duplicates else None)
 
@@ -199,12 +199,12 @@ def _add_index(report: Report, offsets: np.ndarray) -> None:
         report.add(Bad('index', None, None, str(error)))
 
 
-def _contained(values: np.ndarray, rising: np.ndarray) -> np.ndarray:
-    """Whether each value is one of some rising numbers: (len(values),) bool."""
-    if not len(rising):
+def _contained(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """Whether each value occurs in a sorted array: (len(values),) bool."""
+    if not len(ordered):
         return np.zeros(len(values), bool)
-    places = np.minimum(np.searchsorted(rising, values), len(rising) - 1)
-    return rising[places] == values
+    places = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return ordered[places] == values
 
 
 class _Inspected(NamedTuple):
@@ -227,7 +227,7 @@ def _inspect(decoding: bool, hashing: bool, path: str, offsets: np.ndarray) -> _
 
 
 def _faults(record: Record, decoding: bool) -> Iterator[Tuple[str, str]]:
-    """Kind and reason of what is wrong with a record beyond its header."""
+    """Kind and reason of the faults of a record beyond its header."""
     if len(record.labels) > 1 and not np.isfinite(record.labels[1:]).all():
         yield 'label', 'one of several labels is no finite number'
     if decoding and record.image:

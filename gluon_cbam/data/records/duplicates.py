@@ -1,4 +1,4 @@
-"""Images that occur more than once, in a record file or in several: training images among the validation images."""
+"""Images that occur more than once in one or several record files, for instance in training and validation data."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-_REPORTED = 10  # groups in a report, and records of a group
+_REPORTED = 10  # groups that a report lists, and records of a group
 
 
 def image_hash(image: bytes) -> bytes:
-    """A hash of 8 bytes of an encoded image.
+    """A hash of an encoded image, 8 bytes.
 
     Among a million different images, two have the same hash with a probability of 1 in 30 million.
 
     Args:
         image: the encoded image.
+
+    Returns:
+        The BLAKE2b hash.
     """
     return blake2b(image, digest_size=8).digest()
 
@@ -26,14 +29,14 @@ _EMPTY = np.frombuffer(image_hash(b''), '<u8')[0]
 
 
 class Duplicates(NamedTuple):
-    """Images whose bytes have the same hash; empty ones do not count.
+    """Groups of images with the same hash; empty images are left out.
 
     Attributes:
-        images: records that repeat an earlier one.
-        groups: different images among them.
-        across: groups in more than one file.
-        other_label: groups whose first labels differ.
-        first: the first groups, (file, number) of their records.
+        images: number of records with the image of an earlier record.
+        groups: number of different images that occur more than once.
+        across: number of groups with records in several files.
+        other_label: number of groups with different first labels.
+        first: the first groups, each a list of (file, index of the record).
     """
 
     images: int
@@ -47,7 +50,7 @@ def find_duplicates(paths: Sequence[Path], hashes: Sequence[np.ndarray], labels:
     """Find equal images.
 
     Args:
-        paths: of the files.
+        paths: paths of the files.
         hashes: (records,) uint64 of each file, see :func:`image_hash`.
         labels: (records,) float32 of each file, the first label of each record.
 
@@ -82,5 +85,5 @@ def find_duplicates(paths: Sequence[Path], hashes: Sequence[np.ndarray], labels:
 
 
 def _differ(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """Whether the values of each group are not all the same; ``begins`` are the first indices of the groups."""
+    """Whether a group has different values, for each group; ``begins`` are the first indices of the groups."""
     return np.minimum.reduceat(values, begins) != np.maximum.reduceat(values, begins)

@@ -1,10 +1,10 @@
 """The RecordIO format of image records: scanning the headers of a file, and reading the payload of a record.
 
-The format (dmlc-core recordio.h, mxnet image_recordio.h): a record is one or more parts, each a little-endian uint32
-magic, a uint32 of which the upper 3 bits are the continuation flag (0 whole, 1 first, 2 middle, 3 last part) and the
-lower 29 the length, then the payload, padded to 4 bytes. A payload that holds the magic at a multiple of 4 is split
-there, the magic left out. An image record's payload starts with uint32 flag, float label, uint64 id, uint64 id2; flag
-> 0 is followed by that many float labels.
+The format (dmlc-core recordio.h, mxnet image_recordio.h): a record is one or more parts. A part is a little-endian
+uint32 magic; a uint32 with the continuation flag in the upper 3 bits (0 whole, 1 first, 2 middle, 3 last part) and the
+length in the lower 29; and the payload, padded to 4 bytes. A payload that contains the magic at a multiple of 4 is
+split there, and the magic is left out. The payload of an image record starts with uint32 flag, float label, uint64 id,
+uint64 id2; if flag > 0, that many float labels follow.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ PART = struct.Struct('<II')  # magic, flag and length
 HEADER = struct.Struct('<IfQQ')  # number of labels, label, id, id2
 LENGTH = (1 << 29) - 1
 _HEAD = PART.size + HEADER.size + 4  # up to the first of several labels
-_MAX_LABELS = 1 << 16  # more than any image has: a larger flag is damage
+_MAX_LABELS = 1 << 16  # a larger flag is taken for damage
 _CHUNK_RECORDS = 1024  # at most
 _CHUNK_BYTES = 8 << 20  # about
 _SMALL_READ, _LARGE_READ = 4 << 10, 1 << 20  # bytes
 
 
 class Fault(NamedTuple):
-    """A place where no whole record begins.
+    """An offset at which no intact record begins.
 
     Attributes:
-        number: of the record, counting the whole ones before it.
-        offset: in bytes.
-        reason: what is wrong.
+        number: number of intact records before it.
+        offset: the offset in bytes.
+        reason: the fault, for messages.
     """
 
     number: int
@@ -52,16 +52,16 @@ class Fault(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Successive records of a file, a row each.
+    """Successive records of a file, as columns.
 
     Attributes:
-        offsets: (n,) int64, where each begins, in bytes.
-        sizes: (n,) int64, bytes of the encoded image.
-        labels: (n,) float32, the first label.
-        ids: (n,) uint64.
-        stored: bytes that the records take in the file.
-        end: where the scan stands, in bytes.
-        faults: places between the records where no whole record begins.
+        offsets: (n,) int64, offset of each record in bytes.
+        sizes: (n,) int64, size of each encoded image in bytes.
+        labels: (n,) float32, the first label of each record.
+        ids: (n,) uint64, id of each record.
+        stored: size of the records in the file, in bytes.
+        end: offset at which the chunk ends, in bytes.
+        faults: offsets at which no intact record begins.
     """
 
     offsets: np.ndarray
@@ -77,9 +77,9 @@ class Headers(NamedTuple):
     """The headers of all records of a file.
 
     Attributes:
-        offsets: (records,) int64, where each begins, in bytes.
-        labels: (records,) float32, the first label.
-        ids: (records,) uint64.
+        offsets: (records,) int64, offset of each record in bytes.
+        labels: (records,) float32, the first label of each record.
+        ids: (records,) uint64, id of each record.
     """
 
     offsets: np.ndarray
@@ -92,11 +92,14 @@ class _Damaged(Exception):
 
 
 def read_headers(path: Path, descriptor: int) -> Headers:
-    """The headers of a file without faults.
+    """Read the headers of a file without faults.
 
     Args:
-        path: of the file, for messages.
-        descriptor: of the open file; its position is not used.
+        path: path of the file, for messages.
+        descriptor: file descriptor of the open file; its position is not used.
+
+    Returns:
+        The headers of all records.
 
     Raises:
         DataError: the file is empty or its structure is damaged; the message names the record and its offset.
@@ -114,12 +117,12 @@ def read_headers(path: Path, descriptor: int) -> Headers:
 
 
 def scan(descriptor: int) -> Iterator[Chunk]:
-    """Read the headers from the first byte to the last, in one pass and bounded memory.
+    """Read all headers of a file, in one pass and bounded memory.
 
-    A chunk ends at a fault; the next chunk begins at the next whole record, which is searched for.
+    A chunk ends at a fault; the next chunk begins at the next intact record, which is searched for.
 
     Args:
-        descriptor: of the open file; its position is not used.
+        descriptor: file descriptor of the open file; its position is not used.
 
     Yields:
         Records in the order of the file; the last chunk may be empty.
@@ -137,7 +140,7 @@ def scan(descriptor: int) -> Iterator[Chunk]:
 
 
 def _read_chunk(reader: _BufferedReader, begin: int, size: int, number: int) -> Chunk:
-    """The records from ``begin`` on, up to a fault or the size of a chunk; the first has the given number."""
+    """The records from ``begin`` on, up to a fault or the size of a chunk; ``number`` is the index of the first."""
     position, stored = begin, 0
     faults: List[Fault] = []
     offsets, sizes, labels, ids = array('q'), array('q'), array('f'), array('Q')
@@ -158,7 +161,7 @@ def _read_chunk(reader: _BufferedReader, begin: int, size: int, number: int) -> 
 
 
 class _BufferedReader:
-    """Small reads at rising positions, made of large ones where they are close to each other."""
+    """Serves small reads at increasing positions; where they are dense, from a larger block that is read once."""
 
     def __init__(self, descriptor: int):
         self.descriptor = descriptor
@@ -166,7 +169,7 @@ class _BufferedReader:
         self._start = self._served = 0
 
     def read(self, length: int, position: int) -> bytes:
-        """``length`` bytes, fewer at the end of the file."""
+        """``length`` bytes at ``position``; fewer at the end of the file."""
         begin = position - self._start
         if not 0 <= begin <= len(self._data) - length:
             dense = self._served * _SMALL_READ > len(self._data)
@@ -177,7 +180,7 @@ class _BufferedReader:
 
 
 def _record_header(reader: _BufferedReader, position: int, size: int) -> Tuple[int, int, float, int]:
-    """Where the record at ``position`` ends, bytes of its image, first label and id; raises _Damaged."""
+    """End of the record at ``position``, size of its image in bytes, first label and id; raises _Damaged."""
     head = reader.read(_HEAD, position)
     flag, length, end = _part(head, position, size)
     if flag not in (0, 1):
@@ -187,13 +190,13 @@ def _record_header(reader: _BufferedReader, position: int, size: int) -> Tuple[i
     while flag in (1, 2):
         flag, length, end = _part(reader.read(PART.size, end), end, size)
         if flag not in (2, 3):
-            raise _Damaged(f'a split record goes on with continuation flag {flag}')
+            raise _Damaged(f'a split record continues with continuation flag {flag}')
         total += len(MAGIC_BYTES) + length
     return end, total, label, record_id
 
 
 def _part(head: bytes, position: int, size: int) -> Tuple[int, int, int]:
-    """Continuation flag and length of the part that begins with ``head``, and where the next part starts."""
+    """Continuation flag and length of the part that begins with ``head``, and the offset of the next part."""
     if len(head) < PART.size:
         raise _Damaged(f'truncated: {len(head)} bytes where a part begins')
     magic, word = PART.unpack_from(head)
@@ -207,7 +210,7 @@ def _part(head: bytes, position: int, size: int) -> Tuple[int, int, int]:
 
 
 def _image_header(head: bytes, length: int) -> Tuple[int, float, int]:
-    """Number of labels behind the header, first label and id of a record with ``length`` bytes in its first part."""
+    """Number of labels after the header, first label and id of a record with ``length`` bytes in its first part."""
     if length < HEADER.size:
         raise _Damaged(f'{length} bytes are too few for an image record')
     count, label, record_id, _ = HEADER.unpack_from(head, PART.size)
@@ -219,7 +222,7 @@ def _image_header(head: bytes, length: int) -> Tuple[int, float, int]:
 
 
 def _next_record(reader: _BufferedReader, position: int, size: int) -> int:
-    """Where the next whole record begins at ``position`` or behind it; the end of the file if none does."""
+    """The offset of the first intact record at ``position`` or after it; the end of the file if there is none."""
     while position < size:
         block = os.pread(reader.descriptor, _LARGE_READ, position)
         found = block.find(MAGIC_BYTES)
@@ -229,17 +232,21 @@ def _next_record(reader: _BufferedReader, position: int, size: int) -> int:
                 return position + found
             except _Damaged:
                 found = block.find(MAGIC_BYTES, found + 1)
-        position += max(1, len(block) - len(MAGIC_BYTES) + 1)  # a magic may extend over two blocks
+        position += max(1, len(block) - len(MAGIC_BYTES) + 1)  # a magic may span two blocks
     return size
 
 
 def read_payload(descriptor: int, position: int, stored: int = PART.size) -> memoryview:
-    """The payload of the record at ``position``, which a scan has found to be whole.
+    """Read the payload of an intact record.
 
     Args:
-        descriptor: of the open file; its position is not used.
-        position: of the record, in bytes.
-        stored: bytes to read at first. The size of the whole record, where it is known, saves further reads.
+        descriptor: file descriptor of the open file; its position is not used.
+        position: offset of the record in bytes. A scan must have found it intact.
+        stored: number of bytes to read at first; default 8, the head of a part. The size of the record, if it is known,
+            saves further reads.
+
+    Returns:
+        The payload: header, labels and encoded image.
     """
     parts: List[memoryview] = []
     while True:

@@ -1,4 +1,4 @@
-"""NumPy arrays whose length is not known in advance, in little memory."""
+"""NumPy arrays of a length that is not known in advance, in little memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 
 class GrowingArray:
-    """Numbers that arrive in pieces, in one array that grows.
+    """A flat array to which pieces are appended.
 
     Args:
         dtype: type of the numbers.
@@ -25,12 +25,12 @@ class GrowingArray:
         self._bytes += part.astype(self._dtype, copy=False).tobytes()
 
     def joined(self) -> np.ndarray:
-        """All numbers, flat, (n,). Nothing can be appended while the result is in use."""
+        """All numbers, flat: (n,). Nothing can be appended while the result is in use."""
         return np.frombuffer(self._bytes, self._dtype)
 
 
 def count_repeated(values: np.ndarray) -> int:
-    """How many of some numbers are equal to an earlier one.
+    """The number of values that are equal to an earlier one.
 
     Args:
         values: (n,), in any order.

@@ -1,4 +1,4 @@
-"""The images of a record file, decoded."""
+"""Decoding of the images of a record file."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def decode_record(records: RecordFile, number: int) -> np.ndarray:
     """Decode the image of a record.
 
     Args:
-        records: the checked file.
-        number: of the record, from 0.
+        records: the record file.
+        number: index of the record, from 0.
 
     Returns:
         (H, W, 3) uint8, RGB.

@@ -1,4 +1,4 @@
-r"""The ``.idx`` file next to a ``.rec`` file: ``key \t byte offset`` of a record a line."""
+r"""The ``.idx`` file next to a ``.rec`` file: a line ``key \t byte offset`` for each record."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Index(NamedTuple):
     """The lines of an ``.idx`` file.
 
     Attributes:
-        keys: (lines,) int64.
-        offsets: (lines,) int64, in bytes.
+        keys: (lines,) int64, the key of each record.
+        offsets: (lines,) int64, the offset of each record in bytes.
     """
 
     keys: np.ndarray
@@ -28,12 +28,12 @@ class Index(NamedTuple):
 
 
 class Salvaged(NamedTuple):
-    """What the index of a damaged file lists.
+    """The result of indexing a damaged file.
 
     Attributes:
-        records: whole records.
-        faults: places between them where none begins.
-        lost: bytes of the file that belong to no whole record.
+        records: number of intact records.
+        faults: offsets at which no intact record begins.
+        lost: number of bytes of the file that belong to no intact record.
     """
 
     records: int
@@ -45,16 +45,22 @@ def index_path(path: PathLike) -> Path:
     """The path of the index of a ``.rec`` file.
 
     Args:
-        path: of the ``.rec`` file.
+        path: path of the ``.rec`` file.
+
+    Returns:
+        The same path with the suffix ``.idx``.
     """
     return Path(path).with_suffix('.idx')
 
 
 def read_index(path: PathLike) -> Index:
-    """Keys and offsets in the index of a file.
+    """Read the index of a file.
 
     Args:
-        path: of the ``.rec`` file.
+        path: path of the ``.rec`` file.
+
+    Returns:
+        The keys and offsets, in the order of the lines.
 
     Raises:
         DataError: the index is missing or damaged.
@@ -75,15 +81,15 @@ def read_index(path: PathLike) -> Index:
 
 
 def check_index(path: PathLike, index: Index, offsets: np.ndarray) -> None:
-    """Check that an index lists the records of a file, each once and under a key of its own.
+    """Check that an index lists the records of a file, each once and under a unique key.
 
     Args:
-        path: of the ``.rec`` file, for messages.
-        index: what was read.
-        offsets: (records,) int64, where the records begin, rising.
+        path: path of the ``.rec`` file, for messages.
+        index: the index of the file.
+        offsets: (records,) int64, offset of each record in bytes, increasing.
 
     Raises:
-        DataError: it does not.
+        DataError: a key occurs twice, or a record is missing, unknown or listed twice.
     """
     if count_repeated(index.keys):
         raise DataError(f'{index_path(path)} lists a key twice: {_remedy(path)}')
@@ -99,10 +105,10 @@ def _remedy(path: PathLike) -> str:
 
 
 def rebuild_index(path: PathLike) -> int:
-    """Write the ``.idx`` of a ``.rec`` file again; keys are the records' numbers.
+    """Write the ``.idx`` of a ``.rec`` file; the keys are the indices of the records.
 
     Args:
-        path: of the ``.rec`` file.
+        path: path of the ``.rec`` file.
 
     Returns:
         The number of records.
@@ -118,14 +124,17 @@ def rebuild_index(path: PathLike) -> int:
 
 
 def salvage_index(path: PathLike) -> Salvaged:
-    """Write the ``.idx`` of a damaged ``.rec`` file again with the records whose structure is whole.
+    """Write the ``.idx`` of a damaged ``.rec`` file, with the intact records only.
 
     Args:
-        path: of the ``.rec`` file.
+        path: path of the ``.rec`` file.
+
+    Returns:
+        The numbers of intact records and lost bytes, and the faults.
 
     Raises:
         UsageError: there is no such file.
-        DataError: no record is whole.
+        DataError: no record is intact.
     """
     offsets, faults, lost = GrowingArray(np.int64), [], existing_file(path).stat().st_size
     with open(path, 'rb') as file:
@@ -143,10 +152,10 @@ def existing_file(path: PathLike) -> Path:
     """Check that a ``.rec`` file exists.
 
     Args:
-        path: of the ``.rec`` file.
+        path: path of the ``.rec`` file.
 
     Returns:
-        The path.
+        The path, as a Path.
 
     Raises:
         UsageError: there is no such file.

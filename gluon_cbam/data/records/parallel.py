@@ -1,4 +1,4 @@
-"""One pass over a record file: the headers in this process, the images in others at the same time."""
+"""Parallel passes over a record file: this process reads the headers, others the images."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .format import Chunk, scan
 
 Result = TypeVar('Result')
 RecordsFunction = Callable[[str, np.ndarray], Result]
-"""A function of a file's path and the (n,) int64 offsets of some of its records; it runs in another process."""
+"""Called with the path of a file and the (n,) int64 offsets of some of its records, in another process."""
 
 
 def map_chunks(path: Path, function: RecordsFunction[Result], workers: int) -> Iterator[Tuple[Chunk, Result]]:
-    """Scan a file, and run a function on its records while they are in the cache of the operating system.
+    """Scan a file, and apply a function to its records while they are in the page cache.
 
     Args:
-        path: of the file.
-        function: of the records of a chunk.
+        path: path of the file.
+        function: called with the records of each chunk.
         workers: number of processes; a bounded number of chunks is prefetched.
 
     Yields:
-        The chunks of :func:`gluon_cbam.data.records.format.scan`, with the results of the function.
+        (chunk, result of the function), the chunks as :func:`gluon_cbam.data.records.format.scan` yields them.
     """
     with open(path, 'rb') as file:
         chunks, prefetched = tee(scan(file.fileno()))
@@ -38,13 +38,16 @@ def map_chunks(path: Path, function: RecordsFunction[Result], workers: int) -> I
 def map_offsets(
     path: Path, offsets: Iterable[np.ndarray], function: RecordsFunction[Result], workers: int
 ) -> Iterator[Result]:
-    """The results of a function of the records at some offsets, in order.
+    """Apply a function to records by their offsets, in parallel.
 
     Args:
-        path: of the file.
-        offsets: (n,) int64 each, in bytes; an array is the work of one process at a time.
-        function: of the records at the offsets of an array.
+        path: path of the file.
+        offsets: arrays of offsets in bytes, (n,) int64 each; one call of the function gets one array.
+        function: called with the records of each array.
         workers: number of processes.
+
+    Yields:
+        The results, in the order of the arrays.
     """
     with ProcessPoolExecutor(workers) as pool:
         yield from ordered_map(pool, partial(function, str(path)), offsets, prefetch=4 * workers)

@@ -1,6 +1,6 @@
 """Reading and writing RecordIO image files without MXNet.
 
-MXNet's readers abort the process, or silently lose images, when a file is damaged. :class:`RecordFile` therefore scans
+When a file is damaged, MXNet's readers abort the process or silently skip images. :class:`RecordFile` therefore scans
 every record header before an image is read, and raises :class:`~gluon_cbam.common.errors.DataError` with the record's
 number and byte offset.
 """
@@ -38,7 +38,7 @@ class Record(NamedTuple):
 
     Attributes:
         labels: (n,) float32, at least one.
-        id: the record's own number.
+        id: id of the record, as stored in its header.
         image: the encoded image.
     """
 
@@ -48,13 +48,16 @@ class Record(NamedTuple):
 
 
 def read_record(descriptor: int, offset: int) -> Record:
-    """The record at an offset that a scan of the file has found to be whole.
+    """Read an intact record.
 
-    Safe from several threads and after a fork: the position of the open file is not used.
+    Safe in several threads and after a fork: the position of the open file is not used.
 
     Args:
-        descriptor: of the open file.
-        offset: of the record, in bytes.
+        descriptor: file descriptor of the open file.
+        offset: offset of the record in bytes. A scan must have found it intact.
+
+    Returns:
+        The record, with a copy of the encoded image.
     """
     payload = read_payload(descriptor, offset)
     count, label, record_id, _ = HEADER.unpack_from(payload)
@@ -63,19 +66,24 @@ def read_record(descriptor: int, offset: int) -> Record:
 
 
 def _image(payload: memoryview) -> memoryview:
-    """The encoded image of a record's payload, not copied."""
+    """The encoded image in the payload of a record, without a copy."""
     count, *_ = HEADER.unpack_from(payload)
     return payload[HEADER.size + 4 * count :]
 
 
 class RecordFile:
-    """A ``.rec`` file whose structure was checked, with random access to its records.
+    """A ``.rec`` file with random access to its records; opening it checks its structure.
 
-    Reading is safe from several threads and after a fork: no file position is shared.
+    Reading is safe in several threads and after a fork: no file position is shared.
 
     Args:
         path: the ``.rec`` file.
-        indexed: whether the ``.idx`` file is needed, and checked to list every record once.
+        indexed: whether to read the ``.idx`` file, and check that it lists every record once; default True.
+
+    Attributes:
+        path: path of the file.
+        labels: (records,) float32, the first label of each record.
+        ids: (records,) uint64, id of each record.
 
     Raises:
         UsageError: there is no such file.
@@ -84,7 +92,7 @@ class RecordFile:
 
     def __init__(self, path: PathLike, indexed: bool = True):
         self.path = existing_file(path)
-        self._file = open(self.path, 'rb')  # noqa: SIM115 (stays open as long as the object exists)
+        self._file = open(self.path, 'rb')  # noqa: SIM115 (open as long as the object exists)
         offsets, self.labels, self.ids = read_headers(self.path, self._file.fileno())
         self._bounds = np.append(offsets, os.fstat(self._file.fileno()).st_size)
         self._offsets = self._bounds[:-1]
@@ -98,29 +106,32 @@ class RecordFile:
         return read_record(self._file.fileno(), self._offsets[number])
 
     def image(self, number: int) -> memoryview:
-        """The encoded image of a record alone, in one read and not copied: for loaders.
+        """The encoded image of a record, with a single read and without a copy, for loaders.
 
         Args:
-            number: of the record, from 0.
+            number: index of the record, from 0.
+
+        Returns:
+            The bytes of the image.
         """
         begin, end = self._bounds[number : number + 2]
         return _image(read_payload(self._file.fileno(), begin, end - begin))
 
     def offset(self, number: int) -> int:
-        """The offset of a record in the file, in bytes.
+        """The offset of a record in the file in bytes.
 
         Args:
-            number: of the record, from 0.
+            number: index of the record, from 0.
         """
         return self._offsets[number]
 
     @property
     def offsets(self) -> np.ndarray:
-        """(records,) int64: where each starts, in bytes."""
+        """The offset of each record in bytes: (records,) int64."""
         return self._offsets
 
     def check_labels(self, classes: int) -> None:
-        """Check that the first label of every record is a class.
+        """Check that the first label of every record is a class index.
 
         Args:
             classes: number of classes.
@@ -140,7 +151,7 @@ class RecordFile:
 
 
 class RecordWriter:
-    """Writes a ``.rec`` and its ``.idx`` under temporary names; both are renamed when the block ends without an error.
+    """Writes a ``.rec`` and its ``.idx`` under temporary names, and renames both when the block ends without an error.
 
     Args:
         path: the ``.rec`` file to write.
@@ -169,14 +180,14 @@ class RecordWriter:
         return self._stack.__exit__(kind, error, trace)
 
     def write(self, labels: Union[float, Sequence[float]], image: bytes) -> None:
-        """Append a record; its key and id are its number.
+        """Append a record; its index is its key and id.
 
         Args:
-            labels: the label, or several.
+            labels: one label or several.
             image: the encoded image, stored as it is.
 
         Raises:
-            DataError: the image is too large for a record.
+            DataError: the record would be 512 MiB or larger.
         """
         values = np.atleast_1d(np.asarray(labels, '<f4'))
         head = HEADER.pack(0, values[0], self.count, 0)
@@ -189,7 +200,7 @@ class RecordWriter:
 
 
 def _parts(payload: bytes) -> Iterator[bytes]:
-    """The parts of a record, split where the magic stands at a multiple of 4."""
+    """The parts of a record: the payload is split where the magic occurs at a multiple of 4."""
     if len(payload) > LENGTH:
         raise DataError(f'an image of {len(payload)} bytes is too large for a record (at most {LENGTH})')
     pieces = list(_split_at_magic(payload))

@@ -1,4 +1,4 @@
-"""What a record file holds: classes, sizes, formats, means and standard deviations of the channels."""
+"""Statistics of a record file: classes, sizes, formats, means and standard deviations of the channels."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .index import existing_file
 from .parallel import map_chunks, map_offsets
 from .recordio import RecordFile, read_record
 
-_PIECE = 64  # sampled records that a process measures at a time
+_PIECE = 64  # number of sampled records in a task of a process
 _MAX_CLASSES = 1 << 24  # integers that float32 represents exactly
-_GREY = ('1', 'L', 'LA', 'I', 'I;16')  # modes of Pillow
+_GRAY = ('1', 'L', 'LA', 'I', 'I;16')  # modes of Pillow
 _Progress = Callable[[int, int], None]
 
 
@@ -36,22 +36,23 @@ def statistics(
     """Statistics of a record file, in one pass and bounded memory.
 
     Args:
-        path: of the ``.rec`` file.
-        sample: how many images to measure, chosen at random; by default, all. Labels are always counted in full.
-        seed: of the choice.
+        path: path of the ``.rec`` file.
+        sample: number of images to measure, chosen at random; by default, all. All labels are counted in either case.
+        seed: random seed of the choice.
         workers: number of processes that decode.
-        progress: called with how many bytes of the file, or images of the sample, are done, and how many there are.
+        progress: called with (done, total), in bytes of the file or in images of the sample.
 
     Returns:
-        A dictionary as JSON holds it: ``file``; ``records``; ``images`` that were measured; ``bad`` ones among them;
-        ``width``, ``height``, ``aspect`` (width over height) and ``bytes``, each with ``min``, ``median`` and ``max``;
-        ``formats`` and ``modes`` (images of each, as Pillow names them), ``grey`` and ``cmyk`` images; ``mean`` and
+        A dictionary of values for JSON: ``file``; ``records``; ``images``, the number of measured images; ``bad`` ones
+        among them; ``width``, ``height``, ``aspect`` (width over height) and ``bytes``, each with ``min``, ``median``
+        and ``max``; ``formats`` and ``modes`` (number of images by Pillow's name); numbers of ``grey`` and ``cmyk``
+        images; ``mean`` and
         ``std`` of the channels R, G, B over all pixels, in 0..1; ``classes``, see :func:`class_counts`. A value that is
         unknown is None.
 
     Raises:
         UsageError: there is no such file.
-        DataError: its structure is damaged.
+        DataError: the file is empty, or its structure is damaged.
     """
     file = existing_file(path)
     totals = _Totals()
@@ -91,14 +92,14 @@ def _measure_sample(
 
 
 def class_counts(labels: np.ndarray) -> Optional[dict]:
-    """How many images each class has.
+    """The number of images of each class.
 
     Args:
-        labels: (N,) float32, class numbers from 0.
+        labels: (N,) float32, class indices.
 
     Returns:
-        ``count``, up to the greatest number; ``images`` by number; their ``min``, ``median`` and ``max``; the numbers
-        that are ``empty``. None if a label is no class number.
+        ``count`` of classes, up to the largest index; ``images`` of each class; their ``min``, ``median`` and ``max``;
+        the indices of ``empty`` classes. None if a label is not a class index.
     """
     with np.errstate(invalid='ignore'):
         if not ((labels >= 0) & (labels < _MAX_CLASSES) & (labels == np.floor(labels))).all():
@@ -113,7 +114,7 @@ def _quantiles(values: np.ndarray) -> Dict[str, float]:
 
 
 class _Measured(NamedTuple):
-    """Of some images: (n, 3) width, height, bytes; images by format and mode; sums over their pixels."""
+    """Measurements of some images: (n, 3) width, height, bytes; number by format and mode; sums over all pixels."""
 
     sizes: np.ndarray
     kinds: CounterType[Tuple[str, str]]
@@ -149,16 +150,16 @@ def _kind(image: bytes) -> Tuple[str, str]:
     """Format and mode of an encoded image, read from its header."""
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = None  # it has been decoded already
+    Image.MAX_IMAGE_PIXELS = None  # the image was decoded before
     try:
         with Image.open(io.BytesIO(image)) as header:
             return header.format or 'unknown', header.mode
-    except (OSError, SyntaxError, ValueError):  # Pillow reads fewer kinds than OpenCV
+    except (OSError, SyntaxError, ValueError):  # Pillow reads fewer variants than OpenCV
         return 'unknown', 'unknown'
 
 
 class _Totals:
-    """The sums over all measured images."""
+    """Accumulates the measurements of all images."""
 
     def __init__(self) -> None:
         self._sizes = GrowingArray(np.int32)
@@ -180,9 +181,9 @@ class _Totals:
         columns = {'width': sizes[:, 0], 'height': sizes[:, 1], 'bytes': sizes[:, 2]}
         columns['aspect'] = sizes[:, 0] / np.maximum(sizes[:, 1], 1)
         about.update({name: _quantiles(values) if len(sizes) else None for name, values in columns.items()})
-        formats, modes = (self._images_by(place) for place in (0, 1))
+        formats, modes = (self._images_by(position) for position in (0, 1))
         about.update(formats=formats, modes=modes)
-        about['grey'] = sum(modes.get(mode, 0) for mode in _GREY)
+        about['grey'] = sum(modes.get(mode, 0) for mode in _GRAY)
         about['cmyk'] = modes.get('CMYK', 0)
         mean = self._sums / max(self._pixels, 1)
         std = np.sqrt(np.maximum(self._squares / max(self._pixels, 1) - mean**2, 0))
@@ -190,9 +191,9 @@ class _Totals:
             about[name] = (values / 255).tolist() if self._pixels else None
         return about
 
-    def _images_by(self, place: int) -> Dict[str, int]:
-        """How many images have each format (place 0) or mode (place 1)."""
+    def _images_by(self, position: int) -> Dict[str, int]:
+        """The number of images by format (position 0 of the key) or mode (position 1)."""
         images: CounterType[str] = Counter()
         for kind, count in self._kinds.items():
-            images[kind[place]] += count
+            images[kind[position]] += count
         return dict(images)

@@ -1,7 +1,8 @@
-"""Images and labels as people have them.
+"""Images and labels in the layouts of users.
 
-To pack: folders and tar files (``file_trees``, ``tars``), what their layout means (``layouts``), lists and label files
-(``labels``). To predict or explain: any file, folder, pattern, record file, video or camera (``images``, ``video``).
+For packing: folders and tar files (``file_trees``, ``tars``), detection of their layout (``layouts``), lists and label
+files (``labels``). For prediction and explanation: a file, folder, pattern, record file, video or camera (``images``,
+``video``).
 
-May import ``data.records``, ``data.decoding`` and ``common``.
+May import ``data.records``, ``data.decoding``, ``common`` and ``compat``.
 """

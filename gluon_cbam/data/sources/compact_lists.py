@@ -1,4 +1,4 @@
-"""Lists of strings and of labels in little memory: those of a million images take tens of megabytes."""
+"""Lists of strings and of labels in little memory: the lists of a million images take tens of megabytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Item = TypeVar('Item')
 
 
 class _CompactList(Sequence[Item]):
-    """Items that are short rows of numbers, one behind the other in one array."""
+    """A list of short rows of numbers, stored one after the other in one array."""
 
     _typecode: str
 
@@ -44,15 +44,15 @@ class _CompactList(Sequence[Item]):
 
     @abstractmethod
     def _encoded(self, item: Item) -> Iterable:
-        """The numbers of an item."""
+        """The row of numbers that stores an item."""
 
     @abstractmethod
     def _decoded(self, row: array) -> Item:
-        """The item of some numbers."""
+        """The item that a row of numbers stores."""
 
 
 class Names(_CompactList[str]):
-    """Strings, such as the paths of files, stored as the bytes that the file system has."""
+    """Strings, such as the paths of files, stored as the bytes of the file system encoding."""
 
     _typecode = 'B'
 

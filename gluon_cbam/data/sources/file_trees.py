@@ -1,7 +1,7 @@
 """Trees of image files: folders, and tar files that are read without unpacking them.
 
-Each kind is a class with the attributes and methods of :class:`Tree`. A tar file inside a tar file is a folder with the
-same name without the ending, so that ILSVRC2012_img_train.tar, a tar of 1,000 tars, has the structure of class folders.
+Each kind is a class with the interface of :class:`Tree`. A tar file inside a tar file counts as a folder with the same
+name without the suffix: ILSVRC2012_img_train.tar, a tar file of 1,000 tar files, has the structure of class folders.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from .compact_lists import Names
 from .tars import is_compressed, is_tar, members
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp')
-"""Endings of the files that are packed; compared without case."""
+"""Suffixes of the files that are packed, in lower case; the case of a suffix is ignored."""
 
 
 class Location(NamedTuple):
     """The bytes of an image in a file.
 
     Attributes:
-        path: of the file.
-        offset: of the first byte, in bytes.
-        size: in bytes; -1 for the whole file.
+        path: path of the file.
+        offset: offset of the first byte, in bytes.
+        size: number of bytes; -1 for the whole file.
     """
 
     path: str
@@ -40,9 +40,12 @@ class Location(NamedTuple):
     def read(self) -> bytes:
         """Read the bytes.
 
+        Returns:
+            The encoded image.
+
         Raises:
             OSError: the file cannot be opened or read.
-            DataError: the file has become shorter.
+            DataError: the file is shorter than when it was listed.
         """
         with open(self.path, 'rb') as file:
             file.seek(self.offset)
@@ -53,13 +56,13 @@ class Location(NamedTuple):
 
 
 class Tree(Protocol):
-    """Images in folders.
+    """The interface of a tree of images.
 
     Attributes:
-        path: of the folder or tar file.
+        path: path of the folder or tar file.
         names: paths of the images inside it, with ``/``.
         folders: paths of all folders inside it, with ``/``.
-        other: folder -> number of other files directly in it.
+        other: path of a folder -> number of files directly in it that are not images.
         sequential: whether images can be read only in the order of ``names``.
     """
 
@@ -73,7 +76,10 @@ class Tree(Protocol):
         """The locations of some images, or their bytes.
 
         Args:
-            numbers: of the images, indices of ``names``; rising if the tree is sequential.
+            numbers: indices into ``names``; increasing if the tree is sequential.
+
+        Yields:
+            A location or the bytes of each image, in the order of ``numbers``.
         """
 
 
@@ -81,7 +87,10 @@ def open_tree(path: Path) -> Tree:
     """List the images below a folder or in a tar file.
 
     Args:
-        path: of the folder or tar file.
+        path: path of the folder or tar file.
+
+    Returns:
+        The tree.
 
     Raises:
         UsageError: there is no such folder or tar file.
@@ -102,15 +111,15 @@ def open_listed(path: Path, names: Sequence[str]) -> Tuple[Tree, Sequence[int]]:
     """Open a folder or tar file for the images that a list names.
 
     Args:
-        path: of the folder or tar file.
-        names: paths of the images inside it. In a folder, it is not checked that the files exist.
+        path: path of the folder or tar file.
+        names: paths of the images inside it. For a folder, it is not checked that the files exist.
 
     Returns:
-        The tree, and the number of each image in it.
+        The tree, and the index of each image in it.
 
     Raises:
         UsageError: there is no such folder or tar file, or the tar file is compressed.
-        DataError: the tar file is damaged, or has no image of a name.
+        DataError: the tar file is damaged, or does not contain a listed image.
     """
     if path.is_dir():
         return Folder(path, names), range(len(names))
@@ -122,7 +131,7 @@ def open_listed(path: Path, names: Sequence[str]) -> Tuple[Tree, Sequence[int]]:
 
 
 class Folder:
-    """Files below a folder, or those of a list."""
+    """Images below a folder, or the images of a list."""
 
     sequential = False
 
@@ -143,7 +152,10 @@ class Folder:
         """List all images below a folder, sorted by folder, then by name; hidden folders are left out.
 
         Args:
-            path: of the folder.
+            path: path of the folder.
+
+        Returns:
+            The tree.
         """
         names = Names()
         folders: Set[str] = set()
@@ -166,7 +178,7 @@ class Folder:
 
 
 class Tar:
-    """Images of an uncompressed tar file, in the order in which :class:`Folder` has them after unpacking.
+    """Images of an uncompressed tar file, in the order that :class:`Folder` gives after unpacking.
 
     The headers are read once; the images are read from the tar file, by any process and in any order.
     """
@@ -187,7 +199,7 @@ class Tar:
             offsets.append(member.offset)
             sizes.append(member.size)
         order = array('q')
-        self._ranges: Dict[str, Tuple[int, int]] = {}  # folder -> first number of its images, and one after the last
+        self._ranges: Dict[str, Tuple[int, int]] = {}  # folder -> range of the indices of its images
         for folder in sorted(by_folder, key=lambda name: name.split('/')):
             self._ranges[folder] = len(order), len(order) + len(by_folder[folder])
             order.extend(sorted(by_folder[folder], key=names.__getitem__))
@@ -201,13 +213,16 @@ class Tar:
             yield Location(str(self.path), int(self._offsets[number]), int(self._sizes[number]))
 
     def find(self, names: Iterable[str]) -> Sequence[int]:
-        """The numbers of the images of some names.
+        """Find images by name.
 
         Args:
             names: paths inside the tar file.
 
+        Returns:
+            The index of each image.
+
         Raises:
-            DataError: there is no image of a name.
+            DataError: the tar file does not contain an image of this name.
         """
         return array('q', (self._number(name) for name in names))
 
@@ -220,7 +235,7 @@ class Tar:
 
 
 class CompressedTar:
-    """Images of a compressed tar file, in its order: it is read once for the names, and again for the images."""
+    """Images of a compressed tar file, in its own order: it is read once for the names, and again for the images."""
 
     sequential = True
 
@@ -263,11 +278,14 @@ def _with_parents(folders: Iterable[str]) -> Set[str]:
 
 
 def children(tree: Tree, prefix: str) -> List[str]:
-    """Sorted names of the folders directly in a folder.
+    """The names of the folders directly in a folder.
 
     Args:
         tree: the tree.
         prefix: path of the folder with a final ``/``; empty for the root.
+
+    Returns:
+        The names, sorted.
     """
     inside = (folder[len(prefix) :] for folder in tree.folders if folder.startswith(prefix))
     return sorted(name for name in inside if name and '/' not in name)

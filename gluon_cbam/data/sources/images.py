@@ -1,6 +1,6 @@
 """Images to predict or explain: files, folders, shell patterns, lists, records, standard input, videos and cameras.
 
-Nothing is read before it is needed. A file that cannot be read is a source that raises an error when it is decoded.
+Images are read lazily. A file that cannot be read gives an image source that raises an error when it is decoded.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ from . import video
 from .file_trees import EXTENSIONS
 
 STANDARD_INPUT = '-'
+"""The argument that stands for standard input."""
 IN_FOLDERS = (*EXTENSIONS, '.jpe', '.jfif', '.webp', '.gif', '.tif', '.tiff')
-"""Endings of the files that are taken from folders. Those that decode() cannot read are reported, not ignored."""
+"""Suffixes of the files that are taken from folders. A format that decode() does not read is an error, not ignored."""
 
 
 class ImageSource(NamedTuple):
-    """An image that was not decoded yet.
+    """An image that is decoded on demand.
 
     Attributes:
-        file: the path as results name it; ``-`` for standard input.
-        number: of the record or the video's frame, from 0; None for a file of one image.
-        decode: returns (H, W, 3) uint8 RGB, in any thread; raises DataError or OSError.
+        file: path of the file, for results; ``-`` for standard input.
+        number: index of the record or the video's frame, from 0; None for a file of one image.
+        decode: returns (H, W, 3) uint8 RGB; thread-safe; raises DataError or OSError.
     """
 
     file: str
@@ -50,21 +51,21 @@ def open_images(
     every: int = 1,
     limit: Optional[int] = None,
 ) -> Iterator[ImageSource]:
-    """The images that some arguments name, in the order of the arguments.
+    """Open the images that some arguments name, in the order of the arguments.
 
     Args:
-        arguments: files of an image, ``.rec`` files, videos, folders (with those below them, in natural order, hidden
-            ones left out), patterns such as ``photos/**/*.jpg``, or ``-`` for one image on standard input.
-        files_from: a file with an argument a line, patterns aside, or ``-`` for such lines on standard input. They are
-            read as they are needed; a line that names no existing file is an image that cannot be read.
-        every: use only the frames of a video whose number is a multiple of it.
-        limit: stop after this number of images; by default, at the end.
+        arguments: image files, ``.rec`` files, videos, folders (with their subfolders, in natural order, without hidden
+            files), patterns such as ``photos/**/*.jpg``, or ``-`` for one image on standard input.
+        files_from: a file with an argument in each line, except patterns; ``-`` for such lines on standard input. They
+            are read lazily; a line that does not name an existing file gives an image that cannot be read.
+        every: use every n-th frame of a video; default 1.
+        limit: maximum number of images; by default, no limit.
 
     Returns:
-        An iterator of the images; each is opened when it is reached.
+        An iterator over the images; each file is opened when the iterator reaches it.
 
     Raises:
-        UsageError: an argument does not exist, or standard input would be read twice.
+        UsageError: an argument does not exist or matches no file, or standard input is given twice.
     """
     inputs = [*arguments, *([STANDARD_INPUT] if files_from == STANDARD_INPUT else [])].count(STANDARD_INPUT)
     if inputs > 1:
@@ -77,13 +78,13 @@ def open_images(
 
 def _images(paths: Iterable[str], files_from: Optional[str], every: int) -> Iterator[ImageSource]:
     for path in paths:
-        yield from _of_path(path, every)
+        yield from _from_path(path, every)
     for line in _lines(files_from) if files_from else ():
-        yield from _of_path(line, every)
+        yield from _from_path(line, every)
 
 
 def _expanded(argument: str) -> List[str]:
-    """A path as it is, or the paths that match a pattern."""
+    """The path itself, or the paths that match a pattern."""
     if argument == STANDARD_INPUT or os.path.lexists(argument):
         return [argument]
     if not glob.has_magic(argument):
@@ -95,7 +96,7 @@ def _expanded(argument: str) -> List[str]:
 
 
 def _lines(path: str) -> Iterator[str]:
-    """The lines of a file of paths, blank ones left out."""
+    """The lines of a file of paths, without blank lines."""
     file_or_descriptor: Union[int, str] = sys.stdin.fileno() if path == STANDARD_INPUT else path
     with open(file_or_descriptor, 'rb', closefd=path != STANDARD_INPUT) as file:
         for line in file:
@@ -103,12 +104,12 @@ def _lines(path: str) -> Iterator[str]:
                 yield os.fsdecode(line.rstrip(b'\r\n'))
 
 
-def _of_path(path: str, every: int) -> Iterator[ImageSource]:
-    return next(read for fits, read in _KINDS if fits(path))(path, every)
+def _from_path(path: str, every: int) -> Iterator[ImageSource]:
+    return next(read for applies, read in _KINDS if applies(path))(path, every)
 
 
 def _standard_input(path: str, every: int) -> Iterator[ImageSource]:
-    image = sys.stdin.buffer.read()  # here, as a thread that waits for input could not be interrupted
+    image = sys.stdin.buffer.read()  # in the main thread: another thread that waits for input could not be interrupted
     yield ImageSource(path, None, lambda: decode(image, path))
 
 
@@ -117,8 +118,8 @@ def _folder(path: str, every: int) -> Iterator[ImageSource]:
         yield image_file(file)
 
 
-def _below(folder: str, above: Tuple[Tuple[int, int], ...] = ()) -> Iterator[str]:
-    """The images in a folder, then those of the folders in it; a folder that cannot be read is given itself."""
+def _below(folder: str, parents: Tuple[Tuple[int, int], ...] = ()) -> Iterator[str]:
+    """The paths of images in a folder, then in its subfolders; for a folder that cannot be read, its own path."""
     try:
         status = os.stat(folder)
         with os.scandir(folder) as listing:
@@ -127,14 +128,14 @@ def _below(folder: str, above: Tuple[Tuple[int, int], ...] = ()) -> Iterator[str
         yield folder
         return
     identity = status.st_dev, status.st_ino
-    if identity in above:  # a link to a folder that contains it
+    if identity in parents:  # a link to one of its parent folders
         return
     for name in naturally_sorted(
         name for name, is_folder in entries.items() if not is_folder and name.lower().endswith(IN_FOLDERS)
     ):
         yield os.path.join(folder, name)
     for name in naturally_sorted(name for name, is_folder in entries.items() if is_folder):
-        yield from _below(os.path.join(folder, name), (*above, identity))
+        yield from _below(os.path.join(folder, name), (*parents, identity))
 
 
 def _records(path: str, every: int) -> Iterator[ImageSource]:
@@ -156,10 +157,13 @@ def _video(path: str, every: int) -> Iterator[ImageSource]:
 
 
 def image_file(path: str) -> ImageSource:
-    """The image in a file.
+    """The source of the image in a file.
 
     Args:
-        path: of the file, which may be missing: the error is raised when the image is decoded.
+        path: path of the file, which may be missing: the error is raised when the image is decoded.
+
+    Returns:
+        The source.
     """
     return ImageSource(path, None, lambda: decode(Path(path).read_bytes(), path))
 
@@ -175,7 +179,7 @@ def _broken(path: str, error: Exception) -> ImageSource:
     return ImageSource(path, None, fail)
 
 
-# what a path is -> how its images are read; the first that fits
+# (condition on a path, function that opens its images); the first condition that holds applies
 _KINDS: Sequence[Tuple[Callable[[str], bool], Callable[[str, int], Iterator[ImageSource]]]] = (
     (lambda path: path == STANDARD_INPUT, _standard_input),
     (os.path.isdir, _folder),
@@ -186,18 +190,18 @@ _KINDS: Sequence[Tuple[Callable[[str], bool], Callable[[str, int], Iterator[Imag
 
 
 def open_camera(camera: str, every: int = 1, limit: Optional[int] = None) -> Iterator[ImageSource]:
-    """The frames of a camera as they are recorded.
+    """Open a camera; its frames are images, read as they are recorded.
 
     Args:
-        camera: its number, the path of its device, or the URL of a stream.
-        every: use only the frames whose number is a multiple of it.
-        limit: stop after this number of frames; by default, when the stream ends.
+        camera: number of the camera, path of its device, or the URL of a stream.
+        every: use every n-th frame; default 1.
+        limit: maximum number of frames; by default, until the stream ends.
 
     Returns:
-        An iterator of the frames.
+        An iterator over the frames.
 
     Raises:
-        EnvironmentProblem: it gives no frame.
+        EnvironmentProblem: the camera gives no frame; raised by the iterator.
     """
     return islice(_camera(camera, every), limit)
 

@@ -1,4 +1,4 @@
-"""Text files with the classes of images: lists, label files, names of classes."""
+"""Text files with the classes of images: lists of images, label files, files of class names."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _NUMBER = re.compile(r'[+-]?\d+$')
 
 
 def read_list(path: Path) -> Tuple[Names, Labels]:
-    """Paths and labels of a list.
+    """Read a list of images.
 
     Args:
-        path: of a ``.lst`` file (index, labels and path, separated by tabs) or of a file of ``path label`` lines.
+        path: path of a ``.lst`` file (index, labels and path, separated by tabs) or of a file of ``path label`` lines.
 
     Returns:
         The path and the labels of each image, in the order of the lines.
 
     Raises:
-        DataError: a line is neither.
-        UsageError: there are no lines.
+        DataError: a line has neither format.
+        UsageError: the list is empty.
     """
     names, labels = Names(), Labels()
     for number, line in _lines(path):
         fields = line.split('\t')
         if len(fields) > 1:
             name, numbers = fields[-1], fields[1:-1]
-        else:  # DeepSparkHub's train_list.txt; a path may hold spaces
+        else:  # DeepSparkHub's train_list.txt; a path may contain spaces
             name, *numbers = line.rsplit(None, 1)
         try:
             row = tuple(float(label) for label in numbers)
@@ -50,15 +50,18 @@ def read_list(path: Path) -> Tuple[Names, Labels]:
 
 
 def read_classes(path: Path) -> List[str]:
-    """Names of classes, in the order in which label files count them.
+    """Read the names of classes, in the order of the numbers in label files.
 
     Args:
-        path: of a text file with a name a line, or a synset and a description (``n01440764 tench``), or of ImageNet's
-            ``meta.mat``.
+        path: path of a text file with a name in each line, or a synset and a description (``n01440764 tench``), or of
+            ImageNet's ``meta.mat``.
+
+    Returns:
+        The names; of lines that all begin with a synset, the synsets.
 
     Raises:
         UsageError: there is no such file.
-        DataError: a name occurs twice, or there is none.
+        DataError: a name occurs twice, or the file has no names.
     """
     if path.suffix == '.mat' and path.is_file():
         names = _meta_synsets(path)
@@ -74,10 +77,13 @@ def read_classes(path: Path) -> List[str]:
 
 
 def read_names(path: Path) -> List[str]:
-    """The lines of a text file that are not blank, without surrounding white space.
+    """Read the lines of a text file that are not blank.
 
     Args:
-        path: of the file.
+        path: path of the file.
+
+    Returns:
+        The lines, without surrounding white space.
 
     Raises:
         UsageError: there is no such file.
@@ -89,7 +95,7 @@ def read_names(path: Path) -> List[str]:
 
 
 def _meta_synsets(path: Path) -> List[str]:
-    """The synsets of the development kit, sorted by ILSVRC2012_ID; those with children are not classes."""
+    """The synsets of the development kit, sorted by ILSVRC2012_ID, without the inner nodes of the hierarchy."""
     from scipy.io import loadmat
 
     try:
@@ -101,11 +107,11 @@ def _meta_synsets(path: Path) -> List[str]:
 
 
 class Assigned(NamedTuple):
-    """Classes of images.
+    """The classes of images.
 
     Attributes:
-        numbers: the class of each image.
-        classes: names of the classes, in the order of their numbers; empty if unknown.
+        numbers: class index of each image.
+        classes: names of the classes, in the order of the indices; empty if unknown.
     """
 
     numbers: List[int]
@@ -113,21 +119,21 @@ class Assigned(NamedTuple):
 
 
 def assign(path: Path, images: Sequence[str], ordered: Optional[List[str]], known: Optional[List[str]]) -> Assigned:
-    """The classes that a label file gives to images.
+    """Read the classes of images from a label file.
 
     Args:
-        path: of the label file. Its lines are labels alone, for the images in the order of their names
+        path: path of the label file. A line is a label alone, for the images in the order of their names
             (``ILSVRC2012_validation_ground_truth.txt``), or the name of an image and its label, separated by a space,
             tab or comma (Caffe's ``val.txt``, Kaggle's ``LOC_val_solution.csv``). Labels are class names or numbers.
         images: names of the images.
-        ordered: names of the classes in the order in which the numbers count them, from 0 or 1.
-        known: the classes of the training images, sorted.
+        ordered: names of the classes in the order of the numbers in the file, which begin at 0 or 1; None if unknown.
+        known: names of the classes of the training images, sorted; None if unknown.
 
     Returns:
-        The class of each image; the numbers are indices of the sorted class names, if names are known.
+        The class of each image, as an index into the sorted class names if these are known.
 
     Raises:
-        UsageError: there is no such file, or it is not clear what its numbers count.
+        UsageError: there is no such file, or the meaning of its numbers is ambiguous.
         DataError: the file does not fit the images or the classes.
     """
     if not path.is_file():
@@ -171,7 +177,7 @@ def _from_numbers(path: Path, numbers: List[int], ordered: Optional[List[str]], 
 
 
 def _labels_of_images(path: Path, images: Sequence[str]) -> List[str]:
-    """The text of the label of each image."""
+    """The label of each image, as text."""
     rows = [_name_and_label(line) for _, line in _lines(path) if line.strip() != 'ImageId,PredictionString']
     if all(name is None for name, _ in rows):
         if len(rows) != len(images):
@@ -194,7 +200,7 @@ def _labels_of_images(path: Path, images: Sequence[str]) -> List[str]:
 
 
 def _name_and_label(line: str) -> Tuple[Optional[str], str]:
-    if ',' in line:  # Kaggle's: the synset, then boxes
+    if ',' in line:  # Kaggle: the synset, then bounding boxes
         name, _, label = line.partition(',')
         return name.strip(), (label.split() or [''])[0]
     name, _, label = line.strip().replace('\t', ' ').rpartition(' ')
@@ -206,7 +212,7 @@ def _stem(name: str) -> str:
 
 
 def _lines(path: Path) -> Iterator[Tuple[int, str]]:
-    """Numbers, from 1, and texts of the lines that are not blank."""
+    """(line number from 1, text) of each line that is not blank."""
     try:
         with open(path, encoding='utf-8') as file:
             for number, line in enumerate(file, 1):

@@ -1,4 +1,4 @@
-"""The layouts in which images are stored, as parts to pack: each layout is a row of :data:`LAYOUTS`."""
+"""Detection of the layout in which images are stored: each layout is a row of :data:`LAYOUTS`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MAX_CLASSES = 1 << 24  # integers that float32 represents exactly
 
 @dataclass(frozen=True)
 class Part:
-    """The images of one ``.rec`` file to be written.
+    """The images for one ``.rec`` file.
 
     Attributes:
-        name: of the file, without the ending.
-        tree: where the images are.
-        numbers: of the images in the tree.
-        labels: of each, one or more.
-        other: number of files among them that are not images of a class.
+        name: name of the file, without the suffix.
+        tree: the tree that contains the images.
+        numbers: indices of the images in the tree.
+        labels: labels of each image, one or more.
+        other: number of other files next to them, which are ignored.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Part:
         return self.tree.names[self.numbers[index]]
 
     def path(self, index: int) -> str:
-        """The path of an image, with that of its folder or tar file."""
+        """The path of an image, including the path of its folder or tar file."""
         return str(self.tree.path / self.image(index))
 
 
@@ -55,8 +55,8 @@ class Dataset(NamedTuple):
 
     Attributes:
         layout: name of the detected layout.
-        parts: one or more.
-        classes: names, in the order of the class numbers; empty if labels are no classes.
+        parts: the parts, at least one.
+        classes: names of the classes, in the order of the class indices; empty if the labels are not classes.
     """
 
     layout: str
@@ -77,12 +77,12 @@ class _Request:
 
     @cached_property
     def ordered(self) -> Optional[List[str]]:
-        """The names of the classes file."""
+        """The names in the classes file; None without one."""
         return read_classes(self.classes_file) if self.classes_file else None
 
     @cached_property
     def base(self) -> str:
-        """The folders of a tar file that everything is in, such as ``imagenette2/``."""
+        """The common parent folder of all files of a tar file, such as ``imagenette2/``; empty for a folder."""
         prefix = ''
         while not self.source.is_dir():
             folders = children(self.tree, prefix)
@@ -93,17 +93,17 @@ class _Request:
 
 
 class Layout(NamedTuple):
-    """A way to lay out images.
+    """A layout of images.
 
     Attributes:
-        name: in messages.
-        fits: whether a request has this layout.
-        read: returns its parts and classes.
-        options: which of ``root`` and ``labels`` it uses.
+        name: name of the layout in messages.
+        matches: whether a request has this layout.
+        read: returns the parts and classes of a request.
+        options: the supported ones of ``root`` and ``labels``.
     """
 
     name: str
-    fits: Callable[[_Request], bool]
+    matches: Callable[[_Request], bool]
     read: Callable[[_Request], Tuple[List[Part], List[str]]]
     options: Tuple[str, ...] = ()
 
@@ -117,12 +117,12 @@ def read_source(
     """Find the images of a source and their labels.
 
     Args:
-        source: a folder or tar file of class folders, or with ``train/`` and ``val/`` of them; a folder or tar file of
-            images without class folders, with ``labels``; a ``.lst`` or ``path label`` list; a folder with
+        source: a folder or tar file of class folders, or with ``train/`` and ``val/`` of class folders; a folder or tar
+            file of images without class folders, with ``labels``; a ``.lst`` or ``path label`` list; a folder with
             ``train_list.txt``.
         root: the folder or tar file that the paths of a list are relative to; by default, the folder of the list.
-        labels: label file of images that are in no class folders; see :func:`gluon_cbam.data.sources.labels.assign`.
-        classes_file: names of the classes; see :func:`gluon_cbam.data.sources.labels.read_classes`.
+        labels: label file of images that are not in class folders; see :func:`gluon_cbam.data.sources.labels.assign`.
+        classes_file: file with the names of the classes; see :func:`gluon_cbam.data.sources.labels.read_classes`.
 
     Returns:
         The parts of the detected layout, and the names of the classes.
@@ -135,7 +135,7 @@ def read_source(
     if not source.exists():
         raise UsageError(f'no folder, tar file or list {str(source)!r}')
     request = _Request(source, *(Path(path) if path else None for path in (root, labels, classes_file)))
-    layout = next(row for row in LAYOUTS if row.fits(request))
+    layout = next(row for row in LAYOUTS if row.matches(request))
     for option, value in (('root', root), ('labels', labels)):
         if value and option not in layout.options:
             raise UsageError(f'{source} has the layout {layout.name!r}: leave out --{option}')
@@ -187,7 +187,7 @@ def _listed(path: Path, root: Path) -> Tuple[Part, List[str]]:
 
 
 def _names_of_labels(names: Names, labels: Labels) -> List[str]:
-    """The folders of the images if each label has its own, else the labels; none if the labels are not classes."""
+    """The folder names if each label has one folder, else the labels; empty if the labels are not classes."""
     folders: Dict[int, set] = {}
     for name, (label, *_) in zip(names, labels):
         if not 0 <= label < _MAX_CLASSES or label != int(label):
@@ -233,7 +233,7 @@ def _from_class_folders(request: _Request) -> Tuple[List[Part], List[str]]:
 def _class_folders(
     request: _Request, name: str, prefix: str, classes: Optional[List[str]] = None
 ) -> Tuple[Part, List[str]]:
-    """The images of class folders, and the classes: given, or of the classes file, or the names of the folders."""
+    """The images in class folders, and the classes: as given, from the classes file, or the names of the folders."""
     tree = request.tree
     found = children(tree, prefix)
     class_source = 'train/' if classes else request.classes_file
@@ -241,13 +241,13 @@ def _class_folders(
     unknown = sorted(set(found) - set(classes))
     if unknown:
         raise DataError(f'{tree.path / prefix / unknown[0]}: a class that {class_source} does not have')
-    place = {class_name: number for number, class_name in enumerate(classes)}
+    index_of = {class_name: number for number, class_name in enumerate(classes)}
     numbers, labels = array('q'), Labels()
     for number, image in enumerate(tree.names):
         folder, slash, _ = image[len(prefix) :].partition('/')
         if slash and image.startswith(prefix):
             numbers.append(number)
-            labels.append((place[folder],))
+            labels.append((index_of[folder],))
     if not numbers:
         raise UsageError(f'no images ({", ".join(EXTENSIONS)}) in the class folders of {tree.path / prefix}')
     return Part(name, tree, numbers, labels, _other(tree, prefix)), classes
@@ -256,15 +256,15 @@ def _class_folders(
 def _flat(
     request: _Request, labels_file: Path, name: str, prefix: str, known: Optional[List[str]]
 ) -> Tuple[Part, List[str]]:
-    """Images whose classes are in the label file, and the names of the classes."""
+    """Images without class folders, with classes from the label file, and the names of the classes."""
     tree = request.tree
     numbers = array('q', (number for number, image in enumerate(tree.names) if image.startswith(prefix)))
     if not numbers:
         raise UsageError(f'no images ({", ".join(EXTENSIONS)}) in {tree.path / prefix}')
     by_name = sorted(range(len(numbers)), key=lambda index: tree.names[numbers[index]])
     assigned = assign(labels_file, [tree.names[numbers[index]] for index in by_name], request.ordered, known)
-    label_of = dict(zip(by_name, assigned.numbers))
-    labels = Labels((label_of[index],) for index in range(len(numbers)))
+    class_of = dict(zip(by_name, assigned.numbers))
+    labels = Labels((class_of[index],) for index in range(len(numbers)))
     return Part(name, tree, numbers, labels, _other(tree, prefix)), assigned.classes
 
 
@@ -279,4 +279,4 @@ LAYOUTS: Sequence[Layout] = (
     Layout('train/ and val/', lambda request: bool(_splits(request)), _from_splits, ('labels',)),
     Layout('class folders', lambda request: True, _from_class_folders),
 )
-"""In the order in which they are tried."""
+"""The layouts in the order in which they are tried."""

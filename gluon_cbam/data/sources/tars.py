@@ -1,4 +1,4 @@
-"""The members of tar files, tar files inside them included; damage that ``tarfile`` takes for the end is an error."""
+"""The members of tar files and of tar files inside them; damage that ``tarfile`` takes for the end is an error."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Member(NamedTuple):
     """A regular file in a tar file.
 
     Attributes:
-        name: its path; the tar files inside the tar file that contain it are folders of the path.
-        offset: of its first byte; only for a tar file that is not compressed.
-        size: in bytes.
-        read: returns its bytes; it must be called before the next member is read.
+        name: path of the file; tar files inside the tar file count as folders.
+        offset: offset of its first byte; valid only for an uncompressed tar file.
+        size: size in bytes.
+        read: returns its bytes; must be called before the next member is requested.
     """
 
     name: str
@@ -39,7 +39,7 @@ def is_tar(path: Path) -> bool:
     """Whether a file has the name of a tar file.
 
     Args:
-        path: of the file, which is not opened.
+        path: path of the file, which is not opened.
     """
     return _ending(path) is not None
 
@@ -48,7 +48,7 @@ def is_compressed(path: Path) -> bool:
     """Whether a tar file is compressed, so that it must be read from the beginning.
 
     Args:
-        path: of the tar file, which is not opened.
+        path: path of the tar file, which is not opened.
     """
     return _ending(path) != '.tar'
 
@@ -58,16 +58,16 @@ def _ending(path: Path) -> Optional[str]:
 
 
 def members(path: Path) -> Iterator[Member]:
-    """The regular files of a tar file and of the tar files in it, in their order, in bounded memory.
+    """Iterate over the regular files of a tar file and of the tar files in it, in bounded memory.
 
     Args:
-        path: of the tar file.
+        path: path of the tar file.
 
     Yields:
-        The members; those of a compressed file must be read before the next one.
+        The members, in the order of the file; members of a compressed file must be read before the next is requested.
 
     Raises:
-        DataError: it is damaged; the message names the last member that is whole.
+        DataError: the file is damaged; the message names the last intact member.
     """
     last = None
     compressed = is_compressed(path)
@@ -85,11 +85,11 @@ def members(path: Path) -> Iterator[Member]:
 
 
 class _StrictTarInfo(tarfile.TarInfo):
-    """A header that must be readable: ``tarfile`` takes any other for the end, which only a block of zeros marks."""
+    """A header that must be valid: ``tarfile`` takes an invalid one for the end, which only a block of zeros marks."""
 
     @classmethod
     def frombuf(cls, buf: Union[bytes, bytearray], encoding: str, errors: str) -> _StrictTarInfo:
-        """Read a header; raises ReadError where ``tarfile`` would end."""
+        """Parse a header; raises ReadError where ``tarfile`` would stop silently."""
         try:
             return super().frombuf(buf, encoding, errors)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
@@ -101,10 +101,10 @@ class _StrictTarInfo(tarfile.TarInfo):
 
 
 def _members(file: IO[bytes], prefix: str, limit: Optional[int]) -> Iterator[Member]:
-    """The members of the tar file that begins where ``file`` stands and ends before ``limit``, or of a stream."""
+    """The members of the tar file from the position of ``file`` to ``limit``; None for a compressed stream."""
     with tarfile.open(fileobj=file, mode='r|' if limit is None else 'r:', tarinfo=_StrictTarInfo) as tar:
         for info in iter(tar.next, None):
-            tar.members.clear()  # type: ignore[attr-defined]  # it would keep them all
+            tar.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every member in memory
             name = prefix + os.path.normpath(info.name).lstrip('/')
             if limit is not None and info.offset_data + info.size > limit:
                 raise tarfile.ReadError(f'truncated in member {name!r}')
@@ -120,7 +120,8 @@ def _nested(
     if limit is None:
         yield from _members(_opened(tar, info), prefix, None)
     else:
-        file.seek(info.offset_data)  # tarfile starts at the file's position, and counts from the file's beginning
+        # tarfile starts at the position of the file, but its offsets count from the beginning of the file
+        file.seek(info.offset_data)
         yield from _members(file, prefix, info.offset_data + info.size)
 
 

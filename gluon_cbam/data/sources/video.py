@@ -13,20 +13,21 @@ import numpy as np
 from gluon_cbam.common.errors import DataError
 
 ENDINGS = ('.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.ts', '.wmv', '.flv', '.ogv', '.3gp')
+"""Suffixes of video files, in lower case."""
 
 
 def frames(source: Union[int, str], every: int = 1) -> Iterator[Tuple[int, Optional[np.ndarray]]]:
-    """The frames of a video or a camera, rotated as the video's metadata asks, and their numbers from 0.
+    """The frames of a video or a camera with their numbers from 0; the rotation of the metadata is applied.
 
     Args:
         source: the path of a video, the URL of a stream, or the number of a camera.
-        every: use only the frames whose number is a multiple of it; the others are not decoded if the format allows.
+        every: use every n-th frame; the other frames are not decoded if the format allows it. Default 1.
 
     Yields:
-        The number, and the frame for :func:`to_rgb`.
+        (number, frame); :func:`to_rgb` takes the frame.
 
     Raises:
-        DataError: it cannot be opened, or has no frame.
+        DataError: the source cannot be opened, or has no frame.
     """
     with _opened(source) as capture:
         for number in count():
@@ -40,7 +41,7 @@ def frames(source: Union[int, str], every: int = 1) -> Iterator[Tuple[int, Optio
 
 @contextmanager
 def _opened(source: Union[int, str]) -> Iterator[cv2.VideoCapture]:
-    """A capture; FFmpeg and OpenCV write nothing to standard error about a file that cannot be opened."""
+    """Open a capture; the messages of FFmpeg and OpenCV about files that cannot be opened are switched off."""
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # read when the first video is opened
     level = cv2.setLogLevel(0)
     try:
@@ -56,7 +57,7 @@ def _opened(source: Union[int, str]) -> Iterator[cv2.VideoCapture]:
 
 
 def to_rgb(frame: Optional[np.ndarray]) -> np.ndarray:
-    """Convert a frame.
+    """Convert a frame to RGB.
 
     Args:
         frame: (H, W, 3) uint8 BGR, or None for a frame that could not be decoded.
