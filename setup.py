@@ -1,6 +1,6 @@
-"""The installation is described in setup.cfg; here is what compiles gluon_cbam.ops, where that is possible.
+"""Compiles the operators of gluon_cbam.ops if there is a compiler; setup.cfg has the metadata.
 
-Without a compiler the installation goes on: the networks then run on operators of MXNet.
+Without a compiler, the installation continues without them: the networks then run on the operators of MXNet.
 """
 
 import importlib.util
@@ -10,13 +10,13 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 _FILE = Path(__file__).parent / 'gluon_cbam' / 'ops' / 'build.py'
-_SPEC = importlib.util.spec_from_file_location('build_of_operators', str(_FILE))
+_SPEC = importlib.util.spec_from_file_location('build_operators', str(_FILE))
 operators = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(operators)
 
 
 class BuildOperators(build_ext):
-    """Leaves compiling to the package's own module, which compiles after the installation as well."""
+    """Compiles with gluon_cbam/ops/build.py, which can also compile after the installation."""
 
     def get_ext_filename(self, name):
         return str(Path(*name.split('.')[:-1], operators.LIBRARY.name))

@@ -1,6 +1,6 @@
-"""Attention ablation: one network with no attention, SE, and CBAM in parts and orders, several seeds each.
+"""Ablation study: a network without attention, with SE, and with CBAM in parts and orders, with several seeds each.
 
-Trains on digits in clutter (``cbam data digits --clutter``), one process for each core, and writes ``docs/ablation.md``
+Trains on digits in clutter (``cbam data digits --clutter``), one process on each core, and writes ``docs/ablation.md``
 and ``docs/ablation.png``. A finished run is not repeated; one that was stopped is resumed.
 """
 
@@ -11,7 +11,19 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple
 
 import click
-from study import ROWS, Row, call, draw_seeds, final, flags, of_every_seed, parameters, plus_minus, study_options, train
+from study import (
+    ROWS,
+    Row,
+    call,
+    draw_seeds,
+    final,
+    flags,
+    for_every_seed,
+    parameters,
+    plus_minus,
+    study_options,
+    train,
+)
 
 RECIPE = {
     'image-size': 32,
@@ -40,7 +52,7 @@ def main(seeds: int, epochs: int, images: int, work: Path, docs: Path, jobs: int
     """Train every network with every seed and write the comparison."""
     call('data', 'digits', str(work / 'data'), '--clutter', str(images))
     recipe = flags({**RECIPE, 'epochs': epochs})
-    runs = of_every_seed(ROWS, seeds, jobs, lambda row, seed: final(train(row, seed, work, recipe)))
+    runs = for_every_seed(ROWS, seeds, jobs, lambda row, seed: final(train(row, seed, work, recipe)))
     table = [_scores(row, finals) for row, finals in zip(ROWS, runs)]
     docs.mkdir(exist_ok=True)
     (docs / 'ablation.md').write_text(_text(table, images, ' '.join(recipe), seeds), encoding='utf-8')

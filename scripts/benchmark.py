@@ -1,7 +1,7 @@
-"""Fills the project's table of speed: docs/benchmark.md and .json and, with --growth, benchmark_growth.png.
+"""Measures the benchmark table: writes docs/benchmark.md and .json and, with --growth, benchmark_growth.png.
 
 Without options, every row is measured, which takes about half an hour on two cores; nothing else should run meanwhile.
-The table states what a row lacks that cannot be measured.
+For a row that cannot be measured, the table states the reason.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ GROWTH_REPETITIONS, GROWTH_SECONDS = 3, 60
 
 
 @click.command(help=__doc__)
-@click.option('--only', metavar='KEY,...', help='measure these rows, and keep the others as they are')
-@click.option('--growth', 'with_growth', is_flag=True, help='measure growth and draw it, and no row without --only')
-@click.option('--profile', 'with_profile', is_flag=True, help='profile, and measure no row without --only')
-@click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='where the files are')
+@click.option('--only', metavar='KEY,...', help='measure these rows, and keep the others')
+@click.option('--growth', 'with_growth', is_flag=True, help='measure and plot growth; rows only with --only')
+@click.option('--profile', 'with_profile', is_flag=True, help='profile; rows only with --only')
+@click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='folder of the files')
 @click.option('--threads', default=physical_cores(), show_default=True)
-@click.option('--repetitions', default=10, show_default=True, type=click.IntRange(3), help='of a side, about')
+@click.option('--repetitions', default=10, show_default=True, type=click.IntRange(3), help='approximate repetitions')
 @click.option('--official-onnx', metavar='FILE', help='the official CBAM-ResNet-50, exported by PyTorch')
-@click.option('--our-onnx', metavar='FILE', help='of cbam export --format onnx')
-@click.option('--our-int8-onnx', metavar='FILE', help='of cbam export --format onnx-int8')
+@click.option('--our-onnx', metavar='FILE', help='file that cbam export --format onnx wrote')
+@click.option('--our-int8-onnx', metavar='FILE', help='file that cbam export --format onnx-int8 wrote')
 def main(only, with_growth, with_profile, docs, **conditions):
     docs.mkdir(exist_ok=True)
     written = document.read(docs / 'benchmark.json')
-    for key in _chosen(only, with_growth or with_profile):
+    for key in _selected_rows(only, with_growth or with_profile):
         written['rows'][key] = _record(key, Conditions(**conditions))
         document.write(written, ROWS, docs)
     if with_profile:
@@ -50,9 +50,9 @@ def main(only, with_growth, with_profile, docs, **conditions):
         document.write(written, ROWS, docs)
 
 
-def _chosen(only, something_else):
+def _selected_rows(only, other_parts):
     if only is None:
-        return [] if something_else else list(ROWS)
+        return [] if other_parts else list(ROWS)
     keys = only.split(',')
     for key in keys:
         if key not in ROWS:

@@ -1,9 +1,9 @@
-"""Measures CBAM-ResNet-50 in native int8 and in float32, in one process and in turn.
+"""Measures CBAM-ResNet-50 in native int8 and in float32, interleaved in one process.
 
     .venv/bin/python scripts/benchmark_int8.py --batch 1 --batch 8
 
-The weights are random, those of BatchNorm too, so that the error says what the arithmetic costs and no more: the mean
-difference of the logits over the mean deviation of an image's logits.
+All weights are random, including BatchNorm, so that the error shows the effect of the arithmetic only: the mean
+absolute difference of the logits, divided by the mean standard deviation of the logits of an image.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ SIZE, CALIBRATION, UNSEEN = 224, 16, 16
 @click.command(help=__doc__)
 @click.option('--network', default='cbam_resnet50', show_default=True)
 @click.option('--batch', 'batches', default=(1, 8), multiple=True, type=click.IntRange(1))
-@click.option('--threads', type=click.IntRange(1), help='of the arithmetic  [the physical cores]')
+@click.option('--threads', type=click.IntRange(1), help='number of threads  [the physical cores]')
 @click.option('--repetitions', default=20, show_default=True, type=click.IntRange(3))
-@click.option('--json', 'as_json', is_flag=True, help='one JSON object, of the last batch, on standard output')
+@click.option('--json', 'as_json', is_flag=True, help='print one JSON object, for the last batch')
 def main(network, batches, threads, repetitions, as_json):
     if threads:
         os.environ['OMP_NUM_THREADS'] = str(threads)
@@ -32,11 +32,11 @@ def main(network, batches, threads, repetitions, as_json):
 
     net = _network(network)
     images = np.random.RandomState(0).randn(CALIBRATION + UNSEEN, 3, SIZE, SIZE).astype('float32')
-    integers = gluon_cbam.quantize(net, np.split(images[:CALIBRATION], 2))
-    error = _error(net, integers, images[CALIBRATION:])
+    quantized = gluon_cbam.quantize(net, np.split(images[:CALIBRATION], 2))
+    error = _error(net, quantized, images[CALIBRATION:])
     for batch in batches:
-        sides = {'float32': _call(net, images[:batch]), 'native INT8': _call(integers, images[:batch])}
-        taken = {name: Timing.of(seconds) for name, seconds in interleaved(sides, repetitions, 3).items()}
+        calls = {'float32': _call(net, images[:batch]), 'native INT8': _call(quantized, images[:batch])}
+        taken = {name: Timing.of(seconds) for name, seconds in interleaved(calls, repetitions, 3).items()}
         ratio = taken['float32'].median / taken['native INT8'].median
         result = {
             'ratio': ratio,
@@ -51,7 +51,7 @@ def main(network, batches, threads, repetitions, as_json):
 
 
 def _network(name):
-    """A network with random weights whose BatchNorms are no identities."""
+    """A network with random weights, including the parameters of BatchNorm."""
     import mxnet as mx
 
     import gluon_cbam
@@ -67,12 +67,12 @@ def _network(name):
     return net
 
 
-def _error(net, integers, images):
+def _error(net, quantized, images):
     import mxnet as mx
     import numpy as np
 
-    exact, about = (block(mx.nd.array(images)).asnumpy() for block in (net, integers))
-    return float(np.abs(exact - about).mean() / exact.std(axis=1).mean())
+    expected, found = (block(mx.nd.array(images)).asnumpy() for block in (net, quantized))
+    return float(np.abs(expected - found).mean() / expected.std(axis=1).mean())
 
 
 def _call(block, images):

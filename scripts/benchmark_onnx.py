@@ -1,10 +1,10 @@
-"""Compares the time of our ONNX files with another one, such as the official network exported by PyTorch.
+"""Compares the speed of our ONNX files with another file, such as the official network exported by PyTorch.
 
     .venv/bin/python scripts/benchmark_onnx.py --official official.onnx ours.onnx ours-int8.onnx --batch 1 --batch 8
 
-Both sides run in turn in one process, with the same threads, and a pause after each call: ONNX Runtime's threads wait
-actively for 40 ms after it, and would take a core from the next call. Files whose batch is fixed are timed for
-that batch only. Outputs are compared first: the column of differences says how far a file is from the official one.
+All files run interleaved in one process, with the same number of threads and a pause after each call: ONNX Runtime's
+threads spin for 40 ms after a call, and would slow down the next one. A file with a fixed batch can be timed for that
+batch only. Outputs are compared first: the column ``difference`` has the largest deviation from the official file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 
 def onnxruntime_run(path: str, batch: np.ndarray, threads: int) -> Run:
-    """A function from a batch to the first output."""
+    """A function that computes the first output for a batch, by ONNX Runtime."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -36,7 +36,7 @@ def onnxruntime_run(path: str, batch: np.ndarray, threads: int) -> Run:
 
 
 def openvino_run(path: str, batch: np.ndarray, threads: int) -> Run:
-    """The same; a free batch is fixed to that of ``batch``, as OpenVINO recommends."""
+    """The same by OpenVINO; a dynamic batch is set to the shape of ``batch``, as OpenVINO recommends."""
     import openvino
 
     core = openvino.Core()
@@ -56,7 +56,7 @@ ENGINES = {'onnxruntime': onnxruntime_run, 'openvino': openvino_run}
 
 
 def compare(official: str, files, engine: str, size: int, images: int, threads: int, seconds: float) -> List[dict]:
-    """One row a file, the official one first."""
+    """One row for each file; the official file comes first."""
     batch = np.random.RandomState(0).randn(images, 3, size, size).astype(np.float32)
     official = official.replace('{batch}', str(images))
     runs = {path: ENGINES[engine](path, batch, threads) for path in (official, *files)}
@@ -81,12 +81,12 @@ def compare(official: str, files, engine: str, size: int, images: int, threads: 
 
 @click.command(help=__doc__)
 @click.argument('files', nargs=-1, required=True)
-@click.option('--official', required=True, help='the file to beat; {batch} in its name stands for the batch')
+@click.option('--official', required=True, help='baseline file; {batch} in its name is replaced by the batch')
 @click.option('--engine', 'engines', multiple=True, default=('onnxruntime',), type=click.Choice(list(ENGINES)))
 @click.option('--batch', 'batches', multiple=True, default=(1, 8), type=int)
 @click.option('--image-size', default=224)
 @click.option('--threads', default=physical_cores())
-@click.option('--seconds', default=20.0, help='for each engine and batch')
+@click.option('--seconds', default=20.0, help='duration for each engine and batch')
 @click.option('--json', 'as_json', is_flag=True)
 def main(files, official, engines, batches, image_size, threads, seconds, as_json):
     rows = [

@@ -1,9 +1,9 @@
-"""The imports between the packages of a checkout: packages, levels, imports, circles.
+"""The imports between the packages of a checkout: packages, levels, imports, cycles.
 
     scripts/import_graph.py [FOLDER] [--depth 2] [--output imports.png]
 
 A package is a folder of ``gluon_cbam`` (with ``--depth 2``, its folders too) or a module at its top. Its level is one
-more than that of the highest package it imports. Imports in functions and under ``TYPE_CHECKING`` count as any other.
+more than the highest level of the packages that it imports. Imports in functions and under ``TYPE_CHECKING`` count too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Graph = Dict[str, Set[str]]
 
 
 def module_files(root: Path) -> Dict[str, Path]:
-    """The modules below a checkout's ``gluon_cbam``, and of ``zoo`` next to it.
+    """The modules of ``gluon_cbam`` in a checkout, and of ``zoo`` next to it.
 
     Args:
         root: the folder of the checkout.
@@ -43,12 +43,12 @@ def _zoo_name(root: Path) -> str:
 
 
 def imported_names(name: str, path: Path, at_import: bool = False) -> Iterator[str]:
-    """What a module imports, as absolute dotted names; ``from a import b`` gives ``a.b``.
+    """The imports of a module, as absolute dotted names; ``from a import b`` gives ``a.b``.
 
     Args:
         name: dotted name of the module.
-        path: its file.
-        at_import: only the imports that run when the module is imported: none in functions or under ``TYPE_CHECKING``.
+        path: path of its file.
+        at_import: leave out imports in functions and under ``TYPE_CHECKING``, which do not run when it is imported.
     """
     package = name if path.name == '__init__.py' else name.rpartition('.')[0]
     tree = ast.parse(path.read_text(encoding='utf-8'))
@@ -62,7 +62,7 @@ def imported_names(name: str, path: Path, at_import: bool = False) -> Iterator[s
 
 
 def _run_at_import(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a module that run when it is imported."""
+    """The syntax nodes of a module that run when it is imported."""
     for child in ast.iter_child_nodes(node):
         in_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
         if not in_function and not (isinstance(child, ast.If) and 'TYPE_CHECKING' in ast.dump(child.test)):
@@ -71,13 +71,13 @@ def _run_at_import(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def module_graph(root: Path) -> Graph:
-    """Which module imports which, of this project's own.
+    """The imports between the modules of this project.
 
     Args:
         root: the folder of the checkout.
 
     Returns:
-        Dotted name -> the names that it imports. A package's ``__init__`` stands for what is imported from it.
+        Dotted name -> the names that it imports. A name imported from a package is an import of its ``__init__``.
     """
     files = module_files(root)
     graph: Graph = {name: set() for name in files}
@@ -95,7 +95,7 @@ def package_graph(modules: Graph, depth: int = 1) -> Graph:
     """The imports between packages.
 
     Args:
-        modules: the result of :func:`module_graph`.
+        modules: result of :func:`module_graph`.
         depth: folders below ``gluon_cbam`` that are distinguished.
     """
     packages = {name.rpartition('.')[0] for name in modules} | {PACKAGE}
@@ -112,8 +112,8 @@ def _package_of(name: str, packages: Set[str], depth: int) -> str:
     return '.'.join(parts[: top + depth]) if len(parts) > top else name
 
 
-def circles(graph: Graph) -> List[List[str]]:
-    """The groups of nodes that import each other, directly or not.
+def cycles(graph: Graph) -> List[List[str]]:
+    """The import cycles: groups of nodes that import each other, directly or indirectly.
 
     Args:
         graph: node -> the nodes it imports.
@@ -139,38 +139,38 @@ def _reached_from(node: str, graph: Graph) -> Set[str]:
 
 
 def levels(graph: Graph) -> Dict[str, int]:
-    """The level of each node: 0 for one that imports no other; nodes of a circle share one.
+    """The level of each node: 0 for one that imports no other; nodes of a cycle have the same level.
 
     Args:
         graph: node -> the nodes it imports.
     """
-    group_of = {node: tuple(group) for group in circles(graph) for node in group}
+    group_of = {node: tuple(group) for group in cycles(graph) for node in group}
     level: Dict[str, int] = {}
 
-    def of(node: str) -> int:
+    def level_of(node: str) -> int:
         if node not in level:
             group = group_of.get(node, (node,))
             outside = {target for member in group for target in graph.get(member, ())} - set(group)
-            value = 1 + max((of(target) for target in outside), default=-1)
+            value = 1 + max((level_of(target) for target in outside), default=-1)
             level.update(dict.fromkeys(group, value))
         return level[node]
 
     for node in graph:
-        of(node)
+        level_of(node)
     return level
 
 
 def figures(graph: Graph) -> Tuple[int, int, int, int]:
-    """Packages, levels, imports and circles of a graph."""
-    return len(graph), 1 + max(levels(graph).values()), sum(map(len, graph.values())), len(circles(graph))
+    """The numbers of packages, levels, imports and cycles of a graph."""
+    return len(graph), 1 + max(levels(graph).values()), sum(map(len, graph.values())), len(cycles(graph))
 
 
 def draw(graph: Graph, output: Path) -> None:
-    """Draw a graph, a level a row, the lowest at the bottom.
+    """Draw a graph with a row for each level, the lowest at the bottom.
 
     Args:
         graph: node -> the nodes it imports.
-        output: a picture, such as ``imports.png``.
+        output: path of the image, such as ``imports.png``.
     """
     import matplotlib
 
@@ -207,18 +207,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('folder', nargs='?', type=Path, default=Path(__file__).resolve().parent.parent)
     parser.add_argument('--depth', type=int, default=1, help='folders below gluon_cbam that are distinguished')
-    parser.add_argument('--output', type=Path, help='also draw them')
+    parser.add_argument('--output', type=Path, help='image file to draw the graph to')
     options = parser.parse_args()
     modules = module_graph(options.folder)
     graph = package_graph(modules, options.depth)
     level = levels(graph)
     for node in sorted(graph, key=lambda node: (-level[node], node)):
         print(f'{level[node]:2}  {node:<40} {", ".join(sorted(graph[node]))}')
-    packages, floors, imports, loops = figures(graph)
-    print(f'{packages} packages on {floors} levels, {imports} imports, {loops} circles', end='; ')
-    print(f'{len(modules)} modules, {len(circles(modules))} circles among them')
-    for group in [*circles(graph), *circles(modules)]:
-        print('circle:', ', '.join(group))
+    packages, level_count, imports, cycle_count = figures(graph)
+    print(f'{packages} packages on {level_count} levels, {imports} imports, {cycle_count} cycles', end='; ')
+    print(f'{len(modules)} modules, {len(cycles(modules))} cycles among them')
+    for group in [*cycles(graph), *cycles(modules)]:
+        print('cycle:', ', '.join(group))
     if options.output:
         draw(graph, options.output)
 

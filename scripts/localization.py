@@ -1,4 +1,4 @@
-"""Localization study: does attention look at the object? Plain, SE and CBAM networks on shapes with known masks.
+"""Localization study: localization metrics of plain, SE and CBAM networks on shapes with known masks.
 
 Trains narrow ResNets with several seeds on ``cbam data shapes``, scores their maps with ``cbam explain --score``, and
 writes ``docs/localization.md`` and ``docs/localization.png``. Runs and scores that exist are not repeated.
@@ -12,12 +12,12 @@ from typing import Dict
 
 import click
 from localization_report import Outcome, draw, text
-from study import CHANNEL_ONLY, ROWS, Row, call, flags, of_every_seed, parameters, study_options, train
+from study import CHANNEL_ONLY, ROWS, Row, call, flags, for_every_seed, parameters, study_options, train
 
 from gluon_cbam.common.files import write_json
 
 WIDTH = 'widen=0.25'
-REDUCTION = 'reduction=4'  # of 16 channels in the first stage, 16 would leave one
+REDUCTION = 'reduction=4'  # the first stage has 16 channels: the default of 16 would leave one
 CLASSES, SIZE = 6, 64
 LAYERS = ('layer2', 'layer3', 'layer4')
 RECIPE = {
@@ -52,7 +52,7 @@ def main(seeds: int, epochs: int, images: int, work: Path, docs: Path, jobs: int
         aligns = ('even',) if seed else ('even', 'fields')
         return {align: _score(row, run, work / 'data' / 'val.rec', align) for align in aligns}
 
-    runs = of_every_seed(NETWORKS, seeds, jobs, scored)
+    runs = for_every_seed(NETWORKS, seeds, jobs, scored)
     outcomes = [Outcome(row.name, parameters(row, CLASSES, SIZE), each) for row, each in zip(NETWORKS, runs)]
     docs.mkdir(exist_ok=True)
     report = text(outcomes, images, CLASSES, recipe, LAYERS)

@@ -1,8 +1,8 @@
 """Time and peak memory of the record tools on a file of many small records.
 
-Each row is a process of its own. peak_mb is the largest resident size of that process, growth_mb how much of it came
-after the imports, workers_mb the peak of the largest of its worker processes; cpu_seconds are those of all of them. The
-files are in the cache of the operating system, as they have just been written.
+Each row is a separate process. peak_mb is its peak resident set size, growth_mb the part of it after the imports, and
+workers_mb the peak of the largest worker process; cpu_seconds is the CPU time of all processes. The files are in the
+page cache, since they have just been written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COLUMNS = ('seconds', 'cpu_seconds', 'peak_mb', 'growth_mb', 'workers_mb')
 
 
 def small_image(number: int) -> bytes:
-    """A valid PNG of about 200 bytes, another for each number: decoders read no further than its end mark."""
+    """A valid PNG of about 200 bytes, different for each number: decoders ignore the bytes after its end mark."""
     return _pixels(number % CLASSES) + number.to_bytes(90, 'little')
 
 
@@ -43,7 +43,7 @@ def write(folder: Path, records: int, workers: int) -> None:
             writer.write(number % CLASSES, small_image(number))
 
 
-def walk(folder: Path, records: int, workers: int) -> None:
+def scan_headers(folder: Path, records: int, workers: int) -> None:
     from gluon_cbam.data.records.recordio import RecordFile
 
     assert len(RecordFile(folder / 'many.rec', indexed=False)) == records
@@ -115,10 +115,10 @@ def pack_tar(folder: Path, images: int, workers: int) -> None:
     assert done.records == images
 
 
-# row -> (what is measured, of "records" or of "images")
+# row -> (function, unit of its count)
 TASKS = {
     'write the file': (write, 'records'),
-    'walk the headers': (walk, 'records'),
+    'scan the headers': (scan_headers, 'records'),
     'open for validation': (open_for_validation, 'records'),
     'index': (index, 'records'),
     'check --no-decode': (check_headers, 'records'),
@@ -136,7 +136,7 @@ def run_here(task: str, folder: Path, count: int, workers: int) -> dict:
     import resource
     import time
 
-    import cv2  # noqa: F401 (its import is no part of the task)
+    import cv2  # noqa: F401 (the import is not part of the task)
     import numpy as np  # noqa: F401
 
     from gluon_cbam.common.memory import peak
@@ -150,7 +150,7 @@ def run_here(task: str, folder: Path, count: int, workers: int) -> dict:
 
 
 def run_all(options: argparse.Namespace, folder: Path) -> list:
-    """Run every task in a process of its own, in order."""
+    """Run every task in a separate process, in order."""
     rows = []
     if not options.json:
         print(f'{"":22} {"count":>9}' + ''.join(f'{column:>13}' for column in COLUMNS), flush=True)
@@ -166,10 +166,10 @@ def run_all(options: argparse.Namespace, folder: Path) -> list:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--records', type=int, default=1_281_167, help='in the record file')
-    parser.add_argument('--images', type=int, default=200_000, help='in the tar file')
+    parser.add_argument('--records', type=int, default=1_281_167, help='number of records in the record file')
+    parser.add_argument('--images', type=int, default=200_000, help='number of images in the tar file')
     parser.add_argument('--workers', type=int, default=2)
-    parser.add_argument('--folder', type=Path, help='for about 300 bytes a record and 2 kB an image  [a temporary one]')
+    parser.add_argument('--folder', type=Path, help='needs about 300 bytes a record and 2 kB an image  [temporary]')
     parser.add_argument('--json', action='store_true')
     parser.add_argument('--task', choices=TASKS, help=argparse.SUPPRESS)
     options = parser.parse_args()

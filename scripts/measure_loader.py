@@ -1,8 +1,9 @@
-"""Throughput of the loader of training images, next to bare decoding and other loaders, on the same file.
+"""Throughput of the training loader, compared with bare decoding and other loaders on the same file.
 
-Without a file, one is made of 2,000 JPEGs of 500 x 375 pixels (generated textures, about 110 kB each). Every loader
-makes batches of random crops of 224 x 224 pixels with random flips; the passes of all loaders alternate, so that load
-of the machine affects all of them. The PyTorch row needs torch and Pillow, and is left out without them.
+Without a file, 2,000 JPEGs are generated of 500 x 375 pixels (textures, about 110 kB each). Every loader
+makes batches of random crops of 224 x 224 pixels with random flips; the passes of all loaders are interleaved, so
+that other load on the machine affects all of them. The PyTorch row needs torch and Pillow; without them, it is
+left out.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SIZE = 224
 
 
 def bare_decoding(records, batch, threads):
-    """``cv2.imdecode`` and nothing else, of bytes that are in memory."""
+    """``cv2.imdecode`` alone, of bytes in memory."""
     images = [np.frombuffer(records[number].image, np.uint8) for number in range(len(records))]
 
     def one_pass():
@@ -44,7 +45,7 @@ def bare_decoding(records, batch, threads):
     return one_pass
 
 
-def ours(records, batch, threads):
+def our_loader(records, batch, threads):
     data = TrainingData(records, batch, Preprocessing(SIZE), 'imagenet', seed=0, workers=threads)
 
     def one_pass():
@@ -54,8 +55,8 @@ def ours(records, batch, threads):
     return one_pass
 
 
-def mxnets(records, batch, threads):
-    """``ImageRecordIter``, which takes no more threads than half the CPUs less one, but at least one."""
+def mxnet_loader(records, batch, threads):
+    """``ImageRecordIter``, which uses at most half the CPUs minus one, and at least one thread."""
     reader = mx.io.ImageRecordIter(
         path_imgrec=str(records.path), path_imgidx=str(index_path(records.path)), data_shape=(3, SIZE, SIZE),
         batch_size=batch, shuffle=True, preprocess_threads=threads, verbose=False, random_resized_crop=True,
@@ -70,8 +71,8 @@ def mxnets(records, batch, threads):
     return one_pass
 
 
-def pytorchs(records, batch, threads):
-    """A map-style data set that decodes by Pillow, in as many worker processes."""
+def pytorch_loader(records, batch, threads):
+    """A map-style data set that decodes with Pillow, in ``threads`` worker processes."""
     import torch
     from PIL import Image
 
@@ -102,14 +103,14 @@ def pytorchs(records, batch, threads):
 
 LOADERS = {
     'bare cv2.imdecode': bare_decoding,
-    'gluon_cbam': ours,
-    'mx.io.ImageRecordIter': mxnets,
-    'torch DataLoader, Pillow': pytorchs,
+    'gluon_cbam': our_loader,
+    'mx.io.ImageRecordIter': mxnet_loader,
+    'torch DataLoader, Pillow': pytorch_loader,
 }
 
 
 def measure(records, batch, threads, repeats):
-    """Images a second of every loader: name -> one number a pass."""
+    """The throughput of every loader: name -> images per second of each pass."""
     passes = {}
     for name, prepare in LOADERS.items():
         try:
@@ -128,13 +129,13 @@ def measure(records, batch, threads, repeats):
 
 @click.command()
 @click.argument('file', required=False, type=click.Path(exists=True))
-@click.option('--threads', default=usable_cpus(), show_default=True, help='of each loader')
-@click.option('--images', default=2000, show_default=True, help='of the file that is made')
+@click.option('--threads', default=usable_cpus(), show_default=True, help='threads of each loader')
+@click.option('--images', default=2000, show_default=True, help='number of generated images')
 @click.option('--batch-size', default=50, show_default=True)
 @click.option('--repeats', default=5, show_default=True, help='passes of each loader')
 @click.option('--json', 'as_json', is_flag=True, help='print one JSON object')
 def main(file, threads, images, batch_size, repeats, as_json):
-    """Measure the throughput of training images from FILE, a .rec with its .idx, next to other loaders."""
+    """Measure the throughput of training images from FILE, a .rec with its .idx, compared with other loaders."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(file or Path(folder) / 'textures.rec')
         if not file:

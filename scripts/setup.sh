@@ -1,9 +1,9 @@
-# Sourced by the other scripts: makes .venv once and installs the project with its tests' packages into it.
+# Sourced by the other scripts: creates .venv once, and installs the project with its test requirements into it.
 #
-#   PYTHON=python3.9   the Python that makes .venv (default: python3)
+#   PYTHON=python3.9   the Python for .venv (default: python3)
 #   EXTRA=cu117        the mxnet to install (default: cpu)
 #
-# Sets: root (the project's folder) and bin (.venv's programs).
+# Sets root, the folder of the project, and bin, the folder of the programs in .venv.
 
 set -eu
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

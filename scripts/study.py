@@ -1,6 +1,6 @@
-"""What the studies of this directory share: the networks that they compare, and training each with several seeds.
+"""Common parts of the studies in this directory: the networks to compare, and training with several seeds.
 
-Every run is ``cbam train`` in a process of its own. A finished run is not repeated; one that was stopped is resumed.
+Every run is a process of ``cbam train``. A finished run is not repeated; an interrupted run is resumed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Result = TypeVar('Result')
 
 
 class Row(NamedTuple):
-    """A network to compare: a name in the table, and its flags."""
+    """A network to compare: its name in the table, and its flags."""
 
     name: str
     network: str
@@ -70,7 +70,7 @@ ROWS = (
 
 
 def call(*arguments: str) -> dict:
-    """The value of ``cbam ... --json``, computed on one thread, so that it is the same every time."""
+    """The value of ``cbam ... --json``, computed on one thread for reproducibility."""
     environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(
         [_CBAM, *arguments, '--json'], env=environment, stdout=subprocess.PIPE, text=True, check=False
@@ -98,7 +98,7 @@ def final(run: Path) -> dict:
     return json.loads((run / 'summary.json').read_text())['final']
 
 
-def of_every_seed(
+def for_every_seed(
     rows: Sequence[Row], seeds: int, jobs: int, function: Callable[[Row, int], Result]
 ) -> List[List[Result]]:
     """The results of ``function`` for every row and seed, ``jobs`` at a time: a list of seeds for each row.

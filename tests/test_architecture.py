@@ -1,4 +1,4 @@
-"""Packages import only packages below them, without circles, and nothing heavy when the command line starts."""
+"""Packages import only packages below them, without cycles, and nothing heavy when the command line starts."""
 
 import ast
 import re
@@ -103,13 +103,13 @@ def inner_graph(import_graph, modules, package):
     }
 
 
-def test_modules_do_not_import_each_other_in_circles(import_graph, modules):
-    assert import_graph.circles(modules) == []
+def test_modules_do_not_import_each_other_in_cycles(import_graph, modules):
+    assert import_graph.cycles(modules) == []
 
 
 @pytest.mark.parametrize('depth', [1, 2])
-def test_packages_do_not_import_each_other_in_circles(import_graph, modules, depth):
-    assert import_graph.circles(import_graph.package_graph(modules, depth)) == []
+def test_packages_do_not_import_each_other_in_cycles(import_graph, modules, depth):
+    assert import_graph.cycles(import_graph.package_graph(modules, depth)) == []
 
 
 def test_packages_import_only_lower_levels(import_graph, modules):

@@ -48,7 +48,7 @@ def test_an_example_is_short_and_says_how_it_is_run(name):
 def test_fine_tune(example, cbam_here, tmp_path, monkeypatch):
     """The new classes are learned, and the command that it prints says what it said."""
     printed = example('fine_tune', '--epochs', 1)
-    (top1,) = found(r'top-1 (\S+) on images held out, after 1 epochs', printed)
+    (top1,) = found(r'top-1 (\S+) on the validation images, after 1 epochs', printed)
     assert float(top1) > 0.9
     said = found(r'(\S+): (even|odd) 0\.\d+, (?:even|odd) ', printed)
     command = shlex.split(printed.splitlines()[-1])
@@ -64,7 +64,7 @@ def test_gluoncv_backbone(example):
     first = sum(map(float, found(r'step 1: loss (\S+) \+ (\S+)', printed)))
     last = sum(map(float, found(r'step 20: loss (\S+) \+ (\S+)', printed)))
     assert last < first / 2
-    count, overlap = found(r'of 100 digits that it never saw, (\d+) found and named \(mean overlap (\S+)\)', printed)
+    count, overlap = found(r'(\d+) of 100 test digits are found and classified correctly \(mean IoU (\S+)\)', printed)
     assert int(count) > 40
     assert float(overlap) > 0.4
 

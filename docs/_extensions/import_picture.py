@@ -1,7 +1,7 @@
 """The imports between packages, from ``scripts/import_graph.py``: the picture, the table and the figures.
 
 * The picture ``docs/develop/imports.png`` is drawn before the pages are read.
-* ``{import-figures}`now``` in a page becomes packages, levels, imports and circles.
+* ``{import-figures}`now``` in a page becomes packages, levels, imports and cycles.
 * The directive ``import-table`` becomes a row for each package: its level, what it holds, and what it imports.
 """
 
@@ -27,11 +27,11 @@ def short(name):
 
 
 class Figures(SphinxRole):
-    """Packages, levels, imports and circles of this tree."""
+    """Packages, levels, imports and cycles of this tree."""
 
     def run(self):
-        packages, levels, imports, circles = import_graph.figures(graph())
-        text = f'{packages} packages on {levels} levels, {imports} imports, {circles or "no"} circles'
+        packages, levels, imports, cycles = import_graph.figures(graph())
+        text = f'{packages} packages on {levels} levels, {imports} imports, {cycles or "no"} cycles'
         return [nodes.Text(text)], []
 
 

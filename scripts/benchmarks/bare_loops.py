@@ -1,4 +1,4 @@
-"""Our networks in a plain Gluon loop: what the machinery around them costs is left out."""
+"""Workloads of our networks in a plain Gluon loop, without the training loop of this package."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gluon_cbam.models import build
 
 @contextmanager
 def train(context: BenchmarkContext) -> Iterator[Workload]:
-    """Forward, backward and update by SGD with momentum on a batch of noise; embeddings are taken for logits."""
+    """Forward, backward and update by SGD with momentum on a batch of noise; embeddings are used as logits."""
     yield training_step(build(context.network, classes=context.classes, **context.options), context)
 
 
 @contextmanager
 def epoch_in_memory(context: BenchmarkContext) -> Iterator[Workload]:
-    """As many steps as an epoch on a file has, on floats in memory: no reading, no metrics, no checkpoints."""
+    """The steps of an epoch, on float32 images in memory: no reading, no metrics, no checkpoints."""
     ctx, records = single_device(context), RecordFile(context.record_path)
     loop = GluonLoop(build(context.network, classes=context.classes, **context.options), ctx)
     random, size = np.random.RandomState(0), context.image_size

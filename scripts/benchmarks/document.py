@@ -1,4 +1,4 @@
-"""The files of the table: JSON of measurements, and Markdown that is made from the JSON alone."""
+"""The files of the benchmark table: JSON of the measurements, and Markdown made from the JSON."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .ratios import Ratio
 from .rows import Row
 
 Document = Dict[str, Any]
-"""``rows``: key -> what :func:`measured` or :func:`missing` gives; ``growth`` and ``profiles`` where measured."""
+"""``rows``: key -> result of :func:`measured` or :func:`missing`; ``growth`` and ``profiles`` if measured."""
 
 
 def read(path: Path) -> Document:
-    """The document of earlier measurements; an empty one without any."""
+    """The document of earlier measurements; an empty one without a file."""
     return read_json(path) if path.is_file() else {'rows': {}}
 
 
@@ -52,7 +52,7 @@ def missing(row: Row, reason: str) -> Dict[str, Any]:
 
 
 def write(document: Document, rows: Mapping[str, Row], folder: Path) -> None:
-    """Write ``benchmark.json`` and ``benchmark.md``, the rows in the table's order."""
+    """Write ``benchmark.json`` and ``benchmark.md``, the rows in the order of the table."""
     document = {**document, 'rows': {key: document['rows'][key] for key in rows if key in document['rows']}}
     write_json(folder / 'benchmark.json', document)
     write_text(folder / 'benchmark.md', as_markdown(document))

@@ -1,4 +1,4 @@
-"""Epochs of ``cbam train`` one at a time, including reading, metrics, log and checkpoints."""
+"""The workload of one epoch of ``cbam train``, including reading, metrics, log and checkpoints."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from gluon_cbam.benchmarks.workload import Workload
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.training import TrainConfig, train
 
-_EPOCHS = 10_000  # of the run, which is stopped after the ones that are measured
+_EPOCHS = 10_000  # more than are measured; the run is stopped earlier
 
 
 @contextmanager
 def on_records(context: BenchmarkContext) -> Iterator[Workload]:
-    """An epoch of a run on a file, from the end of the previous one to its own end."""
+    """An epoch of a run on a file, from the end of the previous epoch to its end."""
     images = len(RecordFile(context.record_path)) // context.batch * context.batch
     with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
         config = training_config(context, data_train=context.data, output=str(Path(folder) / 'run'), epochs=_EPOCHS)
@@ -30,7 +30,7 @@ def on_records(context: BenchmarkContext) -> Iterator[Workload]:
 
 
 class _Stop(Exception):
-    """Ends a run between two epochs."""
+    """Raised between two epochs to stop the run."""
 
 
 class PacedRun:

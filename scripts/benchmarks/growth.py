@@ -10,7 +10,7 @@ from gluon_cbam.benchmarks.process import Measurement, measure
 from gluon_cbam.common.files import atomic_path
 
 MODES = {'predict': 'inference', 'train': 'training step'}
-_KINDS = ('cbam_', '')  # of the networks, in their names
+_KINDS = ('cbam_', '')  # prefixes of the networks' names
 _STYLES = {  # (mode, attention) -> style of the line
     ('predict', 'cbam_'): {'color': '#08519c', 'marker': 'o', 'label': 'CBAM-ResNet, inference'},
     ('predict', ''): {'color': '#6baed6', 'marker': 'o', 'linestyle': '--', 'label': 'ResNet, inference'},
@@ -20,11 +20,11 @@ _STYLES = {  # (mode, attention) -> style of the line
 
 
 class Sweep(NamedTuple):
-    """One quantity that grows.
+    """A quantity that is varied.
 
     Attributes:
-        label: label of its axis.
-        values: that it takes.
+        label: label of the axis.
+        values: values of the quantity.
         changes: (network's prefix, value) -> attributes of the context.
     """
 
@@ -34,19 +34,21 @@ class Sweep(NamedTuple):
 
 
 def sweeps(threads: int) -> Dict[str, Sweep]:
-    """All sweeps: around ResNet-50, 224 x 224, batch 8 on so many threads."""
+    """All sweeps; the other quantities are those of ResNet-50, 224 x 224, batch 8, ``threads`` threads."""
 
-    def fifty(kind: str) -> str:
+    def resnet50(kind: str) -> str:
         return f'{kind}resnet50'
 
     return {
-        'batch': Sweep('batch', (1, 2, 4, 8, 16, 32, 64), lambda kind, n: {'network': fifty(kind), 'batch': n}),
+        'batch': Sweep('batch', (1, 2, 4, 8, 16, 32, 64), lambda kind, n: {'network': resnet50(kind), 'batch': n}),
         'image_size': Sweep(
-            'image size in pixels', (112, 160, 224, 320, 448), lambda kind, n: {'network': fifty(kind), 'image_size': n}
+            'image size in pixels',
+            (112, 160, 224, 320, 448),
+            lambda kind, n: {'network': resnet50(kind), 'image_size': n},
         ),
         'depth': Sweep('layers', (18, 34, 50, 101, 152), lambda kind, n: {'network': f'{kind}resnet{n}'}),
         'threads': Sweep(
-            'threads', range(1, threads + 1), lambda kind, n: {'network': fifty(kind), 'threads': n, 'workers': n}
+            'threads', range(1, threads + 1), lambda kind, n: {'network': resnet50(kind), 'threads': n, 'workers': n}
         ),
     }
 
@@ -54,16 +56,16 @@ def sweeps(threads: int) -> Dict[str, Sweep]:
 def measure_growth(
     threads: int, repetitions: int, max_seconds: float, log: Callable[[str], None]
 ) -> List[Dict[str, Any]]:
-    """Measure every point of every sweep, the networks with and without attention in turn.
+    """Measure every point of every sweep; networks with and without attention are interleaved.
 
     Args:
-        threads: the largest number.
+        threads: maximum number of threads.
         repetitions: number of repetitions of a point.
-        max_seconds: duration limit of a call: where a point takes longer, the larger ones of its sweep are left out.
-        log: gets a line for each point.
+        max_seconds: maximum duration of a call: if a point takes longer, the larger values of its sweep are left out.
+        log: called with a line for each point.
 
     Returns:
-        A record a line and point: ``sweep``, ``value``, ``mode``, ``kind``, ``milliseconds``, ``used_bytes``.
+        A record for each line and point: ``sweep``, ``value``, ``mode``, ``kind``, ``milliseconds``, ``used_bytes``.
     """
     points = []
     for name, sweep in sweeps(threads).items():
@@ -90,7 +92,7 @@ def _figures(result: Measurement) -> Dict[str, float]:
 
 
 def draw(points: List[Dict[str, Any]], path: Path) -> None:
-    """Draw the points: time above, memory below, a column a sweep."""
+    """Plot the points: time above, memory below, a column for each sweep."""
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys(point['sweep'] for point in points))

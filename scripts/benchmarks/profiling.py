@@ -1,7 +1,7 @@
 """The time of a call by kinds of operators, from MXNet's profiler.
 
-``python -m benchmarks.profiling CONTEXT`` profiles in a process of its own: MXNet shows operators one by one only where
-its environment variables forbid it to run many of them as one.
+``python -m benchmarks.profiling CONTEXT`` profiles in a separate process: MXNet reports single operators only if its
+bulk execution is disabled by environment variables.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ KINDS = {
     'activations': ('Activation', 'LeakyReLU', '_cbam_prelu', 'relu'),
     'attention and all else': (),
 }
-"""Kind -> its operators, each with its backward pass; the last has what no other has."""
+"""Kind -> its operators, each with its backward pass; the last kind has all other operators."""
 _WARM_UP, _CALLS = 3, 5
 
 
 def _contexts(network: str, mode: str, image_size: int, *engines: str) -> Sequence[BenchmarkContext]:
-    """A network by other engines, by ours with MXNet's plain operators, and by ours as it runs."""
-    loop = 'benchmarks.bare_loops:train' if mode == 'train' else None  # a plain loop, like the others'
+    """The contexts of a network: other engines, this package with MXNet's plain operators, and this package."""
+    loop = 'benchmarks.bare_loops:train' if mode == 'train' else None  # a plain loop, as for the other engines
     context = BenchmarkContext(mode, network=network, image_size=image_size, environment=IMPORTABLE)
     others = [context.replace(engine=engine, label=engine) for engine in engines]
     ours = context.replace(label='ours', workload=loop)
@@ -47,22 +47,22 @@ PROFILES = {
     'modified_cbamnet50, inference, batch 8, 112 x 112': _contexts('modified_cbamnet50', 'predict', 112),
     'modified_cbamnet50, training step, batch 8, 112 x 112': _contexts('modified_cbamnet50', 'train', 112),
 }
-"""Title -> the contexts that are compared."""
+"""Title -> the contexts to compare."""
 
 
 class Profile(NamedTuple):
-    """A call, operator by operator.
+    """The profile of a call by operators.
 
     Attributes:
-        milliseconds: operator -> of all its runs in one call.
-        runs: operator -> how many there are in one call.
+        milliseconds: operator -> total duration of its runs in one call.
+        runs: operator -> number of its runs in one call.
     """
 
     milliseconds: Dict[str, float]
     runs: Dict[str, int]
 
     def by_kind(self) -> Dict[str, float]:
-        """Milliseconds of each of :data:`KINDS`."""
+        """Milliseconds by :data:`KINDS`."""
         totals = dict.fromkeys(KINDS, 0.0)
         for operator, milliseconds in self.milliseconds.items():
             totals[_kind(operator)] += milliseconds
@@ -75,10 +75,10 @@ def _kind(operator: str) -> str:
 
 
 def profile(context: BenchmarkContext) -> Profile:
-    """Profile in a process of its own.
+    """Profile in a separate process.
 
     Raises:
-        RunError: the process failed; with its last line.
+        RunError: the process failed; the message is its last line.
     """
     command = [sys.executable, '-W', 'ignore', '-m', 'benchmarks.profiling', json.dumps(context.as_dict())]
     environment = {**environment_of(context), **ONE_BY_ONE}
@@ -93,14 +93,14 @@ def profile(context: BenchmarkContext) -> Profile:
 
 
 def profile_all(threads: int, log: Callable[[str], None]) -> List[Dict[str, Any]]:
-    """All of :data:`PROFILES` for the project's documents.
+    """Measure all :data:`PROFILES`, for the document.
 
     Args:
         threads: number of threads of each process.
-        log: called with a line about each.
+        log: called with a line for each.
 
     Returns:
-        ``title`` and ``sides`` of each, these with ``name`` and milliseconds by ``kinds``.
+        For each, ``title`` and ``sides``; each side has ``name`` and milliseconds by ``kinds``.
     """
     found = []
     for title, contexts in PROFILES.items():

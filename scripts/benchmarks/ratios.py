@@ -1,4 +1,4 @@
-"""Ratios of two measurements: how each kind is measured, and its target."""
+"""Ratios of two measurements: the ways to measure them, and their targets."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from gluon_cbam.common.timing import Timing, interleaved, timed
 from . import SCRIPTS
 
 Side = Dict[str, Any]
-"""One side of a ratio: ``name``, ``milliseconds`` (min, median, p95), and ``used_bytes`` of what has a process."""
+"""A side of a ratio: ``name``, ``milliseconds`` (min, median, p95), and ``used_bytes`` of a benchmark process."""
 
 
 class Target(NamedTuple):
     """The target of a ratio.
 
     Attributes:
-        least: whether the bound is a lower one; else it is an upper one.
-        bound: bound of the ratio.
+        least: whether the bound is a lower bound; else it is an upper bound.
+        bound: the bound.
     """
 
     least: bool
@@ -41,12 +41,12 @@ class Target(NamedTuple):
 
 
 def at_most(bound: float) -> Target:
-    """A ratio that should be small."""
+    """An upper bound."""
     return Target(False, bound)
 
 
 def at_least(bound: float) -> Target:
-    """A ratio that should be large."""
+    """A lower bound."""
     return Target(True, bound)
 
 
@@ -71,11 +71,11 @@ class Conditions:
     """The conditions under which the rows are measured.
 
     Attributes:
-        threads: number of threads of the arithmetic and of decoding.
+        threads: number of threads of the engine, and of decoding.
         repetitions: number of repetitions of each side, at least.
-        official_onnx: the official network, exported by PyTorch; ``{batch}`` in the name stands for the batch.
-        our_onnx: our export of the same.
-        our_int8_onnx: our INT8 export.
+        official_onnx: path of the official network, exported by PyTorch; ``{batch}`` is replaced by the batch.
+        our_onnx: path of our export of the same network.
+        our_int8_onnx: path of our INT8 export.
     """
 
     threads: int
@@ -97,14 +97,14 @@ def _side(result: Measurement) -> Side:
 def ratio(
     numerator: BenchmarkContext, denominator: BenchmarkContext, what: str = 'time', warm_up: int = 2, part: float = 1.0
 ):
-    """The measurement of a row: the time or the memory of one context over that of another.
+    """A function that measures the ratio of the time or the memory of two contexts.
 
     Args:
-        numerator: the context above.
-        denominator: the context below.
-        what: ``time`` for medians, ``memory`` for peaks above what the imports take.
-        warm_up: rounds that do not count.
-        part: share of the repetitions of the conditions: less for what takes long.
+        numerator: context of the numerator.
+        denominator: context of the denominator.
+        what: ``time`` for medians, ``memory`` for peaks minus the memory after the imports.
+        warm_up: number of rounds before the measured ones.
+        part: factor for the number of repetitions; less than 1 for slow measurements.
     """
 
     def run(conditions: Conditions) -> Ratio:
@@ -125,13 +125,13 @@ def on_records(
     jpeg_size: Optional[Tuple[int, int]] = None,
     part: float = 1.0,
 ):
-    """As :func:`ratio`, on a file of generated JPEGs that is made for it.
+    """As :func:`ratio`, on a temporary file of generated JPEGs.
 
     Args:
         numerator: see :func:`ratio`.
         denominator: see :func:`ratio`.
-        images: in the file.
-        jpeg_size: their height and width; default 375 x 500.
+        images: number of images in the file.
+        jpeg_size: height and width of the images; default 375 x 500.
         part: see :func:`ratio`.
     """
 
@@ -147,8 +147,8 @@ def on_records(
     return run
 
 
-def of_commands(first: Tuple[str, List[str]], second: Tuple[str, List[str]], repetitions: int = 20):
-    """The time of a command over that of another, each a name and the command."""
+def ratio_of_commands(first: Tuple[str, List[str]], second: Tuple[str, List[str]], repetitions: int = 20):
+    """A function that measures the ratio of the times of two commands, each given as (name, command)."""
 
     def run(conditions: Conditions) -> Ratio:
         def repeat(command: List[str]) -> Callable[[], float]:
@@ -162,13 +162,13 @@ def of_commands(first: Tuple[str, List[str]], second: Tuple[str, List[str]], rep
     return run
 
 
-def of_onnx(file: str, engine: str, batch: int):
-    """The time of the official ONNX file over that of ours, by ``scripts/benchmark_onnx.py``.
+def ratio_of_onnx(file: str, engine: str, batch: int):
+    """A function that measures the time of the official ONNX file over our file, by ``scripts/benchmark_onnx.py``.
 
     Args:
-        file: an attribute of :class:`Conditions`, our file.
+        file: name of the attribute of :class:`Conditions` with our file.
         engine: ``onnxruntime`` or ``openvino``.
-        batch: images a call.
+        batch: number of images in a call.
     """
 
     def run(conditions: Conditions) -> Ratio:
@@ -187,8 +187,8 @@ def of_onnx(file: str, engine: str, batch: int):
     return run
 
 
-def of_int8(batch: int):
-    """The time of float32 over that of our native INT8 network, by ``scripts/benchmark_int8.py``."""
+def ratio_of_int8(batch: int):
+    """A function that measures the time of float32 over our native INT8 network, by ``scripts/benchmark_int8.py``."""
 
     def run(conditions: Conditions) -> Ratio:
         result = _run_script('benchmark_int8.py', '--batch', str(batch), '--threads', str(conditions.threads))

@@ -1,4 +1,4 @@
-"""The rows of the table of speed: what is compared, and the target of the ratio."""
+"""The rows of the benchmark table: the contexts that are compared, and the target of the ratio."""
 
 from __future__ import annotations
 
@@ -9,16 +9,27 @@ from typing import Callable, Dict, NamedTuple
 from gluon_cbam.benchmarks.context import BenchmarkContext
 
 from . import IMPORTABLE
-from .ratios import Conditions, Ratio, Target, at_least, at_most, of_commands, of_int8, of_onnx, on_records, ratio
+from .ratios import (
+    Conditions,
+    Ratio,
+    Target,
+    at_least,
+    at_most,
+    on_records,
+    ratio,
+    ratio_of_commands,
+    ratio_of_int8,
+    ratio_of_onnx,
+)
 
 
 class Row(NamedTuple):
     """A row of the table.
 
     Attributes:
-        title: in the table.
+        title: title in the table.
         target: target of the ratio.
-        measure: measures it; raises EnvironmentProblem if something is missing.
+        measure: measures the ratio; raises EnvironmentProblem if a file or package is missing.
     """
 
     title: str
@@ -99,7 +110,9 @@ ROWS: Dict[str, Row] = {
     ),
     **{
         f'{short}-{batch}': Row(
-            f'official ONNX / our {kind}ONNX, {engine}, batch {batch}', at_least(bound), of_onnx(file, package, batch)
+            f'official ONNX / our {kind}ONNX, {engine}, batch {batch}',
+            at_least(bound),
+            ratio_of_onnx(file, package, batch),
         )
         for short, kind, engine, package, file, bound in (
             ('onnxruntime', '', 'ONNX Runtime', 'onnxruntime', 'our_onnx', 1.15),
@@ -110,7 +123,7 @@ ROWS: Dict[str, Row] = {
     },
     **{
         f'int8-{batch}': Row(
-            f'CBAM-ResNet-50 float32 / native INT8, inference, batch {batch}', at_least(3), of_int8(batch)
+            f'CBAM-ResNet-50 float32 / native INT8, inference, batch {batch}', at_least(3), ratio_of_int8(batch)
         )
         for batch in (1, 8)
     },
@@ -133,7 +146,7 @@ ROWS: Dict[str, Row] = {
     'help': Row(
         'cbam --help / python -c "import click"',
         at_most(2),
-        of_commands(
+        ratio_of_commands(
             ('cbam --help', [str(Path(sys.executable).parent / 'cbam'), '--help']),
             ('import click', [sys.executable, '-c', 'import click']),
         ),

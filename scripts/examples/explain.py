@@ -1,9 +1,9 @@
-"""See where a network looks: the spatial gates of its attention, and Grad-CAM for its best two classes.
+"""Visualize the spatial attention of a network, and Grad-CAM for its two best classes.
 
     python scripts/examples/explain.py photo.jpg --network cbam_resnet50 --output photo.png
-    python scripts/examples/explain.py              # a digit of the tests, and the network that knows digits
+    python scripts/examples/explain.py              # a digit from the tests, and a network trained on digits
 
-'cbam explain photo.jpg --network cbam_resnet50 --pretrained' makes such pictures of many images.
+'cbam explain photo.jpg --network cbam_resnet50 --pretrained' draws such figures for many images.
 """
 
 import argparse
@@ -29,13 +29,13 @@ parser.add_argument('--network', default='cbamnet_tiny', help='with published we
 parser.add_argument('--output', type=Path, default=Path('explained.png'))
 arguments = parser.parse_args()
 
-# what the network sees: cut out and resized as the weights want it
+# the input of the network: cropped and resized as the weights need it
 network = load_network(arguments.network, [mx.cpu()], pretrained=True)
 seen = network.preprocessing.crop(decode(arguments.image.read_bytes(), str(arguments.image)))
 images = mx.nd.array(network.preprocessing(seen)[None])
 names = class_names(network)
 
-panels = [('what the network sees', None, None)]
+panels = [('input of the network', None, None)]
 for gates in attention_maps(network.net, images):
     strongest = np.argsort(-gates.channel[0])[:3] if gates.channel is not None else ()
     print(f'{gates.path}: strongest channels {", ".join(map(str, strongest))}')
@@ -45,11 +45,11 @@ for gates in attention_maps(network.net, images):
 logits = network.net(images).asnumpy()[0].astype(float)
 probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
 for index in np.argsort(-logits)[:2]:
-    evidence = grad_cam(network.net, images, int(index))
-    panels.append((f'Grad-CAM, {names[index]} ({probabilities[index]:.2f})', evidence.maps[0], evidence.grid))
-    peak = np.unravel_index(upsample_map(evidence.maps[0], seen.shape[:2], evidence.grid).argmax(), seen.shape[:2])
+    activation = grad_cam(network.net, images, int(index))
+    panels.append((f'Grad-CAM, {names[index]} ({probabilities[index]:.2f})', activation.maps[0], activation.grid))
+    peak = np.unravel_index(upsample_map(activation.maps[0], seen.shape[:2], activation.grid).argmax(), seen.shape[:2])
     print(
-        f'{names[index]}: probability {probabilities[index]:.4f}, the most evidence in row {peak[0]}, column {peak[1]}'
+        f'{names[index]}: probability {probabilities[index]:.4f}, peak of Grad-CAM in row {peak[0]}, column {peak[1]}'
     )
 
 columns = min(len(panels), 5)
@@ -60,7 +60,7 @@ for axis in axes.flat:
 for axis, (title, heat, grid) in zip(axes.flat, panels):
     axis.imshow(seen)
     axis.set_title(title, fontsize=9)
-    if heat is not None:  # a map has fewer cells than the image pixels: upsample_map() lays it where its cells look
+    if heat is not None:  # upsample_map() scales a map to the size of the image
         drawn = axis.imshow(upsample_map(heat, seen.shape[:2], grid), cmap='inferno', alpha=0.65)
         figure.colorbar(drawn, ax=axis, shrink=0.7)
 figure.savefig(arguments.output, dpi=110)

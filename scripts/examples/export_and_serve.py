@@ -1,9 +1,9 @@
-"""Export a network to ONNX, serve it over HTTP with the standard library, and ask it one question.
+"""Export a network to ONNX, serve it over HTTP with the standard library, and send one request.
 
     python scripts/examples/export_and_serve.py photo.jpg --network cbam_resnet50
-    python scripts/examples/export_and_serve.py     # a digit of the tests, and the network that knows digits
+    python scripts/examples/export_and_serve.py     # a digit from the tests, and a network trained on digits
 
-Needs pip install 'gluon_cbam[onnx]'. From load_exported() on, nothing needs MXNet.
+Needs pip install 'gluon_cbam[onnx]'. MXNet is needed for the export only, not by load_exported().
 """
 
 import argparse
@@ -31,10 +31,10 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument('image', nargs='?', type=Path, default=SEVEN)
 parser.add_argument('--network', default='cbamnet_tiny', help='with published weights: see cbam zoo list')
 parser.add_argument('--output', type=Path, default=Path('model.onnx'))
-parser.add_argument('--port', type=int, default=0, help='0 for any that is free')
+parser.add_argument('--port', type=int, default=0, help='0 for a free port')
 arguments = parser.parse_args()
 
-# as 'cbam export --network cbamnet_tiny --pretrained --format onnx --preprocessing --output model.onnx'
+# the same as 'cbam export --network cbamnet_tiny --pretrained --format onnx --preprocessing --output model.onnx'
 loaded = load_network(arguments.network, [mx.cpu()], pretrained=True)
 images = sample_images(loaded.preprocessing.image_size, files=[arguments.image])
 report = export_network(ExportRequest(loaded, pixels=True), 'onnx', arguments.output, images)
@@ -44,8 +44,8 @@ model = load_exported(arguments.output)
 names = model.class_names or [str(index) for index in range(model.classes)]
 
 
-class Answer(BaseHTTPRequestHandler):
-    """POST an image, get its three best classes."""
+class Handler(BaseHTTPRequestHandler):
+    """Answers a POST of an image with its three best classes."""
 
     def do_POST(self):  # noqa: N802 (http.server's name)
         image = self.rfile.read(int(self.headers.get('Content-Length', 0)))
@@ -67,12 +67,12 @@ class Answer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-server = ThreadingHTTPServer(('127.0.0.1', arguments.port), Answer)
+server = ThreadingHTTPServer(('127.0.0.1', arguments.port), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
-address = f'http://127.0.0.1:{server.server_port}/'
-print(f'{model.engine} answers at {address}: curl --data-binary @{arguments.image.name} {address}')
+url = f'http://127.0.0.1:{server.server_port}/'
+print(f'{model.engine} answers at {url}: curl --data-binary @{arguments.image.name} {url}')
 
-# one request, as a client anywhere would make it
-with urlopen(address, data=arguments.image.read_bytes()) as response:
+# one request, as a client would send it
+with urlopen(url, data=arguments.image.read_bytes()) as response:
     print(response.status, response.read().decode())
 server.shutdown()

@@ -1,9 +1,9 @@
-"""Fine-tune published weights on a folder of images, a folder a class.
+"""Fine-tune published weights on a folder of images with a subfolder for each class.
 
     python scripts/examples/fine_tune.py photos/ --network cbam_resnet50 --epochs 5
-    python scripts/examples/fine_tune.py            # without a folder: digits, in the new classes even and odd
+    python scripts/examples/fine_tune.py            # without a folder: digits, with the classes even and odd
 
-What it prints at the end does the same with the command.
+At the end, it prints the commands that do the same.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from gluon_cbam.training import TrainConfig, train
 import mxnet as mx
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument('images', nargs='?', help='folder of the class folders')
+parser.add_argument('images', nargs='?', help='folder with the class folders')
 parser.add_argument('--network', default='cbamnet_tiny', help='with published weights: see cbam zoo list')
 parser.add_argument('--epochs', type=int, default=2)
 parser.add_argument('--lr', type=float, default=0.02)
@@ -33,7 +33,7 @@ output, images = arguments.output, arguments.images
 
 
 def even_and_odd(folder):
-    """A folder of images, as the user's would be: scans of digits in two classes."""
+    """Write a folder with scans of digits in two class folders."""
     write_digits(folder / 'digits')
     records = RecordFile(folder / 'digits' / 'train.rec')
     for number in range(0, len(records), 4):
@@ -43,32 +43,32 @@ def even_and_odd(folder):
     return folder / 'images'
 
 
-# a fifth of each class is held out; classes.txt gets the names of the folders
+# a fifth of each class is for validation; classes.txt gets the names of the folders
 images = images or even_and_odd(output / 'example')
 for part in make_lists(images, output / 'data' / 'list', shuffle=True, val_ratio=0.2):
     pack(part.path, output / 'data', root=images)
 train_rec, val_rec = (str(output / 'data' / f'list_{name}.rec') for name in ('train', 'val'))
 
-# pretrained='': the published weights of the network; the last layer starts anew for the new classes
+# pretrained='': the published weights of the network; the last layer is newly initialized for the new classes
 config = TrainConfig(
     network=arguments.network,
     pretrained='',
     data_train=train_rec,
     data_val=val_rec,
     output=str(output / 'run'),
-    resume='auto',  # go on with the run that is there, if there is one
+    resume='auto',  # resume an existing run
     epochs=arguments.epochs,
     lr=arguments.lr,
     lr_mode='cosine',
     batch_size=16,
 )
 summary = train(config)
-print(f'top-1 {summary["best"]["top1"]:.3f} on images held out, after {summary["epochs"]} epochs')
+print(f'top-1 {summary["best"]["top1"]:.3f} on the validation images, after {summary["epochs"]} epochs')
 
-# what was trained, on some of the images
+# predictions of the trained network for some images
 network = load_network(arguments.network, [mx.cpu()], params=summary['output'])
 for prediction in predict(on_devices(network, [mx.cpu()]), open_images([str(images)], limit=3), top=2):
-    print(f'{prediction.name}: ' + ', '.join(f'{guess.label} {guess.probability:.2f}' for guess in prediction.top))
+    print(f'{prediction.name}: ' + ', '.join(f'{score.label} {score.probability:.2f}' for score in prediction.top))
 
 print(f"""The same with the command:
 cbam data list {images} {output}/data/list --shuffle --val-ratio 0.2

@@ -1,13 +1,13 @@
-"""GluonCV's SSD on a network of this package: find handwritten digits and say where they are.
+"""GluonCV's SSD with a backbone of this package: detection of handwritten digits.
 
     python scripts/examples/gluoncv_backbone.py --steps 60
 
-The backbone brings the weights that it learned on digits alone, and keeps them; the heads are trained.
+The backbone has weights that were trained to classify digits, and is frozen; the heads are trained.
 """
 
 import argparse
 
-import gluon_cbam  # before mxnet and gluoncv, which it makes work with today's numpy
+import gluon_cbam  # before mxnet and gluoncv, to make them work with current numpy
 
 # isort: split
 import mxnet as mx
@@ -21,12 +21,12 @@ from gluon_cbam.inference.network import load_network
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument('--network', default='cbamnet_tiny', help='with published weights')
-parser.add_argument('--stages', type=int, nargs='+', default=[1], help='whose maps the heads look at')
+parser.add_argument('--stages', type=int, nargs='+', default=[1], help='stages with feature maps for the heads')
 parser.add_argument('--steps', type=int, default=60)
 arguments = parser.parse_args()
 SIZE, DIGIT = 32, 16  # pixels
 
-# the backbone: maps of some stages, with channels and strides that heads can ask for
+# the backbone: feature maps of some stages, with their numbers of channels and strides
 loaded = load_network(arguments.network, [mx.cpu()], pretrained=True)
 backbone = gluon_cbam.features(loaded.net, arguments.stages)
 print(f'{arguments.network}: channels {backbone.channels}, strides {backbone.strides}')
@@ -37,10 +37,10 @@ sizes = [DIGIT + 2 * level for level in range(len(backbone.channels) + 1)]
 net = SSD(None, SIZE, lambda **_: backbone, None, sizes, [[1]] * len(sizes[1:]), backbone.strides, list('0123456789'))
 for part in (net.class_predictors, net.box_predictors, net.anchor_generators):
     part.initialize(mx.init.Xavier())
-gluon_cbam.use_fused_ops(net)  # the detector is another package's: on the CPU its backbone runs faster so
+gluon_cbam.use_fused_ops(net)  # speeds up the backbone on the CPU, inside a detector of another package
 net.hybridize()
 
-# images of one digit somewhere, with its box
+# images of one digit at a random place, with its bounding box
 digits, random = load_digits(), np.random.RandomState(0)
 mean, std = (np.float32(value) for value in (loaded.preprocessing.mean, loaded.preprocessing.std))
 
@@ -64,16 +64,16 @@ for step in range(1, arguments.steps + 1):
         classes, shifts, anchors = net(images)
         with mx.autograd.pause():
             class_targets, shift_targets, _ = targets(anchors, classes, boxes, labels)
-        total, of_classes, of_boxes = (sum(part) for part in loss(classes, shifts, class_targets, shift_targets))
+        total, class_loss, box_loss = (sum(part) for part in loss(classes, shifts, class_targets, shift_targets))
     total.backward()
     trainer.step(1)
     if step in (1, arguments.steps) or step % 20 == 0:
-        print(f'step {step}: loss {of_classes.mean().asscalar():.3f} + {of_boxes.mean().asscalar():.3f}')
+        print(f'step {step}: loss {class_loss.mean().asscalar():.3f} + {box_loss.mean().asscalar():.3f}')
 
-# GluonCV's network gives other outputs outside of training: classes, scores and boxes, the best first
+# outside of training, GluonCV's network returns classes, scores and boxes, the best first
 net.set_nms()
 images, boxes, labels = batch(100, np.arange(1400, len(digits.target)))
 classes, scores, found = (output[:, 0].asnumpy() for output in net(images))
 overlap = np.diag(mx.nd.contrib.box_iou(mx.nd.array(found), boxes[:, 0]).asnumpy())
-right = (classes[:, 0] == labels[:, 0, 0].asnumpy()) & (overlap > 0.5)
-print(f'of 100 digits that it never saw, {right.sum()} found and named (mean overlap {overlap.mean():.2f})')
+correct = (classes[:, 0] == labels[:, 0, 0].asnumpy()) & (overlap > 0.5)
+print(f'{correct.sum()} of 100 test digits are found and classified correctly (mean IoU {overlap.mean():.2f})')

@@ -1,7 +1,7 @@
-"""The PEP 517 backend of this project: setuptools, and mxnet's headers where there is a compiler to use them.
+"""The PEP 517 backend of this project: setuptools, and mxnet's headers if there is a compiler.
 
 ``setup_requires`` is deprecated, and requirements in pyproject.toml cannot depend on the machine: without a compiler,
-where the operators are left out anyway, a build must not download the 47 MB of mxnet.
+the operators are left out anyway, and a build must not download the 47 MB of mxnet.
 """
 
 import importlib.util
@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from setuptools import build_meta
-from setuptools.build_meta import *  # noqa: F403 (a backend is its module's functions)
+from setuptools.build_meta import *  # noqa: F403 (the functions of the module are the backend)
 
 _BUILD = Path(__file__).resolve().parents[2] / 'gluon_cbam' / 'ops' / 'build.py'
 Settings = Optional[Dict[str, Any]]
 
 
-def _compiled() -> List[str]:
-    """What compiling the operators needs, where that is possible: the headers in mxnet's wheel."""
-    spec = importlib.util.spec_from_file_location('build_of_operators', str(_BUILD))
+def _operator_requirements() -> List[str]:
+    """The requirements for compiling the operators, if there is a compiler: mxnet's wheel has the headers."""
+    spec = importlib.util.spec_from_file_location('build_operators', str(_BUILD))
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
     try:
@@ -29,19 +29,19 @@ def _compiled() -> List[str]:
 
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> List[str]:
-    """The packages that building a wheel needs beyond those of pyproject.toml."""
-    return [*build_meta.get_requires_for_build_wheel(config_settings), *_compiled()]
+    """The requirements for building a wheel, in addition to the ones in pyproject.toml."""
+    return [*build_meta.get_requires_for_build_wheel(config_settings), *_operator_requirements()]
 
 
 def get_requires_for_build_editable(config_settings: Settings = None) -> List[str]:
     """The same for an editable installation."""
-    return [*build_meta.get_requires_for_build_editable(config_settings), *_compiled()]
+    return [*build_meta.get_requires_for_build_editable(config_settings), *_operator_requirements()]
 
 
 def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: Optional[str] = None
 ) -> str:
-    """Build an editable wheel, without the reminder of setuptools at each installation."""
+    """Build an editable wheel, without the warning of setuptools at each installation."""
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', message=r'\s*Editable installation')
         return build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
