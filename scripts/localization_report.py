@@ -21,9 +21,9 @@ among distractors that belong to no class, on clutter; the mask of the shape is 
 width (with `reduction=4` for SE and CBAM) is trained from random weights. Mean and standard deviation over {seeds}
 seeds, of the weights with each run's best top-1.
 
-* **pointing**: the pointing game, the share of the images where the largest value lies on the object.
-* **energy**: share of the sum of the map that lies on the object, every map normalized to 0..1; **lift** is energy
-  divided by the objects' share of the area: a map that ignores the image has 1.
+* **pointing**: the pointing game, the share of the images with the largest value on the object.
+* **energy**: share of the sum of the map inside the object, every map normalized to 0..1; **lift** is energy
+  divided by the objects' share of the area: a map that does not depend on the image has 1.
 * **IoU** of the object and of the pixels above a threshold, the best one for all images together.
 
 Grad-CAM explains the class of the label. The baselines ignore the image: one value everywhere, 8 x 8 random values, and
@@ -61,7 +61,7 @@ in the center.
 |---|---|---|---|---|---|
 {cams}
 
-## Where the cells of a map lie
+## Alignment of the cells of a map
 
 Above, the cells of a map divide the image evenly, as maps are usually drawn over images. The receptive fields of a
 strided 3 x 3 convolution are centered on the first of two pixels, half a cell further up and left. With maps placed
@@ -82,12 +82,12 @@ convergence, and their maps are coarse. Nothing here was measured on ImageNet or
 
 
 class Outcome(NamedTuple):
-    """The scores of the seeds of a network.
+    """The scores of a network, for all seeds.
 
     Attributes:
-        name: in the tables.
+        name: name in the tables.
         parameters: number of parameters of the network.
-        runs: for each seed, alignment -> the value of ``cbam explain --score --json``.
+        runs: for each seed, alignment -> value of ``cbam explain --score --json``.
     """
 
     name: str
@@ -99,16 +99,16 @@ class Outcome(NamedTuple):
         return [run['even']['top1'] for run in self.runs]
 
     def maps(self, kind: str = '') -> List[str]:
-        """Names of the maps that begin with ``kind``."""
+        """The names of the maps that begin with ``kind``."""
         return [scores['name'] for scores in self.runs[0]['even']['maps'] if scores['name'].startswith(kind)]
 
     def values(self, name: str, column: str, align: str = 'even') -> List[float]:
-        """A score of a map, of every seed that was scored with this alignment."""
+        """A score of a map, for every seed that was scored with this alignment."""
         runs = [run[align]['maps'] for run in self.runs if align in run]
         return [scores[column] for run in runs for scores in run if scores['name'] == name]
 
     def cells(self, name: str) -> str:
-        """The scores of a map, for a table."""
+        """The scores of a map, as cells of a table."""
         return ' | '.join(plus_minus(self.values(name, column), 3) for column in _COLUMNS)
 
 
@@ -176,8 +176,8 @@ def _directions(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
         lifts = {_short(name): outcome.values(name, 'lift') for name in outcome.maps('spatial')}
         found = {
-            word: [gate for gate, lift in lifts.items() if is_so(min(lift), max(lift))]
-            for word, is_so in _DIRECTIONS.items()
+            direction: [gate for gate, lift in lifts.items() if applies(min(lift), max(lift))]
+            for direction, applies in _DIRECTIONS.items()
         }
         if lifts:
             words = '; '.join(f'{word} at {", ".join(gates) if gates else "none"}' for word, gates in found.items())
@@ -231,7 +231,7 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     gates = gated[0].maps('spatial')
     _panel(right, [_short(gate) for gate in gates], [(o.name, [(o, gate) for gate in gates]) for o in gated])
     right.set_title('Spatial attention')
-    figure.suptitle('Does the largest value lie on the object? Each seed, their mean and standard deviation')
+    figure.suptitle('Pointing game: each seed, their mean and standard deviation')
     for axes in (left, right):
         for scores, style in zip(outcomes[0].runs[0]['even']['chance'], (':', None, '--')):
             if style:
@@ -244,7 +244,7 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
 
 
 def _panel(axes, rows: Sequence[str], series) -> None:
-    """Rows from top to bottom; a series is its label and an outcome and a map for each row."""
+    """Draw rows from top to bottom; a series has a label, and an outcome and the name of a map for each row."""
     places = len(rows) - 1 - np.arange(len(rows))
     for number, ((label, pairs), color) in enumerate(zip(series, _COLORS)):
         values = [outcome.values(name, 'pointing') for outcome, name in pairs]

@@ -116,10 +116,10 @@ def _environments(rows: Mapping[str, Dict[str, Any]]) -> List[str]:
 
 def _profiles(profiles: Dict[str, Any]) -> List[str]:
     lines = [
-        '## Where the time goes',
+        '## Time by kinds of operators',
         '',
-        'Milliseconds of a call by kinds of operators, as MXNet tells them one by one, which takes a little longer',
-        'than the whole does. The small convolutions of gates count as convolutions.',
+        'Milliseconds of a call, from the profiler of MXNet. Profiling operators one by one takes a little longer than',
+        'an ordinary call. The small convolutions of attention count as convolutions.',
         f'{profiles["date"]}: {profiles["machine"]}, {profiles["threads"]} threads. `scripts/benchmark --profile`.',
     ]
     for title, sides in ((found['title'], found['sides']) for found in profiles['found']):

@@ -34,7 +34,7 @@ class Sweep(NamedTuple):
 
 
 def sweeps(threads: int) -> Dict[str, Sweep]:
-    """All sweeps; the other quantities are those of ResNet-50, 224 x 224, batch 8, ``threads`` threads."""
+    """All sweeps; the base is ResNet-50 with 224 x 224 pixels, batch 8 and ``threads`` threads."""
 
     def resnet50(kind: str) -> str:
         return f'{kind}resnet50'

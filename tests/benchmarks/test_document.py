@@ -1,4 +1,4 @@
-"""The table of speed: rows, their record as JSON, and the Markdown made of it."""
+"""The benchmark table: its rows, their record as JSON, and the Markdown made from it."""
 
 import json
 
@@ -54,14 +54,14 @@ def test_the_table(written):
     assert any(line.startswith('- 20') and '2 threads' in line and 'mxnet 1.9.1' in line for line in lines)
 
 
-def test_the_markdown_is_made_of_the_json_alone(written):
+def test_markdown_is_made_from_json_only(written):
     kept = json.loads((written / 'benchmark.json').read_text())
     assert document.as_markdown(kept) == (written / 'benchmark.md').read_text()
     kept['rows']['good']['ratio'] = 7.77
     assert '**7.77**' in document.as_markdown(kept)
 
 
-def test_rows_that_are_not_measured_again_stay(written):
+def test_rows_that_are_not_measured_again_are_kept(written):
     before = document.read(written / 'benchmark.json')
     before['rows']['bad']['date'] = '2001-02-03'
     before['rows']['good'] = document.measured(TABLE['good'], outcome(1.3), 4)
@@ -73,57 +73,57 @@ def test_rows_that_are_not_measured_again_stay(written):
     assert document.read(written / 'none.json') == {'rows': {}}
 
 
-def measured(spec, seconds, peak):
-    facts = {'images': spec.batch, 'device': 'fake', 'versions': {}, 'imported_bytes': 100e6}
-    return Measurement(spec, facts, seconds, peak)
+def measured(context, seconds, peak):
+    facts = {'images': context.batch, 'device': 'fake', 'versions': {}, 'imported_bytes': 100e6}
+    return Measurement(context, facts, seconds, peak)
 
 
 @pytest.fixture
-def sides(monkeypatch):
-    """Fakes of all processes: the first of two sides takes 3 s and 400 MB, the second 2 s and 300 MB."""
-    asked = []
+def fake_measure(monkeypatch):
+    """Replaces all processes: the first of two contexts takes 3 s and 400 MB, the second 2 s and 300 MB."""
+    requested = []
 
-    def measure(specs, repetitions, warm_up):
-        asked.append((specs, repetitions))
-        return [measured(spec, [3.0 - n] * 3, (400 - 100 * n) * 1e6) for n, spec in enumerate(specs)]
+    def measure(contexts, repetitions, warm_up):
+        requested.append((contexts, repetitions))
+        return [measured(context, [3.0 - n] * 3, (400 - 100 * n) * 1e6) for n, context in enumerate(contexts)]
 
     monkeypatch.setattr(ratios, 'measure', measure)
-    return asked
+    return requested
 
 
 @pytest.mark.parametrize('key', [key for key in ROWS if key.endswith('-8') and not key.startswith(_BY_SCRIPTS)])
-def test_every_row_of_two_sides(sides, key):
-    """Ratios are the first side's figures over the second's; what is asked for is there."""
+def test_every_row_of_two_contexts(fake_measure, key):
+    """A ratio is the first context over the second; networks, engines and modes exist."""
     outcome = ROWS[key].measure(Conditions(threads=3))
     assert outcome.ratio == pytest.approx(1.5)
-    ((specs, repetitions),) = sides
+    ((contexts, repetitions),) = fake_measure
     assert repetitions >= 3
-    for spec in specs:
-        assert spec.threads == 3
-        assert spec.mode in ENGINES[spec.engine]
-        assert spec.network in VARIANTS
+    for context in contexts:
+        assert context.threads == 3
+        assert context.mode in ENGINES[context.engine]
+        assert context.network in VARIANTS
 
 
-def test_memory_is_above_the_imports(sides):
+def test_memory_is_measured_relative_to_the_imports(fake_measure):
     outcome = ratios.ratio(*[ratios.BenchmarkContext('train')] * 2, 'memory')(Conditions(threads=1))
     assert outcome.ratio == pytest.approx(300 / 200)
 
 
-def test_the_file_of_a_row_is_made_and_removed(sides, tmp_path, monkeypatch):
+def test_temporary_record_file_of_a_row(fake_measure, tmp_path, monkeypatch):
     row = ratios.on_records(ratios.BenchmarkContext('loader'), ratios.BenchmarkContext('loader'), 4, (8, 8))
     row(Conditions(threads=1))
-    ((specs, _),) = sides
-    assert {spec.data for spec in specs} == {specs[0].data}
-    assert specs[0].data.endswith('.rec')
-    assert not ratios.Path(specs[0].data).exists()
+    ((contexts, _),) = fake_measure
+    assert {context.data for context in contexts} == {contexts[0].data}
+    assert contexts[0].data.endswith('.rec')
+    assert not ratios.Path(contexts[0].data).exists()
 
 
-def test_onnx_rows_need_their_files():
+def test_onnx_rows_need_files():
     with pytest.raises(EnvironmentProblem, match='needs --our-onnx and --official-onnx'):
         ROWS['onnxruntime-8'].measure(Conditions(threads=1))
 
 
-def test_a_script_of_others_is_asked(tmp_path, monkeypatch):
+def test_ratios_from_scripts(tmp_path, monkeypatch):
     monkeypatch.setattr(ratios, 'SCRIPTS', tmp_path)
     with pytest.raises(EnvironmentProblem, match='benchmark_onnx.py is not there'):
         ROWS['onnxruntime-8'].measure(Conditions(threads=1, official_onnx='o.onnx', our_onnx='x/n.onnx'))
@@ -142,12 +142,12 @@ def test_a_script_of_others_is_asked(tmp_path, monkeypatch):
         ROWS['int8-1'].measure(Conditions(threads=1))
 
 
-def test_commands_are_run_in_turn(tmp_path):
-    def noting(name):
+def test_commands_are_interleaved(tmp_path):
+    def logging_command(name):
         code = f"open({str(tmp_path / 'log')!r}, 'a').write({name!r})"
         return name, [ratios.sys.executable, '-S', '-c', code]
 
-    outcome = ratios.of_commands(noting('a'), noting('b'), 2)(Conditions(threads=1))
+    outcome = ratios.ratio_of_commands(logging_command('a'), logging_command('b'), 2)(Conditions(threads=1))
     assert (tmp_path / 'log').read_text() == 'abababab'
     medians = [side['milliseconds']['median'] for side in outcome.sides]
     assert outcome.ratio == pytest.approx(medians[0] / medians[1])

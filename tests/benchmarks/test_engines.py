@@ -41,7 +41,7 @@ def test_every_workload_can_be_called_again(photos, mode, engine, images):
 @pytest.mark.parametrize(
     ('workload', 'images'), [('bare_loops:train', 2), ('bare_loops:epoch_in_memory', 4), ('epoch:on_records', 4)]
 )
-def test_workloads_of_the_table_of_speed(photos, workload, images):
+def test_workloads_of_the_benchmark_table(photos, workload, images):
     context = TINY.replace(mode='train', workload=f'benchmarks.{workload}', data=str(photos.path))
     check(context, images)
 
@@ -58,7 +58,7 @@ def check(context, images):
     assert 0 < facts['imported_bytes'] <= memory.peak() + 2**24
 
 
-def test_predicting_from_files_names_every_image(monkeypatch):
+def test_predict_from_files_gets_every_image(monkeypatch):
     made = []
     real = cbam_workloads.prediction.predict
 
@@ -74,8 +74,8 @@ def test_predicting_from_files_names_every_image(monkeypatch):
     assert [prediction.error for each in made for prediction in each] == [None] * 4
 
 
-def test_a_step_is_one_of_the_engines(monkeypatch):
-    """Weights move, and running statistics, by the run's own code."""
+def test_train_runs_a_step_of_the_engine(monkeypatch):
+    """The code of the training run updates weights and running statistics."""
     engines = []
     real = Engine.__init__
     monkeypatch.setattr(Engine, '__init__', lambda self, setup: engines.append(self) or real(self, setup))
@@ -91,7 +91,7 @@ def test_a_step_is_one_of_the_engines(monkeypatch):
     assert any('running' in name for name in changed)
 
 
-def test_a_paced_run_trains_an_epoch_a_call(photos, tmp_path):
+def test_a_paced_run_trains_one_epoch_for_each_call(photos, tmp_path):
     config = TrainConfig(
         network='cbamnet_tiny', classes=10, data_train=str(photos.path), output=str(tmp_path / 'run'), batch_size=2,
         image_size=8, epochs=100, workers=1,
@@ -104,13 +104,13 @@ def test_a_paced_run_trains_an_epoch_a_call(photos, tmp_path):
             assert list((tmp_path / 'run' / 'checkpoints').iterdir())
 
 
-def test_a_paced_run_says_what_goes_wrong(photos, tmp_path):
+def test_a_paced_run_raises_errors_of_the_run(photos, tmp_path):
     config = TrainConfig(network='cbamnet_tiny', classes=1, data_train=str(photos.path), output=str(tmp_path / 'run'))
     with pytest.raises(gluon_cbam.common.errors.DataError, match='not a class'), PacedRun(config):
         pass
 
 
-def test_what_an_engine_cannot_do():
+def test_unsupported_modes_and_networks():
     with pytest.raises(UsageError, match="torch cannot be measured at 'validate'"), build(
         TINY.replace(engine='torch', mode='validate')
     ):
@@ -121,8 +121,8 @@ def test_what_an_engine_cannot_do():
         pass
 
 
-def test_names_of_gluoncv2_are_of_equal_networks():
-    """Their parameters go into ours, one by one."""
+def test_names_of_gluoncv2_give_equal_networks():
+    """Their parameters can be converted to ours, one by one."""
     from gluoncv2.model_provider import get_model
 
     for name in ('resnet18', 'resnet50', 'cbam_resnet50', 'bam_resnet101'):
@@ -135,7 +135,7 @@ def test_names_of_gluoncv2_are_of_equal_networks():
             gluoncv2_name(name)
 
 
-def test_the_official_network_in_torch_is_ours():
+def test_the_official_network_in_torch_equals_ours():
     torch = pytest.importorskip('torch')
     from gluon_cbam.benchmarks.torch_network import network
 
@@ -154,7 +154,7 @@ def test_the_official_network_in_torch_is_ours():
         assert np.abs(ours(mx.nd.array(x)).asnumpy() - expected).max() < 1e-5 * np.abs(expected).max(), name
 
 
-def test_every_module_of_the_table_is_there():
+def test_every_module_of_the_table_exists():
     from importlib import import_module
     from importlib.util import find_spec
 

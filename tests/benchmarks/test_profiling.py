@@ -1,4 +1,4 @@
-"""Profiles by kinds of operators: of a real process, and as a document shows them."""
+"""Profiles by kinds of operators: of a real process, and in the document."""
 
 import pytest
 from benchmarks import IMPORTABLE, document, profiling
@@ -13,18 +13,18 @@ _TINY = BenchmarkContext(
 
 
 @pytest.mark.parametrize('mode', ['predict', 'train'])
-def test_every_operator_is_seen_as_often_as_it_runs(mode):
+def test_every_run_of_an_operator_is_counted(mode):
     loop = 'benchmarks.bare_loops:train' if mode == 'train' else None
-    spec = _TINY.replace(mode=mode, workload=loop, environment={**IMPORTABLE, 'CBAM_KERNELS': 'plain'})
-    found = profile(spec)
-    # two stages: a convolution each and one in each spatial gate; a BatchNorm each
+    context = _TINY.replace(mode=mode, workload=loop, environment={**IMPORTABLE, 'CBAM_KERNELS': 'plain'})
+    found = profile(context)
+    # two stages, each with a convolution, one in the spatial gate, and a BatchNorm
     assert found.runs['Convolution'] == 4 and found.runs['BatchNorm'] == 2
     assert ('_backward_Convolution' in found.runs) == (mode == 'train')
     assert all(milliseconds > 0 for milliseconds in found.by_kind().values())
     assert sum(found.by_kind().values()) == pytest.approx(sum(found.milliseconds.values()))
 
 
-def test_kinds_have_their_backward_passes():
+def test_backward_passes_have_the_kind_of_their_operator():
     milliseconds = {
         'Convolution': 1.0,
         '_cbam_convolution': 2.0,
@@ -42,15 +42,15 @@ def test_kinds_have_their_backward_passes():
     }
 
 
-def test_a_process_that_fails_is_told():
+def test_errors_of_the_process():
     with pytest.raises(RunError, match='ours: .*cbamnet_tyni'):
         profile(_TINY.replace(network='cbamnet_tyni'))
 
 
-def test_the_document_compares_the_sides(monkeypatch):
+def test_document_compares_profiles(monkeypatch):
     monkeypatch.setattr(profiling, 'PROFILES', {'tiny': [_TINY.replace(label='theirs'), _TINY]})
     taken = iter([{'Convolution': 30.0, 'max': 12.5}, {'Convolution': 20.0, '_cbam_pool': 0.5}])
-    monkeypatch.setattr(profiling, 'profile', lambda spec: Profile(next(taken), {}))
+    monkeypatch.setattr(profiling, 'profile', lambda context: Profile(next(taken), {}))
     lines = []
     found = profiling.profile_all(2, lines.append)
     assert lines == ['tiny: theirs: 42.5 ms', 'tiny: ours: 20.5 ms']

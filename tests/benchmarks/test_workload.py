@@ -1,4 +1,4 @@
-"""What counts as a repetition."""
+"""The timing of a repetition."""
 
 import time
 
@@ -9,7 +9,7 @@ from gluon_cbam.benchmarks.workload import Workload, repetition
 
 
 class Device:
-    """Calls return at once and are done in a wait; its clock counts the seconds that this takes."""
+    """An asynchronous device: calls are queued and run in wait(), which advances the clock."""
 
     def __init__(self, seconds):
         self.seconds, self.clock, self.queued, self.waits = seconds, 0.0, 0, 0
@@ -24,25 +24,25 @@ class Device:
     def now(self):
         return self.clock
 
-    def subject(self):
+    def workload(self):
         return Workload(1, self.call, self.wait, 'fake')
 
 
 @pytest.mark.parametrize('calls', [1, 4])
-def test_a_repetition_ends_when_the_work_is_done(calls):
+def test_a_repetition_includes_the_queued_work(calls):
     device = Device(3.0)
-    assert repetition(device.subject(), calls, device.now) == 3.0
+    assert repetition(device.workload(), calls, device.now) == 3.0
     assert device.waits == 2, 'once before and once at the end, not between the calls'
 
 
-def test_work_of_earlier_is_not_counted():
+def test_earlier_work_is_not_counted():
     device = Device(3.0)
     device.call()
-    assert repetition(device.subject(), 1, device.now) == 3.0
+    assert repetition(device.workload(), 1, device.now) == 3.0
     assert device.clock == 6.0
 
 
-def test_waiting_is_for_what_mxnet_queued():
+def test_waitall_waits_for_queued_custom_operators():
     """MXNet's engine runs a custom operator after its call has returned."""
     done = []
 
@@ -59,6 +59,6 @@ def test_waiting_is_for_what_mxnet_queued():
 
     seen = []
     x = mx.nd.ones((1,))
-    subject = Workload(1, lambda: mx.nd.Custom(x, op_type='slow_of_test_timing'), mx.nd.waitall, 'cpu(0)')
-    repetition(subject, 3, lambda: seen.append(len(done)) or 0.0)
+    workload = Workload(1, lambda: mx.nd.Custom(x, op_type='slow_of_test_timing'), mx.nd.waitall, 'cpu(0)')
+    repetition(workload, 3, lambda: seen.append(len(done)) or 0.0)
     assert seen == [0, 3]

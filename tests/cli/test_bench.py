@@ -1,4 +1,4 @@
-"""``cbam bench``: its JSON, its comparisons and its mistakes."""
+"""``cbam bench``: JSON, comparisons and errors."""
 
 import json
 
@@ -13,16 +13,19 @@ CONTRACT = {'network', 'mode', 'batch', 'images_per_second', 'milliseconds', 'de
 
 @pytest.fixture
 def no_processes(monkeypatch):
-    """Measurements of 1 second for the first side, 2 for the second and so on; returns what was to be measured."""
-    asked = []
+    """Replaces measurements: 1 second for the first context, 2 for the second and so on; returns the contexts."""
+    requested = []
 
-    def measure(specs, repetitions, warm_up, progress):
-        asked.extend(specs)
+    def measure(contexts, repetitions, warm_up, progress):
+        requested.extend(contexts)
         facts = {'images': 8, 'device': 'fake', 'versions': {'mxnet': '1.9.1'}, 'imported_bytes': 2e8}
-        return [Measurement(spec, facts, [1.0 + number] * repetitions, int(3e8)) for number, spec in enumerate(specs)]
+        return [
+            Measurement(context, facts, [1.0 + number] * repetitions, int(3e8))
+            for number, context in enumerate(contexts)
+        ]
 
     monkeypatch.setattr(process, 'measure', measure)
-    return asked
+    return requested
 
 
 def test_real_measurements(cbam):
@@ -49,7 +52,7 @@ def test_real_measurements(cbam):
     assert 'the network alone' in value['measured']
 
 
-def test_the_loader_beside_bare_decoding(cbam, tmp_path):
+def test_the_loader_compared_with_bare_decoding(cbam, tmp_path):
     from records import encoded, write
 
     write(tmp_path / 'photos.rec', [encoded()] * 8)
@@ -67,24 +70,24 @@ def test_text(no_processes, cbam_here):
     assert lines[1].startswith('batch 8, 224 x 224, fake, 3 threads, ')
     assert lines[3].split() == ['gluon_cbam', 'cbam_resnet50', '1000.0', '1000.0', '1000.0', '8.0', '300.0']
     assert lines[5] == '0.50 of the time of gluon_cbam resnet50'
-    assert [spec.threads for spec in no_processes] == [3, 3]
+    assert [context.threads for context in no_processes] == [3, 3]
 
 
-def test_comparisons_are_of_the_same_settings(no_processes, cbam_here, monkeypatch):
+def test_comparisons_have_the_same_settings(no_processes, cbam_here, monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: name)
     cbam_here(
         'bench', 'predict', '--network', 'cbam_resnet18', '--compare', 'gluoncv2,torch', '-b', 3, '--image-size', 64
     )
     ours, *others = no_processes
-    assert [spec.engine for spec in others] == ['gluoncv2', 'torch', 'torch channels_last']
-    assert {spec.replace(engine='') for spec in map(hashable, others)} == {hashable(ours).replace(engine='')}
+    assert [context.engine for context in others] == ['gluoncv2', 'torch', 'torch channels_last']
+    assert {context.replace(engine='') for context in map(hashable, others)} == {hashable(ours).replace(engine='')}
 
 
-def hashable(spec):
-    return spec.replace(options=(), environment=())
+def hashable(context):
+    return context.replace(options=(), environment=())
 
 
-def test_what_is_not_installed_is_left_out_and_said(no_processes, cbam_here, monkeypatch):
+def test_engines_that_are_not_installed_are_left_out(no_processes, cbam_here, monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     finished = cbam_here('bench', 'predict', '--network', 'resnet18', '--compare', 'torch', '--json')
     assert finished.stderr == 'cbam: torch is left out: pip install torch\n'
@@ -107,18 +110,18 @@ def test_what_is_not_installed_is_left_out_and_said(no_processes, cbam_here, mon
         (['predict', '--network', 'se_resnet18', '--compare', 'gluoncv2', '--option', 'reduction=8'], 'no options'),
     ],
 )
-def test_mistakes_cost_one_line(arguments, part, cbam_here, no_processes):
+def test_errors_are_one_line(arguments, part, cbam_here, no_processes):
     assert part in assert_one_line(cbam_here('bench', *arguments), 2)
     assert no_processes == []
 
 
-def test_a_mistake_that_the_process_finds(cbam, tmp_path):
+def test_an_error_of_the_benchmark_process(cbam, tmp_path):
     finished = cbam('bench', 'validate', '--network', 'resnet18', '--data', tmp_path / 'none.rec', '--image-size', 8)
     assert 'gluon_cbam resnet18: no record file' in assert_one_line(finished, 2)
 
 
-def test_the_measuring_process_stays_light(python):
-    """It must not disturb what is measured: mxnet and numpy are for the processes that are measured."""
+def test_the_measuring_process_imports_nothing_heavy(python):
+    """Only the benchmark processes import mxnet and numpy, so that the measuring process does not disturb them."""
     code = """
 import sys
 from click.testing import CliRunner

@@ -1,4 +1,4 @@
-"""The command: its JSON, its exit codes, its one-line errors."""
+"""The command: JSON, exit codes, one-line errors."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from gluon_cbam.data.records.recordio import RecordFile
 
 @pytest.fixture(scope='module')
 def trained(cbam, digits, tmp_path_factory):
-    """A run folder, with the flags that a user of GluonCV would type."""
+    """A run folder, trained with the flags of GluonCV's scripts."""
     output = tmp_path_factory.mktemp('trained') / 'run'
     process = cbam(
         'train', '--model', 'cbamnet_tiny', '--rec-train', digits / 'train.rec', '--rec-val', digits / 'val.rec',
@@ -63,7 +63,7 @@ def test_validate_with_random_weights_says_so(digits, cbam):
 
 def test_predict(trained, digits, cbam, tmp_path):
     output, _ = trained
-    images = [write_seven(digits, tmp_path / 'seven.png'), tmp_path / 'grey.png']
+    images = [write_seven(digits, tmp_path / 'seven.png'), tmp_path / 'gray.png']
     cv2.imwrite(str(images[1]), np.full((9, 30), 128, np.uint8))
     arguments = ['predict', *images, '--network', 'cbamnet_tiny', '--params', output / 'checkpoints' / 'best.params']
     result = json.loads(cbam(*arguments, '--json', '--top-k', 3).stdout)
@@ -99,7 +99,7 @@ def test_models_table(cbam):
     assert [network['name'] for network in networks if network['differs']] == []
 
 
-def test_models_table_prints_one_form(cbam):
+def test_models_table_has_one_output_format(cbam):
     assert '--json and --csv' in assert_one_line(cbam('models', 'table', '--csv', '--json'), 2)
 
 
@@ -147,7 +147,7 @@ def test_hidden_flags_are_hidden(cbam):
 
 
 def cases(digits, folder):
-    """What a user gets wrong -> exit code and a part of the line."""
+    """Wrong arguments -> exit code and a part of the message."""
     train = ['train', '--network', 'cbamnet_tiny', '--data-train', digits / 'train.rec', '--output', folder / 'run']
     (folder / 'cut.rec').write_bytes((digits / 'val.rec').read_bytes()[:5000])
     (folder / 'bad.params').write_bytes(b'garbage' * 99)
@@ -176,7 +176,7 @@ def cases(digits, folder):
     ]  # fmt: skip
 
 
-def test_mistakes_cost_one_line(digits, cbam, tmp_path):
+def test_errors_are_one_line(digits, cbam, tmp_path):
     for arguments, code, part in cases(digits, tmp_path):
         assert part in assert_one_line(cbam(*arguments, '--json'), code), arguments
     assert not (tmp_path / 'run').exists()
@@ -201,7 +201,7 @@ def test_predict_names_the_bad_image(trained, cbam, tmp_path):
 
 @pytest.mark.slow
 def test_a_resnet_trains_on_packed_photographs(cbam, tmp_path):
-    """ImageNet's way: JPEGs of different sizes, packed as they are, random crops, CBAM-ResNet."""
+    """As for ImageNet: JPEGs of different sizes, packed without resizing, random crops, CBAM-ResNet."""
     rng = np.random.RandomState(0)
     for split, count in (('train', 24), ('val', 7)):
         for label, name in enumerate(['fine', 'coarse']):
@@ -230,7 +230,7 @@ def test_a_resnet_trains_on_packed_photographs(cbam, tmp_path):
 
 
 def test_the_start_imports_nothing_heavy(python):
-    """Each of these takes a twentieth of the start or more."""
+    """Each of these takes at least a twentieth of the start-up time."""
     heavy = (
         'mxnet',
         'numpy',

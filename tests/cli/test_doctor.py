@@ -1,11 +1,11 @@
-"""The doctor finds what is wrong and says what to do."""
+"""``cbam doctor`` finds problems and prints remedies."""
 
 import json
 
 from gluon_cbam.cli import diagnostics
 
 
-def test_all_is_well_here(cbam):
+def test_all_checks_pass_here(cbam):
     process = cbam('doctor', '--json')
     report = json.loads(process.stdout)
     assert process.returncode == 0, report
@@ -25,7 +25,7 @@ def test_a_broken_package_is_found(cbam, tmp_path):
     assert process.stderr == ''
 
 
-def test_a_package_that_takes_the_process_with_it(monkeypatch):
+def test_a_package_that_crashes_the_process(monkeypatch):
     check = diagnostics._import_probe('os', 'os.kill(os.getpid(), 11)', 'mend it')
     assert (check.ok, check.remedy) == (False, 'mend it')
 

@@ -1,4 +1,4 @@
-"""``cbam predict``: what it reads, what it prints, how it ends."""
+"""``cbam predict``: inputs, outputs and exit codes."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ NETWORK = ['--network', 'cbamnet_tiny', '--pretrained']
 
 @pytest.fixture
 def predict(cbam_here, tmp_path, monkeypatch):
-    """Runs ``cbam predict`` here, in a folder with images good and bad."""
+    """Runs ``cbam predict`` in this process, in a folder with intact and damaged images."""
     for name, image in (
         ('a/7.png', SEVEN.read_bytes()),
         ('a/10.jpg', b''),
@@ -35,7 +35,7 @@ def predict(cbam_here, tmp_path, monkeypatch):
     return lambda *arguments: cbam_here('predict', *arguments, *NETWORK)
 
 
-def test_accuracy_equals_that_of_validate(cbam_here, digits, tmp_path):
+def test_accuracy_equals_validate(cbam_here, digits, tmp_path):
     records = RecordFile(digits / 'val.rec')
     labels = {}
     for number in range(len(records)):
@@ -61,7 +61,7 @@ def test_accuracy_equals_that_of_validate(cbam_here, digits, tmp_path):
     assert np.mean(losses) == pytest.approx(scored['loss'], abs=1e-5)
 
 
-def test_bad_images_are_named_and_the_rest_goes_on(predict):
+def test_bad_images_are_reported_and_the_others_predicted(predict):
     process = predict('.', '--json')
     assert process.returncode == 4
     assert process.stderr == (
@@ -75,7 +75,7 @@ def test_bad_images_are_named_and_the_rest_goes_on(predict):
     assert '2 of 3 images' in process.stderr
 
 
-def test_files_that_it_writes(predict, tmp_path):
+def test_output_files(predict, tmp_path):
     process = predict('a', '--output', 'out/a.jsonl', '--csv', 'b.csv', '--top-k', 2)
     assert process.returncode == 4
     assert process.stdout == 'b.csv: 2 images\nout/a.jsonl: 2 images\n'
@@ -106,7 +106,7 @@ def test_a_video(predict, tmp_path):
     assert len(predict('a/7.png', 'clip.avi', '--limit', 3).stdout.splitlines()) == 3
 
 
-def test_a_camera_that_is_interrupted_leaves_whole_files(predict, tmp_path, monkeypatch):
+def test_an_interrupted_camera_leaves_complete_files(predict, tmp_path, monkeypatch):
     class Camera:
         frames = 0
         isOpened = staticmethod(lambda: True)  # noqa: N815 (OpenCV's name)
@@ -130,7 +130,7 @@ def test_a_camera_that_is_interrupted_leaves_whole_files(predict, tmp_path, monk
 
 @pytest.fixture(scope='module')
 def exported(tmp_path_factory):
-    """Files that cbam export wrote, by a name."""
+    """Files that cbam export wrote, by name."""
     folder = tmp_path_factory.mktemp('exported')
     for name, *more in (('floats.onnx',), ('pixels.onnx', '--preprocessing'), ('net', '--format', 'symbol')):
         with pytest.raises(SystemExit) as ended:
@@ -143,7 +143,7 @@ def exported(tmp_path_factory):
     ('name', 'engine'),
     [('floats', 'onnxruntime'), ('pixels', 'onnxruntime'), ('floats', 'openvino'), ('symbol', 'auto')],
 )
-def test_exported_files_say_what_the_network_says(exported, cbam_here, digits, name, engine):
+def test_exported_files_predict_like_the_network(exported, cbam_here, digits, name, engine):
     if engine != 'auto':
         pytest.importorskip(engine)
     arguments = ['predict', digits / 'val.rec', '--limit', 100, '--top-k', 10, '--json']
@@ -157,7 +157,7 @@ def test_exported_files_say_what_the_network_says(exported, cbam_here, digits, n
         assert max(abs(probabilities[0][k] - probabilities[1][k]) for k in range(10)) < 1e-4
 
 
-def test_an_exported_file_decides(exported, cbam_here, tmp_path):
+def test_options_that_an_exported_file_determines(exported, cbam_here, tmp_path):
     arguments = ['predict', SEVEN, '--exported', exported['symbol']]
     for more, code, message in (
         (['--network', 'cbamnet_small'], 2, 'is of cbamnet_tiny, not of cbamnet_small'),
@@ -183,20 +183,20 @@ def test_an_exported_file_decides(exported, cbam_here, tmp_path):
         (['--camera', 77], 3, 'camera 77 gives no frame'),
     ],
 )
-def test_mistakes_cost_one_line(predict, tmp_path, arguments, code, message):
+def test_errors_are_one_line(predict, tmp_path, arguments, code, message):
     (tmp_path / 'empty').mkdir()
     before = sorted(tmp_path.rglob('*'))
     assert message in assert_one_line(predict(*arguments), code)
     assert sorted(tmp_path.rglob('*')) == before
 
 
-def test_images_behind_pretrained_are_not_taken_for_forgotten(cbam_here):
+def test_images_after_pretrained_give_a_hint(cbam_here):
     process = cbam_here('predict', '--network', 'cbamnet_tiny', '--pretrained', SEVEN)
     assert f"--pretrained took '{SEVEN}' as the tag" in assert_one_line(process, 2)
 
 
 def test_standard_input(tmp_path):
-    """One image, or a list; and what OpenCV and FFmpeg say about damaged files is not heard."""
+    """One image, or a list; messages of OpenCV and FFmpeg about damaged files are suppressed."""
     (tmp_path / 'damaged.mp4').write_bytes(b'no video' * 99)
     (tmp_path / 'cut.png').write_bytes(READABLE['plain.png'][:200])
     (tmp_path / 'cut.bmp').write_bytes(READABLE['plain.bmp'][:200])

@@ -1,4 +1,4 @@
-"""Writing and hashing files."""
+"""Atomic writing, and hashing of files."""
 
 import hashlib
 import os

@@ -6,7 +6,7 @@ import pytest
 
 from gluon_cbam.common import memory
 
-# in a process of its own: one that has run for long has memory at hand that is resident already
+# in a separate process: one that has run for long has free memory that is already resident
 CODE = """
 import json
 import numpy as np
@@ -28,7 +28,7 @@ print(json.dumps([can_forget, with_block - before, after - before, memory.peak()
 """
 
 
-def test_the_peak_is_that_since_it_was_forgotten(python):
+def test_peak_after_reset(python):
     can_forget, with_block, after, forgotten = json.loads(python(CODE).stdout)
     if not can_forget:
         pytest.skip('this system does not let the peak be forgotten')
@@ -37,7 +37,7 @@ def test_the_peak_is_that_since_it_was_forgotten(python):
     assert forgotten < 20e6
 
 
-# a process of 300 MB starts a small one, which prints its peak and that of getrusage
+# a process of 300 MB starts a small one, which prints its peak and the peak of getrusage
 LARGE = """
 import subprocess, sys
 import numpy as np
@@ -48,13 +48,13 @@ subprocess.run([sys.executable, '-c', small], check=True)
 """
 
 
-def test_a_process_does_not_inherit_the_peak_of_the_one_that_started_it(python):
+def test_a_process_does_not_inherit_the_peak_of_its_parent(python):
     peak, inherited = json.loads(python(LARGE).stdout)
     assert 5e6 < peak < 100e6
     assert inherited > 300e6, 'why ru_maxrss is not used'
 
 
-def test_where_the_system_does_not_tell(tmp_path, monkeypatch):
+def test_a_system_that_does_not_report_memory(tmp_path, monkeypatch):
     for text in (None, 'Name:\tpython\n'):
         monkeypatch.setattr(memory, '_STATUS', tmp_path / 'status')
         if text is not None:

@@ -1,4 +1,4 @@
-"""Results computed in advance, in order."""
+"""Prefetched results, in order."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ def test_results_are_in_order_and_bounded(group_size):
 
 
 def test_it_waits_for_the_last_of_a_group():
-    """A consumer of four results is woken when the fourth is computed, not for the first."""
+    """A consumer of four results wakes up when the fourth is computed, not at the first."""
     first, last = threading.Event(), threading.Event()
 
     def work(item):
@@ -43,7 +43,7 @@ def test_it_waits_for_the_last_of_a_group():
         assert list(results) == [4, 5, 6, 7]
 
 
-def test_an_error_comes_in_its_place():
+def test_an_error_is_raised_in_place_of_its_result():
     with ThreadPoolExecutor(2) as pool:
         results = ordered_map(pool, lambda item: 1 // (item - 2), range(8), 8, 4)
         assert [next(results), next(results)] == [-1, -1]

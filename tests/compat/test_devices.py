@@ -46,7 +46,7 @@ def gpus(monkeypatch):
     monkeypatch.setattr(devices.cuda, 'compute_capabilities', lambda: [(8, 0), (9, 0)])
 
 
-def test_gpus_that_are_not_there_or_too_new(gpus):
+def test_gpus_that_do_not_exist_or_are_too_new(gpus):
     assert devices.contexts(gpus='0') == [mx.gpu(0)]
     with pytest.raises(EnvironmentProblem, match='GPU 5 is not there: mxnet sees 2 GPUs'):
         devices.contexts(gpus='0,5')

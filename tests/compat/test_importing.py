@@ -1,4 +1,4 @@
-"""The import of mxnet and gluoncv, in processes of their own, with substitutes for what is not installed here."""
+"""The import of mxnet and gluoncv, in separate processes, with substitutes for packages that are not installed."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ NEW_NUMPY = tuple(int(part) for part in numpy.__version__.split('.')[:2]) >= (1,
 
 
 def distribution(folder, name, version):
-    """Makes a distribution look installed for processes with ``folder`` on their path."""
+    """Make a distribution appear installed for processes with ``folder`` on their path."""
     info = folder / f'{name.replace("-", "_")}-{version}.dist-info'
     info.mkdir(parents=True)
     (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
@@ -25,13 +25,13 @@ def last_line(process):
 
 
 @pytest.mark.skipif(not NEW_NUMPY, reason='numpy before 1.24 has numpy.bool')
-def test_mxnet_alone_fails_and_after_us_works(python):
+def test_mxnet_needs_gluon_cbam_to_be_imported_first(python):
     assert "has no attribute 'bool'" in python('import mxnet').stderr
     process = python('import gluon_cbam, mxnet, numpy; print(mxnet.nd.ones(2).sum().asscalar(), "bool" in vars(numpy))')
     assert process.stdout.split() == ['2.0', 'False'], process.stderr
 
 
-def test_our_import_does_not_import_mxnet(python):
+def test_importing_gluon_cbam_does_not_import_mxnet(python):
     code = 'import gluon_cbam, gluon_cbam.zoo, sys; gluon_cbam.list_models(); gluon_cbam.zoo.cards(); '
     code += 'print("mxnet" in sys.modules)'
     assert python(code).stdout.strip() == 'False'
@@ -52,7 +52,7 @@ def test_light_commands_do_not_import_mxnet(python, arguments):
     assert process.stdout.strip().splitlines()[-1] == 'heavy: none', process.stderr
 
 
-def test_threads_are_the_physical_cores_unless_told(python):
+def test_threads_default_to_the_physical_cores(python):
     code = 'import gluon_cbam, mxnet, os; print(os.environ.get("OMP_NUM_THREADS"))'
     unset = {'OMP_NUM_THREADS': '', 'MXNET_OMP_MAX_THREADS': ''}
     code_without = 'import os; [os.environ.pop(n, None) for n in ("OMP_NUM_THREADS", "MXNET_OMP_MAX_THREADS")]; ' + code
@@ -60,7 +60,7 @@ def test_threads_are_the_physical_cores_unless_told(python):
     assert python(code, env={'OMP_NUM_THREADS': '7'}).stdout.strip() == '7'
 
 
-def test_versions_that_cannot_work_say_so(python, tmp_path):
+def test_unsupported_versions(python, tmp_path):
     distribution(tmp_path, 'numpy', '2.4.0')
     line = last_line(python('import gluon_cbam, mxnet', tmp_path))
     assert "mxnet 1.9.1 does not work with numpy 2.4.0: pip install 'numpy<2'" in line
@@ -78,13 +78,13 @@ def test_a_failed_import_can_be_tried_again(python):
     assert python(code).stdout.strip() == '1.9.1'
 
 
-def test_scikit_learn_is_left_alone(python):
+def test_scikit_learn_can_be_imported(python):
     assert python('import gluon_cbam, mxnet, sys; print("sklearn" in sys.modules)').stdout.strip() == 'False'
     code = 'import gluon_cbam, mxnet; from sklearn.base import BaseEstimator; print(BaseEstimator.__name__)'
     assert python(code).stdout.strip() == 'BaseEstimator'
 
 
-def test_looking_for_mxnet_imports_nothing(python):
+def test_find_spec_of_mxnet_imports_nothing(python):
     code = 'import gluon_cbam, importlib.util, sys; importlib.util.find_spec("mxnet"); print("mxnet" in sys.modules)'
     assert python(code).stdout.strip() == 'False'
 
@@ -99,7 +99,7 @@ def torch2(tmp_path):
 
 
 @pytest.mark.parametrize('before', ['', 'import torch; '])
-def test_gluoncv_beside_torch_2(python, torch2, before):
+def test_gluoncv_with_torch_2(python, torch2, before):
     plain = 'import numpy; numpy.bool = bool; import gluoncv'
     assert 'Legacy torch' in last_line(python(before + plain, torch2))
     process = python(f'{before}import gluon_cbam, gluoncv; import torch; print(torch.__version__)', torch2)
@@ -112,7 +112,7 @@ def gpu_build(tmp_path):
     return tmp_path
 
 
-def test_the_gpu_build_without_a_driver_says_so(python, gpu_build):
+def test_the_gpu_build_without_a_driver(python, gpu_build):
     line = last_line(python('import gluon_cbam, mxnet', gpu_build))
     assert 'mxnet-cu117 needs an NVIDIA driver and libcuda.so.1 was not found' in line
 

@@ -53,7 +53,7 @@ def test_new_names_are_silent(python):
     assert process.stdout.strip() == 'fine'
 
 
-def test_a_name_that_never_was_is_no_module():
+def test_an_unknown_name_is_not_a_module():
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         with pytest.raises(ModuleNotFoundError, match='gluon_cbam.never_was'):

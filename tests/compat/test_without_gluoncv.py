@@ -1,4 +1,4 @@
-"""Everything but gluon_cbam.gluoncv works where neither GluonCV nor what it alone needs is installed."""
+"""Everything but gluon_cbam.gluoncv works without GluonCV and its requirements."""
 
 from pathlib import Path
 
@@ -52,12 +52,12 @@ cbam('explain', {str(SEVEN)!r}, *network, '--params', {str(run)!r}, '--output', 
     assert (run / 'curves.png').is_file()
 
 
-def test_what_needs_it_names_the_extra(python):
+def test_errors_name_the_extra(python):
     process = python(BLOCKED + 'import gluon_cbam.gluoncv')
     assert "DependencyError: gluoncv is not installed: pip install 'gluon_cbam[gluoncv]'" in process.stderr
 
 
-def test_the_doctor_takes_it_for_optional(monkeypatch):
+def test_gluoncv_is_optional_for_the_doctor(monkeypatch):
     from gluon_cbam.cli import diagnostics
 
     monkeypatch.setattr(diagnostics.versions, 'installed', lambda name: None)

@@ -1,4 +1,4 @@
-"""Images on disk."""
+"""Fixtures with image files."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope='session')
 def write_image():
-    """Writes a smooth image that depends on its seed -> its bytes."""
+    """Writes a smooth image that depends on the seed, and returns its bytes."""
 
     def write(path, seed, height=40, width=60):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -20,7 +20,7 @@ def write_image():
 
 @pytest.fixture
 def folders(tmp_path, write_image):
-    """Three classes of two images, one PNG and one JPEG with an upper-case ending, and a file that is no image."""
+    """Three classes of two images, one PNG and one JPEG with an upper-case suffix, and a file that is not an image."""
     root = tmp_path / 'images'
     images = {}
     for label, name in enumerate(['cat', 'dog', 'zebra']):

@@ -1,4 +1,4 @@
-"""What MXNet's own readers make of record files; run as a program, since some of them take the process with them.
+"""Results of MXNet's own readers for record files; run as a program, since some readers crash the process.
 
 Arguments: the files. Prints a JSON object: file -> reader -> what became of it, one of ``killed``, ``hung``, ``error``
 or the number of images that it gave without a word.
@@ -31,7 +31,7 @@ def iterate(path, **arguments):
 
 
 def shuffled(path):
-    """As training would read. Of an image that cannot be decoded, ``resize`` is a division by zero."""
+    """Read as in training. With ``resize``, an image that cannot be decoded gives a division by zero."""
     return iterate(path, path_imgidx=str(path.with_suffix('.idx')), shuffle=True, resize=16)
 
 
@@ -44,7 +44,7 @@ READERS = {'iterator': iterate, 'shuffled': shuffled, 'dataset': dataset}
 
 
 def outcome(reader, path):
-    """Try a reader in a child of this process, which has imported mxnet once for all of them."""
+    """Try a reader in a fork of this process, which has imported mxnet once for all."""
     inlet, outlet = os.pipe()
     child = os.fork()
     if child == 0:

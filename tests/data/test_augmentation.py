@@ -1,4 +1,4 @@
-"""Augmentation against its definition, and against MXNet's reader where nothing is left to chance."""
+"""Augmentation compared with its definition, and without randomness with MXNet's reader."""
 
 import math
 
@@ -24,8 +24,8 @@ def halves():
     return pixels
 
 
-def test_random_parts_follow_the_definition():
-    """On a large square image every try fits but for the largest: area uniform, the log of the aspect uniform."""
+def test_distribution_of_random_crops():
+    """On a large square image, nearly every box fits: the area and the log of the aspect ratio are uniform."""
     random, size = rng(), 10_000
     parts = np.array([random_crop_box(size, size, random) for _ in range(DRAWS)])
     top, left, height, width = parts.T
@@ -47,29 +47,29 @@ def test_random_parts_follow_the_definition():
 
 
 @pytest.mark.parametrize(('shape', 'part'), [((10, 1000), (10, 13)), ((1000, 10), (13, 10)), ((1, 1), (1, 1))])
-def test_what_fits_no_part_is_cropped_in_its_centre(shape, part):
+def test_center_crop_if_no_box_fits(shape, part):
     top, left, height, width = random_crop_box(*shape, rng())
     assert (height, width) == part
     assert (top, left) == ((shape[0] - part[0]) // 2, (shape[1] - part[1]) // 2)
 
 
 @pytest.mark.parametrize(('name', 'expected'), [('none', 0), ('shift', 0), ('cifar', 0.5)])
-def test_mirrored(name, expected):
+def test_flip(name, expected):
     random, preprocessing = rng(), Preprocessing(16, 1.0)
     images = [augment(name, halves(), preprocessing, random) for _ in range(400)]
     mirrored = np.mean([image[8, 11, 0] > image[8, 4, 0] for image in images])
     assert mirrored == pytest.approx(expected, abs=0.1 if expected else 0)
 
 
-def test_imagenet_mirrors_half():
-    """A gradient from left to right is rising in every part of it."""
+def test_imagenet_flips_half_of_the_images():
+    """A gradient from left to right increases in every crop of it."""
     pixels = np.tile(np.arange(0, 200, 2, dtype=np.uint8)[None, :, None], (80, 1, 3))
     random, preprocessing = rng(), Preprocessing(16, 1.0)
     images = [augment('imagenet', pixels, preprocessing, random) for _ in range(400)]
     assert np.mean([image[8, 0, 0] > image[8, 15, 0] for image in images]) == pytest.approx(0.5, abs=0.1)
 
 
-def test_shifts_reach_an_eighth_and_every_place_alike():
+def test_shifts_are_uniform_up_to_an_eighth():
     pixels = np.zeros((16, 16, 3), np.uint8)
     pixels[8, 8] = 255
     random, preprocessing = rng(), Preprocessing(16, 1.0)
@@ -81,8 +81,8 @@ def test_shifts_reach_an_eighth_and_every_place_alike():
     assert counts.min() > 0.5 * DRAWS / 25
 
 
-def test_none_is_what_mxnet_makes_of_it():
-    """Resize and crop by MXNet's image functions, within the rounding of the two OpenCVs."""
+def test_none_equals_mxnet():
+    """Resize and crop by MXNet's image functions, up to the rounding of two versions of OpenCV."""
     pixels = cv2.resize(rng().integers(0, 256, (6, 6, 3), np.uint8), (56, 40), interpolation=cv2.INTER_CUBIC)
     resized = mx.image.resize_short(mx.nd.array(pixels, dtype='uint8'), 37, interp=1)
     theirs = mx.image.center_crop(resized, (32, 32))[0].asnumpy().astype(int)
@@ -92,8 +92,8 @@ def test_none_is_what_mxnet_makes_of_it():
 
 
 @pytest.mark.parametrize('seed', range(5))
-def test_colours_by_hand(seed):
-    """The one affine map against the four steps of GluonCV's transforms, one after the other, without clipping."""
+def test_colors_equal_gluoncv(seed):
+    """The affine map equals the four steps of GluonCV's transforms without clipping."""
     pixels = rng(seed).integers(90, 140, (16, 16, 3), np.uint8)
     preprocessing = Preprocessing(16, 1.0)
     random = rng(seed)

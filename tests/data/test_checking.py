@@ -1,4 +1,4 @@
-"""Every fault is found, named and counted, and the check does not stop at it."""
+"""Every fault is found, named and counted, and the check continues after it."""
 
 import struct
 
@@ -39,7 +39,7 @@ def bad_of(report):
 
 
 @pytest.mark.parametrize('workers', [1, 2])
-def test_a_whole_file(path, workers):
+def test_an_intact_file(path, workers):
     seen = []
     checked = check_files([path], classes=10, workers=workers, progress=lambda *state: seen.append(state))
     (report,) = checked.files
@@ -53,7 +53,7 @@ def test_a_whole_file(path, workers):
     assert headers.duplicates is None
 
 
-def test_everything_at_once(path):
+def test_several_faults_in_one_report(path):
     """Structure, a label, an image, the index: all in one report, and the records after the fault are checked too."""
     records = RecordFile(path)
     offsets = [int(records.offset(number)) for number in range(COUNT)]
@@ -81,8 +81,8 @@ def test_everything_at_once(path):
     assert headers.counts == {'label': 1, 'structure': 1, 'index': 1}
 
 
-def test_mxnet_reads_what_is_found_whole(path):
-    """The records that the check calls good are those that MXNet's decoder takes."""
+def test_mxnet_reads_the_intact_records(path):
+    """MXNet's decoder accepts the same records as the check."""
     records = RecordFile(path)
     for number in (3, 700, 2500):
         patch(path, int(records.offset(number)) + 32, bytes(20))
@@ -150,7 +150,7 @@ def test_no_record_file(tmp_path, content):
         check_files([path, tmp_path / 'none.rec'])
 
 
-def test_a_report_names_the_first_and_counts_the_rest(path):
+def test_a_report_lists_the_first_faults_and_counts_all(path):
     report = check_files([path], decoding=False, duplicates=False, classes=5).files[0]
     assert report.counts == {'label': COUNT // 2}
     assert len(report.bad) == 20
@@ -161,7 +161,7 @@ MEASURE = r"""
 import re, sys
 from gluon_cbam.data.records.checking import check_files
 from gluon_cbam.data.records.recordio import RecordFile
-def peak():  # not getrusage: a process begins with the peak of the one that started it
+def peak():  # not getrusage: a process inherits the peak of its parent
     return 1024 * int(re.search(r'VmHWM:\s+(\d+)', open('/proc/self/status').read()).group(1))
 check_files([sys.argv[1]], workers=1)
 before = peak()

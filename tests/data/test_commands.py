@@ -1,4 +1,4 @@
-"""``cbam data``: its JSON, its texts, its exit codes."""
+"""``cbam data``: JSON, text and exit codes."""
 
 import json
 import shutil
@@ -37,7 +37,7 @@ def test_check(copies, cbam):
     assert_one_line(cbam('data', 'check', copies / 'none.rec'), 2)
 
 
-def test_check_leakage(copies, cbam):
+def test_check_finds_duplicates_across_files(copies, cbam):
     shutil.copy(copies / 'val.rec', copies / 'again.rec')
     shutil.copy(copies / 'val.idx', copies / 'again.idx')
     arguments = ['data', 'check', copies / 'val.rec', copies / 'again.rec']

@@ -1,4 +1,4 @@
-"""Every kind of damage of record files: what MXNet's readers make of it, and that ours make an error of it.
+"""Damage of record files: the results of MXNet's readers, and the errors of ours.
 
 MXNet's outcomes are the reason for our checks. A row with ``killed`` accepts any signal.
 """
@@ -29,7 +29,7 @@ ALL, NONE = str(RECORDS), '0'
 
 
 class Fault(NamedTuple):
-    """Damage, and what becomes of it.
+    """Damage, and its effect.
 
     Attributes:
         damage: the bytes of a good file and the offset of record 7 -> the bad file.
@@ -47,12 +47,12 @@ class Fault(NamedTuple):
 
 
 def patch(offset, data):
-    """Other bytes at an offset from the damaged record's."""
+    """Replace bytes at an offset relative to the damaged record."""
     return lambda good, at: good[: at + offset] + data + good[at + offset + len(data) :]
 
 
 def index(change):
-    """Another index; the record file stays as it is."""
+    """Change the index; the record file is not changed."""
     change.index = True
     return change
 
@@ -84,13 +84,13 @@ FAULTS = {
     'index of fewer': Fault(index(lambda lines: lines[:-1]), ALL, ALL, '23', 'lists 23 records'),
     # found when the image is decoded
     'zeroed image': Fault(patch(HEAD, bytes(500)), ERROR, KILLED, ERROR, None),
-    # no decoder notices: the lower part of the image is gray
+    # decoders do not report it: the lower part of the image is gray
     'zeros inside an image': Fault(patch(HEAD + 700, bytes(200)), ALL, ALL, ALL, None),
 }
 
 
 def damaged(name, folder):
-    """A damaged file in a folder."""
+    """Write a damaged file to a folder."""
     path = folder / f'{name.replace(" ", "_")}.rec'
     with RecordWriter(path) as writer:
         for number in range(RECORDS):
@@ -112,7 +112,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def outcomes(files):
-    """What MXNet's readers make of every file, found in one process and its children."""
+    """The results of MXNet's readers for every file, from one process and its forks."""
     program = Path(__file__).with_name('mxnet_readers.py')
     paths = [str(path) for path in files.values()]
     process = subprocess.run(
@@ -124,7 +124,7 @@ def outcomes(files):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', FAULTS)
-def test_what_mxnet_makes_of_it(outcomes, name):
+def test_results_of_mxnets_readers(outcomes, name):
     fault = FAULTS[name]
     assert outcomes[name] == {'iterator': fault.iterator, 'shuffled': fault.shuffled, 'dataset': fault.dataset}
 
@@ -137,7 +137,7 @@ def settings(path, tmp_path, **more):
 
 
 @pytest.mark.parametrize('name', [name for name, fault in FAULTS.items() if fault.message])
-def test_we_refuse_it_before_training(files, tmp_path, name):
+def test_damage_is_an_error_before_training(files, tmp_path, name):
     for limit in (0, 5):
         with pytest.raises(CbamError, match=FAULTS[name].message) as caught:
             prepare(settings(files[name], tmp_path, max_bad_records=limit))
@@ -159,7 +159,7 @@ def test_a_bad_image_is_skipped_under_a_limit(files, tmp_path):
 
 
 def test_the_command_ends_with_exit_code_4(files, tmp_path, cbam):
-    """At the first bad image that is too many, after saving what was learned; the run goes on under a larger limit."""
+    """The run saves its state at the first bad image beyond the limit, and resumes with a larger limit."""
     process = cbam(
         'train', '--network', 'cbamnet_tiny', '--image-size', 16, '--classes', 5, '--epochs', 2, '--batch-size', 4,
         '--output', tmp_path / 'run', '--log-interval', 1, '--data-train', files['zeroed image'],
@@ -176,7 +176,7 @@ def test_the_command_ends_with_exit_code_4(files, tmp_path, cbam):
     assert (summary['bad_records'], summary['steps']) == (1, 2 * RECORDS // 4)
 
 
-def test_the_command_says_it_in_one_line(files, tmp_path, cbam):
+def test_the_error_of_the_command_is_one_line(files, tmp_path, cbam):
     train_on = ('train', '--network', 'cbamnet_tiny', '--classes', 5, '--output', tmp_path / 'run', '--data-train')
     assert f'record {HIT} at offset' in assert_one_line(cbam(*train_on, files['NaN label']), 4)
     assert not (tmp_path / 'run').exists()

@@ -1,4 +1,4 @@
-"""The digits are the data set's, all of them, split as promised."""
+"""The digits of the data set are written completely, with the documented split."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ def read(path):
     return np.array(images), records.labels.astype(int)
 
 
-def test_every_scan_once(digits):
+def test_every_scan_is_written_once(digits):
     train, train_labels = read(digits / 'train.rec')
     val, val_labels = read(digits / 'val.rec')
     assert (len(train), len(val)) == (1437, 360)
@@ -34,13 +34,13 @@ def test_every_scan_once(digits):
     assert (digits / 'classes.txt').read_text().split() == [str(digit) for digit in range(10)]
 
 
-def test_the_same_every_time(digits, tmp_path):
+def test_reproducible(digits, tmp_path):
     write_digits(tmp_path)
     for name in ('train.rec', 'train.idx', 'val.rec', 'val.idx'):
         assert (tmp_path / name).read_bytes() == (digits / name).read_bytes()
 
 
-def test_clutter_holds_one_whole_digit_of_its_own_split(tmp_path):
+def test_clutter_has_one_complete_digit_of_its_split(tmp_path):
     assert write_digits(tmp_path / 'a', clutter=60, seed=1) == {'train.rec': 60, 'val.rec': 15}
     write_digits(tmp_path / 'b', clutter=60, seed=1)
     write_digits(tmp_path / 'c', clutter=60, seed=2)
@@ -54,11 +54,11 @@ def test_clutter_holds_one_whole_digit_of_its_own_split(tmp_path):
         assert images.shape[1:] == (32, 32)
         image, label = images[3], labels[3]
         scans = np.round(source.images[chosen & (source.target == label)] * 255 / 16).astype(np.uint8)
-        assert any(hides(image, scan) for scan in scans), 'a whole digit of the label, from this split'
+        assert any(contains(image, scan) for scan in scans), 'a whole digit of the label, from this split'
 
 
-def hides(image, scan):
-    """Whether an image is somewhere at least as bright as a scan in one of the sizes."""
+def contains(image, scan):
+    """Whether an image is at least as bright as a scan, at any place and in any size."""
     for side in range(13, 20):
         patch = cv2.resize(scan, (side, side), interpolation=cv2.INTER_LINEAR)
         windows = np.lib.stride_tricks.sliding_window_view(image, (side, side))

@@ -1,4 +1,4 @@
-"""Evaluation reads each record exactly once."""
+"""Evaluation batches contain each record exactly once."""
 
 import mxnet as mx
 import numpy as np
@@ -37,7 +37,7 @@ def test_every_record_once_in_every_pass(numbered, batch_size):
 
 
 @pytest.mark.parametrize('parts', [1, 3, 60])
-def test_parts_make_up_the_whole(numbered, parts):
+def test_parts_of_all_processes_are_complete(numbered, parts):
     seen = []
     for rank in range(parts):
         for batch in evaluation_batches(numbered, 7, PLAIN, workers=2, numbers=range(rank, 50, parts)):
@@ -56,7 +56,7 @@ def test_a_bad_image_is_named(with_bad_image):
 
 
 def passes(numbered, **arguments):
-    """How many images each of two passes of a re-used ImageRecordIter counts."""
+    """The number of images in each of two passes of a reused ImageRecordIter."""
     path = str(numbered.path)
     reader = mx.io.ImageRecordIter(
         path_imgrec=path,
@@ -73,7 +73,7 @@ def passes(numbered, **arguments):
     return counts
 
 
-def test_why_mxnet_does_not_count_validation(numbered):
-    """A re-used ImageRecordIter sees each record once in no setting: 64 then fewer, or padding it does not report."""
+def test_mxnets_reader_does_not_count_every_record_once(numbered):
+    """No setting of a reused ImageRecordIter gives each record once: it skips records, or pads without reporting it."""
     assert passes(numbered, round_batch=False) == [64, 64]
     assert passes(numbered, round_batch=True) != [50, 50]

@@ -1,4 +1,4 @@
-"""The scan continues after a fault, and finds the records that MXNet's own reader finds there."""
+"""The scan continues after a fault, and finds the same records as MXNet's own reader."""
 
 import struct
 
@@ -35,7 +35,7 @@ def patch(path, offset, data):
 
 
 @pytest.mark.parametrize('size', [10, 3000, 5000, 100_000])
-def test_offsets_are_those_of_mxnets_writer(tmp_path, size):
+def test_offsets_equal_mxnets_writer(tmp_path, size):
     """Records that are close together, and far apart: the scan reads in blocks of other sizes."""
     path = tmp_path / 'a.rec'
     writer = mx.recordio.MXIndexedRecordIO(str(index_path(path)), str(path), 'w')
@@ -55,7 +55,7 @@ def test_offsets_are_those_of_mxnets_writer(tmp_path, size):
     assert sum(c.stored for c in chunks) == path.stat().st_size
 
 
-# name -> (damage, given the file and the offsets; records whose image is lost)
+# name -> (function that damages a file, given its offsets; indices of the lost records)
 DAMAGE = {
     'wrong magic': (lambda path, at: patch(path, at[7], b'\0'), [7]),
     'wrong magic in the first record': (lambda path, at: patch(path, 0, b'\0'), [0]),
@@ -98,7 +98,7 @@ def test_nothing_to_salvage(tmp_path):
         salvage_index(tmp_path / 'none.rec')
 
 
-def test_a_magic_across_two_reads(path):
+def test_a_magic_that_spans_two_reads(path):
     """The search reads a mebibyte at a time."""
     at = offsets_of(path)
     whole = path.read_bytes()

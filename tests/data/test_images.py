@@ -1,4 +1,4 @@
-"""Sources of images: their order, their names, and images that do not exist."""
+"""Image sources: order, names, and images that do not exist."""
 
 import os
 
@@ -13,7 +13,7 @@ from gluon_cbam.data.sources.images import IN_FOLDERS, open_images
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Images in folders, and files that are none; it is the current folder."""
+    """Images in folders, and other files; it is the working directory."""
     image = READABLE['plain.png']
     for name in ('b/2.png', 'b/10.png', 'b/1.PNG', 'b/c10/x.jpg', 'b/c9/x.bmp', 'a.jpeg'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def test_patterns(folder):
     assert files('[1].png', 'a.jpeg') == ['[1].png', 'a.jpeg']
 
 
-def test_what_is_not_there_is_a_mistake_in_an_argument(folder):
+def test_a_missing_argument_is_a_usage_error(folder):
     for arguments, message in (
         (['a.jpeg', 'c.jpeg'], "no image file or folder 'c.jpeg'"),
         (['*.tga'], r"no file matches '\*.tga'"),
@@ -58,7 +58,7 @@ def test_what_is_not_there_is_a_mistake_in_an_argument(folder):
         open_images(files_from='list.txt')
 
 
-def test_what_is_not_there_is_a_bad_image_in_a_list(folder):
+def test_a_missing_file_in_a_list_is_a_bad_image(folder):
     (folder / 'list.txt').write_bytes(b'a.jpeg\r\n\nb\nc.jpeg\nnone.rec\n  \nclip.mp4\n')
     images = list(open_images(['a.jpeg'], files_from='list.txt'))
     assert [image.file for image in images] == [
@@ -71,7 +71,7 @@ def test_what_is_not_there_is_a_bad_image_in_a_list(folder):
             image.decode()
 
 
-def test_names_that_are_no_utf8(folder):
+def test_names_that_are_not_utf8(folder):
     name = b'caf\xe9.png'
     (folder / os.fsdecode(name)).write_bytes(READABLE['plain.png'])
     (folder / 'list.txt').write_bytes(name + b'\n')
@@ -81,7 +81,7 @@ def test_names_that_are_no_utf8(folder):
 
 
 def test_every_image_of_a_folder_is_named(tmp_path):
-    """Those that cannot be read as well, so that their number is right."""
+    """Including images that cannot be read, so that their number is complete."""
     for name, image in {**READABLE, **OTHER}.items():
         (tmp_path / name).write_bytes(image)
     assert {name.rpartition('.')[2] for name in OTHER} <= {ending[1:] for ending in IN_FOLDERS}
@@ -124,15 +124,15 @@ def test_records(tmp_path):
 
 
 @pytest.mark.parametrize('kind', BAD_IMAGES)
-def test_bad_files_say_so_when_they_are_decoded(tmp_path, kind):
+def test_bad_files_raise_errors_when_decoded(tmp_path, kind):
     (tmp_path / 'bad.jpg').write_bytes(BAD_IMAGES[kind])
     (image,) = open_images([str(tmp_path / 'bad.jpg')])
     with pytest.raises(DataError, match='bad.jpg: '):
         image.decode()
 
 
-def test_nothing_is_read_ahead(folder):
-    """A million files of a pattern or in a list are no million open files, images or lines."""
+def test_nothing_is_read_in_advance(folder):
+    """A million files of a pattern or list are not a million open files, images or lines in memory."""
     images = open_images(['b'])
     first = next(images)
     (folder / 'b' / '2.png').unlink()

@@ -33,7 +33,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_forms(write, form):
+def test_formats(write, form):
     assigned = assign(write(FORMS[form]), IMAGES, ORDERED, None)
     assert (assigned.numbers, assigned.classes) == (EXPECTED, sorted(ORDERED))
 
@@ -78,7 +78,7 @@ def test_classes(write, tmp_path):
 
 
 def test_meta_mat(write, tmp_path):
-    """ImageNet's development kit: numbers in an order of their own, and groups of classes after them."""
+    """ImageNet's development kit: its own order of numbers, and groups of classes after them."""
     fields = [('ILSVRC2012_ID', float), ('WNID', object), ('words', object), ('num_children', float)]
     rows = [(2, 'n00000001', 'a', 0), (1001, 'n09', 'group', 3), (1, 'n00000003', 'b', 0), (3, 'n00000002', 'c', 0)]
     savemat(tmp_path / 'meta.mat', {'synsets': np.array(rows, fields).reshape(-1, 1)})

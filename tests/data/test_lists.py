@@ -1,4 +1,4 @@
-"""Lists against those of MXNet's im2rec, and packed by it and by us."""
+"""Lists compared with MXNet's im2rec, packed by it and by us."""
 
 from argparse import Namespace
 from collections import Counter
@@ -27,7 +27,7 @@ def many(tmp_path):
     return tmp_path / 'many'
 
 
-def test_the_same_as_im2rec(folders, tmp_path):
+def test_equals_im2rec(folders, tmp_path):
     root, _ = folders
     im2rec.make_list(
         Namespace(
@@ -95,7 +95,7 @@ def test_two_parts(folders, tmp_path, contents):
         make_lists(tmp_path / 'both', tmp_path / 'x', val_ratio=0.5)
 
 
-def test_nothing_is_written_where_it_does_not_fit(many, tmp_path):
+def test_nothing_is_written_after_an_error(many, tmp_path):
     for ratios in (dict(val_ratio=1.0), dict(val_ratio=0.5, test_ratio=0.5), dict(val_ratio=-0.1)):
         with pytest.raises(UsageError, match='must be parts of 1'):
             make_lists(many, tmp_path / 'out' / 'x', **ratios)

@@ -1,4 +1,4 @@
-"""Masks come back as they were written, by record, and damaged ones are refused."""
+"""Masks are read as they were written, by record; damaged archives are errors."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_archive_is_as_documented(file):
         assert archive['size'].tolist() == [5, 7]
 
 
-def test_refusals(file):
+def test_errors(file):
     path = masks_path(file.path)
     with pytest.raises(DataError, match="no masks .*some.masks.npz': 'cbam data shapes' writes them"):
         MaskFile(file)

@@ -1,4 +1,4 @@
-"""Packing folders and lists: the records hold the files, and bad files are named."""
+"""Packing folders and lists: the records contain the files, and bad files are named."""
 
 import cv2
 import numpy as np
@@ -59,7 +59,7 @@ def test_resize(folders, tmp_path):
         expected = cv2.resize(pixels, (30, 20), interpolation=cv2.INTER_LINEAR)
         assert stored.shape == (20, 30, 3)
         assert np.abs(stored.astype(float) - expected).mean() < 5
-        assert np.abs(stored[..., ::-1].astype(float) - expected).mean() > 20, 'the colours are swapped'
+        assert np.abs(stored[..., ::-1].astype(float) - expected).mean() > 20, 'the colors are swapped'
 
 
 @pytest.mark.parametrize('workers', [1, 2])

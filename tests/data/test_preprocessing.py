@@ -1,4 +1,4 @@
-"""Preprocessing against MXNet's own reader, and by hand."""
+"""Preprocessing compared with MXNet's own reader, and computed by hand."""
 
 import struct
 import zlib
@@ -22,20 +22,20 @@ def test_equals_mxnets_reader(tmp_path, shape):
     with RecordWriter(tmp_path / 'a.rec') as writer:
         writer.write(0, image)
     preprocessing = Preprocessing(32, 0.875)
-    normalise = {}
+    normalize = {}
     for channel, mean, std in zip('rgb', preprocessing.mean, preprocessing.std):
-        normalise.update({f'mean_{channel}': 255 * mean, f'std_{channel}': 255 * std})
+        normalize.update({f'mean_{channel}': 255 * mean, f'std_{channel}': 255 * std})
     reader = mx.io.ImageRecordIter(
-        path_imgrec=str(tmp_path / 'a.rec'), data_shape=(3, 32, 32), batch_size=1, resize=37, verbose=False, **normalise
+        path_imgrec=str(tmp_path / 'a.rec'), data_shape=(3, 32, 32), batch_size=1, resize=37, verbose=False, **normalize
     )
     theirs = reader.next().data[0].asnumpy()[0]
     ours = preprocessing(decode(image, 'a'))
     assert ours.shape == (3, 32, 32)
     assert ours.dtype == np.float32
-    grey_level = 1 / (255 * 0.225)
-    assert np.abs(ours - theirs).mean() < 0.5 * grey_level
-    assert np.abs(ours - theirs[::-1]).mean() > 10 * grey_level  # RGB, not BGR
-    assert np.abs(ours - theirs[:, :, ::-1]).mean() > 10 * grey_level
+    gray_level = 1 / (255 * 0.225)
+    assert np.abs(ours - theirs).mean() < 0.5 * gray_level
+    assert np.abs(ours - theirs[::-1]).mean() > 10 * gray_level  # RGB, not BGR
+    assert np.abs(ours - theirs[:, :, ::-1]).mean() > 10 * gray_level
 
 
 def test_by_hand():
@@ -48,12 +48,12 @@ def test_by_hand():
 def test_round_trip():
     preprocessing = Preprocessing(96, 0.9, mean=(0.5, 0.5, 0.5))
     assert Preprocessing.from_dict(preprocessing.as_dict()) == preprocessing
-    for damaged in ({'image_size': 3}, {**preprocessing.as_dict(), 'colour': 1}):
+    for damaged in ({'image_size': 3}, {**preprocessing.as_dict(), 'color': 1}):
         with pytest.raises(DataError, match='not a preprocessing'):
             Preprocessing.from_dict(damaged)
 
 
-def test_grey_and_transparent_images_have_three_channels():
+def test_gray_and_transparent_images_have_three_channels():
     for shape in ((5, 7), (5, 7, 4)):
         image = cv2.imencode('.png', np.full(shape, 200, np.uint8))[1].tobytes()
         assert (decode(image, 'a') == 200).all()
@@ -62,14 +62,14 @@ def test_grey_and_transparent_images_have_three_channels():
 
 @pytest.mark.parametrize('name', READABLE)
 def test_equals_pillow(name):
-    """Orientation, alpha, palettes, 16 bits, inks, the first of several images."""
+    """Orientation, alpha, palettes, 16 bits, CMYK, the first of several images."""
     ours, theirs = decode(READABLE[name], name), pillow(READABLE[name])
     assert ours.shape == theirs.shape
     assert np.abs(ours.astype(int) - theirs).mean() < (2 if name == 'print.jpg' else 0.5)  # inks have no one meaning
 
 
 def test_an_image_that_claims_too_many_pixels_is_damaged():
-    """OpenCV raises an error of its own there, where it otherwise gives nothing."""
+    """Here OpenCV raises its own error, instead of returning None."""
 
     def chunk(kind, data):
         return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))

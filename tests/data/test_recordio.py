@@ -1,4 +1,4 @@
-"""The RecordIO format against MXNet's own reader and writer, and every kind of structural damage."""
+"""The RecordIO format compared with MXNet's reader and writer, and every kind of structural damage."""
 
 import struct
 
@@ -15,7 +15,7 @@ COUNT = 12
 
 
 def payloads():
-    """Payloads of many lengths, with the magic at the places where a writer has to split, and where it must not."""
+    """Payloads of many lengths, with the magic at offsets where a writer must split, and where it must not."""
     rng = np.random.RandomState(0)
     plain = [rng.bytes(length) for length in range(9)]
     tricky = [
@@ -42,7 +42,7 @@ def images(tmp_path):
     return path
 
 
-def test_writes_the_bytes_that_mxnet_writes(tmp_path):
+def test_writes_the_same_bytes_as_mxnet(tmp_path):
     ours, theirs = tmp_path / 'ours.rec', tmp_path / 'theirs.rec'
     record = mx.recordio.MXIndexedRecordIO(str(index_path(theirs)), str(theirs), 'w')
     with RecordWriter(ours) as writer:
@@ -78,7 +78,7 @@ def patch(path, offset, data):
     path.write_bytes(bytes(whole))
 
 
-# name -> (damage done to the file given its path and the offset of record 7, record that is to be named)
+# name -> (function that damages a file, given its path and the offset of record 7; index of the named record)
 DAMAGE = {
     'cut in a payload': (lambda path, at: cut(path, at + 60), 7),
     'cut in a header': (lambda path, at: cut(path, at + 20), 7),
@@ -130,7 +130,7 @@ INDEX_DAMAGE = {
 
 
 @pytest.mark.parametrize('name', INDEX_DAMAGE)
-def test_index_damage_is_found_and_mended(images, name):
+def test_index_damage_is_found_and_repaired(images, name):
     index = index_path(images)
     good = index.read_text()
     lines = INDEX_DAMAGE[name](good.splitlines())
@@ -165,7 +165,7 @@ def test_a_failed_write_leaves_the_old_file(images):
 
 
 def test_reading_from_threads(images):
-    """MXNet's own reader shares one file position: two threads get each other's labels."""
+    """MXNet's own reader shares one file position: two threads read each other's labels."""
     from concurrent.futures import ThreadPoolExecutor
 
     records = RecordFile(images)
@@ -175,8 +175,8 @@ def test_reading_from_threads(images):
             assert list(pool.map(lambda number: records[number].image, range(COUNT))) == expected
 
 
-def test_mxnet_dies_of_a_truncated_file(images, python):
-    """Why the headers are walked first: MXNet takes the process with it, which no except clause catches."""
+def test_a_truncated_file_crashes_mxnet(images, python):
+    """The reason for scanning the headers first: MXNet crashes the process, which no except clause catches."""
     cut(images, RecordFile(images).offset(7) + 60)
     code = (
         'import gluon_cbam, mxnet as mx\n'

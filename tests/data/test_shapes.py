@@ -28,7 +28,7 @@ def scenes(count, size=48, seed=0):
         yield number % 8, draw_scene(names[number % 8], size, np.random.RandomState([seed, number]))
 
 
-def test_the_same_every_time(shapes, tmp_path):
+def test_reproducible(shapes, tmp_path):
     write_shapes(tmp_path / 'again', size=48, train=20, val=17, seed=3)
     write_shapes(tmp_path / 'other', size=48, train=20, val=17, seed=4)
     write_shapes(tmp_path / 'more', size=48, train=30, val=17, seed=3)
@@ -58,7 +58,7 @@ def test_files(shapes):
     assert len(seen) == 37, 'all images differ, between the files too'
 
 
-def test_masks_are_what_was_drawn():
+def test_masks_are_where_the_object_was_drawn():
     for _, scene in scenes(64):
         changed = np.abs(scene.image.astype(int) - scene.behind).sum(axis=2)
         assert (changed[scene.mask] > 10).mean() > 0.97, 'the object is visible against the pixels below it'
@@ -68,7 +68,7 @@ def test_masks_are_what_was_drawn():
         assert (changed[~scene.mask] > 0).sum() < 12 * np.sqrt(scene.mask.sum()), 'but for the edge'
 
 
-def test_record_holds_its_scene(shapes):
+def test_record_contains_its_scene(shapes):
     records = RecordFile(shapes / 'val.rec')
     scene = draw_scene('star', 48, np.random.RandomState([3, 1, 13]))
     assert records.labels[13] == list(CLASSES).index('star')
@@ -76,7 +76,7 @@ def test_record_holds_its_scene(shapes):
     assert np.array_equal(MaskFile(records)[13], scene.mask)
 
 
-def test_outlines_lie_in_the_unit_disc_and_differ():
+def test_outlines_are_in_the_unit_disc_and_differ():
     grid = np.linspace(-1.2, 1.2, 121)
     x, y = np.meshgrid(grid, grid)
     drawn = [outline(x, y) for outline in (*CLASSES.values(), *DISTRACTORS.values())]
@@ -101,7 +101,7 @@ def test_places_and_sizes_vary():
     assert masks.mean(axis=0).max() < 0.5, 'no pixel is most objects'
 
 
-def test_colours_do_not_tell_the_class():
+def test_colors_do_not_predict_the_class():
     """A linear classifier on histograms of the whole image, and of the object alone, is near chance (1 in 8)."""
     from sklearn.linear_model import RidgeClassifier
 
@@ -117,7 +117,7 @@ def test_colours_do_not_tell_the_class():
 
 
 def histogram(pixels):
-    """Shares of the 64 colours of two bits a channel, and moments."""
+    """Shares of 64 colors, two bits for each channel, and moments."""
     bins = np.bincount((pixels.astype(int) >> 6) @ (16, 4, 1), minlength=64) / len(pixels)
     return np.concatenate([bins, pixels.mean(axis=0) / 255, pixels.std(axis=0) / 255])
 
@@ -140,7 +140,7 @@ def test_command(cbam_here, tmp_path):
         ({'train': 7}, 'train.rec must have an image of each'),
     ],
 )
-def test_refusals(arguments, message, tmp_path):
+def test_errors(arguments, message, tmp_path):
     with pytest.raises(UsageError, match=message):
         write_shapes(tmp_path, **{'size': 32, 'train': 8, 'val': 8, **arguments})
     assert list(tmp_path.iterdir()) == []

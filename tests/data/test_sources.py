@@ -1,4 +1,4 @@
-"""The layouts that people have their images in."""
+"""The layouts of image folders, lists and tar files."""
 
 import tarfile
 
@@ -14,7 +14,7 @@ SYNSETS = ['n02', 'n03', 'n01']
 
 @pytest.fixture
 def imagenet(tmp_path, write_image):
-    """ImageNet in small: train/ of class folders, a flat val/, and the labels of val/ in the kit's own order."""
+    """A small ImageNet: train/ with class folders, a flat val/, and its labels in the order of the kit."""
     root = tmp_path / 'imagenet'
     for number, name in enumerate(sorted(SYNSETS)):
         write_image(root / 'train' / name / f'{name}_1.JPEG', number)
@@ -44,7 +44,7 @@ def test_flat_validation_images(imagenet, tmp_path, contents):
 
 @pytest.mark.parametrize('name', ['val.tar', 'val.tar.gz'])
 def test_validation_tar(imagenet, tmp_path, contents, name):
-    """The order in the tar file is not that of the names, which the label file counts."""
+    """The order in the tar file differs from the order of the names, to which the label file refers."""
     root, expected = imagenet
     with tarfile.open(tmp_path / name, 'w:gz' if name.endswith('gz') else 'w') as tar:
         for path in sorted((root / 'val').iterdir(), reverse=True):
@@ -65,7 +65,7 @@ def test_train_and_val_packed_one_after_the_other_agree(imagenet, tmp_path):
     assert labels_of(tmp_path / 'out' / 'val.rec') == [0, 1, 1, 2]
 
 
-def test_a_part_of_the_classes_keeps_their_numbers(imagenet, tmp_path):
+def test_a_subset_of_the_classes_keeps_their_indices(imagenet, tmp_path):
     root, _ = imagenet
     part = tmp_path / 'part'
     part.mkdir()
@@ -123,7 +123,7 @@ def test_shuffle(imagenet, tmp_path, contents):
     assert all(sorted(part) == sorted(expected) and part != expected for part in packed)
 
 
-def test_what_contradicts_itself(imagenet, tmp_path):
+def test_contradictions(imagenet, tmp_path):
     root, _ = imagenet
     truth = tmp_path / 'truth.txt'
     for source, options, message in (

@@ -1,4 +1,4 @@
-"""Statistics against numpy over all pixels."""
+"""Statistics compared with numpy over all pixels."""
 
 import io
 
@@ -70,7 +70,7 @@ def test_sample(mixed):
     assert np.allclose(whole['mean'] + whole['std'], everything['mean'] + everything['std'], rtol=0, atol=1e-12)
 
 
-def test_labels_that_are_no_classes():
+def test_labels_that_are_not_classes():
     for labels in ([0.5, 1], [-1, 2], [float('nan'), 1], [1e9, 0]):
         assert class_counts(np.float32(labels)) is None
 

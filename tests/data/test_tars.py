@@ -12,7 +12,7 @@ from gluon_cbam.data.sources.tars import members
 
 
 def tar_of(path, files, mode='w'):
-    """A tar file of name -> bytes."""
+    """Write a tar file from name -> bytes."""
     with tarfile.open(path, mode) as tar:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
@@ -23,7 +23,7 @@ def tar_of(path, files, mode='w'):
 
 @pytest.fixture
 def tar_of_tars(folders, tmp_path):
-    """ImageNet's form: a tar of a tar for each class; neither the classes nor the images are in order."""
+    """As ImageNet: a tar file with a tar file for each class; neither the classes nor the images are sorted."""
     root, _ = folders
     inner = {}
     for folder in sorted(root.iterdir(), reverse=True):
@@ -34,13 +34,13 @@ def tar_of_tars(folders, tmp_path):
 
 @pytest.fixture
 def records(folders, tmp_path):
-    """What packing the class folders gives."""
+    """The record file packed from the class folders."""
     (done,) = pack(folders[0], tmp_path / 'plain')
     return done.path.read_bytes()
 
 
 @pytest.mark.parametrize('workers', [1, 2])
-def test_a_tar_of_class_tars_gives_what_its_folders_give(tar_of_tars, records, tmp_path, workers):
+def test_a_tar_of_class_tars_equals_class_folders(tar_of_tars, records, tmp_path, workers):
     before = {path.name for path in tmp_path.iterdir()}
     (done,) = pack(tar_of_tars, tmp_path / 'out', workers=workers)
     assert done.path.read_bytes() == records
@@ -83,10 +83,10 @@ def test_compressed_tars_stream_in_their_order(folders, tar_of_tars, tmp_path, c
 
 
 def test_truncated_anywhere(tar_of_tars, tmp_path):
-    """Cut at every block: always an error, never fewer images; the end mark alone may be cut after its first block."""
+    """A cut at any block is an error, never fewer images; only the end mark may be cut after its first block."""
     whole = tar_of_tars.read_bytes()
     last = len(whole.rstrip(b'\0'))
-    end_mark = -(-last // 512) * 512  # of the last class tar; it is followed by that of the outer one, and padding
+    end_mark = -(-last // 512) * 512  # of the last class tar; the end mark of the outer tar and padding follow
     cut = tmp_path / 'cut.tar'
     for size in range(0, end_mark + 1, 512):
         cut.write_bytes(whole[:size])
@@ -98,7 +98,7 @@ def test_truncated_anywhere(tar_of_tars, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
-def test_a_damaged_header_is_no_end(tar_of_tars, tmp_path):
+def test_a_damaged_header_is_an_error(tar_of_tars, tmp_path):
     whole = bytearray(tar_of_tars.read_bytes())
     whole[whole.index(b'cat.tar') + 3] ^= 1
     damaged = tmp_path / 'damaged.tar'
@@ -118,7 +118,7 @@ def test_damaged_compression(tar_of_tars, tmp_path):
             list(members(damaged))
 
 
-def test_members_are_where_they_say(tar_of_tars):
+def test_offsets_of_members(tar_of_tars):
     whole = tar_of_tars.read_bytes()
     count = 0
     for count, member in enumerate(members(tar_of_tars), 1):  # noqa: B007
@@ -127,7 +127,7 @@ def test_members_are_where_they_say(tar_of_tars):
 
 
 def test_many_members_take_little_memory(tmp_path):
-    """tarfile keeps what it has seen: about 1 kB a member."""
+    """tarfile keeps every member in memory: about 1 kB each."""
     import tracemalloc
 
     path = tar_of(tmp_path / 'many.tar', {f'{number}.png': b'' for number in range(1000)})

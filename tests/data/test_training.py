@@ -1,4 +1,4 @@
-"""Training batches: order and pixels depend on seed and epoch alone, and damage is counted, never silent."""
+"""Training batches: order and pixels depend only on seed and epoch, and damage is counted, never ignored."""
 
 import logging
 import threading
@@ -25,7 +25,7 @@ def numbered(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def photos(tmp_path_factory):
-    """A file of 30 JPEGs, some upright, some not."""
+    """A file of 30 JPEGs, in portrait and landscape format."""
     images = [encoded(photo(*((40, 56) if number % 2 else (60, 44)), number)) for number in range(30)]
     return write(tmp_path_factory.mktemp('photos') / 'photos.rec', images)
 
@@ -68,7 +68,7 @@ def test_order_follows_seed_and_epoch(numbered):
     assert len(left_out) > 1, 'the same records are left out in every epoch'
 
 
-def test_every_record_comes_to_every_place(numbered):
+def test_every_record_occurs_at_every_position(numbered):
     data = loader(numbered, batch_size=50)
     orders = np.array([sum(labels(data, epoch), []) for epoch in range(60)])
     assert (np.sort(orders, axis=1) == np.arange(50)).all()
@@ -93,8 +93,8 @@ def test_pixels_are_the_same_on_any_number_of_threads_and_workers(photos, augmen
     ), 'epochs have other pixels, but for none'
 
 
-def test_workers_do_the_same_number_of_steps(numbered):
-    """50 records, 3 workers: a worker that did one step more would wait for the others for ever."""
+def test_processes_do_the_same_number_of_steps(numbered):
+    """50 records, 3 processes: one with an additional step would wait for the others forever."""
     shares = [labels(loader(numbered, 12, rank=rank, processes=3), 0) for rank in range(3)]
     assert [len(share) for share in shares] == [4, 4, 4]
     assert [sum(step, []) for step in zip(*shares)] == labels(loader(numbered, 12), 0)
@@ -129,7 +129,7 @@ def test_closing_early_leaves_no_threads(photos):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith('images')]
 
 
-def test_what_fails_in_a_thread_fails_here(numbered, monkeypatch):
+def test_errors_in_a_thread_are_raised(numbered, monkeypatch):
     def fail(*arguments):
         raise MemoryError('no memory in a thread')
 
@@ -147,7 +147,7 @@ def test_bad_settings(numbered):
         loader(numbered, 16, processes=3)
 
 
-def test_normalise_equals_validation():
+def test_normalize_equals_validation():
     images = np.random.RandomState(0).randint(0, 256, (4, 32, 32, 3), np.uint8)
     images[0] = 255
     preprocessing = Preprocessing(32, 1.0)
@@ -165,7 +165,7 @@ def test_normalise_equals_validation():
 
 @pytest.fixture
 def with_three_bad(tmp_path):
-    """A file of 20 numbered images of which 3, 8 and 15 are bad."""
+    """A file of 20 numbered images; 3, 8 and 15 are damaged."""
     images = numbered_images(20)
     for number in (3, 8, 15):
         images[number] = b'\xff\xd8\xff' + bytes(50)
@@ -221,20 +221,20 @@ def test_one_bad_image_more_than_the_limit_ends_the_run(with_three_bad):
     assert len(data.bad.numbers) == 2
 
 
-def test_a_resumed_run_goes_on_counting(with_three_bad):
+def test_a_resumed_run_continues_counting(with_three_bad):
     data = loader(with_three_bad, 5, bad=BadRecords(3, [3, 8]))
     list(data.epoch(0))
     assert data.bad.numbers == [3, 8, 15]
 
 
 @pytest.mark.parametrize('limit', [0, 2, 100])
-def test_nothing_but_bad_images(tmp_path, limit):
+def test_a_file_of_bad_images(tmp_path, limit):
     records = write(tmp_path / 'bad.rec', [b'no image'] * 4)
     with pytest.raises(DataError):
         list(loader(records, 2, bad=BadRecords(limit)).epoch(0))
 
 
-def test_a_file_that_is_cut_while_it_is_read(numbered, tmp_path):
+def test_a_file_that_is_truncated_while_it_is_read(numbered, tmp_path):
     records = write(tmp_path / 'cut.rec', numbered_images(20))
     with open(records.path, 'r+b') as file:
         file.truncate(records.offset(10) + 4)

@@ -12,7 +12,7 @@ FRAMES = 12
 
 @pytest.fixture(scope='module', params=['MJPG.avi', 'mp4v.mp4', 'FFV1.mkv'])
 def clip(request, tmp_path_factory):
-    """A video, red above and blue below, whose frames are brighter the later they are."""
+    """A video, red above and blue below; later frames are brighter."""
     code, ending = request.param.split('.')
     path = str(tmp_path_factory.mktemp('clip') / f'clip.{ending.upper()}')
     writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*code), 10, (64, 48))
@@ -50,7 +50,7 @@ def test_a_video_that_cannot_be_read_is_one_bad_image(tmp_path):
 
 
 def test_a_camera(clip, capfd):
-    """A stream, opened by its URL; a machine without a camera gives an error of one line."""
+    """A stream, opened by its URL; without a camera, the error is one line."""
     images = open_camera(clip, every=2, limit=3)
     assert [(image.file, image.number) for image in images] == [(clip, 0), (clip, 2), (clip, 4)]
     with pytest.raises(EnvironmentProblem, match='camera 77 gives no frame'):

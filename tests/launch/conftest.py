@@ -6,7 +6,7 @@ from jobs import Job, end
 
 @pytest.fixture
 def job(tmp_path):
-    """Starts jobs, and ends what a failed test left of them."""
+    """Starts jobs, and terminates the ones that a failed test left running."""
     started = []
 
     def start(command, **options):

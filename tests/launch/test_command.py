@@ -1,4 +1,4 @@
-"""``cbam launch`` itself."""
+"""The command ``cbam launch``."""
 
 import json
 import sys
@@ -25,7 +25,7 @@ def test_refused(cbam, arguments, message):
 
 @pytest.mark.slow
 def test_results_and_logs_are_separate(cbam):
-    """With true schedulers and servers, which end only when the workers were connected."""
+    """With real schedulers and servers, which end only after the workers were connected."""
     code = 'import os, gluon_cbam, mxnet as mx; kv = mx.kv.create("dist_sync"); kv._barrier(); '
     command = [sys.executable, '-c', code + """print('{"worker": %s}' % os.environ['DMLC_WORKER_ID'])"""]
     process = cbam('launch', '-n', 3, '-s', 2, '--json', '--', *command)

@@ -1,4 +1,4 @@
-"""Jobs that succeed, are stopped, or lose a process: their output and exit codes, and that no process is left."""
+"""Jobs that succeed, are stopped or lose a process: output, exit codes, and termination of all processes."""
 
 import os
 import re
@@ -71,7 +71,7 @@ def test_a_failed_worker_gives_its_exit_code(job, code, status):
     one.assert_nobody_left()
 
 
-def test_a_server_that_leaves_early_is_a_failure(job):
+def test_a_server_that_exits_early_is_a_failure(job):
     status, _, last = job(HANGS, role=['sh', '-c', '[ $DMLC_ROLE = server ] && exit 0; exec sleep 100']).ended()
     assert status == 1
     assert 'server 0 on localhost ended before the workers' in last
@@ -92,8 +92,8 @@ def test_a_signal_to_the_launcher_stops_the_workers(job, number, status):
     one.assert_nobody_left()
 
 
-def test_a_signal_to_one_worker_is_one_to_the_job(job):
-    """The workers agree to stop among themselves; here each gets the signal."""
+def test_a_signal_to_one_worker_stops_the_job(job):
+    """In training, the workers agree to stop; here each gets the signal."""
     one = job(STOPS)
     one.wait_for('ready', times=4)
     for number in (1, 0):
@@ -102,7 +102,7 @@ def test_a_signal_to_one_worker_is_one_to_the_job(job):
     one.assert_nobody_left()
 
 
-def test_a_second_signal_does_not_wait(job):
+def test_a_second_signal_terminates_at_once(job):
     one = job(HANGS)
     one.wait_for('ready', times=4)
     one.process.send_signal(signal.SIGTERM)
@@ -111,8 +111,8 @@ def test_a_second_signal_does_not_wait(job):
     one.assert_nobody_left()
 
 
-def test_nobody_outlives_a_killed_launcher(job):
-    """Not even a process that went into a session of its own."""
+def test_no_process_outlives_a_killed_launcher(job):
+    """Not even a process in a new session."""
     one = job(['sh', '-c', 'setsid sh -c "echo ready >&2; sleep 100" & trap "" TERM; wait; sleep 100'])
     one.wait_for('ready', times=4)
     one.process.kill()
@@ -135,7 +135,7 @@ def test_a_command_that_does_not_exist(job):
 
 
 SSH = """#!/bin/sh
-# as ssh: options, a host, words that it joins by spaces and gives to a shell in a new environment and session
+# like ssh: options, a host, and words that are joined by spaces and run by a shell in a new environment and session
 while [ "${1#-}" != "$1" ]; do shift 2; done
 echo "$1" >> "$(dirname "$0")/hosts"
 shift
@@ -164,7 +164,7 @@ def test_over_ssh(job, ssh, tmp_path):
 
 
 @pytest.mark.parametrize('victim', ['connection', 'launcher'])
-def test_nobody_on_another_machine_outlives_the_connection(job, ssh, victim):
+def test_no_process_on_another_machine_outlives_the_connection(job, ssh, victim):
     one = job(HANGS, hosts=['127.0.0.2'], ssh=ssh, role=WAITS)
     one.wait_for('ready', times=4)
     connection = next(

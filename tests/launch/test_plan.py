@@ -1,4 +1,4 @@
-"""The processes of a job and their hosts, and arguments that are refused."""
+"""The processes of a job and their hosts, and invalid arguments."""
 
 import socket
 import subprocess
@@ -36,7 +36,7 @@ def test_a_bad_file_of_hosts(tmp_path, text, message):
         read_hosts(str(path))
 
 
-def test_hosts_take_turns():
+def test_hosts_in_round_robin_order():
     a, b, c = Host('a', 1), Host('b', 3), Host('c')
     assert worker_hosts([a, b, c], 7) == [a, b, c, b, c, b, c]
     assert server_hosts([a, b], 3) == [a, b, a]
@@ -59,7 +59,7 @@ def test_a_plan_over_two_hosts():
     assert len({member.environment['DMLC_PS_ROOT_PORT'] for member in members}) == 1
 
 
-def test_refused_plans():
+def test_invalid_plans():
     for arguments, message in (((0,), '-n must be at least 1, got 0'), ((2, 0), '-s must be at least 1, got 0')):
         with pytest.raises(UsageError, match=message):
             plan(*arguments)
@@ -72,7 +72,7 @@ def test_refused_plans():
         plan(2, hosts=[Host('no-such-host.invalid')])
 
 
-def test_a_remote_line_survives_the_shell(tmp_path):
+def test_a_remote_line_is_quoted_for_the_shell(tmp_path):
     folder = tmp_path / "it's $HOME"
     folder.mkdir()
     words = ['a b', '$HOME', "'", '"', '*', '\\', '']

@@ -1,4 +1,4 @@
-"""A user of the zoo who has nothing yet."""
+"""Fixtures of the zoo: an empty store, cards and the command."""
 
 import time
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from gluon_cbam.zoo import Published
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    """An empty store, and none of the variables that say otherwise; returns the store's folder."""
+    """An empty store without environment variables; returns its folder."""
     for name in ('MXNET_HOME', 'CBAM_ZOO_MIRROR', 'CBAM_ZOO_REGISTRY', 'CBAM_ZOO_OFFLINE', 'CBAM_ZOO_TIMEOUT'):
         monkeypatch.delenv(name, raising=False)
     for name in ('http_proxy', 'https_proxy', 'all_proxy', 'no_proxy'):
@@ -24,7 +24,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def pauses(monkeypatch):
-    """The pauses before further attempts, which are not made."""
+    """The delays before further attempts, which are recorded and not waited for."""
     made = []
     monkeypatch.setattr(gluon_cbam.zoo.download, 'time', SimpleNamespace(sleep=made.append, monotonic=time.monotonic))
     return made
@@ -32,7 +32,7 @@ def pauses(monkeypatch):
 
 @pytest.fixture
 def card():
-    """A card from what a registry holds."""
+    """Makes a card from an entry of a registry."""
     return lambda values: Published.from_dict(values, 'test')
 
 

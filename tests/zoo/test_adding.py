@@ -1,4 +1,4 @@
-"""Files that a user has already."""
+"""Adding local files to the store."""
 
 import pytest
 from shelf import own_card, their_card, zipped
@@ -27,7 +27,7 @@ def theirs(card):
 
 
 @pytest.mark.parametrize('form', ['packed', 'unpacked'])
-def test_an_original(form, put, theirs):
+def test_an_upstream_file(form, put, theirs):
     file = put('a.zip', zipped(**{'theirs.params': BODY})) if form == 'packed' else put('any.params', BODY)
     added = zoo.add(file, theirs)
     assert added.path.read_bytes() == BODY
@@ -36,7 +36,7 @@ def test_an_original(form, put, theirs):
     assert file.exists()
 
 
-def test_an_original_without_a_known_hash_is_pinned(put, card, server):
+def test_an_upstream_file_without_a_known_hash_is_pinned(put, card, server):
     unknown = card(their_card(None, server.put('/a.pth', BODY[1:]), name='a.pth', source='official'))
     added = zoo.add(put('b.pth', BODY), unknown)
     assert (added.path.suffix, added.path.read_bytes()) == ('.pth', BODY)
@@ -46,7 +46,7 @@ def test_an_original_without_a_known_hash_is_pinned(put, card, server):
 
 
 @pytest.mark.parametrize('archive', ['none', 'zip'])
-def test_our_own(archive, put, card, files):
+def test_a_parameter_file(archive, put, card, files):
     own = card(own_card(BODY, original={'name': 'a.params', 'archive': archive}))
     file = put('a.file', BODY if archive == 'none' else zipped(**{'a.params': BODY}))
     for _ in range(2):
@@ -55,7 +55,7 @@ def test_our_own(archive, put, card, files):
         assert files() == ['cbamnet_tiny.test.json', 'cbamnet_tiny.test.params']
 
 
-def test_our_own_from_another_store(put, theirs, tmp_path):
+def test_a_parameter_file_from_another_store(put, theirs, tmp_path):
     zoo.add(put('a.params', BODY), theirs, tmp_path / 'other')
     converted = zoo.get(theirs, tmp_path / 'other', offline=True, convert=lambda *_: put('converted', OURS))
     added = zoo.add(converted, theirs)

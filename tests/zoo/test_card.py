@@ -1,4 +1,4 @@
-"""Cards: what a file must say, and what the shipped ones say."""
+"""Cards: required fields, and the built-in cards."""
 
 import hashlib
 import re
@@ -16,7 +16,7 @@ from gluon_cbam.zoo import Card, Published, registry
 
 OWN = own_card(b'weights')
 THEIRS = their_card(b'weights', 'https://host/a.zip', archive='zip')
-BESIDE = {
+BASE_CARD = {
     'network': 'cbamnet_tiny', 'classes': 10, 'sha256': hashlib.sha256(b'weights').hexdigest(), 'bytes': 7,
     'preprocessing': PREPROCESSING,
 }  # fmt: skip
@@ -35,7 +35,7 @@ def changed(card, path, value):
     [
         (None, 'a card must be a mapping, got None'),
         ([], 'a card must be a mapping, got []'),
-        (changed(OWN, 'colour', 'red'), 'unknown field colour: known: network, classes, '),
+        (changed(OWN, 'color', 'red'), 'unknown field color: known: network, classes, '),
         (changed(OWN, 'network', None), 'network is missing'),
         (changed(OWN, 'network', 3), 'network must be text, got 3'),
         (changed(OWN, 'classes', '10'), "classes must be an integer, got '10'"),
@@ -74,7 +74,7 @@ def test_damaged_cards(values, message):
     assert (caught.value.exit_code, '\n' in str(caught.value)) == (4, False)
 
 
-def test_a_card_that_unfolds_to_gigabytes_is_named_in_a_line():
+def test_a_card_that_expands_to_gigabytes_is_an_error():
     bomb = 'x' * 100
     for _ in range(40):
         bomb = [bomb] * 10
@@ -84,20 +84,20 @@ def test_a_card_that_unfolds_to_gigabytes_is_named_in_a_line():
 
 
 @pytest.mark.parametrize('path', ['sha256', 'bytes', 'network', 'classes', 'preprocessing'])
-def test_a_card_beside_a_file_knows_it(path):
+def test_a_card_next_to_a_file_needs_hash_and_size(path):
     with pytest.raises(CbamError, match=f'a.json: {path}'):
-        Card.from_dict(changed(BESIDE, path, None), 'a.json')
+        Card.from_dict(changed(BASE_CARD, path, None), 'a.json')
 
 
-@pytest.mark.parametrize(('kind', 'values'), [(Card, BESIDE), (Published, OWN), (Published, THEIRS)])
+@pytest.mark.parametrize(('kind', 'values'), [(Card, BASE_CARD), (Published, OWN), (Published, THEIRS)])
 def test_round_trip(kind, values):
     card = kind.from_dict(values, 'x')
     assert kind.from_dict(card.as_dict(), 'x') == card
 
 
-def test_what_a_run_wrote_stays_as_it_is():
-    """The progress of a run may hold null."""
-    card = Card.from_dict({**BESIDE, 'training': {'best': None, 'epoch': 3}}, 'x')
+def test_fields_of_a_run_are_not_changed():
+    """The state of a run may contain null."""
+    card = Card.from_dict({**BASE_CARD, 'training': {'best': None, 'epoch': 3}}, 'x')
     assert card.as_dict()['training'] == {'best': None, 'epoch': 3}
 
 
@@ -106,7 +106,7 @@ CONVERTED = [tag for tag, card in SHIPPED.items() if card.conversion != 'none']
 
 
 def size_of_params(net):
-    """Bytes of what ``save_parameters`` writes: a head and a number of names and arrays, each array with its shape."""
+    """The size of the file that ``save_parameters`` writes: a header, names, and arrays with their shapes."""
     size = 8 + 8 + 8 + 8
     for name, parameter in net._collect_params_with_prefix().items():
         size += 8 + len(name) + 4 + 4 + 4 + 8 * len(parameter.shape) + 8 + 4 + 4 * int(np.prod(parameter.shape))
@@ -121,7 +121,7 @@ def test_the_size_of_a_parameter_file(tmp_path):
 
 
 @pytest.mark.parametrize('network', sorted({card.network for card in SHIPPED.values()}))
-def test_a_card_is_true_of_its_network(network):
+def test_a_card_matches_its_network(network):
     for card in (card for card in SHIPPED.values() if card.network == network):
         net = get_model(network, classes=card.classes, **card.options)
         preprocessing = Preprocessing.from_dict(card.preprocessing)
@@ -131,7 +131,7 @@ def test_a_card_is_true_of_its_network(network):
 
 
 @pytest.mark.parametrize('tag', SHIPPED)
-def test_a_shipped_card_says_everything_and_claims_nothing(tag):
+def test_a_built_in_card_is_complete(tag):
     card = SHIPPED[tag]
     message = card.as_dict()
     for name in ('metrics', 'parameters', 'macs', 'bytes', 'source', 'licence', 'citation'):
@@ -169,7 +169,7 @@ def test_the_official_files_have_no_hash(tag):
 
 
 def test_every_file_has_one_card():
-    """imgclsmob's files of weights.md, and one default a network."""
+    """imgclsmob's files in weights.md, and one default for each network."""
     assert len(CONVERTED) == 14
     hashes = [card.original.sha1 for card in SHIPPED.values() if card.original and card.original.sha1]
     assert len(set(hashes)) == len(hashes) == 12

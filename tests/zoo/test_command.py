@@ -1,4 +1,4 @@
-"""The command, its table and its JSON."""
+"""``cbam zoo``: tables and JSON."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_info(run):
     assert 'sha1: ebd4af235d763f4ecce6dd4e09b508ba61b561f7' in output
     assert '# the metrics are stated by the publisher' in output
     assert '# no hash' not in output
-    assert '# no hash is published: that of the first file is kept' in run('info', 'bam_resnet50.official_in1k')[1]
+    assert '# no hash is published: the hash of the first file is kept' in run('info', 'bam_resnet50.official_in1k')[1]
     assert json.loads(run('info', 'cbam_resnet50', '--json')[1])['macs'] == 4_095_573_110
 
 
@@ -81,7 +81,7 @@ def test_offline_by_the_environment(run, registry, server, monkeypatch):
 
 
 def test_no_mxnet(python, registry):
-    """Nothing but ``get`` with a conversion needs it."""
+    """Only ``get`` with a conversion needs it."""
     code = (
         'import sys\nfrom gluon_cbam.cli.main import cli\n'
         'sys.modules.update(dict.fromkeys(["mxnet", "numpy"]))\n'

@@ -1,4 +1,4 @@
-"""Downloads that succeed in the end: again, from where they broke, from elsewhere; and once for many processes."""
+"""Downloads that succeed after retries, by resuming or from mirrors; and once for several processes."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ def part(tmp_path):
     return tmp_path / 'a.part'
 
 
-def test_a_moment_later(server, part, pauses):
+def test_retry(server, part, pauses):
     replies = [Reply(status=500), Reply(status=503, headers={'Retry-After': '7'}), Reply(status=429), BODY]
     download(server.put('/a', *replies), part, MOST)
     assert part.read_bytes() == BODY
@@ -34,7 +34,7 @@ def test_a_moment_later(server, part, pauses):
     assert 1 <= pauses[2] <= 3
 
 
-def test_only_the_rest_is_sent(server, part, pauses):
+def test_a_broken_download_is_resumed(server, part, pauses):
     address = server.put('/a', Reply(BODY, cut=100_000), Reply(BODY, cut=50_000), BODY)
     seen = []
     download(address, part, MOST, progress=lambda done, total: seen.append((done, total)))
@@ -45,7 +45,7 @@ def test_only_the_rest_is_sent(server, part, pauses):
     assert seen == sorted(seen)
 
 
-def test_a_later_process_continues(server, part):
+def test_a_later_process_resumes(server, part):
     once = RetryPolicy(attempts=1)
     address = server.put('/a', Reply(BODY, cut=100_000), BODY)
     with pytest.raises(CbamError, match='the connection broke'):
@@ -70,7 +70,7 @@ def test_a_restart_is_clean(kind, server, part, pauses):
     assert part.read_bytes() == (then[-1].body if isinstance(then[-1], Reply) else then[-1])
 
 
-def test_a_part_of_another_address_is_not_continued(server, part):
+def test_a_part_from_another_url_is_not_resumed(server, part):
     """Two servers may give different files the same ETag."""
     first, second = (Reply(body, headers={'ETag': '"1"'}, cut=cut) for body, cut in ((CHANGED, 1000), (BODY, None)))
     with pytest.raises(CbamError):
@@ -79,13 +79,13 @@ def test_a_part_of_another_address_is_not_continued(server, part):
     assert part.read_bytes() == BODY
 
 
-def test_a_trickle_is_a_stall(server, part):
-    """A byte now and then keeps every timeout of a socket from coming."""
+def test_a_slow_connection_counts_as_stalled(server, part):
+    """A byte from time to time prevents the timeout of a socket."""
     with pytest.raises(CbamError, match='next to nothing came for 0.3 s'):
         download(server.put('/a', Reply(BODY, drip=0.05)), part, MOST, RetryPolicy(timeout=0.3, attempts=1))
 
 
-def test_mirrors_and_addresses_in_turn(server, card, monkeypatch, pauses):
+def test_mirrors_and_urls_in_order(server, card, monkeypatch, pauses):
     good, other = zipped(**{'theirs.params': BODY}), zipped(**{'theirs.params': CHANGED})
     server.put('/gone/a.zip', Reply(status=404))
     server.put('/wrong/a.zip', other)
@@ -103,14 +103,14 @@ def test_mirrors_and_addresses_in_turn(server, card, monkeypatch, pauses):
     assert [request.path for request in server.requests[3:]] == ['/empty/a.zip', '/mirror/deep/a.zip']
 
 
-def test_a_mirror_calls_a_file_without_a_name_as_the_card_does(server, card, monkeypatch):
+def test_name_on_a_mirror_of_a_url_with_a_query(server, card, monkeypatch):
     server.put('/a.pth', BODY)
     monkeypatch.setenv('CBAM_ZOO_MIRROR', server.url)
     theirs = card(their_card(None, 'https://drive.invalid/download?id=1', name='a.pth', source='official'))
     assert zoo.fetch(theirs).path.read_bytes() == BODY
 
 
-def test_every_address_is_named_when_none_works(server, card):
+def test_every_url_is_named_when_all_fail(server, card):
     theirs = card(their_card(BODY, server.put('/a', BODY[1:]), server.put('/b', Reply(status=404))))
     with pytest.raises(CbamError) as caught:
         zoo.fetch(theirs)
@@ -121,7 +121,7 @@ def test_every_address_is_named_when_none_works(server, card):
 
 
 def test_proxies_of_the_environment(server, part, monkeypatch):
-    """A proxy is asked with the whole address in the request line."""
+    """A proxy gets the whole URL in the request line."""
     server.put('http://weights.invalid/a.params', BODY)
     monkeypatch.setenv('http_proxy', server.url)
     download('http://weights.invalid/a.params', part, MOST)
@@ -136,7 +136,7 @@ def test_a_timeout_is_a_number_of_seconds(value, monkeypatch):
 
 
 def test_ten_processes_download_once(server, home, cbam, tmp_path):
-    """The first is slow enough for the others to meet it."""
+    """The first download is slow enough for the others to wait for it."""
     slow = Reply(BODY, pause=1.5)
     registry = write_registry(tmp_path / 'registry.json', own_card(BODY, server.put('/a.params', slow)))
     with ThreadPoolExecutor(10) as pool:
@@ -149,7 +149,7 @@ def test_ten_processes_download_once(server, home, cbam, tmp_path):
     assert (home / 'cbamnet_tiny.test.params').read_bytes() == BODY
 
 
-def test_a_killed_download_is_continued(server, home, tmp_path):
+def test_a_killed_download_is_resumed(server, home, tmp_path):
     registry = write_registry(
         tmp_path / 'registry.json', own_card(BODY, server.put('/a.params', Reply(BODY, stall=100_000), BODY))
     )

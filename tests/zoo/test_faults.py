@@ -1,4 +1,4 @@
-"""What can go wrong between a server and the store, end to end: one line, the right exit code, nothing half-written."""
+"""Failures between a server and the store, end to end: one line, exit code, no incomplete files."""
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ FAULTS = {
     'a compressed file': ([Reply(BODY, headers={'Content-Encoding': 'gzip'})], 4, 'encoded as gzip', 1),
     'not found': ([bad(404)], 5, 'the server says 404', 1),
     'forbidden': ([bad(403)], 5, 'the server says 403', 1),
-    'gone': ([bad(410)], 5, 'the server says 410', 1),
+    'status 410': ([bad(410)], 5, 'the server says 410', 1),
     'broken': ([bad(500)], 5, 'the server says 500', 5),
     'a long wait': ([bad(429, **{'Retry-After': '3600'})], 5, 'to wait 3600 s', 1),
     'a redirect loop': ([bad(302, Location='/a.params')], 5, 'redirects in a circle', 11),
@@ -68,7 +68,7 @@ def test_a_bad_server(fault, server, run, files, tmp_path, pauses, monkeypatch):
 
 @pytest.mark.parametrize('fault', ['another file', 'a web page', 'not found', 'always cut'])
 def test_a_good_file_is_kept(fault, server, run, home, tmp_path, pauses):
-    """A card that changes makes the file of the store outdated, but not worthless."""
+    """After a change of the card, the file in the store is outdated, but it is kept."""
     address = server.put('/a.params', BODY)
     assert run('get', TAG, '--registry', write_registry(tmp_path / 'old.json', own_card(BODY, address)))[0] == 0
     server.put('/a.params', *FAULTS[fault][0])
@@ -79,7 +79,7 @@ def test_a_good_file_is_kept(fault, server, run, home, tmp_path, pauses):
     assert (code, '"cached": true' in output) == (0, True)
 
 
-def test_nobody_listens(run, files, tmp_path, pauses):
+def test_connection_refused(run, files, tmp_path, pauses):
     with Server() as server:
         address = server.url + '/a.params'
     registry = write_registry(tmp_path / 'registry.json', own_card(BODY, address))
@@ -99,7 +99,7 @@ ZIPS = {
     'an absolute name': (zipped(**{'/tmp/evil': b'x', 'a.params': BODY}), 'leaves the folder'),
     'a backslash': (zipped(**{'..\\evil': b'x', 'a.params': BODY}), 'leaves the folder'),
     'a bomb': (BOMB, 'more than the'),
-    'a bomb that lies': (LYING_BOMB, 'damaged one (Bad CRC-32'),
+    'a bomb with a false size': (LYING_BOMB, 'damaged one (Bad CRC-32'),
     'another member': (zipped(**{'b.params': BODY}), 'holds b.params and not once a.params'),
     'no member': (zipped(), 'holds nothing'),
     'a link': (zipped(**{'a.params': None}), 'a link or a folder'),
@@ -146,7 +146,7 @@ def test_a_full_disk(server, run, small_disk, tmp_path):
 
 
 def test_a_limit_of_file_sizes(server, home, tmp_path):
-    """The same, where nothing can be mounted, in a process of its own."""
+    """The same without mounting a disk, in a separate process."""
     registry = write_registry(tmp_path / 'registry.json', own_card(BODY, server.put('/a.params', BODY)))
     process = subprocess.run(
         [Path(sys.executable).parent / 'cbam', 'zoo', 'get', TAG, '--registry', registry],
@@ -171,7 +171,7 @@ def test_a_read_only_store(server, run, small_disk, tmp_path):
     assert run('path', TAG, '--registry', registry, '--root', small_disk)[0] == 0
 
 
-def test_a_store_that_cannot_be_made(run, server, tmp_path):
+def test_a_store_that_cannot_be_created(run, server, tmp_path):
     (tmp_path / 'file').write_bytes(b'')
     registry = write_registry(tmp_path / 'registry.json', own_card(BODY, server.put('/a.params', BODY)))
     code, _, error = run('get', TAG, '--registry', registry, '--root', tmp_path / 'file' / 'models')
@@ -191,8 +191,8 @@ def test_other_schemes_are_refused(address, run, tmp_path):
     )
 
 
-def test_a_first_download_is_trusted_and_kept(server, card, home):
-    """Without a hash of its publisher, the first download is what later ones are compared with."""
+def test_hash_of_the_first_download_is_recorded(server, card, home):
+    """Without a published hash, later downloads are compared with the first."""
     theirs = card(their_card(None, server.put('/a.pth', BODY), name='a.pth', source='official'))
     first = zoo.fetch(theirs)
     assert first.sha256 == hashlib.sha256(BODY).hexdigest()
@@ -207,7 +207,7 @@ def test_a_first_download_is_trusted_and_kept(server, card, home):
 
 
 def test_a_zip_without_a_hash_is_a_zip(server, card):
-    """Where no hash would tell, a file that is no zip is not taken for what should be in one."""
+    """Without a hash, a file that is not a zip file is not taken for its member."""
     theirs = card(their_card(None, server.put('/a.zip', BODY), archive='zip'))
     with pytest.raises(CbamError, match='a.zip: not a zip'):
         zoo.fetch(theirs)

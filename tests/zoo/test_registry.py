@@ -1,4 +1,4 @@
-"""The built-in cards and a user's own."""
+"""Built-in and user registries."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ OTHER = own_card(b'other', tag='cbamnet_tiny.acme')
 
 
 @pytest.mark.parametrize('kind', ['one card', 'a list', 'a folder', 'yaml'])
-def test_forms_of_a_registry(kind, tmp_path):
+def test_formats_of_a_registry(kind, tmp_path):
     path = tmp_path / 'registry'
     if kind == 'a folder':
         path.mkdir()
@@ -98,13 +98,13 @@ def test_damaged_registries(text, message, tmp_path, run):
     assert error.startswith(f'cbam: {path}: {message}')
 
 
-def test_a_registry_that_is_not_there(run):
+def test_a_missing_registry(run):
     code, _, error = run('list', '--registry', 'none.yaml')
     assert (code, error) == (2, "cbam: no registry 'none.yaml': give a file, a folder or an http URL\n")
 
 
-def test_a_registry_with_an_address(server, home, run):
-    """Relative addresses begin where it is; offline, the copy of the last time serves."""
+def test_a_remote_registry(server, home, run):
+    """Relative URLs are resolved against it; offline, the latest copy is read."""
     address = server.put('/zoo/registry.json', json.dumps([MINE]).encode())
     server.put('/zoo/files/mine.params', b'mine')
     code, path, _ = run('get', 'cbam_resnet50.acme', '--registry', address)
@@ -128,8 +128,8 @@ def test_a_bad_registry_keeps_the_good_copy(body, server, run):
     assert 'cbam_resnet50.acme' in run('list', '--registry', address, '--offline')[1]
 
 
-def test_relative_addresses_begin_beside_the_registry(tmp_path, run):
-    """A folder is a registry as it is, also offline; nothing outside of it is read."""
+def test_relative_urls_are_resolved_against_the_registry(tmp_path, run):
+    """A folder is a registry, also offline; nothing outside of it is read."""
     shop = tmp_path / 'shop'
     (shop / 'files').mkdir(parents=True)
     registry = write_registry(shop / 'registry.yaml', MINE)

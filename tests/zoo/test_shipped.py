@@ -1,4 +1,4 @@
-"""The project's own weights: whole, scored as their cards say, usable offline; the large ones come from a release."""
+"""This project's weights: intact, with the scores of their cards, usable offline; large files are in a release."""
 
 import configparser
 import json
@@ -19,7 +19,7 @@ OWN = [card for card in zoo.cards() if (SHIPPED / f'{card.tag}.params').is_file(
 cards = pytest.mark.parametrize('card', OWN, ids=[card.tag for card in OWN])
 
 
-def test_there_are_two():
+def test_two_sets_of_weights():
     assert {card.network for card in OWN} == {'cbamnet_tiny', 'cifar_cbam_resnet18'}
 
 
@@ -43,7 +43,7 @@ def test_a_card_and_its_files(card):
 
 
 @cards
-def test_a_wheel_takes_the_card_and_files_below_a_megabyte(card):
+def test_a_wheel_contains_the_card_and_files_below_a_megabyte(card):
     setup = configparser.ConfigParser()
     setup.read(ROOT / 'setup.cfg')
     patterns = setup['options.package_data']['gluon_cbam.zoo'].split()
@@ -58,7 +58,7 @@ def test_a_wheel_takes_the_card_and_files_below_a_megabyte(card):
 
 
 class TestFromARelease:
-    """What a user of a wheel sees, which has no large weights: here they come from a server of ours."""
+    """A wheel does not contain the large weights; here, a local server has them."""
 
     tag = 'cifar_cbam_resnet18.digits'
 
@@ -112,7 +112,7 @@ class TestFromARelease:
 
 
 @cards
-def test_the_score_is_that_of_the_card(card, digits, cbam_here, monkeypatch):
+def test_the_score_equals_the_card(card, digits, cbam_here, monkeypatch):
     monkeypatch.setenv('CBAM_ZOO_OFFLINE', '1')
     process = cbam_here('zoo', 'verify', card.tag, '--data-val', digits / 'val.rec', '--json')
     assert process.returncode == 0, process.stderr
@@ -123,7 +123,7 @@ def test_the_score_is_that_of_the_card(card, digits, cbam_here, monkeypatch):
 
 @cards
 def test_a_new_user_without_a_network(card, cbam, python, tmp_path):
-    """Neither a store nor a connection: the file of the package is used where it lies."""
+    """Without store and connection, the file in the package is used directly."""
     environment = {'HOME': str(tmp_path), 'CBAM_HOME': '', 'MXNET_HOME': '', 'CBAM_ZOO_OFFLINE': '1'}
     code = f"""
 import gluon_cbam, mxnet as mx

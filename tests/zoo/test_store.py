@@ -1,4 +1,4 @@
-"""The store: what is kept, and under which name."""
+"""The store: its files and their names."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ OURS = b'converted' * 1000
 
 @pytest.fixture
 def theirs(server, card):
-    """A card whose zip the server has."""
+    """A card with a zip file on the server."""
     address = server.put('/a.zip', zipped(**{'theirs.params': BODY}))
     return card({**their_card(BODY, address, archive='zip'), 'metrics': {'top1': 0.5, 'note': 'a note'}})
 
@@ -113,14 +113,14 @@ def test_a_damaged_file_is_replaced(damaged, theirs, convert, home, server, capl
     assert len(server.requests) == 1, 'the original was there'
 
 
-def test_a_damaged_original_is_downloaded_again(theirs, server):
+def test_a_damaged_upstream_file_is_downloaded_again(theirs, server):
     path = zoo.fetch(theirs).path
     path.write_bytes(BODY[:-1])
     assert zoo.fetch(theirs).path.read_bytes() == BODY
     assert len(server.requests) == 2
 
 
-def test_a_conversion_has_the_hash_of_the_card_if_that_says_one(theirs, convert, card, files):
+def test_a_converted_file_must_have_the_hash_of_the_card(theirs, convert, card, files):
     values = {**theirs.as_dict(), 'sha256': '0' * 64}
     with pytest.raises(CbamError, match=f'not {"0" * 64} .the card of cbamnet_tiny.theirs'):
         zoo.get(card(values), convert=convert)
@@ -128,7 +128,7 @@ def test_a_conversion_has_the_hash_of_the_card_if_that_says_one(theirs, convert,
 
 
 def test_files_of_this_package(card, tmp_path, monkeypatch, home):
-    """They need no store; the store's own come first."""
+    """They need no store; files in the store take precedence."""
     monkeypatch.setattr(store, 'SHIPPED', tmp_path / 'shipped')
     shipped = card(own_card(BODY))
     (tmp_path / 'a.params').write_bytes(BODY)
@@ -141,7 +141,7 @@ def test_files_of_this_package(card, tmp_path, monkeypatch, home):
     assert caught.value.exit_code == 4
 
 
-def test_a_card_without_address(card):
+def test_a_card_without_url(card):
     with pytest.raises(CbamError, match='cbamnet_tiny.test has no URL to download from'):
         zoo.get(card(own_card(BODY)))
 
@@ -171,8 +171,8 @@ def test_remove(theirs, convert, files, card, home):
     assert caught.value.exit_code == 2
 
 
-def test_the_lock_is_for_others(theirs):
-    """It may be taken again by who has it; another thread waits."""
+def test_the_lock_is_reentrant(theirs):
+    """Its owner may take it again; another thread waits."""
     order = []
 
     def other():

@@ -118,7 +118,7 @@ def _remarks(card: Published, verified: Optional[Dict[str, Any]]) -> List[str]:
     elif card.metrics.measured_by == 'publisher':
         remarks.append('# the metrics are stated by the publisher and were not verified here')
     if not card.hashes:
-        remarks.append('# no hash is published: that of the first file is kept, and later files must have it')
+        remarks.append('# no hash is published: the hash of the first file is kept, and later files must have it')
     return remarks
 
 

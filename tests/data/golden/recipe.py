@@ -1,4 +1,4 @@
-"""Deterministic parameters: every tensor is a function of its name and shape alone."""
+"""Deterministic parameters: every tensor depends only on its name and shape."""
 
 import zlib
 

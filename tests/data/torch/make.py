@@ -20,7 +20,7 @@ VALUES = {
 
 
 def state_dict(torch):
-    """The values as tensors; those of the first two share a storage."""
+    """The values as tensors; the first two share a storage."""
     base = torch.tensor(BASE)
     tensors = {name: torch.tensor(value) for name, value in VALUES.items()}
     tensors['module.transposed.weight'] = torch.nn.Parameter(base.t())
@@ -32,7 +32,7 @@ def state_dict(torch):
 
 
 def checkpoint(torch):
-    """What a training script of 2018 saves."""
+    """A checkpoint as a training script of 2018 saves it."""
     optimizer = {
         'state': {1: {'momentum_buffer': torch.ones(2)}},
         'param_groups': [{'lr': 0.1, 'betas': (0.9, 0.99), 'nesterov': False, 'weight_decay': None, 'params': [1]}],
