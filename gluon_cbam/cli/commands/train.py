@@ -51,7 +51,7 @@ def _dry_run(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
 
 
 class _TrainCommand(SectionedCommand):
-    """Adds the settings of every task before the settings of the run. The tasks are imported when the command is used."""
+    """Adds the settings of every task before the settings of the run. Tasks are imported when the command is used."""
 
     def get_params(self, ctx: click.Context) -> List[click.Parameter]:
         """The parameters."""
