@@ -10,7 +10,7 @@ from typing import Any, List
 from . import compat as _compat
 from .compat import renamed as _renamed
 
-__version__ = '0.1.0'
+__version__ = '0.2.0.dev0'
 
 _compat.install()
 _renamed.install()

@@ -28,6 +28,23 @@ RENAMED: Dict[str, str] = {
     'benchmarks.timing': 'benchmarks.workload',
     'blocks': 'attention.blocks',
     'classifier': 'inference.session',
+    'commands': 'cli.commands',
+    'commands.bench': 'cli.commands.bench',
+    'commands.convert': 'cli.commands.convert',
+    'commands.data': 'cli.commands.data',
+    'commands.data_reports': 'cli.commands.data_reports',
+    'commands.doctor': 'cli.commands.doctor',
+    'commands.explain': 'cli.commands.explain',
+    'commands.explain_score': 'cli.commands.explain_score',
+    'commands.export': 'cli.commands.export',
+    'commands.inference': 'cli.commands.validate',
+    'commands.launch': 'cli.commands.launch',
+    'commands.loading': 'cli.commands.network_options',
+    'commands.models': 'cli.commands.models',
+    'commands.predict': 'cli.commands.predict',
+    'commands.runs': 'cli.commands.runs',
+    'commands.train': 'cli.commands.train',
+    'commands.zoo': 'cli.commands.zoo',
     'console': 'cli.options',
     'convert.checkpoint': 'convert.files',
     'data.augmentation': 'data.loading.augmentation',
@@ -178,7 +195,11 @@ class _Alias:
 
 
 class _Finder:
-    """Finds the old names. It is the last finder, so that it costs nothing for modules that exist."""
+    """Finds the old names.
+
+    It is the first finder: a renamed package has the path of the new one, in which the other finders would find a
+    module whose own name stayed, and load it a second time.
+    """
 
     def find_spec(
         self, fullname: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
@@ -190,7 +211,9 @@ class _Finder:
             DeprecationWarning,
             stacklevel=2,
         )
-        return ModuleSpec(fullname, _Alias())  # type: ignore[arg-type]
+        spec = find_spec(new_name(fullname))
+        origin = spec.origin if spec else None  # __file__ of ``python -m``
+        return ModuleSpec(fullname, _Alias(), origin=origin)  # type: ignore[arg-type]
 
 
 def new_name(module: str) -> str:
@@ -238,4 +261,4 @@ def renamed_attributes(module: str, attributes: Mapping[str, str]) -> Callable[[
 def install() -> None:
     """Install the finder of the old names. Calling it again changes nothing."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.append(_Finder())
+        sys.meta_path.insert(0, _Finder())

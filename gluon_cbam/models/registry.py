@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterable, List, Optional
 
 from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.common.natural_sort import naturally_sorted
+from gluon_cbam.compat.renamed import renamed_attributes
 
 from .variants import VARIANTS, Variant
 
@@ -106,3 +107,11 @@ def build(name: str, classes: int = DEFAULT_CLASSES, **options: Any) -> mx.gluon
 def _family(row: Variant) -> ModuleType:
     """The module that builds the networks of a row."""
     return import_module(f'.{row.module}', __package__)
+
+
+__getattr__ = renamed_attributes(
+    __name__,
+    {
+        'get_model': 'pretrained.model.get_model',
+    },
+)

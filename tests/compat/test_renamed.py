@@ -4,9 +4,11 @@ import sys
 import warnings
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
+import gluon_cbam
 from gluon_cbam.compat.renamed import RENAMED
 
 IMPORTABLE = sorted(old for old in RENAMED if find_spec(f'gluon_cbam.{RENAMED[old]}') is not None)
@@ -16,7 +18,18 @@ def test_every_new_name_exists():
     assert sorted(RENAMED) == IMPORTABLE
 
 
-@pytest.mark.parametrize('old', ['errors', 'evaluation', 'data.recordio', 'kernels.forms', 'training.rehearsal'])
+@pytest.mark.parametrize(
+    'old',
+    [
+        'commands.train',
+        'kernels.status',
+        'errors',
+        'evaluation',
+        'data.recordio',
+        'kernels.forms',
+        'training.rehearsal',
+    ],
+)
 def test_an_old_name_is_the_new_module_with_a_warning(old, monkeypatch):
     monkeypatch.delitem(sys.modules, f'gluon_cbam.{old}', raising=False)
     with pytest.warns(DeprecationWarning, match=f'gluon_cbam.{old} was renamed to gluon_cbam.{RENAMED[old]}'):
@@ -58,6 +71,16 @@ def test_an_unknown_name_is_not_a_module():
         warnings.simplefilter('error')
         with pytest.raises(ModuleNotFoundError, match='gluon_cbam.never_was'):
             import_module('gluon_cbam.never_was')
+
+
+def test_no_module_has_an_old_name():
+    folder = Path(gluon_cbam.__file__).parent
+    assert [old for old in RENAMED if (folder / f'{old.replace(".", "/")}.py').exists()] == []
+
+
+def test_compiling_runs_by_its_old_name(python):
+    code = "import runpy; print(runpy.run_module('gluon_cbam.kernels.building', run_name='not main')['SOURCES'])"
+    assert python(code).stdout.strip().endswith('gluon_cbam/ops/native')
 
 
 def test_an_old_name_runs_as_a_program(python):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 
 import click
@@ -73,7 +74,7 @@ def data_shapes(folder: str, **settings: int) -> _Output:
 
 def _written(folder: str, counts: Dict[str, int]) -> _Output:
     """The result for the files that were written."""
-    text = '\n'.join(f'{folder}/{name}: {count} records' for name, count in counts.items())
+    text = '\n'.join(f'{os.path.join(folder, name)}: {count} records' for name, count in counts.items())
     return {'output': folder, 'records': counts}, text
 
 

@@ -6,3 +6,12 @@ files (``labels``). For prediction and explanation: a file, folder, pattern, rec
 
 May import ``data.records``, ``data.decoding``, ``common`` and ``compat``.
 """
+
+from gluon_cbam.compat.renamed import renamed_attributes
+
+__getattr__ = renamed_attributes(
+    __name__,
+    {
+        'read_source': 'data.sources.layouts.read_source',
+    },
+)

@@ -20,6 +20,7 @@ from typing import Dict, Optional
 import numpy as np
 
 from gluon_cbam.common.errors import RunError, UsageError
+from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.explain.maps.grid import Grid, sample_at_cells, upsample_map
 
 THRESHOLDS = np.linspace(0, 1, 101)
@@ -191,3 +192,12 @@ class LocalizationMetrics:
             threshold=float(THRESHOLDS[best]),
             oracle_iou=oracle,
         )
+
+
+__getattr__ = renamed_attributes(
+    __name__,
+    {
+        'Agreement': 'explain.localization.metrics.LocalizationMetrics',
+        'Scores': 'explain.localization.metrics.LocalizationScores',
+    },
+)

@@ -9,6 +9,8 @@ from typing import Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tupl
 import mxnet as mx
 import numpy as np
 
+from gluon_cbam.compat.renamed import renamed_attributes
+
 
 class Grid(NamedTuple):
     """The centers of the receptive fields of a map's cells, in pixels of the network's input.
@@ -136,3 +138,11 @@ def _fits(grid: Grid, shape: Tuple[int, ...], size: Sequence[int]) -> bool:
     return len(shape) == 4 and all(
         abs(cells - length / stride) <= 1 for cells, length, stride in zip(shape[2:], size, grid.stride)
     )
+
+
+__getattr__ = renamed_attributes(
+    __name__,
+    {
+        'spread': 'explain.maps.grid.upsample_map',
+    },
+)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import Field, dataclass, fields
 from functools import lru_cache
-from typing import Any, Dict, Mapping, Optional, Type
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Type
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.settings import default_of
-from gluon_cbam.tasks import TASKS, Task, get_task
+from gluon_cbam.tasks import TASKS, get_task
 
 from .train_config import SETTINGS, TrainConfig
+
+if TYPE_CHECKING:
+    from gluon_cbam.tasks import Task
 
 
 def config_class(task: Optional[str] = None) -> Type[TrainConfig]:

@@ -11,6 +11,7 @@ from typing import Any, Deque, Dict, Iterable, Iterator, Optional, Sequence
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, Interrupted, RunError
+from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.tasks.figures import Evaluation
 from gluon_cbam.training.checkpoint.manager import CheckpointManager, continued
@@ -210,3 +211,11 @@ class Trainer:
                 f'continue with --resume {self._directory.path}',
                 stop,
             )
+
+
+__getattr__ = renamed_attributes(
+    __name__,
+    {
+        'Run': 'training.loop.trainer.Trainer',
+    },
+)
