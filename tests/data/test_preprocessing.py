@@ -92,3 +92,23 @@ def test_errors():
         Preprocessing(0)
     with pytest.raises(UsageError, match=r'\(0, 1\], got 1.5'):
         Preprocessing(32, 1.5)
+
+
+@pytest.mark.parametrize('resize', ['crop', 'stretch'])
+@pytest.mark.parametrize(('height', 'width'), [(60, 100), (97, 41), (32, 32)])
+def test_points_of_the_input_are_found_in_the_image(resize, height, width):
+    preprocessing = Preprocessing(32, 0.9, resize=resize)
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    seen = preprocessing.crop(np.stack([columns, rows, rows], -1))  # every pixel has its place as its color
+    assert seen.shape == (32, 32, 3)
+    places = np.array([[10, 12], [20, 5], [16, 16]])
+    expected = np.array([seen[y, x, :2] for x, y in places]) + 0.5
+    assert np.abs(preprocessing.to_image(places + 0.5, height, width) - expected).max() < 1e-3
+
+
+def test_a_card_names_the_resize_where_it_is_another():
+    assert 'resize' not in Preprocessing(32).as_dict()
+    stretched = Preprocessing(32, resize='stretch')
+    assert Preprocessing.from_dict(stretched.as_dict()) == stretched
+    with pytest.raises(UsageError, match="resize must be crop or stretch, got 'squeeze'"):
+        Preprocessing(32, resize='squeeze')

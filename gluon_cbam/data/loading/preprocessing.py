@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+RESIZES = ('crop', 'stretch')
+"""How an image of any size becomes a square one."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize of the short side, center crop, scaling and normalization.
+    """Resize, center crop, scaling and normalization.
 
     Attributes:
         image_size: height and width of the result, in pixels.
@@ -28,6 +30,8 @@ class Preprocessing:
         mean: mean of the channels R, G, B, for pixels in 0..1.
         std: standard deviation of the channels R, G, B, for pixels in 0..1.
         interpolation: interpolation of the resize; only ``bilinear`` is supported.
+        resize: ``crop``: the short side, and a center crop; ``stretch``: both sides to ``image_size``, so that the
+            whole image is seen, its aspect ratio lost. With ``stretch``, ``crop_ratio`` is without effect.
 
     Raises:
         UsageError: a value is out of bounds.
@@ -38,6 +42,7 @@ class Preprocessing:
     mean: Tuple[float, float, float] = IMAGENET_MEAN
     std: Tuple[float, float, float] = IMAGENET_STD
     interpolation: str = 'bilinear'
+    resize: str = 'crop'
 
     def __post_init__(self) -> None:
         if not isinstance(self.image_size, int) or self.image_size < 1:
@@ -48,6 +53,9 @@ class Preprocessing:
             raise UsageError(f'std must be positive, got {self.std!r}')
         if self.interpolation != 'bilinear':
             raise UsageError(f'interpolation must be bilinear, got {self.interpolation!r}')
+
+        if self.resize not in RESIZES:
+            raise UsageError(f'resize must be {" or ".join(RESIZES)}, got {self.resize!r}')
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """Prepare an image.
@@ -96,16 +104,42 @@ class Preprocessing:
         Returns:
             (image_size, image_size, 3) uint8.
         """
-        from gluon_cbam.data.resizing import resize_short_side
+        from gluon_cbam.data.resizing import resize_both_sides, resize_short_side
 
         size = self.image_size
+        if self.resize == 'stretch':
+            return resize_both_sides(pixels, size)
         pixels = resize_short_side(pixels, int(round(size / self.crop_ratio)))
         top, left = ((length - size) // 2 for length in pixels.shape[:2])
         return pixels[top : top + size, left : left + size]
 
+    def to_image(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Find the places of points of the network's input in the image that :meth:`crop` was given.
+
+        Args:
+            points: (..., 2), x and y in pixels of the input; a corner of a box, for instance.
+            height: height of the image, in pixels.
+            width: width of the image, in pixels.
+
+        Returns:
+            (..., 2) float64, x and y in pixels of the image; a place that ``points`` has outside the input may be
+            outside the image.
+        """
+        import numpy as np
+
+        points, size = np.asarray(points, np.float64), self.image_size
+        if self.resize == 'stretch':
+            return points * (width / size, height / size)
+        short = int(round(size / self.crop_ratio))
+        resized = np.array([width, height]) * short // min(width, height)
+        return (points + (resized - size) // 2) * ((width, height) / resized)
+
     def as_dict(self) -> Dict[str, Any]:
         """The attributes by name, as values for JSON."""
-        return {**asdict(self), 'mean': list(self.mean), 'std': list(self.std)}
+        values = {**asdict(self), 'mean': list(self.mean), 'std': list(self.std)}
+        if self.resize == 'crop':  # as cards have it from before there was another one
+            del values['resize']
+        return values
 
     @classmethod
     def of(cls, variant: object, **changes: Any) -> Preprocessing:
