@@ -6,6 +6,8 @@ import pytest
 from lively import lively
 
 from gluon_cbam import CBAMNet, features, get_model
+from gluon_cbam.attention.blocks import CheckedBlock
+from gluon_cbam.common.errors import DataError
 from gluon_cbam.export.onnx.engine_passes import ENGINE_PASSES, optimize_for_engine
 from gluon_cbam.export.onnx.graph import to_model
 from gluon_cbam.export.onnx.simplification import simplify
@@ -93,3 +95,31 @@ def difference(net, size):
 def test_equals_mxnet(what):
     size, make = NETWORKS[what]
     assert difference(lively(make(), size), size) < TOLERANCE
+
+
+class TwoOutputs(CheckedBlock):
+    """A detector's outputs: a score and a box for each cell."""
+
+    def __init__(self):
+        super().__init__()
+        self._in_channels = 3
+        self.score, self.box = (mx.gluon.nn.Conv2D(channels, 3, 2, in_channels=3) for channels in (1, 4))
+
+    def hybrid_forward(self, F, x):
+        boxes = F.reshape(F.transpose(self.box(x), (0, 2, 3, 1)), (0, -1, 4))
+        return F.reshape(self.score(x), (0, -1)), boxes
+
+
+def test_outputs_of_other_shapes():
+    assert difference(lively(TwoOutputs(), 16), 16) < TOLERANCE
+
+
+def test_a_reshape_that_onnx_has_not_is_refused():
+    class Merged(CheckedBlock):
+        _in_channels = 3
+
+        def hybrid_forward(self, F, x):
+            return F.reshape(x, (0, -3, 0))
+
+    with pytest.raises(DataError, match='Reshape to .* cannot be translated'):
+        to_onnx_graph(trace(Merged(), 8))

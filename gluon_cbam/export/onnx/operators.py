@@ -144,6 +144,13 @@ def _split(call: Call) -> List[str]:
     return call.emit('Split', call.inputs[0], outputs=count, axis=axis, split=[call.shapes[0][axis] // count] * count)
 
 
+def _reshape(call: Call) -> str:
+    shape = call.attribute('shape')
+    if min(shape) < -1 or call.attribute('reverse', False):
+        raise DataError(f"MXNet's Reshape to {shape} cannot be translated to ONNX: use sizes, 0 and -1 alone")
+    return call.emit('Reshape', call.inputs[0], call.constant(np.array(shape, np.int64), 'shape'))
+
+
 def _axes(call: Call) -> List[int]:
     axis = call.attribute('axis')
     return list(axis) if isinstance(axis, tuple) else [axis]
@@ -194,6 +201,7 @@ OPERATORS: Dict[str, Callable[[Call], Any]] = {
     'sum': _reduction('ReduceSum'),
     'Concat': lambda call: call.emit('Concat', *call.inputs, axis=call.attribute('dim', 1)),
     'SliceChannel': _split,
+    'Reshape': _reshape,
     'Flatten': lambda call: call.emit('Flatten', call.inputs[0], axis=1),
     'expand_dims': lambda call: call.emit('Unsqueeze', call.inputs[0], axes=_axes(call)),
     'transpose': lambda call: call.emit('Transpose', call.inputs[0], perm=list(call.attribute('axes'))),
