@@ -17,7 +17,7 @@ from gluon_cbam.inference.network import LoadedNetwork, load_network
 from gluon_cbam.inference.session import on_devices
 from gluon_cbam.tasks import get_task
 from gluon_cbam.tasks.evaluation import evaluate
-from gluon_cbam.training import TrainConfig
+from gluon_cbam.training import TrainConfig, make_config
 from gluon_cbam.training.loop.engine import Engine
 from gluon_cbam.training.setup import prepare
 
@@ -47,6 +47,7 @@ def _load(context: BenchmarkContext, ctx: List[mx.Context]) -> LoadedNetwork:
         classes=context.classes,
         image_size=context.image_size,
         options=dict(context.options),
+        task=context.task,
     )
 
 
@@ -114,7 +115,7 @@ def train(context: BenchmarkContext) -> Iterator[Workload]:
     Yields:
         The workload.
     """
-    task, ctx = get_task(), devices.contexts(context.gpus, context.cpus)
+    task, ctx = get_task(context.task), devices.contexts(context.gpus, context.cpus)
     images = context.batch * len(ctx)
     with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
         path = Path(folder) / 'stand_in.rec'
@@ -140,8 +141,9 @@ def training_config(context: BenchmarkContext, **settings: Any) -> TrainConfig:
     Returns:
         The configuration, without augmentation.
     """
-    return TrainConfig(
-        network=context.network, option=dict(context.options), classes=context.classes, image_size=context.image_size,
+    return make_config(
+        task=get_task(context.task).name, network=context.network, option=dict(context.options),
+        classes=context.classes, image_size=context.image_size,
         batch_size=context.batch, gpus=context.gpus, cpus=context.cpus, workers=context.workers, lr=1e-3,
         augment='none', **settings,
     )  # fmt: skip

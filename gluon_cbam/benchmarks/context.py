@@ -30,6 +30,7 @@ class BenchmarkContext:
         threads: number of threads of the engine's arithmetic.
         environment: further environment variables of the process.
         label: name in reports; default engine and network.
+        task: task of the training and the validation, a key of :data:`gluon_cbam.tasks.TASKS`; default classification.
         workload: ``module:function`` that makes the workload; default the one of engine and mode.
     """
 
@@ -49,6 +50,7 @@ class BenchmarkContext:
     threads: int = 1
     environment: Dict[str, str] = field(default_factory=dict)
     label: str = ''
+    task: Optional[str] = None
     workload: Optional[str] = None
 
     @property

@@ -15,6 +15,8 @@ from regression_task.task import Brightness, SquaredError
 from run_folders import assert_same_run, state
 
 from gluon_cbam import zoo
+from gluon_cbam.benchmarks import cbam_workloads
+from gluon_cbam.benchmarks.context import BenchmarkContext
 from gluon_cbam.common.errors import DataError, Interrupted, UsageError
 from gluon_cbam.data.decoding import decode
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
@@ -313,6 +315,18 @@ def test_examples_of_the_task_can_be_trained(tmp_path):
     task.write_example(tmp_path / 'some.rec', 5, 1)
     assert len(task.open_training(tmp_path / 'some.rec', 1)) == 5
     assert task.example_batch(4, 8, 1).images.shape == (4, 8, 8, 3)
+
+
+def test_it_is_measured(brightness_data):
+    context = BenchmarkContext(
+        mode='train', network='cbamnet_tiny', batch=4, image_size=8, classes=1, task='brightness',
+        data=str(brightness_data / 'val.rec'),
+    )  # fmt: skip
+    with cbam_workloads.train(context) as workload:
+        sums, _ = workload.call()
+    assert len(sums) == 2
+    with cbam_workloads.validate(context) as workload:
+        assert workload.call().records == workload.images == 37
 
 
 def test_a_label_that_is_not_a_number_is_refused(tmp_path):

@@ -33,6 +33,7 @@ _TEXTURES = 400  # number of images in a generated file
 )
 @settings_options('gpus', 'cpus', 'workers')
 @click.option('--data', metavar='FILE', help='.rec file of validate and loader  [made: JPEGs of 500 x 375 pixels]')
+@click.option('--task', metavar='NAME', help='of train and validate  [classification]')
 @click.option('--with-decode', is_flag=True, help='predict includes the decoding of JPEG files')
 @click.option('--against', metavar='NETWORK', help='another network, measured in turn')
 @click.option('--compare', metavar='ENGINE,...', help='the same network elsewhere, in turn: gluoncv2, torch')
@@ -95,10 +96,7 @@ def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, An
     if data and mode not in _NEED_DATA:
         raise UsageError(f'--data is for {" and ".join(_NEED_DATA)}, got {mode}: leave it out')
     if mode in _NEED_DATA and not data:
-        from gluon_cbam.benchmarks.textures import write_records
-
-        data = f'{folder}/textures.rec'
-        write_records(data, max(_TEXTURES, settings['batch_size']), settings['classes'] or 10)
+        data = _example(mode, folder, settings)
     return BenchmarkContext(
         mode=mode,
         network=network or '',
@@ -112,8 +110,23 @@ def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, An
         data=data,
         with_decode=settings['with_decode'],
         calls=settings['calls'],
+        task=settings['task'],
         threads=settings['threads'] or _threads(),
     )
+
+
+def _example(mode: str, folder: str, settings: Dict[str, Any]) -> str:
+    """A file of images for the loader, or of examples of another task to validate; returns its path."""
+    from gluon_cbam.benchmarks.textures import write_records
+    from gluon_cbam.tasks import DEFAULT, get_task
+
+    path, images, classes = f'{folder}/textures.rec', max(_TEXTURES, settings['batch_size']), settings['classes']
+    task = get_task(settings['task'])
+    if mode == 'loader' or task.name == DEFAULT:
+        write_records(path, images, classes or 10)
+    else:
+        task.write_example(path, images, classes or 1000)
+    return path
 
 
 def _threads() -> int:
