@@ -100,7 +100,7 @@ def read_json(path: PathLike) -> Any:
         path: path of the file, in UTF-8.
 
     Returns:
-        The value, as :func:`json.loads` returns it.
+        The value, as ``json.loads`` returns it.
 
     Raises:
         DataError: the file does not exist, or is not JSON.
