@@ -114,4 +114,4 @@ def test_mxnet_is_for_compiling_only(monkeypatch, compiler, wanted):
     import build_backend
 
     monkeypatch.setenv('CXX', compiler)
-    assert build_backend._compiled() == wanted
+    assert build_backend._operator_requirements() == wanted
