@@ -4,6 +4,7 @@ Without a compiler, the installation continues without them: the networks then r
 """
 
 import importlib.util
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -25,7 +26,7 @@ class BuildOperators(build_ext):
         try:
             operators.build(Path(self.get_ext_fullpath(extension.name)))
         except operators.CannotBuild as error:
-            self.announce(f'gluon_cbam.ops is left out: {error}', level=3)
+            print(f'gluon_cbam.ops is left out: {error}', file=sys.stderr)  # new setuptools hide announce() with -q
 
 
 setup(
