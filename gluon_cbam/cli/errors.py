@@ -8,6 +8,9 @@ from typing import Any, NoReturn, Optional, Sequence, Tuple
 
 import click
 
+from gluon_cbam.common.errors import CbamError
+from gluon_cbam.common.printable import printable
+
 debug_option = click.option('--debug', is_flag=True, expose_value=False, help='show the traceback of an error')
 
 
@@ -40,9 +43,15 @@ class Group(click.Group):
             if '--debug' in arguments:
                 raise
             message, code = _message_and_code(error)
-            first = next((line for line in message.splitlines() if line.strip()), type(error).__name__)
-            click.echo(f'cbam: {first}', err=True)
+            click.echo(f'cbam: {_one_line(error, message)}', err=True)
         sys.exit(code)
+
+
+def _one_line(error: Exception, message: str) -> str:
+    """A message on one line: ours whole, since a file's name may break it; the first line of others."""
+    if isinstance(error, CbamError) and message.strip():
+        return printable(message.strip())
+    return printable(next((line for line in message.splitlines() if line.strip()), type(error).__name__))
 
 
 def _message_and_code(error: Exception) -> Tuple[str, int]:

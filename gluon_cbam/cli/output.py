@@ -8,6 +8,8 @@ from typing import Any, Callable, Optional, Tuple
 
 import click
 
+from gluon_cbam.common.printable import printable
+
 from .errors import debug_option
 
 Result = Tuple[Any, Optional[str]]
@@ -32,6 +34,6 @@ def common_options(function: Callable[..., Result]) -> Callable[..., None]:
     def run(as_json: bool, **arguments: Any) -> None:
         value, text = function(**arguments)
         if as_json or text is not None:
-            click.echo(json.dumps(value, allow_nan=False) if as_json else text)
+            click.echo(json.dumps(value, allow_nan=False) if as_json else printable(text or '', keep='\n\t'))
 
     return run

@@ -6,6 +6,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Optional
 
+from gluon_cbam.common.printable import printable
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -24,7 +26,9 @@ def progress_bar(items: Iterable, total: Optional[int], text: str = '', **look: 
     """
     from tqdm import tqdm
 
-    return tqdm(items, total=total, desc=text, leave=False, disable=not sys.stderr.isatty(), file=sys.stderr, **look)
+    return tqdm(
+        items, total=total, desc=printable(text), leave=False, disable=not sys.stderr.isatty(), file=sys.stderr, **look
+    )
 
 
 @contextmanager
@@ -40,7 +44,7 @@ def byte_progress(text: str) -> Iterator[Callable[[int, Optional[int]], None]]:
     from tqdm import tqdm
 
     hidden = not sys.stderr.isatty()
-    with tqdm(desc=text, unit='B', unit_scale=True, leave=False, disable=hidden, file=sys.stderr) as bar:
+    with tqdm(desc=printable(text), unit='B', unit_scale=True, leave=False, disable=hidden, file=sys.stderr) as bar:
 
         def show(done: int, total: Optional[int]) -> None:
             bar.total = total
@@ -73,7 +77,7 @@ def show_log() -> None:
         """Writes log lines to standard error, above the bar."""
 
         def emit(self, record: logging.LogRecord) -> None:
-            tqdm.write(self.format(record), file=sys.stderr)
+            tqdm.write(printable(self.format(record), keep='\n\t'), file=sys.stderr)
 
     handler = AboveBar(logging.INFO if sys.stderr.isatty() else logging.DEBUG)
     logging.getLogger('gluon_cbam').addHandler(handler)

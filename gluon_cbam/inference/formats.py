@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, Sequence
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
+from gluon_cbam.common.printable import printable, spreadsheet_cell
 from gluon_cbam.tasks.prediction import Prediction
 
 STANDARD_OUTPUT = '-'
@@ -36,14 +37,17 @@ class Text:
     def add(self, prediction: Prediction) -> None:
         """Write a prediction."""
         if prediction.error is None:
-            self._write(f'{prediction.name}: {prediction.text()}\n')
+            self._write(printable(f'{prediction.name}: {prediction.text()}') + '\n')
 
     def end(self) -> None:
         """Write the end of the output, after the last prediction."""
 
 
 class Csv(Text):
-    """One row per image, the parts of its prediction in columns; ``error`` is the reason if it could not be read."""
+    """One row per image, the parts of its prediction in columns; ``error`` is the reason if it could not be read.
+
+    Text is written by :func:`gluon_cbam.common.printable.spreadsheet_cell`; JSON has the names as they are.
+    """
 
     def __init__(self, write: Write, columns: Sequence[str]) -> None:
         self._rows = csv.writer(SimpleNamespace(write=write), lineterminator='\n')
@@ -54,6 +58,7 @@ class Csv(Text):
         """Write a row."""
         cells = [] if prediction.error is not None else prediction.row()
         row = [prediction.file, prediction.number, prediction.error, *cells]
+        row = [spreadsheet_cell(cell) if isinstance(cell, str) else cell for cell in row]
         self._rows.writerow(row + [None] * (self._width - len(row)))
 
 
@@ -132,8 +137,7 @@ def _print(text: str) -> None:
 
 
 def _encoded(text: str) -> bytes:
-    """UTF-8; bytes of file names that are not UTF-8 stay as they are."""
-    return text.encode('utf-8', 'surrogateescape')
+    return text.encode('utf-8')
 
 
 class Tally:

@@ -53,9 +53,8 @@ def test_json_lines(tmp_path):
 
 
 def test_csv(tmp_path):
-    text = as_bytes('.csv', tmp_path).decode('utf-8', 'surrogateescape')
-    rows = list(csv.DictReader(io.StringIO(text)))
-    assert [row['file'] for row in rows] == [prediction.file for prediction in PREDICTIONS]
+    rows = list(csv.DictReader(io.StringIO(as_bytes('.csv', tmp_path).decode())))
+    assert [row['file'] for row in rows] == ['a, b.jpg', 'bad.jpg', 'clip.mp4', r'caf\udce9.png']
     assert [row['number'] for row in rows] == ['', '', '12', '']
     assert [row['error'] for row in rows] == ['', PREDICTIONS[1].error, '', '']
     assert (rows[0]['label_1'], float(rows[0]['probability_2']), rows[0]['class_2']) == ('crane, "the bird"', 0.25, '3')
@@ -66,7 +65,26 @@ def test_csv(tmp_path):
 def test_text(tmp_path):
     lines = as_bytes('.txt', tmp_path).splitlines()
     assert lines[0].decode() == 'a, b.jpg: crane, "the bird" 0.7500, Käse 0.2500'
-    assert [line.partition(b':')[0] for line in lines] == [b'a, b.jpg', b'clip.mp4#12', b'caf\xe9.png']
+    assert [line.partition(b':')[0] for line in lines] == [b'a, b.jpg', b'clip.mp4#12', rb'caf\udce9.png']
+
+
+def test_names_that_break_lines_terminals_and_spreadsheets(tmp_path):
+    """Text and CSV have a line for each image, and no cell that is a formula; JSON has the names as they are."""
+    names = ['a\nb.png', '\x1b[31mred.png', '=1+1.png', '+1.png', '-1.png', '@A1.png', '\t=1.png', '\r=1.png']
+    scores = [ClassScore(0, '=cmd|x', 0.5), ClassScore(1, 'a\nb', -0.5)]
+    predictions = [ClassPrediction(name, None, scores) for name in names]
+    lines = as_bytes('.txt', tmp_path, predictions).decode().split('\n')
+    assert lines[0] == r'a\nb.png: =cmd|x 0.5000, a\nb -0.5000'
+    assert lines[1].startswith(r'\x1b[31mred.png: ') and len(lines) == len(names) + 1
+    rows = list(csv.reader(io.StringIO(as_bytes('.csv', tmp_path, predictions).decode())))[1:]
+    assert [row[0] for row in rows] == [
+        r'a\nb.png', r'\x1b[31mred.png', "'=1+1.png", "'+1.png", "'-1.png", "'@A1.png", r'\t=1.png', r'\r=1.png',
+    ]  # fmt: skip
+    assert rows[0][4:9] == ["'=cmd|x", '0.5', '1', r'a\nb', '-0.5']
+    for ending in ('.jsonl', '.json'):
+        text = as_bytes(ending, tmp_path, predictions).decode()
+        values = json.loads(text)['images'] if ending == '.json' else [json.loads(line) for line in text.splitlines()]
+        assert [value['file'] for value in values] == names
 
 
 @pytest.mark.parametrize('ending', FORMATS)
@@ -86,7 +104,7 @@ def test_standard_output_is_not_buffered(monkeypatch):
     monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(io.BufferedWriter(arrived)))
     with written(STANDARD_OUTPUT, format_of('x.txt'), columns(2)) as writer:
         writer.add(PREDICTIONS[3])
-        assert arrived.getvalue().startswith(b'caf\xe9.png: ')
+        assert arrived.getvalue().startswith(rb'caf\udce9.png: ')
     arrived.truncate(0)
     with written(STANDARD_OUTPUT, Json, columns(2)) as writer:
         writer.add(PREDICTIONS[0])

@@ -12,6 +12,7 @@ from gluon_cbam.cli.options import settings_options, weights_options
 from gluon_cbam.cli.output import json_option
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.printable import printable
 
 from .network_options import NETWORK, exported_options, load, load_exported, task_option
 
@@ -172,7 +173,7 @@ def _write(
         if not tally.images and not interrupted:
             raise UsageError(f'no images in {where}')
     if silent:
-        click.echo('\n'.join(f'{file}: {tally.images} images' for file in files))
+        click.echo('\n'.join(f'{printable(file)}: {tally.images} images' for file in files))
     if interrupted:
         raise click.Abort
     tally.check()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Iterator, Sequence, Tuple
 import numpy as np
 
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +104,7 @@ def fit_text(text: str, width: int, size: float = 9, weight: str = 'normal') -> 
     Returns:
         The line, shortened to the width.
     """
-    text = ' '.join(text.encode('utf-8', 'replace').decode().split())
+    text = printable(' '.join(text.split()))
     line, (fits, too_long) = text, (0, len(text))
     if _width(text, size, weight) > width:
         while too_long - fits > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from html import escape
 from typing import Dict, NamedTuple, Optional, Sequence
 from urllib.parse import quote
@@ -10,6 +11,7 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
+from gluon_cbam.common.printable import printable
 from gluon_cbam.explain.images.explanation import Explanation, UnreadableImage
 from gluon_cbam.explain.maps.grad_cam import TITLES
 
@@ -49,7 +51,7 @@ def report_row(explanation: Explanation, figure: str) -> ReportRow:
     label, probability = (top[0].label, top[0].probability) if top else ('', 0.0)
     others = ''.join(f'<li>{_escaped(score.label)} <b>{score.probability:.3f}</b>' for score in top)
     html = (
-        f'<tr><td class=pics><a href="{quote(figure)}">{"".join(thumbnails)}</a>'
+        f'<tr><td class=pics><a href="{quote(os.fsencode(figure))}">{"".join(thumbnails)}</a>'
         f'<td data-name=file data-key="{_escaped(explanation.file)}">{_escaped(explanation.file)}'
         f'<td data-name=class data-key="{_escaped(label)}">{_escaped(label)}'
         f'<td data-name=P data-key={probability:.6f}>{probability:.4f}<td class=top><ol>{others}</ol>'
@@ -93,7 +95,7 @@ def _thumbnail(title: str, pixels: np.ndarray) -> str:
 
 def _escaped(text: Optional[str]) -> str:
     """Any text as HTML, for attributes too."""
-    return escape((text or '').encode('utf-8', 'replace').decode())
+    return escape(printable(text or ''))
 
 
 _PAGE = """<!DOCTYPE html>

@@ -20,6 +20,7 @@ import yaml
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike, remove_temporaries, write_text
+from gluon_cbam.common.printable import printable
 from gluon_cbam.compat import versions
 from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics, run_path
 from gluon_cbam.training.config.train_config import TrainConfig
@@ -104,7 +105,7 @@ class RunDirectory:
     def logging_to_file(self, logger: logging.Logger) -> Iterator[None]:
         """Append every record of ``logger`` to ``train.log``, whatever its own level is."""
         handler = logging.FileHandler(self.path / self._log_name, encoding='utf-8')
-        handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
+        handler.setFormatter(_PrintableFormatter('%(asctime)s %(message)s'))
         level = logger.level
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
@@ -114,6 +115,13 @@ class RunDirectory:
             logger.setLevel(level)
             logger.removeHandler(handler)
             handler.close()
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Writes what is not printable, such as bytes of a path that are not UTF-8, as escapes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), keep='\n\t')
 
 
 class ReadOnlyRunDirectory(RunDirectory):
