@@ -4,7 +4,7 @@ import io
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 from records import photo
 
 _PIXELS = photo(30, 40)
@@ -36,15 +36,21 @@ READABLE = {
     'print.jpg': _saved(_PHOTO.convert('CMYK'), 'JPEG'),
     'animated.png': _saved(_PHOTO, 'PNG', save_all=True, append_images=[_PHOTO.rotate(180)]),
     'plain.bmp': _saved(_PHOTO, 'BMP'),
+    'animated.gif': _saved(_PHOTO, 'GIF', save_all=True, append_images=[_PHOTO.rotate(180)]),
+    'transparent.gif': _saved(_PHOTO.quantize(16), 'GIF', transparency=3, interlace=1),
+    'animated.webp': _saved(_PHOTO, 'WEBP', save_all=True, append_images=[_PHOTO.rotate(180)]),
+    'turned.webp': _saved(_PHOTO.convert('RGBA'), 'WEBP', exif=_turned(6)),
+    'scan.tiff': _saved(_PHOTO, 'TIFF', compression='tiff_lzw'),
+    'turned.tif': _saved(_PHOTO.quantize(16), 'TIFF', tiffinfo={0x0112: 6}),
+    'misnamed.jpg': _saved(_PHOTO, 'WEBP', lossless=True),
 }
 """Those that decode() reads."""
 
-OTHER = {
-    'animated.gif': _saved(_PHOTO, 'GIF', save_all=True, append_images=[_PHOTO.rotate(180)]),
-    'animated.webp': _saved(_PHOTO, 'WEBP', save_all=True, append_images=[_PHOTO.rotate(180)]),
-    'scan.tiff': _saved(_PHOTO, 'TIFF'),
-}
-"""Those that it names, as MXNet's reader knows none of them."""
+if features.check_module('avif') if 'avif' in features.modules else False:
+    READABLE['turned.avif'] = _saved(_PHOTO, 'AVIF', exif=_turned(6))
+
+OTHER = {'plain.jpg': _saved(_PHOTO, 'PPM'), 'raw.tiff': b'IIRO' + bytes(60)}
+"""Those that it names: other formats under the endings of these."""
 
 
 def pillow(image):

@@ -45,7 +45,7 @@ BAD_IMAGES = {
     'cut in its header': encoded()[:100],
     'garbage at the end': encoded()[:300] + np.random.RandomState(1).bytes(900),
     'PNG with a wrong checksum': encoded(ending='.png')[:90] + b'xx' + encoded(ending='.png')[92:],
-    'WebP': encoded(ending='.webp'),
+    'PPM': encoded(ending='.ppm'),
 }
 
 

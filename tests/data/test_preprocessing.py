@@ -83,7 +83,7 @@ def test_an_image_that_claims_too_many_pixels_is_damaged():
 def test_errors():
     for data, message in (
         (b'', 'empty'),
-        (b'hello', r"no JPEG, PNG or BMP \(it begins with b'hello'\)"),
+        (b'hello', r"no JPEG, PNG, BMP, WebP, GIF, TIFF or AVIF \(it begins with b'hello'\)"),
         (b'BM123', 'damaged'),
     ):
         with pytest.raises(DataError, match=f'x.jpg: .*{message}'):

@@ -133,7 +133,7 @@ def test_errors(tmp_path):
     (tmp_path / 'list').write_text(f'{tmp_path}/none.png\n{tmp_path}/list\n')
     first, second = run(stub(Brightness()), open_images(files_from=str(tmp_path / 'list')))
     assert first.error == 'No such file or directory'
-    assert second.error.startswith('no JPEG, PNG or BMP')
+    assert second.error.startswith('no JPEG, PNG, BMP, WebP, GIF, TIFF or AVIF')
 
 
 @pytest.mark.parametrize(

@@ -18,17 +18,16 @@ import numpy as np
 from gluon_cbam.common.errors import CbamError, DataError, EnvironmentProblem, UsageError
 from gluon_cbam.common.natural_sort import naturally_sorted
 from gluon_cbam.compat.renamed import renamed_attributes
-from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.decoding import IMAGE_ENDINGS, decode
 from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 
 from . import video
-from .file_trees import EXTENSIONS
 
 STANDARD_INPUT = '-'
 """The argument that stands for standard input."""
-IN_FOLDERS = (*EXTENSIONS, '.jpe', '.jfif', '.webp', '.gif', '.tif', '.tiff')
-"""Suffixes of the files that are taken from folders. A format that decode() does not read is an error, not ignored."""
+IN_FOLDERS = IMAGE_ENDINGS
+"""Suffixes of the files that are taken from folders."""
 
 
 class ImageSource(NamedTuple):

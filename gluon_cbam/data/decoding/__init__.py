@@ -1,0 +1,10 @@
+"""Decoding of images: the formats, what their headers state, pixels, and the pool of threads that decodes many.
+
+``formats`` and ``headers`` import neither NumPy nor OpenCV. The package may import ``common``.
+"""
+
+from .decoder import decode
+from .formats import FORMATS, IMAGE_ENDINGS, ImageFormat, format_of
+from .threads import image_threads
+
+__all__ = ['FORMATS', 'IMAGE_ENDINGS', 'ImageFormat', 'decode', 'format_of', 'image_threads']
