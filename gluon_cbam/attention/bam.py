@@ -8,12 +8,13 @@ Initialization follows the official network: convolutions Kaiming normal, fan ou
 
 from __future__ import annotations
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from mxnet import init
 from mxnet.gluon import nn
 
 from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.ops.gates import apply_gate, checked_gate
 from gluon_cbam.ops.tracing import FusedBlock
 
 from .blocks import CheckedBlock, hidden_channels, positive_int
@@ -39,7 +40,9 @@ class _ChannelBranch(FusedBlock):
 class _SpatialBranch(FusedBlock):
     """conv 1 x 1, two dilated conv 3 x 3, each BN - ReLU, conv 1 x 1: (N, channels, H, W) to (N, 1, H, W)."""
 
-    def __init__(self, channels: int, hidden: int, dilation: int, **kwargs: Any) -> None:
+    def __init__(
+        self, channels: int, hidden: int, dilation: int, last_initializer: Optional[str], **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         wide: Dict[str, int] = dict(kernel_size=3, padding=dilation, dilation=dilation)
         convolutions: Tuple[Tuple[int, Dict[str, int]], ...] = (
@@ -53,7 +56,7 @@ class _SpatialBranch(FusedBlock):
                 conv = nn.Conv2D(hidden, in_channels=inputs, weight_initializer=kaiming, **shape)
                 setattr(self, f'conv{number}', conv)
                 setattr(self, f'bn{number}', nn.BatchNorm(in_channels=hidden))
-            self.conv4 = nn.Conv2D(1, 1, in_channels=hidden, weight_initializer=kaiming)
+            self.conv4 = nn.Conv2D(1, 1, in_channels=hidden, weight_initializer=last_initializer or kaiming)
 
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')  # (N, hidden, H, W)
@@ -69,6 +72,8 @@ class BAM(CheckedBlock):
         channels: C, the channels of the input.
         reduction: r, how much narrower both branches are inside (C // r).
         dilation: the dilation of the two 3 x 3 convolutions of the spatial branch.
+        gate: ``sigmoid``; or ``identity``: the map is scaled by twice the sigmoid, which starts at 1 since the last
+            convolution of the spatial branch is initialized with 0, see :class:`.cbam.CBAM`.
 
     Inputs:
         (N, C, H, W).
@@ -80,15 +85,20 @@ class BAM(CheckedBlock):
         ValueError: an argument or an input does not fit.
     """
 
-    def __init__(self, channels: int, reduction: int = 16, dilation: int = 4, **kwargs: Any) -> None:
+    def __init__(
+        self, channels: int, reduction: int = 16, dilation: int = 4, gate: str = 'sigmoid', **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         hidden = hidden_channels(channels, reduction)
         self._in_channels = channels
+        self._gate = checked_gate(gate)
+        last_initializer = 'zeros' if gate == 'identity' else None
         with self.name_scope():
             self.channel = _ChannelBranch(channels, hidden)
-            self.spatial = _SpatialBranch(channels, hidden, positive_int('dilation', dilation))
+            self.spatial = _SpatialBranch(channels, hidden, positive_int('dilation', dilation), last_initializer)
 
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         """Compute the equation of the class."""
-        gate = F.sigmoid(F.broadcast_mul(self.channel(x), self.spatial(x)))  # (N, C, H, W)
-        return x * (1 + gate)
+        logits = F.broadcast_mul(self.channel(x), self.spatial(x))  # (N, C, H, W)
+        gate = apply_gate(F, logits, self._gate)
+        return x * gate if self._gate == 'identity' else x * (1 + gate)

@@ -18,6 +18,7 @@ class SqueezeExcitation(Attention):
     Args:
         channels: C, the channels of the input.
         reduction: r, how much narrower the hidden layer is (C // r units).
+        gate: ``sigmoid``; or ``identity``: twice the sigmoid, which starts at 1, see :class:`.cbam.CBAM`.
 
     Inputs:
         (N, C, H, W).
@@ -29,11 +30,11 @@ class SqueezeExcitation(Attention):
         ValueError: an argument or an input does not fit.
     """
 
-    def __init__(self, channels: int, reduction: int = 16, **kwargs: Any) -> None:
+    def __init__(self, channels: int, reduction: int = 16, gate: str = 'sigmoid', **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._in_channels = channels
         with self.name_scope():
-            self.gate = ChannelAttention(channels, reduction, pool_types=('avg',))
+            self.gate = ChannelAttention(channels, reduction, pool_types=('avg',), gate=gate)
 
     def forward_ops(self, ops: ReferenceBackend, x: FeatureMap) -> FeatureMap:
         """Compute the equation, see :meth:`.base.Attention.forward_ops`."""

@@ -7,7 +7,7 @@ channel gate counts once for each pool type; pooling, activations and scaling ar
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator, Tuple, Type
 
 import mxnet as mx
 import numpy as np
@@ -16,7 +16,7 @@ from gluon_cbam.attention import ATTENTIONS, ModifiedCBAM
 from gluon_cbam.attention.blocks import CheckedBlock
 from gluon_cbam.ops.tracing import network_graph
 
-_COUNTED = (*ATTENTIONS.values(), ModifiedCBAM)
+_COUNTED: Tuple[Type[mx.gluon.HybridBlock], ...] = (*ATTENTIONS.values(), ModifiedCBAM)
 """The modules whose share is counted."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from fnmatch import fnmatchcase
 from importlib import import_module
 from types import ModuleType
@@ -48,6 +49,28 @@ def variant(name: str) -> Variant:
         return VARIANTS[name]
     except KeyError:
         raise UsageError(f'unknown network {name!r}: {closest(name, VARIANTS)}') from None
+
+
+def plain_network(name: str) -> Optional[str]:
+    """Look up the network without attention that a network with attention extends.
+
+    Args:
+        name: one of :func:`list_models`.
+
+    Returns:
+        The model whose row differs by its attention alone, which is None: ``resnet50`` for ``cbam_resnet50``. Its
+        parameters have the same names and shapes in both. None if there is no such model.
+
+    Raises:
+        UsageError: no model has this name.
+    """
+    row = variant(name)
+    if getattr(row, 'attention', None) is None:
+        return None
+    same = (each for each in VARIANTS.values() if type(each) is type(row))
+    return next(
+        (each.name for each in same if asdict(each) == {**asdict(row), 'name': each.name, 'attention': None}), None
+    )
 
 
 def option_names(name: str) -> List[str]:

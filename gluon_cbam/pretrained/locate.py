@@ -36,6 +36,7 @@ def locate(
     pretrained: Union[bool, str],
     root: Optional[PathLike] = None,
     progress: Optional[Progress] = None,
+    plain: Optional[str] = None,
 ) -> Weights:
     """Find the weights that ``get_model(..., pretrained=...)`` names.
 
@@ -44,6 +45,7 @@ def locate(
         pretrained: True for the default weights of the model, a tag, or a path to a parameter file or a run folder.
         root: folder of the store, see :func:`gluon_cbam.zoo.get`.
         progress: see :func:`gluon_cbam.zoo.get`.
+        plain: name of another model that the weights may be of; ``pretrained`` may be this name, too.
 
     Returns:
         The parameter file and its card.
@@ -54,20 +56,21 @@ def locate(
         TransferError: the download or the disk failed.
     """
     if pretrained is not True and _is_path(str(pretrained)):
-        return of_file(str(pretrained), network)
+        return of_file(str(pretrained), network, plain)
     card = zoo.find(network if pretrained is True else str(pretrained), root=root)
-    if card.network != network:
+    if card.network not in (network, plain):
         raise UsageError(f'the weights {card.tag} are of {card.network}, not of {network}')
     path = get(card, root, progress=progress)
     return Weights(path, read_card(path))
 
 
-def of_file(params: PathLike, network: Optional[str] = None) -> Weights:
+def of_file(params: PathLike, network: Optional[str] = None, plain: Optional[str] = None) -> Weights:
     """Find a parameter file of the user.
 
     Args:
         params: a parameter file, or a run folder for its best checkpoint.
         network: name of the model that it must be of; default any.
+        plain: name of another model that it may be of.
 
     Returns:
         The file and its card.
@@ -77,7 +80,7 @@ def of_file(params: PathLike, network: Optional[str] = None) -> Weights:
         DataError: the card is damaged, or belongs to another file or another model.
     """
     path = weights.find_file(params)
-    return Weights(path, weights.read_card(path, network))
+    return Weights(path, weights.read_card(path, network, plain))
 
 
 def get(

@@ -11,6 +11,7 @@ from the first of these that has it:
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Union
@@ -21,11 +22,13 @@ from gluon_cbam import models, weights, zoo
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike, sha256
 from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.models.registry import DEFAULT_CLASSES, check_options
+from gluon_cbam.models.registry import DEFAULT_CLASSES, check_options, option_names, plain_network
 from gluon_cbam.models.variants import Variant
 from gluon_cbam.weights.assignment import Contexts
 
 from . import locate
+
+_log = logging.getLogger('gluon_cbam.weights')
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class ResolvedModel:
         card: the card of the parameter file; None without one.
         params_sha256: SHA-256 of the parameter file; None for random weights.
         source: the weights as they were given, or the tag of the default weights; None for random weights.
+        plain: the model without attention that the weights are of, where this one extends it; else None.
     """
 
     name: str
@@ -56,6 +60,7 @@ class ResolvedModel:
     card: Optional[zoo.Card] = None
     params_sha256: Optional[str] = None
     source: Optional[str] = None
+    plain: Optional[str] = None
 
     def build(self) -> mx.gluon.HybridBlock:
         """Build the network, not initialized.
@@ -75,7 +80,8 @@ class ResolvedModel:
             net: the network, not initialized.
             ctx: one context or a list of them; default the CPU.
             strict: whether all parameters must fit. Otherwise those that depend on the number of classes or of input
-                channels may differ: these are initialized randomly, and the log lists them.
+                channels may differ: these are initialized randomly, and the log lists them. Weights of the network
+                without attention also need False: the parameters of the attention are initialized randomly.
 
         Raises:
             DataError: the file is damaged or does not fit.
@@ -85,11 +91,30 @@ class ResolvedModel:
         elif strict:
             weights.load(net, self.params, ctx)
         else:
-            weights.load_for_fine_tuning(net, self.params, ctx)
+            added = self._added(net)
+            new = weights.load_for_fine_tuning(net, self.params, ctx, added)
+            if self.plain:
+                loaded = len(net._collect_params_with_prefix()) - len(added) - len(new)
+                _log.info(
+                    '%d parameters are from %s (%s), %d of the attention start anew', loaded, self.plain, self.source,
+                    len(added),
+                )  # fmt: skip
+
+    def _added(self, net: mx.gluon.HybridBlock) -> List[str]:
+        """The names of the parameters that the network has in addition to the one without attention."""
+        if self.plain is None:
+            return []
+        known = option_names(self.plain)
+        options = {name: value for name, value in self.options.items() if name in known}
+        plain = models.build(self.plain, classes=self.classes, **options)._collect_params_with_prefix()
+        return [name for name in net._collect_params_with_prefix() if name not in plain]
 
     def started_from(self) -> Optional[Dict[str, Optional[str]]]:
         """Return ``started_from`` for cards of networks that are trained from these weights; None for random ones."""
-        return {'source': self.source, 'sha256': self.params_sha256} if self.params else None
+        if self.params is None:
+            return None
+        started = {'source': self.source, 'sha256': self.params_sha256}
+        return {**started, 'network': self.plain} if self.plain else started
 
 
 def resolve(
@@ -102,6 +127,7 @@ def resolve(
     crop_ratio: Optional[float] = None,
     root: Optional[PathLike] = None,
     progress: Optional[locate.Progress] = None,
+    from_plain: bool = False,
 ) -> ResolvedModel:
     """Merge the arguments, the card of the weights and the row of the model, in the order of precedence above.
 
@@ -116,6 +142,8 @@ def resolve(
         crop_ratio: ``image_size`` over the short side before the crop.
         root: folder of the store of published weights; default see :func:`gluon_cbam.zoo.location.root_of`.
         progress: is called while a file is downloaded, see :func:`gluon_cbam.zoo.get`.
+        from_plain: whether ``pretrained`` may be weights of the network without attention, see
+            :func:`gluon_cbam.models.registry.plain_network`, or its name for its default weights.
 
     Returns:
         The record. The parameter file is on this machine and was compared with its card.
@@ -128,7 +156,9 @@ def resolve(
     check_options(name, options or {})  # before a download
     if params and pretrained:
         raise UsageError(f'params {params!r} and pretrained {pretrained!r} exclude each other: give one')
-    path, card = _weights(name, params, pretrained, root, progress)
+    other = plain_network(name) if from_plain else None
+    path, card = _weights(name, params, pretrained, root, progress, other)
+    plain = other if other and path and _is_plain(path, card, name) else None
     row = models.variant(name)
     preprocessing = Preprocessing.from_dict(card.preprocessing) if card else Preprocessing.of(row)
     given: Dict[str, Any] = {'image_size': image_size, 'crop_ratio': crop_ratio}
@@ -145,7 +175,8 @@ def resolve(
         card=card,
         # the hash on the card was compared with the file already
         params_sha256=card.sha256 if card else sha256(path) if path else None,
-        source=_source(params, pretrained, card),
+        source=_source(params, pretrained, card, plain),
+        plain=plain,
     )
 
 
@@ -167,15 +198,25 @@ def _weights(
     pretrained: Union[bool, str],
     root: Optional[PathLike],
     progress: Optional[locate.Progress],
+    plain: Optional[str],
 ) -> locate.Weights:
     """The parameter file and its card."""
     if params:
         return locate.of_file(params, name)
-    return locate.locate(name, pretrained, root, progress) if pretrained else locate.Weights()
+    return locate.locate(name, pretrained, root, progress, plain) if pretrained else locate.Weights()
 
 
-def _source(params: Optional[PathLike], pretrained: Union[bool, str], card: Optional[zoo.Card]) -> Optional[str]:
+def _is_plain(path: Path, card: Optional[zoo.Card], name: str) -> bool:
+    """Whether a file is of the network without attention: by its card, else by the names in it."""
+    if card:
+        return card.network != name
+    return not any('attention' in part for key in weights.read_arrays(path) for part in key.split('.'))
+
+
+def _source(
+    params: Optional[PathLike], pretrained: Union[bool, str], card: Optional[zoo.Card], plain: Optional[str]
+) -> Optional[str]:
     """The weights as they were given, or the tag of the default weights."""
-    if pretrained is True and card:
+    if card and (pretrained is True or pretrained == plain and card.tag):
         return card.tag
     return str(params or pretrained) if params or pretrained else None

@@ -96,7 +96,7 @@ def prepare(config: TrainConfig) -> Setup:
     classes, class_names = task.labels(config.data_train, config.classes)
     model = resolve(
         config.network, None, pretrained_of_flag(config.pretrained), classes, config.option, config.image_size,
-        config.crop_ratio,
+        config.crop_ratio, from_plain=True,
     )  # fmt: skip
     net = _build(model, task)
     ctx = devices.contexts(config.gpus, config.cpus)

@@ -34,7 +34,11 @@ def set_parameters(net: mx.gluon.Block, values: Mapping[str, mx.nd.NDArray], ctx
 
 
 def check_arrays(
-    net: mx.gluon.Block, shapes: Mapping[str, Shape], twice: Sequence[str] = (), what: str = 'parameters'
+    net: mx.gluon.Block,
+    shapes: Mapping[str, Shape],
+    twice: Sequence[str] = (),
+    what: str = 'parameters',
+    new: Sequence[str] = (),
 ) -> None:
     """Compare the shapes of arrays under our names with the parameters of a network.
 
@@ -43,12 +47,13 @@ def check_arrays(
         shapes: our name -> shape.
         twice: names that are given twice.
         what: the beginning of the message, which names the arrays.
+        new: names of parameters that must not be among the arrays, since they start anew.
 
     Raises:
         DataError: names or shapes do not fit; the message lists the differences.
     """
     expected: Dict[str, Shape] = {
-        name: parameter.shape for name, parameter in net._collect_params_with_prefix().items()
+        name: parameter.shape for name, parameter in net._collect_params_with_prefix().items() if name not in new
     }
     wrong = [
         f'{name} {tuple(shapes[name])} instead of {expected[name]}'

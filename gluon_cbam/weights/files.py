@@ -45,12 +45,13 @@ def save(net: mx.gluon.Block, path: PathLike, **card: Any) -> zoo.Card:
     return written
 
 
-def read_card(path: PathLike, network: Optional[str] = None) -> Optional[zoo.Card]:
+def read_card(path: PathLike, network: Optional[str] = None, plain: Optional[str] = None) -> Optional[zoo.Card]:
     """Read the card of a parameter file, and compare its hash with the file.
 
     Args:
         path: the path of the parameters; the card is the ``.json`` next to it, or inside a ``.safetensors``.
         network: name of the model that the parameters must be of; default any.
+        plain: name of another model that they may be of.
 
     Returns:
         The card; None for a file without one.
@@ -60,7 +61,7 @@ def read_card(path: PathLike, network: Optional[str] = None) -> Optional[zoo.Car
     """
     path = Path(path)
     if path.suffix == TENSORS:
-        return _card_inside(path, network)
+        return _of_network(_card_inside(path), path, network, plain)
     json_path = path.with_suffix('.json')
     if not json_path.is_file():
         return None
@@ -76,21 +77,22 @@ def read_card(path: PathLike, network: Optional[str] = None) -> Optional[zoo.Car
             f'{path} has the SHA-256 {found}, its card {json_path.name} states {card.sha256}: the file is damaged or '
             'another one; remove the card if that is intended'
         )
-    return _of_network(card, path, network)
+    return _of_network(card, path, network, plain)
 
 
-def _card_inside(path: Path, network: Optional[str]) -> Optional[zoo.Card]:
+def _card_inside(path: Path) -> Optional[zoo.Card]:
     """The card in the metadata of a safetensors file, with the hash and size of the file."""
     values = safetensors.read_card(path)
     if not values:
         return None
-    card = zoo.Card.from_dict({**values, 'sha256': sha256(path), 'bytes': os.path.getsize(path)}, str(path))
-    return _of_network(card, path, network)
+    return zoo.Card.from_dict({**values, 'sha256': sha256(path), 'bytes': os.path.getsize(path)}, str(path))
 
 
-def _of_network(card: zoo.Card, path: Path, network: Optional[str]) -> zoo.Card:
+def _of_network(
+    card: Optional[zoo.Card], path: Path, network: Optional[str], plain: Optional[str]
+) -> Optional[zoo.Card]:
     """The card, after a check of its model."""
-    if network not in (None, card.network):
+    if card and network is not None and card.network not in (network, plain):
         raise DataError(f'{path} holds weights of {card.network}, not of {network}')
     return card
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -35,7 +35,9 @@ def load(net: mx.gluon.Block, path: PathLike, ctx: Optional[Contexts] = None) ->
     set_parameters(net, values, ctx)
 
 
-def load_for_fine_tuning(net: mx.gluon.Block, path: PathLike, ctx: Optional[Contexts] = None) -> List[str]:
+def load_for_fine_tuning(
+    net: mx.gluon.Block, path: PathLike, ctx: Optional[Contexts] = None, added: Sequence[str] = ()
+) -> List[str]:
     """Load a parameter file into a network that may have another number of classes or of input channels.
 
     Args:
@@ -44,9 +46,11 @@ def load_for_fine_tuning(net: mx.gluon.Block, path: PathLike, ctx: Optional[Cont
             a new network.
         path: see :func:`load`.
         ctx: see :func:`load`.
+        added: names of parameters that the network has in addition to the one of the file, which must not have them;
+            they are initialized as in a new network.
 
     Returns:
-        The parameters that were newly initialized, one entry each; a warning lists them, too.
+        The other parameters that were newly initialized, one entry each; a warning lists them, too.
 
     Raises:
         UsageError: there is no such file.
@@ -59,9 +63,9 @@ def load_for_fine_tuning(net: mx.gluon.Block, path: PathLike, ctx: Optional[Cont
     new = [name for name in expected if name.startswith(adaptable) and _shape(values, name) != tuple(expected[name])]
     surplus = [name for name in values if name not in expected and name.startswith(adaptable)]
     kept = {name: value for name, value in values.items() if name not in new and name not in surplus}
-    shapes = {**{name: value.shape for name, value in kept.items()}, **{name: expected[name] for name in new}}
-    check_arrays(net, shapes, what=f'{path}: parameters')
-    for name in new:
+    shapes = {name: value.shape for name, value in kept.items()}
+    check_arrays(net, shapes, what=f'{path}: parameters', new=[*new, *added])
+    for name in (*new, *added):
         parameters[name].initialize(ctx=ctx or mx.cpu())
     set_parameters(net, kept, ctx)
     entries = [f'{name} {tuple(expected[name])} instead of {_shape(values, name)}' for name in new]

@@ -7,7 +7,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cbam import get_model
+from gluon_cbam import get_model, weights
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.training import TrainConfig, train
 from gluon_cbam.training.parameters.initialization import initialize
@@ -60,6 +60,29 @@ def test_fine_tuning_to_five_classes(digits_run, five, tmp_path, caplog):
     assert card['started_from'] == {'source': str(digits_run), 'sha256': digest}
     assert card['options'] == {'reduction': 4}
     assert digest in (tmp_path / 'run' / 'train.log').read_text()
+
+
+def test_attention_that_is_added_to_a_plain_network(five, tmp_path):
+    """The card says which network the weights are of, and the log how many parameters came from it."""
+    plain, path = get_model('cifar_resnet18', classes=5, widen=0.125), tmp_path / 'plain.params'
+    plain.initialize()
+    card = {'classes': 5, 'options': {'widen': 0.125}}
+    preprocessing = {'image_size': 8, 'crop_ratio': 1.0, 'mean': [0.5] * 3, 'std': [0.5] * 3}
+    digest = weights.save(plain, path, network='cifar_resnet18', preprocessing=preprocessing, **card).sha256
+    config = settings(five, tmp_path, pretrained=str(path), lr=0.0, option={'reduction': 4, 'gate': 'identity'})
+    config.batch_size = 200
+    config.network, config.augment, config.freeze = 'cifar_cbam_resnet18', 'none', ['*bn?']
+    train(config)
+    (newest,) = (tmp_path / 'run' / 'checkpoints').glob('newest-*.params')
+    saved = mx.nd.load(str(newest))
+    for name, value in plain._collect_params_with_prefix().items():
+        if 'running' not in name:
+            assert np.array_equal(saved[name].asnumpy(), value.data().asnumpy()), name
+    card = json.loads(newest.with_suffix('.json').read_text())
+    assert card['started_from'] == {'source': str(path), 'sha256': digest, 'network': 'cifar_resnet18'}
+    assert card['options'] == {'widen': 0.125, 'reduction': 4, 'gate': 'identity'}
+    log = (tmp_path / 'run' / 'train.log').read_text()
+    assert f'107 parameters are from cifar_resnet18 ({path}), 72 of the attention start anew' in log
 
 
 def test_arguments_override_the_card(digits_run, five, tmp_path):
