@@ -10,6 +10,7 @@ import click
 from gluon_cbam.cli.options import settings_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
+from gluon_cbam.common.printable import printable
 
 from .data_reports import data_check, data_stats
 
@@ -74,15 +75,15 @@ def data_shapes(folder: str, **settings: int) -> _Output:
 
 def _written(folder: str, counts: Dict[str, int]) -> _Output:
     """The result for the files that were written."""
-    text = '\n'.join(f'{os.path.join(folder, name)}: {count} records' for name, count in counts.items())
+    text = '\n'.join(f'{printable(os.path.join(folder, name))}: {count} records' for name, count in counts.items())
     return {'output': folder, 'records': counts}, text
 
 
 @data.command('list')
 @click.argument('source')
 @click.argument('output')
-@click.option('--val-ratio', type=float, default=0.0, help='share of each class for OUTPUT_val.lst')
-@click.option('--test-ratio', type=float, default=0.0, help='share of each class for OUTPUT_test.lst')
+@click.option('--val-ratio', type=float, default=0.0, metavar='X', help='share of each class for OUTPUT_val.lst')
+@click.option('--test-ratio', type=float, default=0.0, metavar='X', help='share of each class for OUTPUT_test.lst')
 @_source_options
 @common_options
 def data_list(source: str, output: str, **options: Any) -> _Output:
@@ -93,8 +94,11 @@ def data_list(source: str, output: str, **options: Any) -> _Output:
     from gluon_cbam.data.preparation.lists import make_lists
 
     lists = make_lists(source, output, **options)
-    text = '\n'.join(f'{part.path}: {part.images} images' for part in lists)
-    return {'lists': [{'file': str(part.path), 'images': part.images} for part in lists]}, text
+    entries = [
+        {'file': str(part.path), 'images': part.images, 'empty_classes': lists.empty_of(part.path)} for part in lists
+    ]
+    lines = [f'{printable(part.path)}: {part.images} images' for part in lists] + lists.as_lines()
+    return {'layout': lists.layout, 'lists': entries, 'left_out': lists.left_out.as_dict()}, '\n'.join(lines)
 
 
 @data.command('pack')
@@ -105,6 +109,8 @@ def data_list(source: str, output: str, **options: Any) -> _Output:
     '--quality', type=click.IntRange(1, 100), default=95, show_default=True, help='JPEG quality with --resize'
 )
 @click.option('--skip-bad', is_flag=True, help='leave out files that cannot be decoded')
+@click.option('--val-ratio', type=float, default=0.0, metavar='X', help='share of each class for val.rec')
+@click.option('--test-ratio', type=float, default=0.0, metavar='X', help='share of each class for test.rec')
 @click.option('--root', help='folder or tar file that the paths of a list are relative to  [the folder of the list]')
 @_source_options
 @settings_options('workers')
@@ -112,25 +118,39 @@ def data_list(source: str, output: str, **options: Any) -> _Output:
 def data_pack(source: str, output: str, workers: Optional[int], **options: Any) -> _Output:
     """Pack images into OUTPUT/*.rec, *.idx and classes.txt.
 
-    SOURCE is one of: class folders (gives train.rec); train/ and val/ with class folders; images without class folders,
-    with --labels (gives val.rec, also for a val/ next to a train/ with class folders); a .lst or 'path label' list
-    (gives a .rec of the same name); a folder with train_list.txt and val_list.txt. Instead of a folder, it may be a tar
-    file, such as ILSVRC2012_img_train.tar, which is not unpacked.
+    SOURCE is one of: class folders (gives train.rec; --val-ratio 0.2 holds a fifth of each class out for val.rec);
+    train/, val/ and test/ with class folders (also training, valid, validation, testing, in any case); images without
+    class folders, with --labels (gives val.rec, also for a val/ next to a train/ with class folders); a .lst or 'path
+    label' list (gives a .rec of the same name); a folder with train_list.txt and val_list.txt. Instead of a folder, it
+    may be a tar file, such as ILSVRC2012_img_train.tar, which is not unpacked.
+
+    What SOURCE holds besides is left out and counted. WebP, GIF (the first frame), TIFF and AVIF become PNG.
     """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.preparation.packing import pack
 
     done = pack(source, output, workers=workers or usable_cpus(), progress=progress_bar, **options)
     files = [
-        {'file': str(part.path), 'records': part.records, 'bad': part.bad, 'other_files': part.other} for part in done
+        {
+            'file': str(part.path),
+            'records': part.records,
+            'converted': part.converted,
+            'bad': part.bad,
+            'other_files': part.other,
+            'empty_classes': done.empty_of(part.path),
+        }
+        for part in done
     ]
     lines = []
     for part in done:
+        converted = f' ({part.converted} converted to PNG)' if part.converted else ''
         lines.append(
-            f'{part.path}: {part.records} records, {len(part.bad)} bad files left out, {part.other} other files'
+            f'{printable(part.path)}: {part.records} records{converted}, {len(part.bad)} bad files left out, '
+            f'{part.other} other files'
         )
-        lines += [f'  bad: {path}: {fault}' for path, fault in part.bad.items()]
-    return {'output': output, 'files': files}, '\n'.join(lines)
+        lines += [f'  bad: {printable(path)}: {printable(fault)}' for path, fault in part.bad.items()]
+    value = {'output': output, 'layout': done.layout, 'files': files, 'left_out': done.left_out.as_dict()}
+    return value, '\n'.join(lines + done.as_lines())
 
 
 @data.command('index')

@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Union
 
 import cv2
 import numpy as np
@@ -14,13 +14,16 @@ import numpy as np
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.parallel import ordered_map
-from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.decoding import decode, format_of
 from gluon_cbam.data.records.recordio import RecordWriter
 from gluon_cbam.data.resizing import resize_short_side
 from gluon_cbam.data.sources.file_trees import Location
-from gluon_cbam.data.sources.layouts import Part, read_source
+from gluon_cbam.data.sources.layouts import is_list, read_source
+from gluon_cbam.data.sources.parts import Dataset, Part
 
 from .class_names import check_classes, write_classes
+from .splitting import Order, split_by_class, split_ratios
+from .summary import Written
 
 _REPORTED = 10  # bad files that an error names
 _Progress = Callable[[Iterable, int, str], Iterable]
@@ -34,13 +37,17 @@ class Packed:
         path: path of the file.
         records: number of images in it.
         bad: path of an image that was left out -> the reason.
-        other: number of ignored files, which do not have the suffix of an image.
+        other: number of files and folders in the same folder of the source that are left out.
+        converted: number of images that were converted to PNG, as readers of records do not know their format.
+        labels: the first labels that occur.
     """
 
     path: Path
     records: int = 0
     bad: Dict[str, str] = field(default_factory=dict)
     other: int = 0
+    converted: int = 0
+    labels: Set[float] = field(default_factory=set)
 
 
 def pack(
@@ -55,14 +62,19 @@ def pack(
     classes_file: Optional[PathLike] = None,
     shuffle: bool = False,
     seed: int = 0,
+    val_ratio: float = 0.0,
+    test_ratio: float = 0.0,
     progress: _Progress = lambda items, total, name: items,
-) -> List[Packed]:
+) -> Written[Packed]:
     """Pack images into ``.rec``, ``.idx`` and ``classes.txt``.
+
+    The bytes of JPEG, PNG and BMP are kept. Images of other formats are converted to PNG, without loss: readers of
+    records, such as MXNet's, do not know them.
 
     Args:
         source: a folder, a tar file (which is read without unpacking it), or a list: see
-            :func:`gluon_cbam.data.sources.layouts.read_source`. Class folders give ``train.rec``, images with a label
-            file give ``val.rec``, and a list gives a file of the same name.
+            :func:`gluon_cbam.data.sources.layouts.read_source`. Class folders give ``train.rec``, splits a file each,
+            images with a label file give ``val.rec``, and a list gives a file of the same name.
         output: folder, created if it does not exist.
         resize: length of the shorter side in pixels; the image is encoded as JPEG. By default, the bytes are kept.
         quality: quality of the JPEG, 1..100.
@@ -72,72 +84,122 @@ def pack(
         labels: label file of images that are not in class folders.
         classes_file: file with the names of the classes, in the order of the labels.
         shuffle: write the images in an order that depends only on the seed; by default, in the order of the source.
-        seed: random seed of the order.
+        seed: random seed of the order and of the split.
+        val_ratio: share of each class for ``val.rec``, 0..1; default 0, no such file. Each class keeps at least one
+            training image. :func:`.lists.make_lists` gives the same split in the same order.
+        test_ratio: share of each class for ``test.rec``, 0..1; default 0, no such file.
         progress: wraps the images of a file for a progress bar; called with (images, number of images, name).
 
     Returns:
         An entry for each file that was written.
 
     Raises:
-        UsageError: the source does not exist, holds no images, or does not define what the labels mean.
+        UsageError: the source does not exist, holds no images, does not define what the labels mean, or is split
+            already.
         DataError: files cannot be decoded, or the source is damaged. Nothing is written under the final names.
     """
     dataset = read_source(source, root, labels, classes_file)
     if shuffle and any(part.tree.sequential for part in dataset.parts):
         raise UsageError(f'{source}: a compressed tar file is read in its order: uncompress it, or leave out --shuffle')
+    orders = _orders(source, dataset, shuffle, seed, val_ratio, test_ratio)
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     check_classes(output, dataset.classes)
     encode = partial(_encode, resize=resize, quality=quality)
-    done = []
-    for part in dataset.parts:
-        order = np.random.RandomState(seed).permutation(len(part)) if shuffle else range(len(part))
-        done.append(_pack_part(part, order, output, encode, skip_bad, workers, progress))
+    done: Written[Packed] = Written(dataset.layout, dataset.left_out)
+    for name, part, order in orders:
+        done.append(_pack_part(part, order, output / f'{name}.rec', encode, skip_bad, workers, progress))
+        done.note_classes(done[-1].path, done[-1].labels, dataset.classes)
     write_classes(output, dataset.classes)
     return done
 
 
-_Encode = Callable[[Union[Location, bytes]], Tuple[bytes, Optional[str]]]
+class _OrderedPart(NamedTuple):
+    """The name of a file, and the images in it."""
+
+    name: str
+    part: Part
+    order: Order
+
+
+def _orders(
+    source: PathLike, dataset: Dataset, shuffle: bool, seed: int, val_ratio: float, test_ratio: float
+) -> List[_OrderedPart]:
+    """The images of each file, in their order."""
+    ratios = split_ratios(val_ratio, test_ratio, source, dataset)
+    if ratios and is_list(Path(source)):
+        raise UsageError(f'{source} is a list, and chooses its images: leave out --val-ratio and --test-ratio')
+    if ratios:
+        random, (part,) = np.random.RandomState(seed), dataset.parts
+        splits = split_by_class(part, ratios, random)
+        return [
+            _OrderedPart(name, part, random.permutation(chosen) if shuffle else chosen)
+            for name, chosen in splits.items()
+        ]
+    orders: List[Order] = [
+        np.random.RandomState(seed).permutation(len(part)) if shuffle else range(len(part)) for part in dataset.parts
+    ]
+    return [_OrderedPart(part.name, part, order) for part, order in zip(dataset.parts, orders)]
+
+
+class _Encoded(NamedTuple):
+    """The bytes to store for an image; for a bad image, no bytes and the reason."""
+
+    data: bytes
+    fault: Optional[str] = None
+    converted: bool = False
+
+
+_Encode = Callable[[Union[Location, bytes]], _Encoded]
 
 
 def _pack_part(
     part: Part,
-    order: Union[Sequence[int], np.ndarray],
-    output: Path,
+    order: Order,
+    path: Path,
     encode: _Encode,
     skip_bad: bool,
     workers: int,
     progress: _Progress,
 ) -> Packed:
-    result = Packed(output / f'{part.name}.rec', other=part.other)
+    result = Packed(path, other=part.left_out.total)
     with RecordWriter(result.path) as writer, ProcessPoolExecutor(workers) as pool:
         contents = part.tree.contents(part.numbers[index] for index in order)
         encoded = ordered_map(pool, encode, contents, prefetch=16 * workers)
-        for index, (image, fault) in zip(order, progress(encoded, len(part), part.name)):
-            if fault:
-                result.bad[part.path(index)] = fault
+        for index, image in zip(order, progress(encoded, len(order), path.stem)):
+            if image.fault:
+                result.bad[part.path(index)] = image.fault
             elif skip_bad or not result.bad:  # after a failure, the remaining files are only checked
-                writer.write(part.labels[index], image)
+                writer.write(part.labels[index], image.data)
+                result.labels.add(part.labels[index][0])
+                result.converted += image.converted
         if result.bad and not skip_bad:
-            named = ', '.join(f'{path} ({fault})' for path, fault in list(result.bad.items())[:_REPORTED])
+            named = ', '.join(f'{bad} ({fault})' for bad, fault in list(result.bad.items())[:_REPORTED])
             more = ' ...' if len(result.bad) > _REPORTED else ''
             raise DataError(
-                f'{len(result.bad)} of {len(part)} images cannot be packed: {named}{more}; leave out with --skip-bad'
+                f'{len(result.bad)} of {len(order)} images cannot be packed: {named}{more}; leave out with --skip-bad'
             )
         result.records = writer.count
     return result
 
 
-def _encode(content: Union[Location, bytes], resize: Optional[int], quality: int) -> Tuple[bytes, Optional[str]]:
-    """The bytes to store for an image; for a bad image, no bytes and the reason."""
+def _encode(content: Union[Location, bytes], resize: Optional[int], quality: int) -> _Encoded:
     try:
         data = content if isinstance(content, bytes) else content.read()
         pixels = decode(data, 'bad')
     except OSError as error:
-        return b'', error.strerror or str(error)
+        return _Encoded(b'', error.strerror or str(error))
     except DataError as error:
-        return b'', str(error).partition(': ')[2]
-    if resize is None:
-        return data, None
-    pixels = cv2.cvtColor(resize_short_side(pixels, resize), cv2.COLOR_RGB2BGR)
-    return cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes(), None
+        return _Encoded(b'', str(error).partition(': ')[2])
+    if resize is not None:
+        options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+        return _Encoded(_written('.jpg', resize_short_side(pixels, resize), options))
+    known = format_of(data)
+    if known is not None and known.packed_as_is:
+        return _Encoded(data)
+    return _Encoded(_written('.png', pixels, []), converted=True)
+
+
+def _written(ending: str, pixels: np.ndarray, options: List[int]) -> bytes:
+    """RGB pixels in the format of an ending."""
+    return cv2.imencode(ending, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)[1].tobytes()

@@ -9,19 +9,17 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_left
-from collections import Counter
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Protocol, Sequence, Set, Tuple, Union
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, TransferError, UsageError
 
 from .compact_lists import Names
-from .tars import is_compressed, is_tar, members
-
-EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp')
-"""Suffixes of the files that are packed, in lower case; the case of a suffix is ignored."""
+from .folder_walk import UNREADABLE, walk
+from .left_out import FOLDER, IMAGE, LeftOut, kind_of_member
+from .tars import Member, is_compressed, is_tar, members
 
 
 class Location(NamedTuple):
@@ -61,15 +59,15 @@ class Tree(Protocol):
     Attributes:
         path: path of the folder or tar file.
         names: paths of the images inside it, with ``/``.
-        folders: paths of all folders inside it, with ``/``.
-        other: path of a folder -> number of files directly in it that are not images.
+        folders: paths of all folders inside it, with ``/``, also of those without images.
+        others: path of a folder -> what is directly in it besides images and folders.
         sequential: whether images can be read only in the order of ``names``.
     """
 
     path: Path
     names: Sequence[str]
     folders: Set[str]
-    other: Dict[str, int]
+    others: Dict[str, LeftOut]
     sequential: bool
 
     def contents(self, numbers: Iterable[int]) -> Iterator[Union[Location, bytes]]:
@@ -140,36 +138,32 @@ class Folder:
         path: Path,
         names: Sequence[str],
         folders: Iterable[str] = (),
-        other: Optional[Dict[str, int]] = None,
+        others: Optional[Dict[str, LeftOut]] = None,
     ) -> None:
         self.path = path
         self.names = names
         self.folders = set(folders)
-        self.other: Dict[str, int] = other or {}
+        self.others: Dict[str, LeftOut] = others or {}
 
     @classmethod
     def read(cls, path: Path) -> Folder:
-        """List all images below a folder, sorted by folder, then by name; hidden folders are left out.
+        """List all images below a folder, sorted by folder, then by name.
 
         Args:
             path: path of the folder.
 
         Returns:
             The tree.
+
+        Raises:
+            TransferError: a folder in it cannot be read.
         """
-        names = Names()
-        folders: Set[str] = set()
-        other: Dict[str, int] = {}
-        for parent, subfolders, files in os.walk(path, followlinks=True):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith('.'))
-            relative = os.path.relpath(parent, path).replace(os.sep, '/')
-            prefix = '' if relative == '.' else f'{relative}/'
-            folders.update(prefix + name for name in subfolders)
-            images = sorted(name for name in files if name.lower().endswith(EXTENSIONS))
-            other[prefix[:-1]] = len(files) - len(images)
-            for name in images:
-                names.append(prefix + name)
-        return cls(path, names, folders, other)
+        contents = _Contents()
+        for kind, name in walk(path):
+            if kind == UNREADABLE:
+                raise TransferError(f'{path / name}: the folder cannot be read: change its permissions, or remove it')
+            contents.add(kind, name)
+        return cls(path, contents.images, contents.folders, contents.others)
 
     def contents(self, numbers: Iterable[int]) -> Iterator[Location]:
         """The locations of some images."""
@@ -187,15 +181,12 @@ class Tar:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.other: Dict[str, int] = Counter()
-        names, offsets, sizes = Names(), array('q'), array('q')
-        by_folder: Dict[str, array] = {}
+        contents, offsets, sizes = _Contents(), array('q'), array('q')
+        names, by_folder = contents.images, {}  # type: Names, Dict[str, array]
         for member in members(path):
-            if not member.name.lower().endswith(EXTENSIONS):
-                self.other[_parent(member.name)] += 1
+            if not contents.add_member(member):
                 continue
-            by_folder.setdefault(_parent(member.name), array('q')).append(len(names))
-            names.append(member.name)
+            by_folder.setdefault(_parent(member.name), array('q')).append(len(names) - 1)
             offsets.append(member.offset)
             sizes.append(member.size)
         order = array('q')
@@ -204,7 +195,7 @@ class Tar:
             self._ranges[folder] = len(order), len(order) + len(by_folder[folder])
             order.extend(sorted(by_folder[folder], key=names.__getitem__))
         self.names: Sequence[str] = Names(names[number] for number in order)
-        self.folders = _with_parents(by_folder)
+        self.folders, self.others = contents.folders, contents.others
         self._offsets, self._sizes = (np.asarray(column, np.int64)[np.asarray(order)] for column in (offsets, sizes))
 
     def contents(self, numbers: Iterable[int]) -> Iterator[Location]:
@@ -241,19 +232,16 @@ class CompressedTar:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.other: Dict[str, int] = Counter()
-        names = Names()
+        contents = _Contents()
         for member in members(path):
-            if member.name.lower().endswith(EXTENSIONS):
-                names.append(member.name)
-            else:
-                self.other[_parent(member.name)] += 1
-        self.names: Sequence[str] = names
-        self.folders = _with_parents({_parent(name) for name in names})
+            contents.add_member(member)
+        self.names: Sequence[str] = contents.images
+        self.folders, self.others = contents.folders, contents.others
 
     def contents(self, numbers: Iterable[int]) -> Iterator[bytes]:
         """The bytes of some images."""
-        images = (member for member in members(self.path) if member.name.lower().endswith(EXTENSIONS))
+        contents = _Contents()
+        images = (member for member in members(self.path) if contents.add_member(member))
         wanted = iter(numbers)
         number = next(wanted, None)
         for index, member in enumerate(images):
@@ -266,15 +254,42 @@ def _parent(name: str) -> str:
     return name.rpartition('/')[0]
 
 
-def _with_parents(folders: Iterable[str]) -> Set[str]:
-    """The folders and the folders that contain them, without the root."""
-    found: Set[str] = set()
-    for name in folders:
-        folder = name
-        while folder and folder not in found:
-            found.add(folder)
+class _Contents:
+    """What a folder or tar file holds, by its kind.
+
+    Attributes:
+        images: paths of the images, in the order of adding.
+        folders: paths of all folders.
+        others: path of a folder -> what is directly in it besides.
+    """
+
+    def __init__(self) -> None:
+        self.images = Names()
+        self.folders: Set[str] = set()
+        self.others: Dict[str, LeftOut] = {}
+        self._unused: Set[str] = set()
+
+    def add(self, kind: str, path: str) -> None:
+        """Add a file or folder of a kind that :func:`.folder_walk.walk` gives."""
+        if kind == IMAGE:
+            self.images.append(path)
+        elif kind == FOLDER:
+            self.folders.add(path)
+        else:
+            self.others.setdefault(_parent(path.rstrip('/')), LeftOut()).add(kind, path)
+
+    def add_member(self, member: Member) -> bool:
+        """Add a member of a tar file and the folders that it is in; whether it is an image."""
+        kind, path = kind_of_member(member.name, 'file')
+        if path not in self._unused:
+            self.add(kind, path)
+        if path.endswith('/'):  # a folder that is left out is named by each of its members
+            self._unused.add(path)
+        folder = _parent(path.rstrip('/'))
+        while folder and folder not in self.folders:
+            self.folders.add(folder)
             folder = _parent(folder)
-    return found
+        return kind == IMAGE
 
 
 def children(tree: Tree, prefix: str) -> List[str]:

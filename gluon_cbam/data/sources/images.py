@@ -5,29 +5,22 @@ Images are read lazily. A file that cannot be read gives an image source that ra
 
 from __future__ import annotations
 
-import glob
-import os
 import sys
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
+from typing import Callable, Iterable, Iterator, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from gluon_cbam.common.errors import CbamError, DataError, EnvironmentProblem, UsageError
-from gluon_cbam.common.natural_sort import naturally_sorted
+from gluon_cbam.common.errors import CbamError, DataError, EnvironmentProblem
 from gluon_cbam.compat.renamed import renamed_attributes
-from gluon_cbam.data.decoding import IMAGE_ENDINGS, decode
+from gluon_cbam.data.decoding import decode
 from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 
 from . import video
-
-STANDARD_INPUT = '-'
-"""The argument that stands for standard input."""
-IN_FOLDERS = IMAGE_ENDINGS
-"""Suffixes of the files that are taken from folders."""
+from .image_files import STANDARD_INPUT, ImageFile, image_files
 
 
 class ImageSource(NamedTuple):
@@ -37,11 +30,14 @@ class ImageSource(NamedTuple):
         file: path of the file, for results; ``-`` for standard input.
         number: index of the record or the video's frame, from 0; None for a file of one image.
         decode: returns (H, W, 3) uint8 RGB; thread-safe; raises DataError or OSError.
+        labels: what its class may be: the label of a record, or the names of the folders that it is in, up to the one
+            that was named by an argument; empty if nothing is known.
     """
 
     file: str
     number: Optional[int]
     decode: Callable[[], np.ndarray]
+    labels: Tuple[Union[int, str], ...] = ()
 
 
 def open_images(
@@ -53,10 +49,8 @@ def open_images(
     """Open the images that some arguments name, in the order of the arguments.
 
     Args:
-        arguments: image files, ``.rec`` files, videos, folders (with their subfolders, in natural order, without hidden
-            files), patterns such as ``photos/**/*.jpg``, or ``-`` for one image on standard input.
-        files_from: a file with an argument in each line, except patterns; ``-`` for such lines on standard input. They
-            are read lazily; a line that does not name an existing file gives an image that cannot be read.
+        arguments: see :func:`.image_files.image_files`.
+        files_from: see :func:`.image_files.image_files`.
         every: use every n-th frame of a video; default 1.
         limit: maximum number of images; by default, no limit.
 
@@ -66,93 +60,51 @@ def open_images(
     Raises:
         UsageError: an argument does not exist or matches no file, or standard input is given twice.
     """
-    inputs = [*arguments, *([STANDARD_INPUT] if files_from == STANDARD_INPUT else [])].count(STANDARD_INPUT)
-    if inputs > 1:
-        raise UsageError(f'standard input (-) can be read once, got it {inputs} times')
-    if files_from is not None and files_from != STANDARD_INPUT and not os.path.isfile(files_from):
-        raise UsageError(f'no list of images {files_from!r}')
-    paths = [path for argument in arguments for path in _expanded(argument)]
-    return islice(_images(paths, files_from, every), limit)
+    return open_files(image_files(arguments, files_from), every, limit)
 
 
-def _images(paths: Iterable[str], files_from: Optional[str], every: int) -> Iterator[ImageSource]:
-    for path in paths:
-        yield from _from_path(path, every)
-    for line in _lines(files_from) if files_from else ():
-        yield from _from_path(line, every)
+def open_files(files: Iterable[ImageFile], every: int = 1, limit: Optional[int] = None) -> Iterator[ImageSource]:
+    """Open the images in some files.
+
+    Args:
+        files: see :func:`.image_files.image_files`.
+        every: use every n-th frame of a video; default 1.
+        limit: maximum number of images; by default, no limit.
+
+    Returns:
+        An iterator over the images; each file is opened when the iterator reaches it.
+    """
+    return islice((image for file in files for image in _open(file, every)), limit)
 
 
-def _expanded(argument: str) -> List[str]:
-    """The path itself, or the paths that match a pattern."""
-    if argument == STANDARD_INPUT or os.path.lexists(argument):
-        return [argument]
-    if not glob.has_magic(argument):
-        raise UsageError(f'no image file or folder {argument!r}')
-    matches = naturally_sorted(glob.iglob(argument, recursive=True))
-    if not matches:
-        raise UsageError(f'no file matches {argument!r}')
-    return matches
+def _open(file: ImageFile, every: int) -> Iterator[ImageSource]:
+    if file.fault:
+        return iter([_broken(file.path, DataError(file.fault))])
+    return next(read for applies, read in _KINDS if applies(file.path))(file, every)
 
 
-def _lines(path: str) -> Iterator[str]:
-    """The lines of a file of paths, without blank lines."""
-    file_or_descriptor: Union[int, str] = sys.stdin.fileno() if path == STANDARD_INPUT else path
-    with open(file_or_descriptor, 'rb', closefd=path != STANDARD_INPUT) as file:
-        for line in file:
-            if line.strip():
-                yield os.fsdecode(line.rstrip(b'\r\n'))
-
-
-def _from_path(path: str, every: int) -> Iterator[ImageSource]:
-    return next(read for applies, read in _KINDS if applies(path))(path, every)
-
-
-def _standard_input(path: str, every: int) -> Iterator[ImageSource]:
+def _standard_input(file: ImageFile, every: int) -> Iterator[ImageSource]:
     image = sys.stdin.buffer.read()  # in the main thread: another thread that waits for input could not be interrupted
-    yield ImageSource(path, None, lambda: decode(image, path))
+    yield ImageSource(file.path, None, lambda: decode(image, file.path))
 
 
-def _folder(path: str, every: int) -> Iterator[ImageSource]:
-    for file in _below(path):
-        yield image_file(file)
-
-
-def _below(folder: str, parents: Tuple[Tuple[int, int], ...] = ()) -> Iterator[str]:
-    """The paths of images in a folder, then in its subfolders; for a folder that cannot be read, its own path."""
+def _records(file: ImageFile, every: int) -> Iterator[ImageSource]:
     try:
-        status = os.stat(folder)
-        with os.scandir(folder) as listing:
-            entries = {entry.name: entry.is_dir() for entry in listing if not entry.name.startswith('.')}
-    except OSError:
-        yield folder
-        return
-    identity = status.st_dev, status.st_ino
-    if identity in parents:  # a link to one of its parent folders
-        return
-    for name in naturally_sorted(
-        name for name, is_folder in entries.items() if not is_folder and name.lower().endswith(IN_FOLDERS)
-    ):
-        yield os.path.join(folder, name)
-    for name in naturally_sorted(name for name, is_folder in entries.items() if is_folder):
-        yield from _below(os.path.join(folder, name), (*parents, identity))
-
-
-def _records(path: str, every: int) -> Iterator[ImageSource]:
-    try:
-        records = RecordFile(path, indexed=False)
+        records = RecordFile(file.path, indexed=False)
     except (CbamError, OSError) as error:
-        yield _broken(path, error)
+        yield _broken(file.path, error)
         return
-    for number in range(len(records)):
-        yield ImageSource(path, number, partial(decode_record, records, number))
+    for number, label in enumerate(records.labels):
+        labels = (int(label),) if label >= 0 and float(label).is_integer() else ()
+        yield ImageSource(file.path, number, partial(decode_record, records, number), labels)
 
 
-def _video(path: str, every: int) -> Iterator[ImageSource]:
+def _video(file: ImageFile, every: int) -> Iterator[ImageSource]:
     try:
-        for number, frame in video.frames(path, every):
-            yield ImageSource(path, number, partial(video.to_rgb, frame))
+        for number, frame in video.frames(file.path, every):
+            yield ImageSource(file.path, number, partial(video.to_rgb, frame))
     except DataError as error:
-        yield _broken(path, error)
+        yield _broken(file.path, error)
 
 
 def image_file(path: str) -> ImageSource:
@@ -167,8 +119,8 @@ def image_file(path: str) -> ImageSource:
     return ImageSource(path, None, lambda: decode(Path(path).read_bytes(), path))
 
 
-def _file(path: str, every: int) -> Iterator[ImageSource]:
-    yield image_file(path)
+def _file(file: ImageFile, every: int) -> Iterator[ImageSource]:
+    yield image_file(file.path)._replace(labels=file.folders)
 
 
 def _broken(path: str, error: Exception) -> ImageSource:
@@ -179,9 +131,8 @@ def _broken(path: str, error: Exception) -> ImageSource:
 
 
 # (condition on a path, function that opens its images); the first condition that holds applies
-_KINDS: Sequence[Tuple[Callable[[str], bool], Callable[[str, int], Iterator[ImageSource]]]] = (
+_KINDS: Sequence[Tuple[Callable[[str], bool], Callable[[ImageFile, int], Iterator[ImageSource]]]] = (
     (lambda path: path == STANDARD_INPUT, _standard_input),
-    (os.path.isdir, _folder),
     (lambda path: path.lower().endswith('.rec'), _records),
     (lambda path: path.lower().endswith(video.ENDINGS), _video),
     (lambda path: True, _file),

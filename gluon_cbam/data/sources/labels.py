@@ -28,7 +28,7 @@ def read_list(path: Path) -> Tuple[Names, Labels]:
         UsageError: the list is empty.
     """
     names, labels = Names(), Labels()
-    for number, line in _lines(path):
+    for number, line in _lines(path, 'surrogateescape'):  # a name may have bytes that are not UTF-8
         fields = line.split('\t')
         if len(fields) > 1:
             name, numbers = fields[-1], fields[1:-1]
@@ -42,6 +42,8 @@ def read_list(path: Path) -> Tuple[Names, Labels]:
             raise DataError(
                 f'{path}: line {number} is not "index <tab> label... <tab> path" or "path label": {line[:80]!r}'
             )
+        if '\0' in name:
+            raise DataError(f'{path}: line {number} has a zero byte, which no path has: {line[:80]!r}')
         names.append(name)
         labels.append(row)
     if not len(names):
@@ -211,10 +213,10 @@ def _stem(name: str) -> str:
     return Path(name).stem
 
 
-def _lines(path: Path) -> Iterator[Tuple[int, str]]:
+def _lines(path: Path, errors: str = 'strict') -> Iterator[Tuple[int, str]]:
     """(line number from 1, text) of each line that is not blank."""
     try:
-        with open(path, encoding='utf-8') as file:
+        with open(path, encoding='utf-8', errors=errors) as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield number, line.rstrip('\r\n')

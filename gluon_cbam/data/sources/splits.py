@@ -1,0 +1,49 @@
+"""Folders for the splits of a data set: training, validation and test images."""
+
+from __future__ import annotations
+
+from typing import Dict, Tuple
+
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.printable import printable
+
+from .file_trees import Tree, children
+
+SPLITS: Dict[str, Tuple[str, ...]] = {
+    'train': ('train', 'training'),
+    'val': ('val', 'valid', 'validation'),
+    'test': ('test', 'testing'),
+}
+"""Split, the name of its ``.rec`` file -> the names of its folder, in lower case; their case is ignored."""
+
+
+def find_splits(tree: Tree, base: str) -> Dict[str, str]:
+    """Find the folders of the splits.
+
+    A folder of class folders may have a class of such a name, such as valid/ and invalid/: beside other folders with
+    images, only a folder for training that has class folders is taken for a split, and the others with it.
+
+    Args:
+        tree: the tree.
+        base: path of the folder that holds them, with a final ``/``; empty for the root.
+
+    Returns:
+        Split -> path of its folder, with a final ``/``, in the order of :data:`SPLITS`; empty if there are none.
+
+    Raises:
+        UsageError: two folders are for the same split.
+    """
+    found: Dict[str, str] = {}
+    others = False
+    for name in children(tree, base):
+        split = next((split for split, names in SPLITS.items() if name.lower() in names), None)
+        if split is None:
+            others = others or any(image.startswith(f'{base}{name}/') for image in tree.names)
+        elif split in found:
+            twice = ' and '.join(printable(tree.path / folder) for folder in (found[split], base + name))
+            raise UsageError(f'{twice} are both for the {split} split: keep one, or pack each on its own')
+        else:
+            found[split] = f'{base}{name}/'
+    if others and not ('train' in found and children(tree, found['train'])):
+        return {}
+    return {split: found[split] for split in SPLITS if split in found}
