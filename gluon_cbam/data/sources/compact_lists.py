@@ -56,8 +56,8 @@ class Names(_CompactList[str]):
 
     _typecode = 'B'
 
-    def _encoded(self, item: str) -> bytes:
-        return os.fsencode(item)
+    def _encoded(self, item: str) -> array:
+        return array('B', os.fsencode(item))  # extending by bytes would take them one by one
 
     def _decoded(self, row: array) -> str:
         return os.fsdecode(row.tobytes())

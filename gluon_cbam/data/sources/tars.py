@@ -1,4 +1,4 @@
-"""The members of tar files and of tar files inside them; damage that ``tarfile`` takes for the end is an error."""
+"""The members of tar files and of tar files inside them; what does not end with its end mark is an error."""
 
 from __future__ import annotations
 
@@ -6,17 +6,28 @@ import bz2
 import gzip
 import lzma
 import os
-import tarfile
-import zlib
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, Callable, Dict, Iterator, NamedTuple, Optional, Union
+from typing import IO, Any, Callable, Dict, Iterator, NamedTuple, Optional
 
-from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.damage import Damaged, reason
+from gluon_cbam.common.errors import CbamError, DataError
+from gluon_cbam.common.quoting import shown
+
+from .tar_headers import BLOCK, MAX_EXTENDED, Extended, Header, parse
 
 _OPENERS: Dict[str, Callable[..., Any]] = {
     '.tar': open, '.tar.gz': gzip.open, '.tgz': gzip.open, '.tar.bz2': bz2.open, '.tar.xz': lzma.open,
 }  # fmt: skip
-_DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+_CHUNK = 1 << 20
+_MAX_DEPTH = 4  # tar files inside tar files; ImageNet's are one inside the other
+# what a file may expand to, and what the list of its members may take, with 512 bytes for each: a fixed number of
+# bytes, and a multiple of the size of the file that no real images reach
+_EXPANSION, _EXPANSION_RATE = 1 << 30, 250
+_LIST, _LIST_RATE = 64 << 20, 16
+MAX_READ = 32 << 20
+"""Bytes of the largest member of a compressed tar file that is read: several are held at a time."""
 
 
 class Member(NamedTuple):
@@ -26,7 +37,8 @@ class Member(NamedTuple):
         name: path of the file; tar files inside the tar file count as folders.
         offset: offset of its first byte; valid only for an uncompressed tar file.
         size: size in bytes.
-        read: returns its bytes; must be called before the next member is requested.
+        read: returns its bytes; must be called before the next member is requested. Raises DataError for a member of
+            more than :data:`MAX_READ` bytes.
     """
 
     name: str
@@ -67,69 +79,142 @@ def members(path: Path) -> Iterator[Member]:
         The members, in the order of the file; members of a compressed file must be read before the next is requested.
 
     Raises:
-        DataError: the file is damaged; the message names the last intact member.
+        DataError: the file is damaged, or expands to more than its size makes plausible; the message names the last
+            intact member and the offset in the (uncompressed) tar file.
     """
-    last = None
-    compressed = is_compressed(path)
-    size = None if compressed else path.stat().st_size
+    size = path.stat().st_size
+    end = None if is_compressed(path) else size
+    most = _LIST + _LIST_RATE * size
+    listed = 0
     with _OPENERS[_ending(path) or '.tar'](path, 'rb') as file:
-        try:
-            for member in _members(file, '', size):
+        archive = _Archive(path, file, end, _EXPANSION + _EXPANSION_RATE * size)
+        with archive.reading():
+            for member in archive.members('', end):
+                listed += len(member.name) + BLOCK
+                if listed > most:
+                    raise Damaged(f'a file of {size} bytes with more members than it can hold images')
                 yield member
-                last = member.name
-            while compressed and file.read(1 << 20):  # the checksum is at the end
-                pass
-        except _DAMAGE as error:
-            where = f'behind member {last!r}' if last else 'at its beginning'
-            raise DataError(f'{path}: a damaged tar file {where}: {error or type(error).__name__}') from None
+                archive.last = member.name
 
 
-class _StrictTarInfo(tarfile.TarInfo):
-    """A header that must be valid: ``tarfile`` takes an invalid one for the end, which only a block of zeros marks."""
+class _Archive:
+    """A tar file that is being read forward.
 
-    @classmethod
-    def frombuf(cls, buf: Union[bytes, bytearray], encoding: str, errors: str) -> _StrictTarInfo:
-        """Parse a header; raises ReadError where ``tarfile`` would stop silently."""
+    Args:
+        path: its path, for messages.
+        file: the open file, uncompressed.
+        end: its size; None for a compressed file.
+        most: bytes that a compressed file may expand to.
+
+    Attributes:
+        last: name of the last intact member.
+    """
+
+    def __init__(self, path: Path, file: IO[bytes], end: Optional[int], most: int) -> None:
+        self._path, self._file, self._end, self._most = path, file, end, most
+        self._position = 0
+        self._header = 0  # where the header begins that is being read, for messages
+        self.last: Optional[str] = None
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turn damage into a DataError that names the last intact member and the offset."""
         try:
-            return super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            yield
+        except CbamError:
             raise
-        except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
-            raise tarfile.ReadError('it ends without an end mark') from None
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(f'a header cannot be read ({error})') from None
+        except Exception as error:
+            why = reason(error)
+            if why is None:
+                raise
+            where = f'behind member {shown(self.last)}' if self.last else 'at its beginning'
+            raise DataError(
+                f'{self._path}: a damaged tar file {where}: {why} (the header at offset {self._header})'
+            ) from error
 
+    def members(self, prefix: str, end: Optional[int], depth: int = 0) -> Iterator[Member]:
+        """The members from the position of the file to ``end``; None for a compressed file."""
+        if depth > _MAX_DEPTH:
+            raise Damaged(f'tar files inside tar files, more than {_MAX_DEPTH} deep')
+        extended = Extended()
+        while True:
+            block = self._block(end)
+            if not block.strip(b'\0'):
+                break
+            header = parse(block)
+            if not header.is_extended:
+                header = extended.applied(header)
+            begin = self._position
+            name = prefix + os.path.normpath(header.name.decode('utf-8', 'surrogateescape')).lstrip('/')
+            if end is not None and begin + header.size > end:
+                raise Damaged(f'truncated in member {shown(name)}')
+            if header.is_extended:
+                extended.add(header, self._extended(header))
+            elif header.is_file and name.lower().endswith('.tar'):
+                yield from self.members(name[: -len('.tar')] + '/', begin + header.size, depth + 1)
+            elif header.is_file:
+                yield Member(name, begin, header.size, partial(self._content, begin, header.size, name))
+            self._go(begin + header.padded, name)
+        if extended.pending:
+            raise Damaged('it ends where a member must follow')
+        self._finish(end)
 
-def _members(file: IO[bytes], prefix: str, limit: Optional[int]) -> Iterator[Member]:
-    """The members of the tar file from the position of ``file`` to ``limit``; None for a compressed stream."""
-    with tarfile.open(fileobj=file, mode='r|' if limit is None else 'r:', tarinfo=_StrictTarInfo) as tar:
-        for info in iter(tar.next, None):
-            tar.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every member in memory
-            name = prefix + os.path.normpath(info.name).lstrip('/')
-            if limit is not None and info.offset_data + info.size > limit:
-                raise tarfile.ReadError(f'truncated in member {name!r}')
-            if info.isreg() and name.lower().endswith('.tar'):
-                yield from _nested(tar, info, file, name[: -len('.tar')] + '/', limit)
-            elif info.isreg():
-                yield Member(name, info.offset_data, info.size, _reader(tar, info))
+    def _read(self, count: int) -> bytes:
+        """Bytes from the position of the file; fewer at its end."""
+        data = self._file.read(count)
+        self._position += len(data)
+        if self._end is None and self._position > self._most:
+            raise Damaged(f'it expands to more than {self._most} bytes, which no images do')
+        return data
 
+    def _go(self, position: int, name: str) -> None:
+        """Go forward to a position behind a member; in an uncompressed file also backward."""
+        if self._end is not None:
+            self._file.seek(position)
+            self._position = position
+        while self._position < position:
+            if not self._read(min(_CHUNK, position - self._position)):
+                raise Damaged(f'truncated in member {shown(name)}')
 
-def _nested(
-    tar: tarfile.TarFile, info: tarfile.TarInfo, file: IO[bytes], prefix: str, limit: Optional[int]
-) -> Iterator[Member]:
-    if limit is None:
-        yield from _members(_opened(tar, info), prefix, None)
-    else:
-        # tarfile starts at the position of the file, but its offsets count from the beginning of the file
-        file.seek(info.offset_data)
-        yield from _members(file, prefix, info.offset_data + info.size)
+    def _block(self, end: Optional[int]) -> bytes:
+        """The next header."""
+        self._header = self._position
+        block = self._read(BLOCK if end is None else max(0, min(BLOCK, end - self._position)))
+        if len(block) < BLOCK:
+            raise Damaged('truncated in a header' if block else 'it ends without an end mark')
+        return block
 
+    def _extended(self, header: Header) -> bytes:
+        """The contents of a member that describes the one that follows."""
+        if header.size > MAX_EXTENDED:
+            raise Damaged(f'{header.size} bytes of name and attributes before a member; at most {MAX_EXTENDED}')
+        content = self._read(header.size)
+        if len(content) < header.size:
+            raise Damaged('truncated in a header')
+        return content
 
-def _reader(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], bytes]:
-    return lambda: _opened(tar, info).read()
+    def _content(self, begin: int, size: int, name: str) -> bytes:
+        """The bytes of a member."""
+        with self.reading():
+            if self._end is None and size > MAX_READ:
+                raise DataError(
+                    f'{self._path}: member {shown(name)} has {size} bytes, and the largest that is read from a '
+                    f'compressed tar file {MAX_READ}: uncompress the tar file'
+                )
+            self._go(begin, name)
+            content = self._read(size)
+            if len(content) < size:
+                raise Damaged(f'truncated in member {shown(name)}')
+            return content
 
-
-def _opened(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    file = tar.extractfile(info)
-    assert file is not None  # it is a regular file
-    return file
+    def _finish(self, end: Optional[int]) -> None:
+        """Read what follows the end mark, which must be zeros: anything else would be lost silently."""
+        while True:
+            begin = self._position
+            rest = self._read(_CHUNK if end is None else max(0, min(_CHUNK, end - begin)))
+            if not rest:
+                break
+            data = rest.lstrip(b'\0')
+            if data:
+                self._header = (begin + len(rest) - len(data)) // BLOCK * BLOCK
+                raise Damaged('data follow its end mark')
