@@ -8,7 +8,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 from urllib.parse import urljoin
 
 from gluon_cbam.common.errors import DataError, TransferError, UsageError
@@ -139,20 +139,10 @@ def cards_in(text: str, where: str) -> List[Published]:
     Raises:
         DataError: the text cannot be parsed, or a card is damaged.
     """
-    values = _parsed(text, where)
+    from gluon_cbam.common.yaml_documents import parse_yaml
+
+    values = parse_yaml(text, where, _MAX_BYTES).value  # JSON is a subset of YAML
     return [Published.from_dict(value, where) for value in (values if isinstance(values, list) else [values])]
-
-
-def _parsed(text: str, where: str) -> Any:
-    import yaml
-
-    loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
-    try:
-        return yaml.load(text, Loader=loader)  # JSON is a subset of YAML
-    except yaml.YAMLError as error:
-        mark = getattr(error, 'problem_mark', None)
-        line = f', line {mark.line + 1}' if mark else ''
-        raise DataError(f'{where}: neither YAML nor JSON{line}') from None
 
 
 def _resolved(card: Published, base: str) -> Published:

@@ -12,8 +12,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
+from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import CbamError, DataError, UsageError
-from gluon_cbam.common.files import PathLike, atomic_path, digests, read_json, sha256, write_json
+from gluon_cbam.common.files import PathLike, atomic_path, digests, sha256, write_json
 
 from .card import Card, Published
 from .location import Progress, root_of

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Type
 from urllib.parse import urlsplit
 
+from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import CbamError, DataError, TransferError, UsageError
-from gluon_cbam.common.files import PathLike, atomic_path, digests, read_json, write_json
+from gluon_cbam.common.files import PathLike, atomic_path, digests, write_json
 
 from .archive import extract
-from .card import Published, is_safe_member
+from .card import Published
+from .conditions import is_safe_member
 from .location import Progress, is_offline, mirrors, root_of
 from .locking import lock, writing
 

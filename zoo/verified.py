@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.common.files import PathLike, digests, read_json, write_json
+from gluon_cbam.common.files import PathLike, digests, write_json
 
 from .card import Published
 from .location import root_of

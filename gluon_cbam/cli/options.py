@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 import click
 
-from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.settings import default_of, flag
 from gluon_cbam.training.config.train_config import SETTINGS
 
@@ -62,14 +62,17 @@ class SectionedCommand(click.Command):
 
 def _key_values(ctx: click.Context, param: click.Parameter, pairs: Sequence[str]) -> Dict[str, Any]:
     """Parse repeated KEY=VALUE; each value is read as YAML."""
-    import yaml
+    from gluon_cbam.common.yaml_documents import parse_yaml
 
     options = {}
     for pair in pairs:
         key, equals, value = pair.partition('=')
         if not equals or not key:
             raise UsageError(f'{param.opts[0]} takes KEY=VALUE, got {pair!r}')
-        options[key.strip().replace('-', '_')] = yaml.safe_load(value)
+        try:
+            options[key.strip().replace('-', '_')] = parse_yaml(value, pair).value
+        except DataError as error:
+            raise UsageError(f'{param.opts[0]} {error}') from None
     return options
 
 

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Union
 
-from .errors import DataError
-
 PathLike = Union[str, 'os.PathLike[str]']
 _TEMPORARY = '.part'
 
@@ -91,26 +89,6 @@ def write_json(path: PathLike, value: Any) -> None:
         value: any value that :mod:`json` can write.
     """
     write_text(path, json.dumps(value, indent=1) + '\n')
-
-
-def read_json(path: PathLike) -> Any:
-    """Read a JSON file.
-
-    Args:
-        path: path of the file, in UTF-8.
-
-    Returns:
-        The value, as ``json.loads`` returns it.
-
-    Raises:
-        DataError: the file does not exist, or is not JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding='utf-8'))
-    except FileNotFoundError:
-        raise DataError(f'{path} is missing') from None
-    except ValueError as error:
-        raise DataError(f'{path}: not JSON ({error})') from None
 
 
 def sha256(path: PathLike) -> str:

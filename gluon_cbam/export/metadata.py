@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
+from gluon_cbam.common.documents import parse_json
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 
@@ -56,7 +57,7 @@ class ExportMetadata:
         """
         try:
             names = [name for name in cls.__dataclass_fields__ if name != 'task' or _PREFIX + name in texts]
-            values = {name: json.loads(texts[_PREFIX + name]) for name in names}
+            values = {name: parse_json(texts[_PREFIX + name], name) for name in names}
             found = cls(**values)
             Preprocessing.from_dict(found.preprocessing)
         except KeyError as error:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, Callable, List
@@ -14,11 +13,14 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam import weights, zoo
+from gluon_cbam.common.documents import parse_json, read_text
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_path, sha256, write_json, write_text
 
 from .metadata import FLOATS, PIXELS, SYMBOL_SUFFIX, ExportMetadata
 from .tracing import DATA, TracedNetwork
+
+_MAX_BYTES = 1 << 24  # of a symbol; that of cbam_resnet101 in int8 has 1 MB
 
 
 def symbol_files(prefix: PathLike) -> List[Path]:
@@ -133,6 +135,6 @@ def _existing_files(path: Path) -> List[Path]:
 
 
 def _checked_json(path: Path) -> str:
-    text = path.read_text(encoding='utf-8')
-    json.loads(text)
+    text = read_text(path, _MAX_BYTES)
+    parse_json(text, str(path), _MAX_BYTES)
     return text

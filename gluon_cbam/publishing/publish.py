@@ -20,8 +20,9 @@ import numpy as np
 import yaml
 
 from gluon_cbam import weights, zoo
+from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.common.files import PathLike, read_json, sha256, write_json, write_text
+from gluon_cbam.common.files import PathLike, sha256, write_json, write_text
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.models import build

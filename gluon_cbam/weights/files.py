@@ -14,6 +14,7 @@ from typing import Any, Dict, Optional
 import mxnet as mx
 
 from gluon_cbam import zoo
+from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path, sha256, write_text
 
@@ -65,12 +66,7 @@ def read_card(path: PathLike, network: Optional[str] = None, plain: Optional[str
     json_path = path.with_suffix('.json')
     if not json_path.is_file():
         return None
-    try:
-        card = zoo.Card.from_dict(json.loads(json_path.read_text(encoding='utf-8')), str(json_path))
-    except DataError:
-        raise
-    except ValueError as error:
-        raise DataError(f'{json_path}: not JSON ({error})') from None
+    card = zoo.Card.from_dict(read_json(json_path), str(json_path))
     found = sha256(path)
     if found != card.sha256:
         raise DataError(

@@ -8,6 +8,7 @@ from typing import Any, Dict, Mapping, Tuple
 
 import numpy as np
 
+from gluon_cbam.common.documents import parse_json
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.packages import import_optional
@@ -62,10 +63,7 @@ def read_card(path: PathLike) -> Dict[str, Any]:
         DependencyError: safetensors is not installed.
     """
     text = _read(path)[1].get(_CARD, '{}')
-    try:
-        card = json.loads(text)
-    except ValueError as error:
-        raise DataError(f'{path}: its card is not JSON ({error})') from None
+    card = parse_json(text, f'{path}: its card')
     if not isinstance(card, dict):
         raise DataError(f'{path}: its card is not a mapping')
     return card

@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
+from gluon_cbam.common.documents import DocumentError, read_text
 from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.tasks import TASKS
 
 if TYPE_CHECKING:
-    import yaml
+    from gluon_cbam.common.yaml_documents import Lines, YamlDocument
 
 _FOLDER = Path(__file__).with_suffix('')
 _OF_TASKS = 'recipes'  # folder in the package of a task
@@ -68,18 +69,18 @@ def read_recipe(recipe: str) -> SettingsFile:
         UsageError: there is no such recipe, or the file is not one.
     """
     path = _recipe_path(recipe)
-    parts, lines = _mapping(str(path), _document(path))
+    document = _document(path)
+    parts, lines = _mapping(path, document.value, document.lines)
     for name in parts:
         if name not in _RECIPE:
             raise UsageError(f'{path}:{lines[name]}: a recipe has {", ".join(_RECIPE)}, got {name}')
     missing = [name for name in _RECIPE if name not in parts]
     if missing:
         raise UsageError(f'{path}: a recipe has {", ".join(_RECIPE)}; {", ".join(missing)} is missing')
-    values, lines = _mapping(str(path), parts['settings'])
+    values, lines = _mapping(path, parts['settings'], document.lines, ('settings',), lines['settings'])
     if 'recipe' in values:
         raise UsageError(f'{path}:{lines["recipe"]}: a recipe cannot start from another recipe')
-    about = {name: str(parts[name].value) for name in _RECIPE[:3]}
-    return SettingsFile(str(path), _plain(path, values), lines, about)
+    return SettingsFile(str(path), values, lines, {name: str(parts[name]) for name in _RECIPE[:3]})
 
 
 def _recipe_path(recipe: str) -> Path:
@@ -98,52 +99,39 @@ def read_settings_file(path: str) -> SettingsFile:
     Raises:
         UsageError: there is no such file, or it holds no settings.
     """
-    values, lines = _mapping(path, _document(Path(path)))
-    return SettingsFile(path, _plain(path, values), lines, {})
+    document = _document(Path(path))
+    return SettingsFile(path, *_mapping(Path(path), document.value, document.lines), {})
 
 
-def _document(path: Path) -> Optional[yaml.Node]:
-    """The YAML node of a file; None for an empty file."""
-    import yaml
+def _document(path: Path) -> YamlDocument:
+    """The content of a file."""
+    from gluon_cbam.common.yaml_documents import parse_yaml
 
     try:
-        text = path.read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f'{path}: cannot be read: {getattr(error, "strerror", None) or error}') from None
-    if path.suffix == '.json':
-        text = text.replace('\t', ' ')  # JSON is YAML, except for its tabs
-    try:
-        return yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, 'problem_mark', None)
-        line = f':{mark.line + 1}' if mark else ''
-        raise UsageError(f'{path}{line}: neither YAML nor JSON: {getattr(error, "problem", None) or error}') from None
+        text = read_text(path, regular=False)
+        if path.suffix == '.json':
+            text = text.replace('\t', ' ')  # JSON is YAML, except for its tabs
+        return parse_yaml(text, str(path))
+    except OSError as error:
+        raise UsageError(f'{path}: cannot be read: {error.strerror or error}') from None
+    except DocumentError as error:
+        line = f':{error.line}' if error.line else ''
+        detail = f': {error.detail}' if error.detail else ''
+        raise UsageError(f'{path}{line}: {error.problem}{detail}') from None
 
 
-def _mapping(path: str, node: Optional[yaml.Node]) -> Tuple[Dict[str, yaml.Node], Dict[str, int]]:
-    """Nodes and lines of a mapping by name; dashes in a name are underscores, as on the command line."""
-    import yaml
-
-    if not isinstance(node, yaml.MappingNode):
-        line = f':{node.start_mark.line + 1}' if node else ''
-        raise UsageError(f'{path}{line}: settings are lines of NAME: VALUE')
-    nodes: Dict[str, yaml.Node] = {}
-    lines: Dict[str, int] = {}
-    for key, value in node.value:
-        name, line = str(key.value).replace('-', '_'), key.start_mark.line + 1
-        if name in nodes:
-            raise UsageError(f'{path}:{line}: {name} is given twice, first in line {lines[name]}')
-        nodes[name], lines[name] = value, line
-    return nodes, lines
-
-
-def _plain(path: Any, nodes: Dict[str, yaml.Node]) -> Dict[str, Any]:
-    """The values of nodes, as Python objects."""
-    import yaml
-
-    loader = yaml.SafeLoader('')
-    try:
-        return {name: loader.construct_object(node, deep=True) for name, node in nodes.items()}
-    except yaml.constructor.ConstructorError as error:
-        line = f':{error.problem_mark.line + 1}' if error.problem_mark else ''
-        raise UsageError(f'{path}{line}: neither YAML nor JSON: {error.problem}') from None
+def _mapping(
+    path: Path, values: Any, lines: Lines, parent: Tuple[str, ...] = (), line: int = 1
+) -> Tuple[Dict[str, Any], Dict[str, int]]:
+    """Values and lines of a mapping by name; dashes in a name are underscores, as on the command line."""
+    if not isinstance(values, dict):
+        place = '' if values is None else f':{line}'
+        raise UsageError(f'{path}{place}: settings are lines of NAME: VALUE')
+    named: Dict[str, Any] = {}
+    places: Dict[str, int] = {}
+    for key, value in values.items():
+        name, line = key.replace('-', '_'), lines[(*parent, key)]
+        if name in named:
+            raise UsageError(f'{path}:{line}: {name} is given twice, first in line {places[name]}')
+        named[name], places[name] = value, line
+    return named, places

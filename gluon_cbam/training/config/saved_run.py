@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-import yaml
-
+from gluon_cbam.common.documents import read_text
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.yaml_documents import parse_yaml
 
 from .task_settings import settings_of
 
@@ -45,9 +45,9 @@ def read_config(folder: PathLike) -> Dict[str, Any]:
     """
     path = Path(folder) / 'config.yaml'
     try:
-        settings = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f'{path}: {str(error).splitlines()[0]}') from None
+        settings = parse_yaml(read_text(path), str(path)).value
+    except OSError as error:
+        raise DataError(f'{path}: {error.strerror or error}') from None
     known = settings_of(settings.get('task')) if isinstance(settings, dict) else {}
     if not known or not set(settings) <= set(known):
         raise DataError(f'{path}: not the settings of a run')
@@ -59,6 +59,6 @@ def read_metrics(folder: PathLike) -> List[Dict[str, Any]]:
     path = Path(folder) / 'metrics.jsonl'
     records = []
     for line in path.read_text(encoding='utf-8').splitlines() if path.is_file() else []:
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             records.append(json.loads(line))
     return records

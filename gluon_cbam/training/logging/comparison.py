@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import statistics
@@ -12,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import CbamError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
 from gluon_cbam.common.text_table import aligned
@@ -194,7 +194,8 @@ def _summary(path: Path) -> RunSummary:
 
 def _state(path: Path, steps: int, intervals: List[Dict[str, Any]]) -> str:
     summary = path / 'summary.json'  # may be of an earlier end of a run that was resumed since
-    if summary.exists() and json.loads(summary.read_text(encoding='utf-8'))['steps'] == steps:
+    values = read_json(summary) if summary.exists() else None
+    if isinstance(values, dict) and values.get('steps') == steps:
         return 'finished'
     return 'running?' if _is_recent(path, intervals) else f'stopped at step {steps}'
 
