@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gluon_cbam.common.errors import DataError
 
-from .card import is_safe_member
+from .conditions import is_safe_member
 
 
 def extract(path: Path, member: str, output: Path, max_bytes: int, source: str) -> None:

@@ -7,15 +7,22 @@ file, which may have to be converted.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, fields, is_dataclass
-from pathlib import PurePosixPath
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
-from urllib.parse import urlsplit
 
-from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 
+from .conditions import (
+    MAX_BYTES,
+    MAX_CLASSES,
+    check,
+    check_bytes,
+    check_hash,
+    check_options,
+    is_plain_name,
+    is_safe_member,
+    is_url,
+)
 from .schema import decode
 
 _C = TypeVar('_C', bound='_CardFields')
@@ -52,9 +59,9 @@ class Metrics:
     def __post_init__(self) -> None:
         for name in ('top1', 'top5'):
             value = getattr(self, name)
-            _check(value is None or 0 <= value <= 1, f'{name} must be an accuracy in 0..1', value)
-        _check_hash('data_sha256', self.data_sha256, 64)
-        _check(
+            check(value is None or 0 <= value <= 1, f'{name} must be an accuracy in 0..1', value)
+        check_hash('data_sha256', self.data_sha256, 64)
+        check(
             self.measured_by in ('publisher', 'verified'), 'measured_by must be publisher or verified', self.measured_by
         )
 
@@ -98,16 +105,16 @@ class UpstreamSource:
     conversion: str = 'none'
 
     def __post_init__(self) -> None:
-        _check(re.fullmatch(r'\w[\w.\-]*', self.name), 'name must be a plain file name', self.name)
-        _check(self.archive in ('none', 'zip'), 'archive must be none or zip', self.archive)
-        _check(self.member is None or is_safe_member(self.member), 'member must be a path inside the zip', self.member)
-        _check_hash('sha1', self.sha1, 40)
-        _check_hash('sha256', self.sha256, 64)
-        _check(self.bytes is None or self.bytes > 0, 'bytes must be positive', self.bytes)
+        check(is_plain_name(self.name), 'name must be a plain file name', self.name)
+        check(self.archive in ('none', 'zip'), 'archive must be none or zip', self.archive)
+        check(self.member is None or is_safe_member(self.member), 'member must be a path inside the zip', self.member)
+        check_hash('sha1', self.sha1, 40)
+        check_hash('sha256', self.sha256, 64)
+        check_bytes(self.bytes)
         known = ('none', *CONVERSIONS)
-        _check(self.conversion in known, f'conversion must be one of {", ".join(known)}', self.conversion)
+        check(self.conversion in known, f'conversion must be one of {", ".join(known)}', self.conversion)
         for url in self.addresses:
-            _check(_is_url(url), 'addresses must be http, https or relative, without a password', url)
+            check(is_url(url), 'addresses must be http, https or relative, without a password', url)
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,13 @@ class _CardFields:
     licence: Optional[str] = None
     command: Optional[str] = None
     task: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        check(0 <= self.classes <= MAX_CLASSES, f'classes must be in 0..{MAX_CLASSES}', self.classes)
+        check_options(self.options)
+        if self.class_names is not None and self.task is None:
+            named = len(self.class_names)
+            check(named == self.classes, f'class_names must be as many as the {self.classes} classes', named)
 
     def as_dict(self) -> Dict[str, Any]:
         """The fields that are set, by name, as values for JSON and YAML."""
@@ -182,8 +196,9 @@ class Card(_CardFields):
     provenance: Optional[Dict[str, Any]] = None
 
     def __post_init__(self) -> None:
-        _check_hash('sha256', self.sha256, 64)
-        _check(self.bytes > 0, 'bytes must be positive', self.bytes)
+        super().__post_init__()
+        check_hash('sha256', self.sha256, 64)
+        check_bytes(self.bytes)
 
 
 @dataclass(frozen=True)
@@ -217,23 +232,25 @@ class Published(_CardFields):
     folder: Optional[str] = field(default=None, metadata={'unwritten': True})
 
     def __post_init__(self) -> None:
-        _check(re.fullmatch(r'\w[\w.\-]*', self.tag), 'tag must be a plain name', self.tag)
-        _check(self.tag.startswith(f'{self.network}.'), f'tag must begin with {self.network}.', self.tag)
-        _check(self.classes > 0, 'classes must be positive', self.classes)
+        super().__post_init__()
+        check(is_plain_name(self.tag), 'tag must be a plain name', self.tag)
+        check(self.tag.startswith(f'{self.network}.'), f'tag must begin with {self.network}.', self.tag)
+        check(self.classes > 0, 'classes must be positive', self.classes)
         decode(Preprocessing, self.preprocessing, self.tag, 'preprocessing.')
         for name in ('mean', 'std'):  # they have defaults, but a card must state them
-            _check(name in self.preprocessing, f'preprocessing must have {name}', self.preprocessing)
-        _check_hash('sha256', self.sha256, 64)
-        _check(self.bytes is None or self.bytes > 0, 'bytes must be positive', self.bytes)
-        _check(
+            check(name in self.preprocessing, f'preprocessing must have {name}', self.preprocessing)
+        check_hash('sha256', self.sha256, 64)
+        check_bytes(self.bytes)
+        check(0 <= (self.parameters or 0) <= MAX_BYTES, f'parameters must be in 0..{MAX_BYTES}', self.parameters)
+        check(
             self.sha256 or self.metrics.measured_by == 'publisher',
             'metrics.measured_by needs the sha256 of what was measured',
             self.metrics.measured_by,
         )
         if self.conversion == 'none':
-            _check(self.sha256 and self.bytes, 'sha256 and bytes are needed for a file that is not converted', None)
+            check(self.sha256 and self.bytes, 'sha256 and bytes are needed for a file that is not converted', None)
             given = self.original and (self.original.sha1 or self.original.sha256 or self.original.bytes)
-            _check(not given, 'original.sha256 of a file that is not converted is the sha256 of the card', given)
+            check(not given, 'original.sha256 of a file that is not converted is the sha256 of the card', given)
 
     @property
     def conversion(self) -> str:
@@ -270,34 +287,6 @@ class Published(_CardFields):
         """
         shared = {entry.name: getattr(self, entry.name) for entry in fields(_CardFields)}
         return Card(**shared, metrics=_set_fields(self.metrics), sha256=sha256, bytes=bytes, provenance=provenance)
-
-
-def is_safe_member(name: str) -> bool:
-    """Whether extracting a member of a zip by its name stays within the output folder.
-
-    Args:
-        name: name of the member.
-    """
-    path = PurePosixPath(name)
-    return bool(name) and not path.is_absolute() and '..' not in path.parts and '\\' not in name and ':' not in name
-
-
-def _is_url(url: str) -> bool:
-    """Whether a URL is http or https with a host and without a password, or relative."""
-    parts = urlsplit(url)
-    if parts.scheme:
-        return parts.scheme in ('http', 'https') and bool(parts.hostname) and not parts.username
-    return bool(parts.path) and not parts.netloc and not parts.path.startswith('/')
-
-
-def _check_hash(name: str, value: Optional[str], digits: int) -> None:
-    _check(value is None or re.fullmatch(f'[0-9a-f]{{{digits}}}', value), f'{name} must be {digits} hex digits', value)
-
-
-def _check(fulfilled: Any, condition: str, value: Any) -> None:
-    """Raise a DataError that states the condition and the value, unless the condition is fulfilled."""
-    if not fulfilled:
-        raise DataError(f'{condition}, got {value!r}')
 
 
 def _set_fields(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import date
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -14,6 +15,8 @@ from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models.complexity import complexity
 from gluon_cbam.zoo import Card, Published, registry
 
+ENDLESS = []
+ENDLESS.append(ENDLESS)
 OWN = own_card(b'weights')
 THEIRS = their_card(b'weights', 'https://host/a.zip', archive='zip')
 BASE_CARD = {
@@ -45,6 +48,28 @@ def changed(card, path, value):
         (changed(OWN, 'options', []), 'options must be a mapping, got []'),
         (changed(OWN, 'class_names', 'cat'), "class_names must be a list, got 'cat'"),
         (changed(OWN, 'class_names', ['cat', 3]), 'class_names[1] must be text, got 3'),
+        (changed(OWN, 'class_names', list('abcdefghi')), 'class_names must be as many as the 10 classes, got 9'),
+        (changed(OWN, 'classes', 10**9), 'classes must be in 0..16777216, got 1000000000'),
+        (changed(OWN, 'classes', 10**400), 'classes must be an integer of at most'),
+        (changed(OWN, 'options', {'pretrained': '/etc/passwd'}), 'options.pretrained is no option of a network, got'),
+        (changed(OWN, 'options', {'root': '/'}), 'options.root is no option'),
+        (changed(OWN, 'options', {'ctx': 1}), 'options.ctx is no option'),
+        (changed(OWN, 'options', {'name': 'x'}), 'options.name is no option'),
+        (changed(OWN, 'options', {'classes': 3}), 'options.classes is no option'),
+        (changed(OWN, 'options', {'a b': 3}), 'options.a b is no option'),
+        (changed(OWN, 'options', {'a': date(2020, 1, 1)}), 'options.a must be text, a number, true, false'),
+        (changed(OWN, 'options', {'a': b'x'}), 'options.a must be text, a number'),
+        (changed(OWN, 'options', {'a': {'b': 1}}), 'options.a must be a number, a short text, or a'),
+        (changed(OWN, 'options', {'a': 'x' * 1000}), 'options.a must be a number, a short text'),
+        (changed(OWN, 'options', {'a': [[1]]}), 'options.a must be a number, a short text'),
+        (changed(OWN, 'options', {'a': ENDLESS}), 'options.a[0][0][0][0][0][0][0][0] must be nested at most 8 levels'),
+        (changed(OWN, 'options', {'a': 10**400}), 'options.a must be an integer of at most'),
+        (changed(OWN, 'preprocessing.mean', [10**400, 0, 0]), 'preprocessing.mean[0] must be an integer of at most'),
+        (changed(OWN, 'preprocessing.mean', [1e300, 0, 0]), 'preprocessing.mean must be in -10000..10000, got'),
+        (changed(OWN, 'preprocessing.std', [1e-50, 1, 1]), 'preprocessing.std must be in 0.0001..10000, got'),
+        (changed(OWN, 'source', 'x' * 100_000), 'source must be text of at most 65536 characters'),
+        (changed(OWN, 'bytes', 10**12), 'bytes must be at most 68719476736, got 1000000000000'),
+        (changed(OWN, 'tag', 'cbamnet_tiny.' + 'x' * 300), "tag must be a plain name, got 'cbamnet_tiny.xxx"),
         (changed(OWN, 'tag', '../../evil'), "tag must be a plain name, got '../../evil'"),
         (changed(OWN, 'tag', 'resnet18.a'), "tag must begin with cbamnet_tiny., got 'resnet18.a'"),
         (changed(OWN, 'sha256', 'abc'), "sha256 must be 64 hex digits, got 'abc'"),
@@ -72,6 +97,22 @@ def test_damaged_cards(values, message):
         Published.from_dict(values, 'card.yaml')
     assert re.match(f'card.yaml: (cbamnet_tiny.test: )?{re.escape(message)}', str(caught.value)), caught.value
     assert (caught.value.exit_code, '\n' in str(caught.value)) == (4, False)
+
+
+@pytest.mark.parametrize(
+    'url',
+    ['http://[::1', 'http://a:port/b', 'http://a:99999/b', 'http://a..b/c', f'http://{"a" * 70}.org/b', 'http://a/\n',
+     'x' * 5000, 'http://', 'http:///a', 'http://a/b c', '//[', 'http://a\x00/b', 'http://me@host/a', 'javascript:a'],
+)  # fmt: skip
+def test_addresses_that_no_request_can_have(url):
+    with pytest.raises(CbamError, match='card.yaml: original.addresses must be http, https or relative') as caught:
+        Published.from_dict(changed(OWN, 'original.addresses', [url]), 'card.yaml')
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize('url', ['http://[::1]:8000/a', 'https://h\u00f6st.org/a?b=c#d', 'http://a.b./c', 'a/b.params'])
+def test_addresses_of_files(url):
+    assert Published.from_dict(changed(OWN, 'original.addresses', [url]), 'x').original.addresses == (url,)
 
 
 def test_a_card_that_expands_to_gigabytes_is_an_error():

@@ -18,6 +18,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 RESIZES = ('crop', 'stretch')
 """How an image of any size becomes a square one."""
+_LARGEST = 10_000  # mean, and standard deviation or its inverse
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class Preprocessing:
             raise UsageError(f'crop_ratio must be in (0, 1], got {self.crop_ratio!r}')
         if min(self.std) <= 0:
             raise UsageError(f'std must be positive, got {self.std!r}')
+        if max(map(abs, self.mean)) > _LARGEST:  # also finite as float32
+            raise UsageError(f'mean must be in -{_LARGEST}..{_LARGEST}, got {self.mean!r}')
+        if not 1 / _LARGEST <= min(self.std) <= max(self.std) <= _LARGEST:
+            raise UsageError(f'std must be in {1 / _LARGEST}..{_LARGEST}, got {self.std!r}')
         if self.interpolation != 'bilinear':
             raise UsageError(f'interpolation must be bilinear, got {self.interpolation!r}')
 
