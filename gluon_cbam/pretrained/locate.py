@@ -13,6 +13,7 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.convert import files
 from gluon_cbam.models import variant
+from gluon_cbam.models.registry import check_options
 from gluon_cbam.zoo.store import read_card
 
 Progress = Callable[[int, Optional[int]], None]
@@ -61,7 +62,7 @@ def locate(
     if card.network not in (network, plain):
         raise UsageError(f'the weights {card.tag} are of {card.network}, not of {network}')
     path = get(card, root, progress=progress)
-    return Weights(path, read_card(path))
+    return _with_options(path, read_card(path))
 
 
 def of_file(params: PathLike, network: Optional[str] = None, plain: Optional[str] = None) -> Weights:
@@ -80,7 +81,41 @@ def of_file(params: PathLike, network: Optional[str] = None, plain: Optional[str
         DataError: the card is damaged, or belongs to another file or another model.
     """
     path = weights.find_file(params)
-    return Weights(path, weights.read_card(path, network, plain))
+    return _with_options(path, weights.read_card(path, network, plain))
+
+
+def _with_options(path: Path, card: Optional[zoo.Card]) -> Weights:
+    """A parameter file and its card, after a check of the options in the card."""
+    if card:
+        check_card(card, str(card_path(path)))
+    return Weights(path, card)
+
+
+def card_path(params: Path) -> Path:
+    """The file that holds the card of a parameter file.
+
+    Args:
+        params: path of the parameter file.
+    """
+    return params if params.suffix == weights.files.TENSORS else params.with_suffix('.json')
+
+
+def check_card(card: Union[zoo.Card, zoo.Published], where: str) -> None:
+    """Check that the options of a card are those of its network.
+
+    Args:
+        card: the card, which anybody may have written.
+        where: path or URL of the card, for the message.
+
+    Raises:
+        UsageError: no model has the name of its network.
+        DataError: an option is not one of the network.
+    """
+    variant(card.network)
+    try:
+        check_options(card.network, card.options)
+    except UsageError as error:
+        raise DataError(f'{where}: options: {error}') from None
 
 
 def get(
@@ -107,7 +142,7 @@ def get(
         DataError: the downloaded file is not the one of the card, or does not fit the model. It is not kept.
         TransferError: the download or the disk failed.
     """
-    variant(card.network)
+    check_card(card, card.tag)
     with ExitStack() as stack:
 
         def convert(card: zoo.Published, upstream: zoo.UpstreamFile) -> Path:

@@ -19,8 +19,9 @@ from typing import Any, Dict, List, Mapping, Optional, Union
 import mxnet as mx
 
 from gluon_cbam import models, weights, zoo
-from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, sha256
+from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models.registry import DEFAULT_CLASSES, check_options, option_names, plain_network
 from gluon_cbam.models.variants import Variant
@@ -70,8 +71,17 @@ class ResolvedModel:
 
         Raises:
             UsageError: an option is unknown or its value does not fit.
+            DataError: the value of an option in the card does not fit.
         """
-        return models.build(self.name, classes=self.classes, **self.options)
+        try:
+            return models.build(self.name, classes=self.classes, **self.options)
+        except Exception as error:  # constructors and MXNet raise errors of many classes
+            if self.card is None or self.params is None or self.options != self.card.options:
+                raise
+            last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            raise DataError(
+                f'{locate.card_path(self.params)}: options {shown(self.options)} do not fit {self.name}: {last}'
+            ) from error
 
     def initialize(self, net: mx.gluon.HybridBlock, ctx: Optional[Contexts] = None, strict: bool = True) -> None:
         """Initialize a network that :meth:`build` made: with the parameters of the file, else randomly.

@@ -1,6 +1,7 @@
 """One record of a model: an argument overrides the card, the card the row of the model, the row the default."""
 
 import hashlib
+import json
 
 import pytest
 
@@ -51,6 +52,32 @@ def test_arguments_override_the_card(path):
     assert (model.classes, model.class_names) == (5, None), 'names of other classes'
     assert (model.preprocessing.image_size, model.preprocessing.crop_ratio) == (16, 0.9)
     assert model.preprocessing.mean == (0.1, 0.2, 0.3)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'reductoin': 4}, "options: cbamnet_tiny has no option 'reductoin': did you mean reduction"),
+        ({'pretrained': '/etc/passwd'}, 'options.pretrained is no option of a network'),
+        ({'reduction': 'many'}, 'options .* do not fit cbamnet_tiny'),
+        ({'reduction': 0}, 'options .* do not fit cbamnet_tiny'),
+        ({'kernel_size': [7, 'x']}, 'options .* do not fit cbamnet_tiny'),
+    ],
+)
+def test_options_of_a_card_that_do_not_fit_name_its_file(options, message, path, tmp_path):
+    """They may come from anywhere: data, not usage."""
+    copy = tmp_path / 'net.params'
+    copy.write_bytes(path.read_bytes())
+    card = json.loads(path.with_suffix('.json').read_text())
+    copy.with_suffix('.json').write_text(json.dumps({**card, 'options': options}))
+    with pytest.raises(DataError, match=f'net.json: .*{message}') as caught:
+        get_model('cbamnet_tiny', pretrained=str(copy))
+    assert '\n' not in str(caught.value)
+
+
+def test_options_of_the_caller_are_usage(path):
+    with pytest.raises(UsageError, match='reductoin'):
+        get_model('cbamnet_tiny', pretrained=str(path), reductoin=3)
 
 
 def test_a_path_is_the_same_as_params_or_as_pretrained(path):
