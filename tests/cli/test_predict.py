@@ -65,7 +65,8 @@ def test_bad_images_are_reported_and_the_others_predicted(predict):
     process = predict('.', '--json')
     assert process.returncode == 4
     assert process.stderr == (
-        'cbam: 3 of 4 images could not be read: ./b.png, ./c.webp, ./a/10.jpg (./b.png: a damaged image (7 bytes))\n'
+        'cbam: 3 of 4 images could not be read: ./b.png, ./c.webp, ./a/10.jpg (./b.png: a damaged image (7 bytes): it '
+        'does not begin with the chunk IHDR)\n'
     )
     value = json.loads(process.stdout)
     assert [(entry['file'], entry['top'][0]['label']) for entry in value['images']] == [('./a/7.png', '7')]

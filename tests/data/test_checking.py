@@ -72,9 +72,8 @@ def test_several_faults_in_one_report(path):
         ('label', 2996, offsets[2999]),
         ('index', None, None),
     ]
-    assert [bad.reason for bad in report.bad[:2]] == [
-        'label nan, not a class in 0..9', f'a damaged image ({len(image(1100))} bytes)'
-    ]  # fmt: skip
+    assert report.bad[0].reason == 'label nan, not a class in 0..9'
+    assert report.bad[1].reason.startswith(f'a damaged image ({len(image(1100))} bytes): chunk ')
     assert (report.records, report.lost_records) == (COUNT - 3, 3)
     assert report.lost_bytes == offsets[1203] - offsets[1200]
     headers = check_files([path], decoding=False, duplicates=False).files[0]

@@ -69,14 +69,14 @@ def test_equals_pillow(name):
 
 
 def test_an_image_that_claims_too_many_pixels_is_damaged():
-    """Here OpenCV raises its own error, instead of returning None."""
-
     def chunk(kind, data):
         return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
 
     header = struct.pack('>IIBBBBB', 60_000, 60_000, 8, 2, 0, 0, 0)
     image = b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(bytes(99)))
-    with pytest.raises(DataError, match='x.png: OpenCV refuses'):
+    with pytest.raises(
+        DataError, match='x.png: .*states 60000 x 60000 pixels, which .* bytes of image data cannot hold'
+    ):
         decode(image, 'x.png')
 
 

@@ -12,11 +12,12 @@ import numpy as np
 from gluon_cbam.common.errors import DataError
 
 from .formats import FORMAT_NAMES, ImageFormat, format_of
+from .headers import Damaged, ImageHeader
+from .jpeg import decode_jpeg
+from .limits import VARIABLE, max_pixels
 
-_Image = Union[bytes, memoryview]
 
-
-def decode(image: _Image, name: str) -> np.ndarray:
+def decode(image: Union[bytes, memoryview], name: str) -> np.ndarray:
     """Decode an image; of an animation, the first frame.
 
     Args:
@@ -27,48 +28,67 @@ def decode(image: _Image, name: str) -> np.ndarray:
         (H, W, 3) uint8, RGB, turned as its EXIF orientation says. Transparency is left out.
 
     Raises:
-        DataError: the image is empty, of another format, damaged or truncated.
+        DataError: the image is empty, of another format, damaged or truncated, or its header states more pixels than
+            :func:`.limits.max_pixels`.
+        UsageError: ``CBAM_MAX_PIXELS`` in the environment is not a number of pixels.
     """
-    row = format_of(image)
+    encoded = bytes(image)
     try:
-        pixels = None if row is None else _READERS[row.reader](image, row)
-    except DataError as error:
+        return _decoded(encoded)
+    except Damaged as damage:
+        raise DataError(f'{name}: a damaged image ({len(encoded)} bytes): {damage}') from None
+    except _Refused as error:
         raise DataError(f'{name}: {error}') from None
     except cv2.error as error:  # its header states more pixels than OpenCV accepts, or than fit into memory
         raise DataError(f'{name}: OpenCV refuses the image ({error.err})') from None
+    except MemoryError:
+        raise DataError(f'{name}: there is not enough memory to decode the image') from None
+
+
+class _Refused(Exception):
+    """The image is not decoded; the message is the reason."""
+
+
+def _decoded(image: bytes) -> np.ndarray:
+    if not image:
+        raise _Refused('the image is empty')
+    row = format_of(image)
+    if row is None:
+        raise _Refused(f'no {FORMAT_NAMES} (it begins with {image[:12]!r})')
+    header = row.header(image)
+    limit = max_pixels()
+    if header.width * header.height > limit or header.reserved > limit:
+        size = f'{header.width} x {header.height}'
+        raise _Refused(f'its header states {size} pixels, the limit is {limit}: set {VARIABLE} to raise it')
+    pixels = _READERS[row.reader](image, row, header)
     if pixels is None:
-        raise DataError(f'{name}: {_fault(image, row)}')
+        raise _Refused(f'a damaged image ({len(image)} bytes)')
     return pixels
 
 
-def _opencv(image: _Image, row: ImageFormat) -> Optional[np.ndarray]:
+def _jpeg(image: bytes, row: ImageFormat, header: ImageHeader) -> Optional[np.ndarray]:
+    return decode_jpeg(image, header)
+
+
+def _opencv(image: bytes, row: ImageFormat, header: ImageHeader) -> Optional[np.ndarray]:
     return cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
-def _pillow(image: _Image, row: ImageFormat) -> Optional[np.ndarray]:
+def _pillow(image: bytes, row: ImageFormat, header: ImageHeader) -> Optional[np.ndarray]:
     """Decode with Pillow's plugin of the format alone, so that no other plugin guesses at the bytes."""
-    from PIL import Image, ImageOps, features
+    from PIL import ImageOps, features
 
     module = row.name.lower()
     if row.name != 'GIF' and not (module in features.modules and features.check_module(module)):
-        raise DataError(f'the installed Pillow reads no {row.name}: pip install "pillow>=11.3"')
+        raise _Refused(f'the installed Pillow reads no {row.name}: pip install "pillow>=11.3"')
     plugin = import_module(f'PIL.{_PLUGINS[row.name]}ImagePlugin')
     try:
         with getattr(plugin, f'{_PLUGINS[row.name]}ImageFile')(io.BytesIO(image)) as opened:
             return np.array(ImageOps.exif_transpose(opened).convert('RGB'))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+    except Exception:  # a plugin raises errors of many kinds for damaged bytes
         return None
 
 
 _PLUGINS = {'GIF': 'Gif', 'WebP': 'WebP', 'AVIF': 'Avif'}
-_READERS: Dict[str, Callable[[_Image, ImageFormat], Optional[np.ndarray]]] = {'opencv': _opencv, 'pillow': _pillow}
-
-
-def _fault(image: _Image, row: Optional[ImageFormat]) -> str:
-    """The reason why an image cannot be decoded."""
-    begin = bytes(image[:12])
-    if not begin:
-        return 'the image is empty'
-    if row is None:
-        return f'no {FORMAT_NAMES} (it begins with {begin!r})'
-    return f'a damaged image ({len(image)} bytes)'
+_Reader = Callable[[bytes, ImageFormat, ImageHeader], Optional[np.ndarray]]
+_READERS: Dict[str, _Reader] = {'simplejpeg': _jpeg, 'opencv': _opencv, 'pillow': _pillow}

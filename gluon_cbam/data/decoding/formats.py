@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Callable, NamedTuple, Optional, Tuple, Union
 
+from .headers import ImageHeader, read_avif, read_bmp, read_gif, read_png, read_tiff, read_webp
+from .jpeg_header import read_jpeg
+
 _SIGNATURE_LENGTH = 64  # the list of brands of AVIF may be this long
 _AVIF_BRANDS = (b'avif', b'avis')
 
@@ -15,8 +18,9 @@ class ImageFormat(NamedTuple):
         name: name of the format, for messages.
         endings: endings of the names of its files, in lower case.
         matches: whether the first bytes of an image are those of the format.
-        reader: the package that decodes it: ``opencv``; ``pillow`` where OpenCV 4.11 has no decoder (GIF, AVIF) or
-            leaves out the EXIF orientation (WebP).
+        header: reads what the header of an image states; raises :class:`.headers.Damaged`.
+        reader: the package that decodes it: ``simplejpeg``; ``opencv``; ``pillow`` where OpenCV 4.11 has no decoder
+            (GIF, AVIF) or leaves out the EXIF orientation (WebP).
         packed_as_is: whether MXNet's own reader of record files decodes the bytes as well. Packing converts the other
             formats to PNG, which loses nothing of the pixels that :func:`.decode` gives.
     """
@@ -24,6 +28,7 @@ class ImageFormat(NamedTuple):
     name: str
     endings: Tuple[str, ...]
     matches: Callable[[bytes], bool]
+    header: Callable[[bytes], ImageHeader]
     reader: str
     packed_as_is: bool
 
@@ -45,13 +50,13 @@ def _avif(begin: bytes) -> bool:
 
 
 FORMATS: Tuple[ImageFormat, ...] = (
-    ImageFormat('JPEG', ('.jpg', '.jpeg', '.jpe', '.jfif'), _begins(b'\xff\xd8\xff'), 'opencv', True),
-    ImageFormat('PNG', ('.png',), _begins(b'\x89PNG'), 'opencv', True),
-    ImageFormat('BMP', ('.bmp',), _begins(b'BM'), 'opencv', True),
-    ImageFormat('WebP', ('.webp',), _webp, 'pillow', False),
-    ImageFormat('GIF', ('.gif',), _begins(b'GIF87a', b'GIF89a'), 'pillow', False),
-    ImageFormat('TIFF', ('.tif', '.tiff'), _begins(b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'), 'opencv', False),
-    ImageFormat('AVIF', ('.avif',), _avif, 'pillow', False),
+    ImageFormat('JPEG', ('.jpg', '.jpeg', '.jpe', '.jfif'), _begins(b'\xff\xd8\xff'), read_jpeg, 'simplejpeg', True),
+    ImageFormat('PNG', ('.png',), _begins(b'\x89PNG'), read_png, 'opencv', True),
+    ImageFormat('BMP', ('.bmp',), _begins(b'BM'), read_bmp, 'opencv', True),
+    ImageFormat('WebP', ('.webp',), _webp, read_webp, 'pillow', False),
+    ImageFormat('GIF', ('.gif',), _begins(b'GIF87a', b'GIF89a'), read_gif, 'pillow', False),
+    ImageFormat('TIFF', ('.tif', '.tiff'), _begins(b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'), read_tiff, 'opencv', False),
+    ImageFormat('AVIF', ('.avif',), _avif, read_avif, 'pillow', False),
 )
 """Every format that is read."""
 IMAGE_ENDINGS: Tuple[str, ...] = tuple(ending for row in FORMATS for ending in row.endings)
@@ -69,7 +74,7 @@ def format_of(image: Union[bytes, memoryview]) -> Optional[ImageFormat]:
     Returns:
         The row of :data:`FORMATS`; None where the bytes are of no format that is read.
     """
-    begin = bytes(image[:_SIGNATURE_LENGTH])
+    begin = image if isinstance(image, bytes) else bytes(image[:_SIGNATURE_LENGTH])
     for row in FORMATS:
         if row.matches(begin):
             return row

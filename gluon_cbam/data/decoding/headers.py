@@ -1,0 +1,152 @@
+"""What the headers of image files state, read before anything is decoded.
+
+A function for each format. Each raises :class:`Damaged` where the header cannot be read, or where it states more than
+the bytes of the image can hold: decoders reserve memory for what a header states. JPEG has a module of its own.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Dict, Iterator, NamedTuple, Tuple
+
+_DEFLATE_RATIO = 1032  # bytes that deflate makes of one byte at most
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of the color types of PNG
+_PNG_HEADER, _PNG_CHUNK = struct.Struct('>IIBB').unpack_from, struct.Struct('>I4s').unpack_from
+_PNG_DATA = (b'IDAT', b'fdAT')
+_TIFF_NUMBERS = {1: 'B', 3: 'H', 4: 'I', 16: 'Q'}  # types of the entries of a TIFF
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT = 256, 257, 258, 322, 323
+_TIFF_MAX_ENTRIES = 4096
+
+
+class Damaged(Exception):
+    """The header of an image is damaged; the message is the reason."""
+
+
+class ImageHeader(NamedTuple):
+    """What the header of an image states.
+
+    Attributes:
+        width: in pixels, before the EXIF orientation is applied.
+        height: in pixels.
+        bits: number of bits of a channel.
+        reserved: number of pixels that the decoder reserves memory for, where it is more than width times height.
+        channels: number of channels of a JPEG.
+        upright: whether no EXIF data of a JPEG may turn it.
+    """
+
+    width: int
+    height: int
+    bits: int = 8
+    reserved: int = 0
+    channels: int = 3
+    upright: bool = True
+
+
+def read_png(image: bytes) -> ImageHeader:
+    """Read the header of a PNG, and the lengths of its chunks."""
+    size = len(image)
+    if size < 33 or image[8:16] != b'\0\0\0\rIHDR':
+        raise Damaged('it does not begin with the chunk IHDR')
+    width, height, bits, color = _PNG_HEADER(image, 16)
+    compressed, at = 0, 8
+    while at + 8 <= size:
+        length, kind = _PNG_CHUNK(image, at)
+        at += 12 + length
+        if at > size:
+            raise Damaged(f'chunk {kind!r} states {length} bytes, {max(0, size - at + length)} follow')
+        if kind in _PNG_DATA:
+            compressed += length
+    if (width * bits * _CHANNELS.get(color, 1) >> 3) * height > _DEFLATE_RATIO * (compressed + 1):
+        raise Damaged(f'it states {width} x {height} pixels, which {compressed} bytes of image data cannot hold')
+    return ImageHeader(width, height, bits)
+
+
+def read_bmp(image: bytes) -> ImageHeader:
+    """Read the header of a BMP."""
+    if len(image) < 26:
+        raise Damaged('its header is cut')
+    old = struct.unpack_from('<I', image, 14) == (12,)
+    width, height = struct.unpack_from('<HH' if old else '<ii', image, 18)
+    return ImageHeader(abs(width), abs(height))
+
+
+def read_gif(image: bytes) -> ImageHeader:
+    """Read the size of the screen of a GIF and of its first frame, which may be larger."""
+    width, height, flags = _unpacked('<HHB', image, 6)
+    at = 13 + _color_table(flags)
+    while image[at : at + 1] == b'!':  # extensions: comments, the delay of the frame, ...
+        at += 2
+        while image[at : at + 1] > b'\0':
+            at += 1 + image[at]
+        at += 1
+    separator, left, top, frame_width, frame_height = _unpacked('<cHHHH', image, at)
+    if separator != b',':
+        raise Damaged('it has no frame')
+    return ImageHeader(max(width, left + frame_width), max(height, top + frame_height))
+
+
+def _color_table(flags: int) -> int:
+    """Number of bytes of the table of colors of a GIF."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def read_webp(image: bytes) -> ImageHeader:
+    """Read the size of a WebP, of any of its three kinds."""
+    kind = bytes(image[12:16])
+    if kind == b'VP8 ':
+        width, height = _unpacked('<HH', image, 26)
+        return ImageHeader(width & 0x3FFF, height & 0x3FFF)
+    if kind == b'VP8L':
+        (bits,) = _unpacked('<I', image, 21)
+        return ImageHeader((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    if kind == b'VP8X' and len(image) >= 30:
+        width, height = (int.from_bytes(image[at : at + 3], 'little') + 1 for at in (24, 27))
+        return ImageHeader(width, height)
+    raise Damaged(f'it holds {kind!r} instead of an image')
+
+
+def read_tiff(image: bytes) -> ImageHeader:
+    """Read the size of the first page of a TIFF, and of its tiles."""
+    order, big = '<' if image[:2] == b'II' else '>', image[2:4] in (b'+\0', b'\0+')
+    (at,) = _unpacked(f'{order}{"Q" if big else "I"}', image, 8 if big else 4)
+    fields = dict(_tiff_fields(image, order, big, at))
+    width, height = fields.get(_TIFF_WIDTH, 0), fields.get(_TIFF_HEIGHT, 0)
+    tile = fields.get(_TIFF_TILE_WIDTH, 0) * fields.get(_TIFF_TILE_HEIGHT, 0)
+    return ImageHeader(width, height, fields.get(_TIFF_BITS, 1), tile)
+
+
+def _tiff_fields(image: bytes, order: str, big: bool, at: int) -> Iterator[Tuple[int, int]]:
+    """The fields of a directory of a TIFF with their first values, as far as these are whole numbers."""
+    (count,) = _unpacked(f'{order}{"Q" if big else "H"}', image, at)
+    if count > _TIFF_MAX_ENTRIES:
+        raise Damaged(f'its directory states {count} entries')
+    entry, inline, pointer = (20, 8, 'Q') if big else (12, 4, 'I')
+    for begin in range(at + (8 if big else 2), at + (8 if big else 2) + entry * count, entry):
+        tag, kind, values = _unpacked(f'{order}HH{pointer}', image, begin)
+        if kind not in _TIFF_NUMBERS:
+            continue
+        place = begin + entry - inline
+        if struct.calcsize(_TIFF_NUMBERS[kind]) * values > inline:
+            (place,) = _unpacked(f'{order}{pointer}', image, place)
+        if place + struct.calcsize(_TIFF_NUMBERS[kind]) <= len(image):
+            yield tag, _unpacked(f'{order}{_TIFF_NUMBERS[kind]}', image, place)[0]
+
+
+def read_avif(image: bytes) -> ImageHeader:
+    """Read the largest size that the properties of an AVIF state (ISO/IEC 23008-12, ImageSpatialExtentsProperty)."""
+    sizes: Dict[int, Tuple[int, int]] = {}
+    at = image.find(b'ispe')
+    while at >= 0:
+        width, height = _unpacked('>II', image, at + 8)
+        sizes[width * height] = (width, height)
+        at = image.find(b'ispe', at + 4)
+    if not sizes:
+        raise Damaged('it states no size')
+    return ImageHeader(*sizes[max(sizes)])
+
+
+def _unpacked(form: str, image: bytes, at: int) -> Tuple:
+    try:
+        return struct.unpack_from(form, image, at)
+    except struct.error:
+        raise Damaged('its header is cut') from None

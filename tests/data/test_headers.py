@@ -1,0 +1,167 @@
+"""Headers of image files: their sizes, and images that state more pixels than there are or may be."""
+
+import io
+import json
+import re
+import struct
+import subprocess
+import sys
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from odd_images import READABLE
+from PIL import Image
+from records import encoded, photo
+
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.decoding import decode, format_of
+from gluon_cbam.data.decoding.limits import MAX_PIXELS, max_pixels
+
+PHOTO = Image.fromarray(photo(30, 40))
+
+
+def saved(form, **options):
+    file = io.BytesIO()
+    PHOTO.save(file, form, **options)
+    return file.getvalue()
+
+
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+
+def png(width, height, data=b'', bits=8, color=2):
+    """A PNG of any size with any compressed data."""
+    header = chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, bits, color, 0, 0, 0))
+    return b'\x89PNG\r\n\x1a\n' + header + chunk(b'IDAT', data) + chunk(b'IEND', b'')
+
+
+def with_bytes(image, at, new):
+    """An image with other bytes in one place."""
+    return image[:at] + new + image[at + len(new) :]
+
+
+def too_large():
+    """Images of each format that state 30,000 x 30,000 pixels, or as many as their format can."""
+    jpeg, gif, bmp = encoded(), saved('GIF'), saved('BMP')
+    tiff, webp, lossless = saved('TIFF'), saved('WEBP'), saved('WEBP', lossless=True)
+    frame = jpeg.index(b'\xff\xc0')
+    image = gif.index(b',', 13 + 3 * 256)
+    white = zlib.compress(bytes(30_000 // 8 + 1) * 30_000, 9)
+    found = {
+        'jpeg': with_bytes(jpeg, frame + 5, struct.pack('>HH', 30_000, 30_000)),
+        'arithmetic.jpeg': with_bytes(jpeg, frame + 1, b'\xc9\x00\x11\x08' + struct.pack('>HH', 30_000, 30_000)),
+        'png': png(30_000, 30_000, white, 1, 0),
+        'little.png': png(30_000, 30_000, zlib.compress(bytes(99))),
+        'chunk.png': with_bytes(png(4, 4, bytes(30)), 33, b'\x7f\xff\xff\xff'),
+        'bmp': with_bytes(bmp, 18, struct.pack('<ii', 30_000, -30_000)),
+        'gif': with_bytes(gif, 6, struct.pack('<HH', 30_000, 30_000)),
+        'frame.gif': with_bytes(gif, image + 5, struct.pack('<HH', 30_000, 30_000)),
+        'webp': with_bytes(webp, 26, struct.pack('<HH', 16_383, 16_383)),
+        'lossless.webp': with_bytes(lossless, 21, struct.pack('<I', 16_382 << 14 | 16_382)),
+        'extended.webp': with_bytes(
+            saved('WEBP', exif=b'Exif\0\0MM'), 24, (29_999).to_bytes(3, 'little') + (29_999).to_bytes(3, 'little')
+        ),
+        'tiff': tiff,
+    }
+    for tag in (256, 257):
+        found['tiff'] = re.sub(
+            struct.pack('<HHI', tag, 4, 1) + b'....', struct.pack('<HHII', tag, 4, 1, 30_000), found['tiff'], flags=re.S
+        )
+    return found
+
+
+def test_headers_of_all_formats():
+    for name, image in READABLE.items():
+        header = format_of(image).header(image)
+        with Image.open(io.BytesIO(image)) as opened:
+            size = opened.size if not name.startswith('turned.avif') else opened.size[::-1]
+        assert {header.width, header.height} == set(size), name
+        if not name.startswith('turned'):
+            assert (header.width, header.height) == size, name
+    for bits in (8, 16):
+        values = np.zeros((5, 7), f'uint{bits}')
+        for ending in ('.png', '.tiff'):
+            image = cv2.imencode(ending, values)[1].tobytes()
+            assert format_of(image).header(image)[:3] == (7, 5, bits)
+
+
+def test_large_tiffs():
+    """A BigTIFF with big-endian numbers and a tile that is larger than the page."""
+    entries = [(256, 3, 1, 40 << 48), (257, 4, 1, 30 << 32), (322, 16, 1, 1 << 20), (323, 16, 1, 1 << 20)]
+    image = (
+        b'MM\0+' + struct.pack('>HHQQ', 8, 0, 16, len(entries)) + b''.join(struct.pack('>HHQQ', *e) for e in entries)
+    )
+    header = format_of(image).header(image)
+    assert (header.width, header.height, header.reserved) == (40, 30, 1 << 40)
+    with pytest.raises(DataError, match='the limit is'):
+        decode(image, 'x.tiff')
+
+
+PROGRAM = """
+import json, resource, sys
+sys.path.insert(0, sys.argv[1])
+import test_headers
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.data.decoding import decode
+before, messages = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, {}
+for name, image in test_headers.too_large().items():
+    try:
+        decode(image, name)
+    except DataError as error:
+        messages[name] = str(error)
+print(json.dumps([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, messages]))
+"""
+
+
+def test_images_that_state_too_many_pixels_take_no_memory():
+    path = [str(__file__).rpartition('/')[0], *sys.path]
+    program = PROGRAM.replace('sys.path.insert(0, sys.argv[1])', f'sys.path[:0] = {path!r}')
+    process = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True)
+    kilobytes, messages = json.loads(process.stdout)
+    assert kilobytes < 150_000  # 900 M pixels take 2.7 GB
+    assert sorted(messages) == sorted(too_large())
+    cannot_hold = {'jpeg', 'little.png'}
+    for name, message in messages.items():
+        expected = (
+            'cannot hold' if name in cannot_hold else 'states' if name == 'chunk.png' else f'the limit is {MAX_PIXELS}'
+        )
+        assert message.startswith(f'{name}: ') and expected in message, message
+
+
+def test_the_limit_can_be_set(monkeypatch):
+    image = encoded()
+    for value, fits in (('3071', False), ('3072', True), ('', True)):
+        monkeypatch.setenv('CBAM_MAX_PIXELS', value)
+        max_pixels.cache_clear()
+        if fits:
+            assert decode(image, 'a').shape == (48, 64, 3)
+        else:
+            with pytest.raises(
+                DataError, match='states 64 x 48 pixels, the limit is 3071: set CBAM_MAX_PIXELS to raise'
+            ):
+                decode(image, 'a')
+    for value in ('0', '-1', '1e9', 'many'):
+        monkeypatch.setenv('CBAM_MAX_PIXELS', value)
+        max_pixels.cache_clear()
+        with pytest.raises(UsageError, match=f'CBAM_MAX_PIXELS .*got {value!r}'):
+            decode(image, 'a')
+    max_pixels.cache_clear()
+
+
+def test_the_limit_is_that_of_pillow():
+    assert 2 * Image.MAX_IMAGE_PIXELS == MAX_PIXELS if Image.MAX_IMAGE_PIXELS else MAX_PIXELS == 178_956_970
+
+
+@pytest.mark.parametrize('name', sorted(READABLE))
+def test_a_cut_image_is_damaged(name):
+    """At any length; of GIF, TIFF and WebP as well, whose decoders know partial images."""
+    image = READABLE[name]
+    for part in np.linspace(0.02, 0.98, 25):
+        try:
+            pixels = decode(image[: int(part * len(image))], 'x')
+        except DataError:
+            continue
+        assert np.array_equal(pixels, decode(image, 'x')), f'{part} of {name} is taken for the whole'
