@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -56,6 +57,25 @@ def test_fine_tune(example, cbam_here, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (line,) = (line for line in cbam_here(*command[1:]).stdout.splitlines() if line.startswith(f'{said[0]}: '))
     assert line.split()[1] == said[1]
+
+
+def test_fine_tune_beside_other_results(example, tmp_path):
+    """As on a second run: what is there, of other classes, stays as it is."""
+    (tmp_path / 'runs' / 'fine_tuned' / 'data').mkdir(parents=True)
+    (tmp_path / 'runs' / 'fine_tuned' / 'data' / 'classes.txt').write_text('even\nodd\n')
+    write_images(tmp_path / 'photos', ['cat', 'dog'])
+    printed = example('fine_tune', 'photos', '--epochs', 1)
+    assert shlex.split(printed.splitlines()[-1])[-1] == 'runs/fine_tuned-2/run'
+    assert (tmp_path / 'runs' / 'fine_tuned-2' / 'data' / 'classes.txt').read_text() == 'cat\ndog\n'
+    assert [path.name for path in (tmp_path / 'runs' / 'fine_tuned').rglob('*')] == ['data', 'classes.txt']
+
+
+def write_images(root, classes, count=10):
+    for label, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = np.full((16, 16, 3), 255 * label, np.uint8)
+            assert cv2.imwrite(str(root / name / f'{number}.png'), pixels)
 
 
 def test_gluoncv_backbone(example):

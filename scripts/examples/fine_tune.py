@@ -3,14 +3,15 @@
     python scripts/examples/fine_tune.py photos/ --network cbam_resnet50 --epochs 5
     python scripts/examples/fine_tune.py            # without a folder: digits, with the classes even and odd
 
-At the end, it prints the commands that do the same.
+At the end, it prints the commands that do the same. Where the folder of results exists, as on a second run, another one
+with a number is taken.
 """
 
 import argparse
+import itertools
 from pathlib import Path
 
 from gluon_cbam.data.datasets.digits import write_digits
-from gluon_cbam.data.preparation.lists import make_lists
 from gluon_cbam.data.preparation.packing import pack
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.data.sources.images import open_images
@@ -29,7 +30,8 @@ parser.add_argument('--epochs', type=int, default=2)
 parser.add_argument('--lr', type=float, default=0.02)
 parser.add_argument('--output', type=Path, default=Path('runs/fine_tuned'))
 arguments = parser.parse_args()
-output, images = arguments.output, arguments.images
+folders = itertools.chain([arguments.output], (Path(f'{arguments.output}-{n}') for n in itertools.count(2)))
+output, images = next(folder for folder in folders if not folder.exists()), arguments.images
 
 
 def even_and_odd(folder):
@@ -45,9 +47,7 @@ def even_and_odd(folder):
 
 # a fifth of each class is for validation; classes.txt gets the names of the folders
 images = images or even_and_odd(output / 'example')
-for part in make_lists(images, output / 'data' / 'list', shuffle=True, val_ratio=0.2):
-    pack(part.path, output / 'data', root=images)
-train_rec, val_rec = (str(output / 'data' / f'list_{name}.rec') for name in ('train', 'val'))
+train_rec, val_rec = (str(part.path) for part in pack(images, output / 'data', shuffle=True, val_ratio=0.2))
 
 # pretrained='': the published weights of the network; the last layer is newly initialized for the new classes
 config = TrainConfig(
@@ -56,7 +56,6 @@ config = TrainConfig(
     data_train=train_rec,
     data_val=val_rec,
     output=str(output / 'run'),
-    resume='auto',  # resume an existing run
     epochs=arguments.epochs,
     lr=arguments.lr,
     lr_mode='cosine',
@@ -71,9 +70,7 @@ for prediction in predict(on_devices(network, [mx.cpu()]), open_images([str(imag
     print(f'{prediction.name}: ' + ', '.join(f'{score.label} {score.probability:.2f}' for score in prediction.top))
 
 print(f"""The same with the command:
-cbam data list {images} {output}/data/list --shuffle --val-ratio 0.2
-cbam data pack {output}/data/list_train.lst {output}/data --root {images}
-cbam data pack {output}/data/list_val.lst {output}/data --root {images}
+cbam data pack {images} {output}/data --shuffle --val-ratio 0.2
 cbam train --network {arguments.network} --data-train {train_rec} --data-val {val_rec} \\
     --pretrained --epochs {arguments.epochs} --lr {arguments.lr} --lr-mode cosine --batch-size 16 --output {output}/run
 cbam predict {images} --network {arguments.network} --params {output}/run""")

@@ -145,6 +145,14 @@ def test_a_loop_of_links_ends(tmp_path):
     assert len(list(open_images([str(root / 'a')]))) == 1
 
 
+def test_results_below_the_source_are_no_class(tmp_path):
+    root = write(tmp_path / 'images', ['a/1.png', 'b/2.png'])
+    for _ in range(2):
+        done = pack(root, root / 'rec')
+        assert (done[0].records, done.left_out.total) == (2, 0)
+    assert (root / 'rec' / 'classes.txt').read_text() == 'a\nb\n'
+
+
 def test_links_to_other_folders_are_followed(tmp_path):
     root = write(tmp_path / 'images', ['a/1.png'])
     write(tmp_path / 'store', ['2.png'])

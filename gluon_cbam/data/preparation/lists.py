@@ -62,7 +62,7 @@ def make_lists(
         DataError: a file is damaged, does not fit the others, or has a name that a list cannot hold. Nothing is
             written.
     """
-    dataset = read_source(source, labels=labels, classes_file=classes_file)
+    dataset = read_source(source, labels=labels, classes_file=classes_file, output=Path(output).parent)
     ratios = split_ratios(val_ratio, test_ratio, source, dataset)
     for part in dataset.parts:
         _check_paths(part)

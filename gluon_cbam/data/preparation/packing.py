@@ -98,7 +98,7 @@ def pack(
             already.
         DataError: files cannot be decoded, or the source is damaged. Nothing is written under the final names.
     """
-    dataset = read_source(source, root, labels, classes_file)
+    dataset = read_source(source, root, labels, classes_file, output)
     if shuffle and any(part.tree.sequential for part in dataset.parts):
         raise UsageError(f'{source}: a compressed tar file is read in its order: uncompress it, or leave out --shuffle')
     orders = _orders(source, dataset, shuffle, seed, val_ratio, test_ratio)

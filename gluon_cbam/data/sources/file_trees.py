@@ -81,11 +81,12 @@ class Tree(Protocol):
         """
 
 
-def open_tree(path: Path) -> Tree:
+def open_tree(path: Path, skip: Optional[Path] = None) -> Tree:
     """List the images below a folder or in a tar file.
 
     Args:
         path: path of the folder or tar file.
+        skip: path of a folder below it that is passed over; default none.
 
     Returns:
         The tree.
@@ -95,7 +96,7 @@ def open_tree(path: Path) -> Tree:
         DataError: the tar file is damaged.
     """
     if path.is_dir():
-        return Folder.read(path)
+        return Folder.read(path, skip)
     _require_tar(path)
     return CompressedTar(path) if is_compressed(path) else Tar(path)
 
@@ -146,11 +147,12 @@ class Folder:
         self.others: Dict[str, LeftOut] = others or {}
 
     @classmethod
-    def read(cls, path: Path) -> Folder:
+    def read(cls, path: Path, skip: Optional[Path] = None) -> Folder:
         """List all images below a folder, sorted by folder, then by name.
 
         Args:
             path: path of the folder.
+            skip: path of a folder below it that is passed over; default none.
 
         Returns:
             The tree.
@@ -159,7 +161,7 @@ class Folder:
             TransferError: a folder in it cannot be read.
         """
         contents = _Contents()
-        for kind, name in walk(path):
+        for kind, name in walk(path, skip=skip):
             if kind == UNREADABLE:
                 raise TransferError(f'{path / name}: the folder cannot be read: change its permissions, or remove it')
             contents.add(kind, name)

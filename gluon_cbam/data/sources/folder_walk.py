@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Tuple
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from gluon_cbam.common.files import PathLike
 
@@ -34,7 +34,7 @@ class _Folder(NamedTuple):
     real: Tuple[str, ...]
 
 
-def walk(folder: PathLike, order: _Order = sorted) -> Iterator[Entry]:
+def walk(folder: PathLike, order: _Order = sorted, skip: Optional[PathLike] = None) -> Iterator[Entry]:
     """Walk over a folder: the files of each folder, then its subfolders; links to folders are followed.
 
     A link to a folder that holds it, so that the walk would have no end, is left out. The walk is lazy: a folder is
@@ -43,10 +43,12 @@ def walk(folder: PathLike, order: _Order = sorted) -> Iterator[Entry]:
     Args:
         folder: path of the folder.
         order: sorts the names in a folder.
+        skip: path of a folder that is passed over, such as that of the results; default none.
 
     Yields:
         Everything in it, except what is in folders that are left out.
     """
+    skipped = None if skip is None else os.path.realpath(skip)
     waiting = [_Folder('', (os.path.realpath(folder),))]
     while waiting:
         parent = waiting.pop()
@@ -63,6 +65,8 @@ def walk(folder: PathLike, order: _Order = sorted) -> Iterator[Entry]:
             kind, is_folder = _kind(entries[name])
             if kind == FOLDER:
                 real = _real_paths(parent, entries[name], os.path.join(folder, path))
+                if real and real[-1] == skipped:
+                    continue
                 kind = kind if real else 'loops'
                 subfolders += [_Folder(path, real)] if real else []
             yield Entry(kind, f'{path}/' if is_folder and kind != FOLDER else path)

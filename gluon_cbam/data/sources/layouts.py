@@ -29,10 +29,11 @@ class _Request:
     root: Optional[Path]
     labels: Optional[Path]
     classes_file: Optional[Path]
+    output: Optional[Path]
 
     @cached_property
     def tree(self) -> Tree:
-        return open_tree(self.source)
+        return open_tree(self.source, self.output)
 
     @cached_property
     def ordered(self) -> Optional[List[str]]:
@@ -90,6 +91,7 @@ def read_source(
     root: Optional[PathLike] = None,
     labels: Optional[PathLike] = None,
     classes_file: Optional[PathLike] = None,
+    output: Optional[PathLike] = None,
 ) -> Dataset:
     """Find the images of a source and their labels.
 
@@ -101,6 +103,7 @@ def read_source(
         root: the folder or tar file that the paths of a list are relative to; by default, the folder of the list.
         labels: label file of images that are not in class folders; see :func:`gluon_cbam.data.sources.labels.assign`.
         classes_file: file with the names of the classes; see :func:`gluon_cbam.data.sources.labels.read_classes`.
+        output: the folder of the results; where it is below the source, it is no class of it.
 
     Returns:
         The parts of the detected layout, the names of the classes, and what is left out. A class folder without images
@@ -113,7 +116,7 @@ def read_source(
     source = Path(source)
     if not source.exists():
         raise UsageError(f'no folder, tar file or list {str(source)!r}')
-    request = _Request(source, *(Path(path) if path else None for path in (root, labels, classes_file)))
+    request = _Request(source, *(Path(path) if path else None for path in (root, labels, classes_file, output)))
     layout = next(row for row in LAYOUTS if row.matches(request))
     for option, value in (('root', root), ('labels', labels)):
         if value and option not in layout.options:
