@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import tarfile
 
 import cv2
 import numpy as np
@@ -57,6 +58,52 @@ def test_a_folder(odd):
     assert source.left_out.counts == source.parts[0].left_out.counts == COUNTS
     assert {kind: first for kind, _, first in source.left_out.items()} == FIRST
     assert source.classes == ['cat', 'dog', 'empty']
+
+
+@pytest.mark.parametrize('name', ['odd.tar', 'odd.tar.gz', 'wrapped.tar'])
+def test_a_tar_file_of_it(odd, tmp_path, name):
+    """As the folder: the same images, classes and counts, also below a folder of its own."""
+    wrapped = name == 'wrapped.tar'
+    with tarfile.open(tmp_path / name, 'w:gz' if name.endswith('gz') else 'w') as tar:
+        tar.add(odd, 'images' if wrapped else '.')
+    found, expected = read_source(tmp_path / name), read_source(odd)
+    assert sorted(names_of(found)) == sorted(f'images/{image}' if wrapped else image for image in names_of(expected))
+    assert (found.classes, found.left_out.counts) == (expected.classes, expected.left_out.counts)
+    assert found.left_out.first['beside_classes'].endswith('beside.png')
+
+
+def test_links_pipes_and_tar_files_in_a_tar_file(odd, tmp_path):
+    with tarfile.open(tmp_path / 'inner.tar', 'w') as tar:
+        tar.add(odd / 'dog' / 'c.jfif', './x.png')
+        tar.add(odd / 'notes.txt', 'notes.txt')
+    with tarfile.open(tmp_path / 'none.tar', 'w'):
+        pass
+    with tarfile.open(tmp_path / 'set.tar', 'w') as tar:
+        for name, kind in (
+            ('a/link.png', tarfile.SYMTYPE),
+            ('a/hard.png', tarfile.LNKTYPE),
+            ('a/pipe', tarfile.FIFOTYPE),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, 'a/1.png'
+            tar.addfile(info)
+        tar.add(odd / 'beside.png', 'a/1.png')
+        for name in ('a', 'c', '__MACOSX/._c'):
+            tar.add(tmp_path / 'inner.tar', f'{name}.tar')
+        tar.add(odd / 'notes.txt', '._c.tar')  # no tar file, whatever its name says
+        tar.add(tmp_path / 'none.tar', 'b.tar')
+    source = read_source(tmp_path / 'set.tar')
+    assert source.left_out.counts == {'links': 2, 'special': 1, 'unknown': 2, 'junk': 2}
+    assert (source.classes, names_of(source)) == (['a', 'b', 'c'], ['a/1.png', 'a/x.png', 'c/x.png'])
+
+
+def test_splits_in_a_tar_file(tmp_path):
+    write(tmp_path / 'set', ['Train/a/1.png', 'Validation/a/2.png', '__MACOSX/Train/a/._1.png'])
+    with tarfile.open(tmp_path / 'set.tar', 'w') as tar:
+        tar.add(tmp_path / 'set', 'images')
+    done = pack(tmp_path / 'set.tar', tmp_path / 'rec')
+    assert [part.path.name for part in done] == ['train.rec', 'val.rec']
+    assert done.left_out.counts == {'junk': 1}
 
 
 def test_prediction_takes_what_is_packed(odd):

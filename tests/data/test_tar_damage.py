@@ -51,7 +51,7 @@ def pax(**records):
 
 
 def read(path):
-    return {found.name: found.read() for found in members(path)}
+    return {found.name: found.read() for found in members(path) if found.kind == 'file'}
 
 
 @pytest.mark.parametrize('ending', COMPRESS)

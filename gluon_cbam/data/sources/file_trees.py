@@ -282,7 +282,7 @@ class _Contents:
 
     def add_member(self, member: Member) -> bool:
         """Add a member of a tar file and the folders that it is in; whether it is an image."""
-        kind, path = kind_of_member(member.name, 'file')
+        kind, path = kind_of_member(member.name, member.kind)
         if path not in self._unused:
             self.add(kind, path)
         if path.endswith('/'):  # a folder that is left out is named by each of its members

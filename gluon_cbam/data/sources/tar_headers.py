@@ -24,6 +24,7 @@ _MAX_NAME = 4096  # bytes; Linux opens no longer path
 
 _REGULAR = b'0\x007'  # a file, as old and POSIX tar write it, and a contiguous one
 _WITHOUT_BYTES = b'123456'  # links, devices, folders and pipes: their size counts no bytes in the file
+_ENTRIES = {b'1': 'links', b'2': 'links', b'5': 'folder'}  # other kinds are devices and pipes
 _LONG_NAME, _LONG_LINK = b'L', b'K'
 _PAX, _PAX_GLOBAL = (b'x', b'X'), b'g'  # X: Solaris
 _SPARSE = b'S'
@@ -48,6 +49,11 @@ class Header(NamedTuple):
     def is_file(self) -> bool:
         """Whether the member is a regular file."""
         return self.kind in _REGULAR and not self.name.endswith(b'/')  # old tar: a folder is a file with a final slash
+
+    @property
+    def entry(self) -> str:
+        """What a member is that is no regular file: ``folder``, ``links`` or ``special``."""
+        return 'folder' if self.name.endswith(b'/') else _ENTRIES.get(self.kind, 'special')
 
     @property
     def is_extended(self) -> bool:

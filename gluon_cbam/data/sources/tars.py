@@ -15,6 +15,7 @@ from gluon_cbam.common.damage import Damaged, reason
 from gluon_cbam.common.errors import CbamError, DataError
 from gluon_cbam.common.quoting import shown
 
+from .left_out import kind_of_member
 from .tar_headers import BLOCK, MAX_EXTENDED, Extended, Header, parse
 
 _OPENERS: Dict[str, Callable[..., Any]] = {
@@ -31,7 +32,7 @@ MAX_READ = 32 << 20
 
 
 class Member(NamedTuple):
-    """A regular file in a tar file.
+    """A file or folder in a tar file, or something else, which has no bytes.
 
     Attributes:
         name: path of the file; tar files inside the tar file count as folders.
@@ -39,12 +40,14 @@ class Member(NamedTuple):
         size: size in bytes.
         read: returns its bytes; must be called before the next member is requested. Raises DataError for a member of
             more than :data:`MAX_READ` bytes.
+        kind: ``file``, ``folder``, ``links`` or ``special``, as :func:`.left_out.kind_of_member` takes it.
     """
 
     name: str
     offset: int
     size: int
     read: Callable[[], bytes]
+    kind: str = 'file'
 
 
 def is_tar(path: Path) -> bool:
@@ -70,7 +73,7 @@ def _ending(path: Path) -> Optional[str]:
 
 
 def members(path: Path) -> Iterator[Member]:
-    """Iterate over the regular files of a tar file and of the tar files in it, in bounded memory.
+    """Iterate over the members of a tar file and of the tar files in it, in bounded memory.
 
     Args:
         path: path of the tar file.
@@ -150,10 +153,14 @@ class _Archive:
                 raise Damaged(f'truncated in member {shown(name)}')
             if header.is_extended:
                 extended.add(header, self._extended(header))
-            elif header.is_file and name.lower().endswith('.tar'):
-                yield from self.members(name[: -len('.tar')] + '/', begin + header.size, depth + 1)
+            elif header.is_file and name.lower().endswith('.tar') and kind_of_member(name, 'file')[0] == 'unknown':
+                folder = name[: -len('.tar')]
+                yield Member(folder, begin, 0, bytes, 'folder')
+                yield from self.members(f'{folder}/', begin + header.size, depth + 1)
             elif header.is_file:
                 yield Member(name, begin, header.size, partial(self._content, begin, header.size, name))
+            elif name.rpartition('/')[2] not in ('', '.'):  # the folder that the others are in
+                yield Member(name, begin, 0, bytes, header.entry)
             self._go(begin + header.padded, name)
         if extended.pending:
             raise Damaged('it ends where a member must follow')
