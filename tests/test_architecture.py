@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # from the highest to the lowest level; '' is gluon_cbam/__init__.py. A package imports only packages on lower levels
 LEVELS = (
+    ('__main__',),
     ('cli',),
     ('publishing', 'explain', 'export', 'benchmarks', 'gluoncv'),
     ('adapters',),

@@ -84,9 +84,7 @@ def fetch(
     if is_offline(offline):
         urls = [url for url in urls if not urlsplit(url).scheme]
     if not urls:
-        raise TransferError(
-            f'{card.tag} is not in {folder}, and offline nothing is downloaded: cbam zoo add FILE {card.tag}'
-        )
+        raise TransferError(f'{card.tag} is not in {folder}, and offline nothing is downloaded: {_without_urls(card)}')
     with lock(card, root), writing(folder):
         return _stored(card, folder) or _from_urls(card, folder, urls, progress)
 
@@ -137,8 +135,16 @@ def _combined_error(card: Published, failures: List[CbamError]) -> CbamError:
     reasons = '; '.join(str(failure) for failure in failures)
     message = reasons if len(failures) == 1 else f'no URL gave the file of {card.tag}: {reasons}'
     if kind is TransferError:
-        message += f': name a mirror in CBAM_ZOO_MIRROR, or add the file: cbam zoo add FILE {card.tag}'
+        message += f': {_without_urls(card)}'
     return kind(message)
+
+
+def _without_urls(card: Published) -> str:
+    """What to do where the URLs of a card cannot be reached."""
+    return (
+        f"run 'cbam zoo get {card.tag}' on a machine that is online, copy its files, and run "
+        f"'cbam zoo add FILE {card.tag}' here; or name a mirror in CBAM_ZOO_MIRROR, or give --params FILE"
+    )
 
 
 def _file_of_registry(card: Published, url: str) -> Path:

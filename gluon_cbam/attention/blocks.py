@@ -61,7 +61,10 @@ def hidden_channels(channels: int, reduction: int) -> int:
     """
     hidden = positive_int('channels', channels) // positive_int('reduction', reduction)
     if hidden == 0:
-        raise ValueError(f'reduction {reduction} leaves no hidden unit for {channels} channels: use at most {channels}')
+        raise ValueError(
+            f'reduction {reduction} leaves no hidden unit for {channels} channels: use at most {channels}, '
+            f'--option reduction={channels}'
+        )
     return hidden
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, NoReturn, Optional, Sequence, Tuple
+from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
 import click
 
@@ -15,7 +15,17 @@ debug_option = click.option('--debug', is_flag=True, expose_value=False, help='s
 
 
 class Group(click.Group):
-    """A group of commands that reports an error as one line; with ``--debug``, as a traceback."""
+    """A group of commands that reports an error as one line; with ``--debug``, as a traceback.
+
+    Without a command, it prints its help on standard output and exits with 0; newer versions of click exit with 2.
+    """
+
+    def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
+        """Parse the arguments; without any, print the help."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
 
     def main(  # type: ignore[override]
         self, args: Optional[Sequence[str]] = None, prog_name: Optional[str] = 'cbam', **extra: Any

@@ -5,11 +5,15 @@ Start-up imports nothing heavier than click; a command imports what it needs whe
 
 from __future__ import annotations
 
+import os
+from typing import Any, NoReturn
+
 import click
 
 import gluon_cbam
 from gluon_cbam.cli.commands import (
     bench,
+    completion,
     convert,
     data,
     doctor,
@@ -18,6 +22,7 @@ from gluon_cbam.cli.commands import (
     launch,
     models,
     predict,
+    recipes,
     runs,
     train,
     validate,
@@ -26,7 +31,19 @@ from gluon_cbam.cli.commands import (
 from gluon_cbam.cli.errors import Group
 
 
-@click.group(cls=Group, context_settings={'help_option_names': ['-h', '--help']})
+class _Cbam(Group):
+    """The group of all commands, which also answers the shell that asks what may follow."""
+
+    def main(self, *arguments: Any, **named: Any) -> NoReturn:
+        """Run a command and exit; see :meth:`.errors.Group.main`."""
+        if '_CBAM_COMPLETE' in os.environ:
+            from gluon_cbam.cli.completion import register
+
+            register()
+        super().main(*arguments, **named)
+
+
+@click.group(cls=_Cbam, context_settings={'help_option_names': ['-h', '--help']})
 @click.version_option(gluon_cbam.__version__, prog_name='cbam')
 def cli() -> None:
     """CBAM networks on MXNet 1.9.1 / Gluon: train, validate, predict, explain."""
@@ -43,9 +60,11 @@ for command in (
     export.export,
     bench.bench,
     models.models,
+    recipes.recipes,
     data.data,
     zoo.zoo_group,
     doctor.doctor,
+    completion.completion,
 ):
     cli.add_command(command)
 

@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterable, Iterator, Union
 
 PathLike = Union[str, 'os.PathLike[str]']
 _TEMPORARY = '.part'
+_SHOWN = 40  # letters of the final name in a temporary one
 
 
 @contextmanager
@@ -25,15 +26,55 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         The path to write to. It is removed if the block raises an error.
     """
     path = Path(path)
-    descriptor, name = tempfile.mkstemp(dir=str(path.parent), prefix=f'.{path.name}.', suffix=_TEMPORARY)
+    try:
+        # the name is cut, since a temporary one is longer, and a file system takes 255 bytes at most
+        prefix = f'.{path.name[:_SHOWN]}.'
+        descriptor, name = tempfile.mkstemp(dir=str(path.parent), prefix=prefix, suffix=_TEMPORARY)
+    except OSError as error:
+        raise _about(error, path) from None
     os.close(descriptor)
     temporary = Path(name)
     try:
-        yield temporary
-        place(temporary, path)
+        with naming(temporary, path):
+            yield temporary
+            place(temporary, path)
     finally:
         if temporary.exists():
             temporary.unlink()
+
+
+@contextmanager
+def naming(temporary: PathLike, path: PathLike) -> Iterator[None]:
+    """Let the errors of a block name the final path where they would name a temporary one.
+
+    Args:
+        temporary: the temporary file or folder.
+        path: the path that users know.
+
+    Raises:
+        Exception: what the block raises, of the same class.
+    """
+    name, final = str(temporary), str(path)
+    try:
+        yield
+    except OSError as error:
+        if name in str(error.filename):
+            raise _about(error, error.filename2 or str(error.filename).replace(name, final)) from None
+        _reword(error, name, final)
+        raise
+    except Exception as error:
+        _reword(error, name, final)
+        raise
+
+
+def _about(error: OSError, path: PathLike) -> OSError:
+    """The same error of the operating system, of another path."""
+    return type(error)(error.errno, error.strerror, str(path))
+
+
+def _reword(error: Exception, name: str, path: str) -> None:
+    """Put another path into the message of an error."""
+    error.args = tuple(part.replace(name, path) if isinstance(part, str) else part for part in error.args)
 
 
 def place(temporary: Path, path: PathLike) -> None:

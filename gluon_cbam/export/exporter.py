@@ -8,12 +8,15 @@ from tempfile import TemporaryDirectory
 from typing import Iterator, List, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
-from gluon_cbam.common.files import PathLike, place
+from gluon_cbam.common.files import PathLike, naming, place
 from gluon_cbam.compat.renamed import renamed_attributes
 
 from .formats import FORMATS
 from .request import ExportReport, ExportRequest
 from .samples import SampleImages
+from .symbol import SYMBOL_ENDINGS
+
+_SUFFIXES = {row.suffix for row in FORMATS.values() if row.suffix} | {'.json', '.params'}
 
 
 def export_network(request: ExportRequest, form: str, output: PathLike, samples: SampleImages) -> ExportReport:
@@ -22,7 +25,7 @@ def export_network(request: ExportRequest, form: str, output: PathLike, samples:
     Args:
         request: the network, and how it is exported.
         form: a key of :data:`gluon_cbam.export.formats.FORMATS`.
-        output: path of the file; for ``symbol`` the prefix of the files.
+        output: path of the file; for ``symbol`` the prefix of the files, or one of them.
         samples: images on which the file is compared with MXNet, see
             :func:`gluon_cbam.export.samples.sample_images`.
 
@@ -35,11 +38,7 @@ def export_network(request: ExportRequest, form: str, output: PathLike, samples:
         DataError: an operator of the network cannot be translated to ONNX.
         RunError: the outputs differ; no file is kept.
     """
-    if form not in FORMATS:
-        raise UsageError(f'unknown format {form!r}: {closest(form, FORMATS)}')
-    output, (suffix, write) = Path(output), FORMATS[form]
-    if suffix and output.suffix != suffix:
-        raise UsageError(f'{form} is written to a file that ends in {suffix}, got {str(output)!r}')
+    output, write = output_path(form, output), FORMATS[form].write
     if not output.parent.is_dir():
         raise UsageError(f'no folder {str(output.parent)!r}')
     with _staged(output.parent) as (folder, kept):
@@ -47,12 +46,44 @@ def export_network(request: ExportRequest, form: str, output: PathLike, samples:
     return ExportReport(kept, difference, samples.description, details)
 
 
+def output_path(form: str, output: PathLike) -> Path:
+    """The path that a format is written to.
+
+    Args:
+        form: a key of :data:`gluon_cbam.export.formats.FORMATS`.
+        output: path of the file; for ``symbol`` the prefix of the files, or one of them.
+
+    Returns:
+        The path; for ``symbol`` the prefix.
+
+    Raises:
+        UsageError: an unknown format, or an output with another suffix.
+    """
+    if form not in FORMATS:
+        raise UsageError(f'unknown format {form!r}: {closest(form, FORMATS)}')
+    suffix, text = FORMATS[form].suffix, str(output)
+    if suffix is None:
+        ending = next((end for end in SYMBOL_ENDINGS if text.endswith(end) and Path(text).name != end), '')
+        prefix = Path(text[: len(text) - len(ending)])
+        if prefix.suffix in _SUFFIXES:
+            files = ', '.join(f'PREFIX{end}' for end in SYMBOL_ENDINGS)
+            raise UsageError(f'{form} is written to {files}: give PREFIX, such as {prefix.stem}, got {text!r}')
+        return prefix
+    if Path(text).suffix != suffix:
+        other = next((name for name, row in FORMATS.items() if row.suffix == Path(text).suffix), None)
+        other = 'symbol' if text.endswith(SYMBOL_ENDINGS) else other
+        hint = f'; for this file give --format {other}' if other and Path(text).suffix else ''
+        raise UsageError(f'{form} is written to a file that ends in {suffix}, got {text!r}{hint}')
+    return Path(text)
+
+
 @contextmanager
 def _staged(folder: Path) -> Iterator[Tuple[Path, List[Path]]]:
     """A temporary directory in ``folder``; if no error is raised, its files are moved to ``folder``, the card last."""
     kept: List[Path] = []
     with TemporaryDirectory(prefix='.export-', dir=str(folder)) as temporary:
-        yield Path(temporary), kept
+        with naming(temporary, folder):
+            yield Path(temporary), kept
         for path in sorted(Path(temporary).iterdir(), key=lambda path: (path.suffix == '.json', path.name)):
             place(path, folder / path.name)
             kept.append(folder / path.name)

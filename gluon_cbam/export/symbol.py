@@ -21,11 +21,13 @@ from .metadata import FLOATS, PIXELS, SYMBOL_SUFFIX, ExportMetadata
 from .tracing import DATA, TracedNetwork
 
 _MAX_BYTES = 1 << 24  # of a symbol; that of cbam_resnet101 in int8 has 1 MB
+SYMBOL_ENDINGS = (SYMBOL_SUFFIX, '-0000.params', '-0000.json')
+"""What the names of the files end in after their prefix: symbol, parameters, card."""
 
 
 def symbol_files(prefix: PathLike) -> List[Path]:
     """The files of a prefix: symbol, parameters, card."""
-    return [Path(f'{prefix}{ending}') for ending in (SYMBOL_SUFFIX, '-0000.params', '-0000.json')]
+    return [Path(f'{prefix}{ending}') for ending in SYMBOL_ENDINGS]
 
 
 def write_symbol(traced: TracedNetwork, metadata: ExportMetadata, prefix: PathLike, **card: Any) -> List[Path]:
@@ -114,7 +116,9 @@ def load_symbol(path: Path) -> Callable[[np.ndarray], List[np.ndarray]]:
         wanted = set(symbol.list_inputs()) - {DATA}
         if given != wanted:
             raise ValueError(f'{params.name} does not hold its parameters: {sorted(given ^ wanted)[0]} is in one only')
-        net = mx.gluon.SymbolBlock.imports(str(path), [DATA], str(params), ctx=mx.cpu())
+        # as SymbolBlock.imports, which warns that it cannot decide the type of the input
+        net = mx.gluon.SymbolBlock(symbol, [mx.sym.var(DATA, dtype='float32')])
+        net.collect_params().load(str(params), mx.cpu(), cast_dtype=True, dtype_source='saved')
     except Exception as error:  # MXNet raises errors of many classes
         last = (str(error).strip().splitlines() or [''])[-1]
         raise DataError(f'{path}: MXNet cannot load it: {type(error).__name__}: {last}') from error

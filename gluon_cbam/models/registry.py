@@ -25,12 +25,16 @@ def list_models(pattern: Optional[str] = None) -> List[str]:
     """List the names of the models, naturally sorted.
 
     Args:
-        pattern: a shell pattern such as ``cbam_*``; default all names.
+        pattern: a shell pattern such as ``cbam_*``, or the beginning of names such as ``cbam_resnet``; default all
+            names.
 
     Returns:
         The names that :func:`gluon_cbam.get_model` takes.
     """
-    return naturally_sorted(name for name in VARIANTS if fnmatchcase(name, pattern or '*'))
+    pattern = pattern or '*'
+    if not set(pattern) & set('*?['):
+        pattern += '*'
+    return naturally_sorted(name for name in VARIANTS if fnmatchcase(name, pattern))
 
 
 def variant(name: str) -> Variant:

@@ -95,7 +95,7 @@ class _Quantization:
 
 
 def _block(symbol: mx.sym.Symbol, values: Dict[str, mx.nd.NDArray]) -> mx.gluon.SymbolBlock:
-    block = mx.gluon.SymbolBlock(symbol, [mx.sym.var(_DATA)])
+    block = mx.gluon.SymbolBlock(symbol, [mx.sym.var(_DATA, dtype='float32')])
     for name, parameter in block.collect_params().items():
         parameter._load_init(values[name], mx.cpu(), cast_dtype=True, dtype_source='saved')
     block.hybridize(static_alloc=True, static_shape=True)

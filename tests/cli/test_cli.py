@@ -6,6 +6,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import yaml
 from checks import assert_one_line
 
 from gluon_cbam.data.records.recordio import RecordFile
@@ -27,6 +28,40 @@ def write_seven(digits, path):
     records = RecordFile(digits / 'val.rec')
     path.write_bytes(records[int(np.flatnonzero(records.labels == 7)[0])].image)
     return path
+
+
+@pytest.mark.parametrize('words', [(), ('zoo',), ('data',), ('recipes',)])
+def test_a_group_alone_prints_its_help(cbam_here, words):
+    done, asked = cbam_here(*words), cbam_here(*words, '--help')
+    assert (done.returncode, done.stderr, done.stdout) == (0, '', asked.stdout)
+    assert done.stdout.startswith(f'Usage: {" ".join(("cbam", *words))} ')
+
+
+def test_the_package_runs_as_a_program(python):
+    code = (
+        "import runpy, sys; sys.argv[1:] = ['models', 'list', 'cbamnet']; "
+        "runpy.run_module('gluon_cbam', run_name='__main__')"
+    )
+    assert python(code).stdout.split() == ['cbamnet_base', 'cbamnet_small', 'cbamnet_tiny']
+
+
+def test_recipes(cbam_here):
+    listed = json.loads(cbam_here('recipes', 'list', '--json').stdout)['recipes']
+    assert {'official', 'paper', 'strong'} <= {each['name'] for each in listed}
+    assert all(each['name'] in cbam_here('recipes', 'list').stdout for each in listed)
+    official = next(each for each in listed if each['name'] == 'official')
+    text = cbam_here('recipes', 'show', 'official').stdout
+    assert text.startswith(f'# {official["file"]}\n')
+    assert 'github.com/Jongchan/attention-module' in text
+    settings = json.loads(cbam_here('recipes', 'show', 'official', '--json').stdout)['settings']
+    assert yaml.safe_load(text)['settings'] == settings
+    assert 'did you mean official' in assert_one_line(cbam_here('recipes', 'show', 'offical'), 2)
+
+
+def test_the_reduction_that_fits_is_named(cbam_here):
+    arguments = ('models', 'info', 'cifar_cbam_resnet18', '--option', 'widen=0.125')
+    assert '--option reduction=8' in assert_one_line(cbam_here(*arguments), 2)
+    assert cbam_here(*arguments, '--option', 'reduction=8').returncode == 0
 
 
 def test_train_json(trained):

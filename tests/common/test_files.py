@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import atomic_path, digests, sha256, write_text
 
 
@@ -23,6 +24,39 @@ def test_atomic_writing(tmp_path):
     umask = os.umask(0)
     os.umask(umask)
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_errors_name_the_final_path(tmp_path):
+    """Not the temporary one, which users never see; the class and the number stay."""
+    (tmp_path / 'folder').mkdir()
+    cases = {
+        tmp_path / 'none' / 'a.rec': (FileNotFoundError, 'No such file'),
+        tmp_path / 'folder': (IsADirectoryError, 'Is a directory'),
+        tmp_path / ('n' * 256): (OSError, 'File name too long'),
+    }
+    for path, (kind, reason) in cases.items():
+        with pytest.raises(kind, match=reason) as caught, atomic_path(path) as temporary:
+            temporary.write_text('x')
+        assert str(path) in str(caught.value) and '.part' not in str(caught.value)
+        assert caught.value.errno
+    path = tmp_path / 'a.params'
+    for error in (
+        RuntimeError('{}: bad'),
+        OSError(28, 'No space left', '{}'),
+        OSError('{}: bad'),
+        DataError('{}/x: bad'),
+    ):
+        with pytest.raises(type(error)) as caught, atomic_path(path) as temporary:
+            error.args = tuple(str(part).format(temporary) if isinstance(part, str) else part for part in error.args)
+            if error.args[0] == 28:
+                error.filename = str(temporary)
+            raise error
+        assert str(path) in str(caught.value) and '.part' not in str(caught.value)
+    assert os.listdir(tmp_path) == ['folder']
+    with atomic_path(
+        tmp_path / ('n' * 250)
+    ) as temporary:  # a name that is allowed, whose temporary name would be too long
+        temporary.write_text('x')
 
 
 def test_hashes(tmp_path):

@@ -1,6 +1,7 @@
 """``cbam export`` and ``cbam validate --exported``."""
 
 import json
+import warnings
 
 import pytest
 
@@ -28,6 +29,24 @@ def test_features_and_text(cbam_here, tmp_path):
     assert done.returncode == 0 and 'differs from MXNet by' in done.stdout and 'generated images' in done.stdout
     done = cbam_here('export', '--network', 'cbamnet_tiny', '--features', '0,x', '-o', path)
     assert done.returncode == 2 and '--features takes stages' in done.stderr
+
+
+def test_a_symbol_is_named_by_its_prefix_or_one_of_its_files(cbam_here, tmp_path):
+    """And nothing of MXNet is printed while it is written, compared and run."""
+    network = ('export', '--network', 'cbamnet_tiny', '--pretrained', '--format', 'symbol', '-o')
+    files = {'x-symbol.json', 'x-0000.params', 'x-0000.json'}
+    for name, more in (('x', ()), ('x-symbol.json', ('--preprocessing',)), ('x-0000.params', ())):
+        folder = tmp_path / name
+        folder.mkdir()
+        with warnings.catch_warnings():
+            warnings.filterwarnings('error', '\\s*Cannot decide type')
+            done = cbam_here(*network, folder / name, *more)
+        assert (done.returncode, done.stderr, {path.name for path in folder.iterdir()}) == (0, '', files)
+    for name in ('x.onnx', 'x.params', '-symbol.json', 'x.safetensors'):
+        done = cbam_here(*network, tmp_path / name)
+        assert done.returncode == 2 and 'give PREFIX' in done.stderr and name in done.stderr
+    done = cbam_here('export', '--network', 'cbamnet_tiny', '--pretrained', '-o', tmp_path / 'x-symbol.json')
+    assert done.returncode == 2 and 'give --format symbol' in done.stderr
 
 
 def test_errors_are_one_line(cbam_here, digits, tmp_path):

@@ -56,7 +56,9 @@ def test_names():
         *(f'cbam_resnet{depth}' for depth in (18, 34, 50, 101, 152)),
         *(f'cbam_resnext{depth}_32x4d' for depth in (50, 101)),
     ]
-    assert list_models('nothing*') == []
+    assert list_models('cbam_resn') == list_models('cbam_resn*')  # the beginning of names, too
+    assert list_models('resnet50') == ['resnet50']
+    assert list_models('nothing*') == list_models('nothing') == []
 
 
 def test_the_smallest_of_each_kind_are_chosen():

@@ -101,13 +101,15 @@ class TestFromARelease:
         monkeypatch.setattr(upstream, '_urls', lambda card: [f'{release.url}/releases/{self.tag}.params'])
         code, _, error = run('get', self.tag)
         assert (code, error.count('\n'), 'the server says 404' in error) == (5, 1, True)
-        assert error.endswith(f'name a mirror in CBAM_ZOO_MIRROR, or add the file: cbam zoo add FILE {self.tag}\n')
+        assert error.endswith('name a mirror in CBAM_ZOO_MIRROR, or give --params FILE\n')
 
     def test_offline(self, release, run, home):
         code, _, error = run('get', self.tag, '--offline')
         assert (code, release.requests) == (5, [])
         assert error == (
-            f'cbam: {self.tag} is not in {home}, and offline nothing is downloaded: cbam zoo add FILE {self.tag}\n'
+            f"cbam: {self.tag} is not in {home}, and offline nothing is downloaded: run 'cbam zoo get {self.tag}' on a "
+            f"machine that is online, copy its files, and run 'cbam zoo add FILE {self.tag}' here; or name a mirror in "
+            'CBAM_ZOO_MIRROR, or give --params FILE\n'
         )
 
 

@@ -150,7 +150,7 @@ def test_offline(theirs, server, monkeypatch):
     for offline in (True, None):
         monkeypatch.setenv('CBAM_ZOO_OFFLINE', '1')
         with pytest.raises(
-            CbamError, match='offline nothing is downloaded: cbam zoo add FILE cbamnet_tiny.th'
+            CbamError, match="offline nothing is downloaded: run 'cbam zoo get cbamnet_tiny.th"
         ) as caught:
             zoo.fetch(theirs, offline=offline)
         assert caught.value.exit_code == 5

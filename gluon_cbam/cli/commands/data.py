@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 
 import click
 
+from gluon_cbam.cli.errors import Group
 from gluon_cbam.cli.options import settings_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
@@ -15,7 +16,7 @@ from gluon_cbam.common.printable import printable
 from .data_reports import data_check, data_stats
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
     """RecordIO files: make, check and describe them."""
 

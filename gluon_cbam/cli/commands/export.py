@@ -30,7 +30,13 @@ _FORMAT = [
     click.option(
         '--format', 'file_format', default='onnx', show_default=True, help='symbol, onnx, onnx-int8 or safetensors'
     ),
-    click.option('--output', '-o', required=True, metavar='FILE', help='file to write; prefix of the files for symbol'),
+    click.option(
+        '--output',
+        '-o',
+        required=True,
+        metavar='FILE',
+        help='file to write; prefix of the files, or one of them, for symbol',
+    ),
     click.option(
         '--preprocessing',
         is_flag=True,

@@ -6,13 +6,14 @@ from typing import Any, Dict, Optional
 
 import click
 
+from gluon_cbam.cli.errors import Group
 from gluon_cbam.cli.options import settings_options
 from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 
 
-@click.group()
+@click.group(cls=Group)
 def models() -> None:
     """List the networks and their sizes."""
 
@@ -21,7 +22,7 @@ def models() -> None:
 @click.argument('pattern', default='*')
 @common_options
 def models_list(pattern: str) -> Result:
-    """List the names of the networks, or those that match a shell PATTERN such as 'cbam_*'."""
+    """List the names of the networks; PATTERN is the beginning of names, or a shell pattern such as '*_resnet50'."""
     from gluon_cbam.models import list_models
 
     names = list_models(pattern)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence,
 
 import click
 
+from gluon_cbam.cli.errors import Group
 from gluon_cbam.cli.options import settings_options
 from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.cli.progress import byte_progress, progress_bar
@@ -35,7 +36,7 @@ def _card_options(function: Decorated) -> Decorated:
     return function
 
 
-@click.group('zoo')
+@click.group('zoo', cls=Group)
 def zoo_group() -> None:
     """List, download, verify and publish weights."""
 
