@@ -52,6 +52,7 @@ def load_network(
     progress: Optional[Callable[[int, Optional[int]], None]] = None,
     features: Optional[Sequence[int]] = None,
     task: Optional[str] = None,
+    label_index: Optional[int] = None,
 ) -> LoadedNetwork:
     """Build a network and load its weights.
 
@@ -69,6 +70,7 @@ def load_network(
         root: folder of the store of published weights, see :func:`gluon_cbam.zoo.get`.
         progress: is called while a file is downloaded, see :func:`gluon_cbam.zoo.get`.
         task: the task that the weights are for; default their card's, else classification.
+        label_index: the label that the task uses of records with several; see :meth:`.Task.with_label_index`.
         features: stages whose maps the network gives instead of logits, see
             :class:`gluon_cbam.models.features.Features`.
 
@@ -91,5 +93,5 @@ def load_network(
         preprocessing=model.preprocessing,
         params_sha256=model.params_sha256,
         options=model.options,
-        task=get_task(task or (model.card.task if model.card else None)),
+        task=get_task(task or (model.card.task if model.card else None)).with_label_index(label_index),
     )

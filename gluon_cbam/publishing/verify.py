@@ -102,6 +102,7 @@ def verify(
     batch_size: int,
     workers: int,
     progress: Progress = no_progress,
+    label_index: Optional[int] = None,
 ) -> Verdict:
     """Evaluate the parameter file of a card on every record of a file.
 
@@ -113,6 +114,7 @@ def verify(
         batch_size: images per context.
         workers: threads that decode.
         progress: shows the progress.
+        label_index: the label that the task uses of records with several, from 0.
 
     Returns:
         The measured scores and those of the card.
@@ -120,7 +122,7 @@ def verify(
     Raises:
         DataError: a file is damaged, or its labels do not fit the network.
     """
-    loaded = load_network(card.network, ctx, str(path))
+    loaded = load_network(card.network, ctx, str(path), label_index=label_index)
     task = loaded.task
     records = task.open_validation(data, loaded.classes)
     evaluation = evaluate(task, loaded.net, records, loaded.preprocessing, ctx, batch_size, workers, progress)

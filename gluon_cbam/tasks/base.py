@@ -26,6 +26,7 @@ from typing import (
     Tuple,
 )
 
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import sha256
 
 from .figures import Evaluation, Figure
@@ -145,6 +146,19 @@ class Task(ABC):
         Raises:
             UsageError: a setting has no meaning for this task.
         """
+
+    def with_label_index(self, index: Optional[int]) -> Task:
+        """The task with another choice of the label that it reads of records with several.
+
+        Args:
+            index: the label, from 0; None for records with one label, or for a task that reads all of them.
+
+        Raises:
+            UsageError: the task does not read one label of each record.
+        """
+        if index is not None:
+            raise UsageError(f'--label-index {index}: the task {self.name} has no label to choose: leave it out')
+        return self
 
     @abstractmethod
     def labels(self, data_train: PathLike, classes: Optional[int]) -> Labels:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from typing import TYPE_CHECKING, List, cast
+from copy import copy
+from typing import TYPE_CHECKING, List, Optional, cast
 
 from .base import Task
 from .protocols import Dataset, ProcessGroup, Settings, TrainingBatches
@@ -18,7 +19,27 @@ if TYPE_CHECKING:
 
 
 class RecordTask(Task):
-    """A task whose training and validation data are ``.rec`` files with the label as the first number of a record."""
+    """A task whose training and validation data are ``.rec`` files with a number as the label of a record.
+
+    A task that reads several labels of a record sets ``one_label`` to False, and takes them from
+    :meth:`gluon_cbam.data.records.recordio.RecordFile.labels_of`.
+
+    Attributes:
+        one_label: whether the label of a record is one number; records with several are refused then, unless
+            ``label_index`` chooses one.
+        label_index: the label of a record that is used, from 0; None for the only one.
+    """
+
+    one_label = True
+    label_index: Optional[int] = None
+
+    def with_label_index(self, index: Optional[int]) -> RecordTask:
+        """The task that uses another label of each record."""
+        if not self.one_label:
+            super().with_label_index(index)
+        task = copy(self)
+        task.label_index = index
+        return task
 
     @abstractmethod
     def check_labels(self, records: RecordFile, classes: int) -> None:
@@ -34,10 +55,17 @@ class RecordTask(Task):
 
     def open_training(self, path: PathLike, classes: int) -> RecordFile:
         """Open a record file and check its labels."""
+        records = self._open(path)
+        self.check_labels(records, classes)
+        return records
+
+    def _open(self, path: PathLike) -> RecordFile:
+        """Open a record file; each record has the label that the task uses."""
         from gluon_cbam.data.records.recordio import RecordFile
 
-        records = RecordFile(path)
-        self.check_labels(records, classes)
+        records = RecordFile(path, label_index=self.label_index)
+        if self.one_label:
+            records.check_label_counts()
         return records
 
     def check_images(self, data: Dataset, workers: int) -> None:
@@ -49,9 +77,8 @@ class RecordTask(Task):
     def sample_images(self, path: PathLike, count: int) -> List[np.ndarray]:
         """Sample images of a record file, evenly spaced."""
         from gluon_cbam.data.records.images import evenly_spaced
-        from gluon_cbam.data.records.recordio import RecordFile
 
-        return evenly_spaced(RecordFile(path), count)
+        return evenly_spaced(self._open(path), count)
 
     def fingerprint(self, data: Dataset) -> str:
         """A short hash of the offsets and labels of the records; the images are not read."""

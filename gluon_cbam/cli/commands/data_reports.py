@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import click
 
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 @click.option('--duplicates/--no-duplicates', default=None, help='search for equal images in all FILES  [as --decode]')
 @click.option('--classes', type=click.IntRange(1), help='number of classes; labels must be integers below it')
 @click.option('--strict', is_flag=True, help='equal images and equal ids are errors')
-@settings_options('workers')
+@click.option(
+    '--all-labels',
+    '--pack-label',
+    'all_labels',
+    is_flag=True,
+    help='labels are for another task: several a record, or other numbers than classes',
+)
+@settings_options('label_index', 'workers')
 @common_options
 @click.pass_context
 def data_check(
@@ -32,29 +39,43 @@ def data_check(
     duplicates: Optional[bool],
     classes: Optional[int],
     strict: bool,
+    all_labels: bool,
+    label_index: Optional[int],
     workers: Optional[int],
 ) -> Tuple[dict, str]:
-    """Check .rec FILES and their .idx: structure, index, labels, images. Exit code 4 if anything is wrong."""
+    """Check .rec FILES and their .idx: structure, index, labels, images. Exit code 4 if anything is wrong.
+
+    Labels must be those of classes, one integer a record, unless --all-labels is given.
+    """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.records.checking import check_files
 
     if duplicates is None:
         duplicates = decode
     with byte_progress('check') as progress:
-        checked = check_files(files, decode, duplicates, classes, workers or usable_cpus(), progress)
-    ok = checked.ok(strict)
+        checked = check_files(files, decode, duplicates, classes, workers or usable_cpus(), progress, label_index)
+    ok = checked.ok(strict, classification=not all_labels)
     if not ok:
         ctx.call_on_close(lambda: sys.exit(4))
     equal = checked.duplicates
     value = {'ok': ok, 'decoded': decode, 'files': [report.as_dict() for report in checked.files]}
     value['duplicates'] = equal._asdict() if equal else None
-    lines = [line for report in checked.files for line in _report_lines(report)]
+    lines = [line for report in checked.files for line in _report_lines(report, all_labels)]
     return value, '\n'.join(lines + (_duplicate_lines(equal) if equal else []))
 
 
-def _report_lines(report: Report) -> Iterator[str]:
+def _report_lines(report: Report, all_labels: bool) -> Iterator[str]:
     wrong = ', '.join(f'{count} {kind}' for kind, count in report.counts.items())
-    yield f'{report.path}: {report.records} records, {report.size} bytes: ' + (f'wrong: {wrong}' if wrong else 'ok')
+    unfit = None if all_labels else report.unfit
+    state = f'wrong: {wrong}' if wrong else 'intact, but not for classification' if unfit else 'ok'
+    yield f'{report.path}: {report.records} records, {report.size} bytes: {state}'
+    if report.identities is not None:
+        pictures = sum(report.label_counts.values())
+        yield f'  insightface: {pictures} pictures, a header, {report.identities} identity records'
+    if set(report.label_counts) - {1}:
+        yield f'  labels: {labels_text(report.label_counts)}'
+    if unfit:
+        yield f'  for classification: {unfit}: choose one with --label-index, or give --all-labels'
     for bad in report.bad:
         where = '' if bad.offset is None else f'record {bad.number} at offset {bad.offset}: '
         yield f'  {bad.kind}: {where}{bad.reason}'
@@ -66,6 +87,11 @@ def _report_lines(report: Report) -> Iterator[str]:
         yield f'  lost: {report.lost_bytes} bytes belong to no whole record{known}'
     if report.repeated_ids:
         yield f'  warning: {report.repeated_ids} records have the id of an earlier one'
+
+
+def labels_text(counts: Dict[int, int]) -> str:
+    """How many records have how many labels."""
+    return ', '.join(f'{records} records have {count}' for count, records in counts.items())
 
 
 def _duplicate_lines(equal: Duplicates) -> List[str]:
@@ -84,15 +110,17 @@ def _duplicate_lines(equal: Duplicates) -> List[str]:
 @click.option(
     '--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='random seed of the sample'
 )
-@settings_options('workers')
+@settings_options('label_index', 'workers')
 @common_options
-def data_stats(file: str, sample: Optional[int], seed: int, workers: Optional[int]) -> Tuple[dict, str]:
+def data_stats(
+    file: str, sample: Optional[int], seed: int, label_index: Optional[int], workers: Optional[int]
+) -> Tuple[dict, str]:
     """Describe a .rec FILE: images of each class, sizes, formats, channel means and standard deviations."""
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.records.statistics import statistics
 
     with byte_progress('stats') as progress:
-        value = statistics(file, sample, seed, workers or usable_cpus(), progress)
+        value = statistics(file, sample, seed, workers or usable_cpus(), progress, label_index)
     return value, '\n'.join(_statistics_lines(value))
 
 
@@ -100,8 +128,12 @@ def _statistics_lines(value: dict) -> Iterator[str]:
     bad = f", {value['bad']} of them bad (see 'cbam data check')" if value['bad'] else ''
     yield f'{value["file"]}: {value["records"]} records, {value["images"]} images measured{bad}'
     classes = value['classes']
+    if value['identities'] is not None:
+        yield f'insightface: a header and {value["identities"]} identity records are left out'
+    if set(value['label_counts']) - {1}:
+        yield f'labels: {labels_text(value["label_counts"])}'
     if classes is None:
-        yield 'classes: the labels are not class numbers'
+        yield f'classes: {value["unfit"]}'
     else:
         empty = f'{len(classes["empty"])} empty' + (f' ({classes["empty"][:10]})' if classes['empty'] else '')
         yield f'classes: {classes["count"]}, {_quantiles(classes)} images each, {empty}'

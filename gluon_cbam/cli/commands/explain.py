@@ -51,7 +51,7 @@ _FIGURES = [
 @weights_options
 @add_options(_FIGURES)
 @add_options(SCORE_OPTIONS)
-@settings_options(*NETWORK[1:])
+@settings_options(*NETWORK[1:], 'label_index')
 @common_options
 @click.pass_context
 def explain(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, cast
 
 import click
 from click.core import ParameterSource
@@ -11,6 +11,9 @@ from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 
 from .network_options import load
+
+if TYPE_CHECKING:
+    from gluon_cbam.data.records.recordio import RecordFile
 
 SCORE_OPTIONS = [
     click.option('--score', is_flag=True, help='score the maps with the masks of --data-val instead of drawing them'),
@@ -58,7 +61,6 @@ def score_network(
         DataError: the records, the masks or the weights are damaged.
     """
     from gluon_cbam.data.datasets.masks import MaskFile
-    from gluon_cbam.data.records.recordio import RecordFile
     from gluon_cbam.explain.localization.evaluation import score_maps
 
     _check_options(ctx)
@@ -67,8 +69,7 @@ def score_network(
     if options['params'] is None and options['pretrained'] is None:
         raise UsageError('--score needs weights: give --params FILE or --pretrained')
     loaded, _ = load(**{name: value for name, value in options.items() if name not in _DRAWING})
-    records = RecordFile(data_val)
-    records.check_labels(loaded.classes)
+    records = cast('RecordFile', loaded.task.open_validation(data_val, loaded.classes))
     layers: List[Optional[str]] = [*layer.split(',')] if layer else [None]
     found = score_maps(loaded, records, MaskFile(records, masks), layers, align, batch_size, workers, progress_bar)
     value = {

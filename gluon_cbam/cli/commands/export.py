@@ -75,7 +75,7 @@ _INT8 = [
 @settings_options('network')
 @weights_options
 @add_options([*_FORMAT, *_SAMPLES, *_INT8])
-@settings_options('classes', 'image_size', 'crop_ratio', 'option')
+@settings_options('classes', 'image_size', 'crop_ratio', 'option', 'label_index')
 @common_options
 def export(file_format: str, output: str, **arguments: Any) -> Tuple[Dict[str, Any], str]:
     """Write a network for other engines: ONNX, a symbol of stock MXNet, safetensors.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 import click
@@ -75,13 +76,16 @@ exported_options = add_options(
 _DETERMINED = ('params', 'pretrained', 'classes', 'image_size', 'crop_ratio', 'option', 'gpus', 'cpus')
 
 
-def load_exported(exported: str, engine: str, network: Optional[str], **settings: Any) -> ExportedNetwork:
+def load_exported(
+    exported: str, engine: str, network: Optional[str], label_index: Optional[int] = None, **settings: Any
+) -> ExportedNetwork:
     """Load the exported file that the options of a command name.
 
     Args:
         exported: ``--exported``.
         engine: ``--engine``.
         network: ``--network``; the file must be of that model.
+        label_index: ``--label-index``.
         **settings: the other options of the network, which must not be given.
 
     Returns:
@@ -100,4 +104,4 @@ def load_exported(exported: str, engine: str, network: Optional[str], **settings
     loaded = run(exported, engine)
     if network not in (None, loaded.name):
         raise UsageError(f'{exported} is of {loaded.name}, not of {network}')
-    return loaded
+    return replace(loaded, task=loaded.task.with_label_index(label_index))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option('--data-val', '--rec-val', 'data_val', required=True, metavar='FILE', help='a .rec file with its .idx')
 @task_option
 @exported_options
-@settings_options(*NETWORK[1:])
+@settings_options(*NETWORK[1:], 'label_index')
 @common_options
 def validate(
     data_val: str, exported: Optional[str], engine: str, batch_size: int, workers: Optional[int], **settings: Any

@@ -213,7 +213,7 @@ def zoo_remove(name: str, root: Optional[str], registries: Sequence[str], offlin
 @click.argument('names', nargs=-1, metavar='[NAME]...')
 @click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help='a .rec file with its .idx, to score them on')
 @_card_options
-@settings_options('batch_size', 'gpus', 'cpus', 'workers')
+@settings_options('batch_size', 'gpus', 'cpus', 'workers', 'label_index')
 @common_options
 def zoo_verify(
     names: Sequence[str],
@@ -257,6 +257,7 @@ def _scored(
     cpus: Optional[int],
     batch_size: int,
     workers: Optional[int],
+    label_index: Optional[int],
 ) -> Verdict:
     """Measure the accuracy of weights, and record it in the store; raises if it contradicts the card."""
     from gluon_cbam.compat import devices
@@ -265,7 +266,7 @@ def _scored(
     from gluon_cbam.zoo.verified import record
 
     ctx = devices.contexts(gpus, cpus)
-    verdict = verify(card, path, data_val, ctx, batch_size, workers or usable_cpus(), progress_bar)
+    verdict = verify(card, path, data_val, ctx, batch_size, workers or usable_cpus(), progress_bar, label_index)
     record(card, verdict.as_dict(), root)
     verdict.check()
     return verdict

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from typing import Counter as CounterType
 
 import numpy as np
@@ -16,13 +16,16 @@ from gluon_cbam.common.files import PathLike
 from gluon_cbam.data.decoding import decode
 
 from .duplicates import Duplicates, find_duplicates, image_hash
-from .format import Chunk, scan
+from .faces import find_pictures
+from .format import Chunk, HeaderColumns, Headers, scan
 from .growing_array import GrowingArray, count_repeated
 from .index import check_index, existing_file, read_index
+from .labels import are_classes, checked_index, label_counts, unfit_for_classes
 from .parallel import map_chunks
 from .recordio import Record, read_record
 
 _REPORTED = 20  # faults of a file that a report lists
+_EMPTY = 'the image is empty'
 _Inspect = Callable[[str, np.ndarray], '_Inspected']
 
 
@@ -55,6 +58,9 @@ class Report:
         counts: number of faults by kind.
         bad: the first faults.
         repeated_ids: number of records with the id of an earlier record.
+        label_counts: number of labels -> number of records with as many, of the records with an image.
+        identities: number of insightface's identity records, which have no image, as its header; None for other files.
+        unfit: why the labels, if none is damaged, are not those of classes; None where they can be classes.
     """
 
     path: Path
@@ -65,6 +71,9 @@ class Report:
     counts: CounterType[str] = field(default_factory=Counter)
     bad: List[Bad] = field(default_factory=list)
     repeated_ids: int = 0
+    label_counts: Dict[int, int] = field(default_factory=dict)
+    identities: Optional[int] = None
+    unfit: Optional[str] = None
 
     def add(self, bad: Bad) -> None:
         """Count a fault, and keep it if it is one of the first."""
@@ -72,9 +81,17 @@ class Report:
         if len(self.bad) < _REPORTED:
             self.bad.append(bad)
 
+    def add_late(self, bad: List[Bad]) -> None:
+        """Count faults of records before those that were added."""
+        self.counts.update(fault.kind for fault in bad)
+        self.bad = sorted([*self.bad, *bad[:_REPORTED]], key=lambda fault: (fault.offset is None, fault.offset))[
+            :_REPORTED
+        ]
+
     def as_dict(self) -> dict:
         """The report as values for JSON."""
-        about = {name: getattr(self, name) for name in ('records', 'lost_bytes', 'lost_records', 'repeated_ids')}
+        names = ('records', 'lost_bytes', 'lost_records', 'repeated_ids', 'label_counts', 'identities', 'unfit')
+        about = {name: getattr(self, name) for name in names}
         bad = [entry._asdict() for entry in self.bad]
         return {'file': str(self.path), 'bytes': self.size, **about, 'faults': dict(self.counts), 'first': bad}
 
@@ -90,10 +107,17 @@ class Checked(NamedTuple):
     files: List[Report]
     duplicates: Optional[Duplicates]
 
-    def ok(self, strict: bool = False) -> bool:
-        """Whether there is no fault and, with ``strict``, no image or id that occurs twice."""
+    def ok(self, strict: bool = False, classification: bool = False) -> bool:
+        """Whether there is no fault.
+
+        Args:
+            strict: an image or an id that occurs twice is a fault.
+            classification: labels that are not those of classes are a fault.
+        """
         repeated = bool(self.duplicates and self.duplicates.images) or any(report.repeated_ids for report in self.files)
-        return not any(report.counts for report in self.files) and not (strict and repeated)
+        unfit = any(report.unfit for report in self.files)
+        faults = any(report.counts for report in self.files)
+        return not (faults or (strict and repeated) or (classification and unfit))
 
 
 def check_files(
@@ -103,6 +127,7 @@ def check_files(
     classes: Optional[int] = None,
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    label_index: Optional[int] = None,
 ) -> Checked:
     """Check the structure, index, labels and images of record files.
 
@@ -114,6 +139,8 @@ def check_files(
         classes: labels must be integers below it; by default, any number.
         workers: number of processes.
         progress: called with (bytes done, total bytes) of the files.
+        label_index: the label of a record that is a class, from 0; default the only one, or the first of a picture of
+            insightface.
 
     Returns:
         A report of each file, and the duplicates.
@@ -121,13 +148,14 @@ def check_files(
     Raises:
         UsageError: a file does not exist.
     """
+    checked_index(label_index)
     files = [existing_file(path) for path in paths]
     inspect = partial(_inspect, decoding, duplicates) if decoding or duplicates else None
     total, done = sum(path.stat().st_size for path in files), 0
     reports, labels, hashes = [], [], []
     for path in files:
         report, file_labels, file_hashes = _check_file(
-            path, inspect, classes, workers, partial(_add_bytes, progress, done, total)
+            path, inspect, classes, workers, partial(_add_bytes, progress, done, total), label_index
         )
         reports.append(report)
         labels.append(file_labels)
@@ -141,45 +169,50 @@ def _add_bytes(progress: Callable[[int, int], None], before: int, total: int, do
 
 
 def _check_file(
-    path: Path, inspect: Optional[_Inspect], classes: Optional[int], workers: int, progress: Callable[[int], None]
+    path: Path,
+    inspect: Optional[_Inspect],
+    classes: Optional[int],
+    workers: int,
+    progress: Callable[[int], None],
+    label_index: Optional[int],
 ) -> Tuple[Report, np.ndarray, np.ndarray]:
     """The report of a file, and the labels and hashes of its images."""
     report = Report(path, path.stat().st_size)
-    offsets, ids = GrowingArray(np.int64), GrowingArray(np.uint64)
-    labels, hashes = GrowingArray(np.float32), GrowingArray(np.uint64)
+    columns, hashes = HeaderColumns(), GrowingArray(np.uint64)
     stored = 0
-    for chunk, inspected in _chunks(path, inspect, workers):
+    for chunk, inspected in _chunks(path, inspect, workers, label_index or 0):
         _add_chunk(report, chunk, inspected, classes)
         stored += chunk.stored
         progress(chunk.end)
-        for column, part in ((offsets, chunk.offsets), (ids, chunk.ids), (labels, chunk.labels)):
-            column.append(part)
+        columns.add(chunk)
         if inspected:
             hashes.append(inspected.hashes)
     if not report.size:
         report.add(Bad('structure', None, None, 'the file is empty'))
     report.lost_bytes = report.size - stored
-    _add_index(report, offsets.joined())
-    report.repeated_ids = count_repeated(ids.joined())
-    return report, labels.joined(), hashes.joined()
+    headers = columns.joined()
+    _add_labels(report, headers, label_index)
+    _add_index(report, headers.offsets)
+    report.repeated_ids = count_repeated(headers.ids)
+    return report, headers.labels, hashes.joined()
 
 
-def _chunks(path: Path, inspect: Optional[_Inspect], workers: int) -> Iterator[Tuple[Chunk, Optional[_Inspected]]]:
+def _chunks(
+    path: Path, inspect: Optional[_Inspect], workers: int, label_index: int
+) -> Iterator[Tuple[Chunk, Optional[_Inspected]]]:
     if inspect is not None:
-        yield from map_chunks(path, inspect, workers)
+        yield from map_chunks(path, inspect, workers, label_index)
         return
     with open(path, 'rb') as file:
-        for chunk in scan(file.fileno()):
+        for chunk in scan(file.fileno(), label_index):
             yield chunk, None
 
 
 def _add_chunk(report: Report, chunk: Chunk, inspected: Optional[_Inspected], classes: Optional[int]) -> None:
-    bad = [('empty', int(index), 'the image is empty') for index in np.flatnonzero(chunk.sizes == 0)]
+    faces = (chunk.sizes == 0) & (chunk.counts == 2)  # of insightface perhaps, see _add_labels
+    bad = [('empty', int(index), _EMPTY) for index in np.flatnonzero((chunk.sizes == 0) & ~faces)]
     labels = chunk.labels
-    with np.errstate(invalid='ignore'):
-        wrong = ~np.isfinite(labels)
-        if classes is not None:
-            wrong |= (labels < 0) | (labels >= classes) | (labels != np.floor(labels))
+    wrong = ~faces & (~np.isfinite(labels) if classes is None else ~are_classes(labels, classes))
     limit = '' if classes is None else f', not a class in 0..{classes - 1}'
     bad += [('label', int(index), f'label {labels[index]:g}{limit}') for index in np.flatnonzero(wrong)]
     bad += inspected.bad if inspected else []
@@ -188,6 +221,24 @@ def _add_chunk(report: Report, chunk: Chunk, inspected: Optional[_Inspected], cl
     for fault in chunk.faults:
         report.add(Bad('structure', *fault))
     report.records += len(chunk.offsets)
+
+
+def _add_labels(report: Report, headers: Headers, label_index: Optional[int]) -> None:
+    """Add how many labels the records have, and the records without image that are not insightface's."""
+    with open(report.path, 'rb') as file:
+        pictures = find_pictures(headers, file.fileno())
+    used = np.ones(len(headers.ids), bool) if pictures is None else pictures
+    if pictures is not None:
+        report.identities = int(np.count_nonzero(~pictures)) - 1
+        label_index = label_index or 0
+    empty = np.flatnonzero(headers.empty & (headers.counts == 2) & used)
+    report.add_late([Bad('empty', int(number), int(headers.offsets[number]), _EMPTY) for number in empty])
+    report.label_counts = label_counts(headers.counts[used])
+    labels, counts = np.where(used, headers.labels, 0), np.where(used, headers.counts, (label_index or 0) + 1)
+    unfit = unfit_for_classes(labels, counts, label_index)
+    if unfit and not report.counts['label']:
+        offset = headers.offsets[unfit.number]
+        report.unfit = f'record {unfit.number} at offset {offset} {unfit.reason} ({unfit.records} such records)'
 
 
 def _add_index(report: Report, offsets: np.ndarray) -> None:

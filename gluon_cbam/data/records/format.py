@@ -26,8 +26,8 @@ MAGIC_BYTES = struct.pack('<I', MAGIC)
 PART = struct.Struct('<II')  # magic, flag and length
 HEADER = struct.Struct('<IfQQ')  # number of labels, label, id, id2
 LENGTH = (1 << 29) - 1
-_HEAD = PART.size + HEADER.size + 4  # up to the first of several labels
-_MAX_LABELS = 1 << 16  # a larger flag is taken for damage
+_WHOLE = struct.Struct(PART.format + HEADER.format[1:] + 'f')  # up to the first of several labels
+MAX_LABELS = 1 << 16  # of a record; a larger flag is taken for damage
 _CHUNK_RECORDS = 1024  # at most
 _CHUNK_BYTES = 8 << 20  # about
 _SMALL_READ, _LARGE_READ = 4 << 10, 1 << 20  # bytes
@@ -57,7 +57,9 @@ class Chunk(NamedTuple):
     Attributes:
         offsets: (n,) int64, offset of each record in bytes.
         sizes: (n,) int64, size of each encoded image in bytes.
-        labels: (n,) float32, the first label of each record.
+        labels: (n,) float32, the chosen label of each record: the first, unless the scan was asked for another one; nan
+            where a record has fewer.
+        counts: (n,) int32, number of labels of each record, at least 1.
         ids: (n,) uint64, id of each record.
         stored: size of the records in the file, in bytes.
         end: offset at which the chunk ends, in bytes.
@@ -67,6 +69,7 @@ class Chunk(NamedTuple):
     offsets: np.ndarray
     sizes: np.ndarray
     labels: np.ndarray
+    counts: np.ndarray
     ids: np.ndarray
     stored: int
     end: int
@@ -78,25 +81,51 @@ class Headers(NamedTuple):
 
     Attributes:
         offsets: (records,) int64, offset of each record in bytes.
-        labels: (records,) float32, the first label of each record.
+        labels: (records,) float32, the chosen label of each record, see :class:`Chunk`.
+        counts: (records,) int32, number of labels of each record, at least 1.
         ids: (records,) uint64, id of each record.
+        empty: (records,) bool, whether the image of a record is empty.
     """
 
     offsets: np.ndarray
     labels: np.ndarray
+    counts: np.ndarray
     ids: np.ndarray
+    empty: np.ndarray
+
+
+class HeaderColumns:
+    """The headers of successive chunks, collected in little memory."""
+
+    def __init__(self) -> None:
+        types = (np.int64, np.float32, np.int32, np.uint64, bool)
+        self._columns = [GrowingArray(each) for each in types]
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def add(self, chunk: Chunk) -> None:
+        """Add the records of a chunk."""
+        parts = (chunk.offsets, chunk.labels, chunk.counts, chunk.ids, chunk.sizes == 0)
+        for column, part in zip(self._columns, parts):
+            column.append(part)
+
+    def joined(self) -> Headers:
+        """The headers of all records. Nothing can be added while they are in use."""
+        return Headers(*(column.joined() for column in self._columns))
 
 
 class _Damaged(Exception):
     pass
 
 
-def read_headers(path: Path, descriptor: int) -> Headers:
+def read_headers(path: Path, descriptor: int, label_index: int = 0) -> Headers:
     """Read the headers of a file without faults.
 
     Args:
         path: path of the file, for messages.
         descriptor: file descriptor of the open file; its position is not used.
+        label_index: the label of a record that is read, from 0.
 
     Returns:
         The headers of all records.
@@ -104,25 +133,24 @@ def read_headers(path: Path, descriptor: int) -> Headers:
     Raises:
         DataError: the file is empty or its structure is damaged; the message names the record and its offset.
     """
-    offsets, labels, ids = GrowingArray(np.int64), GrowingArray(np.float32), GrowingArray(np.uint64)
-    for chunk in scan(descriptor):
+    columns = HeaderColumns()
+    for chunk in scan(descriptor, label_index):
         if chunk.faults:
             raise chunk.faults[0].error(path)
-        offsets.append(chunk.offsets)
-        labels.append(chunk.labels)
-        ids.append(chunk.ids)
-    if not len(offsets):
+        columns.add(chunk)
+    if not len(columns):
         raise DataError(f'{path}: the file is empty')
-    return Headers(offsets.joined(), labels.joined(), ids.joined())
+    return columns.joined()
 
 
-def scan(descriptor: int) -> Iterator[Chunk]:
+def scan(descriptor: int, label_index: int = 0) -> Iterator[Chunk]:
     """Read all headers of a file, in one pass and bounded memory.
 
     A chunk ends at a fault; the next chunk begins at the next intact record, which is searched for.
 
     Args:
         descriptor: file descriptor of the open file; its position is not used.
+        label_index: the label of a record that is read, from 0.
 
     Yields:
         Records in the order of the file; the last chunk may be empty.
@@ -131,7 +159,7 @@ def scan(descriptor: int) -> Iterator[Chunk]:
     reader = _BufferedReader(descriptor)
     position = number = 0
     while position < size:
-        chunk = _read_chunk(reader, position, size, number)
+        chunk = _read_chunk(reader, position, size, number, label_index)
         number += len(chunk.offsets)
         position = chunk.end
         yield chunk
@@ -139,25 +167,26 @@ def scan(descriptor: int) -> Iterator[Chunk]:
             position = _next_record(reader, position + 1, size)
 
 
-def _read_chunk(reader: _BufferedReader, begin: int, size: int, number: int) -> Chunk:
+def _read_chunk(reader: _BufferedReader, begin: int, size: int, number: int, label_index: int) -> Chunk:
     """The records from ``begin`` on, up to a fault or the size of a chunk; ``number`` is the index of the first."""
     position, stored = begin, 0
     faults: List[Fault] = []
-    offsets, sizes, labels, ids = array('q'), array('q'), array('f'), array('Q')
+    offsets, sizes, labels, counts, ids = array('q'), array('q'), array('f'), array('i'), array('Q')
     while position < size and len(offsets) < _CHUNK_RECORDS and position - begin < _CHUNK_BYTES:
         try:
-            end, image_size, label, record_id = _record_header(reader, position, size)
+            end, image_size, label, count, record_id = _record_header(reader, position, size, label_index)
         except _Damaged as damage:
             faults.append(Fault(number + len(offsets), position, str(damage)))
             break
         offsets.append(position)
         sizes.append(image_size)
         labels.append(label)
+        counts.append(count)
         ids.append(record_id)
         stored += end - position
         position = end
-    columns = [np.asarray(column) for column in (offsets, sizes, labels, ids)]
-    return Chunk(columns[0], columns[1], columns[2], columns[3], stored, position, faults)
+    columns = [np.asarray(column) for column in (offsets, sizes, labels, counts, ids)]
+    return Chunk(columns[0], columns[1], columns[2], columns[3], columns[4], stored, position, faults)
 
 
 class _BufferedReader:
@@ -173,26 +202,42 @@ class _BufferedReader:
         begin = position - self._start
         if not 0 <= begin <= len(self._data) - length:
             dense = self._served * _SMALL_READ > len(self._data)
-            self._data = os.pread(self.descriptor, _LARGE_READ if dense else _SMALL_READ, position)
+            self._data = os.pread(self.descriptor, max(length, _LARGE_READ if dense else _SMALL_READ), position)
             self._start, self._served, begin = position, 0, 0
         self._served += 1
         return self._data[begin : begin + length]
 
 
-def _record_header(reader: _BufferedReader, position: int, size: int) -> Tuple[int, int, float, int]:
-    """End of the record at ``position``, size of its image in bytes, first label and id; raises _Damaged."""
-    head = reader.read(_HEAD, position)
+def _record_header(
+    reader: _BufferedReader, position: int, size: int, label_index: int = 0
+) -> Tuple[int, int, float, int, int]:
+    """End of the record at ``position``, size of its image in bytes, a label, number of labels, id; raises _Damaged."""
+    head = reader.read(_WHOLE.size + 4 * label_index, position)
+    if len(head) >= _WHOLE.size:  # nearly all records are whole and in one part
+        magic, word, count, label, record_id, _, first = _WHOLE.unpack_from(head)
+        end, total = position + PART.size + (word + 3 & ~3), word - HEADER.size - 4 * count
+        if magic == MAGIC and word <= LENGTH and end <= size and total >= 0 and count <= MAX_LABELS:
+            if label_index:
+                first = _label(head, count, label_index)
+            return end, total, first if count or label_index else label, count or 1, record_id
+    return _record_in_parts(reader, head, position, size, label_index)
+
+
+def _record_in_parts(
+    reader: _BufferedReader, head: bytes, position: int, size: int, label_index: int
+) -> Tuple[int, int, float, int, int]:
+    """What :func:`_record_header` returns for a record in several parts, a short one or a damaged one."""
     flag, length, end = _part(head, position, size)
     if flag not in (0, 1):
         raise _Damaged(f'a record begins with continuation flag {flag}')
-    count, label, record_id = _image_header(head, length)
+    count, label, record_id = _image_header(head, length, label_index)
     total = length - HEADER.size - 4 * count
     while flag in (1, 2):
         flag, length, end = _part(reader.read(PART.size, end), end, size)
         if flag not in (2, 3):
             raise _Damaged(f'a split record continues with continuation flag {flag}')
         total += len(MAGIC_BYTES) + length
-    return end, total, label, record_id
+    return end, total, label, count or 1, record_id
 
 
 def _part(head: bytes, position: int, size: int) -> Tuple[int, int, int]:
@@ -209,16 +254,21 @@ def _part(head: bytes, position: int, size: int) -> Tuple[int, int, int]:
     return word >> 29, length, end
 
 
-def _image_header(head: bytes, length: int) -> Tuple[int, float, int]:
-    """Number of labels after the header, first label and id of a record with ``length`` bytes in its first part."""
+def _image_header(head: bytes, length: int, label_index: int) -> Tuple[int, float, int]:
+    """Number of labels after the header, a label and id of a record with ``length`` bytes in its first part."""
     if length < HEADER.size:
         raise _Damaged(f'{length} bytes are too few for an image record')
     count, label, record_id, _ = HEADER.unpack_from(head, PART.size)
-    if count > _MAX_LABELS or HEADER.size + 4 * count > length:
+    if count > MAX_LABELS or HEADER.size + 4 * count > length:
         raise _Damaged(f'it claims {count} labels in {length} bytes')
-    if count:
-        (label,) = struct.unpack_from('<f', head, PART.size + HEADER.size)
+    if count or label_index:
+        label = _label(head, count, label_index)
     return count, label, record_id
+
+
+def _label(head: bytes, count: int, index: int) -> float:
+    """One of the ``count`` labels that follow the header; nan if there are fewer."""
+    return struct.unpack_from('<f', head, PART.size + HEADER.size + 4 * index)[0] if index < count else float('nan')
 
 
 def _next_record(reader: _BufferedReader, position: int, size: int) -> int:

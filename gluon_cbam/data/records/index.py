@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from array import array
 from pathlib import Path
-from typing import Iterable, List, NamedTuple
+from typing import List, NamedTuple
 
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
 
-from .format import Fault, read_headers, scan
-from .growing_array import GrowingArray, count_repeated
+from .faces import find_pictures
+from .format import Fault, HeaderColumns, Headers, read_headers, scan
+from .growing_array import count_repeated
 
 
 class Index(NamedTuple):
@@ -105,7 +106,9 @@ def _remedy(path: PathLike) -> str:
 
 
 def rebuild_index(path: PathLike) -> int:
-    """Write the ``.idx`` of a ``.rec`` file; the keys are the indices of the records.
+    """Write the ``.idx`` of a ``.rec`` file.
+
+    The keys are the indices of the records; for insightface's files, the ids, which its identity records refer to.
 
     Args:
         path: path of the ``.rec`` file.
@@ -118,9 +121,9 @@ def rebuild_index(path: PathLike) -> int:
         DataError: the file is damaged.
     """
     with open(existing_file(path), 'rb') as file:
-        offsets = read_headers(Path(path), file.fileno()).offsets
-    _write_index(path, offsets)
-    return len(offsets)
+        headers = read_headers(Path(path), file.fileno())
+        _write_index(path, headers, file.fileno())
+    return len(headers.offsets)
 
 
 def salvage_index(path: PathLike) -> Salvaged:
@@ -136,16 +139,16 @@ def salvage_index(path: PathLike) -> Salvaged:
         UsageError: there is no such file.
         DataError: no record is intact.
     """
-    offsets, faults, lost = GrowingArray(np.int64), [], existing_file(path).stat().st_size
+    columns, faults, lost = HeaderColumns(), [], existing_file(path).stat().st_size
     with open(path, 'rb') as file:
         for chunk in scan(file.fileno()):
-            offsets.append(chunk.offsets)
+            columns.add(chunk)
             faults += chunk.faults
             lost -= chunk.stored
-    if not len(offsets):
-        raise DataError(f'{path}: no whole record in {lost} bytes')
-    _write_index(path, offsets.joined())
-    return Salvaged(len(offsets), faults, lost)
+        if not len(columns):
+            raise DataError(f'{path}: no whole record in {lost} bytes')
+        _write_index(path, columns.joined(), file.fileno())
+    return Salvaged(len(columns), faults, lost)
 
 
 def existing_file(path: PathLike) -> Path:
@@ -165,6 +168,8 @@ def existing_file(path: PathLike) -> Path:
     return Path(path)
 
 
-def _write_index(path: PathLike, offsets: Iterable[int]) -> None:
+def _write_index(path: PathLike, headers: Headers, descriptor: int) -> None:
+    faces = find_pictures(headers, descriptor) is not None and not count_repeated(headers.ids)
+    keys = headers.ids.tolist() if faces else range(len(headers.offsets))
     with atomic_path(index_path(path)) as temporary, open(temporary, 'w', encoding='ascii') as file:
-        file.writelines(f'{number}\t{offset}\n' for number, offset in enumerate(offsets))
+        file.writelines(f'{key}\t{offset}\n' for key, offset in zip(keys, headers.offsets.tolist()))

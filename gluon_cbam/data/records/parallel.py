@@ -19,19 +19,22 @@ RecordsFunction = Callable[[str, np.ndarray], Result]
 """Called with the path of a file and the (n,) int64 offsets of some of its records, in another process."""
 
 
-def map_chunks(path: Path, function: RecordsFunction[Result], workers: int) -> Iterator[Tuple[Chunk, Result]]:
+def map_chunks(
+    path: Path, function: RecordsFunction[Result], workers: int, label_index: int = 0
+) -> Iterator[Tuple[Chunk, Result]]:
     """Scan a file, and apply a function to its records while they are in the page cache.
 
     Args:
         path: path of the file.
         function: called with the records of each chunk.
         workers: number of processes; a bounded number of chunks is prefetched.
+        label_index: the label of a record that the chunks have, from 0.
 
     Yields:
         (chunk, result of the function), the chunks as :func:`gluon_cbam.data.records.format.scan` yields them.
     """
     with open(path, 'rb') as file:
-        chunks, prefetched = tee(scan(file.fileno()))
+        chunks, prefetched = tee(scan(file.fileno(), label_index))
         yield from zip(chunks, map_offsets(path, (chunk.offsets for chunk in prefetched), function, workers))
 
 

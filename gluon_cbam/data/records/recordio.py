@@ -7,6 +7,7 @@ number and byte offset.
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,8 +19,12 @@ import numpy as np
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_path
 
+from .faces import find_pictures
 from .format import HEADER, LENGTH, MAGIC, MAGIC_BYTES, PART, read_headers, read_payload
 from .index import check_index, existing_file, index_path, read_index, rebuild_index, salvage_index
+from .labels import Wrong, checked_index, wrong_classes, wrong_counts
+
+_log = logging.getLogger('gluon_cbam.data')
 
 __all__ = [
     'MAGIC',
@@ -79,25 +84,46 @@ class RecordFile:
     Args:
         path: the ``.rec`` file.
         indexed: whether to read the ``.idx`` file, and check that it lists every record once; default True.
+        label_index: the label of each record that ``labels`` has, from 0; default None: the only one.
+
+    The header and the identity records of insightface's files (:mod:`.faces`) are left out: they have no image. Their
+    pictures may have several labels, of which the first is the identity, the default.
 
     Attributes:
         path: path of the file.
-        labels: (records,) float32, the first label of each record.
+        label_index: as given.
+        labels: (records,) float32, the chosen label of each record; see :meth:`check_label_counts`.
+        label_counts: (records,) int32, number of labels of each record; :meth:`labels_of` reads all of them.
         ids: (records,) uint64, id of each record.
+        identities: number of identity records that are left out; None for a file that is not insightface's.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or ``label_index`` is negative.
         DataError: the file or its index is damaged.
     """
 
-    def __init__(self, path: PathLike, indexed: bool = True):
-        self.path = existing_file(path)
+    def __init__(self, path: PathLike, indexed: bool = True, label_index: Optional[int] = None):
+        self.path, self.label_index = existing_file(path), checked_index(label_index)
         self._file = open(self.path, 'rb')  # noqa: SIM115 (open as long as the object exists)
-        offsets, self.labels, self.ids = read_headers(self.path, self._file.fileno())
-        self._bounds = np.append(offsets, os.fstat(self._file.fileno()).st_size)
-        self._offsets = self._bounds[:-1]
+        descriptor = self._file.fileno()
+        headers = read_headers(self.path, descriptor, label_index or 0)
         if indexed:
-            check_index(self.path, read_index(self.path), self._offsets)
+            check_index(self.path, read_index(self.path), headers.offsets)
+        bounds = np.append(headers.offsets, os.fstat(descriptor).st_size)
+        columns = bounds[:-1], bounds[1:], headers.labels, headers.counts, headers.ids
+        pictures = find_pictures(headers, descriptor)
+        self.identities = None
+        if pictures is not None:
+            self.identities = int(len(pictures) - np.count_nonzero(pictures)) - 1
+            columns = tuple(column[pictures] for column in columns)
+        self._offsets, self._ends, self.labels, self.label_counts, self.ids = columns
+        if not len(self):
+            raise DataError(f'{self.path}: it has a header of insightface, and no picture')
+        if self.identities is not None:
+            _log.warning(
+                '%s has records of insightface: its %d pictures are used, a header and %d identity records are not',
+                self.path, len(self), self.identities,
+            )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -114,7 +140,7 @@ class RecordFile:
         Returns:
             The bytes of the image.
         """
-        begin, end = self._bounds[number : number + 2]
+        begin, end = self._offsets[number], self._ends[number]
         return _image(read_payload(self._file.fileno(), begin, end - begin))
 
     def offset(self, number: int) -> int:
@@ -130,24 +156,53 @@ class RecordFile:
         """The offset of each record in bytes: (records,) int64."""
         return self._offsets
 
+    def labels_of(self, number: int) -> np.ndarray:
+        """Read all labels of a record, without its image.
+
+        Args:
+            number: index of the record, from 0.
+
+        Returns:
+            (n,) float32.
+        """
+        count = int(self.label_counts[number])
+        begin = self._offsets[number] + PART.size
+        head = os.pread(self._file.fileno(), HEADER.size + 4 * count, begin)
+        array, label, *_ = HEADER.unpack_from(head)
+        return np.frombuffer(head, '<f4', count, HEADER.size) if array else np.array([label], np.float32)
+
+    def check_label_counts(self) -> None:
+        """Check that every record has one label, or the one of ``label_index``.
+
+        Raises:
+            DataError: a record has several labels, or too few.
+        """
+        index = self.label_index
+        if index is None and self.identities is not None:
+            index = 0  # the first label of a picture of insightface is its identity
+        hint = f'--label-index {index} is counted from 0'
+        if index is None:
+            hint = 'choose one with --label-index K, counted from 0'
+        self._refuse(wrong_counts(self.label_counts, index), hint)
+
+    def _refuse(self, wrong: Optional[Wrong], hint: str) -> None:
+        if wrong:
+            raise DataError(
+                f'{self.path}: record {wrong.number} at offset {self.offset(wrong.number)} {wrong.reason} '
+                f'({wrong.records} of {len(self)} records): {hint}'
+            )
+
     def check_labels(self, classes: int) -> None:
-        """Check that the first label of every record is a class index.
+        """Check that every record has a label, see :meth:`check_label_counts`, and that it is a class index.
 
         Args:
             classes: number of classes.
 
         Raises:
-            DataError: a label is not an integer in 0 .. classes - 1.
+            DataError: a label is not an integer in 0 .. classes - 1, or a record has several.
         """
-        labels = self.labels
-        with np.errstate(invalid='ignore'):
-            bad = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
-        if bad.any():
-            number = int(np.flatnonzero(bad)[0])
-            raise DataError(
-                f'{self.path}: record {number} at offset {self.offset(number)} has label {labels[number]:g}, not a '
-                f'class in 0..{classes - 1} ({int(bad.sum())} of {len(self)} records): check --classes and the data'
-            )
+        self.check_label_counts()
+        self._refuse(wrong_classes(self.labels, classes), 'check --classes and the data')
 
 
 class RecordWriter:

@@ -15,13 +15,15 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.data.decoding import decode
 
+from .faces import find_pictures
+from .format import HeaderColumns
 from .growing_array import GrowingArray
 from .index import existing_file
+from .labels import are_classes, checked_index, label_counts, unfit_for_classes
 from .parallel import map_chunks, map_offsets
 from .recordio import RecordFile, read_record
 
 _PIECE = 64  # number of sampled records in a task of a process
-_MAX_CLASSES = 1 << 24  # integers that float32 represents exactly
 _GRAY = ('1', 'L', 'LA', 'I', 'I;16')  # modes of Pillow
 _Progress = Callable[[int, int], None]
 
@@ -32,6 +34,7 @@ def statistics(
     seed: int = 0,
     workers: int = 1,
     progress: _Progress = lambda done, total: None,
+    label_index: Optional[int] = None,
 ) -> dict:
     """Statistics of a record file, in one pass and bounded memory.
 
@@ -41,54 +44,86 @@ def statistics(
         seed: random seed of the choice.
         workers: number of processes that decode.
         progress: called with (done, total), in bytes of the file or in images of the sample.
+        label_index: the label of a record that is a class, from 0; default the only one, or the first of a picture of
+            insightface.
 
     Returns:
         A dictionary of values for JSON: ``file``; ``records``; ``images``, the number of measured images; ``bad`` ones
         among them; ``width``, ``height``, ``aspect`` (width over height) and ``bytes``, each with ``min``, ``median``
         and ``max``; ``formats`` and ``modes`` (number of images by Pillow's name); numbers of ``grey`` and ``cmyk``
         images; ``mean`` and
-        ``std`` of the channels R, G, B over all pixels, in 0..1; ``classes``, see :func:`class_counts`. A value that is
-        unknown is None.
+        ``std`` of the channels R, G, B over all pixels, in 0..1; ``classes``, see :func:`class_counts`;
+        ``label_counts``, number of labels -> number of records; ``identities``, the number of insightface's identity
+        records, which are left out as its header is; ``unfit``, why the labels are not those of classes. A value that
+        is unknown is None.
 
     Raises:
         UsageError: there is no such file.
         DataError: the file is empty, or its structure is damaged.
     """
     file = existing_file(path)
+    checked_index(label_index)
     totals = _Totals()
     if sample is None:
-        labels = _measure_all(file, totals, workers, progress)
+        columns = _measure_all(file, totals, workers, progress, label_index or 0)
     else:
-        labels = _measure_sample(file, totals, sample, seed, workers, progress)
-    return {'file': str(file), 'records': len(labels), **totals.as_dict(), 'classes': class_counts(labels)}
+        columns = _measure_sample(file, totals, sample, seed, workers, progress, label_index)
+    labels, counts, identities = columns
+    unfit = unfit_for_classes(labels, counts, 0 if label_index is None and identities is not None else label_index)
+    return {
+        'file': str(file), 'records': len(labels), **totals.as_dict(),
+        'classes': None if unfit else class_counts(labels), 'label_counts': label_counts(counts),
+        'identities': identities, 'unfit': f'record {unfit.number} {unfit.reason}' if unfit else None,
+    }  # fmt: skip
 
 
-def _measure_all(path: Path, totals: _Totals, workers: int, progress: _Progress) -> np.ndarray:
-    """Measure every image; returns the first label of each record."""
-    labels = GrowingArray(np.float32)
-    for chunk, measured in map_chunks(path, _measure, workers):
+class _Labels(NamedTuple):
+    """Label and number of labels of each record with an image, and the number of insightface's identity records."""
+
+    labels: np.ndarray
+    counts: np.ndarray
+    identities: Optional[int]
+
+
+def _measure_all(path: Path, totals: _Totals, workers: int, progress: _Progress, label_index: int) -> _Labels:
+    """Measure every image."""
+    columns = HeaderColumns()
+    for chunk, measured in map_chunks(path, _measure, workers, label_index):
         if chunk.faults:
             raise chunk.faults[0].error(path)
-        labels.append(chunk.labels)
+        columns.add(chunk)
         totals.add(measured)
         progress(chunk.end, path.stat().st_size)
-    if not len(labels):
+    if not len(columns):
         raise DataError(f'{path}: the file is empty')
-    return labels.joined()
+    headers = columns.joined()
+    with open(path, 'rb') as file:
+        pictures = find_pictures(headers, file.fileno())
+    if pictures is None:
+        return _Labels(headers.labels, headers.counts, None)
+    others = int(np.count_nonzero(~pictures))
+    totals.remove_bad(others)
+    return _Labels(headers.labels[pictures], headers.counts[pictures], others - 1)
 
 
 def _measure_sample(
-    path: Path, totals: _Totals, sample: int, seed: int, workers: int, progress: _Progress
-) -> np.ndarray:
-    """Measure images chosen at random; returns the first label of each record of the file."""
-    records = RecordFile(path, indexed=False)
+    path: Path,
+    totals: _Totals,
+    sample: int,
+    seed: int,
+    workers: int,
+    progress: _Progress,
+    label_index: Optional[int],
+) -> _Labels:
+    """Measure images chosen at random; the labels are those of all records of the file."""
+    records = RecordFile(path, indexed=False, label_index=label_index)
     chosen = np.sort(np.random.RandomState(seed).permutation(len(records))[:sample])
     offsets = records.offsets[chosen]
     pieces = np.array_split(offsets, -(-len(offsets) // _PIECE))
     for number, measured in enumerate(map_offsets(path, pieces, _measure, workers), 1):
         totals.add(measured)
         progress(number * len(offsets) // len(pieces), len(offsets))
-    return records.labels
+    return _Labels(records.labels, records.label_counts, records.identities)
 
 
 def class_counts(labels: np.ndarray) -> Optional[dict]:
@@ -101,9 +136,8 @@ def class_counts(labels: np.ndarray) -> Optional[dict]:
         ``count`` of classes, up to the largest index; ``images`` of each class; their ``min``, ``median`` and ``max``;
         the indices of ``empty`` classes. None if a label is not a class index.
     """
-    with np.errstate(invalid='ignore'):
-        if not ((labels >= 0) & (labels < _MAX_CLASSES) & (labels == np.floor(labels))).all():
-            return None
+    if not are_classes(labels).all():
+        return None
     images = np.bincount(labels.astype(np.int64))
     empty = np.flatnonzero(images == 0).tolist()
     return {'count': len(images), 'images': images.tolist(), **_quantiles(images), 'empty': empty}
@@ -174,6 +208,10 @@ class _Totals:
         self._sums += measured.sums
         self._squares += measured.squares
         self._bad += measured.bad
+
+    def remove_bad(self, records: int) -> None:
+        """Leave out records that have no image and need none."""
+        self._bad -= records
 
     def as_dict(self) -> dict:
         sizes = self._sizes.joined().reshape(-1, 3)

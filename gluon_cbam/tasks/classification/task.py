@@ -43,9 +43,12 @@ class Classification(RecordTask):
     compared = ('top1', 'top5')
 
     def labels(self, data_train: PathLike, classes: Optional[int]) -> Labels:
-        """As many classes as the settings or ``classes.txt`` next to the data have, else 1000."""
+        """As many classes as the settings, ``classes.txt`` or insightface's ``property`` next to them say, or 1000."""
+        from gluon_cbam.data.records.faces import read_property
+
         names = _lines(Path(data_train).parent / 'classes.txt')
-        classes = classes or (len(names) if names else _CLASSES)
+        if classes is None:
+            classes = len(names) if names else read_property(Path(data_train).parent) or _CLASSES
         return Labels(classes, names if names and len(names) == classes else None)
 
     def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:

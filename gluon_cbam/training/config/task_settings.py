@@ -114,4 +114,5 @@ def task_of(settings: Mapping[str, Any]) -> Task:
     """
     name = settings.get('task')
     defaults = {name: default_of(entry) for name, entry in settings_of(name).items()}
-    return get_task(name).configured({**defaults, **settings})
+    values = {**defaults, **settings}
+    return get_task(name).configured(values).with_label_index(values['label_index'])

@@ -47,6 +47,13 @@ class TrainConfig:
     data_val: Optional[str] = setting(
         None, 'validation images, a .rec file with its .idx', aliases=('--rec-val',), path=True
     )
+    label_index: Optional[int] = setting(
+        None,
+        'the label to use of records with several, from 0  [records with several are refused]',
+        kind=int,
+        minimum=0,
+        immutable=True,
+    )
     workers: Optional[int] = setting(
         None,
         'threads that decode images  [the CPUs]',
