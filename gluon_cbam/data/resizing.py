@@ -1,15 +1,58 @@
-"""Resizing of decoded images."""
+"""Resizing of decoded images.
+
+Where a long and thin image would be resized to far more pixels than are used, only those that are used are computed:
+bit for bit the pixels of OpenCV, whose arithmetic :func:`_linear_region` repeats.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple, Tuple
 
 import cv2
 import numpy as np
 
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.limits import MAX_PIXELS_VARIABLE, max_pixels
 
-def resize_short_side(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Resize an image so that its shorter side has a given length, bilinear.
+_LARGE = 1 << 22  # pixels of a resized image, below which OpenCV resizes the whole image, which is faster
+_ONE = 2048  # the weights of OpenCV's bilinear resize are multiples of 1/2048
+
+
+class Region(NamedTuple):
+    """A part of an image.
+
+    Attributes:
+        top: the first row, from 0.
+        left: the first column, from 0.
+        height: number of rows.
+        width: number of columns.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, pixels: np.ndarray) -> np.ndarray:
+        """The part of an image: a view of (height, width, ...)."""
+        return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def short_side_shape(height: int, width: int, size: int) -> Tuple[int, int]:
+    """Height and width of an image after its shorter side was resized to a given length.
 
     The longer side is rounded down, as in MXNet and torchvision.
+
+    Args:
+        height: height of the image, in pixels.
+        width: width of the image, in pixels.
+        size: length of the shorter side of the result, in pixels.
+    """
+    return (size, width * size // height) if height < width else (height * size // width, size)
+
+
+def resize_short_side(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Resize an image so that its shorter side has a given length, bilinear; see :func:`short_side_shape`.
 
     Args:
         pixels: (H, W, ...) uint8 or float32.
@@ -17,12 +60,81 @@ def resize_short_side(pixels: np.ndarray, size: int) -> np.ndarray:
 
     Returns:
         (H', W', ...) of the same type; ``pixels`` itself if it already has that size.
+
+    Raises:
+        DataError: the result would have more pixels than :func:`gluon_cbam.common.limits.max_pixels`.
+    """
+    if min(pixels.shape[:2]) == size:
+        return pixels
+    height, width = short_side_shape(pixels.shape[0], pixels.shape[1], size)
+    if height * width > max_pixels():
+        raise DataError(
+            f'an image of {pixels.shape[1]} x {pixels.shape[0]} pixels, resized to a short side of {size}, has '
+            f'{width} x {height}, the limit is {max_pixels()}: set {MAX_PIXELS_VARIABLE} to raise it'
+        )
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def resize_and_crop(pixels: np.ndarray, size: int, region: Region) -> np.ndarray:
+    """A part of what :func:`resize_short_side` gives; the rest is not computed where it would be large.
+
+    Args:
+        pixels: (H, W, ...) uint8 or float32.
+        size: length of the shorter side before the crop, in pixels.
+        region: the part of the resized image, in its pixels.
+
+    Returns:
+        (region.height, region.width, ...) of the same type.
+
+    Raises:
+        DataError: floats would be resized to more pixels than :func:`gluon_cbam.common.limits.max_pixels`.
     """
     height, width = pixels.shape[:2]
-    if min(height, width) == size:
-        return pixels
-    shape = (width * size // height, size) if height < width else (size, height * size // width)
-    return cv2.resize(pixels, shape, interpolation=cv2.INTER_LINEAR)
+    shape = short_side_shape(height, width, size)
+    used = height * width + region.height * region.width
+    if shape[0] * shape[1] <= max(_LARGE, used) or pixels.dtype != np.uint8:
+        return region.of(resize_short_side(pixels, size))
+    return _linear_region(pixels, shape, region)
+
+
+def _linear_region(pixels: np.ndarray, shape: Tuple[int, int], region: Region) -> np.ndarray:
+    """A part of ``cv2.resize(pixels, ..., interpolation=cv2.INTER_LINEAR)``, in the same arithmetic.
+
+    Only for uint8, and for images that do not become smaller by exactly two, where OpenCV averages.
+    """
+    channels = pixels.shape[2:]
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    (top, bottom), down = _weights(pixels.shape[0], shape[0], region.top, region.height)
+    (left, right), across = _weights(pixels.shape[1], shape[1], region.left, region.width, edges=True)
+    rows = []
+    for row in (top[:, None], bottom[:, None]):
+        row_left, row_right = (pixels[row, column].astype(np.int32) for column in (left, right))
+        rows.append(row_left * across[0][:, None] + row_right * across[1][:, None])
+    summed = sum(weight[:, None, None] * (row >> 4) >> 16 for weight, row in zip(down, rows))
+    return (summed + 2 >> 2).astype(np.uint8).reshape(region.height, region.width, *channels)
+
+
+def _weights(
+    length: int, resized: int, first: int, count: int, edges: bool = False
+) -> Tuple[Tuple[np.ndarray, np.ndarray], Tuple[np.ndarray, np.ndarray]]:
+    """The two positions that a position of a resized side lies between, and their weights in 1/2048.
+
+    Args:
+        length: length of the side, in pixels.
+        resized: its length after resizing.
+        first: the first position, in pixels of the resized side.
+        count: number of positions.
+        edges: whether positions beyond the ends have the weights of the ends, as OpenCV's columns have and its rows
+            have not.
+    """
+    places = ((np.arange(first, first + count) + 0.5) * (1 / (resized / length)) - 0.5).astype(np.float32)
+    before = np.floor(places).astype(np.int64)
+    part = places - before.astype(np.float32)
+    if edges:
+        part[(before < 0) | (before >= length - 1)] = 0
+        before = before.clip(0, length - 1)
+    weights = [np.rint(share * np.float32(_ONE)).astype(np.int32) for share in (np.float32(1) - part, part)]
+    return (before.clip(0, length - 1), (before + 1).clip(0, length - 1)), (weights[0], weights[1])
 
 
 def resize_both_sides(pixels: np.ndarray, size: int) -> np.ndarray:

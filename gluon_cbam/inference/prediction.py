@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import closing
+from functools import partial
 from itertools import islice
-from typing import Callable, Deque, Generator, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Deque, Generator, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 
-from gluon_cbam.common.errors import CbamError, DataError
+from gluon_cbam.common.errors import CbamError, DataError, UsageError
 from gluon_cbam.common.parallel import ordered_map
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.data.decoding import image_threads
+from gluon_cbam.data.loading.pixels import check_pixels
 from gluon_cbam.data.sources.images import ImageSource
 from gluon_cbam.tasks.prediction import ImageReference, Prediction, Predictor
 
@@ -24,7 +26,7 @@ Outputs = Callable[[], Sequence[np.ndarray]]
 
 def predict(
     session: Session,
-    pictures: Iterable[ImageSource],
+    pictures: Iterable[Union[ImageSource, np.ndarray]],
     top: int = 5,
     batch_size: int = 32,
     workers: int = 1,
@@ -40,7 +42,8 @@ def predict(
 
     Args:
         session: a network with weights, or an exported file.
-        pictures: see :func:`gluon_cbam.data.sources.images.open_images`; read as they are needed.
+        pictures: see :func:`gluon_cbam.data.sources.images.open_images`; read as they are needed. Or decoded images,
+            (H, W, 3) uint8 RGB, which the predictions name ``image 0`` and so on.
         top: the largest number of entries per image, for classification of classes.
         batch_size: images per device and batch.
         workers: threads that decode.
@@ -53,6 +56,7 @@ def predict(
 
     Raises:
         DataError: an output is not finite.
+        UsageError: a picture is neither of the two; see :func:`gluon_cbam.data.loading.pixels.check_pixels`.
 
     Example:
         >>> ctx = [mx.cpu()]
@@ -65,7 +69,7 @@ def predict(
     if live:
         size, ahead = 1, 0
     running: Deque[Tuple[List[_Image], Outputs]] = deque()
-    with closing(_decoded(pictures, session.prepare, workers, ahead)) as images:
+    with closing(_decoded(_sources(pictures), session.prepare, workers, ahead)) as images:
         for batch in _batches(images, size, session.devices):
             outputs = session.start(batch.rows) if len(batch.rows) else list
             running.append((batch.images, outputs))
@@ -90,6 +94,16 @@ class _Batch(NamedTuple):
     rows: np.ndarray
 
 
+def _sources(pictures: Iterable[Union[ImageSource, np.ndarray]]) -> Iterator[ImageSource]:
+    """The sources of images, and of decoded images under names of their own."""
+    for number, picture in enumerate(pictures):
+        if isinstance(picture, ImageSource):
+            yield picture
+        else:
+            check_pixels(picture)
+            yield ImageSource(f'image {number}', None, partial(np.asarray, picture))
+
+
 def _decoded(
     pictures: Iterable[ImageSource], prepare: Callable[[np.ndarray], np.ndarray], workers: int, ahead: int
 ) -> Generator[_Image, None, None]:
@@ -100,6 +114,8 @@ def _decoded(
         try:
             pixels = picture.decode()
             return _Image(image._replace(size=(pixels.shape[0], pixels.shape[1])), prepare(pixels))
+        except UsageError:  # not of the image, but of the caller
+            raise
         except (CbamError, OSError, cv2.error) as error:
             return _Image(image, None, _reason(error, picture.file))
 

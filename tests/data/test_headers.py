@@ -16,8 +16,8 @@ from PIL import Image
 from records import encoded, photo
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.limits import MAX_PIXELS, max_pixels
 from gluon_cbam.data.decoding import decode, format_of
-from gluon_cbam.data.decoding.limits import MAX_PIXELS, max_pixels
 
 PHOTO = Image.fromarray(photo(30, 40))
 

@@ -99,7 +99,7 @@ def test_errors():
 def test_points_of_the_input_are_found_in_the_image(resize, height, width):
     preprocessing = Preprocessing(32, 0.9, resize=resize)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    seen = preprocessing.crop(np.stack([columns, rows, rows], -1))  # every pixel has its place as its color
+    seen = preprocessing.crop_map(np.stack([columns, rows, rows], -1))  # every pixel has its place as its color
     assert seen.shape == (32, 32, 3)
     places = np.array([[10, 12], [20, 5], [16, 16]])
     expected = np.array([seen[y, x, :2] for x, y in places]) + 0.5

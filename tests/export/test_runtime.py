@@ -36,6 +36,14 @@ def test_outputs_equal_the_network(digits_network, exported_digits, pictures, na
         np.testing.assert_allclose(exported(batch), wanted, atol=2e-5)
 
 
+@pytest.mark.parametrize('name', ['digits.onnx', 'pixels.onnx'])
+def test_only_uint8_is_prepared(exported_digits, pictures, name):
+    exported = load_exported(exported_digits / name, 'onnxruntime', threads=1)
+    for picture in (pictures[0] / 255, pictures[0].transpose(2, 0, 1), pictures[0].astype(np.int64)):
+        with pytest.raises(UsageError, match=r'an image must be \(H, W, 3\) uint8 RGB, got'):
+            exported.prepare(picture)
+
+
 def test_the_engine_that_is_installed_is_taken(exported_digits, monkeypatch):
     assert load_exported(exported_digits / 'digits.onnx').engine == 'onnxruntime'
     assert load_exported(exported_digits / 'digits-symbol.json').engine == 'mxnet'

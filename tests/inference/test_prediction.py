@@ -213,3 +213,17 @@ def test_names_of_the_classes(tmp_path):
     labels.write_bytes(b'caf\xe9\n')
     with pytest.raises(DataError, match='no text in UTF-8'):
         names(stub(None), labels)
+
+
+def test_decoded_images_are_taken():
+    images = [np.full((8, 8, 3), number, np.uint8) for number in (0, 200, 40)]
+    predictions = list(run(stub(Brightness()), images))
+    assert [prediction.file for prediction in predictions] == ['image 0', 'image 1', 'image 2']
+    logits = np.array([0, 1, 2]) * 200 / 255
+    assert predictions[1].top[0].probability == pytest.approx(np.exp(logits).max() / np.exp(logits).sum())
+
+
+@pytest.mark.parametrize('picture', [np.ones((8, 8, 3)), 'a.png', ImageSource('a', None, lambda: np.ones((8, 8)))])
+def test_other_values_are_refused(picture):
+    with pytest.raises(UsageError, match=r'an image must be .*\(H, W, 3\) uint8 RGB, got'):
+        list(run(stub(Brightness()), [picture]))

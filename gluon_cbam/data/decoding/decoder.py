@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.limits import MAX_PIXELS_VARIABLE, max_pixels
 
 from .formats import FORMAT_NAMES, ImageFormat, format_of
 from .headers import Damaged, ImageHeader
 from .jpeg import decode_jpeg
-from .limits import VARIABLE, max_pixels
 
 
 def decode(image: Union[bytes, memoryview], name: str) -> np.ndarray:
@@ -29,7 +29,7 @@ def decode(image: Union[bytes, memoryview], name: str) -> np.ndarray:
 
     Raises:
         DataError: the image is empty, of another format, damaged or truncated, or its header states more pixels than
-            :func:`.limits.max_pixels`.
+            :func:`gluon_cbam.common.limits.max_pixels`.
         UsageError: ``CBAM_MAX_PIXELS`` in the environment is not a number of pixels.
     """
     encoded = bytes(image)
@@ -59,7 +59,7 @@ def _decoded(image: bytes) -> np.ndarray:
     limit = max_pixels()
     if header.width * header.height > limit or header.reserved > limit:
         size = f'{header.width} x {header.height}'
-        raise _Refused(f'its header states {size} pixels, the limit is {limit}: set {VARIABLE} to raise it')
+        raise _Refused(f'its header states {size} pixels, the limit is {limit}: set {MAX_PIXELS_VARIABLE} to raise it')
     pixels = _READERS[row.reader](image, row, header)
     if pixels is None:
         raise _Refused(f'a damaged image ({len(image)} bytes)')

@@ -12,7 +12,7 @@ from typing import Callable, Dict, Tuple
 import cv2
 import numpy as np
 
-from gluon_cbam.data.resizing import resize_short_side
+from gluon_cbam.data.resizing import Region, resize_and_crop, short_side_shape
 
 from .preprocessing import Preprocessing
 
@@ -71,10 +71,15 @@ def _shift(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Gene
     """Resize the short side, pad by an eighth of the size with black, and crop at random."""
     size = preprocessing.image_size
     border = size // 8
-    pixels = resize_short_side(pixels, size)
-    pixels = cv2.copyMakeBorder(pixels, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-    top, left = (_offset(rng, length - size) for length in pixels.shape[:2])
-    return pixels[top : top + size, left : left + size]
+    shape = short_side_shape(pixels.shape[0], pixels.shape[1], size)
+    begins = [_offset(rng, length + 2 * border - size) - border for length in shape]
+    inside = [(max(0, begin), min(length, begin + size)) for begin, length in zip(begins, shape)]
+    (top, bottom), (left, right) = inside
+    pixels = resize_and_crop(pixels, size, Region(top, left, bottom - top, right - left))
+    (above, below), (before, behind) = (
+        (low - begin, begin + size - high) for begin, (low, high) in zip(begins, inside)
+    )
+    return cv2.copyMakeBorder(pixels, above, below, before, behind, cv2.BORDER_CONSTANT, value=(0, 0, 0))
 
 
 def _center_crop(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:

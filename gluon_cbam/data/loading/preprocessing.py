@@ -9,7 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.limits import MAX_IMAGE_SIZE
+from gluon_cbam.common.quoting import shown
 from gluon_cbam.compat.renamed import renamed_attributes
+
+from .pixels import check_pixels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +52,8 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if not isinstance(self.image_size, int) or self.image_size < 1:
             raise UsageError(f'image_size must be a positive number of pixels, got {self.image_size!r}')
+        if self.image_size > MAX_IMAGE_SIZE:
+            raise UsageError(f'image_size must be at most {MAX_IMAGE_SIZE} pixels, got {shown(self.image_size)}')
         if not 0 < self.crop_ratio <= 1:
             raise UsageError(f'crop_ratio must be in (0, 1], got {self.crop_ratio!r}')
         if min(self.std) <= 0:
@@ -104,19 +110,34 @@ class Preprocessing:
         """Resize and crop an image.
 
         Args:
-            pixels: (H, W, 3) uint8.
+            pixels: (H, W, 3) uint8, RGB.
 
         Returns:
             (image_size, image_size, 3) uint8.
+
+        Raises:
+            UsageError: ``pixels`` is something else; see :func:`.pixels.check_pixels`.
         """
-        from gluon_cbam.data.resizing import resize_both_sides, resize_short_side
+        check_pixels(pixels)
+        return self.crop_map(pixels)
+
+    def crop_map(self, values: np.ndarray) -> np.ndarray:
+        """Resize and crop what belongs to an image, such as a mask, as :meth:`crop` does the image.
+
+        Args:
+            values: (H, W, ...) uint8 or float32.
+
+        Returns:
+            (image_size, image_size, ...) of the same type.
+        """
+        from gluon_cbam.data.resizing import Region, resize_and_crop, resize_both_sides, short_side_shape
 
         size = self.image_size
         if self.resize == 'stretch':
-            return resize_both_sides(pixels, size)
-        pixels = resize_short_side(pixels, int(round(size / self.crop_ratio)))
-        top, left = ((length - size) // 2 for length in pixels.shape[:2])
-        return pixels[top : top + size, left : left + size]
+            return resize_both_sides(values, size)
+        short = int(round(size / self.crop_ratio))
+        top, left = ((length - size) // 2 for length in short_side_shape(values.shape[0], values.shape[1], short))
+        return resize_and_crop(values, short, Region(top, left, size, size))
 
     def to_image(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
         """Find the places of points of the network's input in the image that :meth:`crop` was given.

@@ -114,7 +114,7 @@ def _scores(metrics: Dict[str, LocalizationMetrics]) -> Dict[str, LocalizationSc
 
 def _visible_mask(masks: MaskFile, number: int, preprocessing: Preprocessing) -> np.ndarray:
     """The part of a record's mask in the network's input, resized and cropped as the image is."""
-    mask = preprocessing.crop(masks[number].astype(np.uint8) * 255) >= 128
+    mask = preprocessing.crop_map(masks[number].astype(np.uint8) * 255) >= 128
     if not mask.any():
         raise UsageError(f'the network sees nothing of the object of record {number}: --crop-ratio 1 crops nothing off')
     return mask

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Dict, List, Optional
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.limits import MAX_IMAGE_SIZE
 from gluon_cbam.common.settings import default_of, flag, setting, validated
 from gluon_cbam.tasks import DEFAULT, TASKS
 
@@ -188,6 +189,7 @@ class TrainConfig:
         "height and width in pixels  [the network's]",
         kind=int,
         minimum=1,
+        exclusive_maximum=MAX_IMAGE_SIZE + 1,
         aliases=('--input-size',),
         immutable=True,
         section='Images and labels',

@@ -1,15 +1,17 @@
-"""The limit on the number of pixels of an image."""
+"""Limits on what files and arguments may ask for, so that none of them fills the memory."""
 
 from __future__ import annotations
 
 import os
 from functools import lru_cache
 
-from gluon_cbam.common.errors import UsageError
+from .errors import UsageError
 
+MAX_IMAGE_SIZE = 4096
+"""The largest height and width of the input of a network, in pixels."""
 MAX_PIXELS = 2 * (1 << 30) // 4 // 3
-"""The default, 178,956,970: where Pillow raises an error about a decompression bomb."""
-VARIABLE = 'CBAM_MAX_PIXELS'
+"""The default of :func:`max_pixels`, 178,956,970: where Pillow raises an error about a decompression bomb."""
+MAX_PIXELS_VARIABLE = 'CBAM_MAX_PIXELS'
 """The variable of the environment that holds another limit."""
 
 
@@ -23,9 +25,11 @@ def max_pixels() -> int:
     Raises:
         UsageError: the variable is not a positive whole number.
     """
-    text = os.environ.get(VARIABLE)
+    text = os.environ.get(MAX_PIXELS_VARIABLE)
     if not text:
         return MAX_PIXELS
     if not (text.isascii() and text.isdigit() and int(text[:20])):
-        raise UsageError(f'{VARIABLE} in the environment must be a positive number of pixels, got {text[:40]!r}')
+        raise UsageError(
+            f'{MAX_PIXELS_VARIABLE} in the environment must be a positive number of pixels, got {text[:40]!r}'
+        )
     return int(text[:20])
