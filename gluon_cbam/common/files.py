@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, Union
+from typing import Any, Dict, Iterable, Iterator, List, Union
+
+from .errors import CbamError, TransferError
 
 PathLike = Union[str, 'os.PathLike[str]']
 _TEMPORARY = '.part'
@@ -24,8 +27,48 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
     Yields:
         The path to write to. It is removed if the block raises an error.
+
+    Raises:
+        TransferError: see :func:`disk_errors`.
     """
-    path = Path(path)
+    with atomic_paths(path) as (temporary,):
+        yield temporary
+
+
+@contextmanager
+def atomic_paths(*paths: PathLike) -> Iterator[List[Path]]:
+    """Temporary paths for files that belong together: all are written before the first gets its final name.
+
+    Args:
+        *paths: the final names. The last file describes the others: an old one is removed before they are replaced.
+
+    Yields:
+        The paths to write to. They are removed if the block raises an error.
+
+    Raises:
+        TransferError: see :func:`disk_errors`.
+    """
+    finals = [Path(path) for path in paths]
+    temporaries: List[Path] = []
+    try:
+        with disk_errors(finals[0]), ExitStack() as stack:
+            for final in finals:
+                temporaries.append(_temporary(final))
+                stack.enter_context(naming(temporaries[-1], final))
+            yield temporaries
+            for temporary in temporaries:
+                _sync(temporary)
+            if len(finals) > 1 and finals[-1].exists():
+                finals[-1].unlink()
+            for temporary, final in zip(temporaries, finals):
+                _rename(temporary, final)
+    finally:
+        for temporary in temporaries:
+            if temporary.exists():
+                temporary.unlink()
+
+
+def _temporary(path: Path) -> Path:
     try:
         # the name is cut, since a temporary one is longer, and a file system takes 255 bytes at most
         prefix = f'.{path.name[:_SHOWN]}.'
@@ -33,14 +76,33 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     except OSError as error:
         raise _about(error, path) from None
     os.close(descriptor)
-    temporary = Path(name)
+    return Path(name)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LEFT = '; nothing of it is left, older files are unchanged: free some space, or choose another place'
+
+
+@contextmanager
+def disk_errors(path: PathLike) -> Iterator[None]:
+    """Turn errors of a full disk, and errors that name no file, into one that names the file that was not written.
+
+    Args:
+        path: the final name of the file that the block writes.
+
+    Raises:
+        TransferError: the disk is full, a quota or limit is reached, or writing failed.
+    """
     try:
-        with naming(temporary, path):
-            yield temporary
-            place(temporary, path)
-    finally:
-        if temporary.exists():
-            temporary.unlink()
+        yield
+    except (CbamError, BrokenPipeError):
+        raise
+    except OSError as error:
+        if error.errno in _FULL:
+            raise TransferError(f'{path} was not written: {error.strerror}{_LEFT}') from error
+        if error.errno is None or error.filename is not None:
+            raise
+        raise TransferError(f'{path} was not written: {error.strerror}') from error
 
 
 @contextmanager
@@ -83,14 +145,44 @@ def place(temporary: Path, path: PathLike) -> None:
     Args:
         temporary: the finished file.
         path: the final name, on the same file system.
+
+    Raises:
+        TransferError: see :func:`disk_errors`.
     """
     path = Path(path)
-    _sync(temporary)
+    with disk_errors(path):
+        _sync(temporary)
+        _rename(temporary, path)
+
+
+def _rename(temporary: Path, path: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
     temporary.chmod(0o666 & ~umask)  # mkstemp made it private
     os.replace(temporary, path)
     _sync(path.parent)
+
+
+def append_line(path: PathLike, line: str) -> None:
+    """Append a line to a text file by one write, so that a reader of the growing file sees whole lines only.
+
+    Args:
+        path: path of the file, in UTF-8; made if it does not exist.
+        line: the line, without its end.
+
+    Raises:
+        TransferError: it was not written; the file is as it was.
+    """
+    content = f'{line}\n'.encode('utf-8', 'backslashreplace')
+    with disk_errors(path), open(path, 'ab', buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            written = file.write(content)
+            if written < len(content):  # the disk is full: the next write says so
+                file.write(content[written:])
+        except OSError:
+            os.ftruncate(file.fileno(), size)
+            raise
 
 
 def remove_temporaries(folder: PathLike) -> None:

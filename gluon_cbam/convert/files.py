@@ -10,7 +10,7 @@ import numpy as np
 
 from gluon_cbam import weights
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.common.files import PathLike, atomic_path, write_text
+from gluon_cbam.common.files import PathLike, atomic_path, atomic_paths
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.models import build
 from gluon_cbam.models.registry import DEFAULT_CLASSES
@@ -135,7 +135,7 @@ def write_source(net: mx.gluon.HybridBlock, output: PathLike, source: str) -> Li
     elif source == 'imgclsmob' and output.suffix == '.params':
         arrays = to_arrays(net, source)
         with atomic_path(output) as temporary:
-            mx.nd.save(str(temporary), {name: mx.nd.array(value) for name, value in arrays.items()})
+            weights.write_arrays({name: mx.nd.array(value) for name, value in arrays.items()}, temporary)
     elif source == 'modified' and output.suffix not in ('.params', '.json'):
         return write_checkpoint(net, output, source)
     else:
@@ -166,9 +166,9 @@ def write_checkpoint(net: mx.gluon.HybridBlock, prefix: PathLike, source: str = 
         for name, value in to_arrays(net, source).items()
     }
     params, graph = Path(f'{prefix}-0000.params'), Path(f'{prefix}-symbol.json')
-    with atomic_path(params) as temporary:
-        mx.nd.save(str(temporary), values)
-    write_text(graph, symbol.tojson())
+    with atomic_paths(params, graph) as (parameters, description):
+        weights.write_arrays(values, parameters)
+        description.write_text(symbol.tojson(), encoding='utf-8')
     return [graph, params]
 
 

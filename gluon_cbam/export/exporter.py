@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Iterator, List, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
-from gluon_cbam.common.files import PathLike, naming, place
+from gluon_cbam.common.files import PathLike, disk_errors, naming, place
 from gluon_cbam.compat.renamed import renamed_attributes
 
 from .formats import FORMATS
@@ -41,7 +41,7 @@ def export_network(request: ExportRequest, form: str, output: PathLike, samples:
     output, write = output_path(form, output), FORMATS[form].write
     if not output.parent.is_dir():
         raise UsageError(f'no folder {str(output.parent)!r}')
-    with _staged(output.parent) as (folder, kept):
+    with disk_errors(output), _staged(output.parent) as (folder, kept):
         difference, details = write(request, folder / output.name, samples)
     return ExportReport(kept, difference, samples.description, details)
 

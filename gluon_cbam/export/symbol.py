@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any, Callable, List
@@ -15,7 +16,7 @@ import numpy as np
 from gluon_cbam import weights, zoo
 from gluon_cbam.common.documents import parse_json, read_text
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.common.files import PathLike, atomic_path, sha256, write_json, write_text
+from gluon_cbam.common.files import PathLike, atomic_paths, sha256
 
 from .metadata import FLOATS, PIXELS, SYMBOL_SUFFIX, ExportMetadata
 from .tracing import DATA, TracedNetwork
@@ -47,23 +48,27 @@ def write_symbol(traced: TracedNetwork, metadata: ExportMetadata, prefix: PathLi
     values = {
         f'{"aux" if name in auxiliary else "arg"}:{name}': mx.nd.array(value) for name, value in traced.params.items()
     }
-    with atomic_path(params) as temporary:
-        mx.nd.save(str(temporary), values)
-        digest, size = sha256(temporary), os.path.getsize(temporary)
-    write_text(symbol, traced.symbol.tojson())
-    written = zoo.Card(
+    with atomic_paths(params, symbol, card_file) as (arrays, graph, description):
+        weights.write_arrays(values, arrays)
+        graph.write_text(traced.symbol.tojson(), encoding='utf-8')
+        written = _card(metadata, arrays, **card)
+        description.write_text(json.dumps(written.as_dict(), indent=1) + '\n', encoding='utf-8')
+    return [symbol, params, card_file]
+
+
+def _card(metadata: ExportMetadata, params: Path, **card: Any) -> zoo.Card:
+    """The card of parameters that were written."""
+    return zoo.Card(
         network=metadata.network,
         classes=metadata.classes,
         preprocessing=metadata.preprocessing,
         class_names=metadata.class_names,
         provenance={'input': metadata.input, 'params_sha256': metadata.params_sha256},
-        sha256=digest,
-        bytes=size,
+        sha256=sha256(params),
+        bytes=os.path.getsize(params),
         task=metadata.task,
         **card,
     )
-    write_json(card_file, written.as_dict())
-    return [symbol, params, card_file]
 
 
 def read_symbol_metadata(path: Path) -> ExportMetadata:

@@ -22,7 +22,7 @@ import yaml
 from gluon_cbam import weights, zoo
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.common.files import PathLike, sha256, write_json, write_text
+from gluon_cbam.common.files import PathLike, disk_errors, sha256, write_json, write_text
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.models import build
@@ -106,7 +106,7 @@ def publish(
     _check_free(tag, output)
     upstream = _upstream_source(tag, about)
     output.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix='.publishing-', dir=str(output)) as folder:
+    with disk_errors(output / tag), TemporaryDirectory(prefix='.publishing-', dir=output) as folder:
         params = Path(folder) / f'{tag}.params'
         _write_parameters(source, about.dtype, params)
         scored = _score(source, params, records, ctx, batch_size, workers, progress)
@@ -175,7 +175,7 @@ def _write_parameters(source: _Source, dtype: str, path: Path) -> None:
     for name, value in values.items():
         if not np.isfinite(value.asnumpy()).all():
             raise DataError(f'{source.params}: {name} holds values that {dtype} cannot hold: publish float32')
-    mx.nd.save(str(path), values)
+    weights.write_arrays(values, path)
 
 
 def _score(
@@ -242,12 +242,13 @@ def _progress_of(source: _Source) -> str:
 
 def _place(card: zoo.Published, source: _Source, params: Path, output: Path) -> None:
     """Move the files to their names, and add them to the registry last."""
-    params.replace(output / params.name)
     provenance = {'command': card.command, 'recipe': card.recipe, 'versions': versions()}
     file_card = card.file_card(card.sha256 or '', card.bytes or 0, provenance)
-    write_json(output / f'{card.tag}.json', file_card.as_dict())
-    write_text(output / f'{card.tag}.log', _log_of(card, source))
-    write_text(output / f'{card.tag}.yaml', _yaml(card.as_dict()))
+    write_json(params.with_name(f'{card.tag}.json'), file_card.as_dict())
+    write_text(params.with_name(f'{card.tag}.log'), _log_of(card, source))
+    write_text(params.with_name(f'{card.tag}.yaml'), _yaml(card.as_dict()))
+    for path in sorted(params.parent.iterdir(), key=lambda path: path != params):
+        path.replace(output / path.name)
     with _locked(output):
         known = sorted([*_registered(output), card], key=lambda entry: str(entry.tag))
         write_text(output / REGISTRY, _yaml([entry.as_dict() for entry in known]))

@@ -16,9 +16,10 @@ import mxnet as mx
 from gluon_cbam import zoo
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.common.files import PathLike, atomic_path, sha256, write_text
+from gluon_cbam.common.files import PathLike, atomic_paths, sha256
 
 from . import parameter_file, safetensors
+from .writing import write_parameters
 
 TENSORS = '.safetensors'
 """The ending of parameter files that contain their card."""
@@ -37,12 +38,13 @@ def save(net: mx.gluon.Block, path: PathLike, **card: Any) -> zoo.Card:
 
     Raises:
         DataError: a field of the card is not valid.
+        TransferError: the disk is full; older files of these names are as they were.
     """
     path = Path(path)
-    with atomic_path(path) as temporary:
-        net.save_parameters(str(temporary))
-        written = zoo.Card(sha256=sha256(temporary), bytes=os.path.getsize(temporary), **card)
-    write_text(path.with_suffix('.json'), json.dumps(written.as_dict(), indent=1) + '\n')
+    with atomic_paths(path, path.with_suffix('.json')) as (parameters, description):
+        write_parameters(net, parameters)
+        written = zoo.Card(sha256=sha256(parameters), bytes=os.path.getsize(parameters), **card)
+        description.write_text(json.dumps(written.as_dict(), indent=1) + '\n', encoding='utf-8')
     return written
 
 

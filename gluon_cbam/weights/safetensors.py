@@ -28,9 +28,11 @@ def write(arrays: Mapping[str, np.ndarray], path: PathLike, card: Mapping[str, A
         DependencyError: safetensors is not installed.
     """
     metadata = {'format': 'mxnet', _CARD: json.dumps(card)}
-    import_optional('safetensors.numpy').save_file(
-        {name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(path), metadata
+    # its own writer hides the reason of a failed write
+    content = import_optional('safetensors.numpy').save(
+        {name: np.ascontiguousarray(value) for name, value in arrays.items()}, metadata
     )
+    Path(path).write_bytes(content)
 
 
 def read(path: PathLike) -> Dict[str, np.ndarray]:

@@ -4,9 +4,10 @@ import hashlib
 import os
 
 import pytest
+from full_disk import files_up_to
 
-from gluon_cbam.common.errors import DataError
-from gluon_cbam.common.files import atomic_path, digests, sha256, write_text
+from gluon_cbam.common.errors import DataError, TransferError
+from gluon_cbam.common.files import append_line, atomic_path, atomic_paths, digests, sha256, write_text
 
 
 def test_atomic_writing(tmp_path):
@@ -59,6 +60,46 @@ def test_errors_name_the_final_path(tmp_path):
         temporary.write_text('x')
 
 
+def test_a_full_disk_leaves_what_was_there(tmp_path):
+    path = tmp_path / 'a.txt'
+    write_text(path, 'old')
+    message = (
+        r'a\.txt was not written: File too large; nothing of it is left, older files are unchanged: free some space'
+    )
+    with files_up_to(1000), pytest.raises(TransferError, match=message):
+        write_text(path, 'new' * 1000)
+    assert path.read_text() == 'old'
+    assert os.listdir(tmp_path) == ['a.txt']
+
+
+def test_files_that_belong_together(tmp_path):
+    """All are as before, or all are new; a card is never beside the file of another."""
+    paths = [tmp_path / 'a.params', tmp_path / 'a.json']
+    for path in paths:
+        write_text(path, 'old')
+    with files_up_to(1000), pytest.raises(TransferError), atomic_paths(*paths) as temporaries:
+        temporaries[0].write_text('new')
+        temporaries[1].write_text('new' * 1000)
+    assert [path.read_text() for path in paths] == ['old', 'old']
+    with atomic_paths(*paths) as temporaries:
+        for temporary in temporaries:
+            temporary.write_text('new')
+    assert [path.read_text() for path in paths] == ['new', 'new']
+    assert sorted(os.listdir(tmp_path)) == ['a.json', 'a.params']
+
+
+def test_lines_are_appended_whole(tmp_path):
+    """On a full disk, no part of a line is left."""
+    path = tmp_path / 'metrics.jsonl'
+    append_line(path, 'first')
+    long = 'x' * 100_000  # longer than the buffers of Python's files
+    append_line(path, long)
+    before = path.read_bytes()
+    with files_up_to(len(before) + 50), pytest.raises(TransferError, match=r'metrics\.jsonl was not written'):
+        append_line(path, long)
+    assert path.read_bytes() == before == f'first\n{long}\n'.encode()
+
+
 def test_hashes(tmp_path):
     (tmp_path / 'a').write_bytes(b'weights')
     assert sha256(tmp_path / 'a') == hashlib.sha256(b'weights').hexdigest()
@@ -74,3 +115,21 @@ def test_the_zoo_needs_neither_mxnet_nor_numpy(python):
         f'from gluon_cbam import zoo; import sys; zoo.cards(); print({heavy} & set(sys.modules) or "alone")'
     )
     assert process.stdout.strip() == 'alone'
+
+
+def test_a_reader_of_a_growing_file_sees_whole_lines(python, tmp_path):
+    """Traced by the kernel's own counter of writes of a process."""
+    code = """
+import sys
+from gluon_cbam.common.files import append_line
+def writes():
+    return int(dict(line.split(': ') for line in open('/proc/self/io').read().splitlines())['syscw'])
+before = writes()
+for _ in range(10):
+    append_line(PATH, 'x' * 100_000)
+print(writes() - before)
+""".replace('PATH', repr(str(tmp_path / 'a.jsonl')))
+    process = python(code)
+    if 'PermissionError' in process.stderr or 'FileNotFoundError' in process.stderr:
+        pytest.skip('the kernel does not count writes')
+    assert process.stdout.strip() == '10', process.stderr

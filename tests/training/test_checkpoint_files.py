@@ -1,5 +1,6 @@
 """Checkpoints: the files after a crash at any point of writing, and the handling of damaged files."""
 
+import errno
 import json
 import logging
 
@@ -7,7 +8,8 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cbam.common.errors import DataError
+from gluon_cbam import weights
+from gluon_cbam.common.errors import DataError, TransferError
 from gluon_cbam.training.checkpoint.files import Checkpoints
 from gluon_cbam.weights.files import find_file
 
@@ -178,3 +180,29 @@ def test_nothing_is_pickled(tmp_path):
     for ending in ('.params', '.states'):
         assert path.with_suffix(ending).read_bytes()[:8] == (0x112).to_bytes(8, 'little')
     json.loads(path.with_suffix('.json').read_text())
+
+
+@pytest.mark.parametrize('failing', ['states', 'params'])
+def test_a_full_disk_leaves_the_state_before(failing, tmp_path, monkeypatch):
+    folder = tmp_path / 'checkpoints'
+    run = Trained(folder)
+    run.save(0, 3)
+    before = names(folder)
+    full = OSError(errno.ENOSPC, 'No space left on device')
+
+    def write(*arguments):
+        raise full
+
+    monkeypatch.setattr(
+        *{'states': (weights, 'write_arrays'), 'params': (weights.files, 'write_parameters')}[failing], write
+    )
+    with pytest.raises(TransferError, match=rf'step00000006\.{failing} was not written: No space left on device'):
+        run.save(0, 6)
+    assert names(folder) == before
+    assert run.checkpoints.newest_intact() == (
+        f'{folder}/newest-epoch0000-step00000003.params is whole: continue with --resume {tmp_path}'
+    )
+    monkeypatch.undo()
+    assert Trained(folder).restored() == (0, 3)
+    run.save(0, 6)
+    assert Trained(folder).restored() == (0, 6)

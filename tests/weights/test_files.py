@@ -5,9 +5,10 @@ import json
 import mxnet as mx
 import numpy as np
 import pytest
+from full_disk import files_up_to
 
 from gluon_cbam import get_model, weights
-from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError, TransferError, UsageError
 from gluon_cbam.common.files import sha256
 from gluon_cbam.inference.network import load_network
 
@@ -146,3 +147,25 @@ def test_the_card_is_plain_json(saved):
         {'reduction': 4},
         saved[1].stat().st_size,
     )
+
+
+def test_why_a_saved_file_is_checked(tmp_path):
+    """MXNet does not notice that the last bytes were not written."""
+    path = tmp_path / 'a.params'
+    mx.nd.save(str(path), {'a': mx.nd.ones(100)})
+    size = path.stat().st_size
+    with files_up_to(size - 50):
+        mx.nd.save(str(path), {'a': mx.nd.ones(100)})
+    assert path.stat().st_size == size - 50
+
+
+@pytest.mark.parametrize('missing', [1, 50, 5000, 20_000])
+def test_a_full_disk_leaves_the_old_parameters(saved, missing):
+    """From the last byte, which MXNet drops silently, to the first ones, of which it gives no reason."""
+    net, path = saved
+    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    limit = max(path.stat().st_size - missing, 0)
+    with files_up_to(limit), pytest.raises(TransferError) as caught:
+        weights.save(net, path, network='cbamnet_tiny', classes=3, preprocessing=PREPROCESSING)
+    assert str(caught.value).startswith(f'{path} was not written: File too large; nothing of it is left')
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before

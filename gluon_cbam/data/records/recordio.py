@@ -17,7 +17,7 @@ from typing import Iterator, NamedTuple, Optional, Sequence, Type, Union
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.common.files import PathLike, atomic_path
+from gluon_cbam.common.files import PathLike, atomic_paths
 
 from .faces import find_pictures
 from .format import HEADER, LENGTH, MAGIC, MAGIC_BYTES, PART, read_headers, read_payload
@@ -222,8 +222,7 @@ class RecordWriter:
 
     def __enter__(self) -> RecordWriter:
         with ExitStack() as stack:
-            index = stack.enter_context(atomic_path(index_path(self.path)))
-            record = stack.enter_context(atomic_path(self.path))
+            record, index = stack.enter_context(atomic_paths(self.path, index_path(self.path)))
             self._index = stack.enter_context(open(index, 'w', encoding='ascii'))
             self._record = stack.enter_context(open(record, 'wb'))
             self._stack = stack.pop_all()

@@ -67,7 +67,6 @@ class Checkpoints:
 
     def save_best(self, net: mx.gluon.Block, card: Dict[str, Any], name: str = 'best') -> None:
         """Write the parameters ``name.params`` with their card."""
-        self._remove(name, ('.json',))  # the old card, before its parameters are replaced
         weights.save(net, self.folder / f'{name}.params', **card)
 
     def keep_best(self, names: Iterable[str]) -> None:
@@ -100,16 +99,32 @@ class Checkpoints:
         if path.stem == self._last:
             return path
         self._remove(path.stem)  # an existing one is damaged: it was not restored
-        with atomic_path(path.with_suffix('.states')) as temporary:
-            arrays = {f'{part}/{name}': array for part in parts for name, array in parts[part].arrays().items()}
-            mx.nd.save(str(temporary), arrays)
-            digest = sha256(temporary)
-        training = {'progress': progress, 'origin': fingerprint, 'states_sha256': digest}
-        weights.save(net, path, training={**training, 'sha256': _digest(training)}, **card)
+        try:
+            self._write_state(path, net, parts, card, {'progress': progress, 'origin': fingerprint})
+        except BaseException:  # the disk may be full because of it
+            self._remove(path.stem)
+            raise
         for other in {other.stem for other in self.folder.glob(f'{_STEM}*')} - {path.stem, self._last}:
             self._remove(other)
         self._last = path.stem
         return path
+
+    def _write_state(
+        self, path: Path, net: mx.gluon.Block, parts: Mapping[str, Stateful], card: Dict[str, Any],
+        training: Dict[str, Any],
+    ) -> None:  # fmt: skip
+        """Write the three files of a state, the card last."""
+        with atomic_path(path.with_suffix('.states')) as temporary:
+            arrays = {f'{part}/{name}': array for part in parts for name, array in parts[part].arrays().items()}
+            weights.write_arrays(arrays, temporary)
+            training['states_sha256'] = sha256(temporary)
+        weights.save(net, path, training={**training, 'sha256': _digest(training)}, **card)
+
+    def newest_intact(self) -> str:
+        """What is left after a failure, for its message: the newest state that this process wrote or restored."""
+        if self._last is None:
+            return 'no state was saved yet'
+        return f'{self.folder / self._last}.params is whole: continue with --resume {self.folder.parent}'
 
     def _remove(self, stem: str, endings: Sequence[str] = _ENDINGS) -> None:
         for ending in endings:

@@ -19,7 +19,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional
 import yaml
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.files import PathLike, remove_temporaries, write_text
+from gluon_cbam.common.files import PathLike, append_line, remove_temporaries, write_text
 from gluon_cbam.common.printable import printable
 from gluon_cbam.compat import versions
 from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics, run_path
@@ -74,9 +74,8 @@ class RunDirectory:
         write_text(self.path / 'environment.json', json.dumps(environment(), indent=1) + '\n')
 
     def add_metrics(self, record: Dict[str, Any]) -> None:
-        """Append a line to ``metrics.jsonl``, by one write to a file opened for appending."""
-        with open(self.path / 'metrics.jsonl', 'a', encoding='utf-8') as file:
-            file.write(json.dumps(record) + '\n')
+        """Append a line to ``metrics.jsonl``; see :func:`gluon_cbam.common.files.append_line`."""
+        append_line(self.path / 'metrics.jsonl', json.dumps(record))
 
     def metrics(self) -> List[Dict[str, Any]]:
         """The lines of ``metrics.jsonl``: see :func:`read_metrics`."""
@@ -104,7 +103,7 @@ class RunDirectory:
     @contextmanager
     def logging_to_file(self, logger: logging.Logger) -> Iterator[None]:
         """Append every record of ``logger`` to ``train.log``, whatever its own level is."""
-        handler = logging.FileHandler(self.path / self._log_name, encoding='utf-8')
+        handler = _LogFile(self.path / self._log_name)
         handler.setFormatter(_PrintableFormatter('%(asctime)s %(message)s'))
         level = logger.level
         logger.addHandler(handler)
@@ -114,7 +113,6 @@ class RunDirectory:
         finally:
             logger.setLevel(level)
             logger.removeHandler(handler)
-            handler.close()
 
 
 class _PrintableFormatter(logging.Formatter):
@@ -122,6 +120,21 @@ class _PrintableFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record), keep='\n\t')
+
+
+class _LogFile(logging.Handler):
+    """Appends log lines to a file by one write each.
+
+    An error of the disk is raised where the line was logged, and ends the run; logging.FileHandler prints a traceback
+    and goes on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        append_line(self._path, self.format(record))
 
 
 class ReadOnlyRunDirectory(RunDirectory):

@@ -6,8 +6,11 @@ import time
 from pathlib import Path
 from typing import Any, Dict
 
+from gluon_cbam.common.errors import TransferError
+from gluon_cbam.common.files import disk_errors
 from gluon_cbam.tasks.base import Task
 
+_QUEUE = 1000  # events; far more than an interval has
 _TAGS = {'lr': 'lr', 'images_per_second': 'speed/images_per_second', 'data_wait': 'speed/data_wait'}
 
 
@@ -26,16 +29,26 @@ class Events:
 
         purge_step = step + 1 if folder.exists() else None
         # tensorboardX names files by the second: without the suffix, a session could overwrite the file of another
-        self._writer = SummaryWriter(str(folder), purge_step=purge_step, filename_suffix=f'.{time.time_ns()}')
+        suffix = f'.{time.time_ns()}'
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step, filename_suffix=suffix, max_queue=_QUEUE)
+        self._folder = folder
         self._interval_tags = {**{figure.name: f'train/{figure.name}' for figure in task.training_figures}, **_TAGS}
 
     def add(self, record: Dict[str, Any]) -> None:
-        """Write a line of ``metrics.jsonl``."""
+        """Write a line of ``metrics.jsonl``.
+
+        Raises:
+            TransferError: the disk is full.
+        """
+        # the thread that writes ends at an error, after which its queue would fill and adding to it would wait forever
+        if not self._writer.file_writer.event_writer._worker.is_alive():
+            raise TransferError(f'{self._folder}: the events were not written: is the disk full?')
         for name, tag in self._tags(record).items():
             if record.get(name) is not None:
                 self._writer.add_scalar(tag, record[name], record['step'])
         if record['kind'] == 'epoch':
-            self._writer.flush()
+            with disk_errors(self._folder):
+                self._writer.flush()
 
     def _tags(self, record: Dict[str, Any]) -> Dict[str, str]:
         """Names of values -> their tags."""
@@ -45,4 +58,5 @@ class Events:
 
     def close(self) -> None:
         """Write the events that are still in memory."""
-        self._writer.close()
+        with disk_errors(self._folder):
+            self._writer.close()

@@ -10,7 +10,7 @@ from typing import Any, Deque, Dict, Iterable, Iterator, Optional, Sequence
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError, Interrupted, RunError
+from gluon_cbam.common.errors import DataError, Interrupted, RunError, TransferError
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.tasks.figures import Evaluation
@@ -49,13 +49,17 @@ def train(config: TrainConfig, progress: Optional[Display] = None) -> Dict[str, 
         UsageError: a setting is wrong.
         EnvironmentProblem: a device or a package is missing.
         DataError: data or a checkpoint is damaged or does not fit.
-        RunError: the loss is not finite.
+        RunError: the loss is not finite, or exploded.
+        TransferError: the disk is full or fails; the newest state that was saved is left, and named.
         Interrupted: a signal stopped the run, after its state was saved.
     """
     setup = prepare(config)
     directory = open_run_directory(setup.config, setup.process_group.rank)
     with directory.locked(), directory.logging_to_file(logging.getLogger('gluon_cbam')), SignalHandler() as signals:
-        return Trainer(setup, directory, signals, progress).fit()
+        try:
+            return Trainer(setup, directory, signals, progress).fit()
+        except OSError as error:  # the disk
+            raise TransferError(f'{error}; {directory.checkpoints.newest_intact()}') from error
 
 
 class Trainer:
