@@ -25,7 +25,7 @@ def _for_mxnet() -> Iterator[None]:
     versions.require_supported()
     threads.set_default()
     cuda.preload()
-    with _numpy_bool(), ExitStack() as stack:
+    with threads.waiting_policy(), _numpy_bool(), ExitStack() as stack:
         if 'sklearn' not in sys.modules:
             # mxnet.model imports scikit-learn, if installed, as the base of a deprecated class: 0.7 s at every start
             stack.enter_context(_hidden('sklearn'))

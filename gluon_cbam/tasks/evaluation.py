@@ -8,6 +8,7 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, RunError
+from gluon_cbam.compat.cpu_turns import turns_on
 from gluon_cbam.data.loading.evaluation import image_batches
 from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
@@ -62,6 +63,8 @@ def evaluate(
 def on_contexts(net: mx.gluon.HybridBlock, ctx: List[mx.Context]) -> Start:
     """Wrap a network as a function that starts a batch on its contexts without waiting for the outputs.
 
+    On the CPUs, batches are computed in the turns of this process, see :mod:`gluon_cbam.compat.cpu_turns`.
+
     Args:
         net: the network, initialized on every context; it returns one array or several.
         ctx: the contexts that a batch is split over; its size must be a multiple of their number.
@@ -69,10 +72,19 @@ def on_contexts(net: mx.gluon.HybridBlock, ctx: List[mx.Context]) -> Start:
     Returns:
         The function.
     """
+    turns = turns_on(ctx)
 
     def start(images: np.ndarray) -> Callable[[], Sequence[np.ndarray]]:
+        turns.take()
         outputs = [_arrays(net(part)) for part in mx.gluon.utils.split_and_load(images, ctx)]
-        return lambda: [np.concatenate([part.asnumpy() for part in parts]) for parts in zip(*outputs)]
+
+        def wait() -> Sequence[np.ndarray]:
+            try:
+                return [np.concatenate([part.asnumpy() for part in parts]) for parts in zip(*outputs)]
+            finally:
+                turns.pass_on()
+
+        return wait
 
     return start
 

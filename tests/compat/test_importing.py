@@ -60,6 +60,17 @@ def test_threads_default_to_the_physical_cores(python):
     assert python(code, env={'OMP_NUM_THREADS': '7'}).stdout.strip() == '7'
 
 
+def test_the_waiting_policy_is_set_for_mxnet_alone(python):
+    code = 'import os; [os.environ.pop(n, None) for n in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")]\n{}\n'
+    code += 'import gluon_cbam, mxnet; print([n for n in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT") if n in os.environ])'
+    process = python(code.format(''), env={'OMP_DISPLAY_ENV': 'verbose'})
+    assert process.stdout.strip() == '[]'
+    assert "OMP_WAIT_POLICY = 'ACTIVE'" in process.stderr and "GOMP_SPINCOUNT = '300000'" in process.stderr
+    process = python(code.format('os.environ["OMP_WAIT_POLICY"] = "passive"'), env={'OMP_DISPLAY_ENV': 'verbose'})
+    assert process.stdout.strip() == "['OMP_WAIT_POLICY']"
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in process.stderr and "GOMP_SPINCOUNT = '0'" in process.stderr
+
+
 def test_unsupported_versions(python, tmp_path):
     distribution(tmp_path, 'numpy', '2.4.0')
     line = last_line(python('import gluon_cbam, mxnet', tmp_path))

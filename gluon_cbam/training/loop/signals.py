@@ -29,6 +29,10 @@ class SignalHandler:
         self.save = False
         self._previous: Dict[int, Any] = {}
 
+    def pending(self) -> bool:
+        """Whether a signal asked to stop or to save."""
+        return self.save or self.received is not None
+
     def __enter__(self) -> SignalHandler:
         if threading.current_thread() is threading.main_thread():
             for numbers, handler in ((STOP_SIGNALS, self._on_stop), (_SAVE_SIGNALS, self._on_save)):

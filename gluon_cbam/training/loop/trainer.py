@@ -11,6 +11,7 @@ from typing import Any, Deque, Dict, Iterable, Iterator, Optional, Sequence
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, Interrupted, RunError, TransferError
+from gluon_cbam.compat.cpu_turns import NoTurns, turns_on
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.tasks.figures import Evaluation
@@ -62,6 +63,11 @@ def train(config: TrainConfig, progress: Optional[Display] = None) -> Dict[str, 
             raise TransferError(f'{error}; {directory.checkpoints.newest_intact()}') from error
 
 
+def turns_of(setup: Setup) -> NoTurns:
+    """The turns on the CPUs that a run takes; none among several processes, which wait for each other in a step."""
+    return turns_on(setup.ctx) if setup.process_group.size == 1 else NoTurns()
+
+
 class Trainer:
     """The training loop.
 
@@ -76,6 +82,7 @@ class Trainer:
         self, setup: Setup, directory: RunDirectory, signals: SignalHandler, display: Optional[Display] = None
     ) -> None:
         self._setup, self._config, self._directory, self._signals = setup, setup.config, directory, signals
+        self._turns = turns_of(setup)
         self._meters = Meters(setup.process_group)
         directory.clean()
         saved = directory.checkpoints.newest() if setup.config.resume else None
@@ -99,8 +106,11 @@ class Trainer:
         process_group.start(self._engine.optimization.trainer, state.images_per_step, state.step)
         self._directory.write_config(self._config)
         self._report.start()
-        while state.epoch < self._config.epochs and not self._checkpoints.early_stop:
-            self._epoch()
+        try:
+            while state.epoch < self._config.epochs and not self._checkpoints.early_stop:
+                self._epoch()
+        finally:
+            self._turns.release()
         stopped_early = state.epoch < self._config.epochs
         if stopped_early:
             _log.info('stopped early: %d epochs without a better validation', state.stale)
@@ -116,8 +126,10 @@ class Trainer:
             # batches that do not fill a step are left out
             steps = zip(*[iter(self._saved_if_damaged(batches))] * count)
             for step in self._report.steps(steps):
+                self._turns.take(self._signals.pending)
                 self._handle_signals()
                 queued.append(self._train_step(step))
+                self._turns.pass_on(keep=True)
                 if len(queued) > _STEPS_AHEAD:
                     queued.popleft().wait()
                 if state.step % self._config.log_interval == 0:
