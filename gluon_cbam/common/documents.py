@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-import stat
 from collections import Counter
 from itertools import count
-from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 from .errors import DataError
-from .files import PathLike
+from .files import PathLike, open_regular
 from .quoting import shown
 
 MAX_BYTES = 1 << 22
@@ -58,10 +56,11 @@ def read_text(path: PathLike, max_bytes: int = MAX_BYTES, regular: bool = True) 
         DocumentError: the file is too large, is not a regular file, or is not in UTF-8.
         OSError: it cannot be read.
     """
-    path = Path(path)
-    if regular and not stat.S_ISREG(path.stat().st_mode):
-        raise DocumentError(str(path), 'not a file, but a folder, a pipe or a device')
-    with open(path, 'rb') as file:
+    try:
+        opened = open_regular(path) if regular else open(path, 'rb')  # noqa: SIM115 (closed below)
+    except (DataError, IsADirectoryError):
+        raise DocumentError(str(path), 'not a file, but a folder, a pipe or a device') from None
+    with opened as file:
         content = file.read(max_bytes + 1)
     return decoded(content, str(path), max_bytes)
 

@@ -6,15 +6,19 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Union
+from typing import IO, Any, AnyStr, Dict, Iterable, Iterator, List, Union
 
-from .errors import CbamError, TransferError
+from .errors import CbamError, DataError, TransferError
 
 PathLike = Union[str, 'os.PathLike[str]']
 _TEMPORARY = '.part'
+_KINDS = {stat.S_IFIFO: 'a pipe', stat.S_IFCHR: 'a device', stat.S_IFBLK: 'a device'}
+_LINE = 1 << 20  # bytes or characters of a line at most
 _SHOWN = 40  # letters of the final name in a temporary one
 
 
@@ -201,6 +205,74 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def open_regular(path: PathLike) -> IO[bytes]:
+    """Open a file that must be a regular one, for reading.
+
+    Reading from a pipe may wait for ever, and a device such as ``/dev/zero`` may have no end.
+
+    Args:
+        path: path of the file.
+
+    Returns:
+        The open file.
+
+    Raises:
+        DataError: it is a pipe or a device.
+        OSError: it cannot be opened, or is a folder.
+    """
+    descriptor = os.open(str(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # does not wait for a pipe's other end
+    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+    if kind == stat.S_IFREG:
+        return os.fdopen(descriptor, 'rb')
+    os.close(descriptor)
+    if kind == stat.S_IFDIR:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise DataError(f'{path}: {_KINDS.get(kind, "a special file")}, not a regular file')
+
+
+def read_regular(path: PathLike, limit: int) -> bytes:
+    """Read a regular file.
+
+    Args:
+        path: path of the file.
+        limit: the largest number of bytes that it may have.
+
+    Returns:
+        The whole content.
+
+    Raises:
+        DataError: it is a pipe or a device, or larger.
+        OSError: it cannot be read.
+    """
+    with open_regular(path) as file:
+        content = file.read(limit + 1) if os.fstat(file.fileno()).st_size <= limit else None
+    if content is None or len(content) > limit:
+        raise DataError(f'{path}: larger than the {limit} bytes that it may have')
+    return content
+
+
+def lines(file: IO[AnyStr], name: PathLike) -> Iterator[AnyStr]:
+    """The lines of an open file, of bounded length.
+
+    Args:
+        file: the file, binary or of text.
+        name: its name, for the message.
+
+    Yields:
+        The lines, each with its end.
+
+    Raises:
+        DataError: a line is longer than 1 MiB.
+    """
+    for number in count(1):
+        line = file.readline(_LINE + 1)
+        if not line:
+            return
+        if len(line) > _LINE:
+            raise DataError(f'{name}: line {number} is longer than {_LINE}: this is no list')
+        yield line
 
 
 def write_text(path: PathLike, text: str) -> None:

@@ -9,6 +9,8 @@ from .errors import UsageError
 
 MAX_IMAGE_SIZE = 4096
 """The largest height and width of the input of a network, in pixels."""
+MAX_IMAGE_BYTES = 1 << 29
+"""The largest size of an encoded image in bytes: a record cannot hold more."""
 MAX_PIXELS = 2 * (1 << 30) // 4 // 3
 """The default of :func:`max_pixels`, 178,956,970: where Pillow raises an error about a decompression bomb."""
 MAX_PIXELS_VARIABLE = 'CBAM_MAX_PIXELS'

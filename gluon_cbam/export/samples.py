@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.files import PathLike, read_regular
+from gluon_cbam.common.limits import MAX_IMAGE_BYTES
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.data.decoding import decode
 from gluon_cbam.data.records.images import evenly_spaced
@@ -68,7 +69,7 @@ def task_images(task: Task, path: PathLike, count: int = COUNT) -> SampleImages:
 def _decoded(path: Path) -> np.ndarray:
     if not path.is_file():
         raise UsageError(f'no image file {str(path)!r}')
-    return decode(path.read_bytes(), str(path))
+    return decode(read_regular(path, MAX_IMAGE_BYTES), str(path))
 
 
 def _generated(size: int, seed: int) -> np.ndarray:

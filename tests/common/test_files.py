@@ -7,7 +7,17 @@ import pytest
 from full_disk import files_up_to
 
 from gluon_cbam.common.errors import DataError, TransferError
-from gluon_cbam.common.files import append_line, atomic_path, atomic_paths, digests, sha256, write_text
+from gluon_cbam.common.files import (
+    append_line,
+    atomic_path,
+    atomic_paths,
+    digests,
+    lines,
+    open_regular,
+    read_regular,
+    sha256,
+    write_text,
+)
 
 
 def test_atomic_writing(tmp_path):
@@ -133,3 +143,45 @@ print(writes() - before)
     if 'PermissionError' in process.stderr or 'FileNotFoundError' in process.stderr:
         pytest.skip('the kernel does not count writes')
     assert process.stdout.strip() == '10', process.stderr
+
+
+def test_only_regular_files_are_opened(tmp_path):
+    """A pipe without a writer would be waited for, and a device has no end."""
+    os.mkfifo(str(tmp_path / 'pipe'))
+    (tmp_path / 'link').symlink_to('/dev/zero')
+    for name, kind in (('pipe', 'a pipe'), ('link', 'a device')):
+        with pytest.raises(DataError, match=f'{name}: {kind}, not a regular file'):
+            read_regular(tmp_path / name, 10)
+    with pytest.raises(IsADirectoryError):
+        open_regular(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / 'none')
+    opened = set(os.listdir('/proc/self/fd'))
+    with pytest.raises(DataError):
+        open_regular(tmp_path / 'pipe')
+    assert set(os.listdir('/proc/self/fd')) == opened
+
+
+def test_files_are_read_up_to_a_size(tmp_path):
+    path = tmp_path / 'a'
+    path.write_bytes(b'12345')
+    assert read_regular(path, 5) == b'12345'
+    with pytest.raises(DataError, match='a: larger than the 4 bytes'):
+        read_regular(path, 4)
+    with open(path, 'r+b') as file:
+        file.truncate(1 << 40)  # sparse, so that it has no memory's worth of data
+    with pytest.raises(DataError, match='a: larger than'):
+        read_regular(path, 1 << 29)
+
+
+def test_lines_are_read_up_to_a_length(tmp_path):
+    path = tmp_path / 'a'
+    path.write_bytes(b'a\r\n\nb')
+    with open_regular(path) as file:
+        assert list(lines(file, path)) == [b'a\r\n', b'\n', b'b']
+    with open(path, encoding='utf-8') as file:
+        assert list(lines(file, path)) == ['a\n', '\n', 'b']
+    with open(path, 'r+b') as file:
+        file.truncate(1 << 40)
+    with open_regular(path) as file, pytest.raises(DataError, match='a: line 3 is longer than 1048576'):
+        list(lines(file, path))

@@ -140,3 +140,20 @@ def test_nothing_is_read_in_advance(folder):
     with pytest.raises(FileNotFoundError):
         next(images).decode()
     assert 'b/c9/new.png' in [image.file for image in images]
+
+
+def test_pipes_and_devices_are_not_read(tmp_path):
+    """In lists and as arguments, as images, records and videos: reading them would wait or never end."""
+    for name in ('a.png', 'b.rec', 'c.mp4', 'd'):
+        os.mkfifo(str(tmp_path / name))
+    (tmp_path / 'list').write_text('\n'.join(str(tmp_path / name) for name in ['a.png', 'b.rec', 'c.mp4', 'd']))
+    (tmp_path / 'zero.png').symlink_to('/dev/zero')
+    for images in (
+        open_images(files_from=str(tmp_path / 'list')),
+        open_images([str(tmp_path / 'd'), '/dev/zero', str(tmp_path / 'zero.png')]),
+    ):
+        for image in images:
+            with pytest.raises(DataError, match='not a regular file|no record file'):
+                image.decode()
+    with pytest.raises(UsageError, match='no list of images'):
+        open_images(files_from=str(tmp_path / 'd'))

@@ -15,6 +15,8 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Protoco
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, TransferError, UsageError
+from gluon_cbam.common.files import read_regular
+from gluon_cbam.common.limits import MAX_IMAGE_BYTES
 
 from .compact_lists import Names
 from .folder_walk import UNREADABLE, walk
@@ -43,8 +45,10 @@ class Location(NamedTuple):
 
         Raises:
             OSError: the file cannot be opened or read.
-            DataError: the file is shorter than when it was listed.
+            DataError: the file is shorter than when it was listed, too large, or no regular file.
         """
+        if self.size < 0:
+            return read_regular(self.path, MAX_IMAGE_BYTES)
         with open(self.path, 'rb') as file:
             file.seek(self.offset)
             data = file.read(self.size)

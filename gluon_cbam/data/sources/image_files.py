@@ -8,6 +8,7 @@ import sys
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.files import lines
 from gluon_cbam.common.natural_sort import naturally_sorted
 
 from .folder_walk import UNREADABLE, walk
@@ -80,7 +81,7 @@ def _lines(path: str) -> Iterator[str]:
     """The lines of a file of paths."""
     file_or_descriptor: Union[int, str] = sys.stdin.fileno() if path == STANDARD_INPUT else path
     with open(file_or_descriptor, 'rb', closefd=path != STANDARD_INPUT) as file:
-        for line in file:
+        for line in lines(file, path):
             yield os.fsdecode(line.rstrip(b'\r\n'))
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Callable, Iterable, Iterator, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from gluon_cbam.common.errors import CbamError, DataError, EnvironmentProblem
+from gluon_cbam.common.files import open_regular, read_regular
+from gluon_cbam.common.limits import MAX_IMAGE_BYTES
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.data.decoding import decode
 from gluon_cbam.data.records.images import decode_record
@@ -84,7 +85,8 @@ def _open(file: ImageFile, every: int) -> Iterator[ImageSource]:
 
 
 def _standard_input(file: ImageFile, every: int) -> Iterator[ImageSource]:
-    image = sys.stdin.buffer.read()  # in the main thread: another thread that waits for input could not be interrupted
+    # in the main thread: another thread that waits for input could not be interrupted
+    image = sys.stdin.buffer.read(MAX_IMAGE_BYTES)
     yield ImageSource(file.path, None, lambda: decode(image, file.path))
 
 
@@ -101,9 +103,10 @@ def _records(file: ImageFile, every: int) -> Iterator[ImageSource]:
 
 def _video(file: ImageFile, every: int) -> Iterator[ImageSource]:
     try:
+        open_regular(file.path).close()
         for number, frame in video.frames(file.path, every):
             yield ImageSource(file.path, number, partial(video.to_rgb, frame))
-    except DataError as error:
+    except (DataError, OSError) as error:
         yield _broken(file.path, error)
 
 
@@ -116,7 +119,7 @@ def image_file(path: str) -> ImageSource:
     Returns:
         The source.
     """
-    return ImageSource(path, None, lambda: decode(Path(path).read_bytes(), path))
+    return ImageSource(path, None, lambda: decode(read_regular(path, MAX_IMAGE_BYTES), path))
 
 
 def _file(file: ImageFile, every: int) -> Iterator[ImageSource]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.files import lines, open_regular
 
 from .compact_lists import Labels, Names
 
@@ -216,8 +218,8 @@ def _stem(name: str) -> str:
 def _lines(path: Path, errors: str = 'strict') -> Iterator[Tuple[int, str]]:
     """(line number from 1, text) of each line that is not blank."""
     try:
-        with open(path, encoding='utf-8', errors=errors) as file:
-            for number, line in enumerate(file, 1):
+        with TextIOWrapper(open_regular(path), encoding='utf-8', errors=errors) as file:
+            for number, line in enumerate(lines(file, path), 1):
                 if line.strip():
                     yield number, line.rstrip('\r\n')
     except UnicodeDecodeError as error:
