@@ -36,6 +36,8 @@ def reason(error: Exception) -> Optional[str]:
         return None
     if isinstance(error, Damaged):
         return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return 'an offset or a size in it lies outside the file'
     text = str(error).strip().splitlines()
     return type(error).__name__ + (f': {shown_name(text[0].strip(), _MOST)}' if text else '')
 

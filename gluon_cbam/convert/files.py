@@ -2,61 +2,77 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import mxnet as mx
 import numpy as np
 
 from gluon_cbam import weights
+from gluon_cbam.common.damage import reading
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path, atomic_paths
+from gluon_cbam.common.quoting import shown_name
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.models import build
 from gluon_cbam.models.registry import DEFAULT_CLASSES
-from gluon_cbam.weights import safetensors
+from gluon_cbam.weights import parameter_file, safetensors
 
-from . import pytorch
+from . import numpy_file, pytorch
 from .loading import load_arrays, scheme_of
+from .state_dicts import without_prefixes
 from .symbols import to_symbol
 from .writing import to_arrays
 
-_FORMATS = '.params, .npz, .safetensors, .pth, .pt, .pth.tar, or the prefix of PREFIX-0000.params'
+_log = logging.getLogger('gluon_cbam.convert')
+_FORMATS = '.params, .npz, .safetensors, .pth, .pt, .ckpt, .bin, .pth.tar, or the prefix of PREFIX-0000.params'
+_BY_CONTENT = ('.pth', '.pt', '.ckpt', '.bin', '.tar')  # the same ending is given to files of several formats
 
 
-def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
+def read_arrays(path: PathLike, state_dict: Optional[str] = None) -> Dict[str, np.ndarray]:
     """Read the arrays of a file under the names in it.
 
     Args:
         path: ``.params`` of Gluon or of a symbol, whose names then begin with ``arg:`` and ``aux:``; the prefix of such
-            files, for the newest epoch; ``.npz``; ``.safetensors``; ``.pth``, ``.pt`` or ``.pth.tar`` of PyTorch, which
-            holds a state_dict, or a dictionary with one under ``state_dict``; torch is not needed.
+            files, for the newest epoch; ``.npz``; ``.safetensors``; ``.pth``, ``.pt``, ``.ckpt``, ``.bin`` or
+            ``.pth.tar``, whose format is told from their beginning, mostly that of PyTorch: a state_dict, or a
+            checkpoint that holds one, see :mod:`.state_dicts`; torch is not needed.
+        state_dict: name of the state_dict in a checkpoint of PyTorch that holds several; default the plain model.
 
     Returns:
         Name -> array.
 
     Raises:
-        UsageError: there is no such file, or its ending is unknown.
+        UsageError: there is no such file, its ending is unknown, or it has no such state_dict.
         DataError: it is damaged, or does not hold arrays of finite numbers by name.
     """
     path = _find(Path(path))
-    readers = {
-        '.params': _read_mxnet,
-        '.npz': _read_numpy,
-        '.safetensors': safetensors.read,
-        '.pth': pytorch.read,
-        '.pt': pytorch.read,
-        '.tar': pytorch.read,
-    }
-    if path.suffix not in readers:
-        raise UsageError(f'cannot tell the format of {str(path)!r}: give {_FORMATS}')
-    arrays = readers[path.suffix](path)
+    form = _format(path)
+    if state_dict is not None and form != '.pth':
+        raise UsageError(f'{path}: only a PyTorch checkpoint has a state_dict to choose, got {state_dict!r}')
+    arrays = pytorch.read(path, state_dict) if form == '.pth' else _READERS[form](path)
     for name, array in arrays.items():
         if array.dtype.kind not in 'fiub':
-            raise DataError(f'{path}: {name} does not hold numbers ({array.dtype})')
+            raise DataError(f'{path}: {shown_name(name)} does not hold numbers ({shown_name(str(array.dtype))})')
         if not np.isfinite(array).all():
-            raise DataError(f'{path}: {name} holds values that are not finite')
+            raise DataError(f'{path}: {shown_name(name)} holds values that are not finite')
     return arrays
+
+
+def _format(path: Path) -> str:
+    """The ending of the format of a file."""
+    if path.suffix in _READERS:
+        return path.suffix
+    if path.suffix not in _BY_CONTENT:
+        raise UsageError(f'cannot tell the format of {str(path)!r}: give {_FORMATS}')
+    with open(path, 'rb') as file:
+        begin = file.read(9)
+    if begin.startswith(parameter_file.MAGIC):
+        return '.params'
+    if begin[8:] == b'{':  # after the length of the header
+        return '.safetensors'
+    return '.npz' if begin.startswith(pytorch.ZIP) and numpy_file.is_numpy(path) else '.pth'
 
 
 def _find(path: Path) -> Path:
@@ -74,13 +90,9 @@ def _read_mxnet(path: Path) -> Dict[str, np.ndarray]:
     return {name: value.asnumpy() for name, value in weights.read_arrays(path).items()}
 
 
-def _read_numpy(path: Path) -> Dict[str, np.ndarray]:
-    """The arrays of an ``.npz`` file."""
-    try:
-        with np.load(str(path), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except Exception as error:  # zipfile, zlib and numpy raise errors of many classes
-        raise DataError(f'{path}: not an .npz file of arrays ({type(error).__name__})') from error
+_READERS: Dict[str, Callable[[Path], Dict[str, np.ndarray]]] = {
+    '.params': _read_mxnet, '.npz': numpy_file.read, '.safetensors': safetensors.read,
+}  # fmt: skip
 
 
 def converted(
@@ -89,15 +101,19 @@ def converted(
     source: str,
     options: Optional[Dict[str, Any]] = None,
     classes: Optional[int] = None,
+    no_head: bool = False,
+    state_dict: Optional[str] = None,
 ) -> mx.gluon.HybridBlock:
     """Build a network with the parameters of a source's file.
 
     Args:
-        path: see :func:`read_arrays`.
+        path: see :func:`read_arrays`. Prefixes that all names have, such as ``module.``, are removed.
         network: name of the model.
         source: see :func:`.load_arrays`.
         options: the options of the model's family.
         classes: outputs of the network; default 1000; without effect on models that give embeddings.
+        no_head: see :func:`.load_arrays`; a warning lists what starts anew.
+        state_dict: see :func:`read_arrays`.
 
     Returns:
         The network, initialized on the CPU.
@@ -108,7 +124,12 @@ def converted(
     """
     scheme_of(source)
     net = build(network, classes=classes or DEFAULT_CLASSES, **(options or {}))
-    load_arrays(net, read_arrays(path), source)
+    arrays = read_arrays(path, state_dict)
+    with reading(path):
+        arrays = without_prefixes(arrays, no_head)
+    new = load_arrays(net, arrays, source, no_head=no_head)
+    if new:
+        _log.warning('%s: newly initialized: %s', path, ', '.join(new))
     return net
 
 

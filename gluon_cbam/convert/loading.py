@@ -8,15 +8,22 @@ from typing import Dict, List, Mapping, Optional
 import mxnet as mx
 import numpy as np
 
-from gluon_cbam.common.errors import UsageError, closest
-from gluon_cbam.weights.assignment import Contexts, check_arrays, set_parameters
+from gluon_cbam.common.errors import DataError, UsageError, closest
+from gluon_cbam.weights.assignment import Contexts, check_arrays, only_differ_in, set_fitting, set_parameters
 
 from .sources import SOURCES, Source
 
+HEADS = ('fc.', 'head.', 'classifier.', 'output.')
+"""How the names of the parameters of a head begin, ours and those that other networks often have."""
+
 
 def load_arrays(
-    net: mx.gluon.Block, arrays: Mapping[str, np.ndarray], source: str, ctx: Optional[Contexts] = None
-) -> None:
+    net: mx.gluon.Block,
+    arrays: Mapping[str, np.ndarray],
+    source: str,
+    ctx: Optional[Contexts] = None,
+    no_head: bool = False,
+) -> List[str]:
     """Set every parameter of a network from arrays under the names of a source.
 
     Args:
@@ -24,6 +31,11 @@ def load_arrays(
         arrays: name of the source -> array, in the layout of the source.
         source: a key of :data:`.sources.SOURCES`: ``official``, ``imgclsmob``, ``keras`` or ``modified``.
         ctx: one context or a list of them, for a network that is not initialized; default the CPU.
+        no_head: whether the arrays may lack the head, or have one of another size; it is initialized as in a new
+            network then.
+
+    Returns:
+        The parameters of the head that were newly initialized, one entry each; empty without ``no_head``.
 
     Raises:
         UsageError: unknown source.
@@ -40,8 +52,22 @@ def load_arrays(
         if target in ours:
             twice.append(f'{name} (also gives {target})')
         ours[target] = scheme.our_array(name, np.asarray(array))
-    check_arrays(net, {name: array.shape for name, array in ours.items()}, twice, f'{source} parameters')
-    set_parameters(net, {name: mx.nd.array(array, dtype='float32') for name, array in ours.items()}, ctx)
+    what, shapes = f'{source} parameters', {name: array.shape for name, array in ours.items()}
+    if no_head:
+        return set_fitting(net, _on_cpu(ours), HEADS, what, ctx, twice=twice)
+    try:
+        check_arrays(net, shapes, twice, what)
+    except DataError as error:
+        if twice or not only_differ_in(net, shapes, HEADS):
+            raise
+        raise DataError(f'{error}; --no-head (no_head=True) starts the head anew') from None
+    set_parameters(net, _on_cpu(ours), ctx)
+    return []
+
+
+def _on_cpu(arrays: Mapping[str, np.ndarray]) -> Dict[str, mx.nd.NDArray]:
+    """Arrays of MXNet in float32."""
+    return {name: mx.nd.array(array, dtype='float32') for name, array in arrays.items()}
 
 
 def scheme_of(source: str) -> Source:

@@ -1,6 +1,8 @@
 """Read pickles of plain data without running code.
 
-:mod:`pickletools` parses, and the table below implements each operation; an operation that is not in it is refused.
+:mod:`pickletools` parses, and the table below implements each operation; an operation that is not in it is refused. An
+object of a class that is not known is replaced by a :class:`Foreign`, which does nothing: checkpoints hold such objects
+beside the parameters, such as the settings of a run. Who needs the object itself refuses it by its name.
 :class:`pickle.Unpickler` with a restricted ``find_class`` is not enough: a hostile file can still make it allocate
 gigabytes (a large index into its memo) or overflow the C stack (deeply nested tuples as a key), and the process dies.
 """
@@ -8,14 +10,27 @@ gigabytes (a large index into its memo) or overflow the C stack (deeply nested t
 from __future__ import annotations
 
 import pickletools
-from typing import IO, Any, Callable, Dict, Iterable, List, Mapping, Tuple
+from typing import IO, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Tuple
+
+from gluon_cbam.common.damage import Damaged, reason
+from gluon_cbam.common.quoting import shown, shown_name
 
 Globals = Mapping[str, Any]
 """'module name' -> the object that replaces that global. The pickle can call an object that is callable."""
 
 
-class Refused(ValueError):
-    """A pickle needs more than plain data, or is damaged; the message is a part of a line."""
+class Foreign(NamedTuple):
+    """What stands for a global that is not known, for what a call of it gives, and for what is made of that.
+
+    Attributes:
+        name: name of the global.
+    """
+
+    name: str
+
+    def refusal(self) -> Damaged:
+        """The error for a place where plain data are needed."""
+        return Damaged(f'it asks for {shown_name(self.name)}, which is not plain data')
 
 
 def load(stream: IO[bytes], known: Globals, persistent: Callable[[Any], Any]) -> Any:
@@ -23,26 +38,26 @@ def load(stream: IO[bytes], known: Globals, persistent: Callable[[Any], Any]) ->
 
     Args:
         stream: an open binary file, at the beginning of the pickle; afterwards at its end.
-        known: the globals that the pickle may use; all others are refused.
+        known: the globals that the pickle may use; another becomes a :class:`Foreign`.
         persistent: function from a persistent id to the object that it names.
 
     Returns:
         The object.
 
     Raises:
-        Refused: a global or an operation is not allowed, or the pickle is damaged.
+        Damaged: an operation is not allowed, or the pickle is damaged.
     """
     machine = _Machine(known, persistent)
     try:
         for operation, argument, _ in pickletools.genops(stream):
             if operation.name not in _OPERATIONS:
-                raise Refused(f'the pickle uses {operation.name}')
+                raise Damaged(f'the pickle uses {operation.name}')
             _OPERATIONS[operation.name](machine, argument)
         (value,) = machine.stack
-    except Refused:
+    except Damaged:
         raise
     except Exception as error:  # an operation on a damaged pickle raises errors of many classes
-        raise Refused(f'a damaged pickle, {type(error).__name__}') from error
+        raise Damaged(f'a damaged pickle, {reason(error)}') from error
     return value
 
 
@@ -56,15 +71,17 @@ def mapping(pairs: Iterable[Tuple[Any, Any]] = ()) -> Dict[Any, Any]:
         The dictionary.
 
     Raises:
-        Refused: a key is not a text or a number.
+        Damaged: a key is not a text or a number.
     """
-    return {_key(key): value for key, value in pairs}
+    if isinstance(pairs, Foreign):
+        return {}
+    return {_key(key): value for key, value in pairs if not isinstance(key, Foreign)}
 
 
 def _key(value: Any) -> Any:
     """A key, after a check of its type."""
     if not isinstance(value, (str, int, float, type(None))):
-        raise Refused(f'a key of type {type(value).__name__}')
+        raise Damaged(f'a key of type {type(value).__name__}')
     return value
 
 
@@ -84,7 +101,7 @@ class _Machine:
     def pop(self, count: int) -> List[Any]:
         """Take values from the stack."""
         if count > len(self.stack):
-            raise Refused('a damaged pickle, its stack is empty')
+            raise Damaged('a damaged pickle, its stack is empty')
         values = self.stack[len(self.stack) - count :]
         del self.stack[len(self.stack) - count :]
         return values
@@ -96,32 +113,51 @@ class _Machine:
     def target(self, kind: type) -> Any:
         """The value at the top of the stack, after a check of its type."""
         if type(self.stack[-1]) is not kind:
-            raise Refused(f'a damaged pickle, no {kind.__name__} where it needs one')
+            raise Damaged(f'a damaged pickle, no {kind.__name__} where it needs one')
         return self.stack[-1]
 
     def find(self, name: str) -> None:
         """Push the object that replaces a global."""
-        if name not in self.known:
-            raise Refused(f'it asks for {name.replace(" ", ".")}, which is not plain data')
-        self.push(self.known[name])
+        self.push(self.known.get(name, Foreign(name.replace(' ', '.'))))
+
+    def find_named(self) -> None:
+        """Push the object that replaces the global of a module and a name on the stack."""
+        names = self.pop(2)
+        if not all(isinstance(name, str) for name in names):
+            raise Damaged(f'a damaged pickle, a global of the name {shown(names)}')
+        self.find(' '.join(names))
 
     def call(self) -> None:
         """Call an object of :data:`Globals`."""
         function, arguments = self.pop(2)
-        self.push(function(*arguments))
+        self.push(function if isinstance(function, Foreign) else function(*arguments))
+
+    def make(self, count: int) -> None:
+        """Make an instance of a class, which is never one that is known, from its arguments."""
+        instance = self.pop(count)[0]
+        if not isinstance(instance, Foreign):
+            raise Damaged('a damaged pickle, an instance of what is no class')
+        self.push(instance)
 
     def extend(self, values: List[Any]) -> None:
         """Append to the list at the top."""
-        self.target(list).extend(values)
+        if not self.foreign():
+            self.target(list).extend(values)
 
     def update(self, values: List[Any]) -> None:
         """Set keys of the dictionary at the top; keys and values alternate."""
-        self.target(dict).update(mapping(zip(values[::2], values[1::2])))
+        if not self.foreign():
+            self.target(dict).update(mapping(zip(values[::2], values[1::2])))
 
     def build(self) -> None:
-        """Drop the attributes of an OrderedDict, such as ``_metadata`` of PyTorch."""
+        """Drop the attributes of an object, such as ``_metadata`` of PyTorch's OrderedDict."""
         self.pop(1)
-        self.target(dict)
+        if not self.foreign():
+            self.target(dict)
+
+    def foreign(self) -> bool:
+        """Whether the value at the top is to be left as it is."""
+        return isinstance(self.stack[-1], Foreign)
 
 
 def _nothing(machine: _Machine, argument: Any) -> None:
@@ -133,15 +169,17 @@ def _argument(machine: _Machine, argument: Any) -> None:
     machine.push(argument)
 
 
-_OPERATIONS: Dict[str, Callable[[_Machine, Any], None]] = {
+_OPERATIONS: Dict[str, Callable[[_Machine, Any], Any]] = {
     **dict.fromkeys(('PROTO', 'FRAME', 'STOP'), _nothing),
     **dict.fromkeys(('BINUNICODE', 'SHORT_BINUNICODE', 'BINSTRING', 'SHORT_BINSTRING', 'BINFLOAT'), _argument),
-    **dict.fromkeys(('BININT', 'BININT1', 'BININT2', 'LONG1'), _argument),
+    **dict.fromkeys(('BINBYTES', 'SHORT_BINBYTES', 'BININT', 'BININT1', 'BININT2', 'LONG1'), _argument),
     'NONE': lambda machine, _: machine.push(None),
     'NEWTRUE': lambda machine, _: machine.push(True),
     'NEWFALSE': lambda machine, _: machine.push(False),
     'EMPTY_DICT': lambda machine, _: machine.push({}),
     'EMPTY_LIST': lambda machine, _: machine.push([]),
+    'EMPTY_SET': lambda machine, _: machine.push([]),  # nothing here needs a set
+    'FROZENSET': lambda machine, _: machine.push(machine.pop_to_mark()),
     'EMPTY_TUPLE': lambda machine, _: machine.push(()),
     'MARK': lambda machine, _: machine.marks.append(len(machine.stack)),
     'TUPLE': lambda machine, _: machine.push(tuple(machine.pop_to_mark())),
@@ -149,15 +187,19 @@ _OPERATIONS: Dict[str, Callable[[_Machine, Any], None]] = {
     'TUPLE2': lambda machine, _: machine.push(tuple(machine.pop(2))),
     'TUPLE3': lambda machine, _: machine.push(tuple(machine.pop(3))),
     'APPEND': lambda machine, _: machine.extend(machine.pop(1)),
-    'APPENDS': lambda machine, _: machine.extend(machine.pop_to_mark()),
+    **dict.fromkeys(('APPENDS', 'ADDITEMS'), lambda machine, _: machine.extend(machine.pop_to_mark())),
     'SETITEM': lambda machine, _: machine.update(machine.pop(2)),
     'SETITEMS': lambda machine, _: machine.update(machine.pop_to_mark()),
     **dict.fromkeys(('BINPUT', 'LONG_BINPUT'), lambda machine, index: machine.memo.update({index: machine.stack[-1]})),
     **dict.fromkeys(('BINGET', 'LONG_BINGET'), lambda machine, index: machine.push(machine.memo[index])),
     'MEMOIZE': lambda machine, _: machine.memo.update({len(machine.memo): machine.stack[-1]}),
     'GLOBAL': lambda machine, name: machine.find(name),
-    'STACK_GLOBAL': lambda machine, _: machine.find('{} {}'.format(*machine.pop(2))),
+    'STACK_GLOBAL': lambda machine, _: machine.find_named(),
     'REDUCE': lambda machine, _: machine.call(),
+    'NEWOBJ': lambda machine, _: machine.make(2),
+    'NEWOBJ_EX': lambda machine, _: machine.make(3),
+    'POP': lambda machine, _: machine.pop(1),
+    'POP_MARK': lambda machine, _: machine.pop_to_mark(),
     'BINPERSID': lambda machine, _: machine.push(machine.persistent(*machine.pop(1))),
     'BUILD': lambda machine, _: machine.build(),
 }

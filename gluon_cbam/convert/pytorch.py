@@ -15,17 +15,23 @@ import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.damage import Damaged, reading
+from gluon_cbam.common.quoting import shown, shown_name
 
 from . import pickles
-from .pickles import Refused
+from .pickles import Foreign
+from .state_dicts import find
 
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C.to_bytes(10, 'little'), 1001
 _MOST_AXES = 32  # of a numpy array
+_MOST_LETTERS = 1000  # of the name of a parameter
+_MOST_SHARED = 16  # elements of all tensors for each byte of the file; tensors share storages
+ZIP = b'PK\x03\x04'
+"""How a file of torch 1.6 and later begins, and any other zip archive."""
 
 
 class _Elements(NamedTuple):
@@ -79,7 +85,7 @@ class _Tensor:
     stride: Tuple[int, ...]
 
 
-_Content = Tuple[Dict[str, _Tensor], Callable[[_Storage], np.ndarray]]
+_Content = Tuple[Any, Callable[[_Storage], np.ndarray]]
 
 _GLOBALS: Dict[str, Any] = {
     'collections OrderedDict': pickles.mapping,
@@ -90,68 +96,84 @@ _GLOBALS: Dict[str, Any] = {
 }
 
 
-def read(path: Path) -> Dict[str, np.ndarray]:
+def read(path: Path, state_dict: Optional[str] = None) -> Dict[str, np.ndarray]:
     """Read the tensors of a state_dict.
 
     Args:
-        path: the path of a state_dict, or of a dictionary with one under ``state_dict``.
+        path: the path of a state_dict, or of a checkpoint that holds one; see :mod:`.state_dicts`.
+        state_dict: the name of the state_dict in a checkpoint that holds several; default the plain model.
 
     Returns:
         Name -> array, read-only, of the type of the tensor; bfloat16 as float32.
 
     Raises:
+        UsageError: it has no state_dict of this name.
         DataError: the file is damaged, shorter than it states, needs more than tensors and plain data, or holds no
             state_dict.
     """
-    try:
+    with reading(path, 'not a PyTorch file of tensors'):
         with open(path, 'rb') as file:
-            is_zip = file.read(4) == b'PK\x03\x04'
-        with (_zip_file if is_zip else _legacy_file)(path) as (tensors, flat_of):
-            return {name: _array(tensor, flat_of(tensor.storage)) for name, tensor in tensors.items()}
-    except Refused as error:
-        raise DataError(f'{path}: not a PyTorch file of tensors: {error}') from error
-    except OSError:
-        raise
-    except Exception as error:  # zipfile and numpy raise errors of many classes
-        raise DataError(f'{path}: not a PyTorch file of tensors ({type(error).__name__})') from error
+            is_zip = file.read(4) == ZIP
+        with (_zip_file if is_zip else _legacy_file)(path) as (value, flat_of):
+            tensors = _tensors(find(path, value, state_dict))
+            arrays = {name: _array(tensor, flat_of(tensor.storage)) for name, tensor in tensors.items()}
+        total, size = sum(array.size for array in arrays.values()), path.stat().st_size
+        if total > _MOST_SHARED * size:  # views take no memory, but each is read
+            raise Damaged(f'tensors of {total} elements in a file of {size} bytes')
+        return arrays
 
 
-def _state_dict(value: Any) -> Dict[str, _Tensor]:
-    """The tensors of the object that the file holds."""
-    if isinstance(value, dict) and isinstance(value.get('state_dict'), dict):
-        value = value['state_dict']
-    if not isinstance(value, dict) or not value or not all(isinstance(tensor, _Tensor) for tensor in value.values()):
-        raise Refused('it holds no state_dict, neither at the top nor under state_dict')
-    return {str(name): tensor for name, tensor in value.items()}
+def _tensors(entries: Mapping[Any, Any]) -> Dict[str, _Tensor]:
+    """The tensors of a state_dict, by name."""
+    for name, tensor in entries.items():
+        if not isinstance(name, str) or len(name) > _MOST_LETTERS:
+            raise Damaged(f'a tensor of the name {shown(name)}')
+        if not isinstance(tensor.storage, _Storage):
+            raise _no_tensor(tensor.storage)
+        if not _counts(tensor.offset, *_sizes(tensor.shape), *_sizes(tensor.stride)):
+            raise Damaged(f'a tensor of shape {shown(tensor.shape)} and strides {shown(tensor.stride)}')
+    return dict(entries)
+
+
+def _no_tensor(value: Any) -> Damaged:
+    """The error for what stands in the place of a tensor's part."""
+    return value.refusal() if isinstance(value, Foreign) else Damaged('a damaged pickle, a tensor without storage')
+
+
+def _sizes(value: Any) -> Tuple[Any, ...]:
+    """The numbers of a shape or of strides; one that is no count if they are no short tuple."""
+    return value if isinstance(value, tuple) and len(value) <= _MOST_AXES else (-1,)
 
 
 @contextmanager
 def _zip_file(path: Path) -> Iterator[_Content]:
-    """The tensors by name, and a function from a storage to its elements, for the zip archive."""
+    """The object that the file holds, and a function from a storage to its elements, for the zip archive."""
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         # torch stores without compression, so that nothing in the file can be larger than the file
         if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            raise Refused('it is compressed, which torch.save never does')
+            raise Damaged('it is compressed, which torch.save never does')
         if sum(member.file_size for member in members) > path.stat().st_size:
-            raise Refused('its members state more bytes than the file has')
+            raise Damaged('its members state more bytes than the file has')
         roots = [member.filename[:-8] for member in members if member.filename.endswith('/data.pkl')]
         if len(roots) != 1:
-            raise Refused(f'a zip archive with {len(roots)} data.pkl instead of one')
+            raise Damaged(f'a zip archive with {len(roots)} data.pkl instead of one')
         if f'{roots[0]}byteorder' in archive.namelist() and archive.read(f'{roots[0]}byteorder') != b'little':
-            raise Refused('it was written by a big-endian machine')
+            raise Damaged('it was written by a big-endian machine')
         flats: Dict[str, np.ndarray] = {}
 
         def flat_of(storage: _Storage) -> np.ndarray:
             if storage.key not in flats:
                 member = archive.getinfo(f'{roots[0]}data/{storage.key}')
                 if member.file_size != storage.bytes:
-                    raise Refused(f'storage {storage.key} has {member.file_size} bytes instead of {storage.bytes}')
+                    raise Damaged(
+                        f'storage {shown_name(storage.key)} has {member.file_size} bytes instead of '
+                        f'{shown(storage.bytes)}'
+                    )
                 flats[storage.key] = _decoded(archive.read(member), 0, storage)
             return flats[storage.key]
 
-        value = pickles.load(io.BytesIO(archive.read(f'{roots[0]}data.pkl')), _GLOBALS, _storage)
-        yield _state_dict(value), flat_of
+        yield pickles.load(io.BytesIO(archive.read(f'{roots[0]}data.pkl')), _GLOBALS, _storage), flat_of
 
 
 @contextmanager
@@ -166,25 +188,32 @@ def _legacy_file(path: Path) -> Iterator[_Content]:
         return replace(seen.setdefault(entry.key, entry), start=entry.start)
 
     if _MAGIC not in data[:32]:
-        raise Refused('neither a zip archive nor of the format before it')
+        raise Damaged('neither a zip archive nor of the format before it')
     _, version, _, value, keys = (pickles.load(stream, _GLOBALS, storage) for _ in range(5))
     if version != _VERSION:
-        raise Refused(f'its format has the version {str(version)[:20]} instead of {_VERSION}')
-    tensors = _state_dict(value)
-    begins = dict(_beginnings(data, stream.tell(), [seen[key] for key in keys]))
-    flats = {key: _decoded(data, begin, seen[key]) for key, begin in begins.items()}
-    yield tensors, lambda storage: flats[storage.key]
+        raise Damaged(f'its format has the version {shown(version)} instead of {_VERSION}')
+    begin = stream.tell()
+    flats: Dict[str, np.ndarray] = {}
+
+    def flat_of(storage: _Storage) -> np.ndarray:
+        if not flats:
+            for key, at in _beginnings(data, begin, [seen[key] for key in keys]):
+                flats[key] = _decoded(data, at, seen[key])
+        return flats[storage.key]
+
+    yield value, flat_of
 
 
 def _beginnings(data: bytes, position: int, storages: Iterable[_Storage]) -> Iterator[Tuple[str, int]]:
     """Key and beginning of each storage after the pickles."""
     for storage in storages:
         if position + 8 > len(data):
-            raise Refused(f'it ends before storage {storage.key}')
+            raise Damaged(f'it ends before storage {shown_name(storage.key)}')
         (count,) = struct.unpack_from('<q', data, position)
         position += 8
         if count != storage.count or position + storage.bytes > len(data):
-            raise Refused(f'storage {storage.key} of {storage.count} elements is cut off or of another size')
+            name = shown_name(storage.key)
+            raise Damaged(f'storage {name} of {shown(storage.count)} elements is cut off or of another size')
         yield storage.key, position
         position += storage.bytes
 
@@ -192,11 +221,13 @@ def _beginnings(data: bytes, position: int, storages: Iterable[_Storage]) -> Ite
 def _storage(reference: Any) -> _Storage:
     """The storage that a persistent id names."""
     if not isinstance(reference, tuple) or len(reference) not in (5, 6) or reference[0] != 'storage':
-        raise Refused('a damaged pickle, a persistent id that is not of a storage')
+        raise Damaged('a damaged pickle, a persistent id that is not of a storage')
     _, elements, key, _, count, view = (*reference, None)[:6]
-    start = view[1] if view else 0
+    start = view[1] if isinstance(view, tuple) and len(view) > 1 else 0
+    if isinstance(elements, Foreign):
+        raise elements.refusal()
     if not isinstance(elements, _Elements) or not isinstance(key, str) or not _counts(count, start):
-        raise Refused('a damaged pickle, a storage of unknown type or size')
+        raise Damaged('a damaged pickle, a storage of unknown type or size')
     return _Storage(elements, key, count, start)
 
 
@@ -214,13 +245,11 @@ def _decoded(data: bytes, begin: int, storage: _Storage) -> np.ndarray:
 def _array(tensor: _Tensor, flat: np.ndarray) -> np.ndarray:
     """A tensor as a view of its storage, after a check of its bounds: a size in the file never allocates memory."""
     shape, stride = tensor.shape, tensor.stride
-    if not isinstance(tensor.storage, _Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
-        raise Refused('a damaged pickle, a tensor without storage or shape')
-    if len(shape) != len(stride) or len(shape) > _MOST_AXES or not _counts(tensor.offset, *shape, *stride):
-        raise Refused(f'a tensor of shape {str(shape)[:80]} and strides {str(stride)[:80]}')
+    if len(shape) != len(stride):
+        raise Damaged(f'a tensor of shape {shown(shape)} and strides {shown(stride)}')
     begin, count = tensor.storage.start + tensor.offset, math.prod(shape)
     end = begin + sum((size - 1) * step for size, step in zip(shape, stride)) + 1 if count else 0
     if count > len(flat) or end > len(flat):
-        raise Refused(f'a tensor of shape {str(shape)[:80]} in a storage of {len(flat)} elements')
+        raise Damaged(f'a tensor of shape {shown(shape)} in a storage of {len(flat)} elements')
     strides = [step * flat.itemsize for step in stride]
     return np.lib.stride_tricks.as_strided(flat[begin:], shape, strides, writeable=False)

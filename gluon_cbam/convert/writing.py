@@ -8,7 +8,7 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.weights.assignment import first_of
+from gluon_cbam.common.quoting import shown_names
 
 from .loading import scheme_of
 
@@ -37,7 +37,7 @@ def their_names(net: mx.gluon.Block, source: str) -> Dict[str, str]:
             names[name] = theirs
     if without:
         message = f'{source} has no names for {len(without)} parameters of {type(net).__name__}'
-        raise UsageError(f'{message}: {first_of(without)}')
+        raise UsageError(f'{message}: {shown_names(without)}')
     return names
 
 

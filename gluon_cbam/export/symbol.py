@@ -17,6 +17,7 @@ from gluon_cbam import weights, zoo
 from gluon_cbam.common.documents import parse_json, read_text
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_paths, sha256
+from gluon_cbam.common.quoting import shown_name
 
 from .metadata import FLOATS, PIXELS, SYMBOL_SUFFIX, ExportMetadata
 from .tracing import DATA, TracedNetwork
@@ -120,13 +121,14 @@ def load_symbol(path: Path) -> Callable[[np.ndarray], List[np.ndarray]]:
         given = {name.partition(':')[2] for name in arrays}
         wanted = set(symbol.list_inputs()) - {DATA}
         if given != wanted:
-            raise ValueError(f'{params.name} does not hold its parameters: {sorted(given ^ wanted)[0]} is in one only')
+            differs = shown_name(sorted(given ^ wanted)[0])
+            raise ValueError(f'{params.name} does not hold its parameters: {differs} is in one only')
         # as SymbolBlock.imports, which warns that it cannot decide the type of the input
         net = mx.gluon.SymbolBlock(symbol, [mx.sym.var(DATA, dtype='float32')])
         net.collect_params().load(str(params), mx.cpu(), cast_dtype=True, dtype_source='saved')
     except Exception as error:  # MXNet raises errors of many classes
         last = (str(error).strip().splitlines() or [''])[-1]
-        raise DataError(f'{path}: MXNet cannot load it: {type(error).__name__}: {last}') from error
+        raise DataError(f'{path}: MXNet cannot load it: {type(error).__name__}: {shown_name(last)}') from error
     net.hybridize(static_alloc=True, static_shape=True)
 
     def run(batch: np.ndarray) -> List[np.ndarray]:

@@ -22,6 +22,8 @@ def from_source(
     source: str,
     options: Optional[Dict[str, Any]] = None,
     classes: Optional[int] = None,
+    no_head: bool = False,
+    state_dict: Optional[str] = None,
 ) -> List[Path]:
     """Convert a parameter file of a source to ours.
 
@@ -32,6 +34,10 @@ def from_source(
         source: see :func:`gluon_cbam.convert.load_arrays`.
         options: the options of the model's family.
         classes: outputs of the network; default 1000; without effect on models that give embeddings.
+        no_head: whether the file may lack the head, or have one of another size; it is initialized as in a new network
+            then, and a warning lists its parameters.
+        state_dict: name of the state_dict in a checkpoint of PyTorch that holds several, such as ``model_ema``; default
+            the plain model.
 
     Returns:
         The files written.
@@ -45,7 +51,7 @@ def from_source(
         raise UsageError(f'our parameters end in .params, got {str(output)!r}')
     scheme_of(source)
     model = resolve(network, classes=classes or None, options=options)
-    net = converted(path, network, source, model.options, model.classes)
+    net = converted(path, network, source, model.options, model.classes, no_head, state_dict)
     weights.save(
         net,
         output,

@@ -14,6 +14,7 @@ from typing import Any, Dict, Optional
 import mxnet as mx
 
 from gluon_cbam import zoo
+from gluon_cbam.common.damage import reading
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_paths, sha256
@@ -110,11 +111,8 @@ def read_arrays(path: PathLike) -> Dict[str, mx.nd.NDArray]:
     if Path(path).suffix == TENSORS:
         return {name: mx.nd.array(value, dtype=value.dtype) for name, value in safetensors.read(path).items()}
     numpy_semantics = parameter_file.check(path)
-    try:
-        with mx.util.np_shape(numpy_semantics):
-            return mx.nd.load(str(path))
-    except Exception as error:  # MXNet raises errors of many classes for a damaged file
-        raise DataError(f'{path}: not a parameter file that MXNet reads ({type(error).__name__})') from error
+    with reading(path, 'not a parameter file that MXNet reads'), mx.util.np_shape(numpy_semantics):
+        return mx.nd.load(str(path))
 
 
 def find_file(params: PathLike) -> Path:

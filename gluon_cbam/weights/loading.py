@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence
 
 import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.quoting import shown_name
 
-from .assignment import Contexts, check_arrays, set_parameters
+from .assignment import Contexts, check_arrays, set_fitting, set_parameters
 from .files import read_arrays
 
 _log = logging.getLogger('gluon_cbam.weights')
@@ -56,27 +57,10 @@ def load_for_fine_tuning(
         UsageError: there is no such file.
         DataError: it is damaged, holds values that are not finite, or does not fit in other parameters.
     """
-    values = _read(path)
-    parameters = net._collect_params_with_prefix()
-    expected = {name: parameter.shape for name, parameter in parameters.items()}
-    adaptable = tuple(net.adaptable)
-    new = [name for name in expected if name.startswith(adaptable) and _shape(values, name) != tuple(expected[name])]
-    surplus = [name for name in values if name not in expected and name.startswith(adaptable)]
-    kept = {name: value for name, value in values.items() if name not in new and name not in surplus}
-    shapes = {name: value.shape for name, value in kept.items()}
-    check_arrays(net, shapes, what=f'{path}: parameters', new=[*new, *added])
-    for name in (*new, *added):
-        parameters[name].initialize(ctx=ctx or mx.cpu())
-    set_parameters(net, kept, ctx)
-    entries = [f'{name} {tuple(expected[name])} instead of {_shape(values, name)}' for name in new]
+    entries = set_fitting(net, _read(path), tuple(net.adaptable), f'{path}: parameters', ctx, added)
     if entries:
         _log.warning('%s: newly initialized: %s', path, ', '.join(entries))
     return entries
-
-
-def _shape(values: Mapping[str, mx.nd.NDArray], name: str) -> Optional[Tuple[int, ...]]:
-    """The shape of an array; None if there is no such array."""
-    return tuple(values[name].shape) if name in values else None
 
 
 def _read(path: PathLike) -> Dict[str, mx.nd.NDArray]:
@@ -88,5 +72,5 @@ def _read(path: PathLike) -> Dict[str, mx.nd.NDArray]:
         raise DataError(f'{path}: belongs to an exported symbol; load it with mxnet.gluon.SymbolBlock.imports')
     for name, value in values.items():
         if not np.isfinite(value.asnumpy()).all():
-            raise DataError(f'{path}: {name} holds values that are not finite')
+            raise DataError(f'{path}: {shown_name(name)} holds values that are not finite')
     return {name: value.astype('float32') for name, value in values.items()}

@@ -25,10 +25,13 @@ import os
 import struct
 from typing import IO, NamedTuple, Tuple
 
-from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.damage import Damaged, reading
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.quoting import shown
 
 _MAGIC = 0x112
+MAGIC = _MAGIC.to_bytes(8, 'little')
+"""How a file begins."""
 _DENSE = 0
 _SIZES = {0: 4, 1: 8, 2: 2, 3: 1, 4: 4, 5: 1, 6: 8, 7: 1}  # bytes of float32, 64, 16, uint8, int32, int8, int64, bool
 _DEVICES = (1, 2, 3, 5)  # cpu, gpu, pinned and shared memory
@@ -60,15 +63,8 @@ def check(path: PathLike) -> bool:
     Raises:
         DataError: the file is damaged, of another format, or holds arrays without names.
     """
-    try:
-        with open(path, 'rb') as file:
-            return _Headers(file, os.path.getsize(path)).check()
-    except _Damaged as error:
-        raise DataError(f'{path}: not a parameter file that MXNet reads: {error}') from None
-
-
-class _Damaged(Exception):
-    """The reason why a file is damaged, a part of a message."""
+    with reading(path, 'not a parameter file that MXNet reads'), open(path, 'rb') as file:
+        return _Headers(file, os.path.getsize(path)).check()
 
 
 class _Headers:
@@ -86,19 +82,19 @@ class _Headers:
         """Check the file; see :func:`check`."""
         magic, _, arrays = self._numbers('QQQ', 'its header')
         if magic != _MAGIC:
-            raise _Damaged('it begins with something else')
+            raise Damaged('it begins with something else')
         kinds = {self._array(f'array {number}') for number in range(arrays)}
         (names,) = self._numbers('Q', 'the number of names')
         if names == 0:
-            raise _Damaged('a list of arrays without names')
+            raise Damaged('a list of arrays without names')
         if names != arrays:
-            raise _Damaged(f'{names} names for {arrays} arrays')
+            raise Damaged(f'{names} names for {arrays} arrays')
         if len({self._name(f'name {number}') for number in range(names)}) < names:
-            raise _Damaged('a name is given twice')
+            raise Damaged('a name is given twice')
         if self._left:
-            raise _Damaged(f'{self._left} bytes follow its end')
+            raise Damaged(f'{self._left} bytes follow its end')
         if len(kinds) > 1:
-            raise _Damaged('arrays with MXNet and with numpy semantics together')
+            raise Damaged('arrays with MXNet and with numpy semantics together')
         return kinds.pop()
 
     def _array(self, what: str) -> bool:
@@ -106,17 +102,18 @@ class _Headers:
         (first,) = self._numbers('I', what)
         version = _VERSIONS.get(first, _OLDEST)
         if version.has_storage and self._numbers('i', what) != (_DENSE,):
-            raise _Damaged(f'{what} is sparse or of no known storage')
+            raise Damaged(f'{what} is sparse or of no known storage')
         (axes,) = (first,) if version is _OLDEST else self._numbers('i', what)
         if not version.least_axes <= axes <= _MOST_AXES:
-            raise _Damaged(f'{what} claims {axes} axes')
+            raise Damaged(f'{what} claims {axes} axes')
         shape = self._numbers(f'{axes}{version.dimension}', what) if axes else ()
         device, _, kind = self._numbers('iii', what)
         if device not in _DEVICES or kind not in _SIZES:
-            raise _Damaged(f'{what} is on a device or of a type that MXNet does not know ({device}, {kind})')
-        if any(size < 0 for size in shape):
-            raise _Damaged(f'{what} claims the shape {shape}')
-        self._skip(math.prod(shape) * _SIZES[kind], f'{what} of shape {shape}')
+            raise Damaged(f'{what} is on a device or of a type that MXNet does not know ({device}, {kind})')
+        # without numpy semantics, MXNet takes 0 for an unknown size, and reads no more of the array
+        if any(size < (version is not _NUMPY) for size in shape):
+            raise Damaged(f'{what} claims the shape {shown(shape)}')
+        self._skip(math.prod(shape) * _SIZES[kind], f'{what} of shape {shown(shape)}')
         return version is _NUMPY
 
     def _name(self, what: str) -> bytes:
@@ -138,5 +135,5 @@ class _Headers:
     def _take(self, count: int, what: str) -> None:
         """Account for bytes that are read or skipped."""
         if count > self._left:
-            raise _Damaged(f'it ends within {what}: {count} bytes are needed, {self._left} are left')
+            raise Damaged(f'it ends within {what}: {count} bytes are needed, {self._left} are left')
         self._left -= count

@@ -8,6 +8,7 @@ from typing import Any, Dict, Mapping, Tuple
 
 import numpy as np
 
+from gluon_cbam.common.damage import reading
 from gluon_cbam.common.documents import parse_json
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike
@@ -74,8 +75,5 @@ def read_card(path: PathLike) -> Dict[str, Any]:
 def _read(path: PathLike) -> Tuple[Dict[str, np.ndarray], Dict[str, str]]:
     """Arrays and metadata of a file."""
     safetensors = import_optional('safetensors')
-    try:
-        with safetensors.safe_open(str(Path(path)), 'np') as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except Exception as error:  # classes of its own, and those of numpy for types that numpy does not know
-        raise DataError(f'{path}: not a safetensors file that can be read: {error}') from error
+    with reading(path, 'not a safetensors file that can be read'), safetensors.safe_open(str(Path(path)), 'np') as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118

@@ -74,7 +74,16 @@ class Evil:
 
 
 NESTED_KEY = b'})' + 200_000 * b'\x85' + b'K\x01s'
+DOUBLED = b')' + b'q\x00h\x00\x86' * 200  # a tuple that holds itself twice, and that tuple twice, ...
 PARTS = {
+    'a doubled shape': (
+        files.mapping({'a': files.tensor('0', (6,)).replace(files.numbers([6]), DOUBLED, 1)}),
+        r'a tensor of shape \(\(\(\(\.\.\.\)',
+    ),
+    'a doubled name': (DOUBLED + b'X\x01\x00\x00\x00a\x93', r'a global of the name \[\(\('),
+    'a doubled object': (DOUBLED, 'holds no state_dict'),
+    'a long name': (files.mapping({'a' * 2000: files.tensor('0', (6,))}), "a tensor of the name 'aaaa"),
+    'an escape': (files.mapping({'a': files.tensor('0', (6,), kind=b'a\x1b')}), r'asks for torch\.a\\x1b'),
     'os.system': (pickle.dumps(Evil(), 2)[2:-1], 'it asks for posix.system, which is not plain data'),
     'eval, protocol 4': (b'\x8c\x08builtins\x8c\x04eval\x93(X\x01\x00\x00\x001tR', 'it asks for builtins.eval'),
     'an instance': (b'(ios\nsystem\n', 'the pickle uses INST'),
@@ -164,6 +173,26 @@ def test_damaged_files(kind, expected, tmp_path):
     damaged(kind, path)
     with pytest.raises(DataError, match=expected):
         read_arrays(path)
+
+
+def test_an_offset_outside_the_zip_archive(tmp_path):
+    """seek() fails with EINVAL there, as if the disk had failed."""
+    path = tmp_path / 'net.pth'
+    files.write_state_dict(path, {'a': ONE['0']})
+    data = path.read_bytes()
+    for position in (data.rindex(b'PK\x05\x06') + 16, data.index(b'PK\x01\x02') + 42):  # of the directory, of a member
+        path.write_bytes(data[:position] + b'\xff\xff\xff\x7f' + data[position + 4 :])
+        with pytest.raises(DataError, match='net.pth: not a PyTorch file of tensors: '):
+            read_arrays(path)
+
+
+def test_a_storage_of_many_tensors(tmp_path):
+    """Views take no memory, but reading each would take for ever."""
+    first = files.text('a') + files.tensor('0', (10_000,)) + b'q\x01'
+    part = b'}(' + first + b''.join(files.text(str(number)) + b'h\x01' for number in range(200)) + b'u'
+    files.write(tmp_path / 'net.pth', part, {'0': np.zeros(10_000, 'float32')})
+    with pytest.raises(DataError, match='tensors of 2010000 elements in a file of'):
+        read_arrays(tmp_path / 'net.pth')
 
 
 def test_every_truncation_is_noticed(tmp_path):

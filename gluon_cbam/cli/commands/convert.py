@@ -17,6 +17,8 @@ from gluon_cbam.common.errors import UsageError
 @settings_options('network')
 @click.option('--source', required=True, metavar='NAME', help='official, imgclsmob, modified or keras')
 @click.option('--reverse', is_flag=True, help='convert our parameters to the format of the source')
+@click.option('--no-head', is_flag=True, help='SRC may lack the head, or have one of another size: it starts anew')
+@click.option('--state-dict', metavar='NAME', help='which state_dict of a checkpoint, such as model_ema')
 @settings_options('classes', 'option')
 @common_options
 def convert(
@@ -25,20 +27,29 @@ def convert(
     network: Optional[str],
     source: str,
     reverse: bool,
+    no_head: bool,
+    state_dict: Optional[str],
     option: Dict[str, Any],
     classes: Optional[int],
 ) -> Result:
     """Convert parameters of other implementations to ours, or back with --reverse.
 
-    SRC is a .params, .npz, .safetensors, .pth or .pt file, or the prefix of a checkpoint PREFIX-0000.params; DST ends
-    in .params, and a card is written next to it. With --reverse, SRC is a .params file of ours or a run folder. DST
-    then ends in .npz; it may also end in .params for imgclsmob, and be the prefix of PREFIX-symbol.json and
-    PREFIX-0000.params for modified.
+    SRC is a .params, .npz, .safetensors, .pth, .pt, .ckpt, .bin or .pth.tar file, or the prefix of a checkpoint
+    PREFIX-0000.params; DST ends in .params, and a card is written next to it. A PyTorch checkpoint may hold its
+    state_dict under the usual names, and the names of parameters may begin with module., model. and the like. With
+    --reverse, SRC is a .params file of ours or a run folder. DST then ends in .npz; it may also end in .params for
+    imgclsmob, and be the prefix of PREFIX-symbol.json and PREFIX-0000.params for modified.
     """
     from gluon_cbam.pretrained import conversion
 
     if not network:
         raise UsageError('--network is needed')
-    run = conversion.to_source if reverse else conversion.from_source
-    files = [str(path) for path in run(source_file, output, network, source, option, classes)]
+    arguments = (source_file, output, network, source, option, classes)
+    if not reverse:
+        written = conversion.from_source(*arguments, no_head=no_head, state_dict=state_dict)
+    elif no_head or state_dict:
+        raise UsageError('--no-head and --state-dict are for reading files of a source: leave them out with --reverse')
+    else:
+        written = conversion.to_source(*arguments)
+    files = [str(path) for path in written]
     return {'network': network, 'source': source, 'input': source_file, 'files': files}, '\n'.join(files)

@@ -9,15 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Dict, Iterator, Tuple, Union
 
-from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.damage import Damaged, reading
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike
 
 _GRAPH, _METADATA = 7, 14
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
-
-
-class _Damaged(Exception):
-    """The reason why a file is damaged, the end of a message."""
 
 
 def read_metadata(path: PathLike) -> Dict[str, str]:
@@ -36,19 +33,17 @@ def read_metadata(path: PathLike) -> Dict[str, str]:
     path = Path(path)
     if not path.is_file():
         raise UsageError(f'no file {str(path)!r}')
-    data = memoryview(path.read_bytes())
     texts: Dict[str, str] = {}
     graphs = 0
-    try:
+    with reading(path, 'not a complete ONNX file'):
+        data = memoryview(path.read_bytes())
         for number, value in _fields(data):
             if number == _METADATA and isinstance(value, memoryview):
                 entry = {key: bytes(text).decode() for key, text in _fields(value) if isinstance(text, memoryview)}
                 texts[entry.get(1, '')] = entry.get(2, '')
             graphs += number == _GRAPH
         if graphs != 1:
-            raise _Damaged('it has no graph')
-    except (_Damaged, UnicodeDecodeError) as error:
-        raise DataError(f'{path}: not a complete ONNX file: {error}') from None
+            raise Damaged('it has no graph')
     return texts
 
 
@@ -59,14 +54,14 @@ def _fields(data: memoryview) -> Iterator[Tuple[int, Union[int, memoryview]]]:
         tag, position = _varint(data, position)
         number, kind = tag >> 3, tag & 7
         if not 1 <= number < 1 << 16 or kind not in (_VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES):
-            raise _Damaged(f'no field begins at byte {position - 1}')
+            raise Damaged(f'no field begins at byte {position - 1}')
         if kind == _VARINT:
             value, position = _varint(data, position)
             yield number, value
             continue
         size, position = _varint(data, position) if kind == _LENGTH else ({_EIGHT_BYTES: 8}.get(kind, 4), position)
         if position + size > len(data):
-            raise _Damaged(f'field {number} needs {size} bytes, {len(data) - position} are left')
+            raise Damaged(f'field {number} needs {size} bytes, {len(data) - position} are left')
         yield number, data[position : position + size]
         position += size
 
@@ -80,4 +75,4 @@ def _varint(data: memoryview, position: int) -> Tuple[int, int]:
         position, shift = position + 1, shift + 7
         if byte < 128:
             return value, position
-    raise _Damaged('it ends within a number')
+    raise Damaged('it ends within a number')
