@@ -10,7 +10,8 @@ from gluon_cbam.common.files import PathLike, sha256
 
 from .card import Published
 from .locking import lock, writing
-from .store import place, place_with, read_card
+from .origin import read_card
+from .store import place, place_with
 from .upstream import UpstreamFile, forget, take
 
 

@@ -27,6 +27,9 @@ from .schema import decode
 
 _C = TypeVar('_C', bound='_CardFields')
 
+BUILT_IN = 'built-in'
+"""The registry of the cards of this package."""
+
 CONVERSIONS = ('official', 'imgclsmob')
 """The conversions of upstream files, by the names of ``cbam convert --source``."""
 
@@ -217,6 +220,8 @@ class Published(_CardFields):
         recipe: training recipe, or the URL of the training log.
         citation: citation of the paper.
         folder: folder of a local registry, the base of relative URLs.
+        registry: path or URL of the registry; :data:`BUILT_IN` for the cards of this package, None if it is not known.
+        stored: whether the card is that of a file in the store, and was in no registry.
     """
 
     tag: str = ''
@@ -229,7 +234,9 @@ class Published(_CardFields):
     macs: Optional[int] = None
     recipe: Optional[str] = None
     citation: Optional[str] = None
-    folder: Optional[str] = field(default=None, metadata={'unwritten': True})
+    folder: Optional[str] = field(default=None, compare=False, metadata={'unwritten': True})
+    registry: Optional[str] = field(default=None, compare=False, metadata={'unwritten': True})
+    stored: bool = field(default=False, compare=False, metadata={'unwritten': True})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -273,6 +280,16 @@ class Published(_CardFields):
     def max_bytes(self) -> int:
         """The maximum size of the upstream file: its known size, else enough for parameters and optimizer state."""
         return self.upstream_bytes or 12 * (self.parameters or 2**28) + 2**24
+
+    def is_of(self, card: Card) -> bool:
+        """Whether a card next to a parameter file is of the file that this card means, by the hashes that are known.
+
+        Args:
+            card: the card next to the parameter file.
+        """
+        if self.sha256:
+            return card.sha256 == self.sha256
+        return all((card.provenance or {}).get(name) == value for name, value in self.hashes.items())
 
     def file_card(self, sha256: str, bytes: int, provenance: Dict[str, Any]) -> Card:
         """Make the card that is stored next to the parameter file.

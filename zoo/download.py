@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Iterator, Mapping, Optional
 
@@ -12,28 +15,14 @@ import requests
 import urllib3
 
 from gluon_cbam.common.errors import DataError, TransferError
-from gluon_cbam.common.files import write_text
+from gluon_cbam.common.quoting import shown_name
 
+from .connection import Connection, RetryableError, reason_of
 from .location import Progress, RetryPolicy
 
 _RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _CHUNK = 1 << 18
 _MIN_BYTES = 1024  # minimum number of bytes received within a timeout; else the connection counts as stalled
-
-
-class _RetryableError(Exception):
-    """A failed attempt that may succeed when it is repeated.
-
-    Args:
-        reason: the failure, as part of a message.
-        retry_after: delay in seconds that the server requests; default 0.
-        stalled: whether the attempt timed out.
-    """
-
-    def __init__(self, reason: str, retry_after: float = 0.0, stalled: bool = False):
-        super().__init__(reason)
-        self.retry_after = retry_after
-        self.stalled = stalled
 
 
 def download(
@@ -55,15 +44,15 @@ def download(
     """
     policy = policy or RetryPolicy.from_environment()
     failures = stalls = 0
-    with requests.Session() as session:
-        session.max_redirects = 10
+    with Connection(policy.timeout) as connection:
         while True:
             before = _size(part)
             try:
-                _attempt(session, url, part, max_bytes, policy, progress)
+                _attempt(connection, url, part, max_bytes, policy, progress)
                 return
-            except _RetryableError as error:
-                if _size(part) - before >= _CHUNK:
+            except RetryableError as error:
+                connection.rest()
+                if _size(part) - before >= _CHUNK and not error.slow:
                     failures = stalls = 0
                 failures, stalls = failures + 1, stalls + error.stalled
                 if failures == policy.attempts or stalls == 2 or error.retry_after > policy.max_retry_after:
@@ -84,7 +73,7 @@ def forget(part: Path) -> None:
 
 
 def _attempt(
-    session: requests.Session,
+    connection: Connection,
     url: str,
     part: Path,
     max_bytes: int,
@@ -97,10 +86,10 @@ def _attempt(
     headers = {'Accept-Encoding': 'identity'}
     if validator:
         headers.update({'Range': f'bytes={held}-', 'If-Range': validator})
-    with _open(session, url, headers, policy) as response:
+    with connection.get(url, headers) as response:
         if validator and response.status_code == 416:  # the file at the URL is now shorter
             forget(part)
-            raise _RetryableError('the file has changed')
+            raise RetryableError('the file has changed')
         _check_status(response, url)
         _check_kind(response, url)
         if response.status_code != 206:
@@ -108,45 +97,29 @@ def _attempt(
             held = 0
         elif not response.headers.get('Content-Range', '').startswith(f'bytes {held}-'):
             forget(part)
-            raise _RetryableError('the server sent another range than was asked for')
-        _receive(response, url, part, held, max_bytes, policy, progress)
-
-
-def _open(session: requests.Session, url: str, headers: Mapping[str, str], policy: RetryPolicy) -> requests.Response:
-    """The response, with any status; raises an error if there is none."""
-    try:
-        return session.get(url, headers=headers, stream=True, timeout=policy.timeout)
-    except requests.TooManyRedirects:
-        problem = 'the server redirects in a circle'
-    except ValueError:  # InvalidSchema, InvalidURL, MissingSchema, and what urllib raises for a URL
-        problem = 'the server redirects to what is neither http nor https'
-    except requests.exceptions.SSLError as error:
-        problem = f'no secure connection ({_innermost(error)})'
-    except requests.Timeout as error:
-        raise _RetryableError(f'no answer within {policy.timeout:g} s (CBAM_ZOO_TIMEOUT)', stalled=True) from error
-    except requests.ConnectionError as error:
-        raise _RetryableError(f'no connection ({_innermost(error)})') from error
-    except requests.RequestException as error:
-        problem = f'{type(error).__name__} ({_innermost(error)})'
-    raise TransferError(f'{url}: {problem}')
+            raise RetryableError('the server sent another range than was asked for')
+        _receive(connection, response, url, part, held, max_bytes, policy, progress)
 
 
 def _check_status(response: requests.Response, url: str) -> None:
     """Raise an error unless the response has the file or a range of it."""
     if response.status_code in (200, 206):
         return
-    problem = f'the server says {response.status_code} {response.reason}'
+    problem = f'the server says {response.status_code} {shown_name(response.reason or "")}'.rstrip()
     if response.status_code not in _RETRIED_STATUS:
         raise TransferError(f'{url}: {problem}')
     retry_after = _retry_after(response.headers.get('Retry-After'))
-    raise _RetryableError(f'{problem}, and to wait {retry_after:g} s' if retry_after else problem, retry_after)
+    raise RetryableError(f'{problem}, and to wait {retry_after:g} s' if retry_after else problem, retry_after)
 
 
 def _retry_after(header: Optional[str]) -> float:
-    """The delay of a Retry-After header in seconds; its value may also be a date."""
+    """The delay of a Retry-After header in seconds; its value may also be a date. 0 for what is neither."""
+    if re.fullmatch(r'[0-9]+', (header or '').strip()):
+        return float((header or '').strip()[:10])
     try:
-        return urllib3.Retry().parse_retry_after(header) if header else 0.0
-    except urllib3.exceptions.InvalidHeader:
+        date = parsedate_to_datetime(header or '')
+        return max(0.0, date.timestamp() - time.time())
+    except (TypeError, ValueError, LookupError, OverflowError, OSError):  # of dates that no calendar has
         return 0.0
 
 
@@ -156,7 +129,7 @@ def _check_kind(response: requests.Response, url: str) -> None:
         raise _web_page(url)
     encoding = response.headers.get('Content-Encoding', 'identity')
     if encoding != 'identity':
-        raise DataError(f'{url}: the server sent the file encoded as {encoding}, which was not asked for')
+        raise DataError(f'{url}: the server sent the file encoded as {shown_name(encoding)}, which was not asked for')
 
 
 def _web_page(url: str) -> DataError:
@@ -164,6 +137,7 @@ def _web_page(url: str) -> DataError:
 
 
 def _receive(
+    connection: Connection,
     response: requests.Response,
     url: str,
     part: Path,
@@ -177,7 +151,7 @@ def _receive(
     if (total or 0) > max_bytes:
         raise _too_large(url, max_bytes)
     with open(part, 'ab') as file:
-        for chunk in _chunks(response, policy):
+        for chunk in _chunks(connection, response, policy):
             if held == 0 and chunk.lstrip()[:9].lower().startswith((b'<!doctype', b'<html')):
                 raise _web_page(url)
             held += len(chunk)
@@ -187,7 +161,7 @@ def _receive(
             if progress:
                 progress(held, total)
     if total is not None and held < total:
-        raise _RetryableError(f'the connection broke after {held} of {total} bytes')
+        raise RetryableError(f'the connection broke after {held} of {total} bytes')
 
 
 def _total(response: requests.Response) -> Optional[int]:
@@ -196,32 +170,47 @@ def _total(response: requests.Response) -> Optional[int]:
         size = response.headers.get('Content-Range', '').rpartition('/')[2]
     else:
         size = response.headers.get('Content-Length', '')
-    return int(size) if size.isdigit() else None
+    return int(size[:18]) if re.fullmatch('[0-9]+', size) else None  # 18 digits are larger than any file
 
 
 def _too_large(url: str, max_bytes: int) -> DataError:
     return DataError(f'{url}: the file is larger than the {max_bytes} bytes that it may have')
 
 
-def _chunks(response: requests.Response, policy: RetryPolicy) -> Iterator[bytes]:
+def _chunks(connection: Connection, response: requests.Response, policy: RetryPolicy) -> Iterator[bytes]:
     """The body as it arrives; ``read`` would block until a chunk is complete, and hide a stalled connection."""
-    stalled = _RetryableError(f'next to nothing came for {policy.timeout:g} s (CBAM_ZOO_TIMEOUT)', stalled=True)
+    stalled = RetryableError(f'next to nothing came for {policy.timeout:g} s (CBAM_ZOO_TIMEOUT)', stalled=True)
     since, received = time.monotonic(), 0
     while True:
+        connection.alive()
         try:
             chunk = response.raw.read1(_CHUNK, decode_content=False)
         except urllib3.exceptions.ReadTimeoutError:
             raise stalled from None
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _RetryableError(f'the connection broke ({_innermost(error)})') from error
+        except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
+            if connection.expired:
+                raise stalled from None
+            raise RetryableError(f'the connection broke ({reason_of(error)})') from error
+        if connection.expired:
+            raise stalled
+        connection.rest()  # the disk may take its time
         if not chunk:
             return
         yield chunk
         received += len(chunk)
-        if time.monotonic() - since > policy.timeout:
+        seconds = time.monotonic() - since
+        if seconds > policy.timeout:
             if received < _MIN_BYTES:
                 raise stalled
+            if received < policy.speed_limit * seconds:
+                raise _slow(received, seconds, policy)
             since, received = time.monotonic(), 0
+
+
+def _slow(received: int, seconds: float, policy: RetryPolicy) -> RetryableError:
+    """The error for a server that is too slow."""
+    speed = f'{received / seconds:.0f} bytes per second came, less than {policy.speed_limit:g}'
+    return RetryableError(f'{speed} (CBAM_ZOO_SPEED_LIMIT)', stalled=True, slow=True)
 
 
 def _size(path: Path) -> int:
@@ -238,7 +227,7 @@ def _begin(part: Path, url: str, headers: Mapping[str, str]) -> None:
     etag = headers.get('ETag', '')
     validator = etag if etag and not etag.startswith('W/') else headers.get('Last-Modified')
     if validator:
-        write_text(_record(part), json.dumps({'address': url, 'validator': validator}))
+        _record(part).write_text(json.dumps({'address': url, 'validator': validator}), encoding='utf-8')
 
 
 def _validator(part: Path, url: str) -> Optional[str]:
@@ -248,9 +237,3 @@ def _validator(part: Path, url: str) -> Optional[str]:
         return record['validator'] if record['address'] == url else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """The root cause below the exceptions of requests and urllib3."""
-    cause = error.__cause__ or error.__context__
-    return _innermost(cause) if cause else error

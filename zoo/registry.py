@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
 import re
 from dataclasses import replace
@@ -11,19 +10,22 @@ from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 from urllib.parse import urljoin
 
-from gluon_cbam.common.errors import DataError, TransferError, UsageError
+from gluon_cbam.common.documents import read_text
+from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
 
+from .card import BUILT_IN as BUILT_IN_REGISTRY
 from .card import Published
+from .conditions import is_url
 from .location import is_offline, root_of
+from .origin import known
+from .remote import MAX_BYTES, text_at
 
 BUILT_IN = Path(__file__).parent / 'cards'
 """The folder of the built-in cards, a YAML file for each."""
 
 REGISTRY = 'registry.yaml'
 """The name of the file with all cards in a folder of weights."""
-
-_MAX_BYTES = 2**24  # maximum size of a registry
 
 
 def cards(
@@ -32,7 +34,7 @@ def cards(
     root: Optional[PathLike] = None,
     offline: Optional[bool] = None,
 ) -> List[Published]:
-    """List the cards of all registries: the registries of the user, then the built-in one.
+    """List the cards of all registries: the registries of the user, the built-in one, and the files in the store.
 
     Args:
         network: only the cards of this network; default all.
@@ -43,10 +45,10 @@ def cards(
         offline: see :func:`gluon_cbam.zoo.location.is_offline`; the copy of a remote registry is then read.
 
     Returns:
-        The cards, in the order of the registries.
+        The cards, in the order of the registries; then those of files in the store whose tags are in no registry.
 
     Raises:
-        UsageError: a registry does not exist.
+        UsageError: a registry does not exist, or its URL is none.
         DataError: a card is damaged, a tag is used twice, or a network has two defaults.
         TransferError: a registry cannot be downloaded.
     """
@@ -61,7 +63,8 @@ def cards(
             if card.default:
                 defaults[card.network] = card.tag
             found[card.tag] = card, where
-    return [card for card, _ in found.values() if network in (None, card.network)]
+    stored = [card for card in known(root) if card.tag not in found]
+    return [card for card in (*(card for card, _ in found.values()), *stored) if network in (None, card.network)]
 
 
 def find(
@@ -86,16 +89,17 @@ def find(
         DataError: see :func:`cards`.
         TransferError: see :func:`cards`.
     """
-    known = cards(None, registries, root, offline)
-    of_network = [card for card in known if card.network == name]
-    matching = [card for card in known if card.tag == name] or [card for card in of_network if card.default]
+    listed = cards(None, registries, root, offline)
+    of_network = [card for card in listed if card.network == name]
+    of_network = [card for card in of_network if not card.stored] or of_network
+    matching = [card for card in listed if card.tag == name] or [card for card in of_network if card.default]
     if matching or len(of_network) == 1:
         return (matching or of_network)[0]
     if of_network:
         tags = ', '.join(card.tag for card in of_network)
         raise UsageError(f'{name} has several weights and no default: choose one of {tags}')
-    names = list(dict.fromkeys([*(card.network for card in known), *(card.tag for card in known)]))
-    near = difflib.get_close_matches(name, names, n=3) or sorted({card.network for card in known})
+    names = list(dict.fromkeys([*(card.network for card in listed), *(card.tag for card in listed)]))
+    near = difflib.get_close_matches(name, names, n=3) or sorted({card.network for card in listed})
     raise UsageError(f'no weights are published for {name!r}: known: {", ".join(near) or "none"}')
 
 
@@ -108,15 +112,18 @@ def _from_environment() -> List[str]:
 def _read(registry: str, root: Optional[PathLike], offline: Optional[bool]) -> Iterator[Tuple[Published, str]]:
     """The cards of a registry, each with the file or URL that contains it."""
     if registry.startswith(('http://', 'https://')):
-        for card in cards_in(_text_at(registry, root_of(root), is_offline(offline)), registry):
-            yield _resolved(card, registry), registry
+        if not is_url(registry):
+            raise UsageError(f'no registry {registry!r}: not the URL of a file')
+        for card in cards_in(text_at(registry, root_of(root), is_offline(offline), cards_in), registry):
+            yield replace(_resolved(card, registry), registry=registry), registry
         return
     path = Path(registry).expanduser()
-    if not path.exists():
+    if not os.path.exists(path):  # raises no error for odd names
         raise UsageError(f'no registry {registry!r}: give a file, a folder or an http URL')
     for file in _files(path):
-        for card in cards_in(file.read_text(encoding='utf-8', errors='replace'), str(file)):
-            yield replace(card, folder=str(file.parent)), str(file)
+        origin = BUILT_IN_REGISTRY if path == BUILT_IN else os.path.abspath(file)
+        for card in cards_in(read_text(file, MAX_BYTES), str(file)):
+            yield replace(card, folder=str(file.parent), registry=origin), str(file)
 
 
 def _files(path: Path) -> List[Path]:
@@ -141,7 +148,7 @@ def cards_in(text: str, where: str) -> List[Published]:
     """
     from gluon_cbam.common.yaml_documents import parse_yaml
 
-    values = parse_yaml(text, where, _MAX_BYTES).value  # JSON is a subset of YAML
+    values = parse_yaml(text, where, MAX_BYTES).value  # JSON is a subset of YAML
     return [Published.from_dict(value, where) for value in (values if isinstance(values, list) else [values])]
 
 
@@ -151,25 +158,3 @@ def _resolved(card: Published, base: str) -> Published:
         return card
     urls = tuple(urljoin(base, url) for url in card.original.addresses)
     return replace(card, original=replace(card.original, addresses=urls))
-
-
-def _text_at(url: str, root: Path, offline: bool) -> str:
-    """The text of a remote registry; a copy is kept in the store."""
-    copy = root / 'registries' / f'{hashlib.sha256(url.encode()).hexdigest()[:16]}.yaml'
-    if offline and not copy.is_file():
-        raise TransferError(f'{url}: offline, and no copy of this registry is in {root}')
-    if not offline:
-        from .download import download, forget
-        from .locking import writing
-
-        part = copy.with_suffix('.part')
-        with writing(root):
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                forget(part)
-                download(url, part, _MAX_BYTES)
-                cards_in(part.read_text(encoding='utf-8', errors='replace'), url)
-                os.replace(str(part), str(copy))
-            finally:
-                forget(part)
-    return copy.read_text(encoding='utf-8', errors='replace')

@@ -6,19 +6,21 @@ renamed to its final name when it is complete and matches its card.
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
-from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import CbamError, DataError, UsageError
-from gluon_cbam.common.files import PathLike, atomic_path, digests, sha256, write_json
+from gluon_cbam.common.files import PathLike, atomic_paths, digests, remove_temporaries, sha256
 
-from .card import Card, Published
+from .card import Published
+from .conditions import is_plain_name
 from .location import Progress, root_of
 from .locking import lock, writing
+from .origin import origin_of, other_registry, read_card, refuse_other
 from .upstream import UpstreamFile, fetch, forget
 
 _log = logging.getLogger('zoo')
@@ -83,10 +85,11 @@ def cached(card: Published, root: Optional[PathLike] = None) -> Optional[Path]:
         Its path; None if there is none.
 
     Raises:
-        DataError: the file in this package is damaged.
+        DataError: the file in this package is damaged, or the file in the store is another one, from another registry.
     """
     path = root_of(root) / f'{card.tag}.params'
     if path.is_file():
+        refuse_other(card, path)
         problem = problem_of(card, path)
         if not problem:
             return path
@@ -105,7 +108,9 @@ def is_cached(card: Published, root: Optional[PathLike] = None) -> bool:
         card: card of the weights.
         root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
     """
-    return any((folder / f'{card.tag}.params').is_file() for folder in (root_of(root), SHIPPED))
+    path = root_of(root) / f'{card.tag}.params'
+    in_store = path.is_file() and other_registry(card, path) is None
+    return in_store or (SHIPPED / f'{card.tag}.params').is_file()
 
 
 def file_of(card: Published, root: Optional[PathLike] = None) -> Path:
@@ -149,22 +154,6 @@ def problem_of(card: Published, path: Path) -> Optional[str]:
     return None if own.tag == card.tag else f'{path} is of {own.tag}, not of {card.tag}'
 
 
-def read_card(path: Path) -> Card:
-    """Read the card next to a parameter file; the file itself is not checked.
-
-    Args:
-        path: path of the parameter file.
-
-    Returns:
-        The card, from the JSON file with the same name.
-
-    Raises:
-        DataError: the card is missing or damaged.
-    """
-    file = path.with_suffix('.json')
-    return Card.from_dict(read_json(file), str(file))
-
-
 def place(card: Published, path: PathLike, original: UpstreamFile, root: Optional[PathLike] = None) -> Path:
     """Copy our parameter file of a card into the store, with a JSON card that states its provenance.
 
@@ -202,12 +191,15 @@ def place_with(card: Published, path: PathLike, provenance: Dict[str, Any], root
     """
     final = root_of(root) / f'{card.tag}.params'
     with lock(card, root), writing(root):
-        with atomic_path(final) as temporary:
+        for file in (final, final.with_suffix('.json')):
+            remove_temporaries(file.parent, file.name)
+        with atomic_paths(final, final.with_suffix('.json')) as (temporary, card_file):
             shutil.copyfile(str(path), str(temporary))
             found, size = sha256(temporary), temporary.stat().st_size
             if card.sha256 not in (None, found):
                 raise DataError(f'{path}: the sha256 is {found}, not {card.sha256} (the card of {card.tag})')
-        write_json(final.with_suffix('.json'), card.file_card(found, size, provenance).as_dict())
+            values = card.file_card(found, size, provenance).as_dict()
+            card_file.write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
     return final
 
 
@@ -226,8 +218,28 @@ def _provenance(card: Published, upstream: UpstreamFile) -> Dict[str, Any]:
         'address': upstream.url,
         'conversion': card.conversion,
         'gluon_cbam': version,
+        **origin_of(card),
         'date': datetime.now(timezone.utc).isoformat(timespec='seconds'),
     }
+
+
+def files_of(tag: str, root: Optional[PathLike] = None) -> List[Path]:
+    """All files of a tag in the store, also those of a download that is not complete.
+
+    Args:
+        tag: tag of the weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+
+    Returns:
+        The paths of the files; none for what cannot be a tag.
+    """
+    if not is_plain_name(tag):
+        return []
+    folder = root_of(root)
+    names = [f'{tag}.params', f'{tag}.json', f'{tag}.verified.json']
+    originals = [path for path in sorted((folder / 'originals').glob(f'{tag}.*')) if path.stem == tag]
+    parts = [folder / f'.{tag}.part', folder / f'.{tag}.part.json']
+    return [path for path in (*(folder / name for name in names), *originals, *parts) if path.is_file()]
 
 
 def remove(tag: str, root: Optional[PathLike] = None) -> List[Path]:
@@ -245,9 +257,7 @@ def remove(tag: str, root: Optional[PathLike] = None) -> List[Path]:
         TransferError: a file cannot be removed.
     """
     folder = root_of(root)
-    found = [path for ending in ('params', 'json', 'verified.json') for path in folder.glob(f'{tag}.{ending}')]
-    found += [path for path in (folder / 'originals').glob(f'{tag}.*') if path.stem == tag]
-    found += [*folder.glob(f'.{tag}.part'), *folder.glob(f'.{tag}.part.json')]
+    found = files_of(tag, root)
     if not found:
         raise UsageError(f'nothing of {tag} is in {folder}')
     with writing(folder):

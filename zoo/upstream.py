@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Type
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Type
 from urllib.parse import urlsplit
 
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import CbamError, DataError, TransferError, UsageError
-from gluon_cbam.common.files import PathLike, atomic_path, digests, write_json
+from gluon_cbam.common.files import PathLike, atomic_path, digests, remove_temporaries, write_json
 
 from .archive import extract
 from .card import Published
@@ -111,14 +110,16 @@ def _from_urls(card: Published, folder: Path, urls: List[str], progress: Optiona
     part = folder / f'.{card.tag}.part'
     failures: List[CbamError] = []
     for url in urls:
+        downloaded = False
         try:
             if not urlsplit(url).scheme:
                 return take(card, _file_of_registry(card, url), url, folder)
             download.download(url, part, card.max_bytes, progress=progress)
+            downloaded = True
             upstream = take(card, part, url, folder, move=True)
         except CbamError as error:
             failures.append(error)
-            if isinstance(error, DataError):
+            if downloaded or isinstance(error, DataError):
                 download.forget(part)
         except OSError:  # the disk may be full because of the part
             download.forget(part)
@@ -150,8 +151,10 @@ def _without_urls(card: Published) -> str:
 def _file_of_registry(card: Published, url: str) -> Path:
     """The path of a relative URL, in the folder of the registry or below it."""
     path = Path(card.folder or '.') / url
-    if card.folder is None or not is_safe_member(url) or not path.is_file():
+    if card.folder is None or not is_safe_member(url) or not os.path.isfile(path):  # raises no error for odd names
         raise UsageError(f'{card.tag}: no file {url!r} next to its registry in {card.folder}')
+    if path.stat().st_size > card.max_bytes:
+        raise DataError(f'{path}: the file is larger than the {card.max_bytes} bytes that it may have')
     return path
 
 
@@ -173,19 +176,32 @@ def take(card: Published, file: Path, source: str, root: Optional[PathLike] = No
     """
     final = upstream_path(card, root_of(root))
     final.parent.mkdir(exist_ok=True)
+    for path in (final, final.with_suffix('.json')):
+        remove_temporaries(path.parent, path.name)
     with atomic_path(final) as temporary:
         if card.original and _is_packed(card, file):
             extract(file, card.original.member or card.original.name, temporary, card.max_bytes, source)
         elif move:
             os.replace(str(file), str(temporary))
         else:
-            shutil.copyfile(str(file), str(temporary))
+            with open(temporary, 'wb') as copy:
+                for piece in _pieces(file, source):
+                    copy.write(piece)
         found, size = digests(temporary), temporary.stat().st_size
         if card.upstream_bytes not in (None, size):
             raise DataError(f'{source}: {size} bytes, not {card.upstream_bytes} (the card of {card.tag})')
         _compare(card, found, _expected(card, final), source)
     write_json(final.with_suffix('.json'), {'tag': card.tag, **found, 'bytes': size, 'address': source})
     return UpstreamFile(final, found['sha256'], size, source)
+
+
+def _pieces(file: Path, source: str) -> Iterator[bytes]:
+    """The content of a file; an error of reading it is one of this file, and not of the store."""
+    try:
+        with open(file, 'rb') as opened:
+            yield from iter(lambda: opened.read(1 << 20), b'')
+    except OSError as error:
+        raise TransferError(f'{source}: {error.strerror or error}') from error
 
 
 def forget(card: Published, root: Optional[PathLike] = None) -> None:

@@ -15,7 +15,8 @@ from gluon_cbam.common.files import PathLike, digests, write_json
 from .card import Published
 from .location import root_of
 from .locking import writing
-from .store import SHIPPED, problem_of, read_card
+from .origin import read_card
+from .store import SHIPPED, problem_of
 from .upstream import upstream_path
 
 

@@ -9,9 +9,10 @@ import os
 import stat
 import tempfile
 from contextlib import ExitStack, contextmanager
+from glob import escape
 from itertools import count
 from pathlib import Path
-from typing import IO, Any, AnyStr, Dict, Iterable, Iterator, List, Union
+from typing import IO, Any, AnyStr, Dict, Iterable, Iterator, List, Optional, Union
 
 from .errors import CbamError, DataError, TransferError
 
@@ -189,13 +190,16 @@ def append_line(path: PathLike, line: str) -> None:
             raise
 
 
-def remove_temporaries(folder: PathLike) -> None:
+def remove_temporaries(folder: PathLike, name: Optional[str] = None) -> None:
     """Remove the temporary files that killed writers left in a folder.
 
     Args:
-        folder: the folder. No process may be writing to it.
+        folder: the folder. No process may be writing to it, or to the file of this name in it.
+        name: only those of a file of this name; default all.
     """
-    for path in Path(folder).glob(f'.*{_TEMPORARY}'):
+    if name is not None and len(name) > _SHOWN:
+        return  # temporary names have a part of it, which other names may share
+    for path in Path(folder).glob(f'.*{_TEMPORARY}' if name is None else f'.{escape(name)}.*{_TEMPORARY}'):
         path.unlink()
 
 

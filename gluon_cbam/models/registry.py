@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Iterable, List, Optional
 
 from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.natural_sort import naturally_sorted
 from gluon_cbam.compat.renamed import renamed_attributes
 
@@ -21,20 +22,32 @@ DEFAULT_CLASSES = 1000
 """The default number of outputs, the classes of ImageNet-1K."""
 
 
-def list_models(pattern: Optional[str] = None) -> List[str]:
+def list_models(pattern: Optional[str] = None, pretrained: bool = False, root: Optional[PathLike] = None) -> List[str]:
     """List the names of the models, naturally sorted.
 
     Args:
         pattern: a shell pattern such as ``cbam_*``, or the beginning of names such as ``cbam_resnet``; default all
             names.
+        pretrained: whether to list only models with published weights: those of this package and of the registries in
+            CBAM_ZOO_REGISTRY, and those in the store.
+        root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
 
     Returns:
         The names that :func:`gluon_cbam.get_model` takes.
+
+    Raises:
+        CbamError: see :func:`gluon_cbam.zoo.cards`.
     """
     pattern = pattern or '*'
     if not set(pattern) & set('*?['):
         pattern += '*'
-    return naturally_sorted(name for name in VARIANTS if fnmatchcase(name, pattern))
+    names = [name for name in VARIANTS if fnmatchcase(name, pattern)]
+    if pretrained:
+        from gluon_cbam.zoo import cards  # on use, for a fast start
+
+        published = {card.network for card in cards(root=root)}
+        names = [name for name in names if name in published]
+    return naturally_sorted(names)
 
 
 def variant(name: str) -> Variant:

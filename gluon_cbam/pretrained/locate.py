@@ -142,7 +142,7 @@ def get(
         DataError: the downloaded file is not the one of the card, or does not fit the model. It is not kept.
         TransferError: the download or the disk failed.
     """
-    check_card(card, card.tag)
+    check_card(card, f'{card.registry}: {card.tag}' if card.registry else card.tag)
     with ExitStack() as stack:
 
         def convert(card: zoo.Published, upstream: zoo.UpstreamFile) -> Path:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -36,6 +35,7 @@ from gluon_cbam.training.config.command import command_of
 from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics
 from gluon_cbam.training.config.task_settings import task_of
 from gluon_cbam.zoo.card import Metrics, UpstreamSource
+from gluon_cbam.zoo.locking import lock_file
 from gluon_cbam.zoo.registry import REGISTRY, cards_in
 
 from .verify import versions
@@ -249,7 +249,7 @@ def _place(card: zoo.Published, source: _Source, params: Path, output: Path) -> 
     write_text(params.with_name(f'{card.tag}.yaml'), _yaml(card.as_dict()))
     for path in sorted(params.parent.iterdir(), key=lambda path: path != params):
         path.replace(output / path.name)
-    with _locked(output):
+    with lock_file(output / REGISTRY, str(output / REGISTRY)):  # several processes may publish into one directory
         known = sorted([*_registered(output), card], key=lambda entry: str(entry.tag))
         write_text(output / REGISTRY, _yaml([entry.as_dict() for entry in known]))
 
@@ -266,12 +266,3 @@ def _log_of(card: zoo.Published, source: _Source) -> str:
 
 def _yaml(value: Any) -> str:
     return yaml.safe_dump(value, sort_keys=False, width=118)
-
-
-@contextmanager
-def _locked(output: Path) -> Iterator[None]:
-    """Lock the registry, since several processes may publish into one directory."""
-    import filelock
-
-    with filelock.FileLock(str(output / f'.{REGISTRY}.lock')):
-        yield

@@ -13,7 +13,14 @@ from gluon_cbam.zoo import Published
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     """An empty store without environment variables; returns its folder."""
-    for name in ('MXNET_HOME', 'CBAM_ZOO_MIRROR', 'CBAM_ZOO_REGISTRY', 'CBAM_ZOO_OFFLINE', 'CBAM_ZOO_TIMEOUT'):
+    for name in (
+        'MXNET_HOME',
+        'CBAM_ZOO_MIRROR',
+        'CBAM_ZOO_REGISTRY',
+        'CBAM_ZOO_OFFLINE',
+        'CBAM_ZOO_TIMEOUT',
+        'CBAM_ZOO_SPEED_LIMIT',
+    ):
         monkeypatch.delenv(name, raising=False)
     for name in ('http_proxy', 'https_proxy', 'all_proxy', 'no_proxy'):
         monkeypatch.delenv(name, raising=False)

@@ -70,12 +70,14 @@ def test_a_bad_server(fault, server, run, files, tmp_path, pauses, monkeypatch):
 def test_a_good_file_is_kept(fault, server, run, home, tmp_path, pauses):
     """After a change of the card, the file in the store is outdated, but it is kept."""
     address = server.put('/a.params', BODY)
-    assert run('get', TAG, '--registry', write_registry(tmp_path / 'old.json', own_card(BODY, address)))[0] == 0
+    registry = write_registry(tmp_path / 'registry.json', own_card(BODY, address))
+    assert run('get', TAG, '--registry', registry)[0] == 0
     server.put('/a.params', *FAULTS[fault][0])
-    new = write_registry(tmp_path / 'new.json', own_card(BODY[1:], address, bytes=len(BODY)))
-    assert run('get', TAG, '--registry', new)[0] == FAULTS[fault][1]
+    write_registry(tmp_path / 'registry.json', own_card(BODY[1:], address, bytes=len(BODY)))
+    assert run('get', TAG, '--registry', registry)[0] == FAULTS[fault][1]
     assert (home / f'{TAG}.params').read_bytes() == BODY
-    code, output, _ = run('get', TAG, '--registry', tmp_path / 'old.json', '--json')
+    write_registry(tmp_path / 'registry.json', own_card(BODY, address))
+    code, output, _ = run('get', TAG, '--registry', registry, '--json')
     assert (code, '"cached": true' in output) == (0, True)
 
 

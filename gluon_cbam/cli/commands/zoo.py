@@ -52,7 +52,10 @@ def zoo_list(root: Optional[str], registries: Sequence[str], offline: Optional[b
     entries = [_entry(card, root) for card in cards]
     figures = _figures(cards)
     rows = [_row(card, entry, figures) for card, entry in zip(cards, entries)]
-    heads = ('weights', *(figure.label for figure in figures), 'measured by', 'MB', 'here')
+    heads: Tuple[str, ...] = ('weights', *(figure.label for figure in figures), 'measured by', 'MB', 'here')
+    if any(card.stored for card in cards):  # those that are in no registry of this call
+        heads = (*heads, 'from')
+        rows = [(*row, card.registry or '-') for row, card in zip(rows, cards)]
     return {'weights': entries}, aligned([heads, *rows])
 
 
@@ -75,7 +78,7 @@ def _entry(card: Published, root: Optional[str]) -> Dict[str, Any]:
     from gluon_cbam.zoo.verified import verified
 
     local = {'cached': zoo.is_cached(card, root), 'verified': verified(card, root)}
-    return {'name': card.network, 'sha256': None, **card.as_dict(), **local}
+    return {'name': card.network, 'sha256': None, **card.as_dict(), 'registry': card.registry, **local}
 
 
 def _row(card: Published, entry: Dict[str, Any], figures: Sequence[Figure]) -> Tuple[str, ...]:
@@ -103,7 +106,7 @@ def zoo_info(name: str, root: Optional[str], registries: Sequence[str], offline:
     card = zoo.find(name, registries, root, offline)
     text = yaml.safe_dump({'tag': card.tag, **card.as_dict()}, sort_keys=False, width=118).rstrip()
     entry = _entry(card, root)
-    return entry, '\n'.join([text, *_remarks(card, entry['verified'])])
+    return entry, '\n'.join([text, f'# registry: {card.registry or "not known"}', *_remarks(card, entry['verified'])])
 
 
 def _remarks(card: Published, verified: Optional[Dict[str, Any]]) -> List[str]:
@@ -205,7 +208,8 @@ def zoo_remove(name: str, root: Optional[str], registries: Sequence[str], offlin
     """Remove weights from the store: NAME is a tag, or a network for its default weights."""
     from gluon_cbam import zoo
 
-    removed = [str(path) for path in zoo.remove(zoo.find(name, registries, root, offline).tag, root)]
+    tag = name if zoo.files_of(name, root) else zoo.find(name, registries, root, offline).tag
+    removed = [str(path) for path in zoo.remove(tag, root)]
     return {'removed': removed}, '\n'.join(removed)
 
 
