@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
 import click
 
@@ -11,8 +11,10 @@ from gluon_cbam.cli.options import add_options, settings_options, weights_option
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.printable import printable
 
 from .explain_score import SCORE_OPTIONS, score_network
+from .image_inputs import INPUTS, ImageInputs, input_options
 from .network_options import NETWORK, load
 
 if TYPE_CHECKING:
@@ -39,14 +41,13 @@ _FIGURES = [
     click.option('--method', default='gradcam', show_default=True, metavar='NAME', help='gradcam or gradcam++'),
     click.option('--layer', metavar='PATH', help='block for Grad-CAM; several with --score  [the last before pooling]'),
     click.option('--report', is_flag=True, help='also write report.html, one file with all images'),
-    click.option(
-        '--compare', metavar='NETWORK[=FILE|=TAG],...', help='draw one figure with Grad-CAM of these networks'
-    ),
+    click.option('--compare', metavar='NETWORK=PARAMS,...', help='draw one figure with Grad-CAM of these networks'),
 ]
 
 
 @click.command()
-@click.argument('images', nargs=-1, metavar='IMAGE...')
+@click.argument('images', nargs=-1, metavar='[IMAGE]...')
+@input_options
 @settings_options('network')
 @weights_options
 @add_options(_FIGURES)
@@ -67,34 +68,40 @@ def explain(
 ) -> Tuple[Dict[str, Any], str]:
     """Show what a network looks at: attention maps and Grad-CAM, one figure for each image.
 
-    Images that cannot be read are reported, and the exit code is then 4.
+    IMAGE is what 'cbam predict' takes: a file, a folder, a quoted pattern, a .rec file, a video, or - for one image on
+    standard input. The true class is shown too where it is known: from the labels of a .rec, or from a class folder in
+    a folder that is given. Images that cannot be read are reported, and the exit code is then 4.
+
+    PARAMS of --compare is a parameter file, a run folder or a tag; without =PARAMS, it is the published weights. The
+    networks are compared on --class, else on the true class, else on the class that the first network predicts.
 
     With --score, nothing is drawn: a table shows localization metrics of the maps against the masks of a .rec file.
     """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.decoding import image_threads
 
+    inputs = ImageInputs(images, *(options.pop(name) for name in INPUTS))
     if score:
         return score_network(ctx, data_val, masks, align, workers=workers or usable_cpus(), **options)
     if data_val or masks:
         raise UsageError('--data-val and --masks go with --score')
-    if not images:
+    if not inputs.given:
         raise UsageError('give images, or --score and --data-val')
     if bool(options['network']) == bool(compare):
         raise UsageError('give either --network or --compare')
     with image_threads(workers or usable_cpus()) as pool:
         written: Union[WrittenComparison, WrittenExplanations]
-        written = _compare(images, pool, compare, **options) if compare else _explain(images, pool, **options)
+        written = _compare(inputs, pool, compare, **options) if compare else _explain(inputs, pool, **options)
     for bad in written.unreadable:
-        click.echo(f'cbam: {bad.error}', err=True)
+        click.echo(f'cbam: {printable(bad.error)}', err=True)
     if written.unreadable:
-        click.echo(f'cbam: {len(written.unreadable)} of {len(images)} images could not be read', err=True)
+        click.echo(f'cbam: {len(written.unreadable)} of {written.count} images could not be read', err=True)
         ctx.call_on_close(lambda: sys.exit(4))
     return written.as_dict(), written.as_text()
 
 
 def _explain(
-    images: Sequence[str],
+    inputs: ImageInputs,
     pool: Executor,
     output: str,
     stages: Optional[str],
@@ -107,24 +114,24 @@ def _explain(
     **options: Any,
 ) -> WrittenExplanations:
     """Write a figure for each image."""
-    from gluon_cbam.data.sources.images import image_file
     from gluon_cbam.explain.figures.output_directory import write_explanations
-    from gluon_cbam.explain.images.classes import class_index
+    from gluon_cbam.explain.images.classes import class_index, output_names
     from gluon_cbam.explain.images.pipeline import ExplainOptions, explain_images
 
     if options['params'] is None and options['pretrained'] is None:
         raise UsageError('explain needs weights: give --params FILE or --pretrained')
+    files, images = inputs.files_and_sources()
     loaded, ctx = load(**options)
     index = None if target is None else class_index(target, loaded)
     wanted = ExplainOptions(None if stages is None else _split(stages), index, method, layer)
-    explained = explain_images(loaded, map(image_file, images), wanted, ctx[0], batch_size, pool)
+    explained = explain_images(loaded, images, wanted, ctx[0], batch_size, pool)
     return write_explanations(
-        progress_bar(explained, len(images)), output, images, loaded.name, method, channels, report
+        progress_bar(explained, None), output, files, loaded.name, output_names(loaded), method, channels, report
     )
 
 
 def _compare(
-    images: Sequence[str],
+    inputs: ImageInputs,
     pool: Executor,
     compare: str,
     output: str,
@@ -136,7 +143,7 @@ def _compare(
 ) -> WrittenComparison:
     """Write one figure that compares several networks."""
     from gluon_cbam.explain.figures.output_directory import write_comparison
-    from gluon_cbam.explain.images.comparison import Contender, compare_networks, parse_contenders
+    from gluon_cbam.explain.images.comparison import COMPARE_FORM, Contender, compare_networks, parse_contenders
     from gluon_cbam.explain.images.pipeline import ExplainOptions
 
     for name in ('params', 'pretrained', 'stages', 'report', 'option'):
@@ -146,15 +153,19 @@ def _compare(
 
     def load_contender(contender: Contender) -> Tuple[LoadedNetwork, mx.Context]:
         weights = {'params': contender.weights} if contender.is_file else {'pretrained': contender.weights or ''}
-        loaded, ctx = load(
-            **{'params': None, 'pretrained': None, **options, **weights}, network=contender.network, option={}
-        )
+        try:
+            loaded, ctx = load(
+                **{'params': None, 'pretrained': None, **options, **weights}, network=contender.network, option={}
+            )
+        except UsageError as error:
+            raise UsageError(f'{error} ({COMPARE_FORM}, got {contender.text!r})') from None
         return loaded, ctx[0]
 
     wanted = ExplainOptions(stages=(), method=method, layer=layer)
     contenders = parse_contenders(_split(compare))
-    comparison = compare_networks(contenders, load_contender, images, target, wanted, batch_size, pool)
-    return write_comparison(comparison, output, images, method)
+    files, images = inputs.files_and_sources()
+    comparison = compare_networks(contenders, load_contender, list(images), target, wanted, batch_size, pool)
+    return write_comparison(comparison, output, files, method)
 
 
 def _split(text: str) -> List[str]:

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 
+from .image_inputs import INPUTS
 from .network_options import load
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ SCORE_OPTIONS = [
         help='with --score: cells divide the image evenly, or are at their receptive fields: fields',
     ),
 ]
-_DRAWING = ('output', 'stages', 'target', 'channels', 'method', 'report', 'compare')
+_DRAWING = (*INPUTS, 'output', 'stages', 'target', 'channels', 'method', 'report', 'compare')
 _COLUMNS = ('pointing', 'energy', 'lift', 'iou', 'threshold', 'oracle_iou')
 
 

@@ -14,22 +14,14 @@ from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
+from .image_inputs import INPUTS, ImageInputs, input_options
 from .network_options import NETWORK, exported_options, load, load_exported, task_option
 
 if TYPE_CHECKING:
-    from gluon_cbam.data.sources.images import ImageSource
     from gluon_cbam.inference.formats import Format
     from gluon_cbam.inference.session import Session
     from gluon_cbam.tasks.prediction import Prediction
 
-_INPUT = [
-    click.option('--files-from', metavar='FILE', help='a file with an IMAGE in each line; - for standard input'),
-    click.option('--camera', metavar='N', help='a camera: its number, device or URL; ends with Ctrl-C or --limit'),
-    click.option(
-        '--every', type=click.IntRange(1), default=1, show_default=True, help='use every Nth frame of a video'
-    ),
-    click.option('--limit', type=click.IntRange(1), help='maximum number of images'),
-]
 _OUTPUT = [
     click.option(
         '--top-k', default=5, show_default=True, type=click.IntRange(1), help='number of classes for each image'
@@ -57,7 +49,7 @@ def _add(options: Sequence[Callable[..., Any]]) -> Callable[[_Command], _Command
 
 @click.command()
 @click.argument('images', nargs=-1, metavar='[IMAGE]...')
-@_add(_INPUT)
+@input_options
 @settings_options('network')
 @weights_options
 @task_option
@@ -68,10 +60,6 @@ def _add(options: Sequence[Callable[..., Any]]) -> Callable[[_Command], _Command
 @debug_option
 def predict(
     images: Tuple[str, ...],
-    files_from: Optional[str],
-    camera: Optional[str],
-    every: int,
-    limit: Optional[int],
     labels: Optional[str],
     top_k: int,
     batch_size: int,
@@ -87,16 +75,17 @@ def predict(
     from gluon_cbam.inference.prediction import predict as run
 
     outputs = _outputs(*(others.pop(name) for name in ('as_json', 'csv', 'jsonl', 'output')))
-    if others['pretrained'] and not (images or files_from or camera):
+    inputs = ImageInputs(images, *(others.pop(name) for name in INPUTS))
+    if others['pretrained'] and not (images or inputs.files_from or inputs.camera):
         tag = others['pretrained']
         raise UsageError(f'no images: --pretrained took {tag!r} as the tag of weights; write images before it')
-    sources = _image_sources(images, files_from, camera, every, limit)
-    session, live = _session(**others), camera is not None
+    sources = inputs.sources()
+    session, live = _session(**others), inputs.camera is not None
     predictor = session.task.predictor(session, top_k, labels=labels)
     predictions = run(
         session, sources, batch_size=batch_size, workers=workers or usable_cpus(), live=live, predictor=predictor
     )
-    _write(predictions, outputs, predictor.columns, live, ' '.join(images) or str(files_from))
+    _write(predictions, outputs, predictor.columns, live, inputs.where)
 
 
 def _session(
@@ -111,21 +100,6 @@ def _session(
     if params is None and pretrained is None:
         raise UsageError('predict needs weights: give --params FILE, --pretrained or --exported FILE')
     return on_devices(*load(params=params, pretrained=pretrained, **settings))
-
-
-def _image_sources(
-    images: Tuple[str, ...], files_from: Optional[str], camera: Optional[str], every: int, limit: Optional[int]
-) -> Iterator[ImageSource]:
-    """The images that the arguments name."""
-    from gluon_cbam.data.sources.images import open_camera, open_images
-
-    if camera is None:
-        if not images and files_from is None:
-            raise UsageError('no images: give files or folders, --files-from or --camera')
-        return open_images(images, files_from, every, limit)
-    if images or files_from is not None:
-        raise UsageError(f'--camera {camera} and images exclude each other: give one')
-    return open_camera(camera, every, limit)
 
 
 def _outputs(

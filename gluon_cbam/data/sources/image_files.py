@@ -32,7 +32,9 @@ class ImageFile(NamedTuple):
     fault: Optional[str] = None
 
 
-def image_files(arguments: Sequence[str] = (), files_from: Optional[str] = None) -> Iterator[ImageFile]:
+def image_files(
+    arguments: Sequence[str] = (), files_from: Optional[str] = None, missing: bool = False
+) -> Iterator[ImageFile]:
     """Find the files that some arguments name, in the order of the arguments.
 
     Args:
@@ -40,6 +42,7 @@ def image_files(arguments: Sequence[str] = (), files_from: Optional[str] = None)
             files), patterns such as ``photos/**/*.jpg``, or ``-`` for one image on standard input.
         files_from: a file with an argument in each line, except patterns; ``-`` for such lines on standard input. They
             are read lazily; a line need not name an existing file.
+        missing: whether an argument, other than a pattern, need not name one either; default False.
 
     Returns:
         An iterator over the files; a folder is listed when the iterator reaches it.
@@ -52,7 +55,7 @@ def image_files(arguments: Sequence[str] = (), files_from: Optional[str] = None)
         raise UsageError(f'standard input (-) can be read once, got it {inputs} times')
     if files_from is not None and files_from != STANDARD_INPUT and not os.path.isfile(files_from):
         raise UsageError(f'no list of images {files_from!r}')
-    return _files([path for argument in arguments for path in _expanded(argument)], files_from)
+    return _files([path for argument in arguments for path in _expanded(argument, missing)], files_from)
 
 
 def _files(paths: Iterable[str], files_from: Optional[str]) -> Iterator[ImageFile]:
@@ -65,11 +68,13 @@ def _files(paths: Iterable[str], files_from: Optional[str]) -> Iterator[ImageFil
             yield from _below(line)
 
 
-def _expanded(argument: str) -> List[str]:
+def _expanded(argument: str, missing: bool) -> List[str]:
     """The path itself, or the paths that match a pattern."""
     if argument == STANDARD_INPUT or os.path.lexists(argument):
         return [argument]
     if not glob.has_magic(argument):
+        if missing:
+            return [argument]
         raise UsageError(f'no image file or folder {argument!r}')
     matches = naturally_sorted(glob.iglob(argument, recursive=True))
     if not matches:

@@ -34,7 +34,9 @@ def draw_comparison(comparison: Comparison, path: PathLike, method: str) -> None
         method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
     """
     cells = comparison.cells
-    images = [(row[0].explanation.file, f'class: {row[0].activation.label}') for row in cells]
+    images = [
+        (row[0].explanation.name, f'{comparison.chosen_by(row).words}: {row[0].activation.label}') for row in cells
+    ]
     networks = [('input', ''), *((each.network, each.weights or '') for each in comparison.contenders)]
     tiles = [[_Tile(resize_square(row[0].explanation.pixels, _TILE), ''), *map(_tile, row)] for row in cells]
     if len(images) > _MOST_COLUMNS:

@@ -69,7 +69,7 @@ def draw_explanation(explanation: Explanation, path: PathLike, network: str, met
     width = len(rows[0]) * (TILE + _GAP) - _GAP
     heights = [max(panel.height for panel in row) for row in rows]
     canvas = Canvas(2 * _MARGIN + width, _HEAD + sum(heights))
-    canvas.text(explanation.file, _MARGIN, 12, width, 12, weight='bold')
+    canvas.text(explanation.name, _MARGIN, 12, width, 12, weight='bold')
     canvas.text(network, _MARGIN, 32, width, 9, GRAY)
     summary: Summary = []
     top = _HEAD
@@ -108,7 +108,8 @@ def _input_panel(explanation: Explanation) -> _Panel:
 
 def _activation_panel(explanation: Explanation, activation: ClassActivation, method: str) -> _Panel:
     probability = '' if activation.probability is None else f', P = {activation.probability:.3f}'
-    title = 'predicted class' if activation.predicted else 'requested class'
+    asked = 'true class' if activation.class_index == explanation.true_class else 'requested class'
+    title = 'predicted class' if activation.predicted else asked
     note = f'{activation.label}{probability}, {activation.layer}'
     if not activation.heat.any():
         note = f'{activation.label}{probability}: no positive evidence'

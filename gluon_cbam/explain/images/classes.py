@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List
+from typing import List, Optional, Sequence, Union
 
 from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.inference.network import LoadedNetwork
@@ -34,3 +34,25 @@ def class_index(text: str, network: LoadedNetwork) -> int:
     if text.strip().isdigit() and int(text) < len(names):
         return int(text)
     raise UsageError(f'{network.name} has no class {text!r}: {closest(text, names)} (numbers are 0..{len(names) - 1})')
+
+
+def true_class(labels: Sequence[Union[int, str]], network: LoadedNetwork) -> Optional[int]:
+    """The index of the class that an image is known to have.
+
+    Args:
+        labels: what its class may be, see :class:`gluon_cbam.data.sources.images.ImageSource`. Names of folders and of
+            the classes of a record file are compared with the names of the network's classes. A number counts where the
+            record file or the network has no names.
+        network: the network.
+
+    Returns:
+        The index; None if the labels are of no class of the network, or of several.
+    """
+    if hasattr(network.net, 'outputs'):
+        return None
+    names = output_names(network)
+    texts = {label for label in labels if isinstance(label, str)}
+    found = {index for index, name in enumerate(names) if name in texts}
+    if not found and not (texts and network.class_names):
+        found = {label for label in labels if isinstance(label, int) and 0 <= label < network.classes}
+    return found.pop() if len(found) == 1 else None

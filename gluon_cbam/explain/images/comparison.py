@@ -11,12 +11,14 @@ from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 import mxnet as mx
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.data.sources.images import image_file
+from gluon_cbam.data.sources.images import ImageSource
 from gluon_cbam.inference.network import LoadedNetwork
 
 from .classes import class_index
 from .explanation import ClassActivation, Explanation, UnreadableImage
 from .pipeline import ExplainOptions, explain_images
+
+COMPARE_FORM = '--compare takes NETWORK=PARAMS,..., where PARAMS is a parameter file, a run folder or a tag'
 
 
 class Contender(NamedTuple):
@@ -35,6 +37,11 @@ class Contender(NamedTuple):
         """Whether the weights are a path."""
         weights = self.weights or ''
         return bool(weights) and (os.path.exists(weights) or os.sep in weights or weights.endswith('.params'))
+
+    @property
+    def text(self) -> str:
+        """As it was given."""
+        return f'{self.network}={self.weights}' if self.weights else self.network
 
     @property
     def label(self) -> str:
@@ -56,6 +63,18 @@ class Cell(NamedTuple):
     probability: float
 
 
+class Chosen(NamedTuple):
+    """What chose the class of an image.
+
+    Attributes:
+        kind: ``request``, ``label`` for its true class, or ``prediction`` of the first network.
+        words: human-readable.
+    """
+
+    kind: str
+    words: str
+
+
 @dataclass(frozen=True)
 class Comparison:
     """The result of :func:`compare_networks`.
@@ -64,22 +83,44 @@ class Comparison:
         contenders: the networks.
         cells: a row for each image that could be read, a column for each network.
         unreadable: the other images.
+        requested: whether the classes were requested.
     """
 
     contenders: List[Contender]
     cells: List[List[Cell]]
     unreadable: List[UnreadableImage]
+    requested: bool = False
+
+    def chosen_by(self, row: Sequence[Cell]) -> Chosen:
+        """What chose the class of an image, by its cells."""
+        if self.requested:
+            return Chosen('request', 'class')
+        if row[0].explanation.true_class is not None:
+            return Chosen('label', 'true class')
+        return Chosen('prediction', f'predicted by {self.contenders[0].label}')
 
 
 def parse_contenders(texts: Sequence[str]) -> List[Contender]:
-    """The networks of a comparison, each ``NAME``, ``NAME=FILE`` or ``NAME=TAG``."""
-    return [Contender(name, weights or None) for name, _, weights in (text.partition('=') for text in texts)]
+    """The networks of a comparison, each ``NAME``, ``NAME=FILE`` or ``NAME=TAG``.
+
+    Raises:
+        UsageError: a text has another form.
+    """
+    contenders = []
+    for text in texts:
+        name, equals, weights = text.partition('=')
+        if not name or (equals and not weights):
+            raise UsageError(f'{COMPARE_FORM}, got {text!r}')
+        contenders.append(Contender(name, weights or None))
+    if not contenders:
+        raise UsageError(f'{COMPARE_FORM}, got none')
+    return contenders
 
 
 def compare_networks(
     contenders: List[Contender],
     load: Callable[[Contender], Tuple[LoadedNetwork, mx.Context]],
-    files: Sequence[str],
+    images: Sequence[ImageSource],
     target: Optional[str],
     options: ExplainOptions,
     batch_size: int,
@@ -90,9 +131,9 @@ def compare_networks(
     Args:
         contenders: the networks.
         load: returns the network of a contender and the context to use. One network is in memory at a time.
-        files: paths of the images.
-        target: name or index of a class, or one for each image separated by commas; default the class that the first
-            network predicts.
+        images: the images; each is decoded once for each network.
+        target: name or index of a class, or one for each image separated by commas; default the true class where it is
+            known, else the class that the first network predicts.
         options: method and layer; the targets are replaced.
         batch_size: images in a batch.
         pool: threads that decode, see :func:`gluon_cbam.data.decoding.image_threads`.
@@ -109,13 +150,20 @@ def compare_networks(
         if hasattr(network.net, 'outputs') or network.classes != classes:
             raise UsageError(f'{contender.label} does not have the {classes} classes of {contenders[0].label}')
         if targets is None and target is not None:
-            targets = _targets(target, network, len(files))
+            targets = _targets(target, network, len(images))
         asked = replace(options, targets=targets)
-        columns.append(list(explain_images(network, map(image_file, files), asked, ctx, batch_size, pool)))
+        columns.append(list(explain_images(network, images, asked, ctx, batch_size, pool)))
         if targets is None:
-            targets = [item.top[0].index if isinstance(item, Explanation) else 0 for item in columns[0]]
+            targets = [_chosen(item) for item in columns[0]]
     unreadable = [item for item in columns[0] if isinstance(item, UnreadableImage)]
-    return Comparison(contenders, list(_rows(columns)), unreadable)
+    return Comparison(contenders, list(_rows(columns)), unreadable, target is not None)
+
+
+def _chosen(item: Union[Explanation, UnreadableImage]) -> int:
+    """The class of an image for the other networks: its true class if that is known, else the predicted one."""
+    if isinstance(item, UnreadableImage):
+        return 0  # it has no cells
+    return item.top[0].index if item.true_class is None else item.true_class
 
 
 def _rows(columns: Sequence[Sequence[Union[Explanation, UnreadableImage]]]) -> Iterator[List[Cell]]:

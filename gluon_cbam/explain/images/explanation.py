@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
 from gluon_cbam.explain.maps.grid import Grid
 from gluon_cbam.tasks.classification.prediction import ClassScore
+from gluon_cbam.tasks.prediction import ImageReference
 
 
 class ClassActivation(NamedTuple):
@@ -53,17 +54,26 @@ class Explanation(NamedTuple):
 
     Attributes:
         file: path of the image.
+        number: index of the record or of the video's frame in it; None for a file of one image.
+        true_class: the index of its true class, if it is known.
         pixels: (S, S, 3) uint8 RGB: the network's input before normalization.
         top: the most probable classes, best first; empty for embeddings.
-        activations: class activation maps of the predicted class, and of the requested one if it differs.
+        activations: class activation maps of the predicted class, and of the requested or true one if it differs.
         gates: the gates of the selected attention modules.
     """
 
     file: str
+    number: Optional[int]
+    true_class: Optional[int]
     pixels: np.ndarray
     top: List[ClassScore]
     activations: List[ClassActivation]
     gates: List[AttentionGates]
+
+    @property
+    def name(self) -> str:
+        """See :attr:`gluon_cbam.tasks.prediction.ImageReference.name`."""
+        return ImageReference(self.file, self.number).name
 
 
 class UnreadableImage(NamedTuple):
@@ -72,7 +82,14 @@ class UnreadableImage(NamedTuple):
     Attributes:
         file: path of the image.
         error: the reason, in one line.
+        number: index of the record or of the video's frame; None for a file of one image.
     """
 
     file: str
     error: str
+    number: Optional[int] = None
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The image for ``--json``: ``file``, ``number`` if there is one, and ``error``."""
+        number = {} if self.number is None else {'number': self.number}
+        return {'file': self.file, **number, 'error': self.error}

@@ -19,7 +19,7 @@ from gluon_cbam.explain.maps.stages import select_stages
 from gluon_cbam.inference.network import LoadedNetwork
 from gluon_cbam.tasks.classification.prediction import ClassScore
 
-from .classes import output_names
+from .classes import output_names, true_class
 from .explanation import AttentionGates, ClassActivation, Explanation, UnreadableImage
 
 
@@ -30,7 +30,7 @@ class ExplainOptions:
     Attributes:
         stages: attention modules, see :func:`gluon_cbam.explain.maps.stages.select_stages`; () for none.
         targets: index of the requested class, one for all images or one for each in their order; default None, the
-            predicted class alone.
+            true class where it is known.
         method: the argument of :func:`gluon_cbam.explain.grad_cam`.
         layer: the argument of :func:`gluon_cbam.explain.grad_cam`.
         top: number of most probable classes in an explanation.
@@ -44,9 +44,9 @@ class ExplainOptions:
 
 
 class _Image(NamedTuple):
-    """An image that was read: its path, and the network's input before normalization."""
+    """An image that was read: its source, and the network's input before normalization."""
 
-    file: str
+    source: ImageSource
     pixels: np.ndarray
 
 
@@ -78,9 +78,9 @@ def explain_images(
 
     def load(image: ImageSource) -> Union[_Image, UnreadableImage]:
         try:
-            return _Image(image.file, network.preprocessing.crop(image.decode()))
+            return _Image(image, network.preprocessing.crop(image.decode()))
         except (DataError, OSError) as error:
-            return UnreadableImage(image.file, str(error))
+            return UnreadableImage(image.file, str(error), image.number)
 
     names, done = output_names(network), 0
     loaded = ordered_map(pool, load, images, 2 * batch_size)
@@ -102,10 +102,18 @@ def _explain_batch(
     inputs = [network.preprocessing.normalize(image.pixels) for image in images.values()]
     batch = mx.nd.array(np.stack(inputs), ctx)
     gates = [] if options.stages == () else select_stages(attention_maps(network.net, batch), options.stages)
-    activations, probabilities = _activations(network, batch, list(images), options, names)
-    for index, image in enumerate(images.values()):
+    known = [true_class(image.source.labels, network) for image in images.values()]
+    targets = known if options.targets is None else _requested(options.targets, list(images))
+    activations, probabilities = _activations(network, batch, targets, options, names)
+    for index, ((file, number, *_), pixels) in enumerate(images.values()):
         top = [] if probabilities is None else _top_classes(probabilities[index], names, options.top)
-        yield Explanation(image.file, image.pixels, top, activations[index], [_gates(maps, index) for maps in gates])
+        gated = [_gates(maps, index) for maps in gates]
+        yield Explanation(file, number, known[index], pixels, top, activations[index], gated)
+
+
+def _requested(targets: Union[int, Sequence[int]], numbers: Sequence[int]) -> List[Optional[int]]:
+    """The requested class of each image of a batch, whose numbers among all images are given."""
+    return [targets if isinstance(targets, int) else targets[number] for number in numbers]
 
 
 def _top_classes(probabilities: np.ndarray, names: Sequence[str], count: int) -> List[ClassScore]:
@@ -120,21 +128,29 @@ def _gates(maps: AttentionMaps, index: int) -> AttentionGates:
 
 
 def _activations(
-    network: LoadedNetwork, batch: mx.nd.NDArray, numbers: Sequence[int], options: ExplainOptions, names: Sequence[str]
+    network: LoadedNetwork,
+    batch: mx.nd.NDArray,
+    targets: Sequence[Optional[int]],
+    options: ExplainOptions,
+    names: Sequence[str],
 ) -> Tuple[List[List[ClassActivation]], Optional[np.ndarray]]:
-    """The class activation maps of each image, and the probabilities (N, classes), which are None for embeddings."""
+    """The class activation maps of each image, and the probabilities (N, classes), which are None for embeddings.
+
+    A target of None is the predicted class alone.
+    """
     embeds = hasattr(network.net, 'outputs')
-    targets = options.targets
-    if isinstance(targets, (list, tuple)):
-        targets = [targets[number] for number in numbers]
-    wanted = [*([] if embeds else [None]), *([] if targets is None else [targets])]
-    runs = [grad_cam(network.net, batch, some, options.layer, options.method) for some in wanted]
+    runs = [] if embeds else [grad_cam(network.net, batch, None, options.layer, options.method)]
+    predicted: List[Optional[int]] = [*map(int, runs[0].classes)] if runs else [None] * len(targets)
+    wanted = [number if target is None else target for target, number in zip(targets, predicted)]
+    given = [number for number in wanted if number is not None]
+    if wanted != predicted and len(given) == len(wanted):
+        runs.append(grad_cam(network.net, batch, given, options.layer, options.method))
     if not runs:
-        return [[] for _ in numbers], None
+        return [[] for _ in targets], None
     if not np.isfinite(runs[0].logits).all():
         raise DataError(f'the output of {network.name} is not finite: the weights or the preprocessing are wrong')
     probabilities = None if embeds else _softmax(runs[0].logits)
-    return [_of_image(index, runs, probabilities, names) for index in range(len(numbers))], probabilities
+    return [_of_image(index, runs, probabilities, names) for index in range(len(targets))], probabilities
 
 
 def _of_image(
