@@ -151,3 +151,65 @@ def test_statistics_count_the_chosen_label(several, tmp_path):
     ones = write(tmp_path / 'ones.rec', [[0.0], [1.0]])
     assert statistics(ones)['classes']['images'] == [1, 1]
     assert '3 labels' in run('data', 'stats', several, '-j', '1').output
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    for name in ('a.jpg', 'b c.jpg'):
+        (tmp_path / name).write_bytes(photo_of(1))
+    return tmp_path
+
+
+def pack_list(folder, text, *arguments):
+    (folder / 'x.lst').write_bytes(text.encode())
+    result = run('data', 'pack', folder / 'x.lst', folder / 'out', '-j', '1', *arguments)
+    return result, folder / 'out' / 'x.rec'
+
+
+@pytest.mark.parametrize('label', ['nan', 'inf', '1e999', '-1', '4e9', '4294967295', '16777216', '0.5', '-0.1', '1_0'])
+@pytest.mark.parametrize('form', ['0\t0\ta.jpg\r\n1\t{}\tb c.jpg\r\n', 'a.jpg 0\nb c.jpg {}\n'])
+def test_a_label_of_a_list_that_is_no_class(pictures, label, form):
+    result, path = pack_list(pictures, form.format(label))
+    assert result.exit_code == 4, result.output
+    assert 'x.lst: line 2' in result.output
+    assert label in result.output
+    assert not path.exists()
+    assert run('data', 'list', pictures / 'x.lst', pictures / 'y').exit_code == 4
+
+
+def test_labels_that_are_classes(pictures):
+    result, path = pack_list(pictures, '\ufeff0\t16777215\ta.jpg\r\n\n1\t 1.0 \tb c.jpg\n')
+    assert result.exit_code == 0, result.output
+    assert RecordFile(path).labels.tolist() == [16777215, 1]
+
+
+def test_a_list_with_several_labels(pictures):
+    text = '0\t0.5\t7\ta.jpg\n1\t-1\t3\tb c.jpg\n'
+    result, path = pack_list(pictures, text)
+    assert result.exit_code == 4
+    assert 'x.lst: line 1: 2 labels: choose one with --label-index K' in result.output
+    result, path = pack_list(pictures, text, '--label-index', 1)
+    assert result.exit_code == 0, result.output
+    assert (RecordFile(path).labels.tolist(), RecordFile(path).label_counts.tolist()) == ([7, 3], [1, 1])
+    assert 'line 1: 2 labels: --label-index 2' in pack_list(pictures, text, '--label-index', 2)[0].output
+    result, path = pack_list(pictures, text.replace('-1', '3e38'), '--pack-label', '--resize', 8)
+    (pictures / 'out' / 'classes.txt').unlink()
+    result, path = pack_list(pictures, text, '--pack-label')
+    assert result.exit_code == 0, result.output
+    assert [RecordFile(path).labels_of(number).tolist() for number in (0, 1)] == [[0.5, 7], [-1, 3]]
+    assert not (pictures / 'out' / 'classes.txt').exists()
+    for bad in ('nan', '1e39'):
+        result, _ = pack_list(pictures, text.replace('-1', bad), '--all-labels')
+        assert result.exit_code == 4
+        assert f"line 2: the label '{bad}' is no finite number of float32" in result.output
+    assert run('data', 'pack', pictures / 'x.lst', pictures, '--label-index', 0, '--all-labels').exit_code == 2
+
+
+def test_labels_of_class_folders_are_not_chosen(pictures, tmp_path):
+    folder = tmp_path / 'images' / 'cat'
+    folder.mkdir(parents=True)
+    (folder / 'a.jpg').write_bytes(photo_of(1))
+    for option in (['--label-index', 0], ['--all-labels']):
+        result = run('data', 'pack', tmp_path / 'images', tmp_path / 'out', *option)
+        assert result.exit_code == 2
+        assert f'leave out {option[0]}' in result.output

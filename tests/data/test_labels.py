@@ -5,7 +5,7 @@ import pytest
 from scipy.io import savemat
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.data.sources.labels import assign, read_classes, read_list
+from gluon_cbam.data.sources.labels import ListedLabels, assign, read_classes, read_list
 
 IMAGES = ['v/val_01.JPEG', 'v/val_02.JPEG', 'v/val_03.JPEG']
 ORDERED = ['n00000003', 'n00000001', 'n00000002']  # as a development kit counts them: not sorted
@@ -88,7 +88,7 @@ def test_meta_mat(write, tmp_path):
 
 
 def test_lists(write):
-    names, labels = read_list(write('5\t1.0\t2.5\tdir/a b.png\n6\t3\tc.png\n'))
+    names, labels = read_list(write('5\t1.0\t2.5\tdir/a b.png\n6\t3\tc.png\n'), ListedLabels(every=True))
     assert (list(names), list(labels)) == (['dir/a b.png', 'c.png'], [(1.0, 2.5), (3.0,)])
     names, labels = read_list(write('train/n01/a b.JPEG 7\ntrain/n02/é.JPEG 0\n'))
     assert (list(names), list(labels)) == (['train/n01/a b.JPEG', 'train/n02/é.JPEG'], [(7.0,), (0.0,)])

@@ -42,7 +42,7 @@ def test_list(folders, tmp_path):
     assert RecordFile(done.path).labels.tolist() == [2, 2, 1, 1, 0, 0]
     assert (tmp_path / 'out' / 'classes.txt').read_text() == 'cat\ndog\nzebra\n'
     listing.write_text(f'0\t1.5\t7\t{paths[0]}\n')
-    (done,) = pack(listing, tmp_path / 'several', root=root)
+    (done,) = pack(listing, tmp_path / 'several', root=root, all_labels=True)
     assert RecordFile(done.path)[0].labels.tolist() == [1.5, 7]
     assert not (tmp_path / 'several' / 'classes.txt').exists()
     listing.write_text(f'0\t1\t{paths[0]}\nhello\n')

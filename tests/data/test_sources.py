@@ -104,7 +104,7 @@ def test_a_list_of_a_tar(imagenet, tmp_path, contents):
     (tmp_path / 'x.lst').write_text(
         '0\t7\tval/ILSVRC2012_val_00000003.JPEG\n1\t5\t9\tval/ILSVRC2012_val_00000001.JPEG\n'
     )
-    (done,) = pack(tmp_path / 'x.lst', tmp_path / 'out', root=tmp_path / 'a.tar')
+    (done,) = pack(tmp_path / 'x.lst', tmp_path / 'out', root=tmp_path / 'a.tar', all_labels=True)
     assert contents(done.path) == [(7, expected[2][1]), (5, expected[0][1])]
     assert RecordFile(done.path)[1].labels.tolist() == [5, 9]
     (tmp_path / 'x.lst').write_text('0\t7\tval/ILSVRC2012_val_00000009.JPEG\n')

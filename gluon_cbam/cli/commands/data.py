@@ -30,6 +30,16 @@ _SOURCE = [
     click.option('--labels', metavar='FILE', help='labels of images that are not in class folders'),
     click.option('--classes-file', metavar='FILE', help='names of the classes, in the order of the labels'),
     click.option(
+        '--label-index', type=int, metavar='K', help='the label to take of lists with several, from 0  [refused]'
+    ),
+    click.option(
+        '--all-labels',
+        '--pack-label',
+        'all_labels',
+        is_flag=True,
+        help='take all labels of a list, any numbers, for other tasks than classification',
+    ),
+    click.option(
         '--shuffle', is_flag=True, help='random order, which depends only on --seed  [the order of the source]'
     ),
     click.option('--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='random seed'),

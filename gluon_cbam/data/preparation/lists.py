@@ -39,6 +39,8 @@ def make_lists(
     test_ratio: float = 0.0,
     labels: Optional[PathLike] = None,
     classes_file: Optional[PathLike] = None,
+    label_index: Optional[int] = None,
+    all_labels: bool = False,
 ) -> Written[Listed]:
     """Write the list of the images of a source, or one for each of its parts, and ``classes.txt`` in the same folder.
 
@@ -53,6 +55,8 @@ def make_lists(
         test_ratio: share of each class for a test list, 0..1; default 0, no such list.
         labels: label file of images that are not in class folders, see ``read_source``.
         classes_file: names of the classes, see ``read_source``.
+        label_index: the label of the lines of a list that is the class, see ``read_source``.
+        all_labels: take all labels of a list, see ``read_source``.
 
     Returns:
         An entry for each list that was written.
@@ -62,7 +66,14 @@ def make_lists(
         DataError: a file is damaged, does not fit the others, or has a name that a list cannot hold. Nothing is
             written.
     """
-    dataset = read_source(source, labels=labels, classes_file=classes_file, output=Path(output).parent)
+    dataset = read_source(
+        source,
+        labels=labels,
+        classes_file=classes_file,
+        output=Path(output).parent,
+        label_index=label_index,
+        all_labels=all_labels,
+    )
     ratios = split_ratios(val_ratio, test_ratio, source, dataset)
     for part in dataset.parts:
         _check_paths(part)

@@ -60,6 +60,8 @@ def pack(
     root: Optional[PathLike] = None,
     labels: Optional[PathLike] = None,
     classes_file: Optional[PathLike] = None,
+    label_index: Optional[int] = None,
+    all_labels: bool = False,
     shuffle: bool = False,
     seed: int = 0,
     val_ratio: float = 0.0,
@@ -83,6 +85,8 @@ def pack(
         root: folder or tar file that the paths of a list are relative to; by default, the folder of the list.
         labels: label file of images that are not in class folders.
         classes_file: file with the names of the classes, in the order of the labels.
+        label_index: the label of the lines of a list that is the class, see ``read_source``.
+        all_labels: take all labels of a list, see ``read_source``.
         shuffle: write the images in an order that depends only on the seed; by default, in the order of the source.
         seed: random seed of the order and of the split.
         val_ratio: share of each class for ``val.rec``, 0..1; default 0, no such file. Each class keeps at least one
@@ -98,7 +102,7 @@ def pack(
             already.
         DataError: files cannot be decoded, or the source is damaged. Nothing is written under the final names.
     """
-    dataset = read_source(source, root, labels, classes_file, output)
+    dataset = read_source(source, root, labels, classes_file, output, label_index, all_labels)
     if shuffle and any(part.tree.sequential for part in dataset.parts):
         raise UsageError(f'{source}: a compressed tar file is read in its order: uncompress it, or leave out --shuffle')
     orders = _orders(source, dataset, shuffle, seed, val_ratio, test_ratio)

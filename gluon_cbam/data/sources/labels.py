@@ -3,30 +3,87 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import lines, open_regular
+from gluon_cbam.common.quoting import shown
+from gluon_cbam.data.records.labels import MAX_CLASSES
 
 from .compact_lists import Labels, Names
 
 _SYNSET = re.compile(r'n\d{8}\b')
+_LARGEST = 3.4028234663852886e38  # of float32, as which labels are stored
 _NUMBER = re.compile(r'[+-]?\d+$')
 
 
-def read_list(path: Path) -> Tuple[Names, Labels]:
+@dataclass(frozen=True)
+class ListedLabels:
+    """Which labels of the lines of a list are taken.
+
+    Attributes:
+        index: the label of a line that is its class, from 0; None for lines with one label.
+        every: take all labels of a line, which may be any numbers, for other tasks than classification.
+    """
+
+    index: Optional[int] = None
+    every: bool = False
+
+    def choose(self, texts: Sequence[str]) -> Tuple[float, ...]:
+        """The labels of a line.
+
+        Args:
+            texts: the labels as the line has them, at least one.
+
+        Raises:
+            ValueError: a text is no number.
+            DataError: there are too few or too many, or a number cannot be a label; the message is the fault alone.
+        """
+        numbers = tuple(_number(text) for text in texts)
+        if self.every:
+            wrong = next((text for text, number in zip(texts, numbers) if not abs(number) <= _LARGEST), None)
+            if wrong is not None:
+                raise DataError(f'the label {shown(wrong)} is no finite number of float32')
+            return numbers
+        if self.index is None and len(numbers) > 1:
+            raise DataError(
+                f'{len(numbers)} labels: choose one with --label-index K, counted from 0, or keep all with --all-labels'
+            )
+        index = self.index or 0
+        if index >= len(numbers):
+            raise DataError(f'{len(numbers)} labels: --label-index {index}, counted from 0, needs {index + 1}')
+        if not (0 <= numbers[index] < MAX_CLASSES and numbers[index] == int(numbers[index])):
+            raise DataError(
+                f'the label {shown(texts[index])} is no class, an integer in 0..{MAX_CLASSES - 1}: --all-labels keeps '
+                'other numbers'
+            )
+        return (numbers[index],)
+
+
+def _number(text: str) -> float:
+    if '_' in text:  # which Python allows between digits
+        raise ValueError(text)
+    return float(text)
+
+
+_ONE_LABEL = ListedLabels()
+
+
+def read_list(path: Path, chosen: ListedLabels = _ONE_LABEL) -> Tuple[Names, Labels]:
     """Read a list of images.
 
     Args:
         path: path of a ``.lst`` file (index, labels and path, separated by tabs) or of a file of ``path label`` lines.
+        chosen: the labels of a line that are taken; default its only one.
 
     Returns:
         The path and the labels of each image, in the order of the lines.
 
     Raises:
-        DataError: a line has neither format.
+        DataError: a line has neither format, or labels that cannot be taken.
         UsageError: the list is empty.
     """
     names, labels = Names(), Labels()
@@ -37,7 +94,9 @@ def read_list(path: Path) -> Tuple[Names, Labels]:
         else:  # DeepSparkHub's train_list.txt; a path may contain spaces
             name, *numbers = line.rsplit(None, 1)
         try:
-            row = tuple(float(label) for label in numbers)
+            row = chosen.choose(numbers) if numbers else ()
+        except DataError as fault:
+            raise DataError(f'{path}: line {number}: {fault}') from None
         except ValueError:
             row = ()
         if not row:
@@ -161,7 +220,7 @@ def assign(path: Path, images: Sequence[str], ordered: Optional[List[str]], know
 def _from_numbers(path: Path, numbers: List[int], ordered: Optional[List[str]], known: Optional[List[str]]) -> Assigned:
     low, high = min(numbers), max(numbers)
     names = ordered or known
-    if low < 0 or (names and high - (low > 0) >= len(names)):
+    if low < 0 or high >= MAX_CLASSES or (names and high - (low > 0) >= len(names)):
         limit = f' of {len(names)} classes' if names else ''
         raise DataError(f'{path}: labels in {low}..{high} cannot be numbers{limit}')
     if ordered and low > 0 and high < len(ordered):

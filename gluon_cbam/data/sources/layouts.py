@@ -9,10 +9,11 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.data.records.labels import MAX_CLASSES, checked_index
 
 from .compact_lists import Labels, Names
 from .file_trees import Tree, children, open_listed, open_tree
-from .labels import read_classes, read_list
+from .labels import ListedLabels, read_classes, read_list
 from .left_out import LeftOut
 from .parts import Dataset, Part, check_names
 from .splits import find_splits
@@ -20,12 +21,14 @@ from .tars import is_tar
 from .tree_parts import KnownClasses, class_folders, count_left_out, labeled_images
 
 _LISTS = ('train', 'val')  # of train_list.txt and val_list.txt
-_MAX_CLASSES = 1 << 24  # integers that float32 represents exactly
+_MAX_NAMED = 1 << 20  # classes of a list that are named after their numbers
+_OF_LISTS = ('root', 'label-index', 'all-labels')  # options
 
 
 @dataclass
 class _Request:
     source: Path
+    chosen: ListedLabels
     root: Optional[Path]
     labels: Optional[Path]
     classes_file: Optional[Path]
@@ -77,7 +80,7 @@ class Layout(NamedTuple):
         name: name of the layout in messages.
         matches: whether a request has this layout.
         read: finds the parts and classes of a request.
-        options: the supported ones of ``root`` and ``labels``.
+        options: the supported ones of ``root``, ``labels``, ``label-index`` and ``all-labels``.
     """
 
     name: str
@@ -92,6 +95,8 @@ def read_source(
     labels: Optional[PathLike] = None,
     classes_file: Optional[PathLike] = None,
     output: Optional[PathLike] = None,
+    label_index: Optional[int] = None,
+    all_labels: bool = False,
 ) -> Dataset:
     """Find the images of a source and their labels.
 
@@ -104,6 +109,8 @@ def read_source(
         labels: label file of images that are not in class folders; see :func:`gluon_cbam.data.sources.labels.assign`.
         classes_file: file with the names of the classes; see :func:`gluon_cbam.data.sources.labels.read_classes`.
         output: the folder of the results; where it is below the source, it is no class of it.
+        label_index: the label of the lines of a list that is the class, from 0; by default, their only one.
+        all_labels: take all labels of a list, which may be any numbers, for other tasks than classification.
 
     Returns:
         The parts of the detected layout, the names of the classes, and what is left out. A class folder without images
@@ -116,10 +123,15 @@ def read_source(
     source = Path(source)
     if not source.exists():
         raise UsageError(f'no folder, tar file or list {str(source)!r}')
-    request = _Request(source, *(Path(path) if path else None for path in (root, labels, classes_file, output)))
+    if all_labels and label_index is not None:
+        raise UsageError(f'--label-index {label_index} and --all-labels exclude each other: give one of them')
+    chosen = ListedLabels(checked_index(label_index), all_labels)
+    paths = (Path(path) if path else None for path in (root, labels, classes_file, output))
+    request = _Request(source, chosen, *paths)
     layout = next(row for row in LAYOUTS if row.matches(request))
-    for option, value in (('root', root), ('labels', labels)):
-        if value and option not in layout.options:
+    options = (('root', root), ('labels', labels), ('label-index', label_index), ('all-labels', all_labels or None))
+    for option, value in options:
+        if value is not None and option not in layout.options:
             raise UsageError(f'{source} has the layout {layout.name!r}: leave out --{option}')
     found = layout.read(request)
     check_names(found.classes)
@@ -140,13 +152,13 @@ def _is_flat(request: _Request) -> bool:
 
 
 def _from_list(request: _Request) -> _Found:
-    part, names = _listed(request.source, request.root or request.source.parent)
+    part, names = _listed(request.source, request.root or request.source.parent, request.chosen)
     return _Found([part], request.ordered or names, LeftOut())
 
 
 def _from_lists(request: _Request) -> _Found:
     paths = [request.source / f'{split}_list.txt' for split in _LISTS]
-    found = [_listed(path, request.root or request.source) for path in paths if path.is_file()]
+    found = [_listed(path, request.root or request.source, request.chosen) for path in paths if path.is_file()]
     if len(found) == 2:
         classes, others = found[0][1], found[1][1]
         named = [n for n, pair in enumerate(zip(classes, others)) if str(n) not in pair]
@@ -158,9 +170,9 @@ def _from_lists(request: _Request) -> _Found:
     return _Found([part for part, _ in found], request.ordered or found[0][1], LeftOut())
 
 
-def _listed(path: Path, root: Path) -> Tuple[Part, List[str]]:
+def _listed(path: Path, root: Path, chosen: ListedLabels) -> Tuple[Part, List[str]]:
     """The part of a list, and the names of its classes."""
-    names, labels = read_list(path)
+    names, labels = read_list(path, chosen)
     stem = path.stem[: -len('_list')] if path.name.endswith('_list.txt') else path.stem
     tree, numbers = open_listed(root, names)
     return Part(stem, tree, numbers, labels), _names_of_labels(names, labels)
@@ -169,10 +181,12 @@ def _listed(path: Path, root: Path) -> Tuple[Part, List[str]]:
 def _names_of_labels(names: Names, labels: Labels) -> List[str]:
     """The folder names if each label has one folder, else the labels; empty if the labels are not classes."""
     folders: Dict[int, set] = {}
-    for name, (label, *_) in zip(names, labels):
-        if not 0 <= label < _MAX_CLASSES or label != int(label):
+    for name, (label, *more) in zip(names, labels):
+        if more or not 0 <= label < MAX_CLASSES or label != int(label):
             return []
         folders.setdefault(int(label), set()).add(Path(name).parent.name)
+    if max(folders) >= _MAX_NAMED:
+        return []
     found = {label: next(iter(inside)) for label, inside in folders.items() if len(inside) == 1}
     if len(set(found.values())) < len(folders):
         found = {}
@@ -220,8 +234,8 @@ def _from_class_folders(request: _Request) -> _Found:
 
 
 LAYOUTS: Sequence[Layout] = (
-    Layout('a list', lambda request: is_list(request.source), _from_list, ('root',)),
-    Layout('train_list.txt and val_list.txt', _has_lists, _from_lists, ('root',)),
+    Layout('a list', lambda request: is_list(request.source), _from_list, _OF_LISTS),
+    Layout('train_list.txt and val_list.txt', _has_lists, _from_lists, _OF_LISTS),
     Layout('images with a label file', _is_flat, _from_flat, ('labels',)),
     Layout('train/ and val/', lambda request: bool(request.splits), _from_splits, ('labels',)),
     Layout('class folders', lambda request: True, _from_class_folders),
