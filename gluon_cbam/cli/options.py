@@ -171,6 +171,8 @@ def add_options(options: Sequence[Callable[[Decorated], Decorated]]) -> Callable
     return add
 
 
+force_option = click.option('--force', 'overwrite', is_flag=True, help='overwrite what exists')
+
 weights_options = add_options(
     [
         click.option('--params', metavar='FILE', help='parameter file, or a run folder for its best checkpoint'),

@@ -14,7 +14,8 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any, AnyStr, Dict, Iterable, Iterator, List, Optional, Union
 
-from .errors import CbamError, DataError, TransferError
+from .errors import CbamError, DataError, TransferError, UsageError
+from .final_names import about, naming
 
 PathLike = Union[str, 'os.PathLike[str]']
 _TEMPORARY = '.part'
@@ -79,7 +80,7 @@ def _temporary(path: Path) -> Path:
         prefix = f'.{path.name[:_SHOWN]}.'
         descriptor, name = tempfile.mkstemp(dir=str(path.parent), prefix=prefix, suffix=_TEMPORARY)
     except OSError as error:
-        raise _about(error, path) from None
+        raise about(error, path) from None
     os.close(descriptor)
     return Path(name)
 
@@ -108,40 +109,6 @@ def disk_errors(path: PathLike) -> Iterator[None]:
         if error.errno is None or error.filename is not None:
             raise
         raise TransferError(f'{path} was not written: {error.strerror}') from error
-
-
-@contextmanager
-def naming(temporary: PathLike, path: PathLike) -> Iterator[None]:
-    """Let the errors of a block name the final path where they would name a temporary one.
-
-    Args:
-        temporary: the temporary file or folder.
-        path: the path that users know.
-
-    Raises:
-        Exception: what the block raises, of the same class.
-    """
-    name, final = str(temporary), str(path)
-    try:
-        yield
-    except OSError as error:
-        if name in str(error.filename):
-            raise _about(error, error.filename2 or str(error.filename).replace(name, final)) from None
-        _reword(error, name, final)
-        raise
-    except Exception as error:
-        _reword(error, name, final)
-        raise
-
-
-def _about(error: OSError, path: PathLike) -> OSError:
-    """The same error of the operating system, of another path."""
-    return type(error)(error.errno, error.strerror, str(path))
-
-
-def _reword(error: Exception, name: str, path: str) -> None:
-    """Put another path into the message of an error."""
-    error.args = tuple(part.replace(name, path) if isinstance(part, str) else part for part in error.args)
 
 
 def place(temporary: Path, path: PathLike) -> None:
@@ -188,6 +155,21 @@ def append_line(path: PathLike, line: str) -> None:
         except OSError:
             os.ftruncate(file.fileno(), size)
             raise
+
+
+def refuse_existing(paths: Iterable[PathLike], overwrite: bool = False) -> None:
+    """Refuse to write over files; call it before the work that makes their contents.
+
+    Args:
+        paths: the files that will be written.
+        overwrite: whether they may exist.
+
+    Raises:
+        UsageError: one exists; the message names it.
+    """
+    for path in () if overwrite else paths:
+        if os.path.lexists(path):
+            raise UsageError(f'{path} exists: write to another place, or give --force to overwrite it')
 
 
 def remove_temporaries(folder: PathLike, name: Optional[str] = None) -> None:

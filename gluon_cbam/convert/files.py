@@ -166,6 +166,11 @@ def write_source(net: mx.gluon.HybridBlock, output: PathLike, source: str) -> Li
     return [output]
 
 
+def checkpoint_files(prefix: PathLike) -> List[Path]:
+    """The files of a checkpoint's prefix: symbol, parameters."""
+    return [Path(f'{prefix}-symbol.json'), Path(f'{prefix}-0000.params')]
+
+
 def write_checkpoint(net: mx.gluon.HybridBlock, prefix: PathLike, source: str = 'modified') -> List[Path]:
     """Write a checkpoint for ``mx.model.load_checkpoint(prefix, 0)``, under the names of a source.
 
@@ -186,7 +191,7 @@ def write_checkpoint(net: mx.gluon.HybridBlock, prefix: PathLike, source: str = 
         f'{"aux" if name in auxiliary else "arg"}:{name}': mx.nd.array(value)
         for name, value in to_arrays(net, source).items()
     }
-    params, graph = Path(f'{prefix}-0000.params'), Path(f'{prefix}-symbol.json')
+    graph, params = checkpoint_files(prefix)
     with atomic_paths(params, graph) as (parameters, description):
         weights.write_arrays(values, parameters)
         description.write_text(symbol.tojson(), encoding='utf-8')

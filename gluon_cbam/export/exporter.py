@@ -8,13 +8,14 @@ from tempfile import TemporaryDirectory
 from typing import Iterator, List, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
-from gluon_cbam.common.files import PathLike, disk_errors, naming, place
+from gluon_cbam.common.files import PathLike, disk_errors, place
+from gluon_cbam.common.final_names import naming
 from gluon_cbam.compat.renamed import renamed_attributes
 
 from .formats import FORMATS
 from .request import ExportReport, ExportRequest
 from .samples import SampleImages
-from .symbol import SYMBOL_ENDINGS
+from .symbol import SYMBOL_ENDINGS, symbol_files
 
 _SUFFIXES = {row.suffix for row in FORMATS.values() if row.suffix} | {'.json', '.params'}
 
@@ -75,6 +76,12 @@ def output_path(form: str, output: PathLike) -> Path:
         hint = f'; for this file give --format {other}' if other and Path(text).suffix else ''
         raise UsageError(f'{form} is written to a file that ends in {suffix}, got {text!r}{hint}')
     return Path(text)
+
+
+def written_files(form: str, output: PathLike) -> List[Path]:
+    """The files that :func:`export_network` writes; see :func:`output_path`."""
+    path = output_path(form, output)
+    return symbol_files(path) if FORMATS[form].suffix is None else [path]
 
 
 @contextmanager

@@ -8,11 +8,25 @@ from typing import Any, Dict, List, Optional
 from gluon_cbam import weights
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.convert.files import converted, write_source
+from gluon_cbam.convert.files import checkpoint_files, converted, write_source
 from gluon_cbam.convert.loading import scheme_of
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 
 from .resolve import resolve
+
+
+def written_files(output: PathLike, source: str, reverse: bool = False) -> List[Path]:
+    """The files that :func:`from_source` writes, or :func:`to_source` where ``reverse`` is set.
+
+    Args:
+        output: see there.
+        source: see there.
+        reverse: which of them.
+    """
+    output = Path(output)
+    if not reverse:
+        return [output, output.with_suffix('.json')]
+    return checkpoint_files(output) if source == 'modified' and output.suffix != '.npz' else [output]
 
 
 def from_source(
@@ -61,7 +75,7 @@ def from_source(
         preprocessing=Preprocessing.of(model.variant, image_size=getattr(net, 'image_size', None)).as_dict(),
         source=source,
     )
-    return [output, output.with_suffix('.json')]
+    return written_files(output, source)
 
 
 def to_source(

@@ -21,7 +21,7 @@ import yaml
 from gluon_cbam import weights, zoo
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.common.files import PathLike, disk_errors, sha256, write_json, write_text
+from gluon_cbam.common.files import PathLike, disk_errors, refuse_existing, sha256, write_json, write_text
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.models import build
@@ -40,6 +40,7 @@ from gluon_cbam.zoo.registry import REGISTRY, cards_in
 
 from .verify import versions
 
+_ENDINGS = ('.params', '.json', '.log', '.yaml')
 DTYPES = ('float32', 'float16')
 
 
@@ -77,6 +78,7 @@ def publish(
     batch_size: int = 32,
     workers: int = 1,
     progress: Progress = no_progress,
+    overwrite: bool = False,
 ) -> zoo.Published:
     """Publish the best checkpoint of a run, with the scores of the published file.
 
@@ -89,12 +91,15 @@ def publish(
         batch_size: images per context.
         workers: threads that decode.
         progress: shows the progress.
+        overwrite: whether the files and the tag may exist in ``output``. A store that has the earlier file of the tag
+            keeps that one.
 
     Returns:
         The card.
 
     Raises:
-        UsageError: there is no run or no checkpoint, or the tag is taken or does not fit the network.
+        UsageError: there is no run or no checkpoint, the tag is taken or does not fit the network, or a file
+            exists and must not be overwritten.
         DataError: a file is damaged, or the parameters do not fit into ``about.dtype``.
     """
     if about.dtype not in DTYPES:
@@ -103,7 +108,7 @@ def publish(
     records = source.task.open_validation(data_val or _validation_data(source), source.card.classes)
     tag = _tag(about, source.card.network, Path(records.path))
     output = Path(output)
-    _check_free(tag, output)
+    _check_free(tag, output, overwrite)
     upstream = _upstream_source(tag, about)
     output.mkdir(parents=True, exist_ok=True)
     with disk_errors(output / tag), TemporaryDirectory(prefix='.publishing-', dir=output) as folder:
@@ -154,12 +159,14 @@ def _tag(about: About, network: str, data: Path) -> str:
     return f'{network}.{name}'
 
 
-def _check_free(tag: str, output: Path) -> None:
+def _check_free(tag: str, output: Path, overwrite: bool) -> None:
     """Check that a tag is new: a store that has its file would never load another."""
     known = {card.tag: 'the zoo' for card in zoo.cards()}
-    known.update({card.tag: str(output / REGISTRY) for card in _registered(output)})
+    if not overwrite:
+        known.update({card.tag: str(output / REGISTRY) for card in _registered(output)})
     if tag in known:
         raise UsageError(f'the tag {tag} is taken in {known[tag]}: give another --tag-source, such as a version')
+    refuse_existing([output / f'{tag}{ending}' for ending in _ENDINGS], overwrite)
 
 
 def _registered(output: Path) -> List[zoo.Published]:
@@ -250,7 +257,8 @@ def _place(card: zoo.Published, source: _Source, params: Path, output: Path) -> 
     for path in sorted(params.parent.iterdir(), key=lambda path: path != params):
         path.replace(output / path.name)
     with lock_file(output / REGISTRY, str(output / REGISTRY)):  # several processes may publish into one directory
-        known = sorted([*_registered(output), card], key=lambda entry: str(entry.tag))
+        others = [entry for entry in _registered(output) if entry.tag != card.tag]
+        known = sorted([*others, card], key=lambda entry: str(entry.tag))
         write_text(output / REGISTRY, _yaml([entry.as_dict() for entry in known]))
 
 

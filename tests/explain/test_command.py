@@ -239,7 +239,7 @@ def test_networks_compared(scans, tmp_path, cbam_here):
     assert abs(first['probability'] - seven) < 1e-5 and first['predicted'] == '6'
     assert (first['network'], second['network']) == tuple(networks.split(','))
     tall = cv2.imread(answer['picture']).shape
-    answer = answered(cbam_here('explain', *files[:2], scans / 'none.png', *options, '1'), 4)
+    answer = answered(cbam_here('explain', *files[:2], scans / 'none.png', '--force', *options, '1'), 4)
     wide = cv2.imread(answer['picture']).shape
     assert tall[0] > tall[1] and wide[1] == tall[1] - 192 - 10  # 7 rows of images, or 2 columns
     assert [image['class'] for image in answer['images']] == [1, 1] and len(answer['unreadable']) == 1

@@ -134,6 +134,16 @@ def test_a_folder_holds_many(run, tmp_path):
     publish(run, shop, 'second')
     tags = [card.tag for card in zoo.cards('cbamnet_tiny', [str(shop)])]
     assert tags[:2] == [TAG, 'cbamnet_tiny.second']
+    publishing.publish(run, shop, About('cbamnet_tiny', 'first', licence='MIT'), CPU, overwrite=True)
+    licences = {card.tag: card.licence for card in zoo.cards('cbamnet_tiny', [str(shop)])}
+    assert (licences[TAG], licences['cbamnet_tiny.second']) == ('MIT', None)
+
+
+def test_a_file_that_no_registry_lists_is_kept(run, tmp_path):
+    (tmp_path / f'{TAG}.params').write_bytes(b'mine')
+    with pytest.raises(UsageError, match=f'{TAG}.params exists: .*--force'):
+        publish(run, tmp_path)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b'mine']
 
 
 BIASES = {'coarse': 3000, 'large': 1e5}  # near 3000, float16 knows multiples of 2; its largest number is 65504

@@ -6,9 +6,10 @@ from typing import Any, Dict, Optional
 
 import click
 
-from gluon_cbam.cli.options import settings_options
+from gluon_cbam.cli.options import force_option, settings_options
 from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.files import refuse_existing
 
 
 @click.command()
@@ -20,6 +21,7 @@ from gluon_cbam.common.errors import UsageError
 @click.option('--no-head', is_flag=True, help='SRC may lack the head, or have one of another size: it starts anew')
 @click.option('--state-dict', metavar='NAME', help='which state_dict of a checkpoint, such as model_ema')
 @settings_options('classes', 'option')
+@force_option
 @common_options
 def convert(
     source_file: str,
@@ -31,6 +33,7 @@ def convert(
     state_dict: Optional[str],
     option: Dict[str, Any],
     classes: Optional[int],
+    overwrite: bool,
 ) -> Result:
     """Convert parameters of other implementations to ours, or back with --reverse.
 
@@ -44,6 +47,7 @@ def convert(
 
     if not network:
         raise UsageError('--network is needed')
+    refuse_existing(conversion.written_files(output, source, reverse), overwrite)
     arguments = (source_file, output, network, source, option, classes)
     if not reverse:
         written = conversion.from_source(*arguments, no_head=no_head, state_dict=state_dict)

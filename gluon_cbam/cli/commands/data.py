@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 import click
 
 from gluon_cbam.cli.errors import Group
-from gluon_cbam.cli.options import settings_options
+from gluon_cbam.cli.options import force_option, settings_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.printable import printable
@@ -58,12 +58,13 @@ def _source_options(function: _Function) -> _Function:
     '--clutter', type=click.IntRange(1), metavar='N', help='N images of 32 x 32 pixels: one digit among fragments'
 )
 @click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='random seed of the clutter')
+@force_option
 @common_options
-def data_digits(folder: str, clutter: Optional[int], seed: int) -> _Output:
+def data_digits(folder: str, **settings: Any) -> _Output:
     """Write scikit-learn's handwritten digits to FOLDER: 1,437 for training, 360 for validation."""
     from gluon_cbam.data.datasets.digits import write_digits
 
-    return _written(folder, write_digits(folder, clutter, seed))
+    return _written(folder, write_digits(folder, **settings))
 
 
 @data.command('shapes')
@@ -73,8 +74,9 @@ def data_digits(folder: str, clutter: Optional[int], seed: int) -> _Output:
 @click.option('--val', type=click.IntRange(1), default=800, show_default=True, help='number of validation images')
 @click.option('--classes', type=click.IntRange(1), default=8, show_default=True, help='number of classes, of eight')
 @click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='random seed')
+@force_option
 @common_options
-def data_shapes(folder: str, **settings: int) -> _Output:
+def data_shapes(folder: str, **settings: Any) -> _Output:
     """Draw images of one shape, the class, among distractors to FOLDER, with a mask of the shape for each.
 
     'cbam explain --score' compares the masks with the explanations of a network.
@@ -96,6 +98,7 @@ def _written(folder: str, counts: Dict[str, int]) -> _Output:
 @click.option('--val-ratio', type=float, default=0.0, metavar='X', help='share of each class for OUTPUT_val.lst')
 @click.option('--test-ratio', type=float, default=0.0, metavar='X', help='share of each class for OUTPUT_test.lst')
 @_source_options
+@force_option
 @common_options
 def data_list(source: str, output: str, **options: Any) -> _Output:
     """List the images of SOURCE in OUTPUT.lst, as MXNet's im2rec does: index, label, path.
@@ -125,6 +128,7 @@ def data_list(source: str, output: str, **options: Any) -> _Output:
 @click.option('--root', help='folder or tar file that the paths of a list are relative to  [the folder of the list]')
 @_source_options
 @settings_options('workers')
+@force_option
 @common_options
 def data_pack(source: str, output: str, workers: Optional[int], **options: Any) -> _Output:
     """Pack images into OUTPUT/*.rec, *.idx and classes.txt.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
 import click
 
-from gluon_cbam.cli.options import add_options, settings_options, weights_options
+from gluon_cbam.cli.options import add_options, force_option, settings_options, weights_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.files import refuse_existing
 from gluon_cbam.common.printable import printable
 
 from .explain_score import SCORE_OPTIONS, score_network
@@ -53,6 +55,7 @@ _FIGURES = [
 @add_options(_FIGURES)
 @add_options(SCORE_OPTIONS)
 @settings_options(*NETWORK[1:], 'label_index')
+@force_option
 @common_options
 @click.pass_context
 def explain(
@@ -111,6 +114,7 @@ def _explain(
     layer: Optional[str],
     report: bool,
     batch_size: int,
+    overwrite: bool,
     **options: Any,
 ) -> WrittenExplanations:
     """Write a figure for each image."""
@@ -126,7 +130,15 @@ def _explain(
     wanted = ExplainOptions(None if stages is None else _split(stages), index, method, layer)
     explained = explain_images(loaded, images, wanted, ctx[0], batch_size, pool)
     return write_explanations(
-        progress_bar(explained, None), output, files, loaded.name, output_names(loaded), method, channels, report
+        progress_bar(explained, None),
+        output,
+        files,
+        loaded.name,
+        output_names(loaded),
+        method,
+        channels,
+        report,
+        overwrite,
     )
 
 
@@ -139,13 +151,15 @@ def _compare(
     method: str,
     layer: Optional[str],
     batch_size: int,
+    overwrite: bool,
     **options: Any,
 ) -> WrittenComparison:
     """Write one figure that compares several networks."""
-    from gluon_cbam.explain.figures.output_directory import write_comparison
+    from gluon_cbam.explain.figures.output_directory import COMPARISON, write_comparison
     from gluon_cbam.explain.images.comparison import COMPARE_FORM, Contender, compare_networks, parse_contenders
     from gluon_cbam.explain.images.pipeline import ExplainOptions
 
+    refuse_existing([Path(output) / COMPARISON], overwrite)  # before the networks are loaded
     for name in ('params', 'pretrained', 'stages', 'report', 'option'):
         if options.pop(name):
             raise UsageError(f'--compare takes no --{name}')
@@ -165,7 +179,7 @@ def _compare(
     contenders = parse_contenders(_split(compare))
     files, images = inputs.files_and_sources()
     comparison = compare_networks(contenders, load_contender, list(images), target, wanted, batch_size, pool)
-    return write_comparison(comparison, output, files, method)
+    return write_comparison(comparison, output, files, method, overwrite)
 
 
 def _split(text: str) -> List[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Tuple
 
 import click
 
-from gluon_cbam.cli.options import add_options, settings_options, weights_options
+from gluon_cbam.cli.options import add_options, force_option, settings_options, weights_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.common.errors import UsageError
 
@@ -76,14 +76,17 @@ _INT8 = [
 @weights_options
 @add_options([*_FORMAT, *_SAMPLES, *_INT8])
 @settings_options('classes', 'image_size', 'crop_ratio', 'option', 'label_index')
+@force_option
 @common_options
-def export(file_format: str, output: str, **arguments: Any) -> Tuple[Dict[str, Any], str]:
+def export(file_format: str, output: str, overwrite: bool, **arguments: Any) -> Tuple[Dict[str, Any], str]:
     """Write a network for other engines: ONNX, a symbol of stock MXNet, safetensors.
 
     Before the file gets its name, its outputs are compared with MXNet, on the images of --data-val or --image if given.
     """
-    from gluon_cbam.export.exporter import export_network
+    from gluon_cbam.common.files import refuse_existing
+    from gluon_cbam.export.exporter import export_network, written_files
 
+    refuse_existing(written_files(file_format, output), overwrite)  # before the network is loaded
     request, samples = _request(file_format=file_format, **arguments)
     report = export_network(request, file_format, output, samples)
     value: Dict[str, Any] = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence,
 import click
 
 from gluon_cbam.cli.errors import Group
-from gluon_cbam.cli.options import settings_options
+from gluon_cbam.cli.options import force_option, settings_options
 from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.cli.progress import byte_progress, progress_bar
 from gluon_cbam.common.errors import UsageError
@@ -306,6 +306,7 @@ def _comparison(verdict: Verdict) -> List[str]:
 )
 @click.option('-o', '--output', required=True, metavar='DIR', help='folder of the files, which is a registry')
 @settings_options('batch_size', 'gpus', 'cpus', 'workers')
+@force_option
 @common_options
 def zoo_publish(
     run: str,
@@ -315,6 +316,7 @@ def zoo_publish(
     cpus: Optional[int],
     batch_size: int,
     workers: Optional[int],
+    overwrite: bool,
     **about: Any,
 ) -> Result:
     """Publish the run folder RUN as weights, in a folder DIR that any static web server can serve.
@@ -328,7 +330,9 @@ def zoo_publish(
     from gluon_cbam.tasks import get_task
 
     ctx = devices.contexts(gpus, cpus)
-    card = publish(run, output, About(**about), ctx, data_val, batch_size, workers or usable_cpus(), progress_bar)
+    card = publish(
+        run, output, About(**about), ctx, data_val, batch_size, workers or usable_cpus(), progress_bar, overwrite
+    )
     task = get_task(card.task)
     score = f'{task.text(card.metrics.values)} of {card.metrics.records} records'
     text = f'{output}/{card.tag}.params: {card.bytes:,} bytes, {score}\ncard: {output}/{card.tag}.yaml'

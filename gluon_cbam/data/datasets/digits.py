@@ -11,8 +11,10 @@ from typing import Dict, Iterable, Optional, Tuple
 import cv2
 import numpy as np
 
-from gluon_cbam.common.files import PathLike, write_text
+from gluon_cbam.common.files import PathLike, refuse_existing, write_text
 from gluon_cbam.data.records.recordio import RecordWriter
+
+from .masks import remove_masks
 
 _VALIDATION_STRIDE = 5  # every fifth scan of a class
 _BRIGHTEST = 16  # the scans have 17 levels, 0..16
@@ -23,7 +25,9 @@ _FRAGMENTS = 4
 _FRAGMENT_BRIGHTNESS = 0.6
 
 
-def write_digits(folder: PathLike, clutter: Optional[int] = None, seed: int = 0) -> Dict[str, int]:
+def write_digits(
+    folder: PathLike, clutter: Optional[int] = None, seed: int = 0, overwrite: bool = True
+) -> Dict[str, int]:
     """Write ``train.rec``, ``val.rec``, their ``.idx`` and ``classes.txt``.
 
     The scans are stored as gray PNGs without loss. The split is fixed: with the scans sorted by class (stable), every
@@ -34,16 +38,19 @@ def write_digits(folder: PathLike, clutter: Optional[int] = None, seed: int = 0)
         clutter: number of training images to draw, and a quarter as many validation images: 32 x 32 pixels, one digit
             at a random place in a random size among fragments of others. By default, the scans themselves.
         seed: random seed of the clutter.
+        overwrite: whether the files may exist. Masks next to them, which are of other records, are then removed.
 
     Returns:
         File name -> number of records.
 
     Raises:
         ImportError: scikit-learn is not installed.
+        UsageError: a file exists and must not be overwritten.
     """
     from sklearn.datasets import load_digits
 
     folder = Path(folder)
+    refuse_existing([folder / name for name in ('train.rec', 'val.rec', 'classes.txt')], overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     digits = load_digits()
     pixels = np.round(digits.images * (255 / _BRIGHTEST)).astype(np.uint8)  # (1797, 8, 8)
@@ -59,6 +66,7 @@ def write_digits(folder: PathLike, clutter: Optional[int] = None, seed: int = 0)
             count = -(-clutter // (4 if number else 1))
             images = _in_clutter(scans, labels, count, np.random.RandomState([seed, number]))
         counts[name] = _write(folder / name, images)
+        remove_masks(folder / name)
     write_text(folder / 'classes.txt', ''.join(f'{digit}\n' for digit in range(10)))
     return counts
 

@@ -28,6 +28,15 @@ def masks_path(path: PathLike) -> Path:
     return Path(path).with_suffix('.masks.npz')
 
 
+def remove_masks(path: PathLike) -> None:
+    """Remove the masks of a ``.rec`` file that is written anew without masks, since they are of other records.
+
+    Args:
+        path: path of the ``.rec`` file.
+    """
+    masks_path(path).unlink(missing_ok=True)
+
+
 def write_masks(path: PathLike, ids: Sequence[int], masks: Sequence[np.ndarray]) -> None:
     """Write masks atomically; the same masks give the same bytes.
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.files import PathLike, write_text
+from gluon_cbam.common.files import PathLike, refuse_existing, write_text
 from gluon_cbam.data.records.recordio import RecordWriter
 
 from .masks import masks_path, write_masks
@@ -24,7 +24,13 @@ SMALLEST = 32
 
 
 def write_shapes(
-    folder: PathLike, size: int = 64, train: int = 6000, val: int = 800, seed: int = 0, classes: int = len(CLASSES)
+    folder: PathLike,
+    size: int = 64,
+    train: int = 6000,
+    val: int = 800,
+    seed: int = 0,
+    classes: int = len(CLASSES),
+    overwrite: bool = True,
 ) -> Dict[str, int]:
     """Write ``train.rec`` and ``val.rec``, their ``.idx`` and ``.masks.npz``, and ``classes.txt``.
 
@@ -38,13 +44,14 @@ def write_shapes(
         val: number of validation images.
         seed: random seed of all images.
         classes: number of classes, the first of :data:`~gluon_cbam.data.datasets.scenes.CLASSES`.
+        overwrite: whether the files may exist.
 
     Returns:
         File name -> number of records.
 
     Raises:
-        UsageError: the size is below :data:`SMALLEST`, the number of classes is out of range, or there are fewer images
-            than classes.
+        UsageError: a file exists and must not be overwritten, the size is below :data:`SMALLEST`, the number of classes
+            is out of range, or there are fewer images than classes.
     """
     names = list(CLASSES)[:classes]
     if not 2 <= classes <= len(CLASSES):
@@ -56,6 +63,7 @@ def write_shapes(
         if count < classes:
             raise UsageError(f'{name} must have an image of each of the {classes} classes, got {count} images')
     folder = Path(folder)
+    refuse_existing([folder / name for name in (*counts, 'classes.txt')], overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     for part, (name, count) in enumerate(counts.items()):
         masks = []

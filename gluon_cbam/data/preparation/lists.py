@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.common.files import PathLike, atomic_path
+from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.sources.layouts import read_source
 from gluon_cbam.data.sources.parts import Part
@@ -41,6 +41,7 @@ def make_lists(
     classes_file: Optional[PathLike] = None,
     label_index: Optional[int] = None,
     all_labels: bool = False,
+    overwrite: bool = True,
 ) -> Written[Listed]:
     """Write the list of the images of a source, or one for each of its parts, and ``classes.txt`` in the same folder.
 
@@ -57,12 +58,14 @@ def make_lists(
         classes_file: names of the classes, see ``read_source``.
         label_index: the label of the lines of a list that is the class, see ``read_source``.
         all_labels: take all labels of a list, see ``read_source``.
+        overwrite: whether the lists may exist.
 
     Returns:
         An entry for each list that was written.
 
     Raises:
-        UsageError: the ratios do not fit the source, or ``read_source`` raises it.
+        UsageError: the ratios do not fit the source, a list exists and must not be overwritten, or ``read_source``
+            raises it.
         DataError: a file is damaged, does not fit the others, or has a name that a list cannot hold. Nothing is
             written.
     """
@@ -82,13 +85,13 @@ def make_lists(
     check_classes(prefix.parent, dataset.classes)
     random = np.random.RandomState(seed)
     done: Written[Listed] = Written(dataset.layout, dataset.left_out)
-    for part in dataset.parts:
-        splits = split_by_class(part, ratios, random)
-        for name, chosen in splits.items():
-            several = len(splits) * len(dataset.parts) > 1
-            path = prefix.with_name(f'{prefix.name}_{name}.lst' if several else f'{prefix.name}.lst')
-            done.append(_write(path, part, random.permutation(chosen) if shuffle else chosen))
-            done.note_classes(path, {part.labels[index][0] for index in chosen}, dataset.classes)
+    splits = [(part, *split) for part in dataset.parts for split in split_by_class(part, ratios, random).items()]
+    ends = {name: f'_{name}.lst' if len(splits) > 1 else '.lst' for _, name, _ in splits}
+    refuse_existing([prefix.with_name(prefix.name + end) for end in ends.values()], overwrite)
+    for part, name, chosen in splits:
+        path = prefix.with_name(prefix.name + ends[name])
+        done.append(_write(path, part, random.permutation(chosen) if shuffle else chosen))
+        done.note_classes(path, {part.labels[index][0] for index in chosen}, dataset.classes)
     write_classes(prefix.parent, dataset.classes)
     return done
 

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.files import PathLike, refuse_existing
 from gluon_cbam.common.parallel import ordered_map
+from gluon_cbam.data.datasets.masks import remove_masks
 from gluon_cbam.data.decoding import decode, format_of
 from gluon_cbam.data.records.recordio import RecordWriter
 from gluon_cbam.data.resizing import resize_short_side
@@ -67,6 +68,7 @@ def pack(
     val_ratio: float = 0.0,
     test_ratio: float = 0.0,
     progress: _Progress = lambda items, total, name: items,
+    overwrite: bool = True,
 ) -> Written[Packed]:
     """Pack images into ``.rec``, ``.idx`` and ``classes.txt``.
 
@@ -93,13 +95,14 @@ def pack(
             training image. :func:`.lists.make_lists` gives the same split in the same order.
         test_ratio: share of each class for ``test.rec``, 0..1; default 0, no such file.
         progress: wraps the images of a file for a progress bar; called with (images, number of images, name).
+        overwrite: whether the ``.rec`` files may exist. Masks next to them, which are of other records, are removed.
 
     Returns:
         An entry for each file that was written.
 
     Raises:
         UsageError: the source does not exist, holds no images, does not define what the labels mean, or is split
-            already.
+            already; or a file exists and must not be overwritten.
         DataError: files cannot be decoded, or the source is damaged. Nothing is written under the final names.
     """
     dataset = read_source(source, root, labels, classes_file, output, label_index, all_labels)
@@ -107,12 +110,14 @@ def pack(
         raise UsageError(f'{source}: a compressed tar file is read in its order: uncompress it, or leave out --shuffle')
     orders = _orders(source, dataset, shuffle, seed, val_ratio, test_ratio)
     output = Path(output)
+    refuse_existing([output / f'{name}.rec' for name, _, _ in orders], overwrite)
     output.mkdir(parents=True, exist_ok=True)
     check_classes(output, dataset.classes)
     encode = partial(_encode, resize=resize, quality=quality)
     done: Written[Packed] = Written(dataset.layout, dataset.left_out)
     for name, part, order in orders:
         done.append(_pack_part(part, order, output / f'{name}.rec', encode, skip_bad, workers, progress))
+        remove_masks(done[-1].path)
         done.note_classes(done[-1].path, done[-1].labels, dataset.classes)
     write_classes(output, dataset.classes)
     return done

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Union
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.files import PathLike, write_text
+from gluon_cbam.common.files import PathLike, refuse_existing, write_text
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.sources.image_files import STANDARD_INPUT
 from gluon_cbam.explain.images.comparison import Cell, Comparison
@@ -103,6 +103,7 @@ def write_explanations(
     method: str,
     channels: int,
     report: bool,
+    overwrite: bool = True,
 ) -> WrittenExplanations:
     """Write the figure of each image as soon as it is explained, and the report at the end.
 
@@ -115,8 +116,14 @@ def write_explanations(
         method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
         channels: number of the strongest channels of a gate to show.
         report: whether to write ``report.html``.
+        overwrite: whether figures and report may exist.
+
+    Raises:
+        UsageError: one exists and must not be overwritten.
     """
     directory, figure_path = Path(directory), FigurePaths(directory, inputs)
+    planned = FigurePaths(directory, inputs)
+    refuse_existing([*map(planned, inputs), *[directory / REPORT] * report], overwrite)  # before any is written
     images: List[Dict[str, Any]] = []
     unreadable: List[UnreadableImage] = []
     rows: List[ReportRow] = []
@@ -126,6 +133,7 @@ def write_explanations(
             continue
         directory.mkdir(parents=True, exist_ok=True)  # not before there is something to write
         path = figure_path(item.file, item.number)
+        refuse_existing([path], overwrite)
         maps = draw_explanation(item, path, network, method, channels)
         top = [score.as_dict() for score in item.top]
         images.append({**_known(item, names), 'picture': str(path), 'top': top, 'maps': maps})
@@ -208,7 +216,7 @@ class WrittenComparison:
 
 
 def write_comparison(
-    comparison: Comparison, directory: PathLike, inputs: Iterable[str], method: str
+    comparison: Comparison, directory: PathLike, inputs: Iterable[str], method: str, overwrite: bool = True
 ) -> WrittenComparison:
     """Write the figure of a comparison, ``comparison.png``, unless no image could be read.
 
@@ -217,9 +225,10 @@ def write_comparison(
         directory: created if it does not exist.
         inputs: paths of all files of images; none is overwritten.
         method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
+        overwrite: whether the figure may exist.
 
     Raises:
-        UsageError: the figure would overwrite an image.
+        UsageError: the figure would overwrite an image, or exists and must not be overwritten.
     """
     if not comparison.cells:
         return WrittenComparison(comparison, None)
@@ -227,5 +236,6 @@ def write_comparison(
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.resolve() in {Path(file).resolve() for file in inputs}:
         raise UsageError(f'{path} is one of the images: choose another --output')
+    refuse_existing([path], overwrite)
     draw_comparison(comparison, path, method)
     return WrittenComparison(comparison, str(path))
