@@ -234,6 +234,14 @@ class Task(ABC):
     def fingerprint(self, data: Dataset) -> str:
         """A short hash of the examples and their labels, by which a resumed run recognizes its data."""
 
+    def contents(self, data: Dataset) -> Optional[str]:
+        """A hash of the images, by which a resumed run recognizes its data besides :meth:`fingerprint`.
+
+        Returns:
+            The hash, which must be cheap also for large data; None where the images are not compared.
+        """
+        return None
+
     # training
 
     @abstractmethod

@@ -86,6 +86,12 @@ class RecordTask(Task):
         content = records.offsets.astype('<i8').tobytes() + records.labels.astype('<f4').tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
 
+    def contents(self, data: Dataset) -> str:
+        """See :func:`gluon_cbam.data.records.contents.contents_hash`."""
+        from gluon_cbam.data.records.contents import contents_hash
+
+        return contents_hash(cast('RecordFile', data))
+
     def training_batches(
         self,
         data: Dataset,

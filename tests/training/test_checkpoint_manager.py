@@ -1,5 +1,6 @@
 """Runs that are stopped by signals, resumed and stopped early, in this process."""
 
+import hashlib
 import json
 import logging
 import os
@@ -256,6 +257,44 @@ def test_other_data_is_refused_with_the_difference(settings, few_digits, tmp_pat
     assert {path: path.read_bytes() for path in before} == before
     same = shortened(few_digits / 'train.rec', tmp_path / 'moved.rec', 96)
     assert resumed(settings, data_train=same, classes=10)['epochs'] == 2, 'the same records in another file'
+
+
+def exchanged(path, to):
+    """A copy in which two pictures of one label and, by a byte behind the shorter, of one size are exchanged."""
+    records = RecordFile(path)
+    first, second = np.flatnonzero(records.labels == records.labels[0])[:2].tolist()
+    size = max(len(records.image(first)), len(records.image(second)))
+    images = [bytes(records.image(number)).ljust(size, b'\0') for number in (first, second)]
+    assert images[0] != images[1]
+    written = []
+    for name, pair in (('before', images), ('after', images[::-1])):
+        written.append(to / name / 'train.rec')
+        written[-1].parent.mkdir()
+        with RecordWriter(written[-1]) as writer:
+            for number in range(len(records)):
+                image = pair[[first, second].index(number)] if number in (first, second) else records.image(number)
+                writer.write(records[number].labels, bytes(image))
+    return written
+
+
+def test_exchanged_pictures_are_other_data(settings, few_digits, tmp_path):
+    """Offsets and labels are the same. A state of a former version, which has no hash of the images, continues."""
+    before, after = exchanged(few_digits / 'train.rec', tmp_path)
+    assert before.stat().st_size == after.stat().st_size
+    settings.update(data_train=str(before), epochs=1, classes=10)
+    train(TrainConfig(**settings))
+    with pytest.raises(DataError, match=r'the training data differs .*: 96 records, fingerprint (\w+), contents .*was '
+                       r'96 records, fingerprint \1, contents'):  # fmt: skip
+        resumed(settings, data_train=str(after), epochs=2)
+    (state,) = (tmp_path / 'run' / 'checkpoints').glob('newest-*.json')
+    card = json.loads(state.read_text())
+    training = card['training']
+    del training['sha256']
+    for data in training['origin']['data'].values():
+        assert len(data.pop('contents')) == 64
+    training['sha256'] = hashlib.sha256(json.dumps(training, sort_keys=True).encode()).hexdigest()
+    state.write_text(json.dumps(card))
+    assert resumed(settings, data_train=str(after), epochs=2)['epochs'] == 2
 
 
 def test_validation_data_may_come_later(settings):

@@ -156,6 +156,15 @@ class RecordFile:
         """The offset of each record in bytes: (records,) int64."""
         return self._offsets
 
+    @property
+    def ends(self) -> np.ndarray:
+        """The offset of the end of each record in bytes: (records,) int64."""
+        return self._ends
+
+    def fileno(self) -> int:
+        """The file descriptor of the open file, to read at offsets."""
+        return self._file.fileno()
+
     def labels_of(self, number: int) -> np.ndarray:
         """Read all labels of a record, without its image.
 

@@ -23,8 +23,8 @@ def run_fingerprint(setup: Setup) -> Dict[str, Any]:
     """The fingerprint of a run.
 
     Returns:
-        ``data``: number of examples and hash of the training and validation data; ``platform``: versions, devices and
-        variables that may change the last bits of results.
+        ``data``: number of examples and hashes of the training and validation data, ``fingerprint`` and, where the task
+        has it, ``contents``; ``platform``: versions, devices and variables that may change the last bits of results.
     """
     return {
         'data': {'training': _data(setup.task, setup.data.records), 'validation': _data(setup.task, setup.val)},
@@ -39,7 +39,8 @@ def run_fingerprint(setup: Setup) -> Dict[str, Any]:
 def compare(saved: SavedState, setup: Setup, now: Dict[str, Any]) -> None:
     """Compare a run with the state that it resumes from; warn where results may differ in the last bits.
 
-    Validation data may be added to a run without any, but not changed, since the best score belongs to it.
+    Validation data may be added to a run without any, but not changed, since the best score belongs to it. States of
+    former versions have no ``contents``: their images are not compared.
 
     Args:
         saved: the state.
@@ -55,7 +56,7 @@ def compare(saved: SavedState, setup: Setup, now: Dict[str, Any]) -> None:
             raise DataError(f'{saved.path} is of {name} {saved.card[name]}, this run of {getattr(config, name)}')
     for name, then in saved.fingerprint['data'].items():
         mine = now['data'][name]
-        if then is not None and mine != then:
+        if then is not None and (mine is None or {key: mine.get(key) for key in then} != then):
             raise DataError(
                 f'the {name} data differs from the run to resume: {_text(mine)}, was {_text(then)}: '
                 'give the same, or start a new run in another --output'
@@ -71,8 +72,14 @@ def compare(saved: SavedState, setup: Setup, now: Dict[str, Any]) -> None:
 
 
 def _data(task: Task, data: Optional[Dataset]) -> Optional[Dict[str, Any]]:
-    return {'records': len(data), 'fingerprint': task.fingerprint(data)} if data is not None else None
+    if data is None:
+        return None
+    values = {'records': len(data), 'fingerprint': task.fingerprint(data), 'contents': task.contents(data)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _text(data: Optional[Dict[str, Any]]) -> str:
-    return f'{data["records"]} records, fingerprint {data["fingerprint"]}' if data else 'none'
+    if not data:
+        return 'none'
+    contents = f', contents {data["contents"][:16]}' if data.get('contents') else ''
+    return f'{data["records"]} records, fingerprint {data["fingerprint"]}{contents}'
