@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -21,6 +22,12 @@ from gluon_cbam.common.quoting import shown_name
 from .conditions import is_url
 
 _MAX_REDIRECTS = 10
+_log = logging.getLogger('urllib3.connection')
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    """Whether to log a record of urllib3, which warns of odd headers with a traceback."""
+    return record.levelno >= logging.ERROR
 
 
 class RetryableError(Exception):
@@ -58,16 +65,20 @@ class Connection:
         self._socket: Optional[socket.socket] = None
         self._deadline: Optional[float] = None
         self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
         self._session = requests.Session()
         for scheme in ('http://', 'https://'):
             self._session.mount(scheme, _Adapter(self))
 
     def __enter__(self) -> Connection:
-        threading.Thread(target=self._watch, daemon=True).start()
+        self._thread.start()
+        _log.addFilter(_is_error)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._ended.set()
+        self._thread.join()
+        _log.removeFilter(_is_error)
         self._session.close()
 
     def alive(self) -> None:
@@ -113,6 +124,9 @@ class Connection:
         for _ in range(_MAX_REDIRECTS + 1):
             self.alive()
             response = self._answer(url, target, headers)
+            if self.expired:  # headers that are cut count as complete
+                response.close()
+                raise self._no_answer()
             if not response.is_redirect:
                 return response
             response.close()

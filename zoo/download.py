@@ -6,6 +6,7 @@ import json
 import random
 import re
 import time
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from pathlib import Path
@@ -118,7 +119,7 @@ def _retry_after(header: Optional[str]) -> float:
         return float((header or '').strip()[:10])
     try:
         date = parsedate_to_datetime(header or '')
-        return max(0.0, date.timestamp() - time.time())
+        return max(0.0, date.timestamp() - datetime.now(timezone.utc).timestamp())
     except (TypeError, ValueError, LookupError, OverflowError, OSError):  # of dates that no calendar has
         return 0.0
 
