@@ -30,7 +30,9 @@ _LAZY = {
     'features': 'pretrained.model',
     'get_model': 'pretrained.model',
     'list_models': 'models',
+    'load': 'inference.model',
     'quantize': 'quantization',
+    'train': 'training.loop.run',
     'use_fused_ops': 'ops.tracing',
 }
 _MODULES = {
