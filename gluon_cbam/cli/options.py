@@ -179,3 +179,11 @@ weights_options = add_options(
         click.option('--pretrained', is_flag=False, flag_value='', metavar='[TAG]', help='published weights'),
     ]
 )
+
+depth_option = click.option(
+    '--depth',
+    type=click.IntRange(8, 16),
+    metavar='BITS',
+    help='bits that images of 16 bits a channel use, such as 12; scales them to 8  [16]',
+)
+"""For commands that decode images from files."""

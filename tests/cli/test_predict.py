@@ -14,6 +14,7 @@ from checks import assert_one_line
 from odd_images import READABLE
 
 from gluon_cbam.cli.main import cli
+from gluon_cbam.data.decoding import decode
 from gluon_cbam.data.records.recordio import RecordFile
 
 SEVEN = Path(__file__).parent.parent / 'data' / 'seven.png'
@@ -212,3 +213,17 @@ def test_standard_input(tmp_path):
         assert process.stdout.decode().startswith(f'{name}: 7 0.9999')
         assert len(process.stderr.splitlines()) == (code > 0), process.stderr
         assert (b'3 of 4 images' in process.stderr) == (code > 0)
+
+
+def test_dark_images_are_named_once_and_scaled(cbam_here, tmp_path, monkeypatch):
+    seven = decode(SEVEN.read_bytes(), 'seven')
+    for name in ('a.png', 'b.png'):
+        image = cv2.imencode('.png', seven.astype(np.uint16) << 4)[1].tobytes()
+        (tmp_path / name).write_bytes(image)
+    monkeypatch.chdir(tmp_path)
+    process = cbam_here('predict', 'a.png', 'b.png', *NETWORK)
+    warned = [line for line in process.stderr.splitlines() if 'almost black' in line]
+    assert (process.returncode, len(warned)) == (0, 1)
+    assert '2 images have 16 bits a channel, of which 12 are used' in warned[0]
+    process = cbam_here('predict', 'a.png', 'b.png', '--depth', '12', *NETWORK)
+    assert (process.stderr, process.stdout[:8]) == ('', 'a.png: 7')

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 import click
 
 from gluon_cbam.cli.errors import Group
-from gluon_cbam.cli.options import force_option, settings_options
+from gluon_cbam.cli.options import depth_option, force_option, settings_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.printable import printable
@@ -125,6 +125,7 @@ def data_list(source: str, output: str, **options: Any) -> _Output:
 @click.option('--skip-bad', is_flag=True, help='leave out files that cannot be decoded')
 @click.option('--val-ratio', type=float, default=0.0, metavar='X', help='share of each class for val.rec')
 @click.option('--test-ratio', type=float, default=0.0, metavar='X', help='share of each class for test.rec')
+@depth_option
 @click.option('--root', help='folder or tar file that the paths of a list are relative to  [the folder of the list]')
 @_source_options
 @settings_options('workers')
@@ -150,6 +151,8 @@ def data_pack(source: str, output: str, workers: Optional[int], **options: Any) 
             'file': str(part.path),
             'records': part.records,
             'converted': part.converted,
+            'dark_images': part.dark.count,
+            'first_dark': part.dark.first,
             'bad': part.bad,
             'other_files': part.other,
             'empty_classes': done.empty_of(part.path),
@@ -164,6 +167,7 @@ def data_pack(source: str, output: str, workers: Optional[int], **options: Any) 
             f'{part.other} other files'
         )
         lines += [f'  bad: {printable(path)}: {printable(fault)}' for path, fault in part.bad.items()]
+        lines += [f'  warning: {part.dark.text()}'] if part.dark.count else []
     value = {'output': output, 'layout': done.layout, 'files': files, 'left_out': done.left_out.as_dict()}
     return value, '\n'.join(lines + done.as_lines())
 

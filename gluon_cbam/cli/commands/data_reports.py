@@ -85,6 +85,8 @@ def _report_lines(report: Report, all_labels: bool) -> Iterator[str]:
     if report.lost_bytes:
         known = '' if report.lost_records is None else f'; {report.lost_records} records of the index are missing'
         yield f'  lost: {report.lost_bytes} bytes belong to no whole record{known}'
+    if report.dark.count:
+        yield f'  warning: {report.dark.text()}'
     if report.repeated_ids:
         yield f'  warning: {report.repeated_ids} records have the id of an earlier one'
 

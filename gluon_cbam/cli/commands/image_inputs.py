@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Iterator, List, Optional, Tuple
 
 import click
 
-from gluon_cbam.cli.options import add_options
+from gluon_cbam.cli.options import add_options, depth_option
 from gluon_cbam.common.errors import UsageError
 
 if TYPE_CHECKING:
+    from gluon_cbam.data.decoding import Decode
     from gluon_cbam.data.sources.images import ImageSource
 
-INPUTS = ('files_from', 'camera', 'every', 'limit')
+INPUTS = ('files_from', 'camera', 'every', 'limit', 'depth')
 """The parameters of :data:`input_options`."""
 input_options = add_options(
     [
@@ -24,6 +26,7 @@ input_options = add_options(
             '--every', type=click.IntRange(1), default=1, show_default=True, help='use every Nth frame of a video'
         ),
         click.option('--limit', type=click.IntRange(1), help='maximum number of images'),
+        depth_option,
     ]
 )
 
@@ -38,6 +41,7 @@ class ImageInputs:
         camera: ``--camera``.
         every: ``--every``.
         limit: ``--limit``.
+        depth: ``--depth``.
     """
 
     images: Tuple[str, ...]
@@ -45,6 +49,7 @@ class ImageInputs:
     camera: Optional[str]
     every: int
     limit: Optional[int]
+    depth: Optional[int] = None
 
     @property
     def where(self) -> str:
@@ -63,6 +68,18 @@ class ImageInputs:
         if self.camera is not None and (self.images or self.files_from is not None):
             raise UsageError(f'--camera {self.camera} and images exclude each other: give one')
 
+    def _decoder(self) -> Decode:
+        """The decoder of the images; those that are almost black are named when the command ends."""
+        from gluon_cbam.data.decoding import DarkImages, decode
+
+        def warn() -> None:
+            if dark.count:
+                click.echo(f'cbam: warning: {dark.text()}', err=True)
+
+        dark = DarkImages()
+        click.get_current_context().call_on_close(warn)
+        return partial(decode, depth=self.depth, dark=dark)
+
     def sources(self) -> Iterator[ImageSource]:
         """The images, opened as the iterator reaches them.
 
@@ -74,7 +91,7 @@ class ImageInputs:
         self.check()
         if self.camera is not None:
             return open_camera(self.camera, self.every, self.limit)
-        return open_images(self.images, self.files_from, self.every, self.limit)
+        return open_images(self.images, self.files_from, self.every, self.limit, self._decoder())
 
     def files_and_sources(self) -> Tuple[List[str], Iterator[ImageSource]]:
         """The paths of all files of images, known before the first is opened, and the images.
@@ -89,7 +106,7 @@ class ImageInputs:
 
         self.check()
         files = list(image_files(self.images, self.files_from, missing=True)) if self.camera is None else []
-        opened = open_files(files, self.every, self.limit)
+        opened = open_files(files, self.every, self.limit, self._decoder())
         sources = opened if self.camera is None else open_camera(self.camera, self.every, self.limit)
         first = next(sources, None)
         if first is None:

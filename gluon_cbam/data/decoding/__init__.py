@@ -3,8 +3,9 @@
 ``formats`` and ``headers`` import neither NumPy nor OpenCV. The package may import ``common``.
 """
 
-from .decoder import decode
+from .decoder import Decode, decode
+from .depth import DarkImages
 from .formats import FORMATS, IMAGE_ENDINGS, ImageFormat, format_of
 from .threads import image_threads
 
-__all__ = ['FORMATS', 'IMAGE_ENDINGS', 'ImageFormat', 'decode', 'format_of', 'image_threads']
+__all__ = ['FORMATS', 'IMAGE_ENDINGS', 'DarkImages', 'Decode', 'ImageFormat', 'decode', 'format_of', 'image_threads']

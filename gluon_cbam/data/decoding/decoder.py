@@ -12,17 +12,23 @@ import numpy as np
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.limits import MAX_PIXELS_VARIABLE, max_pixels
 
+from .depth import DarkImages, few_bits, scaled
 from .formats import FORMAT_NAMES, ImageFormat, format_of
 from .headers import Damaged, ImageHeader
 from .jpeg import decode_jpeg
 
 
-def decode(image: Union[bytes, memoryview], name: str) -> np.ndarray:
+def decode(
+    image: Union[bytes, memoryview], name: str, depth: Optional[int] = None, dark: Optional[DarkImages] = None
+) -> np.ndarray:
     """Decode an image; of an animation, the first frame.
 
     Args:
         image: the bytes of an image of one of :data:`.FORMATS`.
         name: name of the image in the error message.
+        depth: for images of 16 bits a channel, the number of bits that they use, 8..16; by default all 16, of which
+            OpenCV drops the lower eight.
+        dark: counts images of 16 bits a channel that use 12 at most, where ``depth`` is not given.
 
     Returns:
         (H, W, 3) uint8, RGB, turned as its EXIF orientation says. Transparency is left out.
@@ -34,7 +40,7 @@ def decode(image: Union[bytes, memoryview], name: str) -> np.ndarray:
     """
     encoded = bytes(image)
     try:
-        return _decoded(encoded)
+        return _decoded(encoded, name, depth, dark)
     except Damaged as damage:
         raise DataError(f'{name}: a damaged image ({len(encoded)} bytes): {damage}') from None
     except _Refused as error:
@@ -45,11 +51,15 @@ def decode(image: Union[bytes, memoryview], name: str) -> np.ndarray:
         raise DataError(f'{name}: there is not enough memory to decode the image') from None
 
 
+Decode = Callable[[Union[bytes, memoryview], str], np.ndarray]
+"""The type of :func:`decode`, with or without its options."""
+
+
 class _Refused(Exception):
     """The image is not decoded; the message is the reason."""
 
 
-def _decoded(image: bytes) -> np.ndarray:
+def _decoded(image: bytes, name: str, depth: Optional[int], dark: Optional[DarkImages]) -> np.ndarray:
     if not image:
         raise _Refused('the image is empty')
     row = format_of(image)
@@ -63,6 +73,12 @@ def _decoded(image: bytes) -> np.ndarray:
     pixels = _READERS[row.reader](image, row, header)
     if pixels is None:
         raise _Refused(f'a damaged image ({len(image)} bytes)')
+    if header.bits == 16 and row.reader == 'opencv':
+        if depth is not None:
+            return scaled(image, depth)
+        bits = 0 if dark is None else few_bits(image, pixels)
+        if dark is not None and bits:
+            dark.add(name, bits)
     return pixels
 
 

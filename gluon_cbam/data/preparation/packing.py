@@ -15,7 +15,7 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, refuse_existing
 from gluon_cbam.common.parallel import ordered_map
 from gluon_cbam.data.datasets.masks import remove_masks
-from gluon_cbam.data.decoding import decode, format_of
+from gluon_cbam.data.decoding import DarkImages, decode, format_of
 from gluon_cbam.data.records.recordio import RecordWriter
 from gluon_cbam.data.resizing import resize_short_side
 from gluon_cbam.data.sources.file_trees import Location
@@ -27,6 +27,7 @@ from .splitting import Order, split_by_class, split_ratios
 from .summary import Written
 
 _REPORTED = 10  # bad files that an error names
+_JPEG_SIDE = 65_500  # pixels that libjpeg writes at most
 _Progress = Callable[[Iterable, int, str], Iterable]
 
 
@@ -39,7 +40,9 @@ class Packed:
         records: number of images in it.
         bad: path of an image that was left out -> the reason.
         other: number of files and folders in the same folder of the source that are left out.
-        converted: number of images that were converted to PNG, as readers of records do not know their format.
+        converted: number of images that were converted to PNG, as readers of records do not know their format, or
+            were scaled to 8 bits.
+        dark: images of 16 bits a channel that are almost black.
         labels: the first labels that occur.
     """
 
@@ -48,6 +51,7 @@ class Packed:
     bad: Dict[str, str] = field(default_factory=dict)
     other: int = 0
     converted: int = 0
+    dark: DarkImages = field(default_factory=DarkImages)
     labels: Set[float] = field(default_factory=set)
 
 
@@ -67,6 +71,7 @@ def pack(
     seed: int = 0,
     val_ratio: float = 0.0,
     test_ratio: float = 0.0,
+    depth: Optional[int] = None,
     progress: _Progress = lambda items, total, name: items,
     overwrite: bool = True,
 ) -> Written[Packed]:
@@ -94,6 +99,7 @@ def pack(
         val_ratio: share of each class for ``val.rec``, 0..1; default 0, no such file. Each class keeps at least one
             training image. :func:`.lists.make_lists` gives the same split in the same order.
         test_ratio: share of each class for ``test.rec``, 0..1; default 0, no such file.
+        depth: number of bits that images of 16 bits a channel use, 8..16; they are converted to PNG of 8 bits.
         progress: wraps the images of a file for a progress bar; called with (images, number of images, name).
         overwrite: whether the ``.rec`` files may exist. Masks next to them, which are of other records, are removed.
 
@@ -113,7 +119,7 @@ def pack(
     refuse_existing([output / f'{name}.rec' for name, _, _ in orders], overwrite)
     output.mkdir(parents=True, exist_ok=True)
     check_classes(output, dataset.classes)
-    encode = partial(_encode, resize=resize, quality=quality)
+    encode = partial(_encode, resize=resize, quality=quality, depth=depth)
     done: Written[Packed] = Written(dataset.layout, dataset.left_out)
     for name, part, order in orders:
         done.append(_pack_part(part, order, output / f'{name}.rec', encode, skip_bad, workers, progress))
@@ -152,11 +158,12 @@ def _orders(
 
 
 class _Encoded(NamedTuple):
-    """The bytes to store for an image; for a bad image, no bytes and the reason."""
+    """The bytes to store for an image; for a bad image, no bytes and the reason; bits of 16 if they are few."""
 
     data: bytes
     fault: Optional[str] = None
     converted: bool = False
+    bits: int = 0
 
 
 _Encode = Callable[[Union[Location, bytes]], _Encoded]
@@ -182,6 +189,8 @@ def _pack_part(
                 writer.write(part.labels[index], image.data)
                 result.labels.add(part.labels[index][0])
                 result.converted += image.converted
+                if image.bits:
+                    result.dark.add(part.path(index), image.bits)
         if result.bad and not skip_bad:
             named = ', '.join(f'{bad} ({fault})' for bad, fault in list(result.bad.items())[:_REPORTED])
             more = ' ...' if len(result.bad) > _REPORTED else ''
@@ -192,21 +201,31 @@ def _pack_part(
     return result
 
 
-def _encode(content: Union[Location, bytes], resize: Optional[int], quality: int) -> _Encoded:
+def _encode(content: Union[Location, bytes], resize: Optional[int], quality: int, depth: Optional[int]) -> _Encoded:
     try:
-        data = content if isinstance(content, bytes) else content.read()
-        pixels = decode(data, 'bad')
+        return _encoded(content if isinstance(content, bytes) else content.read(), resize, quality, depth)
     except OSError as error:
         return _Encoded(b'', error.strerror or str(error))
     except DataError as error:
         return _Encoded(b'', str(error).partition(': ')[2])
+
+
+def _encoded(data: bytes, resize: Optional[int], quality: int, depth: Optional[int]) -> _Encoded:
+    dark = DarkImages()
+    pixels = decode(data, 'bad', depth, dark)
     if resize is not None:
-        options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-        return _Encoded(_written('.jpg', resize_short_side(pixels, resize), options))
-    known = format_of(data)
-    if known is not None and known.packed_as_is:
-        return _Encoded(data)
-    return _Encoded(_written('.png', pixels, []), converted=True)
+        try:
+            pixels = resize_short_side(pixels, resize)
+        except DataError as error:
+            raise DataError(f'bad: {error}') from None
+        if max(pixels.shape[:2]) > _JPEG_SIDE:
+            raise DataError(f'bad: resized to {pixels.shape[1]} x {pixels.shape[0]} pixels it is too large for a JPEG')
+        return _Encoded(_written('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, quality]), bits=dark.bits)
+    row = format_of(data)
+    deep = depth is not None and row is not None and row.header(data).bits == 16
+    if row is not None and row.packed_as_is and not deep:
+        return _Encoded(data, bits=dark.bits)
+    return _Encoded(_written('.png', pixels, []), converted=True, bits=dark.bits)
 
 
 def _written(ending: str, pixels: np.ndarray, options: List[int]) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.decoding import DarkImages, decode
 
 from .duplicates import Duplicates, find_duplicates, image_hash
 from .faces import find_pictures
@@ -60,6 +60,7 @@ class Report:
         repeated_ids: number of records with the id of an earlier record.
         label_counts: number of labels -> number of records with as many, of the records with an image.
         identities: number of insightface's identity records, which have no image, as its header; None for other files.
+        dark: images of 16 bits a channel that use few of them.
         unfit: why the labels, if none is damaged, are not those of classes; None where they can be classes.
     """
 
@@ -74,6 +75,7 @@ class Report:
     label_counts: Dict[int, int] = field(default_factory=dict)
     identities: Optional[int] = None
     unfit: Optional[str] = None
+    dark: DarkImages = field(default_factory=DarkImages)
 
     def add(self, bad: Bad) -> None:
         """Count a fault, and keep it if it is one of the first."""
@@ -93,7 +95,8 @@ class Report:
         names = ('records', 'lost_bytes', 'lost_records', 'repeated_ids', 'label_counts', 'identities', 'unfit')
         about = {name: getattr(self, name) for name in names}
         bad = [entry._asdict() for entry in self.bad]
-        return {'file': str(self.path), 'bytes': self.size, **about, 'faults': dict(self.counts), 'first': bad}
+        dark = {'dark_images': self.dark.count, 'first_dark': self.dark.first}
+        return {'file': str(self.path), 'bytes': self.size, **about, **dark, 'faults': dict(self.counts), 'first': bad}
 
 
 class Checked(NamedTuple):
@@ -218,6 +221,8 @@ def _add_chunk(report: Report, chunk: Chunk, inspected: Optional[_Inspected], cl
     bad += inspected.bad if inspected else []
     for kind, index, reason in sorted(bad, key=lambda row: row[1]):
         report.add(Bad(kind, report.records + index, int(chunk.offsets[index]), reason))
+    for index, bits in inspected.dark if inspected else []:
+        report.dark.add(f'record {report.records + index} at offset {chunk.offsets[index]}', bits)
     for fault in chunk.faults:
         report.add(Bad('structure', *fault))
     report.records += len(chunk.offsets)
@@ -259,30 +264,34 @@ def _contained(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
 
 
 class _Inspected(NamedTuple):
-    """The records of a chunk: (kind, index, reason) of the bad ones, and uint64 hashes of the images."""
+    """The records of a chunk: (kind, index, reason) of the bad ones, uint64 hashes, (index, bits) of the dark ones."""
 
     bad: List[Tuple[str, int, str]]
     hashes: np.ndarray
+    dark: List[Tuple[int, int]]
 
 
 def _inspect(decoding: bool, hashing: bool, path: str, offsets: np.ndarray) -> _Inspected:
     bad: List[Tuple[str, int, str]] = []
     hashes: List[bytes] = []
+    dark_images: List[Tuple[int, int]] = []
     with open(path, 'rb') as file:
         for index, offset in enumerate(offsets.tolist()):
             record = read_record(file.fileno(), offset)
-            bad += [(kind, index, reason) for kind, reason in _faults(record, decoding)]
+            dark = DarkImages()
+            bad += [(kind, index, reason) for kind, reason in _faults(record, decoding, dark)]
+            dark_images += [(index, dark.bits)] if dark.count else []
             if hashing:
                 hashes.append(image_hash(record.image))
-    return _Inspected(bad, np.frombuffer(b''.join(hashes), '<u8'))
+    return _Inspected(bad, np.frombuffer(b''.join(hashes), '<u8'), dark_images)
 
 
-def _faults(record: Record, decoding: bool) -> Iterator[Tuple[str, str]]:
+def _faults(record: Record, decoding: bool, dark: DarkImages) -> Iterator[Tuple[str, str]]:
     """Kind and reason of the faults of a record beyond its header."""
     if len(record.labels) > 1 and not np.isfinite(record.labels[1:]).all():
         yield 'label', 'one of several labels is no finite number'
     if decoding and record.image:
         try:
-            decode(record.image, '')
+            decode(record.image, '', dark=dark)
         except DataError as error:
             yield 'image', str(error).partition(': ')[2]

@@ -8,17 +8,18 @@ from typing import List
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.decoding import Decode, decode
 
 from .recordio import RecordFile
 
 
-def decode_record(records: RecordFile, number: int) -> np.ndarray:
+def decode_record(records: RecordFile, number: int, decoder: Decode = decode) -> np.ndarray:
     """Decode the image of a record.
 
     Args:
         records: the record file.
         number: index of the record, from 0.
+        decoder: :func:`gluon_cbam.data.decoding.decode`, perhaps with options.
 
     Returns:
         (H, W, 3) uint8, RGB.
@@ -32,7 +33,7 @@ def decode_record(records: RecordFile, number: int) -> np.ndarray:
         image = records.image(number)
     except (OSError, ValueError, struct.error) as error:  # the file was changed, or the disk failed
         raise DataError(f'{name}: cannot be read any more ({error})') from error
-    return decode(image, name)
+    return decoder(image, name)
 
 
 def evenly_spaced(records: RecordFile, count: int) -> List[np.ndarray]:

@@ -16,7 +16,7 @@ from gluon_cbam.common.errors import CbamError, DataError, EnvironmentProblem
 from gluon_cbam.common.files import open_regular, read_regular
 from gluon_cbam.common.limits import MAX_IMAGE_BYTES
 from gluon_cbam.compat.renamed import renamed_attributes
-from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.decoding import Decode, decode
 from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 
@@ -46,6 +46,7 @@ def open_images(
     files_from: Optional[str] = None,
     every: int = 1,
     limit: Optional[int] = None,
+    decoder: Decode = decode,
 ) -> Iterator[ImageSource]:
     """Open the images that some arguments name, in the order of the arguments.
 
@@ -54,6 +55,7 @@ def open_images(
         files_from: see :func:`.image_files.image_files`.
         every: use every n-th frame of a video; default 1.
         limit: maximum number of images; by default, no limit.
+        decoder: :func:`gluon_cbam.data.decoding.decode`, perhaps with options.
 
     Returns:
         An iterator over the images; each file is opened when the iterator reaches it.
@@ -61,36 +63,39 @@ def open_images(
     Raises:
         UsageError: an argument does not exist or matches no file, or standard input is given twice.
     """
-    return open_files(image_files(arguments, files_from), every, limit)
+    return open_files(image_files(arguments, files_from), every, limit, decoder)
 
 
-def open_files(files: Iterable[ImageFile], every: int = 1, limit: Optional[int] = None) -> Iterator[ImageSource]:
+def open_files(
+    files: Iterable[ImageFile], every: int = 1, limit: Optional[int] = None, decoder: Decode = decode
+) -> Iterator[ImageSource]:
     """Open the images in some files.
 
     Args:
         files: see :func:`.image_files.image_files`.
         every: use every n-th frame of a video; default 1.
         limit: maximum number of images; by default, no limit.
+        decoder: :func:`gluon_cbam.data.decoding.decode`, perhaps with options.
 
     Returns:
         An iterator over the images; each file is opened when the iterator reaches it.
     """
-    return islice((image for file in files for image in _open(file, every)), limit)
+    return islice((image for file in files for image in _open(file, every, decoder)), limit)
 
 
-def _open(file: ImageFile, every: int) -> Iterator[ImageSource]:
+def _open(file: ImageFile, every: int, decoder: Decode) -> Iterator[ImageSource]:
     if file.fault:
         return iter([_broken(file.path, DataError(file.fault))])
-    return next(read for applies, read in _KINDS if applies(file.path))(file, every)
+    return next(read for applies, read in _KINDS if applies(file.path))(file, every, decoder)
 
 
-def _standard_input(file: ImageFile, every: int) -> Iterator[ImageSource]:
+def _standard_input(file: ImageFile, every: int, decoder: Decode) -> Iterator[ImageSource]:
     # in the main thread: another thread that waits for input could not be interrupted
     image = sys.stdin.buffer.read(MAX_IMAGE_BYTES)
-    yield ImageSource(file.path, None, lambda: decode(image, file.path))
+    yield ImageSource(file.path, None, lambda: decoder(image, file.path))
 
 
-def _records(file: ImageFile, every: int) -> Iterator[ImageSource]:
+def _records(file: ImageFile, every: int, decoder: Decode) -> Iterator[ImageSource]:
     try:
         records = RecordFile(file.path, indexed=False)
     except (CbamError, OSError) as error:
@@ -98,10 +103,10 @@ def _records(file: ImageFile, every: int) -> Iterator[ImageSource]:
         return
     for number, label in enumerate(records.labels):
         labels = (int(label),) if label >= 0 and float(label).is_integer() else ()
-        yield ImageSource(file.path, number, partial(decode_record, records, number), labels)
+        yield ImageSource(file.path, number, partial(decode_record, records, number, decoder), labels)
 
 
-def _video(file: ImageFile, every: int) -> Iterator[ImageSource]:
+def _video(file: ImageFile, every: int, decoder: Decode) -> Iterator[ImageSource]:
     try:
         open_regular(file.path).close()
         for number, frame in video.frames(file.path, every):
@@ -110,20 +115,21 @@ def _video(file: ImageFile, every: int) -> Iterator[ImageSource]:
         yield _broken(file.path, error)
 
 
-def image_file(path: str) -> ImageSource:
+def image_file(path: str, decoder: Decode = decode) -> ImageSource:
     """The source of the image in a file.
 
     Args:
         path: path of the file, which may be missing: the error is raised when the image is decoded.
+        decoder: :func:`gluon_cbam.data.decoding.decode`, perhaps with options.
 
     Returns:
         The source.
     """
-    return ImageSource(path, None, lambda: decode(read_regular(path, MAX_IMAGE_BYTES), path))
+    return ImageSource(path, None, lambda: decoder(read_regular(path, MAX_IMAGE_BYTES), path))
 
 
-def _file(file: ImageFile, every: int) -> Iterator[ImageSource]:
-    yield image_file(file.path)._replace(labels=file.folders)
+def _file(file: ImageFile, every: int, decoder: Decode) -> Iterator[ImageSource]:
+    yield image_file(file.path, decoder)._replace(labels=file.folders)
 
 
 def _broken(path: str, error: Exception) -> ImageSource:
@@ -134,7 +140,7 @@ def _broken(path: str, error: Exception) -> ImageSource:
 
 
 # (condition on a path, function that opens its images); the first condition that holds applies
-_KINDS: Sequence[Tuple[Callable[[str], bool], Callable[[ImageFile, int], Iterator[ImageSource]]]] = (
+_KINDS: Sequence[Tuple[Callable[[str], bool], Callable[[ImageFile, int, Decode], Iterator[ImageSource]]]] = (
     (lambda path: path == STANDARD_INPUT, _standard_input),
     (lambda path: path.lower().endswith('.rec'), _records),
     (lambda path: path.lower().endswith(video.ENDINGS), _video),
