@@ -19,9 +19,12 @@ class Objective(ABC):
         head: a block with the parameters of the loss itself, for instance the class centers of ArcFace, which are
             initialized, updated and saved with the network but are not part of it; None for a loss without
             parameters.
+        largest_loss: the mean loss of a step above which a run has diverged, even though the loss is finite. The
+            default is beyond what float32 can be trained with, whatever the loss is.
     """
 
     head: Optional[mx.gluon.Block] = None
+    largest_loss: float = 1e12
 
     @abstractmethod
     def prepare(self, parts: Sequence[Any], step: int, index: int) -> Sequence[Any]:

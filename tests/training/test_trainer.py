@@ -110,9 +110,16 @@ def test_several_devices_score_what_is_saved(settings, tmp_path, digits):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(settings, tmp_path):
-    with pytest.raises(RunError, match=r'the loss is (nan|inf) at step [2-5] \(epoch 1\): use a smaller --lr'):
-        train(TrainConfig(**{**settings, 'lr': 1e25}))
-    assert not (tmp_path / 'run' / 'summary.json').exists()
+    """Also one that explodes and stays finite."""
+    for lr, loss, output in ((1e25, r'nan|inf|[\d.]+e\+\d+', 'a'), (1e4, r'[\d.]+(e\+\d+)?', 'b')):
+        run = tmp_path / output
+        with pytest.raises(
+            RunError, match=rf'the loss is ({loss}) at step \d \(epoch 1\).*: use a smaller --lr'
+        ) as caught:
+            train(TrainConfig(**{**settings, 'lr': lr, 'output': str(run)}))
+        assert not (run / 'summary.json').exists()
+        assert not list(run.glob('checkpoints/*'))
+    assert ', more than 2' in str(caught.value)
 
 
 def test_learning_rate_zero_learns_nothing(settings, tmp_path):

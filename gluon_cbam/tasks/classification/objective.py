@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import List, NamedTuple, Sequence, Tuple
 
 import mxnet as mx
@@ -27,12 +28,14 @@ class CrossEntropyObjective(Objective):
     """Cross-entropy of logits with label smoothing, for images that are mixed by mixup and cutmix.
 
     Args:
-        settings: ``label_smoothing``, ``mixup``, ``cutmix``, ``image_size`` and ``seed`` are read.
+        settings: ``classes``, ``label_smoothing``, ``mixup``, ``cutmix``, ``image_size`` and ``seed`` are read.
         preprocessing: normalizes the images, on the devices.
         rank: the rank of the process.
     """
 
     def __init__(self, settings: Settings, preprocessing: Preprocessing, rank: int = 0) -> None:
+        # a guess costs log(classes); a loss of 1000 times that means logits thousands apart, and wrong
+        self.largest_loss = 1000 * math.log(max(settings.get('classes') or 2, 2))
         self._normalize = Normalize(preprocessing)
         self._normalize.hybridize(static_alloc=True, static_shape=True)
         self._loss = SmoothedCrossEntropy(settings['label_smoothing'])

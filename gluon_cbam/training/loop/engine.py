@@ -28,6 +28,7 @@ class Engine:
         average: the moving average of its parameters, or None.
         head: the parameters of the loss, or None for a loss without parameters.
         optimization: updates the weights.
+        objective: the loss.
         step: trains a step: ``step(batches, number)``.
 
     Args:
@@ -43,7 +44,9 @@ class Engine:
         self.net.hybridize(static_alloc=True, static_shape=True)
         self.rate = schedule(config, setup.steps_per_epoch)
         self.average = ModelEma(self.net, setup.another_net(), config.ema, ctx) if config.ema else None
-        objective = setup.task.objective(config.as_dict(), setup.preprocessing, process_group.rank, setup.data.records)
+        self.objective = objective = setup.task.objective(
+            config.as_dict(), setup.preprocessing, process_group.rank, setup.data.records
+        )
         self.head = LossHead(objective.head, ctx) if objective.head is not None else None
         trained = NetworkWithHead(self.net, self.head.head) if self.head else self.net
         steps = config.epochs * setup.steps_per_epoch

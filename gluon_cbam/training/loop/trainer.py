@@ -10,7 +10,7 @@ from typing import Any, Deque, Dict, Iterable, Iterator, Optional, Sequence
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError, Interrupted, RunError, TransferError
+from gluon_cbam.common.errors import DataError, Interrupted, TransferError
 from gluon_cbam.compat.cpu_turns import NoTurns, turns_on
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.tasks.evaluation import evaluate
@@ -23,6 +23,7 @@ from gluon_cbam.training.logging.reporter import Display, Reporter
 from gluon_cbam.training.parameters.batch_norm import synchronize_statistics
 from gluon_cbam.training.setup import Setup, prepare
 
+from .divergence import DivergenceCheck
 from .engine import Engine
 from .signals import STOP_SIGNALS, SignalHandler
 from .step import StepResult
@@ -90,6 +91,7 @@ class Trainer:
         # the same list, so that checkpoints save the numbers that the loader adds
         setup.data.bad.numbers = self._state.bad_records
         self._engine = Engine(setup)
+        self._check_loss = DivergenceCheck(self._engine.objective.largest_loss)
         self._checkpoints = CheckpointManager(
             directory, setup, self._engine.parts(), self._state, saved
         )  # fmt: skip
@@ -167,14 +169,8 @@ class Trainer:
             return
         state = self._state
         sums = self._meters.read()
-        losses = sums[0]
-        bad = np.flatnonzero(~np.isfinite(losses))
-        if len(bad):
-            step = state.step - len(losses) + int(bad[0]) + 1
-            raise RunError(
-                f'the loss is {losses[bad[0]] / state.images_per_step:g} at step {step} '
-                f'(epoch {state.epoch + 1}): use a smaller --lr or more --warmup-epochs'
-            )
+        losses = sums[0] / state.images_per_step
+        self._check_loss(losses, state.step - len(losses) + 1, state.epoch + 1)
         state.add(sums)
 
     def _report_interval(self) -> None:

@@ -1,0 +1,57 @@
+"""Detection of a run that has diverged: which losses are taken for an explosion, and which are not."""
+
+import math
+from collections import defaultdict
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+from gluon_cbam.common.errors import RunError
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.tasks.classification.objective import CrossEntropyObjective
+from gluon_cbam.tasks.objective import Objective
+from gluon_cbam.training.loop.divergence import DivergenceCheck
+
+
+def objective(classes, **settings):
+    known = defaultdict(int, classes=classes, image_size=8, **settings)
+    return CrossEntropyObjective({**dict.fromkeys(('label_smoothing', 'mixup', 'cutmix', 'seed'), 0), **known},
+                                 Preprocessing(8, 1.0))  # fmt: skip
+
+
+@pytest.mark.parametrize('classes', [2, 10, 100_000])
+@pytest.mark.parametrize('smoothing', [0.0, 0.1])
+def test_the_worst_losses_of_healthy_runs(classes, smoothing):
+    """Every image wrong by the largest margin that normalized features give, at insightface's scale of 64."""
+    logits = mx.nd.zeros((2, classes)) - 64
+    logits[:, 0] = 64
+    loss = objective(classes, label_smoothing=smoothing)._loss(logits, mx.nd.array([1, 1])).asnumpy()
+    assert 100 < loss[0] < 200
+    check = DivergenceCheck(objective(classes).largest_loss)
+    check(np.array([math.log(classes), loss[0], math.log(classes), 1e-4, loss[0]]), 1, 1)
+    check(np.array([loss[0]]), 6, 1)
+
+
+@pytest.mark.parametrize('loss', [5e27, 1e4, math.nan, math.inf, -5e27])
+def test_an_explosion(loss):
+    check = DivergenceCheck(objective(10).largest_loss)
+    check(np.array([2.3, 2.2]), 1, 1)
+    with pytest.raises(RunError, match=r'at step 5 \(epoch 2\).*: the run diverged: use a smaller --lr'):
+        check(np.array([2.3, 40.0, loss, loss]), 3, 2)
+
+
+def test_a_run_may_begin_with_a_high_loss():
+    """For instance one that is fine-tuned from weights of another scale."""
+    check = DivergenceCheck(objective(10).largest_loss)
+    check(np.array([5e4, 2e5, 3e3, 1.0, 5e4]), 1, 1)
+    with pytest.raises(RunError, match=r'5e\+27 at step 6 .* more than 5e\+07'):
+        check(np.array([5e27]), 6, 1)
+
+
+def test_other_tasks():
+    """Squared errors of a regression are of any size."""
+    check = DivergenceCheck(Objective.largest_loss)
+    check(np.array([1e-9, 1e9, 0.0]), 1, 1)
+    with pytest.raises(RunError, match=r'5e\+27 at step 4'):
+        check(np.array([5e27]), 4, 1)
