@@ -28,12 +28,18 @@ def no_processes(monkeypatch):
     return requested
 
 
+def said(finished):
+    """Lines on standard error, without the one that the machine is busy, as a machine that runs tests may be."""
+    return [line for line in finished.stderr.splitlines() if not line.startswith('cbam: the machine is busy: ')]
+
+
 def test_real_measurements(cbam):
     flags = ['--image-size', 8, '--classes', 10, '-b', 2, '--repetitions', 2, '--warm-up', 1]
     finished = cbam('bench', 'predict', '--network', 'cbamnet_tiny', '--against', 'cifar_resnet18', *flags, '--json')
-    assert (finished.returncode, finished.stderr) == (0, '')
+    assert (finished.returncode, said(finished)) == (0, [])
     value = json.loads(finished.stdout)
     assert set(value) >= CONTRACT
+    assert ('machine is busy' in finished.stderr) is value.get('busy', False)
     assert (value['network'], value['mode'], value['batch'], value['device']) == (
         'cbamnet_tiny',
         'predict',
@@ -90,7 +96,7 @@ def hashable(context):
 def test_engines_that_are_not_installed_are_left_out(no_processes, cbam_here, monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     finished = cbam_here('bench', 'predict', '--network', 'resnet18', '--compare', 'torch', '--json')
-    assert finished.stderr == 'cbam: torch is left out: pip install torch\n'
+    assert said(finished) == ['cbam: torch is left out: pip install torch']
     assert json.loads(finished.stdout)['left_out'] == {'torch': 'pip install torch'}
     assert len(no_processes) == 1
 

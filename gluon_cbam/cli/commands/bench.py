@@ -72,14 +72,20 @@ def bench(
 
     from gluon_cbam.benchmarks import report
     from gluon_cbam.benchmarks.process import measure
+    from gluon_cbam.common.machine_load import LoadMeter
 
     with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
         context = _context(mode, data, folder, settings)
         others, left_out = _others(context, against, compare)
         for engine, why in left_out.items():
             click.echo(f'cbam: {engine} is left out: {why}', err=True)
+        meter = LoadMeter()
         measured = measure([context, *others], repetitions, warm_up, progress_bar)
-    return report.as_dict(measured, repetitions, left_out), report.as_text(measured, repetitions, left_out)
+        load = meter.read()
+    if load and load.busy:
+        click.echo(f'cbam: {load.as_text()}: the figures are of a shared machine', err=True)
+    result = report.as_dict(measured, repetitions, left_out)
+    return {**result, **(load.as_dict() if load else {})}, report.as_text(measured, repetitions, left_out)
 
 
 def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, Any]) -> BenchmarkContext:

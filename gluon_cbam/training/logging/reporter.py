@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterable, Mapping, Optional, Protocol
 
 import numpy as np
 
+from gluon_cbam.common.machine_load import LoadMeter
 from gluon_cbam.tasks.figures import Evaluation
 from gluon_cbam.training.checkpoint.run_directory import RunDirectory
 from gluon_cbam.training.checkpoint.state import TrainingState
@@ -40,14 +41,21 @@ class Reporter:
         setup: the setup of the run.
         state: the state of the run, read whenever something is reported.
         display: ``progress`` of :func:`gluon_cbam.training.loop.trainer.train`.
+        load: measures the load of the machine since the run was prepared; default, from now on.
     """
 
     def __init__(
-        self, directory: RunDirectory, setup: Setup, state: TrainingState, display: Optional[Display] = None
+        self,
+        directory: RunDirectory,
+        setup: Setup,
+        state: TrainingState,
+        display: Optional[Display] = None,
+        load: Optional[LoadMeter] = None,
     ) -> None:
         self._directory, self._setup, self._state, self._display = directory, setup, state, display
         self._config, self._task = setup.config, setup.task
         self._seconds_before = state.seconds
+        self._load, self._may_say_busy = load or LoadMeter(), True
         self._throughput = Throughput(setup.steps_per_epoch * self._config.epochs, self._config.epochs)
         self._events = (
             Events(directory.path / 'tensorboard', state.step, self._task)
@@ -70,8 +78,19 @@ class Reporter:
         )  # fmt: skip
         for note in setup.notes:
             _log.info('%s', note)
+        self._say_if_busy()
+        self._may_say_busy = True  # once more
         if state.step:
             _log.info('continues at epoch %d, step %d', state.epoch + 1, state.step)
+
+    def _say_if_busy(self) -> None:
+        """Log that other processes use the machine; the other workers of a job on the same machine are no others."""
+        if not self._may_say_busy or self._setup.process_group.size > 1:
+            return
+        load = self._load.read()
+        if load and load.busy:
+            _log.info('%s: training is slower than it could be', load.as_text())
+            self._may_say_busy = False
 
     def steps(self, batches: Iterable) -> Iterable:
         """Wrap the remaining batches of the current epoch, to show the progress and to measure the waiting for data."""
@@ -108,6 +127,7 @@ class Reporter:
         }
         self._add(record)
         self._log_interval(record)
+        self._say_if_busy()
 
     def _add(self, record: Dict[str, Any]) -> None:
         """Write a record."""

@@ -11,6 +11,7 @@ from typing import Any, Deque, Dict, Iterable, Iterator, Optional, Sequence
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, Interrupted, TransferError
+from gluon_cbam.common.machine_load import LoadMeter
 from gluon_cbam.compat.cpu_turns import NoTurns, turns_on
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.tasks.evaluation import evaluate
@@ -55,11 +56,12 @@ def train(config: TrainConfig, progress: Optional[Display] = None) -> Dict[str, 
         TransferError: the disk is full or fails; the newest state that was saved is left, and named.
         Interrupted: a signal stopped the run, after its state was saved.
     """
+    load = LoadMeter()
     setup = prepare(config)
     directory = open_run_directory(setup.config, setup.process_group.rank)
     with directory.locked(), directory.logging_to_file(logging.getLogger('gluon_cbam')), SignalHandler() as signals:
         try:
-            return Trainer(setup, directory, signals, progress).fit()
+            return Trainer(setup, directory, signals, progress, load).fit()
         except OSError as error:  # the disk
             raise TransferError(f'{error}; {directory.checkpoints.newest_intact()}') from error
 
@@ -77,10 +79,16 @@ class Trainer:
         directory: the directory of the run.
         signals: read before each step.
         display: ``progress`` of :func:`train`.
+        load: see :class:`.Reporter`.
     """
 
     def __init__(
-        self, setup: Setup, directory: RunDirectory, signals: SignalHandler, display: Optional[Display] = None
+        self,
+        setup: Setup,
+        directory: RunDirectory,
+        signals: SignalHandler,
+        display: Optional[Display] = None,
+        load: Optional[LoadMeter] = None,
     ) -> None:
         self._setup, self._config, self._directory, self._signals = setup, setup.config, directory, signals
         self._turns = turns_of(setup)
@@ -100,7 +108,7 @@ class Trainer:
         elif setup.config.resume:
             _log.info('no state was saved yet: the run starts from the beginning')
         directory.forget_after(self._state)
-        self._report = Reporter(directory, setup, self._state, display)
+        self._report = Reporter(directory, setup, self._state, display, load)
 
     def fit(self) -> Dict[str, Any]:
         """Train to the last epoch. See :func:`train`."""
