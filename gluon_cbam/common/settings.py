@@ -144,7 +144,8 @@ def validated(name: str, value: Any, entry: Field) -> Any:
         The value in the type of the setting; None where that is the default.
 
     Raises:
-        UsageError: the value is of another type, is not one of the choices, or is out of bounds.
+        UsageError: the value is of another type, has bytes that are not UTF-8, is not one of the choices, or is out of
+            bounds.
     """
     about = entry.metadata
     if value is None and default_of(entry) is None:
@@ -154,6 +155,10 @@ def validated(name: str, value: Any, entry: Field) -> Any:
         value = convert(value)
     except (TypeError, ValueError, OverflowError):
         raise UsageError(f'{name} must be {kind}, got {value!r}') from None
+    if isinstance(value, str) and any('\ud800' <= letter <= '\udfff' for letter in value):
+        raise UsageError(
+            f'{name} must be text in UTF-8, as configurations and MXNet take no other, got {value!r}: rename it'
+        )
     if about['choices'] and value not in about['choices']:
         raise UsageError(f'{name} {value!r} is unknown: {closest(value, about["choices"])}')
     minimum, maximum = about['minimum'], about['exclusive_maximum']

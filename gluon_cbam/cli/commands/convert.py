@@ -10,6 +10,7 @@ from gluon_cbam.cli.options import force_option, settings_options
 from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import refuse_existing
+from gluon_cbam.common.printable import printable
 
 
 @click.command()
@@ -56,4 +57,6 @@ def convert(
     else:
         written = conversion.to_source(*arguments)
     files = [str(path) for path in written]
-    return {'network': network, 'source': source, 'input': source_file, 'files': files}, '\n'.join(files)
+    return {'network': network, 'source': source, 'input': source_file, 'files': files}, '\n'.join(
+        map(printable, files)
+    )

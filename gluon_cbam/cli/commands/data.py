@@ -183,7 +183,7 @@ def data_index(file: str, skip_bad: bool) -> _Output:
     done = salvage_index(file) if skip_bad else Salvaged(rebuild_index(file), [], 0)
     value = {'index': str(index_path(file)), 'records': done.records, 'lost_bytes': done.lost}
     value['faults'] = [fault._asdict() for fault in done.faults]
-    lines = [f'{index_path(file)}: {done.records} records']
+    lines = [f'{printable(index_path(file))}: {done.records} records']
     lines += [
         f'  at offset {fault.offset}, after {fault.number} whole records: {fault.reason}' for fault in done.faults
     ]

@@ -10,6 +10,7 @@ import click
 from gluon_cbam.cli.options import settings_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import byte_progress
+from gluon_cbam.common.printable import printable
 
 if TYPE_CHECKING:
     from gluon_cbam.data.records.checking import Report
@@ -68,7 +69,7 @@ def _report_lines(report: Report, all_labels: bool) -> Iterator[str]:
     wrong = ', '.join(f'{count} {kind}' for kind, count in report.counts.items())
     unfit = None if all_labels else report.unfit
     state = f'wrong: {wrong}' if wrong else 'intact, but not for classification' if unfit else 'ok'
-    yield f'{report.path}: {report.records} records, {report.size} bytes: {state}'
+    yield f'{printable(report.path)}: {report.records} records, {report.size} bytes: {state}'
     if report.identities is not None:
         pictures = sum(report.label_counts.values())
         yield f'  insightface: {pictures} pictures, a header, {report.identities} identity records'
@@ -103,7 +104,8 @@ def _duplicate_lines(equal: Duplicates) -> List[str]:
         f'warning: {equal.images} images repeat an earlier one ({equal.groups} different ones, {equal.across} of them '
         f'in several files, {equal.other_label} with different labels)'
     ]
-    return lines + ['  ' + ' = '.join(f'{file} record {number}' for file, number in group) for group in equal.first]
+    groups = (' = '.join(f'{printable(file)} record {number}' for file, number in group) for group in equal.first)
+    return lines + [f'  {group}' for group in groups]
 
 
 @click.command('stats')
@@ -128,7 +130,7 @@ def data_stats(
 
 def _statistics_lines(value: dict) -> Iterator[str]:
     bad = f", {value['bad']} of them bad (see 'cbam data check')" if value['bad'] else ''
-    yield f'{value["file"]}: {value["records"]} records, {value["images"]} images measured{bad}'
+    yield f'{printable(value["file"])}: {value["records"]} records, {value["images"]} images measured{bad}'
     classes = value['classes']
     if value['identities'] is not None:
         yield f'insightface: a header and {value["identities"]} identity records are left out'

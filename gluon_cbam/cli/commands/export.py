@@ -9,6 +9,7 @@ import click
 from gluon_cbam.cli.options import add_options, force_option, settings_options, weights_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.printable import printable
 
 from .network_options import load
 
@@ -139,7 +140,7 @@ def _request(
 
 def _lines(value: Dict[str, Any], task: Task) -> Iterator[str]:
     """The human-readable report."""
-    yield from value['files']
+    yield from map(printable, value['files'])
     if 'largest_difference' in value:
         yield (
             f'differs from MXNet by {value["largest_difference"]:.3g} at most, where the largest output is '

@@ -7,6 +7,7 @@ from typing import Any, Dict, Optional, Tuple
 import click
 
 from gluon_cbam.cli.output import common_options
+from gluon_cbam.common.printable import printable
 
 
 @click.command()
@@ -19,7 +20,7 @@ def runs(folder: str, plot_file: Optional[str]) -> Tuple[Dict[str, Any], str]:
 
     compared = compare(folder)
     for path, reason in compared.damaged.items():
-        click.echo(f'cbam: {path} is left out: {reason}', err=True)
+        click.echo(printable(f'cbam: {path} is left out: {reason}'), err=True)
     if plot_file:
         plot(compared.runs, plot_file)
     return compared.as_dict(), compared.as_text()

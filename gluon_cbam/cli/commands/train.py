@@ -9,6 +9,7 @@ import click
 from gluon_cbam.cli.options import Option, SectionedCommand, settings_options, task_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import ProgressLine, show_log
+from gluon_cbam.common.printable import printable
 from gluon_cbam.training.config.train_config import SETTINGS, TrainConfig
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def _train(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
 
     show_log()
     summary = run(config, progress=ProgressLine())
-    output, best = summary['output'], summary['best']
+    output, best = printable(summary['output']), summary['best']
     text = f'{summary["epochs"]} epochs, {summary["steps"]} steps in {summary["seconds"]:.0f} s\n'
     if best:
         figure = task_of(config.as_dict()).best

@@ -12,6 +12,7 @@ from gluon_cbam.cli.options import force_option, settings_options
 from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.cli.progress import byte_progress, progress_bar
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.printable import printable
 from gluon_cbam.common.text_table import aligned
 
 if TYPE_CHECKING:
@@ -335,5 +336,6 @@ def zoo_publish(
     )
     task = get_task(card.task)
     score = f'{task.text(card.metrics.values)} of {card.metrics.records} records'
-    text = f'{output}/{card.tag}.params: {card.bytes:,} bytes, {score}\ncard: {output}/{card.tag}.yaml'
+    place = printable(f'{output}/{card.tag}')
+    text = f'{place}.params: {card.bytes:,} bytes, {score}\ncard: {place}.yaml'
     return {'output': str(output), 'card': card.as_dict()}, text

@@ -101,8 +101,9 @@ def _records(file: ImageFile, every: int, decoder: Decode) -> Iterator[ImageSour
     except (CbamError, OSError) as error:
         yield _broken(file.path, error)
         return
-    for number, label in enumerate(records.labels):
-        labels = (int(label),) if label >= 0 and float(label).is_integer() else ()
+    single = records.label_counts == 1 if records.identities is None else records.label_counts > 0
+    for number, (label, known) in enumerate(zip(records.labels, single)):
+        labels = (int(label),) if known and label >= 0 and float(label).is_integer() else ()
         yield ImageSource(file.path, number, partial(decode_record, records, number, decoder), labels)
 
 
