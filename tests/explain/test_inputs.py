@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,10 +34,11 @@ def records(digits, tmp_path_factory):
 
 @pytest.fixture
 def explain(cbam_here, tmp_path):
-    """Runs ``cbam explain --json`` -> its value; figures go to out/."""
+    """Runs ``cbam explain --json`` -> its value; the figures of each run go to another folder."""
+    folders = (tmp_path / f'out{number}' for number in count())
 
     def run(*arguments, code=0):
-        process = cbam_here('explain', *arguments, '--output', tmp_path / 'out', '--json', '--channels', 2)
+        process = cbam_here('explain', *arguments, '--output', next(folders), '--json', '--channels', 2)
         assert process.returncode == code, process.stderr
         return json.loads(process.stdout)
 
@@ -116,7 +118,7 @@ def test_networks_are_compared_on_the_true_class(records, explain, cbam_here, tm
     (tmp_path / 'wrong.png').write_bytes(RecordFile(records)[6].image)
     (image,) = explain(tmp_path / 'wrong.png', '--compare', 'cbamnet_tiny')['images']
     assert (image['chosen_by'], image['label']) == ('prediction', image['networks'][0]['predicted'])
-    process = cbam_here('explain', tmp_path / 'wrong.png', '--compare', 'cbamnet_tiny', '--output', tmp_path / 'out2')
+    process = cbam_here('explain', tmp_path / 'wrong.png', '--compare', 'cbamnet_tiny', '--output', tmp_path / 'text')
     assert f'{image["label"]} (predicted by cbamnet_tiny): cbamnet_tiny ' in process.stdout
     (image,) = explain(tmp_path / 'wrong.png', '--compare', 'cbamnet_tiny', '--class', '3')['images']
     assert (image['chosen_by'], image['class']) == ('request', 3)
