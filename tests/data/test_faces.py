@@ -54,6 +54,7 @@ def test_prediction_reads_the_pictures(faces):
     images = list(open_images([str(faces)]))
     assert [image.number for image in images] == list(range(6))
     assert all(image.decode().shape == (16, 16, 3) for image in images)
+    assert [image.labels for image in images] == [(identity,) for identity in IDENTITIES]
 
 
 def test_the_check_counts_the_rest(faces):

@@ -1,6 +1,7 @@
 """Records with several labels are refused where one is needed, unless it is chosen; one in an array is one."""
 
 import json
+import shutil
 
 import mxnet as mx
 import numpy as np
@@ -13,6 +14,8 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.records.checking import check_files
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.data.records.statistics import statistics
+from gluon_cbam.data.sources.image_files import ImageFile
+from gluon_cbam.data.sources.images import open_files
 from gluon_cbam.tasks import get_task
 from gluon_cbam.tasks.base import Task
 from gluon_cbam.training import TrainConfig
@@ -117,6 +120,17 @@ def test_commands_refuse_them_with_exit_code_4(several, tmp_path):
         assert '--label-index' in result.output
 
 
+def test_the_true_class_of_an_image_is_its_only_or_its_chosen_label(several):
+    def labels(**options):
+        return [image.labels for image in open_files([ImageFile(str(several))], **options)]
+
+    assert labels() == [(1,), (2,), (), (), ()]
+    assert labels(label_index=0) == [(1,), (2,), (0,), (2,), (1,)]
+    (image,) = open_files([ImageFile(str(several))], label_index=1)
+    with pytest.raises(DataError, match='record 0 at offset 0 has 1 label'):
+        image.decode()
+
+
 def test_the_check_says_how_many_labels(several):
     report = check_files([several]).files[0]
     assert (report.counts, report.label_counts) == ({}, {1: 2, 2: 1, 3: 2})
@@ -162,6 +176,7 @@ def pictures(tmp_path):
 
 def pack_list(folder, text, *arguments):
     (folder / 'x.lst').write_bytes(text.encode())
+    shutil.rmtree(folder / 'out', ignore_errors=True)
     result = run('data', 'pack', folder / 'x.lst', folder / 'out', '-j', '1', *arguments)
     return result, folder / 'out' / 'x.rec'
 
@@ -192,8 +207,7 @@ def test_a_list_with_several_labels(pictures):
     assert result.exit_code == 0, result.output
     assert (RecordFile(path).labels.tolist(), RecordFile(path).label_counts.tolist()) == ([7, 3], [1, 1])
     assert 'line 1: 2 labels: --label-index 2' in pack_list(pictures, text, '--label-index', 2)[0].output
-    result, path = pack_list(pictures, text.replace('-1', '3e38'), '--pack-label', '--resize', 8)
-    (pictures / 'out' / 'classes.txt').unlink()
+    assert pack_list(pictures, text.replace('-1', '3e38'), '--pack-label')[0].exit_code == 0
     result, path = pack_list(pictures, text, '--pack-label')
     assert result.exit_code == 0, result.output
     assert [RecordFile(path).labels_of(number).tolist() for number in (0, 1)] == [[0.5, 7], [-1, 3]]

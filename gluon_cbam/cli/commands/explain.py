@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
@@ -84,6 +85,7 @@ def explain(
     from gluon_cbam.data.decoding import image_threads
 
     inputs = ImageInputs(images, *(options.pop(name) for name in INPUTS))
+    inputs = replace(inputs, label_index=options['label_index'])
     if score:
         return score_network(ctx, data_val, masks, align, workers=workers or usable_cpus(), **options)
     if data_val or masks:

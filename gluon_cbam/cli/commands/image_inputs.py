@@ -42,6 +42,7 @@ class ImageInputs:
         every: ``--every``.
         limit: ``--limit``.
         depth: ``--depth``.
+        label_index: ``--label-index``.
     """
 
     images: Tuple[str, ...]
@@ -50,6 +51,7 @@ class ImageInputs:
     every: int
     limit: Optional[int]
     depth: Optional[int] = None
+    label_index: Optional[int] = None
 
     @property
     def where(self) -> str:
@@ -106,7 +108,7 @@ class ImageInputs:
 
         self.check()
         files = list(image_files(self.images, self.files_from, missing=True)) if self.camera is None else []
-        opened = open_files(files, self.every, self.limit, self._decoder())
+        opened = open_files(files, self.every, self.limit, self._decoder(), self.label_index)
         sources = opened if self.camera is None else open_camera(self.camera, self.every, self.limit)
         first = next(sources, None)
         if first is None:

@@ -24,6 +24,14 @@ from . import video
 from .image_files import STANDARD_INPUT, ImageFile, image_files
 
 
+class _Options(NamedTuple):
+    """How files are opened, see :func:`open_files`."""
+
+    every: int
+    decoder: Decode
+    label_index: Optional[int]
+
+
 class ImageSource(NamedTuple):
     """An image that is decoded on demand.
 
@@ -31,8 +39,8 @@ class ImageSource(NamedTuple):
         file: path of the file, for results; ``-`` for standard input.
         number: index of the record or the video's frame, from 0; None for a file of one image.
         decode: returns (H, W, 3) uint8 RGB; thread-safe; raises DataError or OSError.
-        labels: what its class may be: the label of a record, or the names of the folders that it is in, up to the one
-            that was named by an argument; empty if nothing is known.
+        labels: what its class may be: the label of a record with one, or the chosen one; or the names of the folders
+            that it is in, up to the one that was named by an argument; empty if nothing is known.
     """
 
     file: str
@@ -67,7 +75,11 @@ def open_images(
 
 
 def open_files(
-    files: Iterable[ImageFile], every: int = 1, limit: Optional[int] = None, decoder: Decode = decode
+    files: Iterable[ImageFile],
+    every: int = 1,
+    limit: Optional[int] = None,
+    decoder: Decode = decode,
+    label_index: Optional[int] = None,
 ) -> Iterator[ImageSource]:
     """Open the images in some files.
 
@@ -76,41 +88,46 @@ def open_files(
         every: use every n-th frame of a video; default 1.
         limit: maximum number of images; by default, no limit.
         decoder: :func:`gluon_cbam.data.decoding.decode`, perhaps with options.
+        label_index: the label of a record that is its class, from 0; default its only one.
 
     Returns:
         An iterator over the images; each file is opened when the iterator reaches it.
     """
-    return islice((image for file in files for image in _open(file, every, decoder)), limit)
+    options = _Options(every, decoder, label_index)
+    return islice((image for file in files for image in _open(file, options)), limit)
 
 
-def _open(file: ImageFile, every: int, decoder: Decode) -> Iterator[ImageSource]:
+def _open(file: ImageFile, options: _Options) -> Iterator[ImageSource]:
     if file.fault:
         return iter([_broken(file.path, DataError(file.fault))])
-    return next(read for applies, read in _KINDS if applies(file.path))(file, every, decoder)
+    return next(read for applies, read in _KINDS if applies(file.path))(file, options)
 
 
-def _standard_input(file: ImageFile, every: int, decoder: Decode) -> Iterator[ImageSource]:
+def _standard_input(file: ImageFile, options: _Options) -> Iterator[ImageSource]:
     # in the main thread: another thread that waits for input could not be interrupted
     image = sys.stdin.buffer.read(MAX_IMAGE_BYTES)
-    yield ImageSource(file.path, None, lambda: decoder(image, file.path))
+    yield ImageSource(file.path, None, lambda: options.decoder(image, file.path))
 
 
-def _records(file: ImageFile, every: int, decoder: Decode) -> Iterator[ImageSource]:
+def _records(file: ImageFile, options: _Options) -> Iterator[ImageSource]:
     try:
-        records = RecordFile(file.path, indexed=False)
+        records = RecordFile(file.path, indexed=False, label_index=options.label_index)
+        if options.label_index is not None:
+            records.check_label_counts()
     except (CbamError, OSError) as error:
         yield _broken(file.path, error)
         return
-    single = records.label_counts == 1 if records.identities is None else records.label_counts > 0
-    for number, (label, known) in enumerate(zip(records.labels, single)):
-        labels = (int(label),) if known and label >= 0 and float(label).is_integer() else ()
-        yield ImageSource(file.path, number, partial(decode_record, records, number, decoder), labels)
+    chosen = records.label_index is not None or records.identities is not None
+    for number, label in enumerate(records.labels):
+        known = label >= 0 and float(label).is_integer() and (chosen or records.label_counts[number] == 1)
+        decoded = partial(decode_record, records, number, options.decoder)
+        yield ImageSource(file.path, number, decoded, (int(label),) if known else ())
 
 
-def _video(file: ImageFile, every: int, decoder: Decode) -> Iterator[ImageSource]:
+def _video(file: ImageFile, options: _Options) -> Iterator[ImageSource]:
     try:
         open_regular(file.path).close()
-        for number, frame in video.frames(file.path, every):
+        for number, frame in video.frames(file.path, options.every):
             yield ImageSource(file.path, number, partial(video.to_rgb, frame))
     except (DataError, OSError) as error:
         yield _broken(file.path, error)
@@ -129,8 +146,8 @@ def image_file(path: str, decoder: Decode = decode) -> ImageSource:
     return ImageSource(path, None, lambda: decoder(read_regular(path, MAX_IMAGE_BYTES), path))
 
 
-def _file(file: ImageFile, every: int, decoder: Decode) -> Iterator[ImageSource]:
-    yield image_file(file.path, decoder)._replace(labels=file.folders)
+def _file(file: ImageFile, options: _Options) -> Iterator[ImageSource]:
+    yield image_file(file.path, options.decoder)._replace(labels=file.folders)
 
 
 def _broken(path: str, error: Exception) -> ImageSource:
@@ -141,7 +158,7 @@ def _broken(path: str, error: Exception) -> ImageSource:
 
 
 # (condition on a path, function that opens its images); the first condition that holds applies
-_KINDS: Sequence[Tuple[Callable[[str], bool], Callable[[ImageFile, int, Decode], Iterator[ImageSource]]]] = (
+_KINDS: Sequence[Tuple[Callable[[str], bool], Callable[[ImageFile, _Options], Iterator[ImageSource]]]] = (
     (lambda path: path == STANDARD_INPUT, _standard_input),
     (lambda path: path.lower().endswith('.rec'), _records),
     (lambda path: path.lower().endswith(video.ENDINGS), _video),
