@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 import click
 
-from gluon_cbam.cli.options import Option, SectionedCommand, settings_options, task_options
+from gluon_cbam.cli.options import Option, SectionedCommand, add_options, settings_options, task_options
 from gluon_cbam.cli.output import common_options
-from gluon_cbam.cli.progress import ProgressLine, show_log
+from gluon_cbam.cli.progress import ProgressLine, progress_bar, show_log
 from gluon_cbam.common.printable import printable
 from gluon_cbam.training.config.train_config import SETTINGS, TrainConfig
 
@@ -17,6 +18,30 @@ if TYPE_CHECKING:
 
 _FILES, _RUN = SETTINGS['recipe'].metadata['section'], 'Instead of training'
 _FIRST_OF_RUN = 'output'  # the setting that begins the section
+_FIND_LR = [
+    click.option(
+        '--find-lr',
+        is_flag=False,
+        flag_value='',
+        metavar='[FILE.png]',
+        cls=Option,
+        section=_RUN,
+        help='train some steps with a growing learning rate, plot the loss and suggest a rate; keep nothing else  '
+        '[lr_range.png, in --output if given]',
+    ),
+    click.option(
+        '--find-lr-min', type=float, default=1e-6, show_default=True, metavar='X', cls=Option, section=_RUN,
+        help='first learning rate of --find-lr',
+    ),
+    click.option(
+        '--find-lr-max', type=float, default=10.0, show_default=True, metavar='X', cls=Option, section=_RUN,
+        help='last learning rate of --find-lr',
+    ),
+    click.option(
+        '--find-lr-steps', type=click.IntRange(10), default=100, show_default=True, metavar='N', cls=Option,
+        section=_RUN, help='steps of --find-lr',
+    ),
+]  # fmt: skip
 
 
 def _resolved(ctx: click.Context, settings: Dict[str, Any], config_file: Optional[str]) -> ResolvedSettings:
@@ -51,6 +76,15 @@ def _dry_run(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
     return report.as_dict(), report.as_text()
 
 
+def _find_lr(config: TrainConfig, plot: str, smallest: float, largest: float, steps: int) -> Tuple[Dict[str, Any], str]:
+    """Run the learning-rate range test; its results, and their text."""
+    from gluon_cbam.training.loop.lr_range import find_learning_rate
+
+    path = plot or os.path.join(config.output or '', 'lr_range.png')
+    found = find_learning_rate(config, path, smallest, largest, steps, progress_bar)
+    return found.as_dict(), found.as_text()
+
+
 class _TrainCommand(SectionedCommand):
     """Adds the settings of every task before the settings of the run. Tasks are imported when the command is used."""
 
@@ -77,10 +111,19 @@ class _TrainCommand(SectionedCommand):
     section=_RUN,
     help='build everything, train one step, print estimates; write nothing',
 )
+@add_options(_FIND_LR)
 @common_options
 @click.pass_context
 def train(
-    ctx: click.Context, config_file: Optional[str], print_config: bool, dry_run: bool, **settings: Any
+    ctx: click.Context,
+    config_file: Optional[str],
+    print_config: bool,
+    dry_run: bool,
+    find_lr: Optional[str],
+    find_lr_min: float,
+    find_lr_max: float,
+    find_lr_steps: int,
+    **settings: Any,
 ) -> Tuple[Dict[str, Any], str]:
     """Train a network on a RecordIO file.
 
@@ -90,4 +133,6 @@ def train(
     if print_config:
         resolved.config.check_values()
         return resolved.as_dict(), resolved.as_yaml()
+    if find_lr is not None:
+        return _find_lr(resolved.config, find_lr, find_lr_min, find_lr_max, find_lr_steps)
     return (_dry_run if dry_run else _train)(resolved.config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict
+from typing import Callable, Dict, Optional
 
 import mxnet as mx
 
@@ -33,16 +33,17 @@ class Engine:
 
     Args:
         setup: the setup of the run.
+        rate: function from a step to its learning rate; default the schedule of the run.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, rate: Optional[Callable[[int], float]] = None) -> None:
         config, ctx, process_group = setup.config, setup.ctx, setup.process_group
         mx.random.seed(config.seed)
         amp.enable(config.dtype)
         self.net = setup.net
         initialize(self.net, setup.model, ctx, config.zero_gamma)
         self.net.hybridize(static_alloc=True, static_shape=True)
-        self.rate = schedule(config, setup.steps_per_epoch)
+        self.rate = rate or schedule(config, setup.steps_per_epoch)
         self.average = ModelEma(self.net, setup.another_net(), config.ema, ctx) if config.ema else None
         self.objective = objective = setup.task.objective(
             config.as_dict(), setup.preprocessing, process_group.rank, setup.data.records
