@@ -55,7 +55,7 @@ INNER_LEVELS = {
 }
 HEAVY = ('mxnet', 'gluoncv', 'cv2', 'numpy', 'scipy', 'PIL', 'matplotlib', 'sklearn', 'torch', 'onnx', 'onnxruntime')
 # what may import mxnet as soon as it is imported, below packages that otherwise may not
-IMPORT_MXNET = ('data.loading.training', 'launch.ps_lite_node')
+IMPORT_MXNET = ('data.loading.training', 'training.distributed.server_node')
 WITHOUT_MXNET = ('common', 'compat', 'data', 'launch', 'zoo', 'cli')
 
 

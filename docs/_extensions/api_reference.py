@@ -30,7 +30,7 @@ PROGRAMS = {
     'gluon_cbam.adapters.insightface_config': 'imported by insightface',
     'gluon_cbam.benchmarks.child': 'a process of its own',
     'gluon_cbam.benchmarks.torch_network': 'needs PyTorch',
-    'gluon_cbam.launch.ps_lite_node': 'a process of its own',
+    'gluon_cbam.training.distributed.server_node': 'a process of its own',
     'gluon_cbam.launch.supervisor': 'a process of its own',
 }
 

@@ -8,11 +8,12 @@ hangs forever when one of them dies. The modules:
 * :mod:`.supervisor`: runs a process on its host, forwards signals, and terminates it when the launcher has died;
 * :mod:`.start`: starts a supervisor, locally or over ssh (:mod:`.ssh`);
 * :mod:`.log_forwarding`: the output of the processes, line by line;
-* :mod:`.job`: the job as a whole: stops it on a signal, terminates all processes when one dies;
-* :mod:`.ps_lite_node`: the program of a scheduler or server.
+* :mod:`.job`: the job as a whole: stops it on a signal, terminates all processes when one dies.
 
-May import ``common`` and ``compat``. Nothing here imports mxnet, except the program of a scheduler or server; the
-package itself imports only the ssh command, so that the command line starts fast.
+The program of a scheduler or server is :mod:`gluon_cbam.training.distributed.server_node`.
+
+May import ``common`` and ``compat``. Nothing here imports mxnet; the package itself imports only the ssh command, so
+that the command line starts fast.
 """
 
 from typing import Any, Sequence

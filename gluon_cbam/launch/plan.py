@@ -9,18 +9,22 @@ Other launchers of ps-lite set the same variables, so ``cbam train`` works under
 ``DMLC_PS_ROOT_URI``     the scheduler's address
 ``DMLC_PS_ROOT_PORT``    its port
 ``DMLC_WORKER_ID``       the rank of a worker; without it, workers get their ranks as they connect
-``DMLC_NODE_HOST``       the address at which the other processes reach this one
+``DMLC_NODE_HOST``       the address at which this process listens, and the others reach it
 =======================  ================================================================
+
+``CBAM_JOB_TOKEN`` is our own: servers take the optimizer of ``dist_async`` from processes with the same token only.
 """
 
 from __future__ import annotations
 
+import secrets
 import socket
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence
 
 from gluon_cbam.common.errors import EnvironmentProblem, UsageError
+from gluon_cbam.common.signing import TOKEN
 
 from .hosts import HERE, Host, server_hosts, worker_hosts
 
@@ -84,6 +88,7 @@ def plan(
     address = _LOOPBACK if is_local else own_address(used)
     common = {
         **(environment or {}),
+        TOKEN: secrets.token_hex(32),
         'DMLC_NUM_WORKER': str(workers),
         'DMLC_NUM_SERVER': str(len(hosts_of_servers)),
         'DMLC_PS_ROOT_URI': address,

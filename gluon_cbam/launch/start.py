@@ -9,13 +9,15 @@ import sys
 from contextlib import suppress
 from typing import Dict, Sequence
 
+from gluon_cbam.common.signing import TOKEN
+
 from .plan import Member
 from .ssh import remote_line
 
 SUPERVISOR = 'gluon_cbam.launch.supervisor'
 """The module that supervises a process."""
-NODE_COMMAND = (sys.executable, '-m', 'gluon_cbam.launch.ps_lite_node')
-"""The command of a scheduler or server."""
+NODE_COMMAND = (sys.executable, '-m', 'gluon_cbam.training.distributed.server_node')
+"""The command of a scheduler or server, which no module here imports."""
 # prefixes of the environment variables that are passed on to other machines, in addition to the variables of --env
 _EXPORTED = ('DMLC_', 'PS_', 'MXNET_', 'OMP_', 'KMP_', 'CUDA_', 'NCCL_', 'PYTHON', 'LD_LIBRARY_PATH', 'PATH')
 
@@ -34,10 +36,12 @@ def start(member: Member, command: Sequence[str], ssh: Sequence[str], grace: flo
         :mod:`.supervisor`. It has its own session, so that Ctrl-C on a terminal reaches the launcher only.
     """
     supervised = [sys.executable, '-m', SUPERVISOR, '--share', str(member.share), '--grace', f'{grace:g}']
+    if not member.host.is_here:
+        supervised += ['--token']
     supervised += ['--', *command]
     if not member.host.is_here:
         supervised = [*ssh, member.host.name, remote_line(supervised, os.getcwd(), _exported(member))]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         supervised,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -45,11 +49,15 @@ def start(member: Member, command: Sequence[str], ssh: Sequence[str], grace: flo
         env={**os.environ, **member.environment},
         start_new_session=True,
     )
+    if not member.host.is_here:
+        _write(process, member.environment.get(TOKEN, ''))
+    return process
 
 
 def _exported(member: Member) -> Dict[str, str]:
+    """The variables on a command line of ssh, which everyone on both machines can read: without the token."""
     own = {name: value for name, value in os.environ.items() if name.startswith(_EXPORTED)}
-    return {**own, **member.environment}
+    return {name: value for name, value in {**own, **member.environment}.items() if name != TOKEN}
 
 
 def send(process: subprocess.Popen, signum: int) -> None:
@@ -59,9 +67,13 @@ def send(process: subprocess.Popen, signum: int) -> None:
         process: the process that :func:`start` returned.
         signum: number of the signal.
     """
+    _write(process, signal.Signals(signum).name)
+
+
+def _write(process: subprocess.Popen, line: str) -> None:
     assert process.stdin is not None
     with suppress(OSError, ValueError):  # ValueError if another thread has closed the stream
-        process.stdin.write(f'{signal.Signals(signum).name}\n'.encode())
+        process.stdin.write(f'{line}\n'.encode())
         process.stdin.flush()
 
 

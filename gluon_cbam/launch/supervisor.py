@@ -1,11 +1,12 @@
 """Runs a command, and terminates it when the launcher has died.
 
-``python -m gluon_cbam.launch.supervisor [--share N] [--grace SECONDS] -- COMMAND...``
+``python -m gluon_cbam.launch.supervisor [--share N] [--grace SECONDS] [--token] -- COMMAND...``
 
-Standard input is the connection to the launcher, also through ssh: a line with the name of a signal sends that
-signal to the command. The end of the input means that the launcher died or the connection broke: the command gets
-SIGTERM, then SIGKILL. When the command has ended, the processes that it left running are killed. The exit code is the
-command's, or 128 + the signal number if a signal killed it.
+Standard input is the connection to the launcher, also through ssh. With ``--token``, its first line is the token of the
+job, which no command line shows. A line with the name of a signal sends that signal to the command. The end of the
+input means that the launcher died or the connection broke: the command gets SIGTERM, then SIGKILL. When the command has
+ended, the processes that it left running are killed. The exit code is the command's, or 128 + the signal number if a
+signal killed it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import List, Optional
 
+from gluon_cbam.common.signing import TOKEN
 from gluon_cbam.compat.threads import physical_cores
 
 from .plan import address_towards
@@ -41,6 +43,8 @@ def main(arguments: List[str]) -> int:
         The exit code of the command; 127 if it cannot be started, 128 + the signal number if a signal killed it.
     """
     options = _parse(arguments)
+    if options.token:
+        os.environ[TOKEN] = _read_line()
     _complete_environment(options.share)
     try:
         command = _start(options.command)
@@ -63,8 +67,20 @@ def _parse(arguments: List[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='gluon_cbam.launch.supervisor')
     parser.add_argument('--share', type=int, default=1)
     parser.add_argument('--grace', type=float, default=5)
+    parser.add_argument('--token', action='store_true')
     parser.add_argument('command', nargs='+')
     return parser.parse_args(arguments)
+
+
+def _read_line() -> str:
+    """A line of standard input, without reading further: what follows are names of signals."""
+    line = b''
+    while not line.endswith(b'\n'):
+        received = os.read(sys.stdin.fileno(), 1)
+        if not received:
+            break
+        line += received
+    return line.decode().strip()
 
 
 def _start(command: List[str]) -> subprocess.Popen:

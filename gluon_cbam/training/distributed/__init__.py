@@ -1,8 +1,8 @@
 """The processes that train one network together: :func:`.joining.join` connects them, by the name of a kvstore.
 
 ``cbam launch`` starts the processes of a parameter server, ``horovodrun`` those of Horovod; all run the same command.
-It may import ``common`` and ``compat``. Importing this package imports none of its modules: parameter servers unpickle
-:mod:`.server_optimizer` while they are importing mxnet.
+It may import ``common`` and ``compat``. Importing this package imports none of its modules: parameter servers import
+:mod:`.server_node` before they import mxnet.
 """
 
 from gluon_cbam.compat.renamed import renamed_attributes

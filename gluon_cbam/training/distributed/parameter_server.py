@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import socket
 import time
@@ -13,11 +14,13 @@ import numpy as np
 from mxnet.base import _LIB, check_call
 
 from gluon_cbam.common.errors import EnvironmentProblem, UsageError
+from gluon_cbam.common.signing import TOKEN, signed
 
 from .collective import CollectiveGroup
 from .server_optimizer import FIRST_SUM, ServerOptimizer
 
 _VARIABLES = ('DMLC_ROLE', 'DMLC_PS_ROOT_URI', 'DMLC_PS_ROOT_PORT', 'DMLC_NUM_WORKER', 'DMLC_NUM_SERVER')
+_CONTROLLER = 0  # the number of MXNet's command that has an optimizer
 _CONNECT_TIMEOUT = 60.0  # seconds for the scheduler to answer
 _AGREEMENT_INTERVAL = 20  # steps between two agreements of asynchronous workers
 
@@ -99,7 +102,11 @@ class AsynchronousGroup(_ParameterServerGroup):
     servers_update = True
 
     def __init__(self, kv_store: str):
+        if not os.environ.get(TOKEN):
+            raise UsageError(f'--kv-store {kv_store}: {TOKEN} is not set; start it with cbam launch')
         super().__init__(kv_store)
+        # MXNet's own sends it pickled
+        self._store.set_optimizer = self._send_optimizer
         self._last: Dict[str, np.ndarray] = {}
         self._calls = 0
         self._flags: List[bool] = []
@@ -107,6 +114,11 @@ class AsynchronousGroup(_ParameterServerGroup):
     def optimizer(self, optimizer: mx.optimizer.Optimizer, rates: Callable[[], List[float]]) -> mx.optimizer.Optimizer:
         """See :meth:`ProcessGroup.optimizer`."""
         return ServerOptimizer(optimizer, rates(), self.size)
+
+    def _send_optimizer(self, optimizer: ServerOptimizer) -> None:
+        """Send the settings of the optimizer to the servers, signed; see :mod:`.server_node`."""
+        text = json.dumps(optimizer.settings())
+        self._store._send_command_to_servers(_CONTROLLER, signed(text, os.environ[TOKEN]))
 
     def start(self, trainer: mx.gluon.Trainer, images: int, step: int) -> None:
         """See :meth:`ProcessGroup.start`."""

@@ -1,17 +1,22 @@
 """Joining a process group, and its errors."""
 
+import json
 import pickle
 import socket
+from pathlib import Path
+from types import SimpleNamespace
 
 import mxnet as mx
 import pytest
 from checks import assert_one_line
 
 from gluon_cbam.common.errors import DependencyError, EnvironmentProblem, UsageError
+from gluon_cbam.common.signing import TOKEN, signed
 from gluon_cbam.training import TrainConfig
 from gluon_cbam.training.config.train_config import KV_STORES
 from gluon_cbam.training.distributed import parameter_server
 from gluon_cbam.training.distributed.joining import _GROUPS, join
+from gluon_cbam.training.distributed.server_node import controller
 from gluon_cbam.training.distributed.server_optimizer import FIRST_SUM, ServerOptimizer
 
 
@@ -80,12 +85,12 @@ def test_refused_settings(settings, message):
 
 
 def test_the_optimizer_of_the_servers():
-    """The pickled optimizer has the multipliers of the parameters and the learning rates, and adds to sums."""
+    """It is sent as JSON with the multipliers of the parameters and the learning rates, and adds to sums."""
     parameter = mx.gluon.Parameter('w', shape=(2,), lr_mult=1.0, wd_mult=0.0)
     optimizer = ServerOptimizer(mx.optimizer.SGD(learning_rate=9.0, wd=0.5), [1.0, 10.0], processes=2)
     optimizer.param_dict = {0: parameter}
     optimizer.prepare(images=4, step=0)
-    served = mx.optimizer.get_updater(pickle.loads(pickle.dumps(optimizer, 0)))
+    served = mx.optimizer.get_updater(ServerOptimizer.of(json.loads(json.dumps(optimizer.settings()))))
     weight, gradient = mx.nd.ones(2), mx.nd.ones(2)
     changes = []
     for _ in range(4):  # two workers, two steps
@@ -96,3 +101,42 @@ def test_the_optimizer_of_the_servers():
     total = mx.nd.ones(2)
     served(FIRST_SUM + 3, gradient, total)
     assert total.asnumpy().tolist() == [2, 2]
+
+
+class Bomb:
+    """Pickled, it makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __reduce__(self):
+        return Path.touch, (self._path,)
+
+
+def test_servers_take_settings_of_their_own_job_only(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv(TOKEN, 'of this job')
+    optimizer = ServerOptimizer(mx.optimizer.SGD(learning_rate=9.0), [1.0], processes=1)
+    optimizer.param_dict = {}
+    optimizer.prepare(images=4, step=0)
+    settings = json.dumps(optimizer.settings())
+    received = []
+    receive = controller(SimpleNamespace(set_optimizer=received.append))
+    signature, _, text = signed(settings, 'of this job').partition(':')
+    for command, body in (
+        (0, pickle.dumps(Bomb(tmp_path / 'ran'), 0)),
+        (0, settings.encode()),
+        (0, signed(settings, 'of another job').encode()),
+        (0, signed(settings, '').encode()),
+        (0, f'{signature}:{text.replace("9.0", "8.0")}'.encode()),
+        (0, b''),
+        (7, signed(settings, 'of this job').encode()),
+    ):
+        receive(command, body, None)
+        assert not received
+        assert capsys.readouterr().err.startswith('cbam: a server received ')
+    assert not (tmp_path / 'ran').exists()
+    receive(0, signed(settings, 'of this job').encode(), None)
+    assert received[0].settings() == optimizer.settings()
+    monkeypatch.delenv(TOKEN)
+    receive(0, signed(settings, '').encode(), None)
+    assert len(received) == 1

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -116,11 +117,26 @@ def test_asynchronous_workers_learn(job, tmp_path):
     assert json.loads(out)['final']['top1'] > 0.8
 
 
+def listening(one):
+    """The addresses at which the processes of a job accept connections."""
+    inodes = set()
+    for pid in one.left():
+        for descriptor in Path(f'/proc/{pid}/fd').glob('*'):
+            try:
+                inodes.add(os.readlink(descriptor))
+            except OSError:  # it was closed since
+                continue
+    lines = [line.split() for line in Path('/proc/net/tcp').read_text().splitlines()[1:]]
+    found = {line[1].partition(':')[0] for line in lines if line[3] == '0A' and f'socket:[{line[9]}]' in inodes}
+    return {socket.inet_ntoa(bytes.fromhex(address)[::-1]) for address in found}
+
+
 @pytest.mark.parametrize('victim', ['server', 'scheduler'])
 def test_a_killed_process_ends_all(job, tmp_path, victim):
     """In MXNet, all others would hang."""
     one = job(tmp_path / 'run', workers=2, servers=1, epochs=1000)
     wait_for_step(one, tmp_path / 'run', 10)
+    assert listening(one) == {'127.0.0.1'}, 'on no interface that other machines reach'
     os.kill(one.member(victim), signal.SIGKILL)
     killed = time.time()
     status, _, last = one.ended()
