@@ -36,7 +36,7 @@ INNER_LEVELS = {
         ('preparation',),
         ('sources', 'datasets', 'loading'),
         ('records',),
-        ('decoding', 'resizing'),
+        ('decoding', 'resizing', 'class_names'),
     ),
     'explain': (
         ('figures',),

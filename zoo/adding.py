@@ -7,6 +7,7 @@ from typing import Optional
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, sha256
+from gluon_cbam.data.class_names import ClassNames, compare
 
 from .card import Published
 from .locking import lock, writing
@@ -15,7 +16,7 @@ from .store import place, place_with
 from .upstream import UpstreamFile, forget, take
 
 
-def add(file: PathLike, card: Published, root: Optional[PathLike] = None) -> UpstreamFile:
+def add(file: PathLike, card: Published, root: Optional[PathLike] = None, ignore_classes: bool = False) -> UpstreamFile:
     """Add a file to the store, after comparing it with its card; :func:`gluon_cbam.zoo.get` then works offline.
 
     Args:
@@ -23,6 +24,7 @@ def add(file: PathLike, card: Published, root: Optional[PathLike] = None) -> Ups
             JSON card next to it that :func:`gluon_cbam.zoo.place` wrote.
         card: card of the weights.
         root: folder of the store, see :func:`gluon_cbam.zoo.location.root_of`.
+        ignore_classes: do not compare the names of the classes on both cards.
 
     Returns:
         The file in the store.
@@ -35,6 +37,8 @@ def add(file: PathLike, card: Published, root: Optional[PathLike] = None) -> Ups
     file = Path(file)
     if not file.is_file():
         raise UsageError(f'no file {str(file)!r}')
+    if file.suffix == '.params' and file.with_suffix('.json').is_file() and not ignore_classes:
+        _compare_classes(file, card)
     if card.conversion != 'none' and file.suffix == '.params' and file.with_suffix('.json').is_file():
         return _add_converted(file, card, root)
     with lock(card, root), writing(root):
@@ -44,6 +48,18 @@ def add(file: PathLike, card: Published, root: Optional[PathLike] = None) -> Ups
         path = place(card, upstream.path, upstream, root)
         forget(card, root)
         return _stored_file(path)
+
+
+def _compare_classes(file: Path, card: Published) -> None:
+    """Compare the names of the classes on both cards, where both have them."""
+    try:
+        own = read_card(file)
+    except DataError:  # not the file's card, or a damaged one: what is stored gets another
+        return
+    compare(
+        ClassNames(f'the card of {card.tag}', card.class_names),
+        ClassNames(str(file.with_suffix('.json')), own.class_names),
+    )
 
 
 def _add_converted(file: Path, card: Published, root: Optional[PathLike]) -> UpstreamFile:

@@ -1,6 +1,7 @@
 """Images and their labels: sources of images, RecordIO files, data sets, and batches for training and evaluation.
 
 * ``decoding``, ``resizing``: decoding an encoded image to pixels, and resizing them;
+* ``class_names``: the names of classes beside record files, and their comparison;
 * ``records``: the RecordIO format, its reader and writer, checks and statistics of files;
 * ``sources``: images and labels in the layouts of users: folders, tar files, lists, label files, videos, cameras;
 * ``preparation``: packing sources into record files, and lists of images;
@@ -8,6 +9,6 @@
 * ``loading``: preprocessing, augmentation, training and evaluation batches.
 
 May import ``common`` and ``compat``. Inside, ``preparation`` may import ``sources`` and ``records``;
-``sources``, ``datasets`` and ``loading`` may import ``records``; all of them ``decoding`` and ``resizing``. Only
-``loading.training`` imports mxnet.
+``sources``, ``datasets`` and ``loading`` may import ``records``; all of them ``decoding``, ``resizing`` and
+``class_names``. Only ``loading.training`` imports mxnet.
 """

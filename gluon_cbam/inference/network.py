@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 import mxnet as mx
 
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models.features import Features
 from gluon_cbam.pretrained.resolve import resolve
@@ -27,6 +28,7 @@ class LoadedNetwork:
         params_sha256: the SHA-256 of the parameter file; None for random weights.
         options: the options that the network was built with.
         task: the task that it was trained for.
+        names_from: the file that ``class_names`` are from, for messages.
     """
 
     net: mx.gluon.HybridBlock
@@ -37,10 +39,16 @@ class LoadedNetwork:
     params_sha256: Optional[str]
     options: Dict[str, Any] = field(default_factory=dict)
     task: Task = field(default_factory=get_task)
+    names_from: str = ''
+
+    @property
+    def named_classes(self) -> ClassNames:
+        """The names of the classes with the file that has them, to compare them with those of data."""
+        return ClassNames(self.names_from or self.name, self.class_names, self.classes)
 
 
 def load_network(
-    network: str,
+    network: Optional[str],
     ctx: List[mx.Context],
     params: Optional[str] = None,
     pretrained: Union[bool, str] = False,
@@ -59,7 +67,7 @@ def load_network(
     Values that are not given are taken from the sources that :mod:`gluon_cbam.pretrained.resolve` lists.
 
     Args:
-        network: its name.
+        network: its name; None for the one on the card of the weights.
         ctx: the contexts.
         params: a parameter file or a run directory.
         pretrained: True or a tag of published weights. Without either, weights are random.
@@ -94,4 +102,5 @@ def load_network(
         params_sha256=model.params_sha256,
         options=model.options,
         task=get_task(task or (model.card.task if model.card else None)).with_label_index(label_index),
+        names_from=model.named_classes.where,
     )

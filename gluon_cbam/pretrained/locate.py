@@ -56,11 +56,47 @@ def locate(
         DataError: the file in the store or the downloaded one is damaged.
         TransferError: the download or the disk failed.
     """
-    if pretrained is not True and _is_path(str(pretrained)):
-        return of_file(str(pretrained), network, plain)
-    card = zoo.find(network if pretrained is True else str(pretrained), root=root)
-    if card.network not in (network, plain):
+    file = file_named(None, pretrained)
+    if file:
+        return of_file(file, network, plain)
+    return downloaded(published(network, pretrained, root, plain), root, progress)
+
+
+def file_named(params: Optional[PathLike], pretrained: Union[bool, str]) -> Optional[PathLike]:
+    """The parameter file or run folder that the arguments of a call name; None where they name published weights."""
+    if params:
+        return params
+    return str(pretrained) if pretrained and pretrained is not True and _is_path(str(pretrained)) else None
+
+
+def published(
+    network: Optional[str],
+    pretrained: Union[bool, str],
+    root: Optional[PathLike] = None,
+    plain: Optional[str] = None,
+) -> zoo.Published:
+    """Find the card of published weights; nothing is downloaded.
+
+    Args:
+        network: name of the model; default the one that the weights are of.
+        pretrained: True for the default weights of the model, a tag, or the name of a model for its default weights.
+        root: folder of the store, see :func:`gluon_cbam.zoo.get`.
+        plain: name of another model that the weights may be of.
+
+    Raises:
+        UsageError: there are no such weights, or they are of another model.
+    """
+    wanted = network if pretrained is True else str(pretrained)
+    if not wanted:
+        raise UsageError('which weights? give --network NAME, or --pretrained with the NETWORK or TAG')
+    card = zoo.find(wanted, root=root)
+    if network and card.network not in (network, plain):
         raise UsageError(f'the weights {card.tag} are of {card.network}, not of {network}')
+    return card
+
+
+def downloaded(card: zoo.Published, root: Optional[PathLike] = None, progress: Optional[Progress] = None) -> Weights:
+    """The parameter file of published weights, see :func:`get`, with the card next to it."""
     path = get(card, root, progress=progress)
     return _with_options(path, read_card(path))
 

@@ -4,7 +4,7 @@ Every command and every function that takes the name of a model with weights cal
 from the first of these that has it:
 
 1. the argument of the call, for instance ``classes`` or an entry of ``options``;
-2. the card of the weights;
+2. the card of the weights, which also names the model where the call does not;
 3. the model's row in :mod:`gluon_cbam.models.variants`, and for options the defaults of its family;
 4. for classes, :data:`gluon_cbam.models.registry.DEFAULT_CLASSES`.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple, Union
 
 import mxnet as mx
 
@@ -22,6 +22,7 @@ from gluon_cbam import models, weights, zoo
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, sha256
 from gluon_cbam.common.quoting import shown
+from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models.registry import DEFAULT_CLASSES, check_options, option_names, plain_network
 from gluon_cbam.models.variants import Variant
@@ -62,6 +63,12 @@ class ResolvedModel:
     params_sha256: Optional[str] = None
     source: Optional[str] = None
     plain: Optional[str] = None
+
+    @property
+    def named_classes(self) -> ClassNames:
+        """The names of the classes with the file that has them, to compare them with those of data."""
+        where = locate.card_path(self.params) if self.params and self.card else self.params or self.name
+        return ClassNames(str(where), self.class_names, self.classes)
 
     def build(self) -> mx.gluon.HybridBlock:
         """Build the network, not initialized.
@@ -128,7 +135,7 @@ class ResolvedModel:
 
 
 def resolve(
-    name: str,
+    name: Optional[str] = None,
     params: Optional[PathLike] = None,
     pretrained: Union[bool, str] = False,
     classes: Optional[int] = None,
@@ -142,7 +149,7 @@ def resolve(
     """Merge the arguments, the card of the weights and the row of the model, in the order of precedence above.
 
     Args:
-        name: the name of the model, one of :func:`gluon_cbam.list_models`.
+        name: the name of the model, one of :func:`gluon_cbam.list_models`; default the one on the card of the weights.
         params: a parameter file or a run folder.
         pretrained: True for the default weights of that name, a tag, a parameter file or a run folder. With neither
             this nor ``params``, weights are random.
@@ -159,15 +166,16 @@ def resolve(
         The record. The parameter file is on this machine and was compared with its card.
 
     Raises:
-        UsageError: an unknown name, option or weights, or both ``params`` and ``pretrained``.
+        UsageError: an unknown name, option or weights, both ``params`` and ``pretrained``, or nothing says which model.
         DataError: the weights are damaged, or of another model.
         TransferError: published weights could not be downloaded.
     """
-    check_options(name, options or {})  # before a download
+    if name:
+        check_options(name, options or {})  # before a download
     if params and pretrained:
         raise UsageError(f'params {params!r} and pretrained {pretrained!r} exclude each other: give one')
-    other = plain_network(name) if from_plain else None
-    path, card = _weights(name, params, pretrained, root, progress, other)
+    other = plain_network(name) if from_plain and name else None
+    name, (path, card) = _weights(name, params, pretrained, options or {}, root, progress, other)
     plain = other if other and path and _is_plain(path, card, name) else None
     row = models.variant(name)
     preprocessing = Preprocessing.from_dict(card.preprocessing) if card else Preprocessing.of(row)
@@ -202,18 +210,73 @@ def pretrained_of_flag(value: Optional[str]) -> Union[bool, str]:
     return False if value is None else value or True
 
 
+def network_of(params: Optional[PathLike] = None, pretrained: Union[bool, str] = False) -> str:
+    """The name of the model that weights are of, from their card; nothing is downloaded.
+
+    Args:
+        params: see :func:`resolve`.
+        pretrained: see :func:`resolve`.
+
+    Raises:
+        UsageError: there are no such weights, or no card says which model they are of.
+        DataError: the card is damaged.
+    """
+    return card_of(params, pretrained).network
+
+
+def card_of(
+    params: Optional[PathLike] = None, pretrained: Union[bool, str] = False, name: Optional[str] = None
+) -> Union[zoo.Card, zoo.Published]:
+    """The card of weights; nothing is downloaded.
+
+    Args:
+        params: see :func:`resolve`.
+        pretrained: see :func:`resolve`.
+        name: name of the model that they must be of; default any.
+
+    Raises:
+        UsageError: there are no such weights, or they have no card.
+        DataError: the card is damaged, or of another model.
+    """
+    file = locate.file_named(params, pretrained)
+    if not file and pretrained:
+        return locate.published(name, pretrained)
+    card = locate.of_file(file, name).card if file else None
+    return card or _no_card(file)
+
+
 def _weights(
-    name: str,
+    name: Optional[str],
     params: Optional[PathLike],
     pretrained: Union[bool, str],
+    options: Mapping[str, Any],
     root: Optional[PathLike],
     progress: Optional[locate.Progress],
     plain: Optional[str],
-) -> locate.Weights:
-    """The parameter file and its card."""
-    if params:
-        return locate.of_file(params, name)
-    return locate.locate(name, pretrained, root, progress, plain) if pretrained else locate.Weights()
+) -> Tuple[str, locate.Weights]:
+    """The name of the model, and the parameter file with its card."""
+    file = locate.file_named(params, pretrained)
+    if file or not pretrained:
+        found = locate.of_file(file, name, None if params else plain) if file else locate.Weights()
+        name = _named(name, found, file)
+        check_options(name, options)
+        return name, found
+    card = locate.published(name, pretrained, root, plain)
+    name = name or card.network
+    check_options(name, options)  # before a download
+    return name, locate.downloaded(card, root, progress)
+
+
+def _named(name: Optional[str], found: locate.Weights, file: Optional[PathLike]) -> str:
+    """The name of the model: as given, else from the card of the weights."""
+    return name or (found.card or _no_card(file)).network
+
+
+def _no_card(file: Optional[PathLike]) -> NoReturn:
+    why = f'{file} has no card that names it' if file else 'no weights name it'
+    raise UsageError(
+        f'which network? {why}: give --network NAME, or weights with a card: --params RUN, --pretrained NETWORK or TAG'
+    )
 
 
 def _is_plain(path: Path, card: Optional[zoo.Card], name: str) -> bool:

@@ -12,7 +12,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -22,12 +22,15 @@ from gluon_cbam import weights, zoo
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, disk_errors, refuse_existing, sha256, write_json, write_text
+from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.models import build
 from gluon_cbam.models.complexity import complexity
 from gluon_cbam.pretrained import locate
 from gluon_cbam.tasks import Task
+from gluon_cbam.tasks.class_check import check_classes
+from gluon_cbam.tasks.classes import ClassCheck
 from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.tasks.figures import Evaluation
 from gluon_cbam.tasks.protocols import Dataset, Progress, no_progress
@@ -79,6 +82,8 @@ def publish(
     workers: int = 1,
     progress: Progress = no_progress,
     overwrite: bool = False,
+    ignore_classes: bool = False,
+    checked: Callable[[ClassCheck], Any] = lambda check: None,
 ) -> zoo.Published:
     """Publish the best checkpoint of a run, with the scores of the published file.
 
@@ -93,6 +98,8 @@ def publish(
         progress: shows the progress.
         overwrite: whether the files and the tag may exist in ``output``. A store that has the earlier file of the tag
             keeps that one.
+        ignore_classes: do not compare the names of the run's classes with those of the data.
+        checked: called with that comparison, before the evaluation.
 
     Returns:
         The card.
@@ -100,12 +107,14 @@ def publish(
     Raises:
         UsageError: there is no run or no checkpoint, the tag is taken or does not fit the network, or a file
             exists and must not be overwritten.
-        DataError: a file is damaged, or the parameters do not fit into ``about.dtype``.
+        DataError: a file is damaged, the parameters do not fit into ``about.dtype``, or the data have other classes.
     """
     if about.dtype not in DTYPES:
         raise UsageError(f'--dtype must be {" or ".join(DTYPES)}, got {about.dtype!r}')
     source = _source(run)
     records = source.task.open_validation(data_val or _validation_data(source), source.card.classes)
+    named = ClassNames(str(source.params.with_suffix('.json')), source.card.class_names, source.card.classes)
+    checked(check_classes(source.task, named, records.path, ignore_classes, records, source.card.classes))
     tag = _tag(about, source.card.network, Path(records.path))
     output = Path(output)
     _check_free(tag, output, overwrite)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -14,6 +14,8 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, sha256
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.tasks import Task
+from gluon_cbam.tasks.class_check import check_classes
+from gluon_cbam.tasks.classes import ClassCheck
 from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.tasks.figures import Evaluation
 from gluon_cbam.tasks.protocols import Progress, no_progress
@@ -33,6 +35,7 @@ class Verdict:
         data_sha256: the SHA-256 of that file.
         evaluation: the evaluation of every record.
         card: the metrics that the card states.
+        classes: the comparison of the names of the classes with those of the data.
     """
 
     task: Task
@@ -42,6 +45,7 @@ class Verdict:
     data_sha256: str
     evaluation: Evaluation
     card: Metrics
+    classes: ClassCheck = field(default_factory=ClassCheck)
 
     @property
     def stated(self) -> Dict[str, float]:
@@ -77,7 +81,7 @@ class Verdict:
             'metrics': measured, 'stated': self.stated, 'stated_by': self.card.measured_by,
             'differences': self.differences, 'tolerance': self.tolerance, 'agrees': self.agrees,
             'same_data': self.same_data, 'date': datetime.now(timezone.utc).isoformat(timespec='seconds'),
-            'versions': versions(),
+            'versions': versions(), **self.classes.as_dict(),
         }  # fmt: skip
 
     def check(self) -> None:
@@ -103,6 +107,7 @@ def verify(
     workers: int,
     progress: Progress = no_progress,
     label_index: Optional[int] = None,
+    ignore_classes: bool = False,
 ) -> Verdict:
     """Evaluate the parameter file of a card on every record of a file.
 
@@ -115,19 +120,22 @@ def verify(
         workers: threads that decode.
         progress: shows the progress.
         label_index: the label that the task uses of records with several, from 0.
+        ignore_classes: do not compare the names of the classes with those of the data.
 
     Returns:
         The measured scores and those of the card.
 
     Raises:
-        DataError: a file is damaged, or its labels do not fit the network.
+        DataError: a file is damaged, or its labels or the names of its classes do not fit the network.
     """
     loaded = load_network(card.network, ctx, str(path), label_index=label_index)
     task = loaded.task
     records = task.open_validation(data, loaded.classes)
+    checked = check_classes(task, loaded.named_classes, data, ignore_classes, records, loaded.classes)
     evaluation = evaluate(task, loaded.net, records, loaded.preprocessing, ctx, batch_size, workers, progress)
     digest = loaded.params_sha256 or sha256(path)
-    return Verdict(task, str(card.tag), digest, Path(data).name, task.digest(records), evaluation, card.metrics)
+    measured = Path(data).name, task.digest(records), evaluation
+    return Verdict(task, str(card.tag), digest, *measured, card.metrics, checked)
 
 
 def versions() -> Dict[str, str]:

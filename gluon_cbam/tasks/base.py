@@ -20,7 +20,6 @@ from typing import (
     Iterable,
     List,
     Mapping,
-    NamedTuple,
     Optional,
     Sequence,
     Tuple,
@@ -28,7 +27,9 @@ from typing import (
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import sha256
+from gluon_cbam.data.class_names import ClassNames
 
+from .classes import ClassCheck, Labels
 from .figures import Evaluation, Figure
 from .objective import Objective
 from .prediction import Predictor
@@ -40,18 +41,6 @@ if TYPE_CHECKING:
 
     from gluon_cbam.common.files import PathLike
     from gluon_cbam.data.loading.preprocessing import Preprocessing
-
-
-class Labels(NamedTuple):
-    """The outputs of the network, as the training data define them.
-
-    Attributes:
-        classes: outputs of the network's last layer.
-        class_names: the names of the classes, in the order of the outputs, or None.
-    """
-
-    classes: int
-    class_names: Optional[List[str]]
 
 
 class Task(ABC):
@@ -198,6 +187,32 @@ class Task(ABC):
     def open_validation(self, path: PathLike, classes: int) -> Dataset:
         """Open validation data and check its labels; see :meth:`open_training`."""
         return self.open_training(path, classes)
+
+    # the names of classes; tasks without classes leave these as they are
+
+    def class_names(self, path: PathLike) -> ClassNames:
+        """The names of the classes of data, without opening them."""
+        return ClassNames(str(path), None)
+
+    def compare_classes(
+        self, expected: ClassNames, found: ClassNames, ignore: bool = False, moved: bool = False
+    ) -> ClassCheck:
+        """Compare the names of classes that must agree: of a network, of its data, of other weights.
+
+        Args:
+            expected: the names that decide.
+            found: the names that must agree with them.
+            ignore: do not compare.
+            moved: see :func:`gluon_cbam.data.class_names.first_difference`.
+
+        Raises:
+            DataError: the names differ.
+        """
+        return ClassCheck()
+
+    def label_hints(self, data: Dataset, classes: int) -> List[str]:
+        """Lines about labels that are valid but look wrong, such as classes without images; from the labels alone."""
+        return []
 
     @abstractmethod
     def check_images(self, data: Dataset, workers: int) -> None:

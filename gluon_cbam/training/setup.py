@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import List, Optional, Tuple
 
 import mxnet as mx
@@ -12,8 +12,9 @@ from gluon_cbam.common.errors import EnvironmentProblem, UsageError
 from gluon_cbam.compat import devices
 from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.pretrained.resolve import ResolvedModel, pretrained_of_flag, resolve
+from gluon_cbam.pretrained.resolve import ResolvedModel, network_of, pretrained_of_flag, resolve
 from gluon_cbam.tasks import Task
+from gluon_cbam.tasks.classes import ClassCheck
 from gluon_cbam.tasks.protocols import Dataset, TrainingBatches
 from gluon_cbam.training.config.run_config import RunConfig
 from gluon_cbam.training.config.task_settings import make_config, task_of
@@ -45,6 +46,7 @@ class Setup:
         process_group: the processes that train together.
         notes: lines for the log about the parameters: how many are frozen, and which have weight decay.
         task: the task that the network is trained for.
+        classes: the comparison of the names of the classes of training data, validation data and weights.
     """
 
     config: RunConfig
@@ -57,6 +59,7 @@ class Setup:
     process_group: ProcessGroup
     notes: List[str]
     task: Task
+    classes: ClassCheck = field(default_factory=ClassCheck)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -90,7 +93,7 @@ def prepare(config: TrainConfig) -> Setup:
     Raises:
         CbamError: see :func:`gluon_cbam.training.loop.trainer.train`.
     """
-    config = make_config(**config.as_dict()).check()
+    config = make_config(**{**config.as_dict(), 'network': config.network or _network_of_weights(config)}).check()
     task = task_of(config.as_dict())
     task.check_settings(config.as_dict())
     classes, class_names = task.labels(config.data_train, config.classes)
@@ -105,7 +108,9 @@ def prepare(config: TrainConfig) -> Setup:
     notes = _choose_parameters(net, config)
     _check_environment(config, ctx)
     workers = config.workers or usable_cpus()
+    checked = _check_names(config, task, model, classes)
     train, val = _open_data(config, task, classes, workers)
+    checked += ClassCheck(None, _hints(task, classes, train, val))
     process_group = join(config.kv_store)  # last, since the other processes wait for this one from here on
     batch_size, lr = _batch_and_rate(config, len(ctx), process_group.size)
     run = RunConfig.resolved(
@@ -117,7 +122,12 @@ def prepare(config: TrainConfig) -> Setup:
     data = task.training_batches(train, run.as_dict(), model.preprocessing, images, process_group)
     if run.accumulate > len(data):
         raise UsageError(f'--accumulate {run.accumulate} is more than the {len(data)} batches of an epoch')
-    return Setup(run, model, net, ctx, class_names, data, val, process_group, notes, task)
+    return Setup(run, model, net, ctx, class_names, data, val, process_group, notes, task, checked)
+
+
+def _network_of_weights(config: TrainConfig) -> Optional[str]:
+    """The network of the weights to start from, by their card; None where none are given."""
+    return network_of(pretrained=config.pretrained) if config.pretrained else None
 
 
 def _build(model: ResolvedModel, task: Task) -> mx.gluon.HybridBlock:
@@ -135,6 +145,20 @@ def _check_environment(config: TrainConfig, ctx: List[mx.Context]) -> None:
         raise EnvironmentProblem('--kv-store nccl needs mxnet-cu117 and GPUs: use device')
     if config.tensorboard and importlib.util.find_spec('tensorboardX') is None:
         raise EnvironmentProblem("--tensorboard needs tensorboardX: pip install 'gluon_cbam[tensorboard]'")
+
+
+def _check_names(config: TrainConfig, task: Task, model: ResolvedModel, classes: int) -> ClassCheck:
+    """Compare the names of the training data's classes with those of the validation data and of the weights."""
+    train, checked = task.class_names(config.data_train), ClassCheck()
+    if model.card and model.card.classes == classes:  # otherwise the last layer is a new one
+        checked += task.compare_classes(model.named_classes, train, config.ignore_classes)
+    if config.data_val:
+        checked += task.compare_classes(train, task.class_names(config.data_val), config.ignore_classes)
+    return checked
+
+
+def _hints(task: Task, classes: int, train: Dataset, val: Optional[Dataset]) -> Tuple[str, ...]:
+    return tuple(line for data in (train, val) if data is not None for line in task.label_hints(data, classes))
 
 
 def _open_data(config: TrainConfig, task: Task, classes: int, workers: int) -> Tuple[Dataset, Optional[Dataset]]:

@@ -7,7 +7,7 @@ import pytest
 
 from gluon_cbam.data.datasets.shapes import write_shapes
 
-NETWORK = ('--score', '--network', 'cbamnet_tiny', '--pretrained')
+NETWORK = ('--score', '--network', 'cbamnet_tiny', '--pretrained', '--ignore-classes')
 
 
 @pytest.fixture(scope='module')

@@ -204,6 +204,19 @@ def test_labels_that_do_not_fit(run, tmp_path):
     assert not (tmp_path / 'shop').exists()
 
 
+def test_data_with_other_classes(run, digits, tmp_path):
+    for ending in ('rec', 'idx'):
+        shutil.copy(str(digits / f'val.{ending}'), str(tmp_path / f'val.{ending}'))
+    (tmp_path / 'classes.txt').write_text('\n'.join(['1', '0', *map(str, range(2, 10))]))
+    arguments = run, tmp_path / 'shop', About('cbamnet_tiny', 'first'), CPU, tmp_path / 'val.rec'
+    with pytest.raises(DataError, match=r"class 0 is '1' in .*classes\.txt, but '0' in .*best\.json"):
+        publishing.publish(*arguments)
+    assert not (tmp_path / 'shop').exists()
+    checks = []
+    publishing.publish(*arguments, ignore_classes=True, checked=checks.append)
+    assert [check.compared for check in checks] == [False]
+
+
 @pytest.fixture
 def shop(run, tmp_path, monkeypatch):
     """Published weights, and their file in an empty store."""

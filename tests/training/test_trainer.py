@@ -1,6 +1,7 @@
 """Training runs: their files, their results and their errors."""
 
 import json
+import shutil
 
 import cv2
 import mxnet as mx
@@ -180,6 +181,31 @@ def test_an_existing_run_is_not_overwritten(settings, tmp_path):
     )
     refused(UsageError, settings, 'no run in', resume=str(tmp_path / 'other'), output=None)
     assert (tmp_path / 'run' / 'metrics.jsonl').read_bytes() == before
+
+
+def test_a_run_is_not_resumed_with_classes_of_other_names(settings, few_digits, tmp_path):
+    data = tmp_path / 'data'
+    shutil.copytree(str(few_digits), str(data))
+    settings = {**settings, 'epochs': 1, 'data_train': str(data / 'train.rec'), 'data_val': str(data / 'val.rec')}
+    train(TrainConfig(**settings))
+    (data / 'classes.txt').write_text('\n'.join(['1', '0', *map(str, range(2, 10))]))
+    refused(DataError, settings, r"class 0 is '1' in .*/classes\.txt, but '0' in .*\.json", resume='auto')
+    assert train(TrainConfig(**settings, resume='auto', ignore_classes=True))['epochs'] == 1
+
+
+def test_weights_with_classes_of_other_names_are_no_start(settings, few_digits, tmp_path):
+    data = tmp_path / 'data'
+    shutil.copytree(str(few_digits), str(data))
+    (data / 'classes.txt').write_text(''.join(f'letter {letter}\n' for letter in 'abcdefghij'))
+    given = dict(network=None, pretrained='cbamnet_tiny', image_size=16, epochs=1, option={})
+    given.update(data_train=str(data / 'train.rec'), data_val=str(data / 'val.rec'))
+    refused(DataError, settings, r"class 0 is 'letter a' in .*, but '0' in .*cbamnet_tiny\.digits\.json", **given)
+    assert not (tmp_path / 'run').exists()
+    summary = train(TrainConfig(**{**settings, **given, 'ignore_classes': True}))
+    assert summary['classes_compared'] is False
+    assert yaml.safe_load((tmp_path / 'run' / 'config.yaml').read_text())['network'] == 'cbamnet_tiny'
+    (data / 'classes.txt').write_text('a\nb\n')  # another number of classes, of which the head is new
+    refused(DataError, settings, r'has label \d, not a class in 0\.\.1', **{**given, 'output': str(tmp_path / 'b')})
 
 
 def test_compressed_gradients_change_the_training(settings, tmp_path):

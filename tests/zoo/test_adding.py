@@ -1,5 +1,7 @@
 """Adding local files to the store."""
 
+from dataclasses import replace
+
 import pytest
 from shelf import own_card, their_card, zipped
 
@@ -69,6 +71,16 @@ def test_a_parameter_file_from_another_store(put, theirs, tmp_path):
     card.write_text(card.read_text().replace('cbamnet_tiny.theirs', 'cbamnet_tiny.others'))
     with pytest.raises(CbamError, match='its card is of cbamnet_tiny.others, not of cbamnet_tiny.theirs'):
         zoo.add(converted, theirs)
+
+
+def test_a_card_with_other_classes(put, theirs, tmp_path):
+    named = replace(theirs, class_names=[str(number) for number in range(10)])
+    zoo.add(put('a.params', BODY), named, tmp_path / 'other')
+    converted = zoo.get(named, tmp_path / 'other', offline=True, convert=lambda *_: put('converted', OURS))
+    exchanged = replace(named, class_names=['1', '0', *named.class_names[2:]])
+    with pytest.raises(CbamError, match="class 0 is '0' in .*json, but '1' in the card of cbamnet_tiny.theirs"):
+        zoo.add(converted, exchanged)
+    assert zoo.add(converted, exchanged, ignore_classes=True).path.is_file()
 
 
 @pytest.mark.parametrize(

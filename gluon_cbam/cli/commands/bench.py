@@ -27,7 +27,10 @@ _TEXTURES = 400  # number of images in a generated file
 
 @click.command()
 @click.argument('mode', type=click.Choice(MODES), metavar='|'.join(MODES))
-@settings_options('network', 'classes', 'image_size', 'option')
+@settings_options('network')
+@click.option('--params', metavar='FILE', help='measure the network of these weights: a parameter file or a run folder')
+@click.option('--pretrained', metavar='TAG', help='measure the network of these published weights')
+@settings_options('classes', 'image_size', 'option')
 @click.option(
     '--batch-size', '-b', default=8, show_default=True, type=click.IntRange(1), metavar='N', help='images in a batch'
 )
@@ -66,7 +69,8 @@ def bench(
 
     The mode is a training step, a whole validation, predictions on batches in memory, or the loader of training images.
     Each engine and network runs in a process of its own. Times are given for a batch; a repetition ends when all its
-    queued work is done.
+    queued work is done. --params and --pretrained only name the network, its options, classes and image size: the
+    values of the parameters are new ones, which take the same time.
     """
     import tempfile
 
@@ -75,7 +79,7 @@ def bench(
     from gluon_cbam.common.machine_load import LoadMeter
 
     with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
-        context = _context(mode, data, folder, settings)
+        context = _context(mode, data, folder, _with_network(settings))
         others, left_out = _others(context, against, compare)
         for engine, why in left_out.items():
             click.echo(f'cbam: {engine} is left out: {why}', err=True)
@@ -88,6 +92,23 @@ def bench(
     return {**result, **(load.as_dict() if load else {})}, report.as_text(measured, repetitions, left_out)
 
 
+def _with_network(settings: Dict[str, Any]) -> Dict[str, Any]:
+    """The settings, with the network that ``--params`` or ``--pretrained`` are of, and what their card says of it."""
+    from gluon_cbam.pretrained.resolve import card_of
+
+    if not settings['params'] and not settings['pretrained']:
+        return settings
+    card = card_of(settings['params'], settings['pretrained'] or False, settings['network'])
+    return {
+        **settings,
+        'network': card.network,
+        'classes': settings['classes'] or card.classes,
+        'image_size': settings['image_size'] or card.preprocessing.get('image_size'),
+        'option': {**card.options, **settings['option']},
+        'task': settings['task'] or card.task,
+    }
+
+
 def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, Any]) -> BenchmarkContext:
     """The context of our network; without ``data``, a file is generated in ``folder``."""
     from gluon_cbam.benchmarks.context import BenchmarkContext
@@ -96,7 +117,7 @@ def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, An
 
     network, size = settings['network'], settings['image_size']
     if not network and mode != 'loader':
-        raise UsageError('--network is needed')
+        raise UsageError('--network is needed, or --params RUN or --pretrained TAG, which name it')
     if settings['with_decode'] and mode != 'predict':
         raise UsageError(f'--with-decode is for predict, got {mode}: leave it out')
     if data and mode not in _NEED_DATA:

@@ -45,10 +45,12 @@ def convert(
     imgclsmob, and be the prefix of PREFIX-symbol.json and PREFIX-0000.params for modified.
     """
     from gluon_cbam.pretrained import conversion
+    from gluon_cbam.pretrained.resolve import network_of
 
-    if not network:
-        raise UsageError('--network is needed')
+    if not network and not reverse:
+        raise UsageError(f'--network is needed: {source_file} does not say which network of ours it is of')
     refuse_existing(conversion.written_files(output, source, reverse), overwrite)
+    network = network or network_of(source_file)
     arguments = (source_file, output, network, source, option, classes)
     if not reverse:
         written = conversion.from_source(*arguments, no_head=no_head, state_dict=state_dict)

@@ -90,6 +90,7 @@ def _report_lines(report: Report, all_labels: bool) -> Iterator[str]:
         yield f'  warning: {report.dark.text()}'
     if report.repeated_ids:
         yield f'  warning: {report.repeated_ids} records have the id of an earlier one'
+    yield from (f'  warning: {warning}' for warning in report.warnings)
 
 
 def labels_text(counts: Dict[int, int]) -> str:
@@ -141,6 +142,7 @@ def _statistics_lines(value: dict) -> Iterator[str]:
     else:
         empty = f'{len(classes["empty"])} empty' + (f' ({classes["empty"][:10]})' if classes['empty'] else '')
         yield f'classes: {classes["count"]}, {_quantiles(classes)} images each, {empty}'
+    yield from (f'warning: {warning}' for warning in value['warnings'])
     if value['width'] is None:
         return
     for name, unit in (('width', ' pixels'), ('height', ' pixels'), ('aspect', ''), ('bytes', '')):

@@ -55,7 +55,7 @@ _FIGURES = [
 @weights_options
 @add_options(_FIGURES)
 @add_options(SCORE_OPTIONS)
-@settings_options(*NETWORK[1:], 'label_index')
+@settings_options(*NETWORK[1:], 'label_index', 'ignore_classes')
 @force_option
 @common_options
 @click.pass_context
@@ -92,8 +92,9 @@ def explain(
         raise UsageError('--data-val and --masks go with --score')
     if not inputs.given:
         raise UsageError('give images, or --score and --data-val')
-    if bool(options['network']) == bool(compare):
-        raise UsageError('give either --network or --compare')
+    given = [compare, *(options[name] for name in ('network', 'params', 'pretrained'))]
+    if all(given[:2]) or given == [None] * 4:
+        raise UsageError('give either --network or --compare, or --params or --pretrained, which name their network')
     with image_threads(workers or usable_cpus()) as pool:
         written: Union[WrittenComparison, WrittenExplanations]
         written = _compare(inputs, pool, compare, **options) if compare else _explain(inputs, pool, **options)
@@ -126,6 +127,7 @@ def _explain(
 
     if options['params'] is None and options['pretrained'] is None:
         raise UsageError('explain needs weights: give --params FILE or --pretrained')
+    del options['ignore_classes']
     files, images = inputs.files_and_sources()
     loaded, ctx = load(**options)
     index = None if target is None else class_index(target, loaded)
@@ -154,6 +156,7 @@ def _compare(
     layer: Optional[str],
     batch_size: int,
     overwrite: bool,
+    ignore_classes: bool,
     **options: Any,
 ) -> WrittenComparison:
     """Write one figure that compares several networks."""
@@ -180,7 +183,9 @@ def _compare(
     wanted = ExplainOptions(stages=(), method=method, layer=layer)
     contenders = parse_contenders(_split(compare))
     files, images = inputs.files_and_sources()
-    comparison = compare_networks(contenders, load_contender, list(images), target, wanted, batch_size, pool)
+    comparison = compare_networks(
+        contenders, load_contender, list(images), target, wanted, batch_size, pool, ignore_classes
+    )
     return write_comparison(comparison, output, files, method, overwrite)
 
 

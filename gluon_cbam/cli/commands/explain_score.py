@@ -11,7 +11,7 @@ from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 
 from .image_inputs import INPUTS
-from .network_options import load
+from .network_options import check_data, load, show_warnings
 
 if TYPE_CHECKING:
     from gluon_cbam.data.records.recordio import RecordFile
@@ -40,6 +40,7 @@ def score_network(
     layer: Optional[str],
     batch_size: int,
     workers: int,
+    ignore_classes: bool,
     **options: Any,
 ) -> Tuple[Dict[str, Any], str]:
     """Compute localization metrics for the network that the options of ``cbam explain`` name.
@@ -52,6 +53,7 @@ def score_network(
         layer: paths of blocks for Grad-CAM, separated by commas; default None, the last block before the pooling.
         batch_size: number of images in a batch.
         workers: number of decoding threads.
+        ignore_classes: do not compare the names of the classes.
         **options: the other options of the command; the options of figures are ignored.
 
     Returns:
@@ -71,8 +73,10 @@ def score_network(
         raise UsageError('--score needs weights: give --params FILE or --pretrained')
     loaded, _ = load(**{name: value for name, value in options.items() if name not in _DRAWING})
     records = cast('RecordFile', loaded.task.open_validation(data_val, loaded.classes))
+    checked = check_data(loaded, data_val, ignore_classes, records)
     layers: List[Optional[str]] = [*layer.split(',')] if layer else [None]
     found = score_maps(loaded, records, MaskFile(records, masks), layers, align, batch_size, workers, progress_bar)
+    show_warnings(checked)
     value = {
         'network': loaded.name,
         'params_sha256': loaded.params_sha256,
@@ -81,6 +85,7 @@ def score_network(
         'top1': found.top1,
         'maps': [{'name': name, **scores.as_dict()} for name, scores in found.maps.items()],
         'chance': [{'name': name, **scores.as_dict()} for name, scores in found.baselines.items()],
+        **checked.as_dict(),
     }
     return value, f'{len(records)} records, each once: top-1 {found.top1:.4f}\n{_table(value)}'
 

@@ -11,12 +11,13 @@ from gluon_cbam.cli.output import common_options
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
-from .network_options import load
+from .network_options import check_data, load, show_warnings
 
 if TYPE_CHECKING:
     from gluon_cbam.export.request import ExportRequest
     from gluon_cbam.export.samples import SampleImages
     from gluon_cbam.tasks import Task
+    from gluon_cbam.tasks.classes import ClassCheck
 
 
 def _stages(ctx: click.Context, param: click.Parameter, text: Optional[str]) -> Optional[Tuple[int, ...]]:
@@ -76,7 +77,7 @@ _INT8 = [
 @settings_options('network')
 @weights_options
 @add_options([*_FORMAT, *_SAMPLES, *_INT8])
-@settings_options('classes', 'image_size', 'crop_ratio', 'option', 'label_index')
+@settings_options('classes', 'image_size', 'crop_ratio', 'option', 'label_index', 'ignore_classes')
 @force_option
 @common_options
 def export(file_format: str, output: str, overwrite: bool, **arguments: Any) -> Tuple[Dict[str, Any], str]:
@@ -88,8 +89,9 @@ def export(file_format: str, output: str, overwrite: bool, **arguments: Any) -> 
     from gluon_cbam.export.exporter import export_network, written_files
 
     refuse_existing(written_files(file_format, output), overwrite)  # before the network is loaded
-    request, samples = _request(file_format=file_format, **arguments)
+    request, samples, checked = _request(file_format=file_format, **arguments)
     report = export_network(request, file_format, output, samples)
+    show_warnings(checked)
     value: Dict[str, Any] = {
         'network': request.loaded.name,
         'params_sha256': request.loaded.params_sha256,
@@ -101,6 +103,7 @@ def export(file_format: str, output: str, overwrite: bool, **arguments: Any) -> 
         value['largest_difference'] = report.difference.largest
         value['largest_output'] = report.difference.scale
         value['compared_on'] = f'{report.difference.images} {report.images}'
+    value.update(checked.as_dict())
     return value, '\n'.join(_lines(value, request.loaded.task))
 
 
@@ -115,13 +118,15 @@ def _request(
     calibration_images: int,
     attention: str,
     features: Optional[Tuple[int, ...]],
+    ignore_classes: bool,
     **options: Any,
-) -> Tuple[ExportRequest, SampleImages]:
-    """The request, and the images to compare on."""
+) -> Tuple[ExportRequest, SampleImages, ClassCheck]:
+    """The request, the images to compare on, and the comparison of the names of the classes."""
     from gluon_cbam.export.int8.quantization import Calibration
     from gluon_cbam.export.onnx.graph import DEFAULT_OPSET
     from gluon_cbam.export.request import ExportRequest
     from gluon_cbam.export.samples import sample_images, task_images
+    from gluon_cbam.tasks.classes import ClassCheck
 
     loaded, _ = load(gpus=None, cpus=None, features=features, **options)
     if loaded.params_sha256 is None:
@@ -129,13 +134,16 @@ def _request(
     task, validation = loaded.task, None
     if data_val and file_format == 'onnx-int8' and features is None:
         validation = task.open_validation(data_val, loaded.classes)
+    checked = ClassCheck()
+    if data_val and features is None:
+        checked = check_data(loaded, data_val, ignore_classes, validation)
     calibrated = None
     if calibration:
         calibrated = Calibration(task_images(task, calibration, calibration_images), attention)
     request = ExportRequest(loaded, preprocessing, opset or DEFAULT_OPSET, engine, calibrated, validation)
     if data_val:
-        return request, task_images(task, data_val)
-    return request, sample_images(loaded.preprocessing.image_size, files=images)
+        return request, task_images(task, data_val), checked
+    return request, sample_images(loaded.preprocessing.image_size, files=images), checked
 
 
 def _lines(value: Dict[str, Any], task: Task) -> Iterator[str]:

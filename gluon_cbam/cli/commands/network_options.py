@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
 import click
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from gluon_cbam.export.runtime import ExportedNetwork
     from gluon_cbam.inference.network import LoadedNetwork
+    from gluon_cbam.tasks.classes import ClassCheck
+    from gluon_cbam.tasks.protocols import Dataset
 
 NETWORK = ('network', 'classes', 'image_size', 'crop_ratio', 'option', 'batch_size', 'gpus', 'cpus', 'workers')
 """The settings of commands that load a network."""
@@ -34,7 +36,7 @@ def load(
     """Load the network that the options of a command name.
 
     Args:
-        network: ``--network``.
+        network: ``--network``; None for the one on the card of the weights.
         params: ``--params``.
         pretrained: ``--pretrained``; the empty text for the flag without a value.
         option: ``--option`` by key.
@@ -46,7 +48,7 @@ def load(
         The network and its contexts.
 
     Raises:
-        UsageError: ``--network`` is missing, or an option does not fit the network.
+        UsageError: neither ``--network`` nor the weights name a network, or an option does not fit the network.
         EnvironmentProblem: a device does not exist.
         DataError: the weights are damaged or do not fit.
         TransferError: published weights could not be downloaded.
@@ -55,12 +57,40 @@ def load(
     from gluon_cbam.inference.network import load_network
     from gluon_cbam.pretrained.resolve import pretrained_of_flag
 
-    if not network:
-        raise UsageError('--network is needed')
     ctx, weights = devices.contexts(gpus, cpus), pretrained_of_flag(pretrained)
-    with byte_progress(network) as progress:
+    with byte_progress(network or pretrained or '') as progress:
         loaded = load_network(network, ctx, params, weights, options=option, progress=progress, **changes)
     return loaded, ctx
+
+
+def check_data(
+    network: Union[LoadedNetwork, ExportedNetwork], path: str, ignore: bool, data: Optional[Dataset] = None
+) -> ClassCheck:
+    """Compare the names of a network's classes with those of data.
+
+    Args:
+        network: the network.
+        path: path of the data.
+        ignore: ``--ignore-classes``.
+        data: the opened data, for hints about its labels; default none.
+
+    Returns:
+        The check, for :func:`show_warnings` after the work, since an error is one line. Nothing is compared for random
+        weights.
+
+    Raises:
+        DataError: the names differ.
+    """
+    from gluon_cbam.tasks.class_check import check_classes
+
+    ignore = ignore or network.params_sha256 is None
+    return check_classes(network.task, network.named_classes, path, ignore, data, network.classes)
+
+
+def show_warnings(checked: ClassCheck) -> None:
+    """Print the warnings about classes and labels."""
+    for warning in checked.warnings:
+        click.echo(f'cbam: {warning}', err=True)
 
 
 task_option = click.option('--task', metavar='NAME', help="task of the weights  [their card's, or classification]")

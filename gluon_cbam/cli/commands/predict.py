@@ -55,7 +55,7 @@ def _add(options: Sequence[Callable[..., Any]]) -> Callable[[_Command], _Command
 @task_option
 @exported_options
 @_add(_OUTPUT)
-@settings_options(*NETWORK[1:])
+@settings_options(*NETWORK[1:], 'ignore_classes')
 @json_option
 @debug_option
 def predict(
@@ -64,6 +64,7 @@ def predict(
     top_k: int,
     batch_size: int,
     workers: Optional[int],
+    ignore_classes: bool,
     **others: Any,
 ) -> None:
     """Predict what is on images.
@@ -82,10 +83,23 @@ def predict(
     sources = inputs.sources()
     session, live = _session(**others), inputs.camera is not None
     predictor = session.task.predictor(session, top_k, labels=labels)
+    if labels is not None:
+        _check_labels(session, labels, ignore_classes)
     predictions = run(
         session, sources, batch_size=batch_size, workers=workers or usable_cpus(), live=live, predictor=predictor
     )
     _write(predictions, outputs, predictor.columns, live, inputs.where)
+
+
+def _check_labels(session: Session, labels: str, ignore_classes: bool) -> None:
+    """Check that a file of other names does not give classes the names of other classes of the network."""
+    from pathlib import Path
+
+    from gluon_cbam.data.class_names import ClassNames
+    from gluon_cbam.data.sources.labels import read_names
+
+    known, given = ClassNames(session.name, session.class_names, session.classes), read_names(Path(labels))
+    session.task.compare_classes(known, ClassNames(labels, given), ignore_classes, moved=True)
 
 
 def _session(

@@ -10,7 +10,7 @@ from gluon_cbam.cli.options import settings_options, weights_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 
-from .network_options import NETWORK, exported_options, load, load_exported, task_option
+from .network_options import NETWORK, check_data, exported_options, load, load_exported, show_warnings, task_option
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -27,22 +27,29 @@ if TYPE_CHECKING:
 @click.option('--data-val', '--rec-val', 'data_val', required=True, metavar='FILE', help='a .rec file with its .idx')
 @task_option
 @exported_options
-@settings_options(*NETWORK[1:], 'label_index')
+@settings_options(*NETWORK[1:], 'label_index', 'ignore_classes')
 @common_options
 def validate(
-    data_val: str, exported: Optional[str], engine: str, batch_size: int, workers: Optional[int], **settings: Any
+    data_val: str,
+    exported: Optional[str],
+    engine: str,
+    batch_size: int,
+    workers: Optional[int],
+    ignore_classes: bool,
+    **settings: Any,
 ) -> Tuple[Dict[str, Any], str]:
     """Evaluate a network on a .rec file; every record counts exactly once."""
     from gluon_cbam.compat.threads import usable_cpus
 
     workers = workers or usable_cpus()
     if exported is not None:
-        return _exported(data_val, batch_size, workers, load_exported(exported, engine, **settings))
-    return _on_devices(data_val, batch_size, workers, *load(**settings))
+        network = load_exported(exported, engine, **settings)
+        return _exported(data_val, batch_size, workers, ignore_classes, network)
+    return _on_devices(data_val, batch_size, workers, ignore_classes, *load(**settings))
 
 
 def _on_devices(
-    data_val: str, batch_size: int, workers: int, loaded: LoadedNetwork, ctx: List[mx.Context]
+    data_val: str, batch_size: int, workers: int, ignore_classes: bool, loaded: LoadedNetwork, ctx: List[mx.Context]
 ) -> Tuple[Dict[str, Any], str]:
     """Evaluate a network; the value for --json, and the text."""
     from gluon_cbam.tasks.evaluation import evaluate
@@ -51,20 +58,26 @@ def _on_devices(
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
     loaded.task.check_network(loaded.net, loaded.name, loaded.classes)
     records = loaded.task.open_validation(data_val, loaded.classes)
+    checked = check_data(loaded, data_val, ignore_classes, records)
     scored = evaluate(
         loaded.task, loaded.net, records, loaded.preprocessing, ctx, batch_size, workers, progress_bar
     )  # fmt: skip
-    value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict()}
+    show_warnings(checked)
+    value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}
     return value, _text(loaded.task, scored, len(records))
 
 
-def _exported(data_val: str, batch_size: int, workers: int, loaded: ExportedNetwork) -> Tuple[Dict[str, Any], str]:
+def _exported(
+    data_val: str, batch_size: int, workers: int, ignore_classes: bool, loaded: ExportedNetwork
+) -> Tuple[Dict[str, Any], str]:
     """Evaluate an exported file; the value for --json, and the text."""
     from gluon_cbam.export.runtime.evaluation import evaluate_exported
 
     records = loaded.task.open_validation(data_val, loaded.require_classes())
+    checked = check_data(loaded, data_val, ignore_classes, records)
     scored = evaluate_exported(loaded, records, batch_size, workers, progress_bar)
-    value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict()}
+    show_warnings(checked)
+    value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}
     return {**value, 'exported': str(loaded.path), 'engine': loaded.engine}, _text(loaded.task, scored, len(records))
 
 

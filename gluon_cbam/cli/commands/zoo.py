@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, cast
 
 import click
 
@@ -15,8 +15,11 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 from gluon_cbam.common.text_table import aligned
 
+from .network_options import show_warnings
+
 if TYPE_CHECKING:
     from gluon_cbam.publishing.verify import Verdict
+    from gluon_cbam.tasks.classes import ClassCheck
     from gluon_cbam.tasks.figures import Figure
     from gluon_cbam.zoo import Published
     from gluon_cbam.zoo.location import Progress
@@ -179,11 +182,13 @@ def zoo_path(name: str, root: Optional[str], registries: Sequence[str], offline:
 @click.argument('name', required=False)
 @click.option('--tag', metavar='TAG', help='the same as NAME')
 @_card_options
+@settings_options('ignore_classes')
 @common_options
 def zoo_add(
     file: str,
     name: Optional[str],
     tag: Optional[str],
+    ignore_classes: bool,
     root: Optional[str],
     registries: Sequence[str],
     offline: Optional[bool],
@@ -197,7 +202,7 @@ def zoo_add(
 
     if bool(name) == bool(tag):
         raise UsageError(f'zoo add takes FILE and NAME, or FILE and --tag, got {name!r} and --tag {tag!r}')
-    added = zoo.add(file, zoo.find(name or tag or '', registries, root, offline), root)
+    added = zoo.add(file, zoo.find(name or tag or '', registries, root, offline), root, ignore_classes)
     return {'path': str(added.path), 'sha256': added.sha256, 'bytes': added.bytes}, str(added.path)
 
 
@@ -218,7 +223,7 @@ def zoo_remove(name: str, root: Optional[str], registries: Sequence[str], offlin
 @click.argument('names', nargs=-1, metavar='[NAME]...')
 @click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help='a .rec file with its .idx, to score them on')
 @_card_options
-@settings_options('batch_size', 'gpus', 'cpus', 'workers', 'label_index')
+@settings_options('batch_size', 'gpus', 'cpus', 'workers', 'label_index', 'ignore_classes')
 @common_options
 def zoo_verify(
     names: Sequence[str],
@@ -263,6 +268,7 @@ def _scored(
     batch_size: int,
     workers: Optional[int],
     label_index: Optional[int],
+    ignore_classes: bool,
 ) -> Verdict:
     """Measure the accuracy of weights, and record it in the store; raises if it contradicts the card."""
     from gluon_cbam.compat import devices
@@ -271,9 +277,12 @@ def _scored(
     from gluon_cbam.zoo.verified import record
 
     ctx = devices.contexts(gpus, cpus)
-    verdict = verify(card, path, data_val, ctx, batch_size, workers or usable_cpus(), progress_bar, label_index)
+    verdict = verify(
+        card, path, data_val, ctx, batch_size, workers or usable_cpus(), progress_bar, label_index, ignore_classes
+    )
     record(card, verdict.as_dict(), root)
     verdict.check()
+    show_warnings(verdict.classes)
     return verdict
 
 
@@ -306,7 +315,7 @@ def _comparison(verdict: Verdict) -> List[str]:
     '--address', '--url', 'addresses', multiple=True, metavar='URL', help='a further URL of the file; may be repeated'
 )
 @click.option('-o', '--output', required=True, metavar='DIR', help='folder of the files, which is a registry')
-@settings_options('batch_size', 'gpus', 'cpus', 'workers')
+@settings_options('batch_size', 'gpus', 'cpus', 'workers', 'ignore_classes')
 @force_option
 @common_options
 def zoo_publish(
@@ -318,6 +327,7 @@ def zoo_publish(
     batch_size: int,
     workers: Optional[int],
     overwrite: bool,
+    ignore_classes: bool,
     **about: Any,
 ) -> Result:
     """Publish the run folder RUN as weights, in a folder DIR that any static web server can serve.
@@ -331,11 +341,14 @@ def zoo_publish(
     from gluon_cbam.tasks import get_task
 
     ctx = devices.contexts(gpus, cpus)
+    workers, checks = workers or usable_cpus(), cast('List[ClassCheck]', [])
     card = publish(
-        run, output, About(**about), ctx, data_val, batch_size, workers or usable_cpus(), progress_bar, overwrite
-    )
+        run, output, About(**about), ctx, data_val, batch_size, workers, progress_bar, overwrite, ignore_classes,
+        checks.append,
+    )  # fmt: skip
+    show_warnings(checks[0])
     task = get_task(card.task)
     score = f'{task.text(card.metrics.values)} of {card.metrics.records} records'
     place = printable(f'{output}/{card.tag}')
     text = f'{place}.params: {card.bytes:,} bytes, {score}\ncard: {place}.yaml'
-    return {'output': str(output), 'card': card.as_dict()}, text
+    return {'output': str(output), 'card': card.as_dict(), **checks[0].as_dict()}, text

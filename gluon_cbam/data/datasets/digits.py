@@ -11,7 +11,8 @@ from typing import Dict, Iterable, Optional, Tuple
 import cv2
 import numpy as np
 
-from gluon_cbam.common.files import PathLike, refuse_existing, write_text
+from gluon_cbam.common.files import PathLike, refuse_existing
+from gluon_cbam.data.class_names import write_classes
 from gluon_cbam.data.records.recordio import RecordWriter
 
 from .masks import remove_masks
@@ -67,7 +68,7 @@ def write_digits(
             images = _in_clutter(scans, labels, count, np.random.RandomState([seed, number]))
         counts[name] = _write(folder / name, images)
         remove_masks(folder / name)
-    write_text(folder / 'classes.txt', ''.join(f'{digit}\n' for digit in range(10)))
+    write_classes(folder, [str(digit) for digit in range(10)])
     return counts
 
 

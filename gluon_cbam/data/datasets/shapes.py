@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.files import PathLike, refuse_existing, write_text
+from gluon_cbam.common.files import PathLike, refuse_existing
+from gluon_cbam.data.class_names import write_classes
 from gluon_cbam.data.records.recordio import RecordWriter
 
 from .masks import masks_path, write_masks
@@ -74,5 +75,5 @@ def write_shapes(
                 writer.write(float(label), cv2.imencode('.png', scene.image[..., ::-1])[1].tobytes())
                 masks.append(scene.mask)
         write_masks(masks_path(folder / name), range(count), masks)
-    write_text(folder / 'classes.txt', ''.join(f'{name}\n' for name in names))
+    write_classes(folder, names)
     return counts

@@ -10,10 +10,10 @@ import numpy as np
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing
 from gluon_cbam.common.printable import printable
+from gluon_cbam.data.class_names import check_classes, write_classes
 from gluon_cbam.data.sources.layouts import read_source
 from gluon_cbam.data.sources.parts import Part
 
-from .class_names import check_classes, write_classes
 from .splitting import split_by_class, split_ratios
 from .summary import Written
 

@@ -14,6 +14,7 @@ import numpy as np
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, refuse_existing
 from gluon_cbam.common.parallel import ordered_map
+from gluon_cbam.data.class_names import check_classes, write_classes
 from gluon_cbam.data.datasets.masks import remove_masks
 from gluon_cbam.data.decoding import DarkImages, decode, format_of
 from gluon_cbam.data.records.recordio import RecordWriter
@@ -22,7 +23,6 @@ from gluon_cbam.data.sources.file_trees import Location
 from gluon_cbam.data.sources.layouts import is_list, read_source
 from gluon_cbam.data.sources.parts import Dataset, Part
 
-from .class_names import check_classes, write_classes
 from .splitting import Order, split_by_class, split_ratios
 from .summary import Written
 

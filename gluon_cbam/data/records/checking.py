@@ -20,6 +20,7 @@ from .faces import find_pictures
 from .format import Chunk, HeaderColumns, Headers, scan
 from .growing_array import GrowingArray, count_repeated
 from .index import check_index, existing_file, read_index
+from .label_hints import label_hints
 from .labels import are_classes, checked_index, label_counts, unfit_for_classes
 from .parallel import map_chunks
 from .recordio import Record, read_record
@@ -62,6 +63,7 @@ class Report:
         identities: number of insightface's identity records, which have no image, as its header; None for other files.
         dark: images of 16 bits a channel that use few of them.
         unfit: why the labels, if none is damaged, are not those of classes; None where they can be classes.
+        warnings: hints about labels that can be classes, see :func:`.label_hints.label_hints`.
     """
 
     path: Path
@@ -76,6 +78,7 @@ class Report:
     identities: Optional[int] = None
     unfit: Optional[str] = None
     dark: DarkImages = field(default_factory=DarkImages)
+    warnings: List[str] = field(default_factory=list)
 
     def add(self, bad: Bad) -> None:
         """Count a fault, and keep it if it is one of the first."""
@@ -93,7 +96,7 @@ class Report:
     def as_dict(self) -> dict:
         """The report as values for JSON."""
         names = ('records', 'lost_bytes', 'lost_records', 'repeated_ids', 'label_counts', 'identities', 'unfit')
-        about = {name: getattr(self, name) for name in names}
+        about = {**{name: getattr(self, name) for name in names}, 'warnings': self.warnings}
         bad = [entry._asdict() for entry in self.bad]
         dark = {'dark_images': self.dark.count, 'first_dark': self.dark.first}
         return {'file': str(self.path), 'bytes': self.size, **about, **dark, 'faults': dict(self.counts), 'first': bad}
@@ -194,7 +197,7 @@ def _check_file(
         report.add(Bad('structure', None, None, 'the file is empty'))
     report.lost_bytes = report.size - stored
     headers = columns.joined()
-    _add_labels(report, headers, label_index)
+    _add_labels(report, headers, label_index, classes)
     _add_index(report, headers.offsets)
     report.repeated_ids = count_repeated(headers.ids)
     return report, headers.labels, hashes.joined()
@@ -228,7 +231,7 @@ def _add_chunk(report: Report, chunk: Chunk, inspected: Optional[_Inspected], cl
     report.records += len(chunk.offsets)
 
 
-def _add_labels(report: Report, headers: Headers, label_index: Optional[int]) -> None:
+def _add_labels(report: Report, headers: Headers, label_index: Optional[int], classes: Optional[int]) -> None:
     """Add how many labels the records have, and the records without image that are not insightface's."""
     with open(report.path, 'rb') as file:
         pictures = find_pictures(headers, file.fileno())
@@ -244,6 +247,8 @@ def _add_labels(report: Report, headers: Headers, label_index: Optional[int]) ->
     if unfit and not report.counts['label']:
         offset = headers.offsets[unfit.number]
         report.unfit = f'record {unfit.number} at offset {offset} {unfit.reason} ({unfit.records} such records)'
+    if not unfit and not report.counts['label']:
+        report.warnings = label_hints(headers.labels[used], str(report.path), classes)
 
 
 def _add_index(report: Report, offsets: np.ndarray) -> None:

@@ -19,6 +19,7 @@ from .faces import find_pictures
 from .format import HeaderColumns
 from .growing_array import GrowingArray
 from .index import existing_file
+from .label_hints import label_hints
 from .labels import are_classes, checked_index, label_counts, unfit_for_classes
 from .parallel import map_chunks, map_offsets
 from .recordio import RecordFile, read_record
@@ -54,8 +55,8 @@ def statistics(
         images; ``mean`` and
         ``std`` of the channels R, G, B over all pixels, in 0..1; ``classes``, see :func:`class_counts`;
         ``label_counts``, number of labels -> number of records; ``identities``, the number of insightface's identity
-        records, which are left out as its header is; ``unfit``, why the labels are not those of classes. A value that
-        is unknown is None.
+        records, which are left out as its header is; ``unfit``, why the labels are not those of classes;
+        ``warnings``, see :func:`.label_hints.label_hints`. A value that is unknown is None.
 
     Raises:
         UsageError: there is no such file.
@@ -74,6 +75,7 @@ def statistics(
         'file': str(file), 'records': len(labels), **totals.as_dict(),
         'classes': None if unfit else class_counts(labels), 'label_counts': label_counts(counts),
         'identities': identities, 'unfit': f'record {unfit.number} {unfit.reason}' if unfit else None,
+        'warnings': [] if unfit else label_hints(labels, str(file)),
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from gluon_cbam.common.errors import CbamError, DataError, EnvironmentProblem
 from gluon_cbam.common.files import open_regular, read_regular
 from gluon_cbam.common.limits import MAX_IMAGE_BYTES
 from gluon_cbam.compat.renamed import renamed_attributes
+from gluon_cbam.data.class_names import names_beside
 from gluon_cbam.data.decoding import Decode, decode
 from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
@@ -39,8 +40,9 @@ class ImageSource(NamedTuple):
         file: path of the file, for results; ``-`` for standard input.
         number: index of the record or the video's frame, from 0; None for a file of one image.
         decode: returns (H, W, 3) uint8 RGB; thread-safe; raises DataError or OSError.
-        labels: what its class may be: the label of a record with one, or the chosen one; or the names of the folders
-            that it is in, up to the one that was named by an argument; empty if nothing is known.
+        labels: what its class may be: the label of a record with one, or the chosen one, and the name of its class; or
+            the names of the folders that it is in, up to the one that was named by an argument; empty if nothing is
+            known.
     """
 
     file: str
@@ -114,6 +116,7 @@ def _records(file: ImageFile, options: _Options) -> Iterator[ImageSource]:
         records = RecordFile(file.path, indexed=False, label_index=options.label_index)
         if options.label_index is not None:
             records.check_label_counts()
+        names = names_beside(file.path).names or []
     except (CbamError, OSError) as error:
         yield _broken(file.path, error)
         return
@@ -121,7 +124,8 @@ def _records(file: ImageFile, options: _Options) -> Iterator[ImageSource]:
     for number, label in enumerate(records.labels):
         known = label >= 0 and float(label).is_integer() and (chosen or records.label_counts[number] == 1)
         decoded = partial(decode_record, records, number, options.decoder)
-        yield ImageSource(file.path, number, decoded, (int(label),) if known else ())
+        labels: Tuple[Union[int, str], ...] = (int(label), *names[int(label) : int(label) + 1]) if known else ()
+        yield ImageSource(file.path, number, decoded, labels)
 
 
 def _video(file: ImageFile, options: _Options) -> Iterator[ImageSource]:

@@ -8,9 +8,11 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import lines, open_regular
 from gluon_cbam.common.quoting import shown
+from gluon_cbam.data.class_names import CLASSES_FILE
 from gluon_cbam.data.records.labels import MAX_CLASSES
 
 from .compact_lists import Labels, Names
@@ -116,8 +118,8 @@ def read_classes(path: Path) -> List[str]:
     """Read the names of classes, in the order of the numbers in label files.
 
     Args:
-        path: path of a text file with a name in each line, or a synset and a description (``n01440764 tench``), or of
-            ImageNet's ``meta.mat``.
+        path: path of a text file with a name in each line, or a synset and a description (``n01440764 tench``); of
+            ImageNet's ``meta.mat``; or of the card of weights, a ``.json``.
 
     Returns:
         The names; of lines that all begin with a synset, the synsets.
@@ -128,6 +130,8 @@ def read_classes(path: Path) -> List[str]:
     """
     if path.suffix == '.mat' and path.is_file():
         names = _meta_synsets(path)
+    elif path.suffix == '.json' and path.is_file():
+        names = _card_names(path)
     else:
         names = read_names(path)
         synsets = [match.group() for match in map(_SYNSET.match, names) if match]
@@ -157,6 +161,15 @@ def read_names(path: Path) -> List[str]:
     return [line.strip() for _, line in _lines(path)]
 
 
+def _card_names(path: Path) -> List[str]:
+    """The names on the card of weights."""
+    card = read_json(path)
+    names = card.get('class_names') if isinstance(card, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DataError(f'{path}: no card of weights that names its classes: give a text file, one name in a line')
+    return names
+
+
 def _meta_synsets(path: Path) -> List[str]:
     """The synsets of the development kit, sorted by ILSVRC2012_ID, without the inner nodes of the hierarchy."""
     from scipy.io import loadmat
@@ -181,6 +194,20 @@ class Assigned(NamedTuple):
     classes: List[str]
 
 
+def in_order_of_indices(path: Path, names: List[str]) -> List[str]:
+    """Put the names of a classes file in the order of the class indices.
+
+    Args:
+        path: path of the file. The ``classes.txt`` beside record files and the card of weights, a ``.json``, name the
+            classes in the order of the indices; any other file only says what the numbers in label files mean.
+        names: its names, see :func:`read_classes`.
+
+    Returns:
+        The names as they are, or sorted as class folders are.
+    """
+    return names if path.name == CLASSES_FILE or path.suffix == '.json' else sorted(names)
+
+
 def assign(path: Path, images: Sequence[str], ordered: Optional[List[str]], known: Optional[List[str]]) -> Assigned:
     """Read the classes of images from a label file.
 
@@ -190,10 +217,10 @@ def assign(path: Path, images: Sequence[str], ordered: Optional[List[str]], know
             tab or comma (Caffe's ``val.txt``, Kaggle's ``LOC_val_solution.csv``). Labels are class names or numbers.
         images: names of the images.
         ordered: names of the classes in the order of the numbers in the file, which begin at 0 or 1; None if unknown.
-        known: names of the classes of the training images, sorted; None if unknown.
+        known: names of the classes in the order of the class indices; default ``ordered``, sorted.
 
     Returns:
-        The class of each image, as an index into the sorted class names if these are known.
+        The class of each image, as an index into the class names if these are known.
 
     Raises:
         UsageError: there is no such file, or the meaning of its numbers is ambiguous.
@@ -206,10 +233,10 @@ def assign(path: Path, images: Sequence[str], ordered: Optional[List[str]], know
     if len(kinds) > 1:
         odd = next(text for text in texts if not _NUMBER.match(text))
         raise DataError(f'{path}: some labels are numbers and some are names, such as {odd!r}')
-    classes = sorted(ordered) if ordered else known
+    known = known or (sorted(ordered) if ordered else None)
     if kinds == {True}:
         return _from_numbers(path, [int(text) for text in texts], ordered, known)
-    classes = classes or sorted(set(texts))
+    classes = known or sorted(set(texts))
     place = {name: number for number, name in enumerate(classes)}
     unknown = next((text for text in texts if text not in place), None)
     if unknown is not None:
@@ -233,10 +260,10 @@ def _from_numbers(path: Path, numbers: List[int], ordered: Optional[List[str]], 
             f'{path}: labels in {low}..{high} do not define which class is which: name the classes in the order of the '
             f'numbers with --classes-file (for ImageNet, meta.mat of the development kit)'
         )
-    if not ordered:
+    if not ordered or not known:
         return Assigned(numbers, known or [])
-    place = {name: number for number, name in enumerate(sorted(ordered))}
-    return Assigned([place[ordered[number - (low > 0)]] for number in numbers], sorted(ordered))
+    place = {name: number for number, name in enumerate(known)}
+    return Assigned([place[ordered[number - (low > 0)]] for number in numbers], known)
 
 
 def _labels_of_images(path: Path, images: Sequence[str]) -> List[str]:

@@ -13,7 +13,7 @@ from gluon_cbam.data.records.labels import MAX_CLASSES, checked_index
 
 from .compact_lists import Labels, Names
 from .file_trees import Tree, children, open_listed, open_tree
-from .labels import ListedLabels, read_classes, read_list
+from .labels import ListedLabels, in_order_of_indices, read_classes, read_list
 from .left_out import LeftOut
 from .parts import Dataset, Part, check_names
 from .splits import find_splits
@@ -45,8 +45,9 @@ class _Request:
 
     @property
     def known(self) -> KnownClasses:
-        """The names in the classes file, sorted, as class indices are numbered."""
-        return KnownClasses(sorted(self.ordered) if self.ordered else None, str(self.classes_file))
+        """The names in the classes file, in the order of the class indices."""
+        names = in_order_of_indices(self.classes_file, self.ordered) if self.classes_file and self.ordered else None
+        return KnownClasses(names, str(self.classes_file))
 
     @cached_property
     def base(self) -> str:
@@ -224,7 +225,7 @@ def _from_flat(request: _Request) -> _Found:
     folders = {image.rpartition('/')[0] for image in request.tree.names}
     if len(folders) > 1:
         raise UsageError(f'{request.source}: its images are in {len(folders)} class folders: leave out --labels')
-    part, classes = labeled_images(request.tree, 'val', '', request.labels, request.ordered, None)
+    part, classes = labeled_images(request.tree, 'val', '', request.labels, request.ordered, request.known.names)
     return _Found([part], classes, count_left_out(request.tree, [part], False, None))
 
 

@@ -11,6 +11,7 @@ from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 import mxnet as mx
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.sources.images import ImageSource
 from gluon_cbam.inference.network import LoadedNetwork
 
@@ -125,6 +126,7 @@ def compare_networks(
     options: ExplainOptions,
     batch_size: int,
     pool: Executor,
+    ignore_classes: bool = False,
 ) -> Comparison:
     """Explain the same class of each image by several networks.
 
@@ -137,18 +139,23 @@ def compare_networks(
         options: method and layer; the targets are replaced.
         batch_size: images in a batch.
         pool: threads that decode, see :func:`gluon_cbam.data.decoding.image_threads`.
+        ignore_classes: do not compare the names of the networks' classes.
 
     Raises:
         UsageError: the networks have different numbers of classes, or no classes.
+        DataError: their classes have different names, or another order.
     """
     columns: List[List[Union[Explanation, UnreadableImage]]] = []
     targets: Optional[List[int]] = None
     classes: Optional[int] = None
+    named: Optional[ClassNames] = None
     for contender in contenders:
         network, ctx = load(contender)
         classes = classes or network.classes
         if hasattr(network.net, 'outputs') or network.classes != classes:
             raise UsageError(f'{contender.label} does not have the {classes} classes of {contenders[0].label}')
+        named = named or network.named_classes
+        network.task.compare_classes(named, network.named_classes, ignore_classes)
         if targets is None and target is not None:
             targets = _targets(target, network, len(images))
         asked = replace(options, targets=targets)

@@ -11,6 +11,7 @@ import numpy as np
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.compat.threads import physical_cores
+from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.export.metadata import PIXELS, SYMBOL_SUFFIX, ExportMetadata
 from gluon_cbam.export.onnx.file import read_metadata
@@ -47,6 +48,11 @@ class ExportedNetwork:
     params_sha256: Optional[str]
     run: Run
     task: Task = field(default_factory=get_task)
+
+    @property
+    def named_classes(self) -> ClassNames:
+        """The names of the classes with the file that has them, to compare them with those of data."""
+        return ClassNames(str(self.path), self.class_names, self.classes)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """Prepare one image; :meth:`__call__` takes a stack of them.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, List, Optional, Sequence
+from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, cast
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.tasks.base import Labels
+from gluon_cbam.data.class_names import ClassNames, compare, names_beside
+from gluon_cbam.data.datasets.imagenet import imagenet_classes, is_imagenet_class, same_imagenet_class
+from gluon_cbam.tasks.classes import ClassCheck, Labels
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
@@ -46,7 +49,7 @@ class Classification(RecordTask):
         """As many classes as the settings, ``classes.txt`` or insightface's ``property`` next to them say, or 1000."""
         from gluon_cbam.data.records.faces import read_property
 
-        names = _lines(Path(data_train).parent / 'classes.txt')
+        names = names_beside(data_train).names
         if classes is None:
             classes = len(names) if names else read_property(Path(data_train).parent) or _CLASSES
         return Labels(classes, names if names and len(names) == classes else None)
@@ -63,6 +66,26 @@ class Classification(RecordTask):
     def check_labels(self, records: RecordFile, classes: int) -> None:
         """Check that every label is a class."""
         records.check_labels(classes)
+
+    def class_names(self, path: PathLike) -> ClassNames:
+        """The names in ``classes.txt`` next to the data."""
+        return names_beside(path)
+
+    def compare_classes(
+        self, expected: ClassNames, found: ClassNames, ignore: bool = False, moved: bool = False
+    ) -> ClassCheck:
+        """Compare index by index; WordNet ids and names of ImageNet's classes are the same where they mean the same."""
+        if ignore:
+            return ClassCheck(False)
+        reason = compare(_with_imagenet(expected, found), found, same_imagenet_class, moved)
+        return ClassCheck(reason is None, () if reason is None else (reason,))
+
+    def label_hints(self, data: Dataset, classes: int) -> List[str]:
+        """Labels that seem to count from 1, and classes without images."""
+        from gluon_cbam.data.records.label_hints import label_hints
+
+        records = cast('RecordFile', data)
+        return label_hints(records.labels, str(records.path), classes)
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
         """Cross-entropy with label smoothing, mixup and cutmix."""
@@ -121,5 +144,12 @@ class Classification(RecordTask):
                 writer.write(number % classes, image)
 
 
-def _lines(path: Path) -> Optional[List[str]]:
-    return path.read_text(encoding='utf-8').splitlines() if path.is_file() else None
+def _with_imagenet(expected: ClassNames, found: ClassNames) -> ClassNames:
+    """The names of a network; of one with 1000 classes without names, as published ones are, ImageNet's.
+
+    They are compared only with names of ImageNet's classes, since the network may be of 1000 others.
+    """
+    unnamed = expected.names is None and expected.count == _CLASSES
+    if unnamed and found.names and all(map(is_imagenet_class, found.names)):
+        return replace(expected, names=imagenet_classes(), where=f"{expected.where} (with ImageNet's 1000 classes)")
+    return expected

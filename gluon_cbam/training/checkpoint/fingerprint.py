@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional
 import mxnet as mx
 
 from gluon_cbam.common.errors import DataError
+from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.tasks.base import Task
 from gluon_cbam.tasks.protocols import Dataset
 from gluon_cbam.training.setup import Setup
@@ -48,7 +49,7 @@ def compare(saved: SavedState, setup: Setup, now: Dict[str, Any]) -> None:
         now: its fingerprint.
 
     Raises:
-        DataError: the network or the data differ; the message names the difference.
+        DataError: the network, the data or the names of its classes differ; the message names the difference.
     """
     config = setup.config
     for name in ('network', 'classes'):
@@ -61,6 +62,9 @@ def compare(saved: SavedState, setup: Setup, now: Dict[str, Any]) -> None:
                 f'the {name} data differs from the run to resume: {_text(mine)}, was {_text(then)}: '
                 'give the same, or start a new run in another --output'
             )
+    was = ClassNames(str(saved.path.with_suffix('.json')), saved.card.get('class_names'))
+    if was.names:
+        setup.task.compare_classes(was, setup.task.class_names(config.data_train), config.ignore_classes)
     before = saved.fingerprint['platform']
     changed = [
         f'{name} {value} (was {before.get(name)})'

@@ -22,7 +22,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike, append_line, remove_temporaries, write_text
 from gluon_cbam.common.printable import printable
 from gluon_cbam.compat import versions
-from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics, run_path
+from gluon_cbam.training.config.saved_run import holds_run, no_run_to_resume, read_config, read_metrics, run_path
 from gluon_cbam.training.config.train_config import TrainConfig
 
 from .state import TrainingState
@@ -202,7 +202,7 @@ def check_run_directory(config: TrainConfig) -> Path:
     there = holds_run(path)
     if config.resume not in (None, 'auto'):
         if not there:
-            raise UsageError(f'no run in {config.resume!r} to resume')
+            raise UsageError(no_run_to_resume(config.resume))
         if config.output and Path(config.output).resolve() != path.resolve():
             raise UsageError(
                 f'--resume {config.resume} continues in its own folder: leave out --output {config.output}'

@@ -13,7 +13,7 @@ from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.common.settings import default_of, flag, validated
 
 from .recipes import SettingsFile, read_recipe, read_settings_file
-from .saved_run import holds_run, read_config, run_path
+from .saved_run import holds_run, no_run_to_resume, read_config, run_path
 from .task_settings import config_class, entry_of, own_settings, refuse_foreign, settings_of
 from .train_config import SETTINGS, TrainConfig
 
@@ -87,7 +87,10 @@ def resolve(given: Dict[str, Any], config_file: Optional[str] = None) -> Resolve
     flags = _Source(_FLAGS, _validated(given, flag, in_files=False))
     files, about = _file_sources(given, config_file)
     resolved = _merge([*files, flags], about)
+    _name_network(resolved)
     path = run_path(*(resolved.settings[name] for name in ('resume', 'output', 'network')))
+    if given.get('resume') not in (None, 'auto') and (path is None or not holds_run(path)):
+        raise UsageError(no_run_to_resume(given['resume']))
     if given.get('resume') is None or path is None or not holds_run(path):
         _refuse_foreign([*files, flags], resolved)
         return resolved
@@ -97,6 +100,16 @@ def resolve(given: Dict[str, Any], config_file: Optional[str] = None) -> Resolve
     _refuse_contradictions(files, flags, run)
     resumed.settings['output'] = str(path)
     return resumed
+
+
+def _name_network(resolved: ResolvedSettings) -> None:
+    """Take the network from the card of the weights to start from, where no source names one."""
+    pretrained = resolved.settings['pretrained']
+    if pretrained and not resolved.settings['network'] and resolved.settings['resume'] in (None, 'auto'):
+        from gluon_cbam.pretrained.resolve import network_of  # imports mxnet
+
+        resolved.settings['network'] = network_of(pretrained=pretrained)
+        resolved.origins['network'] = f'weights {pretrained}'
 
 
 def _file_sources(given: Dict[str, Any], config_file: Optional[str]) -> Tuple[List[_Source], Dict[str, str]]:

@@ -37,6 +37,12 @@ def run_path(resume: Optional[str], output: Optional[str], network: Optional[str
     return next((folder for folder in (path, *path.parents) if holds_run(folder)), path)
 
 
+def no_run_to_resume(resume: str) -> str:
+    """The message for a ``resume`` that names no run."""
+    why = 'cbam train did not write it' if Path(resume).exists() else 'there is no such folder'
+    return f'no run in {resume!r} to resume: {why}'
+
+
 def read_config(folder: PathLike) -> Dict[str, Any]:
     """The settings in the ``config.yaml`` of a run, by name.
 

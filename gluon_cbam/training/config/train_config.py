@@ -79,6 +79,9 @@ class TrainConfig:
         aliases=('--num-classes',),
         immutable=True,
     )
+    ignore_classes: bool = setting(
+        False, 'do not compare the names of the classes, where those of data and of weights meet', kind=bool
+    )
     option: Dict[str, Any] = setting((), 'an option of the network; repeat for more', kind=dict, immutable=True)
     pretrained: Optional[str] = setting(
         None,
@@ -237,9 +240,12 @@ class TrainConfig:
         Raises:
             UsageError: a setting is missing, a value is out of its bounds, or settings contradict each other.
         """
-        for name in ('network', 'data_train'):
-            if not getattr(self, name):
-                raise UsageError(f'{flag(name)} is needed')
+        if not self.network:
+            raise UsageError(
+                f'{flag("network")} is needed, or {flag("pretrained")} with weights that name their network'
+            )
+        if not self.data_train:
+            raise UsageError(f'{flag("data_train")} is needed')
         return self.check_values()
 
     def check_values(self) -> TrainConfig:

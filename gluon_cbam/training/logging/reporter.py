@@ -78,6 +78,8 @@ class Reporter:
         )  # fmt: skip
         for note in setup.notes:
             _log.info('%s', note)
+        for warning in setup.classes.warnings:
+            _log.warning('%s', warning)
         self._say_if_busy()
         self._may_say_busy = True  # once more
         if state.step:
@@ -197,6 +199,7 @@ class Reporter:
             'stopped_early': stopped_early,
             'bad_records': len(state.bad_records),
             'seconds': round(state.seconds, 2),
+            **self._setup.classes.as_dict(),
         }
         self._directory.write_summary(summary, lambda metrics, path: curves.draw(metrics, path, self._task))
         if self._events:

@@ -16,6 +16,7 @@ import mxnet as mx
 from gluon_cbam.common.errors import RunError
 from gluon_cbam.common.memory import peak as peak_memory
 from gluon_cbam.compat.renamed import renamed_attributes
+from gluon_cbam.tasks.classes import ClassCheck
 from gluon_cbam.training.checkpoint.run_directory import check_run_directory
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.logging.throughput import duration
@@ -62,6 +63,7 @@ class DryRun:
         device_memory: the memory of the GPUs.
         checkpoint_bytes: about how much the checkpoints of the run need on the disk at most.
         free_bytes: free bytes on the disk of ``output``.
+        classes: the comparison of the names of the classes.
     """
 
     network: str
@@ -82,10 +84,13 @@ class DryRun:
     device_memory: List[DeviceMemory]
     checkpoint_bytes: int
     free_bytes: int
+    classes: ClassCheck
 
     def as_dict(self) -> Dict[str, Any]:
         """The attributes by name, as JSON holds them."""
-        return {**asdict(self), 'device_memory': [memory._asdict() for memory in self.device_memory]}
+        values = {**asdict(self), 'device_memory': [memory._asdict() for memory in self.device_memory]}
+        del values['classes']
+        return {**values, **self.classes.as_dict()}
 
     def as_text(self) -> str:
         """A human-readable table."""
@@ -103,6 +108,7 @@ class DryRun:
             ('the run', f'{duration(self.run_seconds)}, without validation and checkpoints'),
             ('memory', ', '.join(memory)),
             ('checkpoints', f'{_bytes(self.checkpoint_bytes)} in {self.output}; {_bytes(self.free_bytes)} are free'),
+            *(('warning', warning) for warning in self.classes.warnings),
         ]
         return '\n'.join(f'{name:<13}  {text}' for name, text in rows)
 
@@ -155,6 +161,7 @@ def dry_run(config: TrainConfig) -> DryRun:
         device_memory=_device_memory(setup),
         checkpoint_bytes=needed,
         free_bytes=free,
+        classes=setup.classes,
     )
 
 

@@ -46,7 +46,8 @@ def train(config: TrainConfig, progress: Optional[Display] = None) -> Dict[str, 
     Returns:
         The summary: ``output``, ``epochs``, ``steps``, ``best`` (``epoch`` and the task's deciding figure; None without
         validation data), ``final`` (the figures of the last epoch that log lines have), ``stopped_early``,
-        ``bad_records`` (number of skipped records), ``seconds``.
+        ``bad_records`` (number of skipped records), ``seconds``, and what
+        :meth:`gluon_cbam.tasks.classes.ClassCheck.as_dict` gives.
 
     Raises:
         UsageError: a setting is wrong.
