@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Optional, Tuple
 
 import mxnet as mx
+import numpy as np
 
+from gluon_cbam.common.errors import EnvironmentProblem
 from gluon_cbam.common.types import Tensor
 from gluon_cbam.ops.tracing import FusedBlock
 
@@ -24,10 +26,24 @@ class CheckedBlock(FusedBlock):
     """Prefixes of the names of parameters whose shapes depend on the classes or the input channels: fine-tuning may
     initialize these again."""
 
+    _half_dense: bool = False
+    """Whether dense layers of the block were cast to float16."""
+
+    def cast(self, dtype: Any) -> None:
+        """Cast the parameters; see :meth:`mxnet.gluon.Block.cast`. A network in float16 runs on GPUs alone."""
+        super().cast(dtype)
+        half = dtype == 'float16' if isinstance(dtype, str) else np.dtype(dtype) == np.float16
+        self._half_dense = half and _has_dense(self)
+
     def forward(self, x: Tensor, *args: Any) -> Tensor:
-        """Check an array's shape, then call the block as a HybridBlock."""
+        """Check an array's shape and device, then call the block as a HybridBlock."""
         if isinstance(x, mx.nd.NDArray):
             self.check_input(x.shape)
+            if self._half_dense and x.context.device_type == 'cpu':
+                raise EnvironmentProblem(
+                    f'{type(self).__name__} was cast to float16, in which MXNet has no dense layers on a CPU: use a '
+                    "GPU, or net.cast('float32'), or gluon_cbam.quantize(net, images) for int8 on the CPU"
+                )
         return super().forward(x, *args)
 
     def penalty(self, ctx: mx.Context) -> Optional[mx.nd.NDArray]:
@@ -51,6 +67,10 @@ class CheckedBlock(FusedBlock):
             raise ValueError(
                 f'{name} takes inputs of at least {self._smallest} x {self._smallest}, got {shape[2]} x {shape[3]}'
             )
+
+
+def _has_dense(block: mx.gluon.Block) -> bool:
+    return any(isinstance(child, mx.gluon.nn.Dense) or _has_dense(child) for child in block._children.values())
 
 
 def hidden_channels(channels: int, reduction: int) -> int:

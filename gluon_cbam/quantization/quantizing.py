@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, Iterable, Iterator, List, Union
 
 import mxnet as mx
 import numpy as np
@@ -15,9 +15,14 @@ from . import graph
 
 _FUSION = 'MKLDNN_QUANTIZE'  # MXNet's name of its fusion of operators, before and after quantization
 _DATA = 'data'
+_TAKES = 'quantization takes batches of preprocessed images, (N, C, H, W) floats'
 
 
-def quantize(net: mx.gluon.HybridBlock, images: Iterable[np.ndarray]) -> mx.gluon.SymbolBlock:
+Images = Union[np.ndarray, mx.nd.NDArray, Iterable[Any]]
+"""Batches of images: one, any number of them, or a ``DataLoader`` whose batches are the images or begin with them."""
+
+
+def quantize(net: mx.gluon.HybridBlock, images: Images) -> mx.gluon.SymbolBlock:
     """Quantize a network to int8, for inference on the CPU.
 
     Convolutions, the last dense layer and the attention's fused ops take and return quantized tensors; the operators
@@ -26,20 +31,23 @@ def quantize(net: mx.gluon.HybridBlock, images: Iterable[np.ndarray]) -> mx.gluo
 
     Args:
         net: a network of this package with its parameters, on the CPU.
-        images: batches of preprocessed images, (N, C, H, W) each, like those of later inputs; some tens of images
-            suffice. A batch of another shape than the first, as the last one may be, is left out.
+        images: batches of preprocessed images, (N, C, H, W) floats each, like those of later inputs: arrays of NumPy or
+            MXNet, one or any number of them, or a ``DataLoader`` of images, or of images and labels. Some tens of
+            images suffice. A batch of another shape than the first, as the last one may be, is left out.
 
     Returns:
         A block that maps the same inputs to about the same outputs, with its own parameters.
 
     Raises:
         EnvironmentProblem: the compiled operators cannot be used.
-        UsageError: there are no images.
+        UsageError: there are no images, a batch does not fit the network, or the network is not initialized on the CPU
+            in float32. Nothing is computed before.
     """
     found = operators_status()
     if not found.ok:
         raise EnvironmentProblem(f'quantized networks need the compiled operators: {found.detail} {found.remedy}')
-    batches = [np.asarray(batch, np.float32) for batch in images]
+    _check_network(net)
+    batches = [_checked(net, batch, number) for number, batch in enumerate(_batches(images))]
     if not batches:
         raise UsageError('quantization needs images to find the ranges of values, got none')
     symbol = tracing.inference_symbol(net).get_backend_symbol(_FUSION)
@@ -47,6 +55,50 @@ def quantize(net: mx.gluon.HybridBlock, images: Iterable[np.ndarray]) -> mx.gluo
     arguments = {name: parameters[name] for name in symbol.list_arguments() if name in parameters}
     states = {name: parameters[name] for name in symbol.list_auxiliary_states()}
     return _Quantization(symbol, arguments, states).run(batches)
+
+
+def _check_network(net: mx.gluon.HybridBlock) -> None:
+    """Check that a network has parameters in float32 on the CPU."""
+    for name, parameter in net._collect_params_with_prefix().items():
+        if parameter._data is None:
+            raise UsageError(
+                f'{name} has no values yet: initialize the network, and call it once, before quantizing it'
+            )
+        if np.dtype(parameter.dtype) != np.float32 or parameter.list_ctx()[0].device_type != 'cpu':
+            raise UsageError(
+                f'{name} is {np.dtype(parameter.dtype).name} on {parameter.list_ctx()[0]}: quantization takes '
+                "networks in float32 on the CPU, net.cast('float32') and net.collect_params().reset_ctx(mx.cpu())"
+            )
+
+
+def _batches(images: Images) -> Iterator[Any]:
+    """The batches, without labels."""
+    if isinstance(images, (np.ndarray, mx.nd.NDArray)):
+        images = [images]
+    try:
+        each = iter(images)
+    except TypeError:
+        raise UsageError(f'{_TAKES}, got {type(images).__name__}') from None
+    for batch in each:
+        yield batch[0] if isinstance(batch, (list, tuple)) and len(batch) else batch
+
+
+def _checked(net: mx.gluon.HybridBlock, batch: Any, number: int) -> np.ndarray:
+    """A batch as an array, if it fits the network."""
+    array = batch.asnumpy() if isinstance(batch, mx.nd.NDArray) else np.asarray(batch)
+    about = f'batch {number} is {array.shape} {array.dtype}'
+    if array.ndim != 4 or array.dtype.kind != 'f':
+        remedy = 'stack images to batches' if array.ndim == 3 else 'scale and normalize the pixels'
+        raise UsageError(f'{_TAKES}, {about}: {remedy if array.ndim in (3, 4) else "give images"}')
+    check_input = getattr(net, 'check_input', None)  # of the networks of this package
+    if check_input:
+        try:
+            check_input(array.shape)
+        except ValueError as error:
+            raise UsageError(f'{about}: {error}') from None
+    if not array.size or not np.isfinite(array).all():
+        raise UsageError(f'{about} and {"has values that are not finite" if array.size else "empty"}')
+    return np.asarray(array, np.float32)
 
 
 class _Quantization:

@@ -34,6 +34,55 @@ def small(attention='cbam', **options):
     return net
 
 
+@pytest.mark.parametrize('form', ['NDArray', 'numpy', 'list', 'data', 'data and label', 'tuples'])
+def test_images_in_any_form(form):
+    """The same batches give the same block."""
+    net, x = small(), mx.nd.random.normal(shape=(4, 3, 32, 32))
+    data, label = mx.gluon.data.ArrayDataset, mx.nd.arange(4)
+    images = {
+        'NDArray': x,
+        'numpy': x.asnumpy().astype(np.float64),
+        'list': [x],
+        'data': mx.gluon.data.DataLoader(data(x), 4),
+        'data and label': mx.gluon.data.DataLoader(data(x, label), 4),
+        'tuples': ((batch, None) for batch in [x.asnumpy()]),
+    }[form]
+    wanted = gluon_cbam.quantize(net, [x.asnumpy()])(x).asnumpy()
+    assert np.array_equal(gluon_cbam.quantize(net, images)(x).asnumpy(), wanted)
+
+
+GOOD = np.ones((2, 3, 32, 32), np.float32)
+
+
+@pytest.mark.parametrize(
+    ('images', 'words'),
+    [
+        (GOOD.transpose(0, 2, 3, 1), r'batch 0 is \(2, 32, 32, 3\) float32: .*3 channels'),
+        ([GOOD, GOOD[0]], r'batch 1 is \(3, 32, 32\) float32: stack images'),
+        (GOOD.astype(np.uint8), 'uint8: scale and normalize'),
+        (GOOD[:, :1], 'takes 3 channels'),
+        (GOOD * np.nan, 'not finite'),
+        (GOOD[:0], 'empty'),
+        ([], 'got none'),
+        (7, 'got int'),
+        (['a.jpg'], r'batch 0 is \(\)'),
+    ],
+)
+def test_wrong_images_are_found_before_the_work(images, words, monkeypatch):
+    monkeypatch.setattr(tracing, 'inference_symbol', lambda net: pytest.fail('it works already'))
+    with pytest.raises(UsageError, match=words):
+        gluon_cbam.quantize(small(), images)
+
+
+def test_networks_that_cannot_be_quantized():
+    with pytest.raises(UsageError, match='has no values yet'):
+        gluon_cbam.quantize(gluon_cbam.get_model('cbamnet_tiny'), GOOD)
+    net = small()
+    net.cast('float16')
+    with pytest.raises(UsageError, match=r"is float16 on cpu\(0\): .*net.cast\('float32'\)"):
+        gluon_cbam.quantize(net, GOOD)
+
+
 def operators(block):
     return [node.attr('op') or node.name for node in block._cached_graph[1].get_internals()]
 
