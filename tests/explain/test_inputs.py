@@ -59,6 +59,27 @@ def test_records_with_their_true_classes(records, explain, cbam_here, tmp_path):
     assert all(Path(image['picture']).is_file() for image in images)
 
 
+def test_the_true_class_is_compared_by_name(records, explain, tmp_path):
+    """Where the record file has names and the network too; else by number."""
+    labels = RecordFile(records).labels[:2].astype(int).tolist()
+    shutil.copy(records, tmp_path / 'few.rec')
+    for names, expected in (
+        ([str(9 - number) for number in range(10)], [9 - label for label in labels]),
+        ([f'digit {number}' for number in range(10)], [None] * len(labels)),
+        ([], labels),
+    ):
+        (tmp_path / 'classes.txt').write_text(''.join(f'{name}\n' for name in names))
+        images = explain(tmp_path / 'few.rec', *TINY, '--limit', 2)['images']
+        assert [image.get('true', {}).get('class') for image in images] == expected
+
+
+def test_figures_below_the_images_are_no_images(records, cbam_here, tmp_path):
+    root = write_folders(tmp_path / 'photos', records)
+    for more in ((), ('--force',)):
+        arguments = ['explain', root, *TINY, '--output', root / 'explained', '--channels', 1, '--json', *more]
+        assert len(json.loads(cbam_here(*arguments).stdout)['images']) == 4
+
+
 def write_folders(root, records):
     """Class folders of the first records, and a file that is no image."""
     source = RecordFile(records)

@@ -128,7 +128,7 @@ def _explain(
     if options['params'] is None and options['pretrained'] is None:
         raise UsageError('explain needs weights: give --params FILE or --pretrained')
     del options['ignore_classes']
-    files, images = inputs.files_and_sources()
+    files, images = inputs.files_and_sources(output)
     loaded, ctx = load(**options)
     index = None if target is None else class_index(target, loaded)
     wanted = ExplainOptions(None if stages is None else _split(stages), index, method, layer)
@@ -182,7 +182,7 @@ def _compare(
 
     wanted = ExplainOptions(stages=(), method=method, layer=layer)
     contenders = parse_contenders(_split(compare))
-    files, images = inputs.files_and_sources()
+    files, images = inputs.files_and_sources(output)
     comparison = compare_networks(
         contenders, load_contender, list(images), target, wanted, batch_size, pool, ignore_classes
     )

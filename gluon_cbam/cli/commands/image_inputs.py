@@ -95,10 +95,13 @@ class ImageInputs:
             return open_camera(self.camera, self.every, self.limit)
         return open_images(self.images, self.files_from, self.every, self.limit, self._decoder())
 
-    def files_and_sources(self) -> Tuple[List[str], Iterator[ImageSource]]:
+    def files_and_sources(self, skip: str) -> Tuple[List[str], Iterator[ImageSource]]:
         """The paths of all files of images, known before the first is opened, and the images.
 
         An argument that does not exist is an image that cannot be read.
+
+        Args:
+            skip: the folder of the results, which is passed over in the folders that are named.
 
         Raises:
             UsageError: see :meth:`check`, a pattern matches nothing, or there are no images.
@@ -107,7 +110,7 @@ class ImageInputs:
         from gluon_cbam.data.sources.images import open_camera, open_files
 
         self.check()
-        files = list(image_files(self.images, self.files_from, missing=True)) if self.camera is None else []
+        files = list(image_files(self.images, self.files_from, missing=True, skip=skip)) if self.camera is None else []
         opened = open_files(files, self.every, self.limit, self._decoder(), self.label_index)
         sources = opened if self.camera is None else open_camera(self.camera, self.every, self.limit)
         first = next(sources, None)

@@ -33,7 +33,10 @@ class ImageFile(NamedTuple):
 
 
 def image_files(
-    arguments: Sequence[str] = (), files_from: Optional[str] = None, missing: bool = False
+    arguments: Sequence[str] = (),
+    files_from: Optional[str] = None,
+    missing: bool = False,
+    skip: Optional[str] = None,
 ) -> Iterator[ImageFile]:
     """Find the files that some arguments name, in the order of the arguments.
 
@@ -43,6 +46,8 @@ def image_files(
         files_from: a file with an argument in each line, except patterns; ``-`` for such lines on standard input. They
             are read lazily; a line need not name an existing file.
         missing: whether an argument, other than a pattern, need not name one either; default False.
+        skip: path of a folder that is passed over in the folders that are named, such as that of the results; default
+            none.
 
     Returns:
         An iterator over the files; a folder is listed when the iterator reaches it.
@@ -55,17 +60,17 @@ def image_files(
         raise UsageError(f'standard input (-) can be read once, got it {inputs} times')
     if files_from is not None and files_from != STANDARD_INPUT and not os.path.isfile(files_from):
         raise UsageError(f'no list of images {files_from!r}')
-    return _files([path for argument in arguments for path in _expanded(argument, missing)], files_from)
+    return _files([path for argument in arguments for path in _expanded(argument, missing)], files_from, skip)
 
 
-def _files(paths: Iterable[str], files_from: Optional[str]) -> Iterator[ImageFile]:
+def _files(paths: Iterable[str], files_from: Optional[str], skip: Optional[str]) -> Iterator[ImageFile]:
     for path in paths:
-        yield from _below(path)
+        yield from _below(path, skip)
     for number, line in enumerate(_lines(files_from) if files_from else (), 1):
         if '\0' in line:
             yield ImageFile(line, fault=f'line {number} of {files_from} has a zero byte, which no path has')
         elif line.strip():
-            yield from _below(line)
+            yield from _below(line, skip)
 
 
 def _expanded(argument: str, missing: bool) -> List[str]:
@@ -90,13 +95,13 @@ def _lines(path: str) -> Iterator[str]:
             yield os.fsdecode(line.rstrip(b'\r\n'))
 
 
-def _below(path: str) -> Iterator[ImageFile]:
+def _below(path: str, skip: Optional[str]) -> Iterator[ImageFile]:
     """The file itself, or the images below a folder."""
     if path == STANDARD_INPUT or not os.path.isdir(path):
         yield ImageFile(path)
         return
     own = os.path.basename(os.path.abspath(path))
-    for kind, inside in walk(path, naturally_sorted):
+    for kind, inside in walk(path, naturally_sorted, skip):
         if kind in (IMAGE, UNREADABLE):
             folders = tuple(inside.split('/')[:-1])
             yield ImageFile(os.path.join(path, inside) if inside else path, (own, *folders))
