@@ -70,7 +70,7 @@ def is_plain_name(name: str) -> bool:
     Args:
         name: the name.
     """
-    return len(name.encode()) <= _MAX_NAME and bool(re.fullmatch(r'\w[\w.\-]*', name))
+    return bool(re.fullmatch(r'\w[\w.\-]*', name)) and len(name.encode()) <= _MAX_NAME
 
 
 def check_options(options: Dict[str, Any]) -> None:

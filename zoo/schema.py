@@ -9,6 +9,7 @@ import math
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Dict, Mapping, Tuple, Type, TypeVar, Union, get_type_hints
 
+from gluon_cbam.common.documents import check_characters
 from gluon_cbam.common.errors import CbamError, DataError
 from gluon_cbam.common.quoting import shown, shown_name
 
@@ -117,7 +118,17 @@ def _plain(kind: Any, value: Any, where: str, path: str) -> Any:
         _expect(abs(value) <= MAX_INT, f'an integer of at most {MAX_INT}', value, where, path)
     if kind is str:
         _expect(len(value) <= MAX_TEXT, f'text of at most {MAX_TEXT} characters', value, where, path)
+        _expect(_is_text(value), 'text that can be written', value, where, path)
     return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether a text can be encoded: it has no half of a surrogate pair."""
+    try:
+        check_characters(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_finite(value: Any) -> bool:

@@ -1,8 +1,9 @@
 """Cards: required fields, and the built-in cards."""
 
 import hashlib
+import json
 import re
-from datetime import date
+from datetime import date, datetime
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from shelf import PREPROCESSING, own_card, their_card
 
 from gluon_cbam import get_model, zoo
-from gluon_cbam.common.errors import CbamError
+from gluon_cbam.common.errors import CbamError, DataError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models.complexity import complexity
 from gluon_cbam.zoo import Card, Published, registry
@@ -97,6 +98,40 @@ def test_damaged_cards(values, message):
         Published.from_dict(values, 'card.yaml')
     assert re.match(f'card.yaml: (cbamnet_tiny.test: )?{re.escape(message)}', str(caught.value)), caught.value
     assert (caught.value.exit_code, '\n' in str(caught.value)) == (4, False)
+
+
+ODD = [
+    None, True, -1, 2**63, 10**400, 1e308, float('inf'), float('nan'), '', 'x' * 10**6, '\x1b[2J', '\ud800', b'x', [],
+    [[]], [None] * 10, ENDLESS, {}, {'a': ENDLESS}, {1: 2}, date(2020, 1, 1), datetime(2020, 1, 1), {1, 2}, object(),
+]  # fmt: skip
+
+
+def paths_of(values, path=()):
+    """The paths of all values in a mapping."""
+    for name, value in values.items():
+        yield (*path, name)
+        if isinstance(value, dict):
+            yield from paths_of(value, (*path, name))
+
+
+def test_any_value_of_any_field_is_plain_or_refused():
+    """What is accepted can be written, in bounded length; what is refused names the file in one line."""
+    card = {
+        **OWN, 'options': {'a': 1}, 'class_names': list('abcdefghij'), 'licence': 'x', 'citation': 'x', 'macs': 1,
+        'parameters': 1, 'task': 'x', 'original': {**OWN['original'], 'addresses': ['a']},
+        'metrics': {'top1': 0.5, 'figures': {'a': 1.0}, 'records': 1},
+    }  # fmt: skip
+    refused = 0
+    for path in paths_of(card):
+        for odd in ODD:
+            try:
+                made = Published.from_dict(changed(card, '.'.join(path), odd), 'card.yaml')
+            except DataError as error:
+                refused += 1
+                assert str(error).startswith('card.yaml: ') and '\n' not in str(error) and len(str(error)) < 1000
+            else:
+                assert len(json.dumps(made.as_dict(), allow_nan=False)) < 100_000, (path, odd)
+    assert refused > 400
 
 
 @pytest.mark.parametrize(

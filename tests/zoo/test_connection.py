@@ -131,6 +131,8 @@ def test_any_answer_ends_in_an_error(kind, card, files, pauses, monkeypatch, cap
     assert_failed(url, caught.value)
     assert not [name for name in files() if name.endswith('.params')]
     assert caplog.text == ''
+    if kind in ('a header without end', 'headers without end', 'preliminary answers without end'):
+        assert 'no answer within 0.3 s (CBAM_ZOO_TIMEOUT)' in str(caught.value)
 
 
 def test_answers_that_are_mutated(tmp_path):
