@@ -200,6 +200,8 @@ class Card(_CardFields):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.preprocessing:  # exported feature maps, for instance, may have none
+            decode(Preprocessing, self.preprocessing, self.tag or self.network, 'preprocessing.')
         check_hash('sha256', self.sha256, 64)
         check_bytes(self.bytes)
 

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from gluon_cbam.common.documents import parse_json
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.zoo.schema import decode
 
 FLOATS, PIXELS = 'NCHW float32', 'NHWC uint8'
 """The inputs of exported files: normalized floats, or RGB pixels where preprocessing is part of the file."""
@@ -58,8 +59,8 @@ class ExportMetadata:
         try:
             names = [name for name in cls.__dataclass_fields__ if name != 'task' or _PREFIX + name in texts]
             values = {name: parse_json(texts[_PREFIX + name], name) for name in names}
-            found = cls(**values)
-            Preprocessing.from_dict(found.preprocessing)
+            found = decode(cls, values, 'a value')
+            decode(Preprocessing, found.preprocessing, 'preprocessing')
         except KeyError as error:
             raise DataError(f'{where}: was not written by cbam export: the key {error} is missing') from None
         except (ValueError, TypeError) as error:
