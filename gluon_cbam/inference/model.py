@@ -9,14 +9,12 @@ from typing import Any, Iterable, Iterator, List, Optional, Union
 import mxnet as mx
 import numpy as np
 
-from gluon_cbam import zoo
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.loading.pixels import check_pixels
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.sources.images import ImageSource, open_images
-from gluon_cbam.pretrained import locate
 from gluon_cbam.tasks import Task
 from gluon_cbam.tasks.prediction import Prediction
 from gluon_cbam.weights.assignment import Contexts
@@ -111,8 +109,10 @@ def load(
     weights: PathLike,
     ctx: Optional[Contexts] = None,
     network: Optional[str] = None,
+    classes: Optional[int] = None,
     image_size: Optional[int] = None,
     root: Optional[PathLike] = None,
+    **options: Any,
 ) -> LoadedModel:
     """Load a network with its weights, classes and preprocessing.
 
@@ -121,8 +121,10 @@ def load(
             weights.
         ctx: one context or a list; default the CPU.
         network: the name of the network; default the one on the card of the weights.
+        classes: number of outputs; default the card's.
         image_size: height and width of the input in pixels; default the card's.
         root: folder of the store of published weights; default see :func:`gluon_cbam.zoo.location.root_of`.
+        **options: options of the network; default the card's.
 
     Returns:
         The network, ready to predict.
@@ -140,19 +142,11 @@ def load(
     text = os.fspath(weights)
     if text.endswith(_EXPORTED):
         raise UsageError(f'{text} is an exported file: gluon_cbam.export.runtime.load_exported loads it')
-    is_path = os.path.exists(text) or os.sep in text or bool(os.path.splitext(text)[1] in ('.params', '.safetensors'))
-    name = network or (_of_file(text) if is_path else zoo.find(text, root=root).network)
     contexts = [ctx] if isinstance(ctx, mx.Context) else list(ctx or [mx.cpu()])
-    given = {'params': text} if is_path else {'pretrained': text if text != name else True}
-    return LoadedModel(load_network(name, contexts, image_size=image_size, root=root, **given), contexts)
-
-
-def _of_file(path: str) -> str:
-    """The name of the network on the card of a parameter file."""
-    file, card = locate.of_file(path)
-    if card is None:
-        raise UsageError(f'{file} has no card, which would name its network: give network')
-    return card.network
+    loaded = load_network(
+        network, contexts, None, text, classes, image_size, options=options, root=root
+    )  # fmt: skip
+    return LoadedModel(loaded, contexts)
 
 
 def _sources(pictures: Pictures) -> Iterator[ImageSource]:

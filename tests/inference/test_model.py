@@ -92,8 +92,10 @@ def test_wrong_arguments(folder, model, tmp_path):
     with pytest.raises(UsageError, match='no weights are published'):
         gluon_cbam.load('cbamnet_tny')
     model.net.save_parameters(str(tmp_path / 'bare.params'))
-    with pytest.raises(UsageError, match='give network'):
+    with pytest.raises(UsageError, match='bare'):
         gluon_cbam.load(tmp_path / 'bare.params')
+    bare = gluon_cbam.load(tmp_path / 'bare.params', network='cbamnet_tiny', classes=10, image_size=16)
+    assert (bare.classes, bare.class_names, bare.name) == (10, None, 'cbamnet_tiny')
     (tmp_path / 'bad.png').write_bytes(b'no image')
     (prediction,) = model.predict(tmp_path / 'bad.png')
     assert prediction.error
