@@ -20,6 +20,7 @@ from gluon_cbam.common.files import PathLike, atomic_paths, sha256
 from gluon_cbam.common.quoting import shown_name
 
 from .metadata import FLOATS, PIXELS, SYMBOL_SUFFIX, ExportMetadata
+from .symbol_graph import check_graph
 from .tracing import DATA, TracedNetwork
 
 _MAX_BYTES = 1 << 24  # of a symbol; that of cbam_resnet101 in int8 has 1 MB
@@ -147,5 +148,5 @@ def _existing_files(path: Path) -> List[Path]:
 
 def _checked_json(path: Path) -> str:
     text = read_text(path, _MAX_BYTES)
-    parse_json(text, str(path), _MAX_BYTES)
+    check_graph(parse_json(text, str(path), _MAX_BYTES))
     return text

@@ -11,7 +11,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import lines, open_regular
-from gluon_cbam.common.quoting import shown
+from gluon_cbam.common.quoting import shown, shown_name
 from gluon_cbam.data.class_names import CLASSES_FILE
 from gluon_cbam.data.records.labels import MAX_CLASSES
 
@@ -20,6 +20,7 @@ from .compact_lists import Labels, Names
 _SYNSET = re.compile(r'n\d{8}\b')
 _LARGEST = 3.4028234663852886e38  # of float32, as which labels are stored
 _NUMBER = re.compile(r'[+-]?\d+$')
+_MOST_DIGITS = 18  # int() takes quadratic time for digits, or refuses them
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def read_classes(path: Path) -> List[str]:
             names = synsets
     twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
     if twice or not names:
-        raise DataError(f'{path}: ' + (f'the class {min(twice)!r} occurs twice' if twice else 'it names no class'))
+        raise DataError(f'{path}: ' + (f'the class {shown(min(twice))} occurs twice' if twice else 'it names no class'))
     return names
 
 
@@ -232,15 +233,20 @@ def assign(path: Path, images: Sequence[str], ordered: Optional[List[str]], know
     kinds = {bool(_NUMBER.match(text)) for text in texts}
     if len(kinds) > 1:
         odd = next(text for text in texts if not _NUMBER.match(text))
-        raise DataError(f'{path}: some labels are numbers and some are names, such as {odd!r}')
+        raise DataError(f'{path}: some labels are numbers and some are names, such as {shown(odd)}')
     known = known or (sorted(ordered) if ordered else None)
     if kinds == {True}:
+        long = next((text for text in texts if len(text) > _MOST_DIGITS), None)
+        if long:
+            raise DataError(f'{path}: {shown(long)} is no number of a class')
         return _from_numbers(path, [int(text) for text in texts], ordered, known)
     classes = known or sorted(set(texts))
     place = {name: number for number, name in enumerate(classes)}
     unknown = next((text for text in texts if text not in place), None)
     if unknown is not None:
-        raise DataError(f'{path}: {unknown!r} is none of the {len(classes)} classes ({classes[0]}, ...)')
+        raise DataError(
+            f'{path}: {shown(unknown)} is none of the {len(classes)} classes ({shown_name(classes[0])}, ...)'
+        )
     return Assigned([place[text] for text in texts], classes)
 
 
@@ -276,16 +282,16 @@ def _labels_of_images(path: Path, images: Sequence[str]) -> List[str]:
     labels: Dict[str, str] = {}
     for name, label in rows:
         if name is None or labels.setdefault(_stem(name), label) != label:
-            fault = f'{label!r} names no image' if name is None else f'two labels for {name!r}'
+            fault = f'{shown(label)} names no image' if name is None else f'two labels for {shown(name)}'
             raise DataError(f'{path}: {fault}')
     stems = {_stem(image): image for image in images}
     missing = next((image for stem, image in stems.items() if stem not in labels), None)
     if missing is not None or len(stems) < len(images):
-        fault = f'no label for {missing!r}' if missing else 'two images have the same name'
+        fault = f'no label for {shown(missing)}' if missing else 'two images have the same name'
         raise DataError(f'{path}: {fault} ({len(labels)} labels, {len(images)} images)')
     if len(labels) > len(stems):
         absent = next(name for name in labels if name not in stems)
-        raise DataError(f'{path}: no image {absent!r} ({len(labels)} labels, {len(images)} images)')
+        raise DataError(f'{path}: no image {shown(absent)} ({len(labels)} labels, {len(images)} images)')
     return [labels[_stem(image)] for image in images]
 
 
