@@ -165,3 +165,31 @@ def test_a_cut_image_is_damaged(name):
         except DataError:
             continue
         assert np.array_equal(pixels, decode(image, 'x')), f'{part} of {name} is taken for the whole'
+
+
+ANIMATED = """
+import io, sys
+import numpy as np
+from PIL import Image
+import test_headers
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.data.decoding import decode
+image = test_headers.saved('PNG', save_all=True, append_images=[test_headers.PHOTO.rotate(180)])
+assert np.array_equal(decode(image, 'a'), np.asarray(test_headers.PHOTO))
+data = image.index(b'IDAT') + 4
+for place in range(data, data + 1200, 40):
+    damaged = bytearray(image)
+    damaged[place] ^= 0x55
+    try:
+        decode(bytes(damaged), 'a')
+    except DataError:
+        print('damaged')
+"""
+
+
+def test_a_damaged_animation_does_not_end_the_process():
+    """OpenCV 4.11 crashes in such PNGs."""
+    program = f'import sys; sys.path[:0] = {[str(__file__).rpartition("/")[0], *sys.path]!r}\n{ANIMATED}'
+    process = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count('damaged') == 30

@@ -14,7 +14,7 @@ from gluon_cbam.common.limits import MAX_PIXELS_VARIABLE, max_pixels
 
 from .depth import DarkImages, few_bits, scaled
 from .formats import FORMAT_NAMES, ImageFormat, format_of
-from .headers import Damaged, ImageHeader
+from .headers import Damaged, ImageHeader, still_png
 from .jpeg import decode_jpeg
 
 
@@ -71,13 +71,14 @@ def _decoded(image: bytes, name: str, depth: Optional[int], dark: Optional[DarkI
         size = f'{header.width} x {header.height}'
         raise _Refused(f'its header states {size} pixels, the limit is {limit}: set {MAX_PIXELS_VARIABLE} to raise it')
     pixels = _READERS[row.reader](image, row, header)
+    deep = header.bits == 16 and row.reader == 'opencv'
+    if deep and pixels is not None and depth is not None:
+        pixels = scaled(image, depth)
     if pixels is None:
         raise _Refused(f'a damaged image ({len(image)} bytes)')
-    if header.bits == 16 and row.reader == 'opencv':
-        if depth is not None:
-            return scaled(image, depth)
-        bits = 0 if dark is None else few_bits(image, pixels)
-        if dark is not None and bits:
+    if deep and dark is not None and depth is None:
+        bits = few_bits(image, pixels)
+        if bits:
             dark.add(name, bits)
     return pixels
 
@@ -87,6 +88,8 @@ def _jpeg(image: bytes, row: ImageFormat, header: ImageHeader) -> Optional[np.nd
 
 
 def _opencv(image: bytes, row: ImageFormat, header: ImageHeader) -> Optional[np.ndarray]:
+    if row.name == 'PNG' and b'acTL' in image:  # OpenCV 4.11 crashes in an animation whose first frame is damaged
+        image = still_png(image)
     return cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 

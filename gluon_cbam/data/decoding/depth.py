@@ -65,11 +65,12 @@ def few_bits(image: bytes, pixels: np.ndarray) -> int:
     """
     if pixels.max() > _DARK:
         return 0
-    bits = int(_in_16_bits(image).max()).bit_length()
+    values = _in_16_bits(image)
+    bits = 0 if values is None else int(values.max()).bit_length()
     return bits if bits <= _FEW_BITS else 0
 
 
-def scaled(image: bytes, depth: int) -> np.ndarray:
+def scaled(image: bytes, depth: int) -> Optional[np.ndarray]:
     """The pixels of an image of 16 bits a channel, of which some are used.
 
     Args:
@@ -77,13 +78,16 @@ def scaled(image: bytes, depth: int) -> np.ndarray:
         depth: number of bits that are used, 8..16.
 
     Returns:
-        (H, W, 3) uint8 RGB: ``value * 255 / (2**depth - 1)``, rounded, and at most 255.
+        (H, W, 3) uint8 RGB: ``value * 255 / (2**depth - 1)``, rounded, and at most 255; None where a damaged image can
+        be decoded in 8 bits alone.
     """
-    values = np.arange(1 << 16) * (255 / ((1 << depth) - 1))
-    return np.rint(values).clip(0, 255).astype(np.uint8)[_in_16_bits(image)]
+    values = _in_16_bits(image)
+    table = np.rint(np.arange(1 << 16) * (255 / ((1 << depth) - 1))).clip(0, 255).astype(np.uint8)
+    return None if values is None else table[values]
 
 
-def _in_16_bits(image: bytes) -> np.ndarray:
-    """The pixels, (H, W, 3) uint16 RGB; the image can be decoded."""
+def _in_16_bits(image: bytes) -> Optional[np.ndarray]:
+    """The pixels, (H, W, 3) uint16 RGB."""
     # IMREAD_COLOR_RGB gives other values of a TIFF of 16 bits (OpenCV 4.11)
-    return cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)[:, :, ::-1]
+    values = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    return None if values is None or values.dtype != np.uint16 else values[:, :, ::-1]

@@ -12,6 +12,7 @@ from typing import Dict, Iterator, NamedTuple, Tuple
 _DEFLATE_RATIO = 1032  # bytes that deflate makes of one byte at most
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of the color types of PNG
 _PNG_HEADER, _PNG_CHUNK = struct.Struct('>IIBB').unpack_from, struct.Struct('>I4s').unpack_from
+_PNG_ANIMATION = (b'acTL', b'fcTL', b'fdAT')
 _PNG_DATA = (b'IDAT', b'fdAT')
 _TIFF_NUMBERS = {1: 'B', 3: 'H', 4: 'I', 16: 'Q'}  # types of the entries of a TIFF
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT = 256, 257, 258, 322, 323
@@ -59,6 +60,21 @@ def read_png(image: bytes) -> ImageHeader:
     if (width * bits * _CHANNELS.get(color, 1) >> 3) * height > _DEFLATE_RATIO * (compressed + 1):
         raise Damaged(f'it states {width} x {height} pixels, which {compressed} bytes of image data cannot hold')
     return ImageHeader(width, height, bits)
+
+
+def still_png(image: bytes) -> bytes:
+    """A PNG without the chunks of an animation, of which the image that every reader shows is left.
+
+    Args:
+        image: a PNG whose chunks :func:`read_png` found to be whole.
+    """
+    parts, at = [image[:8]], 8
+    while at + 8 <= len(image):
+        length, kind = _PNG_CHUNK(image, at)
+        if kind not in _PNG_ANIMATION:
+            parts.append(image[at : at + 12 + length])
+        at += 12 + length
+    return b''.join(parts)
 
 
 def read_bmp(image: bytes) -> ImageHeader:
