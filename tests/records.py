@@ -42,6 +42,7 @@ BAD_IMAGES = {
     'empty': b'',
     'zeros': bytes(600),
     'cut': encoded()[: len(encoded()) // 2],
+    'cut and ended': encoded()[: len(encoded()) * 3 // 4] + b'\xff\xd9',
     'cut in its header': encoded()[:100],
     'garbage at the end': encoded()[:300] + np.random.RandomState(1).bytes(900),
     'PNG with a wrong checksum': encoded(ending='.png')[:90] + b'xx' + encoded(ending='.png')[92:],
