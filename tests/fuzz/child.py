@@ -1,4 +1,4 @@
-"""Reads damaged files in a process of its own: python child.py FOLDER; a line of JSON in and lines of JSON out.
+"""Reads damaged files in a process of its own: python child.py FOLDER TABLE; a line of JSON in, lines of JSON out.
 
 A job is ``[reader, first, last]``. Before each case its number is written, and afterwards what came of it, so that the
 parent knows which case ended the process. A case may use 10 seconds of CPU time; the system ends the process then.
@@ -9,6 +9,7 @@ import os
 import resource
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from random import Random
 
@@ -65,8 +66,7 @@ def run(reader, folder, first, last, say):
 
 
 def main():
-    from fuzz.readers import READERS  # after gluon_cbam, which prepares the import of mxnet
-
+    readers = import_module(sys.argv[2]).READERS  # after gluon_cbam, which prepares the import of mxnet
     answers = os.fdopen(os.dup(1), 'w')
     os.dup2(2, 1)  # what libraries print
 
@@ -76,7 +76,7 @@ def main():
 
     for line in sys.stdin:
         name, first, last = json.loads(line)
-        run(READERS[name], Path(sys.argv[1]) / name.replace(' ', '_'), first, last, say)
+        run(readers[name], Path(sys.argv[1]) / name.replace(' ', '_'), first, last, say)
         say({'done': name})
 
 

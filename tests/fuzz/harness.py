@@ -29,10 +29,11 @@ class Fuzzing:
 
     Args:
         folder: a folder for its files.
+        table: the module with the readers.
     """
 
-    def __init__(self, folder):
-        self._folder, self._process = folder, None
+    def __init__(self, folder, table='fuzz.readers'):
+        self._folder, self._table, self._process = folder, table, None
 
     def run(self, reader, cases):
         """Run the cases of a reader -> outcomes."""
@@ -68,7 +69,7 @@ class Fuzzing:
             environment.update(OMP_NUM_THREADS='1', OMP_WAIT_POLICY='passive', PYTHONFAULTHANDLER='1')
             with open(self._folder / 'stderr', 'w') as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, str(TESTS / 'fuzz' / 'child.py'), str(self._folder)],
+                    [sys.executable, str(TESTS / 'fuzz' / 'child.py'), str(self._folder), self._table],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment,
                 )  # fmt: skip
         self._process.stdin.write((json.dumps(job) + '\n').encode())

@@ -43,6 +43,12 @@ def test_damaged_files(name, fuzzing, record_property):
     assert any(each.error for each in outcomes) or name == 'metrics'
 
 
+def test_every_reader_is_run():
+    from fuzz.readers import READERS
+
+    assert sorted(READERS) == sorted(NAMES)
+
+
 def fault(outcome):
     """What is wrong with what came of a case, or None."""
     error, message = outcome.error, outcome.message
