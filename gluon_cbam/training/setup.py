@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import List, Optional, Tuple
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
 
 import mxnet as mx
 
@@ -12,11 +15,13 @@ from gluon_cbam.common.errors import EnvironmentProblem, UsageError
 from gluon_cbam.compat import devices
 from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.pretrained.resolve import ResolvedModel, network_of, pretrained_of_flag, resolve
+from gluon_cbam.models import variant
+from gluon_cbam.pretrained.resolve import ResolvedModel, card_of, network_of, pretrained_of_flag, resolve
 from gluon_cbam.tasks import Task
 from gluon_cbam.tasks.classes import ClassCheck
 from gluon_cbam.tasks.protocols import Dataset, TrainingBatches
 from gluon_cbam.training.config.run_config import RunConfig
+from gluon_cbam.training.config.saved_run import run_path
 from gluon_cbam.training.config.task_settings import make_config, task_of
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.distributed.joining import join
@@ -123,6 +128,42 @@ def prepare(config: TrainConfig) -> Setup:
     if run.accumulate > len(data):
         raise UsageError(f'--accumulate {run.accumulate} is more than the {len(data)} batches of an epoch')
     return Setup(run, model, net, ctx, class_names, data, val, process_group, notes, task, checked)
+
+
+def open_values(config: TrainConfig) -> Dict[str, Tuple[Any, str]]:
+    """The values that a run takes where its settings leave them open, each with its source.
+
+    Only those that this machine knows without work: nothing is downloaded or decoded, and no process is joined.
+
+    Args:
+        config: the settings; network, data and devices may be missing.
+
+    Returns:
+        Name of the setting -> value and source.
+
+    Raises:
+        CbamError: see :func:`gluon_cbam.training.loop.trainer.train`.
+    """
+    config = make_config(**config.as_dict()).check_values()
+    values: Dict[str, Tuple[Any, str]] = {'workers': (usable_cpus(), 'this machine')}
+    names = Path(config.data_train or '').parent / 'classes.txt'
+    if config.data_train and Path(config.data_train).is_file():
+        classes = task_of(config.as_dict()).labels(config.data_train, config.classes)[0]
+        values['classes'] = classes, str(names) if names.is_file() else 'default'
+    network = config.network or _network_of_weights(config)
+    if network:
+        row, path = variant(network), run_path(config.resume, config.output, network)
+        pretrained = pretrained_of_flag(config.pretrained)
+        card = card_of(pretrained=pretrained, name=network if pretrained is True else None) if pretrained else None
+        preprocessing = Preprocessing.from_dict(card.preprocessing) if card else Preprocessing.of(row)
+        source = f'weights {config.pretrained}' if card and config.pretrained else network
+        values.update(network=(network, source), output=(str(path), 'default'), augment=(row.augmentation, network))
+        values.update({name: (getattr(preprocessing, name), source) for name in ('image_size', 'crop_ratio')})
+    processes = int(os.environ.get('DMLC_NUM_WORKER', '1'))
+    with suppress(EnvironmentProblem):  # the devices of another machine
+        batch_size, lr = _batch_and_rate(config, len(devices.contexts(config.gpus, config.cpus)), processes)
+        values.update(batch_size=(batch_size, 'total_batch_size'), lr=(lr, 'lr_base'))
+    return values
 
 
 def _network_of_weights(config: TrainConfig) -> Optional[str]:

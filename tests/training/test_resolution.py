@@ -170,6 +170,35 @@ def test_print_config_is_a_configuration_file(python, cbam, tmp_path):
     assert heavy.splitlines()[-1] == '[]'
 
 
+def test_print_config_has_the_values_of_the_run(cbam_here, digits, tmp_path):
+    """What the network, the data, the devices and the machine fill in: as the run writes them to its config.yaml."""
+    arguments = [
+        'train', '--network', 'cbamnet_tiny', '--data-train', digits / 'val.rec', '--pretrained', '--epochs', 1,
+        '--cpus', 2, '--total-batch-size', 64, '--lr-base', 0.2, '--output', tmp_path / 'run',
+    ]  # fmt: skip
+    printed = json.loads(cbam_here(*arguments, '--print-config', '--json').stdout)
+    text = cbam_here(*arguments, '--print-config').stdout
+    assert not (tmp_path / 'run').exists()
+    done = cbam_here(*arguments)
+    assert done.returncode == 0, done.stderr
+    saved = yaml.safe_load((tmp_path / 'run' / 'config.yaml').read_text())
+    assert {**printed['settings'], 'option': 0} == {**saved, 'option': 0}
+    assert (saved['classes'], saved['image_size'], saved['crop_ratio']) == (10, 16, 1.0)
+    assert f'classes: 10  # {digits}/classes.txt\n' in text
+    assert 'image_size: 16  # cbamnet_tiny\n' in text
+    assert 'lr: null  # replaced by lr_base: 0.05\n' in text
+    assert (printed['used']['lr'], printed['used']['batch_size']) == (0.05, 32)
+    log = (tmp_path / 'run' / 'train.log').read_text()
+    assert '32 images per device, 64 per step' in log and 'rate 0.05' in log
+
+
+def test_print_config_works_without_the_devices_and_the_data(cbam_here, tmp_path):
+    arguments = ('--network', 'cbam_resnet50', '--gpus', '0-7', '--data-train', tmp_path / 'none.rec', '--pretrained')
+    value = json.loads(cbam_here('train', '--recipe', 'official', *arguments, '--print-config', '--json').stdout)
+    assert (value['settings']['image_size'], value['settings']['classes']) == (224, None)
+    assert value['settings']['output'] == 'runs/cbam_resnet50'
+
+
 def test_mistakes_on_the_command_line_cost_one_line(cbam, tmp_path):
     for arguments, message in [
         (('--lr', 1, '--lr-base', 1), '--lr and --lr-base exclude each other'),

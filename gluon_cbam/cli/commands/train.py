@@ -76,6 +76,19 @@ def _dry_run(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
     return report.as_dict(), report.as_text()
 
 
+def _print_config(resolved: ResolvedSettings) -> Tuple[Dict[str, Any], str]:
+    """The settings with their sources, and with what the network, the data and this machine fill in."""
+    config, used = resolved.config.check_values(), {}
+    if config.network or config.data_train or config.pretrained:  # what depends on them imports mxnet
+        from gluon_cbam.training.setup import open_values
+
+        values = open_values(config)
+        resolved, used = resolved.filled(values), {name: value for name, (value, _) in values.items()}
+    value = resolved.as_dict()
+    known = {name: each for name, each in value['settings'].items() if each is not None}
+    return {**value, 'used': {**used, **known}}, resolved.as_yaml()
+
+
 def _find_lr(config: TrainConfig, plot: str, smallest: float, largest: float, steps: int) -> Tuple[Dict[str, Any], str]:
     """Run the learning-rate range test; its results, and their text."""
     from gluon_cbam.training.loop.lr_range import find_learning_rate
@@ -102,7 +115,11 @@ class _TrainCommand(SectionedCommand):
 )
 @settings_options(*(name for name in SETTINGS if name != 'recipe'))
 @click.option(
-    '--print-config', is_flag=True, cls=Option, section=_RUN, help='print the settings and the source of each'
+    '--print-config',
+    is_flag=True,
+    cls=Option,
+    section=_RUN,
+    help='print the settings of the run, and where each is from',
 )
 @click.option(
     '--dry-run',
@@ -131,8 +148,7 @@ def train(
     """
     resolved = _resolved(ctx, settings, config_file)
     if print_config:
-        resolved.config.check_values()
-        return resolved.as_dict(), resolved.as_yaml()
+        return _print_config(resolved)
     if find_lr is not None:
         return _find_lr(resolved.config, find_lr, find_lr_min, find_lr_max, find_lr_steps)
     return (_dry_run if dry_run else _train)(resolved.config)

@@ -6,8 +6,8 @@ its ``config.yaml``, the flags; a recipe or file that is given again must agree 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.common.settings import default_of, flag, validated
@@ -18,6 +18,7 @@ from .task_settings import config_class, entry_of, own_settings, refuse_foreign,
 from .train_config import SETTINGS, TrainConfig
 
 _FLAGS = 'command line'
+_REPLACED_BY = 'replaced by '
 
 
 class _Source(NamedTuple):
@@ -51,6 +52,21 @@ class ResolvedSettings:
     def config(self) -> TrainConfig:
         """The settings as :func:`gluon_cbam.training.train` takes them."""
         return config_class(self.settings['task'])(**self.settings)
+
+    def filled(self, values: Mapping[str, Tuple[Any, str]]) -> ResolvedSettings:
+        """The settings, with the values that a run takes where they leave them open.
+
+        Args:
+            values: name of the setting -> value and source. A setting that another replaces stays as it is, so that the
+                settings are still a configuration; its origin then has the value.
+        """
+        settings, origins = dict(self.settings), dict(self.origins)
+        for name, (value, source) in values.items():
+            if settings[name] is None and origins[name].startswith(_REPLACED_BY):
+                origins[name] += f': {value:g}'
+            elif settings[name] is None:
+                settings[name], origins[name] = value, source
+        return replace(self, settings=settings, origins=origins)
 
     def as_dict(self) -> Dict[str, Any]:
         """``settings`` and ``origins`` of the settings that files may have."""
@@ -173,7 +189,7 @@ def _merge(sources: List[_Source], about: Dict[str, str]) -> ResolvedSettings:
             settings[name], origins[name] = value, source.name
         for name, value in source.values.items():
             if name in _EXCLUDES and value is not None:
-                settings[_EXCLUDES[name]], origins[_EXCLUDES[name]] = None, f'replaced by {name}'
+                settings[_EXCLUDES[name]], origins[_EXCLUDES[name]] = None, f'{_REPLACED_BY}{name}'
     return ResolvedSettings(settings, origins, about)
 
 
