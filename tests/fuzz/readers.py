@@ -10,16 +10,15 @@ import json
 import struct
 import zipfile
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Sequence
 
-import cv2
 import mxnet as mx
 import numpy as np
 import torch_files
+from fuzz.images import IMAGE_READERS, image
+from fuzz.reader import Reader, of_bytes, written
 
 from gluon_cbam import weights, zoo
 from gluon_cbam.convert.files import read_arrays
-from gluon_cbam.data.decoding import decode
 from gluon_cbam.data.records.checking import check_files
 from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
@@ -32,43 +31,6 @@ ARRAYS = {
     'fc.bias': np.arange(7, dtype='float32'),
 }  # fmt: skip
 DOUBLED = b')' + b'q\x00h\x00\x86' * 200  # a tuple that holds itself twice, and that tuple twice, ...
-
-
-class Reader(NamedTuple):
-    """A row of :data:`READERS`.
-
-    Attributes:
-        name: name of the reader.
-        make: writes intact files into a folder and returns the path of the one that is to be damaged.
-        read: reads the file.
-        attacks: functions from the intact bytes to those of an attack.
-    """
-
-    name: str
-    make: Callable[[Path], Path]
-    read: Callable[[Path], Any]
-    attacks: Sequence[Callable[[bytes], bytes]] = ()
-
-
-def written(name, write):
-    """A ``make`` of one file, from a function that writes it."""
-
-    def make(folder):
-        write(folder / name)
-        return folder / name
-
-    return make
-
-
-def of_bytes(name, data):
-    """A ``make`` of one file of given bytes."""
-    return written(name, lambda path: path.write_bytes(data))
-
-
-def image(ending):
-    """An encoded picture of 40 x 30 pixels."""
-    pixels = np.random.RandomState(0).randint(0, 256, (30, 40, 3), np.uint8)
-    return cv2.imencode(ending, cv2.GaussianBlur(pixels, (5, 5), 2))[1].tobytes()
 
 
 def torch_attack(value):
@@ -214,26 +176,6 @@ def huge_member(original):
     return gzip.compress(bytes(header), 1) + gzip.compress(bytes(1 << 20), 1) * 300
 
 
-def png_of(width, height):
-    """A PNG whose header states a size."""
-    import zlib
-
-    head = b'IHDR' + struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
-    data = b'IDAT' + zlib.compress(bytes(1 << 16))
-    chunks = [struct.pack('>I', len(part) - 4) + part + struct.pack('>I', zlib.crc32(part)) for part in (head, data)]
-    return lambda original: b'\x89PNG\r\n\x1a\n' + b''.join(chunks) + b'\0\0\0\0IEND\xaeB`\x82'
-
-
-def claiming(width, height):
-    """A JPEG whose header states a size."""
-
-    def attack(original):
-        at = original.index(b'\xff\xc0') + 5
-        return original[:at] + struct.pack('>HH', height, width) + original[at + 4 :]
-
-    return attack
-
-
 def make_symbol(folder):
     save_params(folder / 'net-0000.params')
     x = mx.sym.Variable('data')
@@ -304,11 +246,7 @@ _ROWS = [
     Reader('tar', of_bytes('a.tar', tar_bytes()), each_member),
     Reader('tar gz', of_bytes('a.tar.gz', gzip.compress(tar_bytes())), each_member, [huge_member]),
     Reader('tar bz2', of_bytes('a.tar.bz2', bz2.compress(tar_bytes())), each_member),
-    Reader('jpg', of_bytes('a.jpg', image('.jpg')), lambda path: decode(path.read_bytes(), path.name),
-           [claiming(30000, 30000), claiming(65000, 65000), claiming(1, 65000)]),
-    Reader('png', of_bytes('a.png', image('.png')), lambda path: decode(path.read_bytes(), path.name),
-           [png_of(30000, 30000), png_of(1 << 30, 1), png_of(0, 0)]),
-    Reader('bmp', of_bytes('a.bmp', image('.bmp')), lambda path: decode(path.read_bytes(), path.name)),
+    *IMAGE_READERS,
     Reader('card', make_card, lambda path: weights.read_card(path.with_suffix('.params'))),
     Reader('registry', make_registry, lambda path: zoo.cards(None, [str(path)], path.parent, True), [laughs]),
     Reader('config', lambda folder: make_run(folder) / 'config.yaml', read_run, [laughs]),

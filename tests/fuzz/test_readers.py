@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 from fuzz.harness import Fuzzing
+from PIL import features
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +18,7 @@ EMPTY = 'the list is empty'  # no damage, but a mistake in a command
 NAMES = [
     'pth zip', 'pth legacy', 'params', 'npz', 'safetensors', 'rec', 'idx', 'lst', 'labels', 'classes', 'tar', 'tar gz',
     'tar bz2', 'jpg', 'png', 'bmp', 'card', 'registry', 'config', 'metrics', 'state card', 'state arrays', 'symbol',
-    'onnx', 'archive',
+    'onnx', 'archive', 'turned jpg', 'animated png', 'gif', 'webp', 'lossless webp', 'tiff', 'deep tiff', 'avif',
 ]  # fmt: skip
 
 
@@ -32,6 +33,8 @@ def fuzzing(tmp_path_factory):
 def test_damaged_files(name, fuzzing, record_property):
     if name == 'safetensors' and find_spec('safetensors') is None:
         pytest.skip('safetensors is not installed')
+    if name == 'avif' and 'avif' not in features.get_supported_modules():
+        pytest.skip('the installed Pillow has no AVIF')
     outcomes = fuzzing.run(name, CASES)
     seconds, largest = sum(each.seconds for each in outcomes), max(each.bytes for each in outcomes)
     record_property('figures', f'{len(outcomes)} cases, {seconds:.1f} s, {largest >> 20} MiB')

@@ -14,10 +14,8 @@ import simplejpeg
 
 from .headers import Damaged, ImageHeader
 
-_DAMAGE = (
-    'Corrupt JPEG data',
-    'Premature end of JPEG',
-)  # of jerror.h; the other warnings are of headers, not of pixels
+# the warnings of jerror.h that are of pixels; the others are of headers
+_DAMAGE = ('Corrupt JPEG data', 'Premature end of JPEG')
 _HARMLESS = 'Corrupt JPEG data: bad ICC marker'
 
 
