@@ -11,6 +11,7 @@ import pytest
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.sources import tars
+from gluon_cbam.data.sources.file_trees import open_tree
 from gluon_cbam.data.sources.tars import members
 
 COMPRESS = {'tar': bytes, 'tar.gz': gzip.compress, 'tar.bz2': bz2.compress, 'tar.xz': lzma.compress}
@@ -218,6 +219,18 @@ def test_expansion(tmp_path, monkeypatch):
     message, peak = peak_of(lambda: list(members(path)))
     assert 'it expands to more than' in message
     assert peak < 2**24
+
+
+def test_a_picture_that_is_a_hole_in_the_file(tmp_path):
+    """A tar file with a hole takes no place on the disk, so that its size alone limits nothing."""
+    path = tmp_path / 'a.tar'
+    with open(path, 'wb') as file:
+        file.write(header(b'cat/huge.jpg', 1 << 30))
+        file.truncate((1 << 30) + 2048)
+    tree = open_tree(path)
+    (location,) = tree.contents([0])
+    with pytest.raises(DataError, match='an image of 1073741824 bytes, the limit is'):
+        location.read()
 
 
 def test_tar_files_without_end_inside_each_other(tmp_path):

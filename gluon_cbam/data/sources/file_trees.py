@@ -49,6 +49,8 @@ class Location(NamedTuple):
         """
         if self.size < 0:
             return read_regular(self.path, MAX_IMAGE_BYTES)
+        if self.size > MAX_IMAGE_BYTES:  # a tar file with holes takes no place on the disk
+            raise DataError(f'{self.path}: an image of {self.size} bytes, the limit is {MAX_IMAGE_BYTES}')
         with open(self.path, 'rb') as file:
             file.seek(self.offset)
             data = file.read(self.size)
