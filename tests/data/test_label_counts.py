@@ -134,7 +134,7 @@ def test_the_true_class_of_an_image_is_its_only_or_its_chosen_label(several):
 def test_the_check_says_how_many_labels(several):
     report = check_files([several]).files[0]
     assert (report.counts, report.label_counts) == ({}, {1: 2, 2: 1, 3: 2})
-    assert report.unfit == f'record 2 at offset {RecordFile(several).offset(2)} has 3 labels (3 such records)'
+    assert report.unfit == f'record 2 at offset {RecordFile(several).offset(2)} has 3 labels (3 of 5 records)'
     result = run('data', 'check', several, '-j', '1')
     assert result.exit_code == 4
     assert ': ok' not in result.output

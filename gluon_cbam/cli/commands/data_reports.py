@@ -76,7 +76,8 @@ def _report_lines(report: Report, all_labels: bool) -> Iterator[str]:
     if set(report.label_counts) - {1}:
         yield f'  labels: {labels_text(report.label_counts)}'
     if unfit:
-        yield f'  for classification: {unfit}: choose one with --label-index, or give --all-labels'
+        choice = 'choose one with --label-index' if set(report.label_counts) - {1} else 'correct it'
+        yield f'  for classification: {unfit}: {choice}, or give --all-labels for another task'
     for bad in report.bad:
         where = '' if bad.offset is None else f'record {bad.number} at offset {bad.offset}: '
         yield f'  {bad.kind}: {where}{bad.reason}'

@@ -246,7 +246,9 @@ def _add_labels(report: Report, headers: Headers, label_index: Optional[int], cl
     unfit = unfit_for_classes(labels, counts, label_index)
     if unfit and not report.counts['label']:
         offset = headers.offsets[unfit.number]
-        report.unfit = f'record {unfit.number} at offset {offset} {unfit.reason} ({unfit.records} such records)'
+        report.unfit = (
+            f'record {unfit.number} at offset {offset} {unfit.reason} ({unfit.records} of {len(counts)} records)'
+        )
     if not unfit and not report.counts['label']:
         report.warnings = label_hints(headers.labels[used], str(report.path), classes)
 
