@@ -88,7 +88,9 @@ def published(
     """
     wanted = network if pretrained is True else str(pretrained)
     if not wanted:
-        raise UsageError('which weights? give --network NAME, or --pretrained with the NETWORK or TAG')
+        raise UsageError(
+            '--network is needed with --pretrained alone: give network NAME, or --pretrained NETWORK or TAG'
+        )
     card = zoo.find(wanted, root=root)
     if network and card.network not in (network, plain):
         raise UsageError(f'the weights {card.tag} are of {card.network}, not of {network}')
@@ -201,4 +203,4 @@ def _convert(card: zoo.Published, upstream: zoo.UpstreamFile, output: Path, root
 
 def _is_path(pretrained: str) -> bool:
     """Whether ``pretrained`` is a path, and not a tag."""
-    return os.path.exists(pretrained) or os.sep in pretrained or pretrained.endswith('.params')
+    return os.path.exists(pretrained) or os.sep in pretrained or pretrained.endswith(('.params', weights.files.TENSORS))
