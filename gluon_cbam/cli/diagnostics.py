@@ -103,9 +103,11 @@ def _gpu() -> Check:
 
 def _kernels() -> Check:
     found = ops_status.operators_status()
+    if found.is_fault:
+        return Check('kernels', False, found.detail, found.remedy)
     if not found.ok:  # not a failure: the networks run without them, only slower
         return Check('kernels', True, f'{found.detail}: {found.remedy}' if found.remedy else found.detail)
-    code = 'print("compiled,", gluon_cbam.ops.library.load().instructions)'
+    code = 'print("compiled,", gluon_cbam.ops.library.open_library().instructions)'
     return _import_probe('gluon_cbam.ops.library', code, ops_status.REPAIR, 'kernels')
 
 

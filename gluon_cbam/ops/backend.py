@@ -41,7 +41,6 @@ def native_operators(x: Tensor) -> Optional[SimpleNamespace]:
 
     Raises:
         UsageError: ``CBAM_KERNELS`` in the environment has an unknown value.
-        DependencyError: the compiled file is damaged.
     """
     if requested_backend() != 'auto':
         return None
@@ -69,7 +68,6 @@ def select_backend(F: OpNamespace, x: Tensor) -> ReferenceBackend:
 
     Raises:
         UsageError: ``CBAM_KERNELS`` in the environment has an unknown value.
-        DependencyError: the compiled file is damaged.
     """
     operators = native_operators(x)
     if operators is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import threading
 from functools import lru_cache
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from gluon_cbam.common.errors import DependencyError
 from .build import LIBRARY
 from .status import REPAIR, operators_status
 
+_log = logging.getLogger('gluon_cbam.ops')
 _LOCK = threading.Lock()
 _PREFIX = '_cbam_'
 NAMES = (
@@ -55,10 +57,8 @@ def load() -> Optional[Library]:
     """Load the compiled operators and add them to mxnet's, once in a process.
 
     Returns:
-        The operators; None where :func:`.status.operators_status` finds that they cannot be used.
-
-    Raises:
-        DependencyError: the compiled file is damaged or of another version of this package.
+        The operators; None where :func:`.status.operators_status` finds that they cannot be used, or where loading
+        them fails. A damaged or stale file is said in one line of the log.
     """
     with _LOCK:  # the operators are added once
         return _load()
@@ -66,14 +66,35 @@ def load() -> Optional[Library]:
 
 @lru_cache(maxsize=None)
 def _load() -> Optional[Library]:
-    if not operators_status().ok:
+    found = operators_status()
+    if found.is_fault:
+        _log.warning('%s: the operators of MXNet are used; %s', found.detail, found.remedy)
+    if not found.ok:
         return None
+    try:
+        return open_library()
+    except DependencyError as error:
+        _log.warning('%s; until then, the operators of MXNet are used', error)
+        return None
+
+
+def open_library() -> Library:
+    """Load the compiled operators without looking at their status; :func:`load` is for everything but diagnostics.
+
+    Returns:
+        The operators.
+
+    Raises:
+        DependencyError: the compiled file cannot be loaded, or is of another version of this package.
+    """
     # the operators need the symbols of mxnet's library, which Python loads without exporting them
     ctypes.CDLL(_LIB._name, mode=ctypes.RTLD_GLOBAL)
     try:
         library = ctypes.CDLL(str(LIBRARY))
     except OSError as error:
         raise DependencyError(f'the compiled operators cannot be loaded ({error}): {REPAIR}') from None
+    if not hasattr(library, 'cbam_register'):
+        raise DependencyError(f'{LIBRARY} holds no operators: {REPAIR}')
     library.cbam_instructions.restype = ctypes.c_char_p
     library.cbam_register()
     nd, sym = SimpleNamespace(), SimpleNamespace()

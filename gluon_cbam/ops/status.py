@@ -9,7 +9,7 @@ from typing import NamedTuple, Sequence
 
 from gluon_cbam.common.errors import UsageError, closest
 
-from .build import LIBRARY
+from .build import LIBRARY, fault
 
 VARIABLE = 'CBAM_KERNELS'
 CHOICES = ('auto', 'graph', 'plain')
@@ -23,7 +23,7 @@ _BUILD_ID = '472988f6268780302be9ee15d6c53d9a07b534f5'
 _NOTE = b'\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0'  # header of a 20-byte build ID, in the first page of the file
 BUILD = 'python -m gluon_cbam.ops.build'
 REPAIR = f'{BUILD} compiles it again, {VARIABLE}=graph leaves it out'
-"""What to do about a compiled file that cannot be loaded."""
+"""What to do about a compiled file that is damaged or stale."""
 
 
 class Status(NamedTuple):
@@ -33,11 +33,13 @@ class Status(NamedTuple):
         ok: whether they are used.
         detail: the reason, in one line.
         remedy: what to do to use them; empty if there is nothing to do.
+        is_fault: whether they are left out because the compiled file is damaged or stale.
     """
 
     ok: bool
     detail: str
     remedy: str = ''
+    is_fault: bool = False
 
 
 def requested_backend() -> str:
@@ -77,6 +79,12 @@ def operators_status() -> Status:
     found = _build_id()
     if found != _BUILD_ID:
         return Status(False, f'compiled for mxnet 1.9.1 for CPUs, not for this one (build {found or "unknown"})')
+    try:
+        found = fault(LIBRARY)
+    except OSError as error:
+        found = f'not readable: {error.strerror}'
+    if found:
+        return Status(False, f'{LIBRARY} is {found}', REPAIR, is_fault=True)
     return Status(True, 'compiled')
 
 
