@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, List, Mapping, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -54,15 +54,22 @@ def load_arrays(
         ours[target] = scheme.our_array(name, np.asarray(array))
     what, shapes = f'{source} parameters', {name: array.shape for name, array in ours.items()}
     if no_head:
-        return set_fitting(net, _on_cpu(ours), HEADS, what, ctx, twice=twice)
+        return set_fitting(net, _on_cpu(ours), _head_of(net), what, ctx, twice=twice)
     try:
         check_arrays(net, shapes, twice, what)
     except DataError as error:
-        if twice or not only_differ_in(net, shapes, HEADS):
+        if twice or not only_differ_in(net, shapes, _head_of(net)):
             raise
         raise DataError(f'{error}; --no-head (no_head=True) starts the head anew') from None
     set_parameters(net, _on_cpu(ours), ctx)
     return []
+
+
+def _head_of(net: mx.gluon.Block) -> Tuple[str, ...]:
+    """Prefixes of the parameters of a network's head that depend on the classes, and of heads that it does not have."""
+    names = net._collect_params_with_prefix()
+    own = tuple(prefix for prefix in getattr(net, 'adaptable', ()) if prefix.startswith(HEADS))
+    return own + tuple(head for head in HEADS if not any(name.startswith(head) for name in names))
 
 
 def _on_cpu(arrays: Mapping[str, np.ndarray]) -> Dict[str, mx.nd.NDArray]:
