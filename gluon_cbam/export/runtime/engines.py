@@ -31,6 +31,8 @@ def onnxruntime_session(model: Union[str, bytes], threads: int) -> Run:
     runtime = import_optional('onnxruntime')
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
+    # without VNNI, sums of products of eight bits saturate otherwise: 0.958 instead of 0.981 top-1 on digits
+    options.add_session_config_entry('session.x64quantprecision', '1')
     options.log_severity_level = 3  # from 1.18 on it warns once for every initializer that it folds
     session = runtime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
     name = session.get_inputs()[0].name
