@@ -94,10 +94,10 @@ def bench(
 
 def _with_network(settings: Dict[str, Any]) -> Dict[str, Any]:
     """The settings, with the network that ``--params`` or ``--pretrained`` are of, and what their card says of it."""
-    from gluon_cbam.pretrained.resolve import card_of
-
     if not settings['params'] and not settings['pretrained']:
         return settings
+    from gluon_cbam.pretrained.resolve import card_of  # imports mxnet, which the measuring process does without
+
     card = card_of(settings['params'], settings['pretrained'] or False, settings['network'])
     return {
         **settings,
