@@ -73,15 +73,13 @@ class TrainConfig:
     task: str = setting(DEFAULT, f'what the network is trained for: {", ".join(TASKS)}', immutable=True)
     classes: Optional[int] = setting(
         None,
-        'number of classes  [lines of classes.txt next to the training data, else 1000]',
+        'number of classes  [of the training data (classes.txt), of the weights, or 1000]',
         kind=int,
         minimum=1,
         aliases=('--num-classes',),
         immutable=True,
     )
-    ignore_classes: bool = setting(
-        False, 'do not compare the names of the classes, where those of data and of weights meet', kind=bool
-    )
+    ignore_classes: bool = setting(False, 'do not compare the class names of data and weights', kind=bool)
     option: Dict[str, Any] = setting((), 'an option of the network; repeat for more', kind=dict, immutable=True)
     pretrained: Optional[str] = setting(
         None,
@@ -163,7 +161,9 @@ class TrainConfig:
         1e-8, "added to the root of the squared gradients' mean (adamw, lamb)", kind=float, minimum=0
     )
     wd: float = setting(1e-4, 'weight decay', kind=float, minimum=0)
-    no_decay: bool = setting(False, "no weight decay on biases and BatchNorm's gamma and beta", kind=bool)
+    no_decay: bool = setting(
+        False, "--no-decay leaves biases and BatchNorm's gamma and beta without weight decay", kind=bool
+    )
     wd_mult: Dict[str, float] = setting(
         (), 'multiplies the weight decay of parameters or blocks, PATTERN=VALUE; repeat for more', kind=dict
     )
