@@ -41,7 +41,7 @@ def export_network(request: ExportRequest, form: str, output: PathLike, samples:
     """
     output, write = output_path(form, output), FORMATS[form].write
     if not output.parent.is_dir():
-        raise UsageError(f'no folder {str(output.parent)!r}')
+        raise UsageError(f'no folder {str(output.parent)!r} for {output.name!r}: create it first')
     with disk_errors(output), _staged(output.parent) as (folder, kept):
         difference, details = write(request, folder / output.name, samples)
     return ExportReport(kept, difference, samples.description, details)

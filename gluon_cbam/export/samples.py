@@ -53,7 +53,7 @@ def sample_images(
         found.description = f'images of {records.path.name}'
     elif files:
         found = SampleImages(_decoded(Path(file)) for file in files)
-        found.description = 'the images given'
+        found.description = 'given images'
     else:
         found = SampleImages(_generated(image_size, number) for number in range(count))
     return found

@@ -23,8 +23,8 @@ class ClassCheck:
     """The comparison of the names of classes, and hints about labels.
 
     Attributes:
-        compared: whether all names that met were compared, and agree; False if some are not known or ``ignore_classes``
-            was given; None where no names meet, as in tasks without classes.
+        compared: whether all lists of names were compared, and agree; False if some are not known or ``ignore_classes``
+            was given; None where there is nothing to compare, as in tasks without classes.
         warnings: lines for the log: why names were not compared, and hints about labels.
     """
 

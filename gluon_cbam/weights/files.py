@@ -136,5 +136,5 @@ def find_file(params: PathLike) -> Path:
             raise UsageError(f'no checkpoint in {str(path)!r}')
         return found[0]
     if not path.is_file():
-        raise UsageError(f'no parameter file {str(params)!r}')
+        raise UsageError(f'no parameter file or run folder {str(params)!r}')
     return path

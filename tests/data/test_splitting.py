@@ -69,7 +69,7 @@ def test_sources_that_choose_already(images, tmp_path):
     with pytest.raises(UsageError, match='x.lst is a list, .*: leave out --val-ratio'):
         pack(tmp_path / 'x.lst', tmp_path / 'rec', root=images, test_ratio=0.2)
     for ratios in (dict(val_ratio=1.0), dict(val_ratio=-0.1), dict(val_ratio=float('nan'))):
-        with pytest.raises(UsageError, match='must be parts of 1'):
+        with pytest.raises(UsageError, match='a sum below 1'):
             pack(images, tmp_path / 'rec', **ratios)
     with pytest.raises(UsageError, match='leave none for val'):
         pack(images, tmp_path / 'rec', val_ratio=0.001)

@@ -162,10 +162,8 @@ def data_pack(source: str, output: str, workers: Optional[int], **options: Any) 
     lines = []
     for part in done:
         converted = f' ({part.converted} converted to PNG)' if part.converted else ''
-        lines.append(
-            f'{printable(part.path)}: {part.records} records{converted}, {len(part.bad)} bad files left out, '
-            f'{part.other} other files'
-        )
+        bad = f', {len(part.bad)} bad files left out' if part.bad else ''
+        lines.append(f'{printable(part.path)}: {part.records} records{converted}{bad}')
         lines += [f'  bad: {printable(path)}: {printable(fault)}' for path, fault in part.bad.items()]
         lines += [f'  warning: {part.dark.text()}'] if part.dark.count else []
     value = {'output': output, 'layout': done.layout, 'files': files, 'left_out': done.left_out.as_dict()}

@@ -28,7 +28,9 @@ def split_ratios(val_ratio: float, test_ratio: float, source: object, dataset: D
         UsageError: they leave nothing for training, or the source is split already.
     """
     if not (val_ratio >= 0 and test_ratio >= 0 and val_ratio + test_ratio < 1):
-        raise UsageError(f'--val-ratio {val_ratio:g} and --test-ratio {test_ratio:g} must be parts of 1, with a rest')
+        raise UsageError(
+            f'--val-ratio {val_ratio:g} and --test-ratio {test_ratio:g} must be shares in 0..1 with a sum below 1'
+        )
     ratios = {name: ratio for name, ratio in (('val', val_ratio), ('test', test_ratio)) if ratio}
     if ratios and len(dataset.parts) > 1:
         raise UsageError(f'{source} is split already ({dataset.layout}): leave out --val-ratio and --test-ratio')

@@ -59,7 +59,10 @@ def class_folders(tree: Tree, name: str, prefix: str, known: KnownClasses) -> Tu
             numbers.append(number)
             labels.append((index_of[folder],))
     if not numbers:
-        raise UsageError(f'no images ({", ".join(IMAGE_ENDINGS)}) in the class folders of {tree.path / prefix}')
+        raise UsageError(
+            f'no images ({", ".join(IMAGE_ENDINGS)}) in the class folders of {tree.path / prefix}: put the images '
+            'of each class into a folder of its own, or give --labels'
+        )
     return Part(name, tree, numbers, labels, prefix), classes
 
 

@@ -79,8 +79,8 @@ class LearningRateRange:
         """Human-readable: the suggestion, and the plot."""
         end = f'the loss diverged at {self.learning_rates[-1]:.3g}' if self.diverged else 'the loss did not diverge'
         return (
-            f'--lr {self.suggestion:.2g} for {self.images_per_step} images per step: the loss falls fastest at '
-            f'{self.steepest:.3g}, and a tenth of the rate of its minimum is {self.minimum_tenth:.3g}\n'
+            f'suggestion: --lr {self.suggestion:.2g} for {self.images_per_step} images per step: the loss falls '
+            f'fastest at {self.steepest:.3g}, and a tenth of the rate of its minimum is {self.minimum_tenth:.3g}\n'
             f'{len(self.losses)} steps from {self.learning_rates[0]:.3g}; {end}\nplot: {self.plot}'
         )
 
