@@ -97,7 +97,7 @@ def test_two_parts(folders, tmp_path, contents):
 
 def test_nothing_is_written_after_an_error(many, tmp_path):
     for ratios in (dict(val_ratio=1.0), dict(val_ratio=0.5, test_ratio=0.5), dict(val_ratio=-0.1)):
-        with pytest.raises(UsageError, match='must be parts of 1'):
+        with pytest.raises(UsageError, match='a sum below 1'):
             make_lists(many, tmp_path / 'out' / 'x', **ratios)
     with pytest.raises(UsageError, match='leave none for val'):
         make_lists(many, tmp_path / 'out' / 'x', val_ratio=0.001)
@@ -105,3 +105,9 @@ def test_nothing_is_written_after_an_error(many, tmp_path):
     with pytest.raises(DataError, match='classes.txt names other classes'):
         make_lists(many, tmp_path / 'out' / 'x')
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['classes.txt']
+
+
+def test_a_folder_is_no_list(many, tmp_path):
+    with pytest.raises(UsageError, match=r"got the folder .*lists/': give for instance .*lists/images\.lst'"):
+        make_lists(many, f'{tmp_path}/lists/')
+    assert [path.name for path in tmp_path.iterdir()] == ['many']

@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.class_names import check_classes, write_classes
@@ -64,11 +64,15 @@ def make_lists(
         An entry for each list that was written.
 
     Raises:
-        UsageError: the ratios do not fit the source, a list exists and must not be overwritten, or ``read_source``
-            raises it.
+        UsageError: the output ends in a slash, the ratios do not fit the source, a list exists and must not be
+            overwritten, or ``read_source`` raises it.
         DataError: a file is damaged, does not fit the others, or has a name that a list cannot hold. Nothing is
             written.
     """
+    if str(output).endswith('/'):
+        raise UsageError(
+            f'a list is a file, got the folder {str(output)!r}: give for instance {str(output) + "images.lst"!r}'
+        )
     dataset = read_source(
         source,
         labels=labels,
