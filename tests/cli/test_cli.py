@@ -115,6 +115,9 @@ def test_predict(trained, digits, cbam, tmp_path):
 
 def test_models(cbam):
     assert cbam('models', 'list', 'cbam_resnet*').stdout.split() == [f'cbam_resnet{d}' for d in (18, 34, 50, 101, 152)]
+    none = cbam('models', 'list', 'cbam_resnett')
+    assert (none.returncode, none.stdout.strip()) == (0, '')
+    assert none.stderr.startswith("cbam: no network matches 'cbam_resnett': did you mean cbam_resnet")
     info = json.loads(cbam('models', 'info', 'cbam_resnet50', '--option', 'bottleneck_stride=1x1', '--json').stdout)
     assert (info['name'], info['parameters'], info['input']) == ('cbam_resnet50', 28_089_624, [3, 224, 224])
     assert round(info['macs'] / 1e9, 3) == 3.864

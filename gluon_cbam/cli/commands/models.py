@@ -10,7 +10,7 @@ from gluon_cbam.cli.errors import Group
 from gluon_cbam.cli.options import settings_options
 from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.cli.progress import progress_bar
-from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.errors import UsageError, closest
 
 
 @click.group(cls=Group)
@@ -26,6 +26,8 @@ def models_list(pattern: str) -> Result:
     from gluon_cbam.models import list_models
 
     names = list_models(pattern)
+    if not names:
+        click.echo(f'cbam: no network matches {pattern!r}: {closest(pattern, list_models())}', err=True)
     return {'models': names}, '\n'.join(names)
 
 
