@@ -100,6 +100,30 @@ def test_large_tiffs():
         decode(image, 'x.tiff')
 
 
+@pytest.mark.parametrize(
+    ('mode', 'tags', 'stated'),
+    [
+        ('F', {}, '32-bit floating point'),
+        ('I', {}, '32-bit signed integer'),
+        ('I;16', {339: 2}, '16-bit signed integer'),
+        ('L', {339: 2}, '8-bit signed integer'),
+    ],
+)
+def test_tiffs_of_values_that_are_no_picture(mode, tags, stated):
+    """OpenCV gives pixels of some of them, which have nothing to do with the values."""
+    file = io.BytesIO()
+    Image.new(mode, (40, 30)).save(file, 'TIFF', tiffinfo=tags)
+    with pytest.raises(DataError, match=f'^x.tiff: a TIFF of {stated} values: convert it to unsigned integers of 8 or'):
+        decode(file.getvalue(), 'x.tiff')
+
+
+def test_tiffs_of_floating_point_colors():
+    """OpenCV writes them as logarithms of the luminance in 16 bits (LogLuv)."""
+    image = cv2.imencode('.tiff', np.zeros((30, 40, 3), np.float32))[1].tobytes()
+    with pytest.raises(DataError, match='a TIFF of 16-bit signed integer values'):
+        decode(image, 'x.tiff')
+
+
 PROGRAM = """
 import json, resource, sys
 sys.path.insert(0, sys.argv[1])

@@ -14,7 +14,7 @@ from gluon_cbam.common.limits import MAX_PIXELS_VARIABLE, max_pixels
 
 from .depth import DarkImages, few_bits, scaled
 from .formats import FORMAT_NAMES, ImageFormat, format_of
-from .headers import Damaged, ImageHeader, still_png
+from .headers import Damaged, ImageHeader, Unsupported, still_png
 from .jpeg import decode_jpeg
 
 
@@ -34,8 +34,8 @@ def decode(
         (H, W, 3) uint8, RGB, turned as its EXIF orientation says. Transparency is left out.
 
     Raises:
-        DataError: the image is empty, of another format, damaged or truncated, or its header states more pixels than
-            :func:`gluon_cbam.common.limits.max_pixels`.
+        DataError: the image is empty, of another format, damaged or truncated, a TIFF of signed or floating point
+            values, or its header states more pixels than :func:`gluon_cbam.common.limits.max_pixels`.
         UsageError: ``CBAM_MAX_PIXELS`` in the environment is not a number of pixels.
     """
     encoded = bytes(image)
@@ -43,7 +43,7 @@ def decode(
         return _decoded(encoded, name, depth, dark)
     except Damaged as damage:
         raise DataError(f'{name}: a damaged image ({len(encoded)} bytes): {damage}') from None
-    except _Refused as error:
+    except (Unsupported, _Refused) as error:
         raise DataError(f'{name}: {error}') from None
     except cv2.error as error:  # its header states more pixels than OpenCV accepts, or than fit into memory
         raise DataError(f'{name}: OpenCV refuses the image ({error.err})') from None

@@ -15,12 +15,17 @@ _PNG_HEADER, _PNG_CHUNK = struct.Struct('>IIBB').unpack_from, struct.Struct('>I4
 _PNG_ANIMATION = (b'acTL', b'fcTL', b'fdAT')
 _PNG_DATA = (b'IDAT', b'fdAT')
 _TIFF_NUMBERS = {1: 'B', 3: 'H', 4: 'I', 16: 'Q'}  # types of the entries of a TIFF
-_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT = 256, 257, 258, 322, 323
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT, _TIFF_KIND = 256, 257, 258, 322, 323, 339
+_TIFF_KINDS = {1: 'unsigned integer', 2: 'signed integer', 3: 'floating point', 5: 'complex integer', 6: 'complex'}
 _TIFF_MAX_ENTRIES = 4096
 
 
 class Damaged(Exception):
     """The header of an image is damaged; the message is the reason."""
+
+
+class Unsupported(Exception):
+    """The image is intact, but its values are of a kind that is not read; the message is the reason."""
 
 
 class ImageHeader(NamedTuple):
@@ -122,13 +127,22 @@ def read_webp(image: bytes) -> ImageHeader:
 
 
 def read_tiff(image: bytes) -> ImageHeader:
-    """Read the size of the first page of a TIFF, and of its tiles."""
+    """Read the size of the first page of a TIFF, and of its tiles.
+
+    Raises:
+        Unsupported: its values are no unsigned integers of 16 bits at most. What they mean as a picture is not defined,
+            and OpenCV 4.11 reads signed and floating point values as if they were unsigned.
+    """
     order, big = '<' if image[:2] == b'II' else '>', image[2:4] in (b'+\0', b'\0+')
     (at,) = _unpacked(f'{order}{"Q" if big else "I"}', image, 8 if big else 4)
     fields = dict(_tiff_fields(image, order, big, at))
     width, height = fields.get(_TIFF_WIDTH, 0), fields.get(_TIFF_HEIGHT, 0)
     tile = fields.get(_TIFF_TILE_WIDTH, 0) * fields.get(_TIFF_TILE_HEIGHT, 0)
-    return ImageHeader(width, height, fields.get(_TIFF_BITS, 1), tile)
+    bits, kind = fields.get(_TIFF_BITS, 1), fields.get(_TIFF_KIND, 1)
+    if kind in (2, 3, 5, 6) or bits > 16:
+        values = f'{bits}-bit {_TIFF_KINDS.get(kind, "unsigned integer")} values'
+        raise Unsupported(f'a TIFF of {values}: convert it to unsigned integers of 8 or 16 bits')
+    return ImageHeader(width, height, bits, tile)
 
 
 def _tiff_fields(image: bytes, order: str, big: bool, at: int) -> Iterator[Tuple[int, int]]:
