@@ -167,6 +167,27 @@ def test_two_folders_for_one_split(tmp_path):
     assert not (tmp_path / 'rec').exists()
 
 
+@pytest.mark.parametrize(
+    ('names', 'told'),
+    [
+        (['data/train/a/1.png', 'data/val/a/2.png'], 'data has train/ and val/'),
+        (['data/Train/a/1.png', 'data/Train/b/2.png'], 'data has Train/'),
+        (['cat/train/1.png', 'cat/test/2.png', 'dog/3.png'], 'cat has train/ and test/'),
+    ],
+)
+def test_splits_below_a_class_folder_are_not_mixed(tmp_path, names, told):
+    root = write(tmp_path / 'images', names)
+    for read in (lambda: pack(root, tmp_path / 'rec'), lambda: make_lists(root, tmp_path / 'list' / 'x')):
+        with pytest.raises(UsageError, match=rf'images/{told}, so it is no folder of one class: pack it on its own$'):
+            read()
+    assert not (tmp_path / 'rec').exists() and not list(tmp_path.glob('list/*'))
+
+
+def test_a_folder_in_a_class_may_have_the_name_of_a_split(tmp_path):
+    root = write(tmp_path / 'images', ['vehicle/train/1.png', 'vehicle/bus/2.png', 'animal/3.png'])
+    assert read_source(root).classes == ['animal', 'vehicle']
+
+
 def test_a_test_set_without_labels(tmp_path):
     root = write(tmp_path / 'images', ['train/a/1.png', 'train/b/2.png', 'test/3.png', 'test/4.png'])
     done = pack(root, tmp_path / 'rec')

@@ -16,7 +16,7 @@ from .file_trees import Tree, children, open_listed, open_tree
 from .labels import ListedLabels, in_order_of_indices, read_classes, read_list
 from .left_out import LeftOut
 from .parts import Dataset, Part, check_names
-from .splits import find_splits
+from .splits import find_splits, refuse_splits_in_classes
 from .tars import is_tar
 from .tree_parts import KnownClasses, class_folders, count_left_out, labeled_images
 
@@ -230,6 +230,7 @@ def _from_flat(request: _Request) -> _Found:
 
 
 def _from_class_folders(request: _Request) -> _Found:
+    refuse_splits_in_classes(request.tree, request.base)
     part, classes = class_folders(request.tree, 'train', request.base, request.known)
     return _Found([part], classes, count_left_out(request.tree, [part], False, None))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
@@ -15,6 +15,34 @@ SPLITS: Dict[str, Tuple[str, ...]] = {
     'test': ('test', 'testing'),
 }
 """Split, the name of its ``.rec`` file -> the names of its folder, in lower case; their case is ignored."""
+
+
+def _split_of(name: str) -> Optional[str]:
+    """The split that a folder of this name is for; None if it is for none."""
+    return next((split for split, names in SPLITS.items() if name.lower() in names), None)
+
+
+def refuse_splits_in_classes(tree: Tree, base: str) -> None:
+    """Refuse a class folder that holds splits: all their images would be of one class, the test images among them.
+
+    Args:
+        tree: the tree.
+        base: path of the folder that holds the class folders, with a final ``/``; empty for the root.
+
+    Raises:
+        UsageError: a class folder holds folders for two splits, or one for training that has class folders.
+    """
+    found: Dict[str, Dict[str, str]] = {}
+    for folder in sorted(tree.folders):
+        parent, _, name = folder[len(base) :].partition('/')
+        split = _split_of(name) if folder.startswith(base) else None
+        if split is not None:
+            found.setdefault(parent, {})[split] = name
+    for parent, splits in found.items():
+        if len(splits) > 1 or ('train' in splits and children(tree, f'{base}{parent}/{splits["train"]}/')):
+            folders = ' and '.join(f'{printable(splits[split])}/' for split in SPLITS if split in splits)
+            path = printable(tree.path / base / parent)
+            raise UsageError(f'{path} has {folders}, so it is no folder of one class: pack it on its own')
 
 
 def find_splits(tree: Tree, base: str) -> Dict[str, str]:
@@ -36,7 +64,7 @@ def find_splits(tree: Tree, base: str) -> Dict[str, str]:
     found: Dict[str, str] = {}
     others = False
     for name in children(tree, base):
-        split = next((split for split, names in SPLITS.items() if name.lower() in names), None)
+        split = _split_of(name)
         if split is None:
             others = others or any(image.startswith(f'{base}{name}/') for image in tree.names)
         elif split in found:
