@@ -178,7 +178,8 @@ def compare(expected: ClassNames, found: ClassNames, same: Same = operator.eq, m
 def _remedy(expected: ClassNames, moved: bool) -> str:
     if moved:
         return 'write the names in the order of the outputs'
-    file = expected.where if expected.where.endswith(('.txt', '.json')) else 'FILE, the names in that order'
+    read = expected.where.endswith(('.txt', '.json')) and not expected.where.endswith('-symbol.json')  # a graph
+    file = expected.where if read else 'FILE, the names in that order'
     return f'pack the images with cbam data pack --classes-file {file}'
 
 

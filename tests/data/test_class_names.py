@@ -84,6 +84,13 @@ def test_the_message_has_both_names_both_files_and_what_to_do():
     assert len(text) < 400
 
 
+@pytest.mark.parametrize('exported', ['net-symbol.json', 'net.onnx'])
+def test_the_message_names_no_file_that_packing_cannot_read(exported):
+    """The names of an exported network are in its metadata."""
+    with pytest.raises(DataError, match='--classes-file FILE, the names in that order, or give --ignore-classes'):
+        compare(ClassNames(exported, ['0', '1']), ClassNames('val/classes.txt', ['0', 'x']))
+
+
 def test_synsets_are_in_the_order_of_the_names():
     synsets, names = imagenet_synsets(), imagenet_classes()
     assert synsets == sorted(set(synsets))
