@@ -148,25 +148,38 @@ class Tally:
         failed: number of images that could not be read.
     """
 
-    def __init__(self) -> None:
-        self.images = self.failed = 0
+    def __init__(self, images: int = 0) -> None:
+        self.images, self.failed = images, 0
         self._names: List[str] = []
         self._first = ''
 
     def add(self, prediction: Prediction) -> None:
         """Count a prediction."""
         self.images += 1
-        if prediction.error is None:
-            return
+        if prediction.error is not None:
+            self.add_failed(prediction.name, f'{prediction.name}: {prediction.error}')
+
+    def add_failed(self, name: str, fault: str) -> None:
+        """Count one of the images as one that could not be read.
+
+        Args:
+            name: its name.
+            fault: its name and the reason, in one line.
+        """
         self.failed += 1
-        self._first = self._first or f'{prediction.name}: {prediction.error}'
+        self._first = self._first or fault
         if self.failed <= _NAMED:
-            self._names.append(prediction.name)
+            self._names.append(name)
+
+    def text(self) -> str:
+        """The images that could not be read, in one line; empty if there are none."""
+        if not self.failed:
+            return ''
+        names = ', '.join(self._names) + (', ...' if self.failed > _NAMED else '')
+        which = self._first if self.failed == 1 else f'{names} ({self._first})'
+        return f'{self.failed} of {self.images} images could not be read: {which}'
 
     def check(self) -> None:
         """Raise DataError, which names the images, if some could not be read."""
-        if not self.failed:
-            return
-        names = ', '.join(self._names) + (', ...' if self.failed > _NAMED else '')
-        which = self._first if self.failed == 1 else f'{names} ({self._first})'
-        raise DataError(f'{self.failed} of {self.images} images could not be read: {which}')
+        if self.failed:
+            raise DataError(self.text())

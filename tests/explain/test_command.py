@@ -117,8 +117,9 @@ def test_figures_of_files_and_their_values(scans, tmp_path, cbam_here):
         '--channels', 3,
     )  # fmt: skip
     answer = answered(process, 4)
-    assert [line.split(':')[1].strip() for line in process.stderr.splitlines()[:1]] == [str(files[3])]
-    assert process.stderr.splitlines()[-1] == 'cbam: 2 of 5 images could not be read'
+    (line,) = process.stderr.splitlines()
+    assert line.startswith(f'cbam: 2 of 5 images could not be read: {files[3]}, {files[4]} ({files[3]}: no JPEG, PNG')
+    assert answer['unreadable'][1]['error'] == f'{files[4]}: No such file or directory'
     assert [bad['file'] for bad in answer['unreadable']] == [str(file) for file in files[3:]]
     assert [image['file'] for image in answer['images']] == [str(file) for file in files[:3]]
     pictures = [image['picture'] for image in answer['images']]

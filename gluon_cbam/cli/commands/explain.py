@@ -98,10 +98,13 @@ def explain(
     with image_threads(workers or usable_cpus()) as pool:
         written: Union[WrittenComparison, WrittenExplanations]
         written = _compare(inputs, pool, compare, **options) if compare else _explain(inputs, pool, **options)
-    for bad in written.unreadable:
-        click.echo(f'cbam: {printable(bad.error)}', err=True)
     if written.unreadable:
-        click.echo(f'cbam: {len(written.unreadable)} of {written.count} images could not be read', err=True)
+        from gluon_cbam.inference.formats import Tally
+
+        tally = Tally(written.count)
+        for bad in written.unreadable:
+            tally.add_failed(bad.name, bad.error)
+        click.echo(f'cbam: {printable(tally.text())}', err=True)
         ctx.call_on_close(lambda: sys.exit(4))
     return written.as_dict(), written.as_text()
 

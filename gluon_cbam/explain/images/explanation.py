@@ -89,6 +89,11 @@ class UnreadableImage(NamedTuple):
     error: str
     number: Optional[int] = None
 
+    @property
+    def name(self) -> str:
+        """See :attr:`gluon_cbam.tasks.prediction.ImageReference.name`."""
+        return ImageReference(self.file, self.number).name
+
     def as_dict(self) -> Dict[str, Any]:
         """The image for ``--json``: ``file``, ``number`` if there is one, and ``error``."""
         number = {} if self.number is None else {'number': self.number}

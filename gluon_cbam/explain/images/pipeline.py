@@ -80,7 +80,8 @@ def explain_images(
         try:
             return _Image(image, network.preprocessing.crop(image.decode()))
         except (DataError, OSError) as error:
-            return UnreadableImage(image.file, str(error), image.number)
+            fault = getattr(error, 'strerror', None)
+            return UnreadableImage(image.file, f'{image.file}: {fault}' if fault else str(error), image.number)
 
     names, done = output_names(network), 0
     loaded = ordered_map(pool, load, images, 2 * batch_size)
