@@ -126,7 +126,7 @@ def test_summaries_agree(odd, tmp_path, cbam_here):
     for kind, first in FIRST.items():
         (line,) = (line for line in text.splitlines() if first in line)
         assert line.startswith(f'left out: {COUNTS[kind]} '), kind
-    assert 'train.rec has no image of the class 2 empty, which keeps its number' in text
+    assert 'train.rec has no image of class 2 (empty), which keeps its number' in text
 
 
 def test_a_class_without_images_keeps_the_numbers_of_the_others(tmp_path):

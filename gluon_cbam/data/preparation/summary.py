@@ -60,7 +60,8 @@ class Written(List[Item]):
 
 
 def _warning(path: Path, empty: Sequence[EmptyClass]) -> str:
-    first = f'{empty[0].index} {printable(empty[0].name)}'
+    index, name = empty[0]
+    first = f'class {index}' + (f' ({printable(name)})' if name != str(index) else '')
     if len(empty) == 1:
-        return f'warning: {printable(path)} has no image of the class {first}, which keeps its number'
+        return f'warning: {printable(path)} has no image of {first}, which keeps its number'
     return f'warning: {printable(path)} has no image of {len(empty)} classes, which keep their numbers: {first}, ...'

@@ -30,7 +30,8 @@ def draw(metrics: List[Dict[str, Any]], path: Path, task: Task) -> None:
     *axes, rates = canvas.subplots(1, len(widths), gridspec_kw={'width_ratios': widths})
     for each, figure in zip(axes, figures):
         _draw_figure(each, figure, epochs, intervals if figure is task.training_figures[0] else [])
-    rates.plot(*_points(intervals, 'lr'), color='#636363', linewidth=1)
+    epochs_done, values = _points(intervals, 'lr')
+    rates.plot(epochs_done, values, color='#636363', linewidth=1, marker='.' if len(values) == 1 else None)
     rates.set_title('learning rate')
     rates.set_ylim(bottom=0)
     rates.set_xlabel('epoch')
