@@ -136,7 +136,7 @@ def load(
 
     Example:
         >>> model = gluon_cbam.load('cbamnet_tiny.digits')
-        >>> for prediction in model.predict(['three.png', 'scans/'], top=1):
+        >>> for prediction in model.predict(['three.png', 'scans/'], top=3):
         ...     print(prediction.name, prediction.text())
     """
     text = os.fspath(weights)

@@ -168,7 +168,7 @@ def test_garbage(shop):
     ('changes', 'error', 'message'),
     [
         ({'classes': 7}, DataError, r'fc.weight \(10, 512\) instead of \(7, 512\)'),
-        ({'options': {'reduktion': 4}}, UsageError, "has no option 'reduktion'"),
+        ({'options': {'reduktion': 4}}, DataError, "has no option 'reduktion'"),
         ({'network': 'cifar_resnet5', 'tag': 'cifar_resnet5.x'}, UsageError, "unknown network 'cifar_resnet5'"),
     ],
 )

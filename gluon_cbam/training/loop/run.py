@@ -74,7 +74,7 @@ def train(
 
     Example:
         >>> run = gluon_cbam.train(network='cbamnet_tiny', data_train='rec/train.rec', data_val='rec/val.rec', epochs=3)
-        >>> run.summary['best']['top1'], run.load().predict('new.png')
+        >>> run.summary['best'], run.load().predict('new.png')
     """
     if isinstance(config, TrainConfig):
         if settings:
