@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import stat
-import tempfile
 from contextlib import ExitStack, contextmanager
-from glob import escape
 from itertools import count
 from pathlib import Path
-from typing import IO, Any, AnyStr, Dict, Iterable, Iterator, List, Optional, Union
+from typing import IO, Any, AnyStr, Dict, Iterable, Iterator, List, Optional
 
 from .errors import CbamError, DataError, TransferError, UsageError
 from .final_names import about, naming
+from .types import PathLike
 
-PathLike = Union[str, 'os.PathLike[str]']
 _TEMPORARY = '.part'
 _KINDS = {stat.S_IFIFO: 'a pipe', stat.S_IFCHR: 'a device', stat.S_IFBLK: 'a device'}
 _LINE = 1 << 20  # bytes or characters of a line at most
@@ -75,6 +72,8 @@ def atomic_paths(*paths: PathLike) -> Iterator[List[Path]]:
 
 
 def _temporary(path: Path) -> Path:
+    import tempfile  # here, since it takes a twentieth of the start-up of ``cbam``, and so does hashlib below
+
     try:
         # the name is cut, since a temporary one is longer, and a file system takes 255 bytes at most
         prefix = f'.{path.name[:_SHOWN]}.'
@@ -179,6 +178,8 @@ def remove_temporaries(folder: PathLike, name: Optional[str] = None) -> None:
         folder: the folder. No process may be writing to it, or to the file of this name in it.
         name: only those of a file of this name; default all.
     """
+    from glob import escape
+
     if name is not None and len(name) > _SHOWN:
         return  # temporary names have a part of it, which other names may share
     for path in Path(folder).glob(f'.*{_TEMPORARY}' if name is None else f'.{escape(name)}.*{_TEMPORARY}'):
@@ -301,6 +302,8 @@ def digests(path: PathLike, algorithms: Iterable[str] = ('sha1', 'sha256')) -> D
     Returns:
         Algorithm -> hash, in hexadecimal.
     """
+    import hashlib
+
     hashes = {name: hashlib.new(name) for name in algorithms}
     with open(path, 'rb') as file:
         for chunk in iter(lambda: file.read(1 << 20), b''):

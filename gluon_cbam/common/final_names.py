@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
-from typing import Iterator, Union
+from typing import Iterator
 
-PathLike = Union[str, 'os.PathLike[str]']
+from .types import PathLike
 
 
 @contextmanager

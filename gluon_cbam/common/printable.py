@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from .files import PathLike
+from .types import PathLike
 
 
 def printable(text: PathLike, keep: str = '') -> str:
