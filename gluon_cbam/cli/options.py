@@ -180,6 +180,21 @@ weights_options = add_options(
     ]
 )
 
+card_options = add_options(
+    [
+        click.option('--root', metavar='DIR', help='folder of the store  [CBAM_HOME/models, MXNET_HOME/models, ...]'),
+        click.option(
+            '--registry',
+            'registries',
+            multiple=True,
+            metavar='FILE|URL',
+            help='further registry of cards; may be repeated',
+        ),
+        click.option('--offline', is_flag=True, default=None, help='download nothing  [CBAM_ZOO_OFFLINE]'),
+    ]
+)
+"""For commands that locate the cards and files of published weights."""
+
 depth_option = click.option(
     '--depth',
     type=click.IntRange(8, 16),
