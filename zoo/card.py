@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
 
+from gluon_cbam.common.limits import MAX_CLASSES
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 
 from .conditions import (
     MAX_BYTES,
-    MAX_CLASSES,
     check,
     check_bytes,
     check_hash,

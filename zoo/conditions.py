@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.quoting import shown, shown_name
 
-MAX_CLASSES = 1 << 24
-"""Largest number of outputs of a network."""
 MAX_BYTES = 1 << 36
 """Largest size of a file of weights, 64 GiB, and largest number of parameters."""
 _MAX_NAME = 200  # the longest name of a file has 255 bytes on most file systems

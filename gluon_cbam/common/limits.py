@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from .errors import UsageError
 
+MAX_CLASSES = 1 << 24
+"""The largest number of classes, and of outputs of a network: float32, the type of labels, represents all indices."""
 MAX_IMAGE_SIZE = 4096
 """The largest height and width of the input of a network, in pixels."""
 MAX_IMAGE_BYTES = 1 << 29

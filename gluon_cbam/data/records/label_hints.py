@@ -6,7 +6,7 @@ from typing import List, Optional
 
 import numpy as np
 
-_MAX_CLASSES = 1 << 24  # integers that float32 represents exactly
+from .labels import are_classes
 
 
 def label_hints(labels: np.ndarray, where: str, classes: Optional[int] = None) -> List[str]:
@@ -21,9 +21,8 @@ def label_hints(labels: np.ndarray, where: str, classes: Optional[int] = None) -
         One line if labels seem to count the classes from 1, and one line if further classes have no images. None for
         labels that are not class indices.
     """
-    with np.errstate(invalid='ignore'):
-        if not len(labels) or not ((labels >= 0) & (labels < _MAX_CLASSES) & (labels == np.floor(labels))).all():
-            return []
+    if not len(labels) or not are_classes(labels).all():
+        return []
     images = np.bincount(labels.astype(np.int64), minlength=classes or 0)
     empty = np.flatnonzero(images == 0)
     hints = []

@@ -7,11 +7,9 @@ from typing import Callable, Dict, NamedTuple, Optional
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.limits import MAX_CLASSES
 
 from .format import MAX_LABELS
-
-MAX_CLASSES = 1 << 24
-"""Class indices are below it: float32, the type of labels, represents all of these integers exactly."""
 
 
 def checked_index(index: Optional[int]) -> Optional[int]:

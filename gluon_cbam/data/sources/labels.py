@@ -11,9 +11,9 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import lines, open_regular
+from gluon_cbam.common.limits import MAX_CLASSES
 from gluon_cbam.common.quoting import shown, shown_name
 from gluon_cbam.data.class_names import CLASSES_FILE
-from gluon_cbam.data.records.labels import MAX_CLASSES
 
 from .compact_lists import Labels, Names
 

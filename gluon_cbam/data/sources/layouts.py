@@ -9,7 +9,8 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.data.records.labels import MAX_CLASSES, checked_index
+from gluon_cbam.common.limits import MAX_CLASSES
+from gluon_cbam.data.records.labels import checked_index
 
 from .compact_lists import Labels, Names
 from .file_trees import Tree, children, open_listed, open_tree
