@@ -1,4 +1,8 @@
-"""What every other package may use: errors, files, memory, timing, ordered maps, text tables, types.
+"""What every other package may use: errors, files, limits, memory, timing, ordered maps, text tables, types.
 
-Imports nothing of ours. The modules import each other and the standard library.
+Whatever a file from outside may hold, ``documents`` and ``yaml_documents`` read YAML and JSON as plain values,
+``damage`` turns the errors of other readers into a DataError, and ``quoting`` and ``printable`` write its values in
+messages.
+
+Imports nothing of ours. The modules import each other, the standard library and PyYAML.
 """
