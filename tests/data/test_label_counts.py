@@ -165,6 +165,8 @@ def test_statistics_count_the_chosen_label(several, tmp_path):
     ones = write(tmp_path / 'ones.rec', [[0.0], [1.0]])
     assert statistics(ones)['classes']['images'] == [1, 1]
     assert '3 labels' in run('data', 'stats', several, '-j', '1').output
+    with pytest.raises(DataError, match=r'record 0 has 1 label \(5 of 5 records\): --label-index 3 is counted from 0$'):
+        statistics(several, label_index=3)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from .format import HeaderColumns
 from .growing_array import GrowingArray
 from .index import existing_file
 from .label_hints import label_hints
-from .labels import are_classes, checked_index, label_counts, unfit_for_classes
+from .labels import are_classes, checked_index, label_counts, unfit_for_classes, wrong_counts
 from .parallel import map_chunks, map_offsets
 from .recordio import RecordFile, read_record
 
@@ -60,7 +60,7 @@ def statistics(
 
     Raises:
         UsageError: there is no such file.
-        DataError: the file is empty, or its structure is damaged.
+        DataError: the file is empty, its structure is damaged, or a record has no label of that index.
     """
     file = existing_file(path)
     checked_index(label_index)
@@ -70,6 +70,12 @@ def statistics(
     else:
         columns = _measure_sample(file, totals, sample, seed, workers, progress, label_index)
     labels, counts, identities = columns
+    too_few = wrong_counts(counts, label_index) if label_index is not None else None
+    if too_few:
+        raise DataError(
+            f'{file}: record {too_few.number} {too_few.reason} ({too_few.records} of {len(counts)} records): '
+            f'--label-index {label_index} is counted from 0'
+        )
     unfit = unfit_for_classes(labels, counts, 0 if label_index is None and identities is not None else label_index)
     return {
         'file': str(file), 'records': len(labels), **totals.as_dict(),
