@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
@@ -71,7 +72,8 @@ def _message_and_code(error: Exception) -> Tuple[str, int]:
     if isinstance(error, click.ClickException):
         context = getattr(error, 'ctx', None)
         hint = f' (see {context.command_path} --help)' if context else ''
-        return error.format_message() + hint, 2
+        message = re.sub(r'\s*\n\s*', ' ', error.format_message())  # a list of choices has a line for each
+        return message + hint, 2
     if hasattr(error, 'exit_code'):
         return str(error), error.exit_code
     if isinstance(error, ImportError):

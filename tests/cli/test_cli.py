@@ -37,6 +37,11 @@ def test_a_group_alone_prints_its_help(cbam_here, words):
     assert done.stdout.startswith(f'Usage: {" ".join(("cbam", *words))} ')
 
 
+def test_a_missing_choice_is_named_in_one_line(cbam_here):
+    """click has a line for each choice."""
+    assert 'Choose from: bash, zsh, fish' in assert_one_line(cbam_here('completion'), 2)
+
+
 def test_the_package_runs_as_a_program(python):
     code = (
         "import runpy, sys; sys.argv[1:] = ['models', 'list', 'cbamnet']; "
