@@ -11,11 +11,12 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, Iterator, List, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
 from gluon_cbam.common.printable import printable, spreadsheet_cell
+from gluon_cbam.data.sources.left_out import LeftOut
 from gluon_cbam.tasks.prediction import Prediction
 
 STANDARD_OUTPUT = '-'
@@ -71,7 +72,12 @@ class JsonLines(Text):
 
 
 class Json(Text):
-    """One object: ``images`` with the objects of :class:`JsonLines`, and ``failed`` with those of unreadable images."""
+    """One object: ``images`` with the objects of :class:`JsonLines`, and ``failed`` with those of unreadable images.
+
+    Where :attr:`left_out` is set, ``left_out`` has what folders hold besides images: kind -> ``count`` and ``first``.
+    """
+
+    left_out: Optional[LeftOut] = None
 
     def __init__(self, write: Write, columns: Sequence[str]) -> None:
         super().__init__(write, columns)
@@ -89,7 +95,8 @@ class Json(Text):
     def end(self) -> None:
         """Write the images that could not be read."""
         opening = self._before if self._before != ', ' else ''
-        self._write(f'{opening}], "failed": {json.dumps(self._failed)}}}\n')
+        left_out = '' if self.left_out is None else f', "left_out": {json.dumps(self.left_out.as_dict())}'
+        self._write(f'{opening}], "failed": {json.dumps(self._failed)}{left_out}}}\n')
 
 
 Format = Callable[[Write, Sequence[str]], Text]

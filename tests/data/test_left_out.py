@@ -20,6 +20,7 @@ from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.data.sources.folder_walk import walk
 from gluon_cbam.data.sources.images import open_images
 from gluon_cbam.data.sources.layouts import read_source
+from gluon_cbam.data.sources.left_out import LeftOut
 
 PNG = READABLE['plain.png']
 USED = ['cat/a.png', 'cat/deep/b.JPG', 'dog/c.jfif', 'dog/d.webp', 'dog/e.gif', 'dog/f.tif', 'dog/g.JPE', 'dog/h.TIFF']
@@ -111,6 +112,16 @@ def test_prediction_takes_what_is_packed(odd):
     """And the images beside the class folders, as it needs no classes."""
     found = [os.path.relpath(image.file, odd) for image in open_images([str(odd)])]
     assert found == ['beside.png', 'cat/a.png', 'cat/deep/b.JPG', *(name for name in USED if name.startswith('dog'))]
+
+
+def test_prediction_counts_what_is_packed_too(odd):
+    """Besides the images beside the class folders, which it uses."""
+    found = LeftOut()
+    images = open_images([str(odd)], left_out=found)
+    assert not found.counts, 'folders are listed when the iterator reaches them'
+    assert len(list(images)) == len(USED) + 1
+    assert found.counts == {kind: count for kind, count in COUNTS.items() if kind != 'beside_classes'}
+    assert found.first == {kind: str(odd / FIRST[kind]) + '/' * FIRST[kind].endswith('/') for kind in found.counts}
 
 
 def test_summaries_agree(odd, tmp_path, cbam_here):

@@ -5,10 +5,12 @@ import io
 import json
 import os
 import sys
+from typing import List
 
 import pytest
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.sources.left_out import LeftOut
 from gluon_cbam.inference.formats import FORMATS, STANDARD_OUTPUT, Json, Tally, format_of, written
 from gluon_cbam.tasks.classification.prediction import ClassPrediction, ClassScore, columns
 
@@ -109,6 +111,18 @@ def test_standard_output_is_not_buffered(monkeypatch):
     with written(STANDARD_OUTPUT, Json, columns(2)) as writer:
         writer.add(PREDICTIONS[0])
     assert json.loads(arrived.getvalue().strip(b'\0'))['images'] == [dictionary(PREDICTIONS[0])]
+
+
+def test_json_has_what_is_left_out_where_it_is_known():
+    text: List[str] = []
+    writer = Json(text.append, columns(2))
+    writer.left_out = LeftOut()
+    writer.add(PREDICTIONS[0])
+    writer.left_out.add('unknown', 'x/a.txt', 2)  # folders are listed while images are predicted
+    writer.end()
+    found = json.loads(''.join(text))
+    assert found.pop('left_out') == {'unknown': {'count': 2, 'first': 'x/a.txt'}}
+    assert found == {'images': [dictionary(PREDICTIONS[0])], 'failed': []}
 
 
 def test_other_endings():

@@ -106,7 +106,7 @@ def explain(
             tally.add_failed(bad.name, bad.error)
         click.echo(f'cbam: {printable(tally.text())}', err=True)
         ctx.call_on_close(lambda: sys.exit(4))
-    return written.as_dict(), written.as_text()
+    return {**written.as_dict(), 'left_out': inputs.left_out.as_dict()}, written.as_text()
 
 
 def _explain(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Iterator, List, Optional, Tuple
 
@@ -14,7 +14,9 @@ from gluon_cbam.common.errors import UsageError
 
 if TYPE_CHECKING:
     from gluon_cbam.data.decoding import Decode
+    from gluon_cbam.data.sources.image_files import ImageFile
     from gluon_cbam.data.sources.images import ImageSource
+    from gluon_cbam.data.sources.left_out import LeftOut
 
 INPUTS = ('files_from', 'camera', 'every', 'limit', 'depth')
 """The parameters of :data:`input_options`."""
@@ -63,6 +65,20 @@ class ImageInputs:
         """Whether anything names images."""
         return bool(self.images) or self.files_from is not None or self.camera is not None
 
+    @cached_property
+    def left_out(self) -> LeftOut:
+        """What the folders hold besides images, complete when the images are read; said when the command ends."""
+        from gluon_cbam.data.sources.left_out import LeftOut
+
+        counts = LeftOut()
+
+        def say() -> None:
+            for line in counts.as_lines():
+                click.echo(f'cbam: {line}', err=True)
+
+        click.get_current_context().call_on_close(say)
+        return counts
+
     def check(self) -> None:
         """Raise UsageError if nothing names images, or too much does."""
         if not self.given:
@@ -93,7 +109,7 @@ class ImageInputs:
         self.check()
         if self.camera is not None:
             return open_camera(self.camera, self.every, self.limit)
-        return open_images(self.images, self.files_from, self.every, self.limit, self._decoder())
+        return open_images(self.images, self.files_from, self.every, self.limit, self._decoder(), self.left_out)
 
     def files_and_sources(self, skip: str) -> Tuple[List[str], Iterator[ImageSource]]:
         """The paths of all files of images, known before the first is opened, and the images.
@@ -110,7 +126,9 @@ class ImageInputs:
         from gluon_cbam.data.sources.images import open_camera, open_files
 
         self.check()
-        files = list(image_files(self.images, self.files_from, missing=True, skip=skip)) if self.camera is None else []
+        files: List[ImageFile] = []
+        if self.camera is None:
+            files += image_files(self.images, self.files_from, missing=True, skip=skip, left_out=self.left_out)
         opened = open_files(files, self.every, self.limit, self._decoder(), self.label_index)
         sources = opened if self.camera is None else open_camera(self.camera, self.every, self.limit)
         first = next(sources, None)

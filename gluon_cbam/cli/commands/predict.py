@@ -88,7 +88,7 @@ def predict(
     predictions = run(
         session, sources, batch_size=batch_size, workers=workers or usable_cpus(), live=live, predictor=predictor
     )
-    _write(predictions, outputs, predictor.columns, live, inputs.where)
+    _write(predictions, outputs, predictor.columns, live, inputs)
 
 
 def _check_labels(session: Session, labels: str, ignore_classes: bool) -> None:
@@ -139,16 +139,19 @@ def _write(
     outputs: List[Tuple[str, Format]],
     columns: Sequence[str],
     live: bool,
-    where: str,
+    inputs: ImageInputs,
 ) -> None:
     """Write predictions as they are computed. With a camera, an interrupt is the normal end, and files are complete."""
-    from gluon_cbam.inference.formats import STANDARD_OUTPUT, Tally, written
+    from gluon_cbam.inference.formats import STANDARD_OUTPUT, Json, Tally, written
 
     tally, interrupted = Tally(), False
     files = [target for target, _ in outputs if target != STANDARD_OUTPUT]
     silent = len(files) == len(outputs)
     with ExitStack() as stack:
         writers = [stack.enter_context(written(target, form, columns)) for target, form in outputs]
+        for writer in writers:
+            if isinstance(writer, Json):
+                writer.left_out = inputs.left_out
         try:
             for prediction in progress_bar(predictions, None) if silent else predictions:
                 tally.add(prediction)
@@ -159,7 +162,7 @@ def _write(
                 raise
             interrupted = True
         if not tally.images and not interrupted:
-            raise UsageError(f'no images in {where}')
+            raise UsageError(f'no images in {inputs.where}')
     if silent:
         click.echo('\n'.join(f'{printable(file)}: {tally.images} images' for file in files))
     if interrupted:

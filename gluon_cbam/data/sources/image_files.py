@@ -12,7 +12,7 @@ from gluon_cbam.common.files import lines
 from gluon_cbam.common.natural_sort import naturally_sorted
 
 from .folder_walk import UNREADABLE, walk
-from .left_out import IMAGE
+from .left_out import IMAGE, KINDS, LeftOut
 
 STANDARD_INPUT = '-'
 """The argument that stands for standard input."""
@@ -37,6 +37,7 @@ def image_files(
     files_from: Optional[str] = None,
     missing: bool = False,
     skip: Optional[str] = None,
+    left_out: Optional[LeftOut] = None,
 ) -> Iterator[ImageFile]:
     """Find the files that some arguments name, in the order of the arguments.
 
@@ -48,6 +49,7 @@ def image_files(
         missing: whether an argument, other than a pattern, need not name one either; default False.
         skip: path of a folder that is passed over in the folders that are named, such as that of the results; default
             none.
+        left_out: counts what the folders hold besides images, as they are listed; default not counted.
 
     Returns:
         An iterator over the files; a folder is listed when the iterator reaches it.
@@ -60,17 +62,19 @@ def image_files(
         raise UsageError(f'standard input (-) can be read once, got it {inputs} times')
     if files_from is not None and files_from != STANDARD_INPUT and not os.path.isfile(files_from):
         raise UsageError(f'no list of images {files_from!r}')
-    return _files([path for argument in arguments for path in _expanded(argument, missing)], files_from, skip)
+    return _files([path for argument in arguments for path in _expanded(argument, missing)], files_from, skip, left_out)
 
 
-def _files(paths: Iterable[str], files_from: Optional[str], skip: Optional[str]) -> Iterator[ImageFile]:
+def _files(
+    paths: Iterable[str], files_from: Optional[str], skip: Optional[str], left_out: Optional[LeftOut]
+) -> Iterator[ImageFile]:
     for path in paths:
-        yield from _below(path, skip)
+        yield from _below(path, skip, left_out)
     for number, line in enumerate(_lines(files_from) if files_from else (), 1):
         if '\0' in line:
             yield ImageFile(line, fault=f'line {number} of {files_from} has a zero byte, which no path has')
         elif line.strip():
-            yield from _below(line, skip)
+            yield from _below(line, skip, left_out)
 
 
 def _expanded(argument: str, missing: bool) -> List[str]:
@@ -95,7 +99,7 @@ def _lines(path: str) -> Iterator[str]:
             yield os.fsdecode(line.rstrip(b'\r\n'))
 
 
-def _below(path: str, skip: Optional[str]) -> Iterator[ImageFile]:
+def _below(path: str, skip: Optional[str], left_out: Optional[LeftOut]) -> Iterator[ImageFile]:
     """The file itself, or the images below a folder."""
     if path == STANDARD_INPUT or not os.path.isdir(path):
         yield ImageFile(path)
@@ -105,3 +109,5 @@ def _below(path: str, skip: Optional[str]) -> Iterator[ImageFile]:
         if kind in (IMAGE, UNREADABLE):
             folders = tuple(inside.split('/')[:-1])
             yield ImageFile(os.path.join(path, inside) if inside else path, (own, *folders))
+        elif left_out is not None and kind in KINDS:
+            left_out.add(kind, os.path.join(path, inside))

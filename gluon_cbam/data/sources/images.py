@@ -23,6 +23,7 @@ from gluon_cbam.data.records.recordio import RecordFile
 
 from . import video
 from .image_files import STANDARD_INPUT, ImageFile, image_files
+from .left_out import LeftOut
 
 
 class _Options(NamedTuple):
@@ -57,6 +58,7 @@ def open_images(
     every: int = 1,
     limit: Optional[int] = None,
     decoder: Decode = decode,
+    left_out: Optional[LeftOut] = None,
 ) -> Iterator[ImageSource]:
     """Open the images that some arguments name, in the order of the arguments.
 
@@ -66,6 +68,7 @@ def open_images(
         every: use every n-th frame of a video; default 1.
         limit: maximum number of images; by default, no limit.
         decoder: :func:`gluon_cbam.data.decoding.decode`, perhaps with options.
+        left_out: see :func:`.image_files.image_files`.
 
     Returns:
         An iterator over the images; each file is opened when the iterator reaches it.
@@ -73,7 +76,7 @@ def open_images(
     Raises:
         UsageError: an argument does not exist or matches no file, or standard input is given twice.
     """
-    return open_files(image_files(arguments, files_from), every, limit, decoder)
+    return open_files(image_files(arguments, files_from, left_out=left_out), every, limit, decoder)
 
 
 def open_files(
