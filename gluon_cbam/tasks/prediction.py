@@ -27,6 +27,10 @@ class ImageReference(NamedTuple):
         """Human-readable: the file, followed by ``#`` and the number if it has one."""
         return self.file if self.number is None else f'{self.file}#{self.number}'
 
+    def as_dict(self) -> Dict[str, Any]:
+        """The image for ``--json``: ``file``, and ``number`` if there is one."""
+        return {'file': self.file} if self.number is None else {'file': self.file, 'number': self.number}
+
 
 class Prediction(ABC):
     """A prediction for an image. Subclasses are dataclasses with these attributes and their own.
@@ -48,10 +52,8 @@ class Prediction(ABC):
 
     def as_dict(self) -> Dict[str, Any]:
         """The prediction as JSON holds it: ``file``, ``number`` if there is one, then ``error`` or :meth:`values`."""
-        value: Dict[str, Any] = {'file': self.file}
-        if self.number is not None:
-            value['number'] = self.number
-        return {**value, **(self.values() if self.error is None else {'error': self.error})}
+        found = self.values() if self.error is None else {'error': self.error}
+        return {**ImageReference(self.file, self.number).as_dict(), **found}
 
     @abstractmethod
     def values(self) -> Dict[str, Any]:

@@ -103,7 +103,7 @@ def explain(
 
         tally = Tally(written.count)
         for bad in written.unreadable:
-            tally.add_failed(bad.name, bad.error)
+            tally.add_failed(bad.image.name, bad.error)
         click.echo(f'cbam: {printable(tally.text())}', err=True)
         ctx.call_on_close(lambda: sys.exit(4))
     return {**written.as_dict(), 'left_out': inputs.left_out.as_dict()}, written.as_text()

@@ -35,7 +35,8 @@ def draw_comparison(comparison: Comparison, path: PathLike, method: str) -> None
     """
     cells = comparison.cells
     images = [
-        (row[0].explanation.name, f'{comparison.chosen_by(row).words}: {row[0].activation.label}') for row in cells
+        (row[0].explanation.image.name, f'{comparison.chosen_by(row).words}: {row[0].activation.label}')
+        for row in cells
     ]
     networks = [('input', ''), *((each.network, each.weights or '') for each in comparison.contenders)]
     tiles = [[_Tile(resize_square(row[0].explanation.pixels, _TILE), ''), *map(_tile, row)] for row in cells]

@@ -52,7 +52,7 @@ def report_row(explanation: Explanation, figure: str) -> ReportRow:
     others = ''.join(f'<li>{_escaped(score.label)} <b>{score.probability:.3f}</b>' for score in top)
     html = (
         f'<tr><td class=pics><a href="{quote(os.fsencode(figure))}">{"".join(thumbnails)}</a>'
-        f'<td data-name=file data-key="{_escaped(explanation.name)}">{_escaped(explanation.name)}'
+        f'<td data-name=file data-key="{_escaped(explanation.image.name)}">{_escaped(explanation.image.name)}'
         f'<td data-name=class data-key="{_escaped(label)}">{_escaped(label)}'
         f'<td data-name=P data-key={probability:.6f}>{probability:.4f}<td class=top><ol>{others}</ol>'
     )

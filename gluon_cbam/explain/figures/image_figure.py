@@ -69,7 +69,7 @@ def draw_explanation(explanation: Explanation, path: PathLike, network: str, met
     width = len(rows[0]) * (TILE + _GAP) - _GAP
     heights = [max(panel.height for panel in row) for row in rows]
     canvas = Canvas(2 * _MARGIN + width, _HEAD + sum(heights))
-    canvas.text(explanation.name, _MARGIN, 12, width, 12, weight='bold')
+    canvas.text(explanation.image.name, _MARGIN, 12, width, 12, weight='bold')
     canvas.text(network, _MARGIN, 32, width, 9, GRAY)
     summary: Summary = []
     top = _HEAD

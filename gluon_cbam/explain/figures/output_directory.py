@@ -147,9 +147,7 @@ def write_explanations(
 
 def _known(item: Explanation, names: Sequence[str]) -> Dict[str, Any]:
     """What is known of an image: ``file``, ``number`` of a record or frame, and its class ``true``."""
-    value: Dict[str, Any] = {'file': item.file}
-    if item.number is not None:
-        value['number'] = item.number
+    value = item.image.as_dict()
     if item.true_class is not None:
         value['true'] = {'class': item.true_class, 'label': names[item.true_class]}
     return value
@@ -194,10 +192,8 @@ class WrittenComparison:
             for contender, cell in zip(self.comparison.contenders, row)
         ]
         target, explanation = row[0].activation, row[0].explanation
-        number = {} if explanation.number is None else {'number': explanation.number}
         return {
-            'file': explanation.file,
-            **number,
+            **explanation.image.as_dict(),
             'class': target.class_index,
             'label': target.label,
             'chosen_by': self.comparison.chosen_by(row).kind,
@@ -211,7 +207,9 @@ class WrittenComparison:
             pairs = zip(self.comparison.contenders, row)
             scores = ', '.join(f'{contender.label} {cell.probability:.4f}' for contender, cell in pairs)
             chosen = self.comparison.chosen_by(row)
-            lines.append(printable(f'{row[0].explanation.name}: {row[0].activation.label} ({chosen.words}): {scores}'))
+            lines.append(
+                printable(f'{row[0].explanation.image.name}: {row[0].activation.label} ({chosen.words}): {scores}')
+            )
         return '\n'.join([*lines, *([f'picture: {printable(self.figure)}'] if self.figure else [])])
 
 

@@ -71,9 +71,9 @@ class Explanation(NamedTuple):
     gates: List[AttentionGates]
 
     @property
-    def name(self) -> str:
-        """See :attr:`gluon_cbam.tasks.prediction.ImageReference.name`."""
-        return ImageReference(self.file, self.number).name
+    def image(self) -> ImageReference:
+        """The image of the source, without its size."""
+        return ImageReference(self.file, self.number)
 
 
 class UnreadableImage(NamedTuple):
@@ -90,11 +90,10 @@ class UnreadableImage(NamedTuple):
     number: Optional[int] = None
 
     @property
-    def name(self) -> str:
-        """See :attr:`gluon_cbam.tasks.prediction.ImageReference.name`."""
-        return ImageReference(self.file, self.number).name
+    def image(self) -> ImageReference:
+        """The image of the source, without its size."""
+        return ImageReference(self.file, self.number)
 
     def as_dict(self) -> Dict[str, Any]:
         """The image for ``--json``: ``file``, ``number`` if there is one, and ``error``."""
-        number = {} if self.number is None else {'number': self.number}
-        return {'file': self.file, **number, 'error': self.error}
+        return {**self.image.as_dict(), 'error': self.error}
