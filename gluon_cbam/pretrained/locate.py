@@ -89,7 +89,7 @@ def published(
     wanted = network if pretrained is True else str(pretrained)
     if not wanted:
         raise UsageError(
-            '--network is needed with --pretrained alone: give network NAME, or --pretrained NETWORK or TAG'
+            '--network is needed with --pretrained alone: give --network NAME, or --pretrained NETWORK or TAG'
         )
     card = zoo.find(wanted, root=root)
     if network and card.network not in (network, plain):

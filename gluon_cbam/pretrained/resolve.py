@@ -275,7 +275,7 @@ def _named(name: Optional[str], found: locate.Weights, file: Optional[PathLike])
 def _no_card(file: Optional[PathLike]) -> NoReturn:
     why = f'{file} has no card that names it' if file else 'no weights name it'
     weights_with_card = 'weights with a card: --params RUN, --pretrained NETWORK or TAG'
-    raise UsageError(f'--network is needed, {why}: give network NAME, or {weights_with_card}')
+    raise UsageError(f'--network is needed, {why}: give --network NAME, or {weights_with_card}')
 
 
 def _is_plain(path: Path, card: Optional[zoo.Card], name: str) -> bool:

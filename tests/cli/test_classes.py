@@ -233,10 +233,10 @@ def test_commands_without_a_network(command, cbam_here, digits, run, tmp_path, m
     [
         (
             ['validate', '--data-val', 'VAL'],
-            '--network is needed, no weights name it: give network NAME, or weights with a card: --params RUN',
+            '--network is needed, no weights name it: give --network NAME, or weights with a card: --params RUN',
         ),
-        (['validate', '--data-val', 'VAL', '--pretrained'], 'give network NAME, or --pretrained NETWORK or TAG'),
-        (['export', '--output', 'x.onnx'], 'give network NAME, or weights with a card'),
+        (['validate', '--data-val', 'VAL', '--pretrained'], 'give --network NAME, or --pretrained NETWORK or TAG'),
+        (['export', '--output', 'x.onnx'], 'give --network NAME, or weights with a card'),
         (['train', '--data-train', 'VAL'], '--network is needed, or --pretrained'),
         (['train', '--data-train', 'VAL', '--resume', 'typo'], "no run in 'typo' to resume: there is no such folder"),
     ],
