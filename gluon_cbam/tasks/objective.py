@@ -61,6 +61,6 @@ class Objective(ABC):
             outputs: the outputs that :meth:`loss` returned.
 
         Returns:
-            A (1,) array for each of :attr:`.base.Task.training_figures`, summed over the examples; it may still be
+            A (1,) array for each of :attr:`.TaskFigures.training_figures`, summed over the examples; it may still be
             computed.
         """

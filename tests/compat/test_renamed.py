@@ -61,6 +61,14 @@ def test_an_old_name_of_an_attribute_is_the_new_one_with_a_warning(module, old, 
     assert not hasattr(home, 'never_was')
 
 
+def test_the_old_name_of_a_constant_is_the_new_one_with_a_warning():
+    with pytest.warns(
+        DeprecationWarning, match=r'EXTENSIONS was renamed to gluon_cbam\.data\.decoding\.IMAGE_ENDINGS;'
+    ):
+        endings = import_module('gluon_cbam.data.trees').EXTENSIONS
+    assert {'.jpg', '.png'} < set(endings)
+
+
 def test_new_names_are_silent(python):
     process = python("import warnings; warnings.simplefilter('error'); import gluon_cbam.common.errors; print('fine')")
     assert process.stdout.strip() == 'fine'

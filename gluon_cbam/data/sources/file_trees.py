@@ -17,6 +17,7 @@ import numpy as np
 from gluon_cbam.common.errors import DataError, TransferError, UsageError
 from gluon_cbam.common.files import read_regular
 from gluon_cbam.common.limits import MAX_IMAGE_BYTES
+from gluon_cbam.compat.renamed import renamed_attributes
 
 from .compact_lists import Names
 from .folder_walk import UNREADABLE, walk
@@ -312,3 +313,6 @@ def children(tree: Tree, prefix: str) -> List[str]:
     """
     inside = (folder[len(prefix) :] for folder in tree.folders if folder.startswith(prefix))
     return sorted(name for name in inside if name and '/' not in name)
+
+
+__getattr__ = renamed_attributes(__name__, {'EXTENSIONS': 'data.decoding.IMAGE_ENDINGS'})
