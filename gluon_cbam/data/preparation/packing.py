@@ -65,14 +65,14 @@ def pack(
     root: Optional[PathLike] = None,
     labels: Optional[PathLike] = None,
     classes_file: Optional[PathLike] = None,
-    label_index: Optional[int] = None,
-    all_labels: bool = False,
     shuffle: bool = False,
     seed: int = 0,
+    progress: _Progress = lambda items, total, name: items,
+    label_index: Optional[int] = None,
+    all_labels: bool = False,
     val_ratio: float = 0.0,
     test_ratio: float = 0.0,
     depth: Optional[int] = None,
-    progress: _Progress = lambda items, total, name: items,
     overwrite: bool = True,
 ) -> Written[Packed]:
     """Pack images into ``.rec``, ``.idx`` and ``classes.txt``.
@@ -92,15 +92,15 @@ def pack(
         root: folder or tar file that the paths of a list are relative to; by default, the folder of the list.
         labels: label file of images that are not in class folders.
         classes_file: file with the names of the classes, in the order of the labels.
-        label_index: the label of the lines of a list that is the class, see ``read_source``.
-        all_labels: take all labels of a list, see ``read_source``.
         shuffle: write the images in an order that depends only on the seed; by default, in the order of the source.
         seed: random seed of the order and of the split.
+        progress: wraps the images of a file for a progress bar; called with (images, number of images, name).
+        label_index: the label of the lines of a list that is the class, see ``read_source``.
+        all_labels: take all labels of a list, see ``read_source``.
         val_ratio: share of each class for ``val.rec``, 0..1; default 0, no such file. Each class keeps at least one
             training image. :func:`.lists.make_lists` gives the same split in the same order.
         test_ratio: share of each class for ``test.rec``, 0..1; default 0, no such file.
         depth: number of bits that images of 16 bits a channel use, 8..16; they are converted to PNG of 8 bits.
-        progress: wraps the images of a file for a progress bar; called with (images, number of images, name).
         overwrite: whether the ``.rec`` files may exist. Masks next to them, which are of other records, are removed.
 
     Returns:
