@@ -92,7 +92,7 @@ class ImageInputs:
 
         def warn() -> None:
             if dark.count:
-                click.echo(f'cbam: warning: {dark.text()}', err=True)
+                click.echo(f'cbam: {dark.text()}', err=True)
 
         dark = DarkImages()
         click.get_current_context().call_on_close(warn)
