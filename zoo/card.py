@@ -30,6 +30,7 @@ _C = TypeVar('_C', bound='_CardFields')
 BUILT_IN = 'built-in'
 """The registry of the cards of this package."""
 
+_ARCHIVE_OVERHEAD = 1 << 20  # bytes of the lists of an archive, and of its smaller members
 CONVERSIONS = ('official', 'imgclsmob')
 """The conversions of upstream files, by the names of ``cbam convert --source``."""
 
@@ -282,6 +283,12 @@ class Published(_CardFields):
     def max_bytes(self) -> int:
         """The maximum size of the upstream file: its known size, else enough for parameters and optimizer state."""
         return self.upstream_bytes or 12 * (self.parameters or 2**28) + 2**24
+
+    @property
+    def max_download(self) -> int:
+        """The maximum size of what is downloaded: that of the file, or of an archive that may have packed it badly."""
+        packed = self.original is not None and self.original.archive != 'none'
+        return self.max_bytes + (self.max_bytes // 100 + _ARCHIVE_OVERHEAD if packed else 0)
 
     def is_of(self, card: Card) -> bool:
         """Whether a card next to a parameter file is of the file that this card means, by the hashes that are known.

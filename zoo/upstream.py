@@ -114,7 +114,7 @@ def _from_urls(card: Published, folder: Path, urls: List[str], progress: Optiona
         try:
             if not urlsplit(url).scheme:
                 return take(card, _file_of_registry(card, url), url, folder)
-            download.download(url, part, card.max_bytes, progress=progress)
+            download.download(url, part, card.max_download, progress=progress)
             downloaded = True
             upstream = take(card, part, url, folder, move=True)
         except CbamError as error:
@@ -153,8 +153,8 @@ def _file_of_registry(card: Published, url: str) -> Path:
     path = Path(card.folder or '.') / url
     if card.folder is None or not is_safe_member(url) or not os.path.isfile(path):  # raises no error for odd names
         raise UsageError(f'{card.tag}: no file {url!r} next to its registry in {card.folder}')
-    if path.stat().st_size > card.max_bytes:
-        raise DataError(f'{path}: the file is larger than the {card.max_bytes} bytes that it may have')
+    if path.stat().st_size > card.max_download:
+        raise DataError(f'{path}: the file is larger than the {card.max_download} bytes that it may have')
     return path
 
 

@@ -141,3 +141,13 @@ def test_a_file_that_cannot_be_read_does_not_end_the_search(server, tmp_path, mo
     zoo.remove('cbamnet_tiny.test')
     with pytest.raises(CbamError, match='a.params: Input/output error'):
         zoo.fetch(zoo.find('cbamnet_tiny.test', [registry]))
+
+
+def test_an_archive_may_be_larger_than_its_member(card, tmp_path, files):
+    """One that only stores a file adds its lists to it; the bytes on the card are those of the file."""
+    (tmp_path / 'a.zip').write_bytes(packed('stored'))
+    stored = own_card(BODY, 'a.zip')
+    stored['original'].update(name='a.params', archive='zip')
+    theirs = zoo.find(stored['tag'], [write_registry(tmp_path / 'r.json', stored)])
+    assert theirs.bytes == len(BODY) < len(packed('stored'))
+    assert zoo.fetch(theirs).path.read_bytes() == BODY
