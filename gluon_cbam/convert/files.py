@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
@@ -151,8 +152,10 @@ def write_source(net: mx.gluon.HybridBlock, output: PathLike, source: str) -> Li
     output = Path(output)
     if output.suffix == '.npz':
         arrays = to_arrays(net, source)
-        with atomic_path(output) as temporary, open(temporary, 'wb') as file:
-            np.savez(file, **arrays)
+        file = io.BytesIO()  # zipfile prints a traceback where a full disk refuses the end of a file
+        np.savez(file, **arrays)
+        with atomic_path(output) as temporary:
+            temporary.write_bytes(file.getbuffer())
     elif source == 'imgclsmob' and output.suffix == '.params':
         arrays = to_arrays(net, source)
         with atomic_path(output) as temporary:

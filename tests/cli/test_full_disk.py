@@ -1,12 +1,17 @@
 """Every command that writes on a disk that is too small: exit code 5, one line with the path, and no part of a file."""
 
+from pathlib import Path
+
 import checks
 import cv2
 import numpy as np
 import pytest
 from full_disk import small_disk
 
+from gluon_cbam import zoo
+
 TINY = '--network cbamnet_tiny --pretrained'
+WEIGHTS = Path(zoo.__file__).parent / 'files' / 'cbamnet_tiny.digits.params'
 
 
 @pytest.fixture(scope='module')
@@ -28,6 +33,7 @@ def pictures(tmp_path_factory):
         ('64k', 'p/train.rec', 'data pack PICTURES DISK/p'),
         ('4k', 'o.jsonl', f'predict PICTURES/a PICTURES/b {TINY} --top-k 10 --output DISK/o.jsonl'),
         ('16k', 'e/0.png', f'explain PICTURES/a/0.png {TINY} --output DISK/e'),
+        ('64k', 'k.npz', f'convert {WEIGHTS} DISK/k.npz --reverse --network cbamnet_tiny --classes 10 --source keras'),
         ('64k', 'x-0000.params', f'export {TINY} --format symbol --output DISK/x'),
     ],
 )

@@ -7,6 +7,7 @@ pixels a byte, the first in the highest bit (``numpy.packbits``).
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from pathlib import Path
@@ -47,9 +48,11 @@ def write_masks(path: PathLike, ids: Sequence[int], masks: Sequence[np.ndarray])
     """
     stacked = np.asarray(masks, bool)
     bits = np.packbits(stacked.reshape(len(stacked), -1), axis=1)
-    with atomic_path(path) as temporary, open(temporary, 'wb') as file:
-        size = np.asarray(stacked.shape[1:], np.int64)
-        np.savez_compressed(file, ids=np.asarray(ids, np.int64), size=size, bits=bits)
+    size = np.asarray(stacked.shape[1:], np.int64)
+    file = io.BytesIO()  # zipfile prints a traceback where a full disk refuses the end of a file
+    np.savez_compressed(file, ids=np.asarray(ids, np.int64), size=size, bits=bits)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(file.getbuffer())
 
 
 class MaskFile:
