@@ -147,7 +147,7 @@ def test_images_that_state_too_many_pixels_take_no_memory():
     kilobytes, messages = json.loads(process.stdout)
     assert kilobytes < 150_000  # 900 M pixels take 2.7 GB
     assert sorted(messages) == sorted(too_large())
-    cannot_hold = {'jpeg', 'little.png'}
+    cannot_hold = {'jpeg', 'little.png', *(name for name in messages if name.endswith(('gif', 'webp')))}
     for name, message in messages.items():
         expected = (
             'cannot hold' if name in cannot_hold else 'states' if name == 'chunk.png' else f'the limit is {MAX_PIXELS}'
@@ -217,3 +217,45 @@ def test_a_damaged_animation_does_not_end_the_process():
     process = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
     assert process.stdout.count('damaged') == 30
+
+
+def test_nothing_is_printed_about_a_damaged_png(capfd):
+    """libpng prints what it finds on standard error, in addition to the one line of the command."""
+    whole = saved('PNG')
+    data = whole.index(b'IDAT') + 10
+    rest = whole[33:]
+    damaged = {
+        'no width': whole[:16] + png(0, 30)[16:33] + rest,
+        'no height': whole[:16] + png(40, 0)[16:33] + rest,
+        'a wide row': png(2_000_000, 1, zlib.compress(bytes(2_000_000)), 1, 0),
+        'two headers': whole[:33] + whole[8:],
+        'a wrong end': with_bytes(whole, len(whole) - 1, b'x'),
+        'a changed byte': with_bytes(whole, data, bytes([whole[data] ^ 255])),
+    }
+    for name, image in damaged.items():
+        with pytest.raises(DataError, match=f'{name}: a damaged image'):
+            decode(image, name)
+    assert capfd.readouterr().err == ''
+
+
+@pytest.mark.parametrize('form', ['GIF', 'WEBP'])
+def test_a_few_bytes_are_no_large_image(form):
+    """A valid image of one color may state 13,000 x 13,000 pixels in 34 bytes, which take gigabytes to decode."""
+    image = saved('GIF') if form == 'GIF' else saved('WEBP', lossless=True)
+    if form == 'GIF':
+        large = with_bytes(image, 6, struct.pack('<HH', 13_000, 13_000))
+    else:
+        large = with_bytes(image, 21, struct.pack('<I', 12_999 | 12_999 << 14))
+    with pytest.raises(DataError, match='states 13000 x 13000 pixels, which .* bytes cannot hold'):
+        decode(large, form)
+    file = io.BytesIO()
+    Image.new('RGB', (3000, 2000)).save(file, form, **({'lossless': True} if form == 'WEBP' else {}))
+    assert decode(file.getvalue(), form).shape == (2000, 3000, 3)
+
+
+def test_strips_of_an_image_are_those_of_the_whole(monkeypatch):
+    """Images of Pillow are converted in strips; the last is cut."""
+    monkeypatch.setattr('gluon_cbam.data.decoding.decoder._STRIP_PIXELS', 40 * 7)
+    for form in ('GIF', 'WEBP'):
+        with Image.open(io.BytesIO(saved(form))) as opened:
+            assert np.array_equal(decode(saved(form), form), np.asarray(opened.convert('RGB')))

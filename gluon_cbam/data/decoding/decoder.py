@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from importlib import import_module
-from typing import Callable, Dict, Optional, Union
+from typing import TYPE_CHECKING, Callable, Dict, Optional, Union
 
 import cv2
 import numpy as np
@@ -16,6 +16,9 @@ from .depth import DarkImages, few_bits, scaled
 from .formats import FORMAT_NAMES, ImageFormat, format_of
 from .headers import Damaged, ImageHeader, Unsupported, still_png
 from .jpeg import decode_jpeg
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def decode(
@@ -95,19 +98,34 @@ def _opencv(image: bytes, row: ImageFormat, header: ImageHeader) -> Optional[np.
 
 def _pillow(image: bytes, row: ImageFormat, header: ImageHeader) -> Optional[np.ndarray]:
     """Decode with Pillow's plugin of the format alone, so that no other plugin guesses at the bytes."""
-    from PIL import ImageOps, features
+    from PIL import Image, ImageOps, features
 
     module = row.name.lower()
     if row.name != 'GIF' and not (module in features.modules and features.check_module(module)):
         raise _Refused(f'the installed Pillow reads no {row.name}: pip install "pillow>=11.3"')
     plugin = import_module(f'PIL.{_PLUGINS[row.name]}ImagePlugin')
+    Image.MAX_IMAGE_PIXELS = None  # the limit was compared with the header; Pillow warns at half of it
     try:
         with getattr(plugin, f'{_PLUGINS[row.name]}ImageFile')(io.BytesIO(image)) as opened:
-            return np.array(ImageOps.exif_transpose(opened).convert('RGB'))
+            upright = opened if opened.getexif().get(_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(opened)
+            return _rgb(upright)
     except Exception:  # a plugin raises errors of many kinds for damaged bytes
         return None
 
 
+def _rgb(image: Image) -> np.ndarray:
+    """The pixels of an image of Pillow, converted in strips: Pillow's own copies take several times their memory."""
+    image.load()
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        pixels[top : top + rows] = np.asarray(strip.convert('RGB'))
+    return pixels
+
+
+_ORIENTATION = 0x0112  # the tag of EXIF
+_STRIP_PIXELS = 1 << 22
 _PLUGINS = {'GIF': 'Gif', 'WebP': 'WebP', 'AVIF': 'Avif'}
 _Reader = Callable[[bytes, ImageFormat, ImageHeader], Optional[np.ndarray]]
 _READERS: Dict[str, _Reader] = {'simplejpeg': _jpeg, 'opencv': _opencv, 'pillow': _pillow}

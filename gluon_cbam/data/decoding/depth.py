@@ -65,7 +65,10 @@ def few_bits(image: bytes, pixels: np.ndarray) -> int:
     """
     if pixels.max() > _DARK:
         return 0
-    values = _in_16_bits(image)
+    # as they are stored: gray takes a third of the memory
+    values = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is not None and values.ndim == 3:
+        values = values[:, :, :3]  # without transparency
     bits = 0 if values is None else int(values.max()).bit_length()
     return bits if bits <= _FEW_BITS else 0
 

@@ -7,13 +7,18 @@ the bytes of the image can hold: decoders reserve memory for what a header state
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import Dict, Iterator, NamedTuple, Tuple
 
 _DEFLATE_RATIO = 1032  # bytes that deflate makes of one byte at most
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of the color types of PNG
 _PNG_HEADER, _PNG_CHUNK = struct.Struct('>IIBB').unpack_from, struct.Struct('>I4s').unpack_from
 _PNG_ANIMATION = (b'acTL', b'fcTL', b'fdAT')
+_PNG_SIGNATURE_LENGTH, _PNG_MAX_SIDE = 8, 1_000_000  # libpng refuses more pixels on a side
+_PNG_CHECKED = (b'IHDR', b'PLTE', b'IDAT', b'IEND')  # a wrong checksum of another chunk damages no pixels
 _PNG_DATA = (b'IDAT', b'fdAT')
+_PIXELS_PER_BYTE = 4096  # a code of GIF or WebP repeats as many at most
+_EMPTY_PIXELS = 1 << 26  # an image of one color may have as many in a few bytes
 _TIFF_NUMBERS = {1: 'B', 3: 'H', 4: 'I', 16: 'Q'}  # types of the entries of a TIFF
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT, _TIFF_KIND = 256, 257, 258, 322, 323, 339
 _TIFF_KINDS = {1: 'unsigned integer', 2: 'signed integer', 3: 'floating point', 5: 'complex integer', 6: 'complex'}
@@ -49,11 +54,13 @@ class ImageHeader(NamedTuple):
 
 
 def read_png(image: bytes) -> ImageHeader:
-    """Read the header of a PNG, and the lengths of its chunks."""
+    """Read the header of a PNG, and check its chunks; libpng would print what it finds in them on standard error."""
     size = len(image)
     if size < 33 or image[8:16] != b'\0\0\0\rIHDR':
         raise Damaged('it does not begin with the chunk IHDR')
     width, height, bits, color = _PNG_HEADER(image, 16)
+    if not 0 < width <= _PNG_MAX_SIDE or not 0 < height <= _PNG_MAX_SIDE:
+        raise Damaged(f'it states {width} x {height} pixels; a side has 1 to {_PNG_MAX_SIDE}')
     compressed, at = 0, 8
     while at + 8 <= size:
         length, kind = _PNG_CHUNK(image, at)
@@ -62,9 +69,19 @@ def read_png(image: bytes) -> ImageHeader:
             raise Damaged(f'chunk {kind!r} states {length} bytes, {max(0, size - at + length)} follow')
         if kind in _PNG_DATA:
             compressed += length
+        if kind in _PNG_CHECKED:
+            _check_png_chunk(image, at - 12 - length, length, kind)
     if (width * bits * _CHANNELS.get(color, 1) >> 3) * height > _DEFLATE_RATIO * (compressed + 1):
         raise Damaged(f'it states {width} x {height} pixels, which {compressed} bytes of image data cannot hold')
     return ImageHeader(width, height, bits)
+
+
+def _check_png_chunk(image: bytes, begin: int, length: int, kind: bytes) -> None:
+    if kind == b'IHDR' and begin != _PNG_SIGNATURE_LENGTH:
+        raise Damaged(f'a second chunk IHDR at byte {begin}')
+    end = begin + 8 + length
+    if zlib.crc32(memoryview(image)[begin + 4 : end]) != int.from_bytes(image[end : end + 4], 'big'):
+        raise Damaged(f'chunk {kind!r} at byte {begin} has another checksum than it states')
 
 
 def still_png(image: bytes) -> bytes:
@@ -103,7 +120,8 @@ def read_gif(image: bytes) -> ImageHeader:
     separator, left, top, frame_width, frame_height = _unpacked('<cHHHH', image, at)
     if separator != b',':
         raise Damaged('it has no frame')
-    return ImageHeader(max(width, left + frame_width), max(height, top + frame_height))
+    width, height = max(width, left + frame_width), max(height, top + frame_height)
+    return _not_empty(image, width, height)
 
 
 def _color_table(flags: int) -> int:
@@ -116,14 +134,21 @@ def read_webp(image: bytes) -> ImageHeader:
     kind = bytes(image[12:16])
     if kind == b'VP8 ':
         width, height = _unpacked('<HH', image, 26)
-        return ImageHeader(width & 0x3FFF, height & 0x3FFF)
+        return _not_empty(image, width & 0x3FFF, height & 0x3FFF)
     if kind == b'VP8L':
         (bits,) = _unpacked('<I', image, 21)
-        return ImageHeader((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+        return _not_empty(image, (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
     if kind == b'VP8X' and len(image) >= 30:
         width, height = (int.from_bytes(image[at : at + 3], 'little') + 1 for at in (24, 27))
-        return ImageHeader(width, height)
+        return _not_empty(image, width, height)
     raise Damaged(f'it holds {kind!r} instead of an image')
+
+
+def _not_empty(image: bytes, width: int, height: int) -> ImageHeader:
+    """The header of a GIF or WebP, refused where a few bytes would take gigabytes of memory."""
+    if width * height > max(_EMPTY_PIXELS, _PIXELS_PER_BYTE * len(image)):
+        raise Damaged(f'it states {width} x {height} pixels, which {len(image)} bytes cannot hold')
+    return ImageHeader(width, height)
 
 
 def read_tiff(image: bytes) -> ImageHeader:
