@@ -28,6 +28,7 @@ SMALLEST, LARGEST, STEPS = 1e-6, 10.0, 100
 _SMOOTHING = 0.9  # share of the earlier losses in the moving average
 _DIVERGED = 4.0  # times the smallest smoothed loss, where the test ends
 _MARGIN = 5  # steps at the end whose slope is not used: the loss diverges there
+_BEGINNING = 10  # a tenth of the steps at the beginning is not used: their moving average is of few losses, and noisy
 _LEAST = 10  # steps that a suggestion needs
 _ONE_PROCESS = ('local', 'device', 'nccl')
 Progress = Callable[[Iterable[int], int, str], Iterable[int]]
@@ -174,11 +175,12 @@ def suggest(rates: Sequence[float], average: Sequence[float]) -> Optional[Sugges
     """
     if len(rates) < _LEAST:
         return None
-    lowest = int(np.argmin(average))
-    slopes = np.gradient(np.asarray(average))[: max(lowest, 1)][: len(average) - _MARGIN]
-    if lowest == 0 or slopes.min() >= 0:
+    first = len(average) // _BEGINNING
+    lowest = first + int(np.argmin(average[first:]))
+    slopes = np.gradient(np.asarray(average))[first : min(lowest, len(average) - _MARGIN)]
+    if not len(slopes) or slopes.min() >= 0:
         return None
-    return Suggestion(float(rates[int(np.argmin(slopes))]), float(rates[lowest]) / 10)
+    return Suggestion(float(rates[first + int(np.argmin(slopes))]), float(rates[lowest]) / 10)
 
 
 def _curve(setup: Setup, rate: Callable[[int], float], numbers: Iterable[int]) -> Tuple[List[float], List[float]]:
