@@ -297,7 +297,7 @@ def digests(path: PathLike, algorithms: Iterable[str] = ('sha1', 'sha256')) -> D
 
     Args:
         path: path of the file.
-        algorithms: names as in :mod:`hashlib`.
+        algorithms: names as in ``hashlib``.
 
     Returns:
         Algorithm -> hash, in hexadecimal.

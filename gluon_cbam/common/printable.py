@@ -12,7 +12,7 @@ from .types import PathLike
 
 
 def printable(text: PathLike, keep: str = '') -> str:
-    r"""Write the characters of a text that are not printable as :func:`ascii` does.
+    r"""Write the characters of a text that are not printable as ``ascii()`` does.
 
     Args:
         text: any text or path, such as a name with a line break or with a byte that is not UTF-8.

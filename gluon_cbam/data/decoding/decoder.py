@@ -27,7 +27,7 @@ def decode(
     """Decode an image; of an animation, the first frame.
 
     Args:
-        image: the bytes of an image of one of :data:`.FORMATS`.
+        image: the bytes of an image of one of :data:`gluon_cbam.data.decoding.formats.FORMATS`.
         name: name of the image in the error message.
         depth: for images of 16 bits a channel, the number of bits that they use, 8..16; by default all 16, of which
             OpenCV drops the lower eight.

@@ -22,7 +22,7 @@ class ImageFormat(NamedTuple):
         reader: the package that decodes it: ``simplejpeg``; ``opencv``; ``pillow`` where OpenCV 4.11 has no decoder
             (GIF, AVIF) or leaves out the EXIF orientation (WebP).
         packed_as_is: whether MXNet's own reader of record files decodes the bytes as well. Packing converts the other
-            formats to PNG, which loses nothing of the pixels that :func:`.decode` gives.
+            formats to PNG, which loses nothing of the pixels that :func:`.decoder.decode` gives.
     """
 
     name: str

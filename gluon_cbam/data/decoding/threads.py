@@ -15,8 +15,8 @@ def image_threads(workers: int) -> ThreadPoolExecutor:
     """A pool of threads that decode and resize images; OpenCV releases the GIL, so that they run in parallel.
 
     This changes settings of the whole process: OpenCV's own threads, which would compete with the pool, are switched
-    off; OpenCV's log, which would report damaged images in addition to :func:`decode`, is switched off; and glibc
-    keeps freed memory for the next image.
+    off; OpenCV's log, which would report damaged images a second time, is switched off; and glibc keeps freed memory
+    for the next image.
 
     Args:
         workers: number of threads.
