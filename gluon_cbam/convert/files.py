@@ -155,7 +155,7 @@ def write_source(net: mx.gluon.HybridBlock, output: PathLike, source: str) -> Li
         file = io.BytesIO()  # zipfile prints a traceback where a full disk refuses the end of a file
         np.savez(file, **arrays)
         with atomic_path(output) as temporary:
-            temporary.write_bytes(file.getbuffer())
+            temporary.write_bytes(file.getvalue())  # Python 3.12.1 may crash when it collects a view of it
     elif source == 'imgclsmob' and output.suffix == '.params':
         arrays = to_arrays(net, source)
         with atomic_path(output) as temporary:

@@ -52,7 +52,7 @@ def write_masks(path: PathLike, ids: Sequence[int], masks: Sequence[np.ndarray])
     file = io.BytesIO()  # zipfile prints a traceback where a full disk refuses the end of a file
     np.savez_compressed(file, ids=np.asarray(ids, np.int64), size=size, bits=bits)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(file.getbuffer())
+        temporary.write_bytes(file.getvalue())  # Python 3.12.1 may crash when it collects a view of it
 
 
 class MaskFile:
