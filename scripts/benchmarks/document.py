@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
 from gluon_cbam.benchmarks.report import processor
-from gluon_cbam.common.files import read_json, write_json, write_text
+from gluon_cbam.common.documents import read_json
+from gluon_cbam.common.files import write_json, write_text
 
 from .ratios import Ratio
 from .rows import Row

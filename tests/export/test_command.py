@@ -53,7 +53,7 @@ def test_errors_are_one_line(cbam_here, digits, tmp_path):
     damaged = tmp_path / 'damaged.onnx'
     damaged.write_bytes(b'\x00' * 100)
     for arguments, code, message in (
-        (('export', '-o', 'x.onnx'), 2, 'which network?'),
+        (('export', '-o', 'x.onnx'), 2, '--network is needed'),
         (('export', '--network', 'cbamnet_tiny', '-o', tmp_path / 'x.onnx', '--image', 'no.jpg'), 2, 'no image file'),
         (('validate', '--exported', damaged, '--data-val', digits / 'val.rec'), 4, 'not a complete ONNX file'),
         (('validate', '--exported', damaged, '--pretrained', '--data-val', 'v.rec'), 2, 'leave --pretrained'),

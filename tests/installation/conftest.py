@@ -52,7 +52,10 @@ class Environment(NamedTuple):
 
     def see_packages_of_the_tests(self):
         """Let the environment import what the Python of the tests has installed."""
-        (self.site_packages / 'tests.pth').write_text(f'{Path(click.__file__).parent.parent}\n')
+        packages = Path(click.__file__).parent.parent
+        distutils = packages / 'distutils-precedence.pth'  # of setuptools, whose distutils mxnet needs on Python 3.12
+        hook = distutils.read_text() if distutils.is_file() else ''
+        (self.site_packages / 'tests.pth').write_text(f'{packages}\n{hook}')
 
     def python(self, code, **env):
         """What a line of Python prints, far from the checkout."""
