@@ -5,14 +5,15 @@ Each package is imported in a separate process, since a broken installation can 
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
-from typing import Callable, List
+from dataclasses import asdict, dataclass, replace
+from typing import Callable, Dict, List, Optional
 
-from gluon_cbam.common.errors import DependencyError
+from gluon_cbam.common import errors
 from gluon_cbam.compat import cuda, versions
 from gluon_cbam.compat.threads import physical_cores
 from gluon_cbam.ops import status as ops_status
@@ -60,7 +61,7 @@ def _versions() -> Check:
     numpy = versions.installed('numpy')
     try:
         versions.require_supported()
-    except DependencyError as error:
+    except errors.DependencyError as error:
         return Check('numpy', False, f'numpy {numpy}', str(error))
     return Check('numpy', True, f'numpy {numpy}')
 
@@ -107,8 +108,16 @@ def _kernels() -> Check:
         return Check('kernels', False, found.detail, found.remedy)
     if not found.ok:  # not a failure: the networks run without them, only slower
         return Check('kernels', True, f'{found.detail}: {found.remedy}' if found.remedy else found.detail)
-    code = 'print("compiled,", gluon_cbam.ops.library.open_library().instructions)'
-    return _import_probe('gluon_cbam.ops.library', code, ops_status.REPAIR, 'kernels')
+    module, code = 'gluon_cbam.ops.library', 'print(gluon_cbam.ops.library.open_library().instructions)'
+    best = _import_probe(module, code, ops_status.REPAIR, 'kernels', {ops_status.LIMIT: ''})
+    if not best.ok:
+        return best
+    forced = ops_status.forced_instructions()
+    if not forced:
+        return replace(best, detail=f'compiled, {best.detail}, the best that this processor has')
+    used = _import_probe(module, code, f'unset {ops_status.LIMIT}', 'kernels')
+    because = f', forced by {ops_status.LIMIT}; this processor has {best.detail}'
+    return replace(used, detail=f'compiled, {used.detail}{because}') if used.ok else used
 
 
 def _threads() -> Check:
@@ -120,20 +129,26 @@ def _disk() -> Check:
     return Check('disk', free > 1, f'{free:.1f} GiB free here', '' if free > 1 else 'free some space for checkpoints')
 
 
-def _import_probe(module: str, code: str, remedy: str, name: str = '') -> Check:
+def _import_probe(
+    module: str, code: str, remedy: str, name: str = '', environment: Optional[Dict[str, str]] = None
+) -> Check:
     """Import a module in a separate process, after gluon_cbam, and run a line of code with it."""
     command = [sys.executable, '-W', 'ignore', '-c', f'import gluon_cbam, {module}; {code}']
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False,
+            env={**os.environ, **(environment or {})},
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         return Check(name or module, False, f'import {module} does not end', remedy)
     if done.returncode == 0:
         return Check(name or module, True, done.stdout.strip())
     reason = (done.stderr.strip().splitlines() or [f'exit code {done.returncode}'])[-1]
-    ours = f'{DependencyError.__module__}.{DependencyError.__name__}: '
-    if reason.startswith(ours):  # the message includes the remedy
-        return Check(name or module, False, 'cannot be imported', reason[len(ours) :])
-    return Check(name or module, False, reason, remedy)
+    kind, _, message = reason.partition(': ')
+    if kind == f'{errors.__name__}.DependencyError':  # the message includes the remedy
+        return Check(name or module, False, 'cannot be imported', message)
+    ours = kind.startswith(f'{errors.__name__}.')
+    return Check(name or module, False, message if ours else reason, remedy)
 
 
 _CHECKS: List[Callable[[], Check]] = [_python, _versions, _mxnet, _gluoncv, _opencv, _kernels, _gpu, _threads, _disk]

@@ -13,10 +13,10 @@ from mxnet.base import _LIB, OpHandle, c_str
 from mxnet.ndarray.register import _make_ndarray_function
 from mxnet.symbol.register import _make_symbol_function
 
-from gluon_cbam.common.errors import DependencyError
+from gluon_cbam.common.errors import DependencyError, EnvironmentProblem
 
 from .build import LIBRARY
-from .status import REPAIR, operators_status
+from .status import LIMIT, REPAIR, forced_instructions, operators_status
 
 _log = logging.getLogger('gluon_cbam.ops')
 _LOCK = threading.Lock()
@@ -59,6 +59,10 @@ def load() -> Optional[Library]:
     Returns:
         The operators; None where :func:`.status.operators_status` finds that they cannot be used, or where loading
         them fails. A damaged or stale file is said in one line of the log.
+
+    Raises:
+        UsageError: a variable of the environment has an unknown value.
+        EnvironmentProblem: see :func:`open_library`.
     """
     with _LOCK:  # the operators are added once
         return _load()
@@ -86,6 +90,7 @@ def open_library() -> Library:
 
     Raises:
         DependencyError: the compiled file cannot be loaded, or is of another version of this package.
+        EnvironmentProblem: ``CBAM_INSTRUCTIONS`` names an instruction set that the processor does not have.
     """
     # the operators need the symbols of mxnet's library, which Python loads without exporting them
     ctypes.CDLL(_LIB._name, mode=ctypes.RTLD_GLOBAL)
@@ -96,13 +101,19 @@ def open_library() -> Library:
     if not hasattr(library, 'cbam_register'):
         raise DependencyError(f'{LIBRARY} holds no operators: {REPAIR}')
     library.cbam_instructions.restype = ctypes.c_char_p
+    instructions = library.cbam_instructions().decode()
+    if forced_instructions() not in ('', instructions):
+        raise EnvironmentProblem(
+            f'{LIMIT}={forced_instructions()} in the environment: this processor has {instructions} at most; name '
+            'that, or leave the variable out'
+        )
     library.cbam_register()
     nd, sym = SimpleNamespace(), SimpleNamespace()
     for name in (*NAMES, *INFERENCE_NAMES, CONVOLUTION):
         handle = _handle(name)
         setattr(nd, name, _make_ndarray_function(handle, _PREFIX + name, name))
         setattr(sym, name, _make_symbol_function(handle, _PREFIX + name, name))
-    return Library(nd, sym, library.cbam_instructions().decode())
+    return Library(nd, sym, instructions)
 
 
 def _handle(name: str) -> OpHandle:

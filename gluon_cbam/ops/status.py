@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 from pathlib import Path
 from typing import NamedTuple, Sequence
 
@@ -16,8 +17,9 @@ CHOICES = ('auto', 'graph', 'plain')
 """Values of this variable of the environment: the fastest backend; no compiled operators; the reference backend."""
 LIMIT = 'CBAM_INSTRUCTIONS'
 INSTRUCTIONS = ('baseline', 'avx2', 'avx512')
-"""Values of the variable that limits the instruction set of the compiled operators, see native/kernels.cc."""
+"""Values of the variable that forces the instruction set of the compiled operators, each a part of the next."""
 
+_MACHINE = 'x86_64'  # of the compiled operators, as platform.machine() names it
 # libmxnet.so of the wheel of mxnet 1.9.1 for Linux on x86-64, the only file that native/mxnet_abi.h is valid for
 _BUILD_ID = '472988f6268780302be9ee15d6c53d9a07b534f5'
 _NOTE = b'\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0'  # header of a 20-byte build ID, in the first page of the file
@@ -54,6 +56,18 @@ def requested_backend() -> str:
     return _value_of(VARIABLE, CHOICES) or 'auto'
 
 
+def forced_instructions() -> str:
+    """Read ``CBAM_INSTRUCTIONS`` from the environment.
+
+    Returns:
+        One of :data:`INSTRUCTIONS`; empty if the variable is not set: the best one that the processor has is used.
+
+    Raises:
+        UsageError: the value is not one of :data:`INSTRUCTIONS`.
+    """
+    return _value_of(LIMIT, INSTRUCTIONS)
+
+
 def _value_of(variable: str, known: Sequence[str]) -> str:
     """The value of a variable of the environment; empty if it is not set."""
     value = os.environ.get(variable, '')
@@ -71,9 +85,13 @@ def operators_status() -> Status:
     Raises:
         UsageError: a value in the environment is not one of :data:`CHOICES` or :data:`INSTRUCTIONS`.
     """
-    _value_of(LIMIT, INSTRUCTIONS)
+    forced_instructions()
     if requested_backend() != 'auto':
         return Status(False, f'left out by {VARIABLE}={requested_backend()}')
+    if platform.machine() != _MACHINE:
+        return Status(
+            False, f"baseline: MXNet's operators; the compiled ones are for {_MACHINE}, this is {platform.machine()}"
+        )
     if not LIBRARY.is_file():
         return Status(False, 'not compiled: attention runs on slower operators of MXNet', f'{BUILD} (needs g++)')
     found = _build_id()

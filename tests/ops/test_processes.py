@@ -1,4 +1,4 @@
-"""Threads, instruction sets and forks, each in a process of its own."""
+"""Threads and forks, each in a process of its own."""
 
 import json
 
@@ -78,17 +78,6 @@ def one_thread(operators, python):
 @pytest.mark.parametrize('threads', ['2', '3'])
 def test_threads_change_no_bit(threads, one_thread, python):
     assert _digest(python, OMP_NUM_THREADS=threads) == one_thread
-
-
-@pytest.mark.parametrize(('limit', 'onednn'), [('baseline', 'ALL'), ('avx2', 'AVX2')])
-def test_instruction_sets_agree(limit, onednn, one_thread, python):
-    """On layouts for AVX-512, and on those that oneDNN has for AVX2."""
-    best, _, expected = one_thread
-    if best in ('baseline', limit):
-        pytest.skip(f'this processor has {best} at most')
-    instructions, _, sums = _digest(python, CBAM_INSTRUCTIONS=limit, DNNL_MAX_CPU_ISA=onednn)
-    assert instructions == limit
-    assert sums == pytest.approx(expected, rel=1e-5)
 
 
 def test_after_a_fork(operators, python):

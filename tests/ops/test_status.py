@@ -140,9 +140,36 @@ def test_a_file_that_the_loader_refuses(operators, monkeypatch, tmp_path, caplog
         library.open_library()
 
 
-def test_the_doctor_names_the_instructions(operators):
+def test_the_doctor_names_the_instructions(operators, monkeypatch):
+    """What is used, what the processor has, and whether it was forced."""
+    monkeypatch.delenv(status.LIMIT, raising=False)
+    best = diagnostics._kernels().detail.split()[1].strip(',')
+    expected = f'compiled, {best}, the best that this processor has'
+    assert diagnostics._kernels() == diagnostics.Check('kernels', True, expected)
+    monkeypatch.setenv(status.LIMIT, 'baseline')
+    expected = f'compiled, baseline, forced by CBAM_INSTRUCTIONS; this processor has {best}'
+    assert diagnostics._kernels() == diagnostics.Check('kernels', True, expected)
+
+
+def test_instructions_that_the_processor_lacks_are_one_line(operators, cbam, monkeypatch, tmp_path):
+    best = operators.instructions
+    if best == status.INSTRUCTIONS[-1]:
+        pytest.skip(f'this processor has {best}, the last of them')
+    message = f'CBAM_INSTRUCTIONS=avx512 in the environment: this processor has {best} at most; name that, or leave'
+    image = tmp_path / 'image.png'
+    assert cv2.imwrite(str(image), np.zeros((28, 28, 3), 'uint8'))
+    process = cbam('predict', image, '--network', 'cbamnet_tiny', '--pretrained', env={status.LIMIT: 'avx512'})
+    assert message in checks.assert_one_line(process, 3)
+    monkeypatch.setenv(status.LIMIT, 'avx512')
     check = diagnostics._kernels()
-    assert check == diagnostics.Check('kernels', True, f'compiled, {operators.instructions}')
+    assert (check.ok, check.remedy) == (False, 'unset CBAM_INSTRUCTIONS')
+    assert check.detail.startswith(message)
+
+
+def test_another_processor_has_mxnets_operators(monkeypatch):
+    monkeypatch.setattr(status.platform, 'machine', lambda: 'aarch64')
+    expected = "baseline: MXNet's operators; the compiled ones are for x86_64, this is aarch64"
+    assert diagnostics._kernels() == diagnostics.Check('kernels', True, expected)
 
 
 @pytest.mark.parametrize(
