@@ -53,8 +53,8 @@ def diagnose() -> List[Check]:
 
 def _python() -> Check:
     python = platform.python_version()
-    ok = versions.OLDEST_PYTHON <= sys.version_info[:2] <= versions.NEWEST_PYTHON
-    return Check('python', ok, python, '' if ok else 'use Python 3.8 to 3.12: mxnet 1.9.1 needs numpy < 2')
+    ok = versions.supports_python()
+    return Check('python', ok, python, '' if ok else versions.USE_PYTHON)
 
 
 def _versions() -> Check:

@@ -1,4 +1,4 @@
-"""Import hooks that run the first import of mxnet and of gluoncv inside a context manager."""
+"""Import hooks that execute mxnet, gluoncv and some of their modules inside context managers, which repair them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import sys
 from contextlib import ExitStack, contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING, Callable, ContextManager, Dict, Iterator, Optional, Sequence, Set
+from typing import TYPE_CHECKING, Callable, ContextManager, Dict, Iterator, List, Optional, Sequence, Set
 
 if TYPE_CHECKING:
     from importlib.abc import Loader
+
+Preparation = Callable[[ModuleType], ContextManager[None]]
+"""Makes the context manager in which the code of a module is executed."""
 
 # The context managers import what they need themselves, since most programs import mxnet late or never. The finders and
 # loaders do not derive from the base classes of importlib.abc, whose import takes a tenth of the start-up of `cbam`.
 
 
 @contextmanager
-def _for_mxnet() -> Iterator[None]:
+def _for_mxnet(module: ModuleType) -> Iterator[None]:
     from gluon_cbam.common.errors import DependencyError
 
     from . import cuda, threads, versions
@@ -25,36 +28,24 @@ def _for_mxnet() -> Iterator[None]:
     versions.require_supported()
     threads.set_default()
     cuda.preload()
-    with threads.waiting_policy(), _numpy_bool(), ExitStack() as stack:
+    with threads.waiting_policy(), ExitStack() as stack:
         if 'sklearn' not in sys.modules:
             # mxnet.model imports scikit-learn, if installed, as the base of a deprecated class: 0.7 s at every start
             stack.enter_context(_hidden('sklearn'))
         try:
             yield
         except OSError as error:
-            raise DependencyError(f"mxnet's library cannot be loaded: {error}") from error
+            raise DependencyError(f"mxnet's library cannot be loaded: {error}{_remedy(str(error))}") from error
+
+
+def _remedy(error: str) -> str:
+    """How to install what mxnet's wheel takes from the system, if the dynamic loader did not find it; else nothing."""
+    missing = error.startswith(('libgomp.so.1', 'libquadmath.so.0'))
+    return ': apt-get install libgomp1 libquadmath0' if missing else ''
 
 
 @contextmanager
-def _numpy_bool() -> Iterator[None]:
-    """Define ``numpy.bool``, which mxnet 1.9.1 reads on import (mxnet/numpy/utils.py:37) and numpy 1.24 removed.
-
-    The name is removed afterwards, since other packages use it to distinguish numpy 2 from numpy 1.
-    """
-    import numpy
-
-    if 'bool' in vars(numpy):
-        yield
-        return
-    vars(numpy)['bool'] = bool
-    try:
-        yield
-    finally:
-        del vars(numpy)['bool']
-
-
-@contextmanager
-def _for_gluoncv() -> Iterator[None]:
+def _for_gluoncv(module: ModuleType) -> Iterator[None]:
     """Hide torch 2: gluoncv 0.10.5 raises RuntimeError if it is installed; without torch, it uses mxnet alone."""
     from . import versions
 
@@ -97,11 +88,11 @@ class _HidingFinder:
 
 
 class _PreparedLoader:
-    """Runs a module's own loader inside a context manager, and restores it as the loader of the module."""
+    """Runs a module's own loader inside context managers, and restores it as the loader of the module."""
 
-    def __init__(self, loader: Loader, prepare: Callable[[], ContextManager]) -> None:
+    def __init__(self, loader: Loader, preparations: List[Preparation]) -> None:
         self._loader = loader
-        self._prepare = prepare
+        self._preparations = preparations
 
     def create_module(self, spec: ModuleSpec) -> Optional[ModuleType]:
         return self._loader.create_module(spec)
@@ -109,21 +100,25 @@ class _PreparedLoader:
     def exec_module(self, module: ModuleType) -> None:
         assert module.__spec__ is not None  # the import system sets it
         module.__spec__.loader = module.__loader__ = self._loader
-        with self._prepare():
+        with ExitStack() as stack:
+            for prepare in self._preparations:
+                stack.enter_context(prepare(module))
             self._loader.exec_module(module)
 
 
 class _PreparedFinder:
-    """Finds the named packages by the other finders, and wraps their loaders in :class:`_PreparedLoader`."""
+    """Finds mxnet, gluoncv and their modules by the other finders, and wraps the loaders of those to be prepared."""
 
-    def __init__(self, prepare: Dict[str, Callable[[], ContextManager]]) -> None:
-        self._prepare = prepare
+    def __init__(self) -> None:
         self._searching: Set[str] = set()
 
     def find_spec(
         self, name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
     ) -> Optional[ModuleSpec]:
-        if name not in self._prepare or name in self._searching:
+        if name.partition('.')[0] not in _PACKAGES or name in self._searching:
+            return None
+        preparations = _preparations(name)
+        if not preparations:
             return None
         self._searching.add(name)
         try:
@@ -131,11 +126,23 @@ class _PreparedFinder:
         finally:
             self._searching.discard(name)
         if spec is not None and spec.loader is not None:
-            spec.loader = _PreparedLoader(spec.loader, self._prepare[name])  # type: ignore[assignment]
+            spec.loader = _PreparedLoader(spec.loader, preparations)  # type: ignore[assignment]
         return spec
+
+
+_PACKAGES: Dict[str, Preparation] = {'mxnet': _for_mxnet, 'gluoncv': _for_gluoncv}
+
+
+def _preparations(name: str) -> List[Preparation]:
+    """The context managers of a module of mxnet or gluoncv."""
+    if name in _PACKAGES:
+        return [_PACKAGES[name]]
+    from .repairs import repairs_of
+
+    return repairs_of(name)
 
 
 def install() -> None:
     """Install the import hooks for mxnet and gluoncv. Calling it again changes nothing."""
     if not any(isinstance(finder, _PreparedFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _PreparedFinder({'mxnet': _for_mxnet, 'gluoncv': _for_gluoncv}))
+        sys.meta_path.insert(0, _PreparedFinder())

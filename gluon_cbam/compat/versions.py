@@ -1,4 +1,4 @@
-"""The versions of Python and NumPy that mxnet 1.9.1 supports, and checks of them. Imports the standard library only."""
+"""The supported versions of Python, and what is installed. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import List, Optional
 
 from gluon_cbam.common.errors import DependencyError
 
-OLDEST_PYTHON, NEWEST_PYTHON = (3, 8), (3, 12)
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 8), (3, 14)
 """The supported versions of Python, (major, minor), both included."""
+USE_PYTHON = 'use Python {}.{} to {}.{}'.format(*OLDEST_PYTHON, *NEWEST_PYTHON)
+"""The remedy for another version, as part of a message."""
 _CPU = "pip install 'gluon_cbam[cpu]'"
 _GPU = "pip install 'gluon_cbam[cu117]'"
 INSTALL_MXNET = f'install it with {_CPU}, or {_GPU} for NVIDIA GPUs'
@@ -40,21 +42,21 @@ def mxnet_is_gpu_build() -> bool:
     return any(name.startswith('mxnet-cu') for name in mxnet_distributions())
 
 
+def supports_python() -> bool:
+    """Whether this Python is one of the supported versions."""
+    return OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON
+
+
 def require_supported() -> None:
-    """Check that mxnet 1.9.1 supports this Python and the installed packages.
+    """Check that mxnet 1.9.1 can be imported by this Python with the installed packages.
 
     Raises:
-        DependencyError: it does not; the message names the versions to install.
+        DependencyError: it cannot; the message names the version or the package to install.
     """
-    python = sys.version_info[:2]
-    if not OLDEST_PYTHON <= python <= NEWEST_PYTHON:
-        raise DependencyError(
-            f'mxnet 1.9.1 does not run on Python {python[0]}.{python[1]} (it needs numpy < 2): use Python 3.8 to 3.12'
-        )
-    numpy = installed('numpy')
-    if numpy is None:
-        raise DependencyError("mxnet 1.9.1 needs numpy, which is not installed: pip install 'numpy<2'")
-    if int(numpy.split('.')[0]) >= 2:
-        raise DependencyError(f"mxnet 1.9.1 does not work with numpy {numpy}: pip install 'numpy<2'")
+    if not supports_python():
+        python = '.'.join(str(part) for part in sys.version_info[:2])
+        raise DependencyError(f'gluon_cbam does not make mxnet 1.9.1 run on Python {python}: {USE_PYTHON}')
+    if installed('numpy') is None:
+        raise DependencyError('mxnet 1.9.1 needs numpy, which is not installed: pip install numpy')
     if importlib.util.find_spec('distutils') is None:
         raise DependencyError('mxnet 1.9.1 imports distutils, which Python 3.12 dropped: pip install setuptools')

@@ -26,9 +26,10 @@ def last_line(process):
 
 @pytest.mark.skipif(not NEW_NUMPY, reason='numpy before 1.24 has numpy.bool')
 def test_mxnet_needs_gluon_cbam_to_be_imported_first(python):
-    assert "has no attribute 'bool'" in python('import mxnet').stderr
-    process = python('import gluon_cbam, mxnet, numpy; print(mxnet.nd.ones(2).sum().asscalar(), "bool" in vars(numpy))')
-    assert process.stdout.split() == ['2.0', 'False'], process.stderr
+    assert 'AttributeError: ' in python('import mxnet').stderr
+    code = 'import numpy; before = set(vars(numpy)); import gluon_cbam, mxnet\n'
+    code += 'print(mxnet.nd.ones(2).sum().asscalar(), {"bool", "Inf", "in1d"} & (set(vars(numpy)) - before) or "none")'
+    assert python(code).stdout.split() == ['2.0', 'none']
 
 
 def test_importing_gluon_cbam_does_not_import_mxnet(python):
@@ -71,17 +72,14 @@ def test_the_waiting_policy_is_set_for_mxnet_alone(python):
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in process.stderr and "GOMP_SPINCOUNT = '0'" in process.stderr
 
 
-def test_unsupported_versions(python, tmp_path):
-    distribution(tmp_path, 'numpy', '2.4.0')
-    line = last_line(python('import gluon_cbam, mxnet', tmp_path))
-    assert "mxnet 1.9.1 does not work with numpy 2.4.0: pip install 'numpy<2'" in line
-    code = 'import sys; sys.version_info = (3, 13, 0, "final", 0); import gluon_cbam, mxnet'
-    assert 'does not run on Python 3.13' in last_line(python(code))
+def test_unsupported_versions(python):
+    code = 'import sys; sys.version_info = (3, 15, 0, "final", 0); import gluon_cbam, mxnet'
+    assert last_line(python(code)).endswith('mxnet 1.9.1 run on Python 3.15: use Python 3.8 to 3.14')
 
 
 def test_a_failed_import_can_be_tried_again(python):
     code = (
-        'import sys; real = sys.version_info; sys.version_info = (3, 13, 0, "final", 0)\n'
+        'import sys; real = sys.version_info; sys.version_info = (3, 15, 0, "final", 0)\n'
         'import gluon_cbam\n'
         'try:\n    import mxnet\nexcept ImportError:\n    sys.version_info = real\n'
         'import mxnet; print(mxnet.__version__)'
@@ -111,7 +109,8 @@ def torch2(tmp_path):
 
 @pytest.mark.parametrize('before', ['', 'import torch; '])
 def test_gluoncv_with_torch_2(python, torch2, before):
-    plain = 'import numpy; numpy.bool = bool; import gluoncv'
+    plain = 'import gluon_cbam, mxnet, sys; sys.meta_path = [f for f in sys.meta_path if "Prepared" not in str(f)]; '
+    plain += 'import gluoncv'
     assert 'Legacy torch' in last_line(python(before + plain, torch2))
     process = python(f'{before}import gluon_cbam, gluoncv; import torch; print(torch.__version__)', torch2)
     assert process.stdout.strip() == '2.1.0', process.stderr
@@ -163,8 +162,9 @@ def test_cuda_libraries_from_pip_are_loaded_before_mxnet(python, gpu_build, driv
 
 def test_a_library_that_cannot_be_loaded_is_an_import_error(python, tmp_path):
     (tmp_path / 'mxnet').mkdir()
-    (tmp_path / 'mxnet' / '__init__.py').write_text('raise OSError("libfoo.so.1: cannot open shared object file")')
-    line = last_line(python('import gluon_cbam, mxnet', tmp_path))
-    assert line.endswith(
-        "DependencyError: mxnet's library cannot be loaded: libfoo.so.1: cannot open shared object file"
-    )
+    failing = 'raise OSError("{}: cannot open shared object file")'
+    expected = "DependencyError: mxnet's library cannot be loaded: {}: cannot open shared object file"
+    for library, remedy in ('libfoo.so.1', ''), ('libgomp.so.1', ': apt-get install libgomp1 libquadmath0'):
+        (tmp_path / 'mxnet' / '__init__.py').write_text(failing.format(library))
+        line = last_line(python('import gluon_cbam, mxnet', tmp_path, env={'PYTHONDONTWRITEBYTECODE': '1'}))
+        assert line.endswith(expected.format(library) + remedy)
