@@ -1,14 +1,37 @@
-"""A map over a thread or process pool: results in order, prefetched, in bounded memory."""
+"""Pools of processes, and a map over a pool: results in order, prefetched, in bounded memory."""
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 from collections import deque
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from itertools import islice
+from multiprocessing.context import BaseContext
 from typing import Callable, Generator, Iterable, TypeVar
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
+
+
+def process_context() -> BaseContext:
+    """How to start processes: by a fork on Linux unless the user chose ``spawn``; elsewhere by the default of Python.
+
+    Since Python 3.14, the default on Linux is a server that imports the program again in each process: a script without
+    ``if __name__ == '__main__'`` would end with BrokenProcessPool.
+    """
+    if sys.platform == 'linux' and multiprocessing.get_start_method(allow_none=True) != 'spawn':
+        return multiprocessing.get_context('fork')
+    return multiprocessing.get_context()
+
+
+def process_pool(workers: int) -> ProcessPoolExecutor:
+    """A pool of processes that are started as :func:`process_context` says.
+
+    Args:
+        workers: number of processes.
+    """
+    return ProcessPoolExecutor(workers, mp_context=process_context())
 
 
 def ordered_map(

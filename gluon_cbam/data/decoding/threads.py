@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import cv2
 
+from . import opencv_log
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
@@ -25,7 +27,7 @@ def image_threads(workers: int) -> ThreadPoolExecutor:
         The pool. The caller shuts it down.
     """
     cv2.setNumThreads(1)
-    cv2.setLogLevel(0)
+    opencv_log.silence()
     _keep_freed_memory()
     return ThreadPoolExecutor(workers, thread_name_prefix='images')
 

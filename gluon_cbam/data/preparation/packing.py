@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, refuse_existing
-from gluon_cbam.common.parallel import ordered_map
+from gluon_cbam.common.parallel import ordered_map, process_pool
 from gluon_cbam.data.class_names import check_classes, write_classes
 from gluon_cbam.data.datasets.masks import remove_masks
 from gluon_cbam.data.decoding import DarkImages, decode, format_of
@@ -179,7 +178,7 @@ def _pack_part(
     progress: _Progress,
 ) -> Packed:
     result = Packed(path, other=part.left_out.total)
-    with RecordWriter(result.path) as writer, ProcessPoolExecutor(workers) as pool:
+    with RecordWriter(result.path) as writer, process_pool(workers) as pool:
         contents = part.tree.contents(part.numbers[index] for index in order)
         encoded = ordered_map(pool, encode, contents, prefetch=16 * workers)
         for index, image in zip(order, progress(encoded, len(order), path.stem)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import tee
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Callable, Iterable, Iterator, Tuple, TypeVar
 
 import numpy as np
 
-from gluon_cbam.common.parallel import ordered_map
+from gluon_cbam.common.parallel import ordered_map, process_pool
 
 from .format import Chunk, scan
 
@@ -52,5 +51,5 @@ def map_offsets(
     Yields:
         The results, in the order of the arrays.
     """
-    with ProcessPoolExecutor(workers) as pool:
+    with process_pool(workers) as pool:
         yield from ordered_map(pool, partial(function, str(path)), offsets, prefetch=4 * workers)

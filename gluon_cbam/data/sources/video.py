@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
+from gluon_cbam.data.decoding import opencv_log
 
 ENDINGS = ('.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.ts', '.wmv', '.flv', '.ogv', '.3gp')
 """Suffixes of video files, in lower case."""
@@ -43,11 +44,8 @@ def frames(source: Union[int, str], every: int = 1) -> Iterator[Tuple[int, Optio
 def _opened(source: Union[int, str]) -> Iterator[cv2.VideoCapture]:
     """Open a capture; the messages of FFmpeg and OpenCV about files that cannot be opened are switched off."""
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # read when the first video is opened
-    level = cv2.setLogLevel(0)
-    try:
+    with opencv_log.silenced():
         capture = cv2.VideoCapture(source)
-    finally:
-        cv2.setLogLevel(level)
     try:
         if not capture.isOpened():
             raise DataError(f'{source}: no video that OpenCV can open')

@@ -89,10 +89,10 @@ class CollectiveGroup(ProcessGroup):
 
     def _check_consistent(self, step: int) -> None:
         """Check that the processes have different ranks and continue from the same step."""
-        ranks, steps = self._all_gather(np.array([self.rank, step])).astype(int).T
+        ranks, steps = self._all_gather(np.array([self.rank, step])).astype(int).T.tolist()
         if sorted(ranks) != list(range(self.size)):
             raise EnvironmentProblem(f'the workers have the ranks {sorted(ranks)}: is DMLC_WORKER_ID set twice?')
         if len(set(steps)) > 1:
             raise DataError(
-                f'the workers found states of the steps {list(steps)}: --output must be a folder that all of them share'
+                f'the workers found states of the steps {steps}: --output must be a folder that all of them share'
             )
