@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any, AnyStr, Dict, Iterable, Iterator, List, Optional
 
+from .descriptors import READ_FLAGS, sync
 from .errors import CbamError, DataError, TransferError, UsageError
 from .final_names import about, naming
 from .types import PathLike
@@ -60,7 +61,7 @@ def atomic_paths(*paths: PathLike) -> Iterator[List[Path]]:
                 stack.enter_context(naming(temporaries[-1], final))
             yield temporaries
             for temporary in temporaries:
-                _sync(temporary)
+                sync(temporary)
             if len(finals) > 1 and finals[-1].exists():
                 finals[-1].unlink()
             for temporary, final in zip(temporaries, finals):
@@ -122,7 +123,7 @@ def place(temporary: Path, path: PathLike) -> None:
     """
     path = Path(path)
     with disk_errors(path):
-        _sync(temporary)
+        sync(temporary)
         _rename(temporary, path)
 
 
@@ -131,7 +132,7 @@ def _rename(temporary: Path, path: Path) -> None:
     os.umask(umask)
     temporary.chmod(0o666 & ~umask)  # mkstemp made it private
     os.replace(temporary, path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def append_line(path: PathLike, line: str) -> None:
@@ -186,14 +187,6 @@ def remove_temporaries(folder: PathLike, name: Optional[str] = None) -> None:
         path.unlink()
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(str(path), os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def open_regular(path: PathLike) -> IO[bytes]:
     """Open a file that must be a regular one, for reading.
 
@@ -209,7 +202,7 @@ def open_regular(path: PathLike) -> IO[bytes]:
         DataError: it is a pipe or a device.
         OSError: it cannot be opened, or is a folder.
     """
-    descriptor = os.open(str(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # does not wait for a pipe's other end
+    descriptor = os.open(str(path), READ_FLAGS)
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
     if kind == stat.S_IFREG:
         return os.fdopen(descriptor, 'rb')

@@ -11,10 +11,10 @@ another process waits for it. A process that is alone never waits.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import struct
+import sys
 import tempfile
 import threading
 import time
@@ -23,6 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional, Sequence
 
 from . import threads
+
+try:
+    import fcntl
+except ImportError:  # Windows, where no process takes turns
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -169,7 +174,7 @@ class _Holder:
 def _cpu_ticks(process: int) -> int:
     """The CPU time of a process, in clock ticks; 0 where it cannot be read."""
     try:
-        fields = Path(f'/proc/{process}/stat').read_text().rpartition(')')[2].split()
+        fields = Path(f'/proc/{process}/stat').read_text(encoding='utf-8').rpartition(')')[2].split()
     except OSError:
         return 0
     return int(fields[11]) + int(fields[12])  # utime and stime, see proc(5)
@@ -183,11 +188,11 @@ def turns_on(ctx: Sequence[mx.Context]) -> NoTurns:
 
     Returns:
         The turns, one object for the whole process. They do nothing on GPUs, on a single core, with fewer threads than
-        cores (``OMP_NUM_THREADS``), with ``CBAM_CPU_TURNS=0``, and where no lock can be made.
+        cores (``OMP_NUM_THREADS``), with ``CBAM_CPU_TURNS=0``, on other systems than Linux, and where no lock can be
+        made.
     """
-    if any(context.device_type != 'cpu' for context in ctx) or not _on_all_cores():
-        return NoTurns()
-    return _open()
+    on_cpus = all(context.device_type == 'cpu' for context in ctx)
+    return _open() if sys.platform.startswith('linux') and on_cpus and _on_all_cores() else NoTurns()
 
 
 def _on_all_cores() -> bool:

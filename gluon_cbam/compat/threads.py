@@ -28,7 +28,7 @@ def physical_cores() -> int:
     cores = set()
     for cpu in _usable():
         try:
-            cores.add((_CPUS / f'cpu{cpu}' / 'topology' / 'thread_siblings_list').read_text())
+            cores.add((_CPUS / f'cpu{cpu}' / 'topology' / 'thread_siblings_list').read_text(encoding='ascii'))
         except OSError:  # no topology in this container: count every CPU
             cores.add(str(cpu))
     return max(1, len(cores))

@@ -16,7 +16,11 @@ May import ``common`` and ``compat``. Nothing here imports mxnet; the package it
 that the command line starts fast.
 """
 
+import platform
+import signal
 from typing import Any, Sequence
+
+from gluon_cbam.common.errors import EnvironmentProblem
 
 from .ssh import SSH
 
@@ -36,8 +40,11 @@ def launch(members: Sequence[Any], command: Sequence[str], *arguments: Any, **op
         Duration in seconds.
 
     Raises:
+        EnvironmentProblem: this system has not the signals of POSIX.
         CbamError: see :func:`gluon_cbam.launch.job.launch`.
     """
+    if not hasattr(signal, 'SIGHUP'):
+        raise EnvironmentProblem(f'jobs need the signals of POSIX, which {platform.system()} lacks: train without them')
     from .job import launch as run
 
     return run(members, command, *arguments, **options)

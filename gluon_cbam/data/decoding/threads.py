@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -39,6 +40,8 @@ def _keep_freed_memory() -> None:
     Returning it cost 300 page faults for an image of 500 x 375 pixels, and up to a third of the decoding time
     (measured on a virtual machine). glibc sets the same thresholds itself after a block of 32 MiB was freed.
     """
+    if not sys.platform.startswith('linux'):  # Windows does not even open the program itself as a library
+        return
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt:  # other C libraries do not have it
         mallopt(_M_MMAP_THRESHOLD, 32 << 20)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 
+from gluon_cbam.common.descriptors import read_at
+
 from .recordio import RecordFile
 
 WHOLE = 256 << 20
@@ -31,8 +33,8 @@ def contents_hash(records: RecordFile) -> str:
     window = WHOLE if os.fstat(descriptor).st_size <= WHOLE else WINDOW
     for begin, end in zip(records.offsets.tolist(), records.ends.tolist()):
         if end - begin <= 2 * window:
-            hashed.update(os.pread(descriptor, end - begin, begin))
+            hashed.update(read_at(descriptor, end - begin, begin))
         else:
-            hashed.update(os.pread(descriptor, window, begin))
-            hashed.update(os.pread(descriptor, window, end - window))
+            hashed.update(read_at(descriptor, window, begin))
+            hashed.update(read_at(descriptor, window, end - window))
     return hashed.hexdigest()

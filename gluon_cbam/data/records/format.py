@@ -17,6 +17,7 @@ from typing import Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 
+from gluon_cbam.common.descriptors import read_at
 from gluon_cbam.common.errors import DataError
 
 from .growing_array import GrowingArray
@@ -202,7 +203,7 @@ class _BufferedReader:
         begin = position - self._start
         if not 0 <= begin <= len(self._data) - length:
             dense = self._served * _SMALL_READ > len(self._data)
-            self._data = os.pread(self.descriptor, max(length, _LARGE_READ if dense else _SMALL_READ), position)
+            self._data = read_at(self.descriptor, max(length, _LARGE_READ if dense else _SMALL_READ), position)
             self._start, self._served, begin = position, 0, 0
         self._served += 1
         return self._data[begin : begin + length]
@@ -274,7 +275,7 @@ def _label(head: bytes, count: int, index: int) -> float:
 def _next_record(reader: _BufferedReader, position: int, size: int) -> int:
     """The offset of the first intact record at ``position`` or after it; the end of the file if there is none."""
     while position < size:
-        block = os.pread(reader.descriptor, _LARGE_READ, position)
+        block = read_at(reader.descriptor, _LARGE_READ, position)
         found = block.find(MAGIC_BYTES)
         while found >= 0:
             try:
@@ -300,12 +301,12 @@ def read_payload(descriptor: int, position: int, stored: int = PART.size) -> mem
     """
     parts: List[memoryview] = []
     while True:
-        begin = memoryview(os.pread(descriptor, stored, position))
+        begin = memoryview(read_at(descriptor, stored, position))
         _, word = PART.unpack_from(begin)
         length = word & LENGTH
         part = begin[PART.size : PART.size + length]
         if len(part) < length and stored == PART.size:
-            part = memoryview(os.pread(descriptor, length, position + PART.size))
+            part = memoryview(read_at(descriptor, length, position + PART.size))
         parts.append(part)
         if word >> 29 in (0, 3):
             return parts[0] if len(parts) == 1 else memoryview(MAGIC_BYTES.join(parts))

@@ -16,6 +16,7 @@ from typing import Iterator, NamedTuple, Optional, Sequence, Type, Union
 
 import numpy as np
 
+from gluon_cbam.common.descriptors import read_at
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_paths
 
@@ -176,7 +177,7 @@ class RecordFile:
         """
         count = int(self.label_counts[number])
         begin = self._offsets[number] + PART.size
-        head = os.pread(self._file.fileno(), HEADER.size + 4 * count, begin)
+        head = read_at(self._file.fileno(), HEADER.size + 4 * count, begin)
         array, label, *_ = HEADER.unpack_from(head)
         return np.frombuffer(head, '<f4', count, HEADER.size) if array else np.array([label], np.float32)
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -175,6 +174,8 @@ class ReadOnlyRunDirectory(RunDirectory):
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """An advisory lock on a directory; see :meth:`RunDirectory.locked`."""
+    import fcntl  # here: Windows has none, and the command there should name mxnet as missing
+
     descriptor = os.open(str(path), os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
