@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, List, Optional
+from typing import TYPE_CHECKING, Callable, List, Optional
 
-import mxnet as mx
 import numpy as np
 
 from gluon_cbam.compat.renamed import renamed_attributes
@@ -14,7 +13,10 @@ from gluon_cbam.tasks import Task
 from gluon_cbam.tasks.evaluation import on_contexts
 from gluon_cbam.tasks.protocols import Start
 
-from .network import LoadedNetwork
+if TYPE_CHECKING:
+    import mxnet as mx
+
+    from .network import LoadedNetwork
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, RunError
-from gluon_cbam.compat.cpu_turns import turns_on
 from gluon_cbam.data.loading.evaluation import image_batches
 from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
@@ -17,6 +15,8 @@ from .figures import Evaluation
 from .protocols import ProcessGroup, Progress, Start, no_progress
 
 if TYPE_CHECKING:
+    import mxnet as mx
+
     from gluon_cbam.data.loading.preprocessing import Preprocessing
 
     from .base import Task
@@ -72,6 +72,10 @@ def on_contexts(net: mx.gluon.HybridBlock, ctx: List[mx.Context]) -> Start:
     Returns:
         The function.
     """
+    import mxnet as mx  # here: exported files are evaluated without it
+
+    from gluon_cbam.compat.cpu_turns import turns_on
+
     turns = turns_on(ctx)
 
     def start(images: np.ndarray) -> Callable[[], Sequence[np.ndarray]]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple
 
-import mxnet as mx
 import numpy as np
 
 from gluon_cbam.data.loading.preprocessing import Preprocessing
@@ -14,6 +13,9 @@ from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.tasks import figures
 from gluon_cbam.tasks.evaluation import on_contexts, sum_over_records
 from gluon_cbam.tasks.protocols import ProcessGroup, Progress, Start, no_progress
+
+if TYPE_CHECKING:
+    import mxnet as mx
 
 
 @dataclass(frozen=True)
