@@ -41,6 +41,7 @@ _MODULES = {
     'data': 'data',
     'errors': 'common.errors',
     'explain': 'explain',
+    'export': 'export',
     'models': 'models',
     'training': 'training',
 }
@@ -49,12 +50,20 @@ __all__ = [*_LAZY, *_MODULES]  # noqa: PLE0604 (they are strings)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        value = getattr(import_module(f'.{_LAZY[name]}', __name__), name)
-    elif name in _MODULES:
-        value = import_module(f'.{_MODULES[name]}', __name__)
-    else:
+    module = _LAZY.get(name) or _MODULES.get(name)
+    if module is None:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    try:
+        value = import_module(f'.{module}', __name__)
+    except ModuleNotFoundError as error:
+        if error.name != 'mxnet':
+            raise
+        from .common.errors import DependencyError
+        from .compat.platforms import missing_package
+
+        raise DependencyError(f'gluon_cbam.{name} needs mxnet: {missing_package("mxnet")}') from error
+    if name in _LAZY:
+        value = getattr(value, name)
     globals()[name] = value
     return value
 

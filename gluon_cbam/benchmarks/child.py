@@ -12,6 +12,8 @@ import sys
 from typing import Any, Dict, TextIO
 
 from gluon_cbam.common import memory
+from gluon_cbam.common.errors import DependencyError
+from gluon_cbam.compat.platforms import missing_package
 
 from .context import BenchmarkContext
 from .engines import build
@@ -28,6 +30,9 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
         _serve(BenchmarkContext(**json.loads(sys.argv[1])), output)
+    except ModuleNotFoundError as error:
+        _send(output, {'error': DependencyError.__name__, 'message': missing_package(error.name)})
+        return 1
     except Exception as error:
         _send(output, {'error': type(error).__name__, 'message': _last_line(error)})
         return 1

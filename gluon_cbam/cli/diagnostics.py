@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Callable, Dict, List, Optional
 
 from gluon_cbam.common import errors
-from gluon_cbam.compat import cuda, versions
+from gluon_cbam.compat import cuda, platforms, versions
 from gluon_cbam.compat.threads import physical_cores
 from gluon_cbam.ops import status as ops_status
 
@@ -69,7 +69,10 @@ def _versions() -> Check:
 def _mxnet() -> Check:
     found = versions.mxnet_distributions()
     if not found:
-        return Check('mxnet', False, 'not installed', versions.INSTALL_MXNET)
+        here = platforms.wheels()
+        if not here.supported:  # nothing to repair
+            return Check('mxnet', True, f'not installed: {platforms.without_mxnet()}')
+        return Check('mxnet', False, 'not installed', platforms.without_mxnet())
     if len(found) > 1:
         remedy = f'both bring the package mxnet: pip uninstall {" ".join(found)}, then install one'
         return Check('mxnet', False, ' and '.join(found), remedy)

@@ -89,6 +89,6 @@ def _import_message(error: ImportError) -> str:
     """The message for a missing package, with the command that installs it."""
     if not isinstance(error, ModuleNotFoundError):
         return f"{error} ('cbam doctor' says what to do)"
-    from gluon_cbam.compat.versions import INSTALL_MXNET
+    from gluon_cbam.compat.platforms import missing_package
 
-    return f'{error.name} is not installed: {INSTALL_MXNET if error.name == "mxnet" else f"pip install {error.name}"}'
+    return missing_package(error.name)

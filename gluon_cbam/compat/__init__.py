@@ -13,7 +13,8 @@ this package or by any other. ``import mxnet`` without it fails with numpy 1.24 
 What stays is in the modules of mxnet and gluoncv alone: :mod:`.repairs` lists which of them are repaired, and
 :mod:`.numpy2` and :mod:`.workers` say what is wrong with them.
 
-:mod:`.devices` parses ``--gpus`` and ``--cpus``; :mod:`.renamed` keeps the old names of modules for one release.
+:mod:`.platforms` has the wheels of mxnet for each system, and what works without one; :mod:`.devices` parses ``--gpus``
+and ``--cpus``; :mod:`.renamed` keeps the old names of modules for one release.
 
 May import :mod:`gluon_cbam.common`.
 """
