@@ -57,6 +57,28 @@ HEAVY = ('mxnet', 'gluoncv', 'cv2', 'numpy', 'scipy', 'PIL', 'matplotlib', 'skle
 # what may import mxnet as soon as it is imported, below packages that otherwise may not
 IMPORT_MXNET = ('data.loading.training', 'training.distributed.server_node')
 WITHOUT_MXNET = ('common', 'compat', 'data', 'launch', 'zoo', 'cli')
+# users need no mxnet for these modules: all that is imported with them imports it in functions only
+START_WITHOUT_MXNET = (
+    'cli.commands.explain',
+    'cli.commands.predict',
+    'cli.commands.validate',
+    'data',
+    'export.onnx.file',
+    'export.onnx.graph',
+    'export.runtime.engines',
+    'export.runtime.evaluation',
+    'export.runtime.session',
+    'inference.formats',
+    'inference.prediction',
+    'inference.session',
+    'models',
+    'tasks.class_check',
+    'tasks.classification.evaluation',
+    'tasks.classification.prediction',
+    'training.config.recipes',
+    'zoo',
+)
+POSIX = ('fcntl', 'grp', 'pwd', 'resource', 'termios')
 
 
 @pytest.fixture(scope='module')
@@ -159,6 +181,13 @@ def test_packages_without_mxnet_import_it_in_functions_only(import_graph, files)
         name for name in chosen if heavy(import_graph.imported_names(name, files[name], at_import=True), ('mxnet',))
     ]
     assert importing == []
+
+
+@pytest.mark.parametrize('name', START_WITHOUT_MXNET)
+def test_what_runs_without_mxnet_imports_none_at_its_start(import_graph, files, name):
+    started = imports_at_start(import_graph, files, f'gluon_cbam.{name}')
+    absent = ('mxnet', 'gluoncv', *POSIX)
+    assert {each: heavy(names, absent) for each, names in started.items() if heavy(names, absent)} == {}
 
 
 @pytest.fixture(scope='module')
