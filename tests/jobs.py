@@ -7,7 +7,10 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 120  # seconds; scripts take two on an idle machine, training ten
@@ -44,7 +47,8 @@ class Job:
     def __init__(self, cwd, **options):
         self.mark = uuid.uuid4().hex
         defaults = dict(workers=2, servers=1, hosts=['localhost'], ssh='ssh', grace=0.5, role=WAITS, environment={})
-        options = {**defaults, **options, 'environment': {**options.get('environment', {}), 'MARK': self.mark}}
+        environment = {**options.get('environment', {}), 'MARK': self.mark, 'PYTHONFAULTHANDLER': '1'}
+        options = {**defaults, **options, 'environment': environment}
         self._log = (cwd / f'{self.mark}.err').open('w+b')  # noqa: SIM115 (as long as the job)
         self.process = subprocess.Popen(
             [sys.executable, '-c', JOB, 'run', json.dumps(options)],
@@ -68,8 +72,19 @@ class Job:
 
     def ended(self):
         """(exit code, standard output, last line of standard error); fails if it does not end."""
-        out, _ = self.process.communicate(timeout=PATIENCE)
+        try:
+            out, _ = self.process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._abort()
+            pytest.fail('the job did not end:\n' + '\n'.join(self.log()))
         return self.process.returncode, out.decode(), self.log()[-1] if self.log() else ''
+
+    def _abort(self):
+        """End the processes; faulthandler writes what each of their threads was doing to the log."""
+        for pid in self.left():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGABRT)
+        self.process.communicate()
 
     def left(self):
         """The processes of the job: {number: (its environment, its command line)}."""
