@@ -29,7 +29,8 @@ def three_ways(net, x, folder):
     net.hybridize(static_alloc=True, static_shape=True)
     outputs.append(net(x).asnumpy())
     net.export(str(folder / 'net'))
-    exported = mx.gluon.SymbolBlock.imports(str(folder / 'net-symbol.json'), ['data'], str(folder / 'net-0000.params'))
+    symbol, params = str(folder / 'net-symbol.json'), str(folder / 'net-0000.params')
+    exported = mx.gluon.SymbolBlock.imports(symbol, ['data'], params, x.context)
     return [*outputs, exported(x).asnumpy()]
 
 

@@ -14,6 +14,7 @@ from gluon_cbam.training.optim.update import Optimization
 from gluon_cbam.training.optim.weight_decay import set_weight_decay
 from gluon_cbam.training.parameters.ema import ModelEma
 from gluon_cbam.training.parameters.selection import named
+from gluon_cbam.training.parameters.sync_batch_norm import convert_batch_norm
 
 SIZE, CLASSES = 6, 4
 AS_THEY_ARE = Preprocessing(SIZE, 1.0, mean=(0, 0, 0), std=(1 / 255, 1 / 255, 1 / 255))
@@ -52,20 +53,23 @@ def halves(whole, parts=2):
 class Training:
     """A network in training: ``step(batch, ...)`` does a step of as many batches as are given."""
 
-    def __init__(self, contexts=1, images=8, norm=False, penalty=0.0, rate=0.1, decay=True, **settings):
+    def __init__(self, contexts=1, images=8, norm=False, penalty=0.0, rate=0.1, decay=True, devices=None, **settings):
         self.config = TrainConfig(network='cbamnet_tiny', data_train='a.rec', image_size=SIZE, **settings)
-        self.ctx = [mx.cpu(index) for index in range(contexts)]
+        self.ctx = devices or [mx.cpu(index) for index in range(contexts)]
         mx.random.seed(7)
         self.net = Small(norm, penalty)
+        if self.config.sync_bn:
+            convert_batch_norm(self.net, self.ctx)
         self.net.initialize(mx.init.Normal(0.2), ctx=self.ctx)
         self.net.hybridize(static_alloc=True, static_shape=True)
         if decay:
             set_weight_decay(self.net, self.config.no_decay, self.config.wd_mult)
         self.average = ModelEma(self.net, Small(norm), self.config.ema, self.ctx) if self.config.ema else None
+        group = ProcessGroup(self.config.kv_store)
         self.optimization = Optimization(
-            self.net, self.config, self.ctx, ProcessGroup('device'), lambda step: rate, 1, images, self.average
+            self.net, self.config, self.ctx, group, lambda step: rate, 1, images, self.average
         )
-        ProcessGroup('device').start(self.optimization.trainer, images, 0)
+        group.start(self.optimization.trainer, images, 0)
         objective = get_task().objective(self.config.as_dict(), AS_THEY_ARE, 0, None)
         self._train_step = TrainStep(self.net, objective, self.ctx, self.optimization, self.config.accumulate)
         self._step = self._train_step.backward

@@ -19,6 +19,7 @@ from gluon_cbam.tasks import get_task
 from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.training import TrainConfig, make_config
 from gluon_cbam.training.loop.engine import Engine
+from gluon_cbam.training.optim import amp
 from gluon_cbam.training.setup import prepare
 
 from . import textures
@@ -64,7 +65,9 @@ def predict(context: BenchmarkContext) -> Iterator[Workload]:
     ctx = devices.contexts(context.gpus, context.cpus)
     network = _load(context, ctx)
     if not context.with_decode:
-        batch = noise_batch(context, ctx[0])
+        amp.check(context.dtype, ctx)
+        network.net.cast(context.dtype)
+        batch = noise_batch(context, ctx[0]).astype(context.dtype)
         yield Workload(context.batch, lambda: network.net(batch), mx.nd.waitall, str(ctx[0]))
         return
     with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
@@ -145,5 +148,5 @@ def training_config(context: BenchmarkContext, **settings: Any) -> TrainConfig:
         task=get_task(context.task).name, network=context.network, option=dict(context.options),
         classes=context.classes, image_size=context.image_size,
         batch_size=context.batch, gpus=context.gpus, cpus=context.cpus, workers=context.workers, lr=1e-3,
-        augment='none', **settings,
+        dtype=context.dtype, augment='none', **settings,
     )  # fmt: skip

@@ -21,6 +21,7 @@ class BenchmarkContext:
         image_size: height and width of the images, in pixels.
         classes: number of outputs of the network.
         options: options of the network, for engines with networks of this package.
+        dtype: ``float32``, or ``float16`` on GPUs.
         gpus: value of ``--gpus``; default None, the CPU.
         cpus: value of ``--cpus``; default None, one CPU device.
         workers: number of decoding threads.
@@ -41,6 +42,7 @@ class BenchmarkContext:
     image_size: int = 224
     classes: int = 1000
     options: Dict[str, Any] = field(default_factory=dict)
+    dtype: str = 'float32'
     gpus: Optional[str] = None
     cpus: Optional[int] = None
     workers: int = 1

@@ -26,7 +26,7 @@ def sigmoid(x):
 def test_equals_the_official_module(name, tmp_path):
     golden = Golden(name)
     attention = CBAM(64, **OFFICIAL[name])
-    convert.load_arrays(attention, golden.arrays, 'official')
+    convert.load_arrays(attention, golden.arrays, 'official', ctx=mx.current_context())
     for output in checks.three_ways(attention, golden.input, tmp_path):
         assert np.abs(output - golden.output).max() <= 1e-5
 
@@ -34,7 +34,7 @@ def test_equals_the_official_module(name, tmp_path):
 def test_keras_attention_maps():
     arrays, weights = keras_tiny()
     net = CBAMNet.from_variant('tiny', num_classes=10)
-    convert.load_arrays(net, weights, 'keras')
+    convert.load_arrays(net, weights, 'keras', ctx=mx.current_context())
     x = mx.nd.array(arrays['input'][: len(arrays['inter:stage_0_mc'])].transpose(0, 3, 1, 2))
     for number, stage in enumerate(net.stages):
         features = stage.bn(stage.conv(x))

@@ -13,7 +13,7 @@ from gluon_cbam.models.complexity import complexity
 def test_equals_the_keras_network(tmp_path):
     arrays, weights = keras_tiny()
     net = CBAMNet.from_variant('tiny', num_classes=10, input_shape=(32, 32, 3))
-    convert.load_arrays(net, weights, 'keras')
+    convert.load_arrays(net, weights, 'keras', ctx=mx.current_context())
     for logits in checks.three_ways(net, arrays['input'].transpose(0, 3, 1, 2), tmp_path):
         assert np.abs(logits - arrays['logits']).max() <= 1e-5
         assert np.abs(mx.nd.array(logits).softmax().asnumpy() - arrays['output']).max() <= 1e-5

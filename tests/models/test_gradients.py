@@ -21,7 +21,7 @@ def trained_once(request):
     """The Keras network after one pass in training mode: arrays, network, probabilities, loss, tolerance."""
     arrays, weights = keras_tiny()
     net = CBAMNet.from_variant('tiny', num_classes=10)
-    convert.load_arrays(net, weights, 'keras')
+    convert.load_arrays(net, weights, 'keras', ctx=mx.current_context())
     net.cast(request.param)
     net.hybridize(static_alloc=True, static_shape=True)
     with mx.autograd.record():
@@ -133,7 +133,7 @@ def test_penalty():
         layer.weight for stage in net.stages for layer in (stage.attention.channel.fc1, stage.attention.channel.fc2)
     ]
     with mx.autograd.record():
-        penalty = net.penalty(mx.cpu())
+        penalty = net.penalty(mx.current_context())
     penalty.backward()
     assert penalty.asscalar() == pytest.approx(0.5 * sum((k.data().asnumpy() ** 2).sum() for k in kernels), rel=1e-5)
     for parameter in net.collect_params().values():
@@ -143,7 +143,7 @@ def test_penalty():
     spatial = get_model('cbamnet_tiny', classes=3, spatial_l2=2.0)
     spatial.initialize()
     expected = 2 * sum((stage.attention.spatial.conv.weight.data().asnumpy() ** 2).sum() for stage in spatial.stages)
-    assert spatial.penalty(mx.cpu()).asscalar() == pytest.approx(expected, rel=1e-5)
-    assert get_model('cbamnet_tiny').penalty(mx.cpu()) is None
+    assert spatial.penalty(mx.current_context()).asscalar() == pytest.approx(expected, rel=1e-5)
+    assert get_model('cbamnet_tiny').penalty(mx.current_context()) is None
     with pytest.raises(ValueError, match='channel_l2 must be at least 0, got -1'):
         get_model('cbamnet_tiny', channel_l2=-1)

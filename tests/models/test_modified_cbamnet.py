@@ -32,7 +32,7 @@ SMALL = {'image_size': 32, 'embedding': 8}
 def test_equals_the_symbol(name, tmp_path):
     golden, (network, options) = ModifiedGolden(name), GOLDEN[name]
     net = get_model(network, embedding=golden.output.shape[1], **options)
-    convert.load_arrays(net, golden.arrays, 'modified')
+    convert.load_arrays(net, golden.arrays, 'modified', ctx=mx.current_context())
     assert complexity(net, golden.input.shape).parameters == golden.count
     for output in checks.three_ways(net, golden.input, tmp_path):
         assert np.abs(output - golden.output).max() <= 2e-6

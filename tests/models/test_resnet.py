@@ -21,7 +21,7 @@ GOLDEN = {
 def test_equals_the_official_network(name, tmp_path):
     golden, (network, classes) = Golden(name), GOLDEN[name]
     net = get_model(network, classes=classes)
-    convert.load_arrays(net, golden.arrays, 'official')
+    convert.load_arrays(net, golden.arrays, 'official', ctx=mx.current_context())
     for output in checks.three_ways(net, golden.input, tmp_path):
         assert np.abs(output - golden.output).max() <= 1e-5
     assert complexity(net, golden.input.shape).parameters == golden.count
