@@ -14,6 +14,7 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -41,6 +42,11 @@ _DEFINITIONS = {
     'DMLC_USE_CXX11': 1,
     'DMLC_LOG_FATAL_THROW': 1,
 }
+
+MANYLINUX = 'manylinux_2_27_x86_64'
+"""The tag of wheels with the operators."""
+# the newest versions of symbols that it allows: glibc's, and those of GCC 7
+_SYMBOLS = {'GLIBC': (2, 27), 'GLIBCXX': (3, 4, 24), 'CXXABI': (1, 3, 11)}
 
 _TRAILER = b'CBAM-OPERATORS-1'
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -126,6 +132,23 @@ def fault(library: Path) -> str:
     if any(SOURCES.glob('*.cc')) and sources != _sources_digest():
         return f'stale: the sources in {SOURCES} have changed since it was compiled'
     return ''
+
+
+def platform_tag(library: Path) -> str:
+    """Find the tag of a wheel with a compiled library (PEP 600): the oldest system whose libraries have its symbols.
+
+    Args:
+        library: the library.
+
+    Returns:
+        :data:`MANYLINUX`, or ``linux_x86_64`` if the library needs newer symbols than that allows.
+    """
+    content = library.read_bytes()
+    for prefix, newest in _SYMBOLS.items():
+        versions = re.findall(rb'%s_([\d.]+)\0' % prefix.encode(), content)
+        if any(tuple(map(int, version.split(b'.'))) > newest for version in versions):
+            return 'linux_x86_64'
+    return MANYLINUX
 
 
 def _sources_digest() -> bytes:

@@ -17,10 +17,15 @@ Settings = Optional[Dict[str, Any]]
 
 
 def _operator_requirements() -> List[str]:
-    """The requirements for compiling the operators, if there is a compiler: mxnet's wheel has the headers."""
+    """The requirements for compiling the operators, if there is a compiler: mxnet's wheel has the headers.
+
+    Operators that were compiled of the same sources before are taken as they are, see setup.py.
+    """
     spec = importlib.util.spec_from_file_location('build_operators', str(_BUILD))
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
+    if build.LIBRARY.is_file() and not build.fault(build.LIBRARY):
+        return []
     try:
         build.compiler()
     except build.CannotBuild:

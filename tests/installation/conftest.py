@@ -1,7 +1,8 @@
 """The project built and installed as users do it, in fresh virtual environments.
 
 The packages that gluon_cbam needs are not installed again: an environment sees those of the Python that runs the tests
-by a .pth file. No compiler is used, so that building takes seconds; the operators are built by scripts/setup.sh.
+by a .pth file. No compiler is used, so that building takes seconds: the operators that scripts/setup.sh compiled are
+taken for the wheel of the checkout.
 """
 
 import os
@@ -14,6 +15,8 @@ from typing import NamedTuple
 
 import click
 import pytest
+
+from gluon_cbam.ops import build as operators
 
 ROOT = Path(__file__).parent.parent.parent
 _NOT_SOURCES = ('.git', '.venv', '.*_cache', '__pycache__', '*.so', '*.egg-info', 'build', 'dist', 'runs')
@@ -81,14 +84,22 @@ def make_environment(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def source(tmp_path_factory):
-    """A copy of the checkout, so that building leaves nothing in it."""
+    """A copy of the checkout with its compiled operators, so that building leaves nothing in it."""
     folder = tmp_path_factory.mktemp('checkout') / 'gluon_cbam'
     shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_SOURCES))
+    if operators.LIBRARY.is_file() and not operators.fault(operators.LIBRARY):
+        shutil.copy(operators.LIBRARY, folder / operators.LIBRARY.relative_to(ROOT))
     return folder
 
 
 class Built(NamedTuple):
-    """The distributions: the source distribution, a wheel of the checkout, and a wheel of the source distribution."""
+    """The distributions.
+
+    Attributes:
+        sdist: the source distribution.
+        wheel: of the checkout, with its compiled operators.
+        wheel_of_sdist: of the source distribution, which a machine without a compiler makes without operators.
+    """
 
     sdist: Path
     wheel: Path
@@ -99,7 +110,7 @@ class Built(NamedTuple):
 def built(source, make_environment, tmp_path_factory):
     """Builds by the project's own backend."""
     builder = make_environment('builder')
-    builder.pip('install', '--quiet', 'build>=1.0', 'setuptools>=64', 'wheel')
+    builder.pip('install', '--quiet', 'build>=1.0', 'setuptools>=70.1')
     folder = tmp_path_factory.mktemp('dist')
 
     def build(source, what, where):

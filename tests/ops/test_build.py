@@ -77,3 +77,11 @@ def test_compiles_without_warnings(operators, tmp_path, python, monkeypatch):
         'print(library.load().nd.global_pool(mx.nd.ones((1, 2, 3, 3)))[0].asnumpy().tolist())'
     )
     assert process.stdout == '[[1.0, 1.0]]\n', process.stderr
+
+
+@pytest.mark.parametrize('symbol', [b'GLIBC_2.32', b'GLIBCXX_3.4.26', b'CXXABI_1.3.12'])
+def test_a_library_with_newer_symbols_is_for_this_system(symbol, tmp_path):
+    library = tmp_path / 'library.so'
+    for content, tag in ((b'GLIBC_2.9\0GLIBC_2.27\0', build.MANYLINUX), (symbol, 'linux_x86_64')):
+        library.write_bytes(b'\0' + content + b'\0')
+        assert build.platform_tag(library) == tag
