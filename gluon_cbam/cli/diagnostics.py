@@ -16,9 +16,12 @@ from typing import Callable, Dict, List, Optional
 from gluon_cbam.common import errors
 from gluon_cbam.compat import cuda, platforms, versions
 from gluon_cbam.compat.threads import physical_cores
+from gluon_cbam.export.runtime.installed import onnxruntime_packages
+from gluon_cbam.export.runtime.providers import PROVIDERS
 from gluon_cbam.ops import status as ops_status
 
 _PROBE_SECONDS = 120
+_ONNXRUNTIME = 'onnxruntime'
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,29 @@ def _kernels() -> Check:
     return replace(used, detail=f'compiled, {used.detail}{because}') if used.ok else used
 
 
+def _onnxruntime() -> Check:
+    packages = [f'{name} {version}' for name, version in onnxruntime_packages().items()]
+    if not packages:
+        return Check(_ONNXRUNTIME, True, "not installed; it runs exported files: pip install 'gluon_cbam[onnx]'")
+    if len(packages) > 1:
+        remedy = f'all are imported as onnxruntime: pip uninstall {" ".join(onnxruntime_packages())}, then install one'
+        return Check(_ONNXRUNTIME, False, ' and '.join(packages), remedy)
+    code = 'print(*onnxruntime.get_available_providers())'
+    probe = _import_probe(_ONNXRUNTIME, code, f'pip install --force-reinstall {packages[0].split()[0]}')
+    found = [name for name, row in PROVIDERS.items() if row.name in probe.detail.split()]
+    return replace(probe, detail=f'{packages[0]}, providers {", ".join(found)}') if probe.ok else probe
+
+
+def _openvino() -> Check:
+    if versions.installed('openvino') is None:
+        return Check('openvino', True, "not installed; it runs exported files: pip install 'gluon_cbam[openvino]'")
+    module = 'gluon_cbam.export.runtime.openvino_engine'
+    code = f'print(*(f"{{name}} ({{full}})" for name, full in {module}.openvino_devices().items()), sep=", ")'
+    probe = _import_probe(module, code, 'pip install --force-reinstall openvino', 'openvino')
+    detail = f'openvino {versions.installed("openvino")}, devices {probe.detail}'
+    return replace(probe, detail=detail) if probe.ok else probe
+
+
 def _threads() -> Check:
     return Check('threads', True, f'{physical_cores()} physical cores for this process')
 
@@ -154,4 +180,16 @@ def _import_probe(
     return Check(name or module, False, message if ours else reason, remedy)
 
 
-_CHECKS: List[Callable[[], Check]] = [_python, _versions, _mxnet, _gluoncv, _opencv, _kernels, _gpu, _threads, _disk]
+_CHECKS: List[Callable[[], Check]] = [
+    _python,
+    _versions,
+    _mxnet,
+    _gluoncv,
+    _opencv,
+    _kernels,
+    _gpu,
+    _onnxruntime,
+    _openvino,
+    _threads,
+    _disk,
+]

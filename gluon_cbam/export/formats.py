@@ -20,8 +20,8 @@ from .onnx.translation import to_onnx_graph
 from .parity import Difference, check_parity, compare_outputs
 from .request import ExportRequest
 from .runtime import ExportedNetwork, load_exported
-from .runtime.engines import onnxruntime_session
 from .runtime.evaluation import evaluate_exported, median_milliseconds
+from .runtime.onnxruntime_engine import onnxruntime_session
 from .samples import SampleImages
 from .symbol import write_symbol
 

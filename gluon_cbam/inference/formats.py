@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
@@ -75,9 +75,11 @@ class Json(Text):
     """One object: ``images`` with the objects of :class:`JsonLines`, and ``failed`` with those of unreadable images.
 
     Where :attr:`left_out` is set, ``left_out`` has what folders hold besides images: kind -> ``count`` and ``first``.
+    :attr:`at_end` gives further values, which are known after the last image.
     """
 
     left_out: Optional[LeftOut] = None
+    at_end: Callable[[], Mapping[str, Any]] = dict
 
     def __init__(self, write: Write, columns: Sequence[str]) -> None:
         super().__init__(write, columns)
@@ -95,8 +97,9 @@ class Json(Text):
     def end(self) -> None:
         """Write the images that could not be read."""
         opening = self._before if self._before != ', ' else ''
-        left_out = '' if self.left_out is None else f', "left_out": {json.dumps(self.left_out.as_dict())}'
-        self._write(f'{opening}], "failed": {json.dumps(self._failed)}{left_out}}}\n')
+        values = {} if self.left_out is None else {'left_out': self.left_out.as_dict()}
+        more = ''.join(f', "{name}": {json.dumps(value)}' for name, value in {**values, **self.at_end()}.items())
+        self._write(f'{opening}], "failed": {json.dumps(self._failed)}{more}}}\n')
 
 
 Format = Callable[[Write, Sequence[str]], Text]

@@ -35,3 +35,15 @@ def test_mxnet_twice_or_not_at_all(monkeypatch):
     assert 'pip uninstall mxnet mxnet-cu117' in diagnostics._mxnet().remedy
     monkeypatch.setattr(diagnostics.versions, 'mxnet_distributions', list)
     assert 'gluon_cbam[cpu]' in diagnostics._mxnet().remedy
+
+
+def test_the_engines_of_exported_files(monkeypatch):
+    check = diagnostics._onnxruntime()
+    assert check.ok and ('not installed' in check.detail or ', providers cpu' in check.detail), check
+    check = diagnostics._openvino()
+    assert check.ok and ('not installed' in check.detail or ', devices CPU (' in check.detail), check
+    both = {'onnxruntime': '1.32.0', 'onnxruntime-gpu': '1.31.1'}
+    monkeypatch.setattr(diagnostics, 'onnxruntime_packages', lambda: both)
+    check = diagnostics._onnxruntime()
+    assert (check.ok, check.detail) == (False, 'onnxruntime 1.32.0 and onnxruntime-gpu 1.31.1')
+    assert 'pip uninstall onnxruntime onnxruntime-gpu' in check.remedy

@@ -61,3 +61,29 @@ def test_errors_are_one_line(cbam_here, digits, tmp_path):
         done = cbam_here(*arguments)
         assert (done.returncode, done.stdout) == (code, '')
         assert message in done.stderr.splitlines()[-1]
+
+
+def test_where_an_exported_file_runs(cbam_here, exported_digits, digits, tmp_path):
+    path, data = exported_digits / 'digits.onnx', digits / 'val.rec'
+    here = ('--exported', path, '--provider', 'cpu', '--verify', '--json')
+    done = cbam_here('validate', *here, '--data-val', data, '--batch-size', 100)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found['provider'], found['precision'], found['verify']['tolerance']) == ('cpu', 'float32', 1e-4)
+    assert found['verify']['first_batch']['images'] == found['verify']['first_batch']['same_top1'] == 100
+    assert 'cbam: onnxruntime cpu agrees with the CPU: random images: difference 0 of' in done.stderr
+    done = cbam_here('predict', data, *here)
+    assert done.returncode == 0 and 'agrees with the CPU' in done.stderr
+    found = json.loads(done.stdout)
+    assert len(found['images']) == 360 and found['verify']['random_images']['largest'] == 0
+    for arguments, code, message in (
+        (('--exported', path, '--provider', 'cuda'), 3, "pip install 'onnxruntime-gpu[cuda,cudnn]'"),
+        (('--exported', path, '--device', '1'), 2, 'provider cpu has no devices'),
+        (('--exported', exported_digits / 'digits-symbol.json', '--provider', 'cuda'), 2, 'export the network to ONNX'),
+        (('--network', 'cbamnet_tiny', '--pretrained', '--provider', 'cuda'), 2, '--provider is for --exported'),
+    ):
+        for command in (('validate', '--data-val', data), ('predict', data, '--output', tmp_path / 'x.csv')):
+            done = cbam_here(*command, *arguments)
+            assert (done.returncode, done.stdout) == (code, '')
+            assert message in done.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []

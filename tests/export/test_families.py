@@ -12,7 +12,7 @@ from gluon_cbam.export.onnx.engine_passes import ENGINE_PASSES, optimize_for_eng
 from gluon_cbam.export.onnx.graph import to_model
 from gluon_cbam.export.onnx.simplification import simplify
 from gluon_cbam.export.onnx.translation import to_onnx_graph
-from gluon_cbam.export.runtime.engines import onnxruntime_session
+from gluon_cbam.export.runtime.onnxruntime_engine import onnxruntime_session
 from gluon_cbam.export.tracing import trace
 from gluon_cbam.models.features import Features
 from gluon_cbam.models.mobilenet import MobileNet

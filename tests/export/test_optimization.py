@@ -12,7 +12,7 @@ from gluon_cbam.export.onnx.engine_passes import ENGINE_PASSES, average_before_c
 from gluon_cbam.export.onnx.graph import Node, OnnxGraph, to_model
 from gluon_cbam.export.onnx.simplification import SIMPLIFICATION_PASSES
 from gluon_cbam.export.onnx.translation import to_onnx_graph
-from gluon_cbam.export.runtime.engines import onnxruntime_session
+from gluon_cbam.export.runtime.onnxruntime_engine import onnxruntime_session
 from gluon_cbam.export.tracing import trace
 from gluon_cbam.models.resnet import ResNet
 

@@ -42,6 +42,12 @@ def test_accuracy_and_size(quantized, exported_digits):
     assert path.stat().st_size < 0.4 * (exported_digits / 'digits.onnx').stat().st_size
 
 
+def test_a_gpu_has_no_int8(quantized):
+    assert load_exported(quantized[0]).placement.numbers == 'int8'
+    with pytest.raises(UsageError, match='cuda takes files in float32 or float16, this one is in int8'):
+        load_exported(quantized[0], provider='cuda')
+
+
 def test_qdq_nodes_are_where_they_should_be(quantized):
     onnx = pytest.importorskip('onnx')
     model = onnx.load(str(quantized[0]))

@@ -13,7 +13,7 @@ from gluon_cbam.export.onnx.graph import Node, OnnxGraph, to_model
 from gluon_cbam.export.onnx.simplification import simplify
 from gluon_cbam.export.onnx.translation import to_onnx_graph
 from gluon_cbam.export.onnx.winograd import WinogradMatrices, best_tile, replace_convolution, winograd_convolutions
-from gluon_cbam.export.runtime.engines import onnxruntime_session
+from gluon_cbam.export.runtime.onnxruntime_engine import onnxruntime_session
 from gluon_cbam.export.tracing import trace
 from gluon_cbam.models.resnet import ResNet
 

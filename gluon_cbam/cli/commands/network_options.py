@@ -10,6 +10,7 @@ import click
 from gluon_cbam.cli.options import add_options
 from gluon_cbam.cli.progress import byte_progress
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.printable import printable
 from gluon_cbam.common.settings import flag
 
 if TYPE_CHECKING:
@@ -100,20 +101,48 @@ exported_options = add_options(
         click.option(
             '--engine', default='auto', show_default=True, help='engine of --exported: onnxruntime, openvino or mxnet'
         ),
+        click.option(
+            '--provider',
+            metavar='NAME',
+            help='of onnxruntime: cpu, cuda, tensorrt, rocm, openvino, coreml or directml  [cpu]',
+        ),
+        click.option('--device', metavar='N', help='GPU of --provider, from 0; of OpenVINO CPU, GPU.0 or NPU'),
+        click.option('--precision', metavar='NAME', help='of the arithmetic: float32, tf32 or float16  [float32]'),
+        click.option('--verify', is_flag=True, help='compare --exported with the CPU before the first answer'),
     ]
 )
+PLACEMENT = ('engine', 'provider', 'device', 'precision', 'verify')
+"""The options that say where ``--exported`` runs."""
 # options that an exported file determines
 _DETERMINED = ('params', 'pretrained', 'classes', 'image_size', 'crop_ratio', 'option', 'gpus', 'cpus')
 
 
+def require_exported(placement: Dict[str, Any]) -> None:
+    """Refuse options of exported files where there is none.
+
+    Args:
+        placement: the options :data:`PLACEMENT` by name.
+
+    Raises:
+        UsageError: one of them is given.
+    """
+    given = next((name for name, value in placement.items() if name != 'engine' and value), None)
+    if given:
+        raise UsageError(f'{flag(given)} is for --exported FILE: leave it out; --gpus chooses the devices of MXNet')
+
+
 def load_exported(
-    exported: str, engine: str, network: Optional[str], label_index: Optional[int] = None, **settings: Any
+    exported: str,
+    placement: Dict[str, Any],
+    network: Optional[str],
+    label_index: Optional[int] = None,
+    **settings: Any,
 ) -> ExportedNetwork:
     """Load the exported file that the options of a command name.
 
     Args:
         exported: ``--exported``.
-        engine: ``--engine``.
+        placement: the options :data:`PLACEMENT` by name.
         network: ``--network``; the file must be of that model.
         label_index: ``--label-index``.
         **settings: the other options of the network, which must not be given.
@@ -123,15 +152,22 @@ def load_exported(
 
     Raises:
         UsageError: an option that the file determines is given, or the file is of another model.
-        DependencyError: the engine is not installed.
-        DataError: the file is damaged.
+        DependencyError: the engine or the provider is not installed.
+        EnvironmentProblem: the device does not exist.
+        DataError: the file is damaged, or with ``--verify`` its outputs differ from those on the CPU.
     """
     from gluon_cbam.export.runtime import load_exported as run
 
     given = next((name for name in _DETERMINED if settings.get(name) not in (None, {}, ())), None)
     if given:
         raise UsageError(f'--exported knows its network and weights: leave {flag(given)} out')
-    loaded = run(exported, engine)
+    loaded = run(exported, **placement)
     if network not in (None, loaded.name):
         raise UsageError(f'{exported} is of {loaded.name}, not of {network}')
     return replace(loaded, task=loaded.task.with_label_index(label_index))
+
+
+def show_verification(network: Optional[ExportedNetwork]) -> None:
+    """Print the comparison with the CPU that ``--verify`` asked for."""
+    if network is not None and network.verification is not None:
+        click.echo(f'cbam: {printable(network.verification.text())}', err=True)

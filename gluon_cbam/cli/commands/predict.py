@@ -15,9 +15,19 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
 from .image_inputs import INPUTS, ImageInputs, input_options
-from .network_options import NETWORK, exported_options, load, load_exported, task_option
+from .network_options import (
+    NETWORK,
+    PLACEMENT,
+    exported_options,
+    load,
+    load_exported,
+    require_exported,
+    show_verification,
+    task_option,
+)
 
 if TYPE_CHECKING:
+    from gluon_cbam.export.runtime import ExportedNetwork
     from gluon_cbam.inference.formats import Format
     from gluon_cbam.inference.session import Session
     from gluon_cbam.tasks.prediction import Prediction
@@ -81,14 +91,15 @@ def predict(
         tag = others['pretrained']
         raise UsageError(f'no images: --pretrained took {tag!r} as the tag of weights; write images before it')
     sources = inputs.sources()
-    session, live = _session(**others), inputs.camera is not None
+    (session, network), live = _session(**others), inputs.camera is not None
     predictor = session.task.predictor(session, top_k, labels=labels)
     if labels is not None:
         _check_labels(session, labels, ignore_classes)
     predictions = run(
         session, sources, batch_size=batch_size, workers=workers or usable_cpus(), live=live, predictor=predictor
     )
-    _write(predictions, outputs, predictor.columns, live, inputs)
+    _write(predictions, outputs, predictor.columns, live, inputs, network)
+    show_verification(network)
 
 
 def _check_labels(session: Session, labels: str, ignore_classes: bool) -> None:
@@ -103,17 +114,20 @@ def _check_labels(session: Session, labels: str, ignore_classes: bool) -> None:
 
 
 def _session(
-    exported: Optional[str], engine: str, params: Optional[str], pretrained: Optional[str], **settings: Any
-) -> Session:
-    """The network or the exported file that the options name."""
+    exported: Optional[str], params: Optional[str], pretrained: Optional[str], **settings: Any
+) -> Tuple[Session, Optional[ExportedNetwork]]:
+    """A session of the network or of the exported file that the options name, and the exported file."""
     from gluon_cbam.export.runtime.session import exported_session
     from gluon_cbam.inference.session import on_devices
 
+    placement = {name: settings.pop(name) for name in PLACEMENT}
     if exported is not None:
-        return exported_session(load_exported(exported, engine, params=params, pretrained=pretrained, **settings))
+        network = load_exported(exported, placement, params=params, pretrained=pretrained, **settings)
+        return exported_session(network), network
+    require_exported(placement)
     if params is None and pretrained is None:
         raise UsageError('predict needs weights: give --params FILE, --pretrained or --exported FILE')
-    return on_devices(*load(params=params, pretrained=pretrained, **settings))
+    return on_devices(*load(params=params, pretrained=pretrained, **settings)), None
 
 
 def _outputs(
@@ -140,6 +154,7 @@ def _write(
     columns: Sequence[str],
     live: bool,
     inputs: ImageInputs,
+    network: Optional[ExportedNetwork],
 ) -> None:
     """Write predictions as they are computed. With a camera, an interrupt is the normal end, and files are complete."""
     from gluon_cbam.inference.formats import STANDARD_OUTPUT, Json, Tally, written
@@ -152,6 +167,7 @@ def _write(
         for writer in writers:
             if isinstance(writer, Json):
                 writer.left_out = inputs.left_out
+                writer.at_end = network.verification_as_dict if network is not None else dict
         try:
             for prediction in progress_bar(predictions, None) if silent else predictions:
                 tally.add(prediction)

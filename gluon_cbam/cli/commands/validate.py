@@ -10,7 +10,18 @@ from gluon_cbam.cli.options import settings_options, weights_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 
-from .network_options import NETWORK, check_data, exported_options, load, load_exported, show_warnings, task_option
+from .network_options import (
+    NETWORK,
+    PLACEMENT,
+    check_data,
+    exported_options,
+    load,
+    load_exported,
+    require_exported,
+    show_verification,
+    show_warnings,
+    task_option,
+)
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -32,7 +43,6 @@ if TYPE_CHECKING:
 def validate(
     data_val: str,
     exported: Optional[str],
-    engine: str,
     batch_size: int,
     workers: Optional[int],
     ignore_classes: bool,
@@ -42,9 +52,11 @@ def validate(
     from gluon_cbam.compat.threads import usable_cpus
 
     workers = workers or usable_cpus()
+    placement = {name: settings.pop(name) for name in PLACEMENT}
     if exported is not None:
-        network = load_exported(exported, engine, **settings)
+        network = load_exported(exported, placement, **settings)
         return _exported(data_val, batch_size, workers, ignore_classes, network)
+    require_exported(placement)
     return _on_devices(data_val, batch_size, workers, ignore_classes, *load(**settings))
 
 
@@ -76,9 +88,10 @@ def _exported(
     records = loaded.task.open_validation(data_val, loaded.require_classes())
     checked = check_data(loaded, data_val, ignore_classes, records)
     scored = evaluate_exported(loaded, records, batch_size, workers, progress_bar)
+    show_verification(loaded)
     show_warnings(checked)
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}
-    return {**value, 'exported': str(loaded.path), 'engine': loaded.engine}, _text(loaded.task, scored, len(records))
+    return {**value, **loaded.engine_as_dict()}, _text(loaded.task, scored, len(records))
 
 
 def _text(task: Task, scored: Evaluation, records: int) -> str:

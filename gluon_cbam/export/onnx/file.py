@@ -1,30 +1,50 @@
-"""The metadata of an ONNX file, read without the package ``onnx``, and a check that the file is complete.
+"""The metadata and the precision of an ONNX file, read without ``onnx``, and a check that the file is complete.
 
-An ONNX file is the protobuf message ``ModelProto``, a sequence of fields that each begin with a tag. Only the entries
-of ``metadata_props`` (field 14 in onnx.proto) are decoded.
+An ONNX file is the protobuf message ``ModelProto``, a sequence of fields that each begin with a tag. Of the graph only
+the types of its operators and constants are decoded, and of the rest the entries of ``metadata_props``.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Iterator, Tuple, Union
+from typing import Dict, Iterator, NamedTuple, Tuple, Union
 
 from gluon_cbam.common.damage import Damaged, reading
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.export.precision import FLOAT16, FLOAT32, INT8
 
-_GRAPH, _METADATA = 7, 14
+_GRAPH, _METADATA = 7, 14  # numbers of fields in onnx.proto, as those below
+_NODE, _CONSTANT, _OPERATOR, _TYPE = 1, 5, 4, 2
+_HALF = 10  # TensorProto.FLOAT16
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
 
+class FileContents(NamedTuple):
+    """What a file says of its network.
+
+    Attributes:
+        metadata: value by key.
+        precision: the precision of its numbers, see :mod:`gluon_cbam.export.precision`.
+    """
+
+    metadata: Dict[str, str]
+    precision: str
+
+
 def read_metadata(path: PathLike) -> Dict[str, str]:
-    """Read the metadata properties of an ONNX file.
+    """Read the metadata properties of an ONNX file; see :func:`read_contents`."""
+    return read_contents(path).metadata
+
+
+def read_contents(path: PathLike) -> FileContents:
+    """Read the metadata properties and the precision of an ONNX file.
 
     Args:
         path: the path of the file.
 
     Returns:
-        Value by key.
+        What the file says of its network.
 
     Raises:
         UsageError: there is no such file.
@@ -34,17 +54,30 @@ def read_metadata(path: PathLike) -> Dict[str, str]:
     if not path.is_file():
         raise UsageError(f'no file {str(path)!r}')
     texts: Dict[str, str] = {}
-    graphs = 0
+    precisions = []
     with reading(path, 'not a complete ONNX file'):
         data = memoryview(path.read_bytes())
         for number, value in _fields(data):
             if number == _METADATA and isinstance(value, memoryview):
                 entry = {key: bytes(text).decode() for key, text in _fields(value) if isinstance(text, memoryview)}
                 texts[entry.get(1, '')] = entry.get(2, '')
-            graphs += number == _GRAPH
-        if graphs != 1:
+            if number == _GRAPH and isinstance(value, memoryview):
+                precisions.append(_precision(value))
+        if len(precisions) != 1:
             raise Damaged('it has no graph')
-    return texts
+    return FileContents(texts, precisions[0])
+
+
+def _precision(graph: memoryview) -> str:
+    """The precision of a graph, by its operators that quantize and by the type of its constants."""
+    found = FLOAT32
+    for number, value in _fields(graph):
+        if number == _NODE and isinstance(value, memoryview):
+            if any(key == _OPERATOR and text == b'QuantizeLinear' for key, text in _fields(value)):
+                return INT8
+        elif number == _CONSTANT and isinstance(value, memoryview) and (_TYPE, _HALF) in _fields(value):
+            found = FLOAT16
+    return found
 
 
 def _fields(data: memoryview) -> Iterator[Tuple[int, Union[int, memoryview]]]:

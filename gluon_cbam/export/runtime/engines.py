@@ -2,96 +2,74 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, List, Tuple, Union
+from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
-import numpy as np
-
-from gluon_cbam.common.errors import DataError, UsageError, closest
-from gluon_cbam.common.packages import import_optional, is_installed
+from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.packages import is_installed
 from gluon_cbam.export.metadata import SYMBOL_SUFFIX
 
-Run = Callable[[np.ndarray], List[np.ndarray]]
-"""Function from a batch to all outputs."""
+from .onnxruntime_engine import start_onnxruntime
+from .openvino_engine import place_on_openvino, start_openvino
+from .placement import Placement, Start
+from .providers import place_on_provider
+
+Place = Callable[[Optional[str], Optional[str], Optional[str], int, str], Placement]
+"""Function of provider, device, precision, threads and the precision of the file, which checks them."""
 
 
-def onnxruntime_session(model: Union[str, bytes], threads: int) -> Run:
-    """Load an ONNX model in ONNX Runtime on the CPU.
+class Engine(NamedTuple):
+    """An engine.
 
-    Args:
-        model: path of a file, or the bytes of one.
-        threads: the number of threads of the session.
-
-    Returns:
-        A function from a batch to all outputs.
-
-    Raises:
-        DependencyError: ONNX Runtime is not installed.
+    Attributes:
+        place: checks where a file shall run.
+        start: loads a file.
     """
-    runtime = import_optional('onnxruntime')
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    # without VNNI, sums of products of eight bits saturate otherwise: 0.958 instead of 0.981 top-1 on digits
-    options.add_session_config_entry('session.x64quantprecision', '1')
-    options.log_severity_level = 3  # from 1.18 on it warns once for every initializer that it folds
-    session = runtime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
-    name = session.get_inputs()[0].name
-    return lambda batch: session.run(None, {name: batch})
+
+    place: Place
+    start: Callable[[Path, Placement], Start]
 
 
-def _onnxruntime(path: Path, threads: int) -> Run:
-    import_optional('onnxruntime')
-    try:
-        return onnxruntime_session(str(path), threads)
-    except Exception as error:
-        raise _unusable(path, 'ONNX Runtime', error) from error
+def _place_on_mxnet(
+    provider: Optional[str], device: Optional[str], precision: Optional[str], threads: int, numbers: str
+) -> Placement:
+    given = {'provider': provider, 'device': device, 'precision': precision}
+    name = next((name for name, value in given.items() if value is not None), None)
+    if name:
+        raise UsageError(
+            f'a symbol runs on the CPU, in MXNet: leave {name} {given[name]!r} out, or export the network to ONNX'
+        )
+    return Placement(threads=threads, numbers=numbers)
 
 
-def _openvino(path: Path, threads: int) -> Run:
-    openvino = import_optional('openvino')
-    # float32 where the CPU would otherwise choose bfloat16
-    settings = {'INFERENCE_NUM_THREADS': threads, 'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY'}
-    try:
-        core = openvino.Core()
-        compiled = core.compile_model(core.read_model(str(path)), 'CPU', settings)
-    except Exception as error:
-        raise _unusable(path, 'OpenVINO', error) from error
-    request = compiled.create_infer_request()
-
-    def run(batch: np.ndarray) -> List[np.ndarray]:
-        request.infer({0: batch})
-        return [np.array(request.get_output_tensor(number).data) for number in range(len(compiled.outputs))]
-
-    return run
-
-
-def _mxnet(path: Path, threads: int) -> Run:
+def _start_mxnet(path: Path, placement: Placement) -> Start:
     from gluon_cbam.export.symbol import load_symbol  # imports mxnet
 
-    return load_symbol(path)
+    run = load_symbol(path)
+    return lambda batch: partial(run, batch)
 
 
-def _unusable(path: Path, engine: str, error: Exception) -> DataError:
-    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return DataError(f'{path}: {engine} cannot load it: {reason[:300]}')
-
-
-_ENGINES: Dict[str, Dict[str, Callable[[Path, int], Run]]] = {
-    '.onnx': {'onnxruntime': _onnxruntime, 'openvino': _openvino},
-    SYMBOL_SUFFIX: {'mxnet': _mxnet},
+_ENGINES: Dict[str, Dict[str, Engine]] = {
+    '.onnx': {
+        'onnxruntime': Engine(place_on_provider, start_onnxruntime),
+        'openvino': Engine(place_on_openvino, start_openvino),
+    },
+    SYMBOL_SUFFIX: {'mxnet': Engine(_place_on_mxnet, _start_mxnet)},
 }
-"""Suffix -> engine -> function of path and threads; the first engine that is installed is the default."""
+"""Suffix -> engine by name; the first engine that is installed is the default."""
 
 
-def find_engine(path: Path, engine: str) -> Tuple[str, Callable[[Path, int], Run]]:
+def find_engine(path: Path, engine: str, provider: Optional[str] = None) -> Tuple[str, Engine]:
     """Find the engine for a file.
 
     Args:
         path: the path of the file.
         engine: its name, or ``auto`` for the first one that is installed.
+        provider: the execution provider; with one, ``auto`` is the first engine, which has them.
 
     Returns:
-        The name of the engine, and a function of the path and the number of threads that loads the file.
+        The name of the engine, and the engine.
 
     Raises:
         UsageError: an unknown engine, or one that does not run this kind of file.
@@ -104,7 +82,8 @@ def find_engine(path: Path, engine: str) -> Tuple[str, Callable[[Path, int], Run
     if engine not in ('auto', *known):
         raise UsageError(f'unknown engine {engine!r}: {closest(engine, ["auto", *known])}')
     if engine == 'auto':
-        engine = next((name for name in engines if is_installed(name)), next(iter(engines)))
+        first = next(iter(engines))
+        engine = first if provider else next((name for name in engines if is_installed(name)), first)
     if engine not in engines:
         raise UsageError(f'{engine} does not run {path.name}: use {" or ".join(engines)}')
     return engine, engines[engine]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -14,10 +14,13 @@ from gluon_cbam.compat.threads import physical_cores
 from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.export.metadata import PIXELS, SYMBOL_SUFFIX, ExportMetadata
-from gluon_cbam.export.onnx.file import read_metadata
+from gluon_cbam.export.onnx.file import read_contents
+from gluon_cbam.export.precision import FLOAT32
 from gluon_cbam.tasks import Task, get_task
 
-from .engines import Run, find_engine
+from .engines import find_engine
+from .placement import Placement, Run, Start
+from .verification import IMAGES, Verification, verified
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,10 @@ class ExportedNetwork:
         pixels: whether preprocessing is part of the file, which then takes (N, H, W, 3) uint8 instead of
             (N, 3, H, W) float32.
         params_sha256: the SHA-256 of the parameter file that was exported; None for random weights.
-        run: function from a batch to all outputs, NumPy arrays.
+        start: copies a batch to the device, and returns the function that computes all outputs, NumPy arrays.
         task: the task that the network was trained for.
+        placement: where the engine computes, and in which precision.
+        verification: the comparison with the CPU, which the first batch completes; None without ``verify``.
     """
 
     path: Path
@@ -46,8 +51,10 @@ class ExportedNetwork:
     preprocessing: Preprocessing
     pixels: bool
     params_sha256: Optional[str]
-    run: Run
+    start: Start
     task: Task = field(default_factory=get_task)
+    placement: Placement = Placement()
+    verification: Optional[Verification] = None
 
     @property
     def named_classes(self) -> ClassNames:
@@ -81,6 +88,20 @@ class ExportedNetwork:
         self.require_classes()
         return self.run(batch)[0]
 
+    def run(self, batch: np.ndarray) -> List[np.ndarray]:
+        """All outputs for a stack of prepared images, see :meth:`prepare`; an array for each."""
+        return self.start(batch)()
+
+    def engine_as_dict(self) -> Dict[str, Any]:
+        """The file, the engine and its placement, and the comparison with the CPU, for JSON."""
+        placed = {name: getattr(self.placement, name) for name in ('provider', 'device', 'precision')}
+        chosen = {name: value for name, value in placed.items() if value is not None}
+        return {'exported': str(self.path), 'engine': self.engine, **chosen, **self.verification_as_dict()}
+
+    def verification_as_dict(self) -> Dict[str, Any]:
+        """The comparison with the CPU, for JSON: ``verify``, or nothing without one."""
+        return {} if self.verification is None else {'verify': self.verification.as_dict()}
+
     def require_classes(self) -> int:
         """The number of classes.
 
@@ -92,23 +113,40 @@ class ExportedNetwork:
         return self.classes
 
 
-def load_exported(path: PathLike, engine: str = 'auto', threads: Optional[int] = None) -> ExportedNetwork:
+def load_exported(
+    path: PathLike,
+    engine: str = 'auto',
+    threads: Optional[int] = None,
+    provider: Optional[str] = None,
+    device: Union[str, int, None] = None,
+    precision: Optional[str] = None,
+    verify: bool = False,
+) -> ExportedNetwork:
     """Load a file that ``cbam export`` wrote.
 
     Args:
         path: the path of the file, ending in ``.onnx`` or ``-symbol.json``.
         engine: ``onnxruntime`` or ``openvino`` for ONNX, ``mxnet`` for symbols; default ``auto``, the first of them
             that is installed.
-        threads: the number of threads of the engine; default the physical cores of this process. MXNet takes
+        threads: the number of threads of the engine on the CPU; default the physical cores of this process. MXNet takes
             ``OMP_NUM_THREADS``.
+        provider: the execution provider of ONNX Runtime, a key of
+            :data:`gluon_cbam.export.runtime.providers.PROVIDERS`; default ``cpu``.
+        device: the number of a GPU, from 0; for OpenVINO a name such as ``GPU.0``. Default the first GPU of the
+            provider, for OpenVINO the CPU.
+        precision: the precision of the arithmetic, one that the provider offers; default ``float32``.
+        verify: compare the outputs with those of the CPU, for random images now and for the first batch before its
+            outputs are returned; default False.
 
     Returns:
         The loaded file.
 
     Raises:
-        UsageError: there is no such file, or the engine does not run this kind of file.
-        DataError: the file is damaged, or was not written by ``cbam export``.
-        DependencyError: the engine is not installed.
+        UsageError: there is no such file, the engine does not run this kind of file, or it has no such provider, device
+            or precision.
+        DataError: the file is damaged, or was not written by ``cbam export``; or the outputs differ from the CPU's.
+        DependencyError: the engine or the provider is not installed, or cannot be loaded.
+        EnvironmentProblem: the device does not exist.
 
     Example:
         >>> network = gluon_cbam.export.load_exported('r50.onnx')
@@ -118,9 +156,11 @@ def load_exported(path: PathLike, engine: str = 'auto', threads: Optional[int] =
     path = Path(path)
     if not path.is_file():
         raise UsageError(f'no exported file {str(path)!r}')
-    name, load = find_engine(path, engine)
-    metadata = _metadata(path)
-    return ExportedNetwork(
+    name, row = find_engine(path, engine, provider)
+    metadata, numbers = _contents(path)
+    device = None if device is None else str(device)
+    placement = row.place(provider, device, precision, threads or physical_cores(), numbers)
+    loaded = ExportedNetwork(
         path,
         name,
         metadata.network,
@@ -129,14 +169,38 @@ def load_exported(path: PathLike, engine: str = 'auto', threads: Optional[int] =
         Preprocessing.from_dict(metadata.preprocessing),
         metadata.input == PIXELS,
         metadata.params_sha256,
-        load(path, threads or physical_cores()),
+        row.start(path, placement),
         get_task(metadata.task),
+        placement,
     )
+    return _verified(loaded, threads) if verify else loaded
 
 
-def _metadata(path: Path) -> ExportMetadata:
+def _verified(loaded: ExportedNetwork, threads: Optional[int]) -> ExportedNetwork:
+    """The network, which is compared with the same file on the CPU."""
+    name, reference = _on_cpu(loaded.path, loaded.placement.numbers, threads or physical_cores())
+    size = loaded.preprocessing.image_size
+    images = np.random.RandomState(0).randint(0, 256, (IMAGES, size, size, 3)).astype(np.uint8)
+    batch = np.stack([loaded.prepare(image) for image in images])
+    verification = Verification(f'{loaded.engine} {loaded.placement.text}'.strip(), loaded.placement.coarsest)
+    start = verified(loaded.start, reference, batch, verification)
+    return replace(loaded, start=start, verification=verification)
+
+
+def _on_cpu(path: Path, numbers: str, threads: int) -> Tuple[str, Run]:
+    """The name of the engine that is compared with, and a function from a batch to all outputs on the CPU."""
+    name, row = find_engine(path, 'auto')
+    if path.name.endswith(SYMBOL_SUFFIX):
+        raise UsageError(f'{path.name} runs on the CPU, in MXNet: there is nothing to verify')
+    start = row.start(path, row.place(None, None, None, threads, numbers))
+    return name, lambda batch: start(batch)()
+
+
+def _contents(path: Path) -> Tuple[ExportMetadata, str]:
+    """The metadata of a file, and the precision of its numbers."""
     if not path.name.endswith(SYMBOL_SUFFIX):
-        return ExportMetadata.from_texts(read_metadata(path), str(path))
+        found = read_contents(path)
+        return ExportMetadata.from_texts(found.metadata, str(path)), found.precision
     from gluon_cbam.export.symbol import read_symbol_metadata  # imports mxnet
 
-    return read_symbol_metadata(path)
+    return read_symbol_metadata(path), FLOAT32

@@ -15,6 +15,8 @@ from .exported_network import ExportedNetwork
 def exported_session(network: ExportedNetwork) -> Session:
     """Wrap an exported network as a session, whose engine runs in a thread of its own.
 
+    A batch is copied to the device by the caller's thread, while the engine computes the batch before.
+
     Args:
         network: see :func:`gluon_cbam.export.runtime.load_exported`.
 
@@ -27,7 +29,7 @@ def exported_session(network: ExportedNetwork) -> Session:
     classes, engine = network.require_classes(), ThreadPoolExecutor(1, thread_name_prefix='engine')
 
     def start(images: np.ndarray) -> Callable[[], Sequence[np.ndarray]]:
-        return engine.submit(network.run, images).result
+        return engine.submit(network.start(images)).result
 
     return Session(
         network.name, classes, network.class_names, 1, network.prepare, start, network.task, network.preprocessing
