@@ -14,10 +14,12 @@ from gluon_cbam.weights import safetensors
 from .int8.calibration import Run
 from .int8.quantization import quantize
 from .onnx.engine_passes import optimize_for_engine
+from .onnx.float16 import to_float16
 from .onnx.graph import OnnxGraph, checked_opset, to_model
 from .onnx.simplification import simplify
 from .onnx.translation import to_onnx_graph
 from .parity import Difference, check_parity, compare_outputs
+from .precision import FLOAT16, TOLERANCES
 from .request import ExportRequest
 from .runtime import ExportedNetwork, load_exported
 from .runtime.evaluation import evaluate_exported, median_milliseconds
@@ -65,6 +67,15 @@ def _save(graph: OnnxGraph, request: ExportRequest, path: Path) -> None:
     metadata = request.metadata()
     model = to_model(graph, request.opset, metadata.as_texts(), metadata.network)
     import_optional('onnx').save(model, str(path))
+
+
+def _write_float16(request: ExportRequest, path: Path, samples: SampleImages) -> Written:
+    graph = _simplified_graph(request)
+    to_float16(graph)
+    _save(graph, request, path)
+    difference = compare_outputs(request.loaded, load_exported(path), samples)
+    check_parity(difference, path.name, TOLERANCES[FLOAT16])
+    return difference, {'opset': request.opset, 'tolerance': TOLERANCES[FLOAT16]}
 
 
 def _write_int8(request: ExportRequest, path: Path, samples: SampleImages) -> Written:
@@ -131,6 +142,7 @@ def _compared(request: ExportRequest, path: Path, samples: SampleImages) -> Diff
 FORMATS: Dict[str, Format] = {
     'symbol': Format(None, _write_symbol),
     'onnx': Format('.onnx', _write_onnx),
+    'onnx-float16': Format('.onnx', _write_float16),
     'onnx-int8': Format('.onnx', _write_int8),
     'safetensors': Format('.safetensors', _write_safetensors),
 }

@@ -9,6 +9,7 @@ from gluon_cbam import CBAMNet, features, get_model
 from gluon_cbam.attention.blocks import CheckedBlock
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.export.onnx.engine_passes import ENGINE_PASSES, optimize_for_engine
+from gluon_cbam.export.onnx.float16 import to_float16
 from gluon_cbam.export.onnx.graph import to_model
 from gluon_cbam.export.onnx.simplification import simplify
 from gluon_cbam.export.onnx.translation import to_onnx_graph
@@ -95,6 +96,26 @@ def difference(net, size):
 def test_equals_mxnet(what):
     size, make = NETWORKS[what]
     assert difference(lively(make(), size), size) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    'what', ['bam_resnet', 'cbam, four poolings', 'cbam, identity', 'cbam_resnext', 'cbamnet_tiny', 'features']
+)
+def test_float16(what):
+    size, make = NETWORKS[what]
+    net = lively(make(), size)
+    batch = np.random.RandomState(3).uniform(-2, 2, (3, 3, size, size)).astype(np.float32)
+    wanted = net(mx.nd.array(batch))
+    wanted = [value.asnumpy() for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
+    graph = to_onnx_graph(trace(net, size))
+    simplify(graph)
+    graph.name_outputs([f'output{number}' for number in range(len(graph.outputs))])
+    to_float16(graph)
+    given = onnxruntime_session(to_model(graph, 17, {}, 'net').SerializeToString(), 1)(batch)
+    differences = [float(np.abs(one - two).max() / np.abs(two).max()) for one, two in zip(given, wanted)]
+    assert 1e-5 < max(differences) < 5e-3  # it is no longer float32, and float16 has 10 bits
+    weights = {graph.constants[node.inputs[1]].dtype for node in graph.nodes if node.op in ('Conv', 'Gemm')}
+    assert weights == {np.dtype(np.float16)}
 
 
 class TwoOutputs(CheckedBlock):

@@ -30,7 +30,11 @@ def _stages(ctx: click.Context, param: click.Parameter, text: Optional[str]) -> 
 
 _FORMAT = [
     click.option(
-        '--format', 'file_format', default='onnx', show_default=True, help='symbol, onnx, onnx-int8 or safetensors'
+        '--format',
+        'file_format',
+        default='onnx',
+        show_default=True,
+        help='symbol, onnx, onnx-float16, onnx-int8 or safetensors',
     ),
     click.option(
         '--output',
@@ -51,7 +55,9 @@ _FORMAT = [
         help='feature maps of these stages, from 0, instead of logits',
     ),
     click.option('--opset', type=int, metavar='N', help='ONNX opset  [17]'),
-    click.option('--engine', default='onnxruntime', show_default=True, help='engine to optimize onnx for, or openvino'),
+    click.option(
+        '--engine', default='onnxruntime', show_default=True, help='engine to optimize onnx for, or openvino, or gpu'
+    ),
 ]
 _SAMPLES = [
     click.option('--data-val', '--rec-val', 'data_val', metavar='FILE', help='a .rec file to compare on'),

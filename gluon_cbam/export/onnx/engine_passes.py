@@ -177,8 +177,10 @@ ENGINE_PASSES: Dict[str, List[Callable[[OnnxGraph], None]]] = {
         average_before_convolution,
         winograd_convolutions,
     ],
+    'gpu': [],
 }
-"""Engine -> its passes, in the order in which they run."""
+"""Engine -> its passes, in the order in which they run. The libraries of GPUs choose their own algorithms for plain
+convolutions, and nothing was measured there."""
 
 
 def optimize_for_engine(graph: OnnxGraph, engine: str) -> None:
