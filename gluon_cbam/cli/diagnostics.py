@@ -5,11 +5,8 @@ Each package is imported in a separate process, since a broken installation can 
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
-import subprocess
-import sys
 from dataclasses import asdict, dataclass, replace
 from typing import Callable, Dict, List, Optional
 
@@ -18,9 +15,9 @@ from gluon_cbam.compat import cuda, platforms, versions
 from gluon_cbam.compat.threads import physical_cores
 from gluon_cbam.export.runtime.installed import onnxruntime_packages
 from gluon_cbam.export.runtime.providers import PROVIDERS
+from gluon_cbam.installation.probe import RUN_MXNET, probe
 from gluon_cbam.ops import status as ops_status
 
-_PROBE_SECONDS = 120
 _ONNXRUNTIME = 'onnxruntime'
 
 
@@ -77,16 +74,28 @@ def _mxnet() -> Check:
             return Check('mxnet', True, f'not installed: {platforms.without_mxnet()}')
         return Check('mxnet', False, 'not installed', platforms.without_mxnet())
     if len(found) > 1:
-        remedy = f'both bring the package mxnet: pip uninstall {" ".join(found)}, then install one'
+        remedy = "both bring the package mxnet: 'cbam setup cpu --force' or 'cbam setup cu117 --force' leaves one"
         return Check('mxnet', False, ' and '.join(found), remedy)
-    return _import_probe('mxnet', 'mxnet.nd.ones(3).asnumpy(); print(mxnet.__version__)', versions.INSTALL_MXNET)
+    check = _import_probe('mxnet', RUN_MXNET, f'cbam setup --force installs it again ({found[0]})')
+    return replace(check, detail=f'{check.detail} ({_origin(found[0])})') if check.ok else check
+
+
+def _origin(distribution: str) -> str:
+    """How mxnet was installed: with its own requirements, or beside packages that these exclude."""
+    installer = versions.installer(distribution) or 'an unknown program'
+    numpy = versions.installed('numpy') or ''
+    beside = f', beside numpy {numpy}, which its own requirements exclude' if int(numpy.split('.')[0]) >= 2 else ''
+    return f'{distribution}, installed by {installer}{beside}'
 
 
 def _opencv() -> Check:
+    distributions = [name for name in ('opencv-python', 'opencv-python-headless') if versions.installed(name)]
     remedy = (
-        "apt-get install libgl1 libglib2.0-0, or pip install --force-reinstall --no-deps 'opencv-python-headless<4.12'"
+        'apt-get install libgl1 libglib2.0-0, or '
+        "pip install --force-reinstall --no-deps 'opencv-python-headless>=4.11,<6'"
     )
-    return _import_probe('cv2', 'print(cv2.__version__)', remedy, 'opencv')
+    check = _import_probe('cv2', 'print(cv2.__version__)', remedy, 'opencv')
+    return replace(check, detail=f'{check.detail} ({" and ".join(distributions) or "unknown"})') if check.ok else check
 
 
 def _gluoncv() -> Check:
@@ -101,7 +110,7 @@ def _gpu() -> Check:
         detail = f'{len(capabilities)} GPUs seen, mxnet is the CPU build'
         return Check('gpu', True, detail)
     if not capabilities:
-        return Check('gpu', False, 'no GPU, or no NVIDIA driver', 'install the driver, or mxnet==1.9.1 for the CPU')
+        return Check('gpu', False, 'no GPU, or no NVIDIA driver', "install the driver, or 'cbam setup cpu --force'")
     usable = [capability for capability in capabilities if cuda.has_code_for(capability)]
     detail = f'{len(usable)} of {len(capabilities)} GPUs usable: ' + ', '.join(f'{a}.{b}' for a, b in capabilities)
     remedy = '' if usable else 'mxnet-cu117 has code for compute capability 5.0 to 8.9 only: use such a GPU, or the CPU'
@@ -161,23 +170,9 @@ def _disk() -> Check:
 def _import_probe(
     module: str, code: str, remedy: str, name: str = '', environment: Optional[Dict[str, str]] = None
 ) -> Check:
-    """Import a module in a separate process, after gluon_cbam, and run a line of code with it."""
-    command = [sys.executable, '-W', 'ignore', '-c', f'import gluon_cbam, {module}; {code}']
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False,
-            env={**os.environ, **(environment or {})},
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return Check(name or module, False, f'import {module} does not end', remedy)
-    if done.returncode == 0:
-        return Check(name or module, True, done.stdout.strip())
-    reason = (done.stderr.strip().splitlines() or [f'exit code {done.returncode}'])[-1]
-    kind, _, message = reason.partition(': ')
-    if kind == f'{errors.__name__}.DependencyError':  # the message includes the remedy
-        return Check(name or module, False, 'cannot be imported', message)
-    ours = kind.startswith(f'{errors.__name__}.')
-    return Check(name or module, False, message if ours else reason, remedy)
+    """Import a module in a separate process, and run a line of code with it."""
+    found = probe(module, code, environment)
+    return Check(name or module, found.ok, found.text, '' if found.ok else found.remedy or remedy)
 
 
 _CHECKS: List[Callable[[], Check]] = [

@@ -24,6 +24,7 @@ from gluon_cbam.cli.commands import (
     predict,
     recipes,
     runs,
+    setup,
     train,
     validate,
     zoo,
@@ -63,6 +64,7 @@ for command in (
     recipes.recipes,
     data.data,
     zoo.zoo_group,
+    setup.setup,
     doctor.doctor,
     completion.completion,
 ):

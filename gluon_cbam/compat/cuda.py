@@ -53,7 +53,7 @@ def preload() -> None:
     if load_driver() is None:
         raise DependencyError(
             'mxnet-cu117 needs an NVIDIA driver and libcuda.so.1 was not found: install the driver, or without a GPU '
-            "'pip uninstall mxnet-cu117' and 'pip install mxnet==1.9.1'"
+            "'cbam setup cpu --force'"
         )
     spec = importlib.util.find_spec('nvidia')
     for folder in (spec.submodule_search_locations or ()) if spec else ():

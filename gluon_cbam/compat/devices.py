@@ -71,8 +71,7 @@ def _usable_gpus(numbers: Optional[List[int]]) -> List[int]:
 
     if not mx.runtime.Features().is_enabled('CUDA'):
         raise EnvironmentProblem(
-            'this mxnet is built for the CPU: for GPUs, pip uninstall mxnet and '
-            "pip install 'gluon_cbam[cu117]', or leave --gpus out"
+            "this mxnet is built for the CPU: for GPUs, 'cbam setup cu117 --force', or leave --gpus out"
         )
     present = mx.context.num_gpus()
     numbers = list(range(present)) if numbers is None else numbers

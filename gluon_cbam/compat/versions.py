@@ -13,9 +13,7 @@ OLDEST_PYTHON, NEWEST_PYTHON = (3, 8), (3, 14)
 """The supported versions of Python, (major, minor), both included."""
 USE_PYTHON = 'use Python {}.{} to {}.{}'.format(*OLDEST_PYTHON, *NEWEST_PYTHON)
 """The remedy for another version, as part of a message."""
-_CPU = "pip install 'gluon_cbam[cpu]'"
-_GPU = "pip install 'gluon_cbam[cu117]'"
-INSTALL_MXNET = f'install it with {_CPU}, or {_GPU} for NVIDIA GPUs'
+INSTALL_MXNET = "install it with 'cbam setup', or 'cbam setup cu117' for NVIDIA GPUs"
 """The remedy for a missing mxnet, as part of a message."""
 
 
@@ -29,6 +27,15 @@ def installed(distribution: str) -> Optional[str]:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
+
+
+def installer(distribution: str) -> Optional[str]:
+    """The program that installed a distribution, as it recorded itself; None if it did not.
+
+    Args:
+        distribution: name as in ``pip install``; it is installed.
+    """
+    return (metadata.distribution(distribution).read_text('INSTALLER') or '').strip() or None
 
 
 def mxnet_distributions() -> List[str]:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from gluon_cbam.cli import diagnostics
 
 
@@ -12,7 +14,8 @@ def test_all_checks_pass_here(cbam):
     assert report['ok'] is True
     checks = {check['name']: check for check in report['checks']}
     assert {'python', 'numpy', 'mxnet', 'gluoncv', 'opencv', 'gpu'} <= set(checks)
-    assert checks['mxnet']['detail'] == '1.9.1'
+    assert checks['mxnet']['detail'].startswith('1.9.1 (mxnet, installed by ')
+    assert '(opencv-python' in checks['opencv']['detail']
     assert all(set(check) == {'name', 'ok', 'detail', 'remedy'} for check in report['checks'])
 
 
@@ -32,9 +35,18 @@ def test_a_package_that_crashes_the_process(monkeypatch):
 
 def test_mxnet_twice_or_not_at_all(monkeypatch):
     monkeypatch.setattr(diagnostics.versions, 'mxnet_distributions', lambda: ['mxnet', 'mxnet-cu117'])
-    assert 'pip uninstall mxnet mxnet-cu117' in diagnostics._mxnet().remedy
+    assert "'cbam setup cpu --force'" in diagnostics._mxnet().remedy
     monkeypatch.setattr(diagnostics.versions, 'mxnet_distributions', list)
-    assert 'gluon_cbam[cpu]' in diagnostics._mxnet().remedy
+    assert "'cbam setup'" in diagnostics._mxnet().remedy
+
+
+@pytest.mark.parametrize(
+    ('numpy', 'beside'), [('1.26.4', ''), ('2.5.5', ', beside numpy 2.5.5, which its own requirements exclude')]
+)
+def test_how_mxnet_was_installed(monkeypatch, numpy, beside):
+    monkeypatch.setattr(diagnostics.versions, 'installer', lambda name: 'uv')
+    monkeypatch.setattr(diagnostics.versions, 'installed', lambda name: numpy)
+    assert diagnostics._origin('mxnet') == f'mxnet, installed by uv{beside}'
 
 
 def test_the_engines_of_exported_files(monkeypatch):
