@@ -1,10 +1,12 @@
 """The PEP 517 backend of this project: setuptools, and mxnet's headers if there is a compiler.
 
 ``setup_requires`` is deprecated, and requirements in pyproject.toml cannot depend on the machine: without a compiler,
-the operators are left out anyway, and a build must not download the 47 MB of mxnet.
+the operators are left out anyway, and a build must not download the 47 MB of mxnet. mxnet's own requirements have no
+solution on Python 3.13 and later, where ``cbam setup`` installs it and then compiles the operators.
 """
 
 import importlib.util
+import sys
 import warnings
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -30,7 +32,7 @@ def _operator_requirements() -> List[str]:
         build.compiler()
     except build.CannotBuild:
         return []
-    return ['mxnet==1.9.1']
+    return ['mxnet==1.9.1'] if sys.version_info < (3, 13) else []
 
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> List[str]:
