@@ -71,3 +71,28 @@ def server():
 
     with Server() as running:
         yield running
+
+
+@pytest.fixture(scope='session')
+def digits_network():
+    """The network on handwritten digits that comes with the package."""
+    import mxnet as mx
+
+    from gluon_cbam.inference.network import load_network
+
+    return load_network('cbamnet_tiny', [mx.cpu()], pretrained=True)
+
+
+@pytest.fixture(scope='session')
+def exported_digits(digits_network, tmp_path_factory):
+    """Its files: a folder of digits.onnx, pixels.onnx, and the symbols ``digits`` and ``pixels``."""
+    from gluon_cbam.export.exporter import export_network
+    from gluon_cbam.export.request import ExportRequest
+    from gluon_cbam.export.samples import sample_images
+
+    folder = tmp_path_factory.mktemp('exported')
+    for name, pixels in (('digits', False), ('pixels', True)):
+        request = ExportRequest(digits_network, pixels=pixels)
+        export_network(request, 'onnx', folder / f'{name}.onnx', sample_images(16))
+        export_network(request, 'symbol', folder / name, sample_images(16))
+    return folder

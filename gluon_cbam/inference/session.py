@@ -28,7 +28,7 @@ class Session:
         classes: number of outputs of its last layer.
         class_names: the names of the classes, in the order of the outputs, or None.
         devices: the devices that a batch is divided over; its size must be a multiple.
-        prepare: function from one image, (H, W, 3) uint8 RGB of any size, to a row of a batch.
+        normalize: function from what ``preprocessing.crop`` returns, (S, S, 3) uint8 RGB, to a row of a batch.
         start: starts a batch, and returns a function that waits for the outputs, each with one row per image.
         task: the task that the network was trained for.
         preprocessing: the preprocessing of images, of which an exported file may do a part.
@@ -38,10 +38,32 @@ class Session:
     classes: int
     class_names: Optional[List[str]]
     devices: int
-    prepare: Callable[[np.ndarray], np.ndarray]
+    normalize: Callable[[np.ndarray], np.ndarray]
     start: Start
     task: Task
     preprocessing: Preprocessing
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """Prepare an image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, of any size.
+
+        Returns:
+            A row of a batch.
+        """
+        return self.normalize(self.preprocessing.crop(image))
+
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """Run the network and wait for its first output.
+
+        Args:
+            pixels: (N, S, S, 3) uint8 RGB, as ``preprocessing.crop`` returns them; N is a multiple of ``devices``.
+
+        Returns:
+            (N, classes) float32.
+        """
+        return self.start(np.stack([self.normalize(each) for each in pixels]))()[0]
 
 
 def on_devices(network: LoadedNetwork, ctx: List[mx.Context]) -> Session:
@@ -60,8 +82,8 @@ def on_devices(network: LoadedNetwork, ctx: List[mx.Context]) -> Session:
     network.task.check_network(network.net, network.name, network.classes)
     start = on_contexts(network.net, ctx)
     return Session(
-        network.name, network.classes, network.class_names, len(ctx), network.preprocessing, start, network.task,
-        network.preprocessing,
+        network.name, network.classes, network.class_names, len(ctx), network.preprocessing.normalize, start,
+        network.task, network.preprocessing,
     )  # fmt: skip
 
 

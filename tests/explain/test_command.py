@@ -21,6 +21,7 @@ from gluon_cbam.data.decoding import decode
 from gluon_cbam.data.sources.images import image_file
 from gluon_cbam.explain.figures.overlay import COLORMAP, OPACITY
 from gluon_cbam.explain.images.classes import class_index
+from gluon_cbam.explain.images.network_explainer import NetworkExplainer
 from gluon_cbam.explain.images.pipeline import ExplainOptions, explain_images
 from gluon_cbam.inference.network import load_network
 
@@ -209,7 +210,11 @@ def test_embeddings_show_gates_and_the_activation_of_a_requested_output(scans):
     with image_threads(1) as pool:
         for target, activations in ((None, 0), (7, 1)):
             (found,) = explain_images(
-                network, [image_file(str(scans / '2.png'))], ExplainOptions(targets=target), mx.cpu(), 4, pool
+                NetworkExplainer(network, mx.cpu()),
+                [image_file(str(scans / '2.png'))],
+                ExplainOptions(targets=target),
+                4,
+                pool,
             )
             assert found.top == [] and len(found.activations) == activations
             assert [gate.path for gate in found.gates] == [f'layer{stage}.unit2.attention' for stage in (1, 2, 3, 4)]

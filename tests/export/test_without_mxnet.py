@@ -86,9 +86,12 @@ def test_exported_files(run, exported_digits, digits, cbam_here, tmp_path):
         ('predict', digits / 'val.rec', '--exported', exported_digits / 'pixels.onnx', '--limit', 3, '--csv', '-'),
         ('validate', '--exported', exported_digits / 'digits.onnx', '--data-val', digits / 'val.rec', '--json'),
     )
-    alone = run(*commands)
+    shown = tmp_path / 'shown'
+    explained = ('explain', SEVEN, '--exported', exported_digits / 'digits.onnx', '--output', shown, '--report')
+    alone = run(*commands, explained)
     beside = [cbam_here(*command) for command in commands]
-    assert [code for code, _ in alone] == [0, 0, 0]
+    assert [code for code, _ in alone] == [0, 0, 0, 0]
+    assert sorted(path.name for path in shown.iterdir()) == ['report.html', 'seven.png']
     assert [output for _, output in alone[:2]] == [done.stdout for done in beside[:2]]
     figures = [json.loads(text) for text in (alone[2][1], beside[2].stdout)]
     assert figures[0]['top1'] == figures[1]['top1'] > 0.9

@@ -16,17 +16,17 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import refuse_existing
 from gluon_cbam.common.printable import printable
 
+from .explain_methods import exported_explainer, network_explainer
 from .explain_score import SCORE_OPTIONS, score_network
 from .image_inputs import INPUTS, ImageInputs, input_options
-from .network_options import NETWORK, load
+from .network_options import NETWORK, PLACEMENT, exported_options, require_exported
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    import mxnet as mx
-
     from gluon_cbam.explain.figures.output_directory import WrittenComparison, WrittenExplanations
-    from gluon_cbam.inference.network import LoadedNetwork
+    from gluon_cbam.explain.images.explainer import Explainer
+    from gluon_cbam.explain.images.network_explainer import NetworkExplainer
 
 _FIGURES = [
     click.option('--output', metavar='DIR', default='explained', show_default=True, help='directory of the figures'),
@@ -41,7 +41,12 @@ _FIGURES = [
         show_default=True,
         help='number of strongest channels to show for each gate',
     ),
-    click.option('--method', default='gradcam', show_default=True, metavar='NAME', help='gradcam or gradcam++'),
+    click.option(
+        '--method',
+        metavar='NAME',
+        help='gradcam, gradcam++, occlusion or rise  [gradcam; with --exported, which has no gradients, occlusion]',
+    ),
+    click.option('--samples', type=click.IntRange(1), metavar='N', help='random masks of --method rise  [1000]'),
     click.option('--layer', metavar='PATH', help='block for Grad-CAM; several with --score  [the last before pooling]'),
     click.option('--report', is_flag=True, help='also write report.html, one file with all images'),
     click.option('--compare', metavar='NETWORK=PARAMS,...', help='draw one figure with Grad-CAM of these networks'),
@@ -53,6 +58,7 @@ _FIGURES = [
 @input_options
 @settings_options('network')
 @weights_options
+@exported_options
 @add_options(_FIGURES)
 @add_options(SCORE_OPTIONS)
 @settings_options(*NETWORK[1:], 'label_index', 'ignore_classes')
@@ -68,6 +74,7 @@ def explain(
     data_val: Optional[str],
     masks: Optional[str],
     align: str,
+    exported: Optional[str],
     **options: Any,
 ) -> Tuple[Dict[str, Any], str]:
     """Show what a network looks at: attention maps and Grad-CAM, one figure for each image.
@@ -79,6 +86,8 @@ def explain(
     PARAMS of --compare is a parameter file, a run folder or a tag; without =PARAMS, it is the published weights. The
     networks are compared on --class, else on the true class, else on the class that the first network predicts.
 
+    An exported file is explained by the methods that only run the network: occlusion and rise.
+
     With --score, nothing is drawn: a table shows localization metrics of the maps against the masks of a .rec file.
     """
     from gluon_cbam.compat.threads import usable_cpus
@@ -86,18 +95,26 @@ def explain(
 
     inputs = ImageInputs(images, *(options.pop(name) for name in INPUTS))
     inputs = replace(inputs, label_index=options['label_index'])
+    placement = {name: options.pop(name) for name in PLACEMENT}
+    if exported is None:
+        require_exported(placement)
+    elif score or compare:
+        raise UsageError(f'--exported {exported} is explained image by image: leave --score and --compare out')
     if score:
         return score_network(ctx, data_val, masks, align, workers=workers or usable_cpus(), **options)
     if data_val or masks:
         raise UsageError('--data-val and --masks go with --score')
     if not inputs.given:
         raise UsageError('give images, or --score and --data-val')
-    given = [compare, *(options[name] for name in ('network', 'params', 'pretrained'))]
-    if all(given[:2]) or given == [None] * 4:
-        raise UsageError('give either --network or --compare, or --params or --pretrained, which name their network')
+    given = [compare or exported, *(options[name] for name in ('network', 'params', 'pretrained'))]
+    if compare and all(given[:2]) or given == [None] * 4:
+        raise UsageError('give either --network or --compare, or --params, --pretrained or --exported, which name it')
     with image_threads(workers or usable_cpus()) as pool:
         written: Union[WrittenComparison, WrittenExplanations]
-        written = _compare(inputs, pool, compare, **options) if compare else _explain(inputs, pool, **options)
+        if compare:
+            written = _compare(inputs, pool, compare, **options)
+        else:
+            written = _explain(inputs, pool, exported, placement, **options)
     if written.unreadable:
         from gluon_cbam.inference.formats import Tally
 
@@ -112,15 +129,17 @@ def explain(
 def _explain(
     inputs: ImageInputs,
     pool: Executor,
+    exported: Optional[str],
+    placement: Dict[str, Any],
     output: str,
     stages: Optional[str],
     target: Optional[str],
     channels: int,
-    method: str,
-    layer: Optional[str],
+    method: Optional[str],
     report: bool,
     batch_size: int,
     overwrite: bool,
+    ignore_classes: bool,
     **options: Any,
 ) -> WrittenExplanations:
     """Write a figure for each image."""
@@ -128,14 +147,19 @@ def _explain(
     from gluon_cbam.explain.images.classes import class_index, output_names
     from gluon_cbam.explain.images.pipeline import ExplainOptions, explain_images
 
-    if options['params'] is None and options['pretrained'] is None:
-        raise UsageError('explain needs weights: give --params FILE or --pretrained')
-    del options['ignore_classes']
+    method = method or ('gradcam' if exported is None else 'occlusion')
+    if exported is None and options['params'] is None and options['pretrained'] is None:
+        raise UsageError('explain needs weights: give --params FILE, --pretrained or --exported FILE')
     files, images = inputs.files_and_sources(output)
-    loaded, ctx = load(**options)
+    explainer: Explainer
+    if exported is None:
+        explainer = network_explainer(method, batch_size, **options)
+    else:
+        explainer = exported_explainer(exported, placement, method, batch_size, stages, **options)
+    loaded = explainer.explained
     index = None if target is None else class_index(target, loaded)
-    wanted = ExplainOptions(None if stages is None else _split(stages), index, method, layer)
-    explained = explain_images(loaded, images, wanted, ctx[0], batch_size, pool)
+    wanted = ExplainOptions(None if stages is None else _split(stages), index)
+    explained = explain_images(explainer, images, wanted, batch_size, pool)
     return write_explanations(
         progress_bar(explained, None),
         output,
@@ -155,8 +179,7 @@ def _compare(
     compare: str,
     output: str,
     target: Optional[str],
-    method: str,
-    layer: Optional[str],
+    method: Optional[str],
     batch_size: int,
     overwrite: bool,
     ignore_classes: bool,
@@ -173,17 +196,17 @@ def _compare(
             raise UsageError(f'--compare takes no --{name}')
     del options['network'], options['channels']
 
-    def load_contender(contender: Contender) -> Tuple[LoadedNetwork, mx.Context]:
+    method = method or 'gradcam'
+
+    def load_contender(contender: Contender) -> NetworkExplainer:
         weights = {'params': contender.weights} if contender.is_file else {'pretrained': contender.weights or ''}
         try:
-            loaded, ctx = load(
-                **{'params': None, 'pretrained': None, **options, **weights}, network=contender.network, option={}
-            )
+            settings = {'params': None, 'pretrained': None, **options, **weights, 'option': {}}
+            return network_explainer(method, batch_size, network=contender.network, **settings)
         except UsageError as error:
             raise UsageError(f'{error} ({COMPARE_FORM}, got {contender.text!r})') from None
-        return loaded, ctx[0]
 
-    wanted = ExplainOptions(stages=(), method=method, layer=layer)
+    wanted = ExplainOptions(stages=())
     contenders = parse_contenders(_split(compare))
     files, images = inputs.files_and_sources(output)
     comparison = compare_networks(

@@ -28,7 +28,7 @@ SCORE_OPTIONS = [
         help='with --score: cells divide the image evenly, or are at their receptive fields: fields',
     ),
 ]
-_DRAWING = (*INPUTS, 'output', 'stages', 'target', 'channels', 'method', 'report', 'compare', 'overwrite')
+_DRAWING = (*INPUTS, 'output', 'stages', 'target', 'channels', 'method', 'samples', 'report', 'compare', 'overwrite')
 _COLUMNS = ('pointing', 'energy', 'lift', 'iou', 'threshold', 'oracle_iou')
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gluon_cbam.common.files import PathLike, atomic_path
 from gluon_cbam.explain.images.comparison import Cell, Comparison
-from gluon_cbam.explain.maps.grad_cam import TITLES
+from gluon_cbam.explain.maps.methods import EXPLAIN_METHODS
 
 from .canvas import GRAY, Canvas
 from .overlay import COLORMAP, overlay_map, resize_square
@@ -31,7 +31,7 @@ def draw_comparison(comparison: Comparison, path: PathLike, method: str) -> None
     Args:
         comparison: a comparison with at least one image that could be read.
         path: the path of the figure.
-        method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
+        method: the method, a key of :data:`.methods.EXPLAIN_METHODS`.
     """
     cells = comparison.cells
     images = [
@@ -41,9 +41,9 @@ def draw_comparison(comparison: Comparison, path: PathLike, method: str) -> None
     networks = [('input', ''), *((each.network, each.weights or '') for each in comparison.contenders)]
     tiles = [[_Tile(resize_square(row[0].explanation.pixels, _TILE), ''), *map(_tile, row)] for row in cells]
     if len(images) > _MOST_COLUMNS:
-        _draw_table(images, networks, tiles, path, TITLES[method])
+        _draw_table(images, networks, tiles, path, EXPLAIN_METHODS[method].title)
     else:
-        _draw_table(networks, images, [list(column) for column in zip(*tiles)], path, TITLES[method])
+        _draw_table(networks, images, [list(column) for column in zip(*tiles)], path, EXPLAIN_METHODS[method].title)
 
 
 def _tile(cell: Cell) -> _Tile:

@@ -13,7 +13,7 @@ import numpy as np
 
 from gluon_cbam.common.printable import printable
 from gluon_cbam.explain.images.explanation import Explanation, UnreadableImage
-from gluon_cbam.explain.maps.grad_cam import TITLES
+from gluon_cbam.explain.maps.methods import EXPLAIN_METHODS
 
 from .overlay import color_limits, overlay_map, resize_square
 
@@ -33,18 +33,19 @@ class ReportRow(NamedTuple):
     html: str
 
 
-def report_row(explanation: Explanation, figure: str) -> ReportRow:
+def report_row(explanation: Explanation, figure: str, method: str) -> ReportRow:
     """The row of an image.
 
     Args:
         explanation: the explanation of the image.
         figure: path of the image's figure, relative to the report.
+        method: the method of the class activation maps, a key of :data:`.methods.EXPLAIN_METHODS`.
     """
     pixels, top = explanation.pixels, explanation.top
     thumbnails = [_thumbnail('input', resize_square(pixels, _SIDE))]
     for activation in explanation.activations:
         heat = overlay_map(pixels, activation.heat, activation.grid, (0, 1), _SIDE)
-        thumbnails.append(_thumbnail(f'Grad-CAM: {activation.label}', heat))
+        thumbnails.append(_thumbnail(f'{EXPLAIN_METHODS[method].title}: {activation.label}', heat))
     spatial = [(gate.path, gate.spatial, gate.grid) for gate in explanation.gates if gate.spatial is not None]
     for path, heat, grid in spatial[-1:]:
         thumbnails.append(_thumbnail(path, overlay_map(pixels, heat, grid, color_limits(heat), _SIDE)))
@@ -64,7 +65,7 @@ def report_page(network: str, method: str, rows: Sequence[ReportRow], unreadable
 
     Args:
         network: its name.
-        method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
+        method: the method, a key of :data:`.methods.EXPLAIN_METHODS`.
         rows: the images, see :func:`report_row`.
         unreadable: images that could not be read.
     """
@@ -76,8 +77,8 @@ def report_page(network: str, method: str, rows: Sequence[ReportRow], unreadable
     bad = ''.join(f'<li>{_escaped(item.error)}' for item in unreadable)
     return _PAGE.format(
         title=f'{_escaped(network)}: {len(rows)} images',
-        about=f'{TITLES[method]}; the last image is the spatial gate of the last attention module, where there is one. '
-        'Colors run from blue (lowest) to red (highest).',
+        about=f'{EXPLAIN_METHODS[method].title}; the last image is the spatial gate of the last attention module, '
+        'where there is one. Colors run from blue (lowest) to red (highest).',
         classes=f'<p>Predicted: {classes}.' if classes else '',
         rows='\n'.join(entry.html for entry in rows),
         unreadable=f'<h2>{len(unreadable)} could not be read</h2><ul>{bad}</ul>' if bad else '',

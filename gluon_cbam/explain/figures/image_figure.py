@@ -8,8 +8,8 @@ import numpy as np
 
 from gluon_cbam.common.files import PathLike, atomic_path
 from gluon_cbam.explain.images.explanation import AttentionGates, ClassActivation, Explanation
-from gluon_cbam.explain.maps.grad_cam import TITLES
 from gluon_cbam.explain.maps.grid import Grid
+from gluon_cbam.explain.maps.methods import EXPLAIN_METHODS, Method
 
 from .canvas import GRAY, Canvas, fit_text
 from .overlay import COLORMAP, color_limits, overlay_map, resize_square
@@ -54,16 +54,18 @@ def draw_explanation(explanation: Explanation, path: PathLike, network: str, met
         explanation: see :func:`gluon_cbam.explain.images.pipeline.explain_images`.
         path: the path of the figure.
         network: its name.
-        method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
+        method: the method, a key of :data:`.methods.EXPLAIN_METHODS`.
         channels: number of the strongest channels of a gate to show.
 
     Returns:
-        An entry for each map: ``kind`` (``gradcam``, ``spatial`` or ``channel``), ``path`` in the network, ``shape``,
-        ``min``, ``mean``, ``max``; for spatial maps and Grad-CAM ``box``, its position in the figure (left, top, width,
-        height, in pixels); for Grad-CAM ``class`` and ``label``.
+        An entry for each map: ``kind`` (``gradcam``, ``occlusion``, ``rise``, ``spatial`` or ``channel``), ``path`` in
+        the network, ``shape``, ``min``, ``mean``, ``max``; for all but ``channel`` the ``box``, its position in the
+        figure (left, top, width, height, in pixels); for maps of a class ``class`` and ``label``.
     """
     panels = [_input_panel(explanation)]
-    panels += [_activation_panel(explanation, activation, TITLES[method]) for activation in explanation.activations]
+    panels += [
+        _activation_panel(explanation, activation, EXPLAIN_METHODS[method]) for activation in explanation.activations
+    ]
     panels += [_gate_panel(explanation, gate, channels) for gate in explanation.gates]
     rows = _rows(panels)
     width = len(rows[0]) * (TILE + _GAP) - _GAP
@@ -106,7 +108,7 @@ def _input_panel(explanation: Explanation) -> _Panel:
     return _Panel('Network input', f'{size} x {size} pixels', True, len(explanation.top), draw_input)
 
 
-def _activation_panel(explanation: Explanation, activation: ClassActivation, method: str) -> _Panel:
+def _activation_panel(explanation: Explanation, activation: ClassActivation, method: Method) -> _Panel:
     probability = '' if activation.probability is None else f', P = {activation.probability:.3f}'
     asked = 'true class' if activation.class_index == explanation.true_class else 'requested class'
     title = 'predicted class' if activation.predicted else asked
@@ -116,10 +118,10 @@ def _activation_panel(explanation: Explanation, activation: ClassActivation, met
 
     def draw_activation(canvas: Canvas, left: int, top: int) -> Summary:
         box = _overlay(canvas, left, top, explanation.pixels, activation.heat, activation.grid, (0, 1))
-        summary = _summary('gradcam', activation.layer, activation.heat)
+        summary = _summary(method.kind, activation.layer, activation.heat)
         return [{**summary, 'class': activation.class_index, 'label': activation.label, 'box': box}]
 
-    return _Panel(f'{method}: {title}', note, True, 0, draw_activation)
+    return _Panel(f'{method.title}: {title}', note, True, 0, draw_activation)
 
 
 def _gate_panel(explanation: Explanation, gate: AttentionGates, channels: int) -> _Panel:

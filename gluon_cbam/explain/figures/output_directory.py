@@ -113,7 +113,7 @@ def write_explanations(
         inputs: paths of all files of images; none is overwritten.
         network: its name.
         names: the names of its outputs.
-        method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
+        method: the method, a key of :data:`.methods.EXPLAIN_METHODS`.
         channels: number of the strongest channels of a gate to show.
         report: whether to write ``report.html``.
         overwrite: whether figures and report may exist.
@@ -138,7 +138,7 @@ def write_explanations(
         top = [score.as_dict() for score in item.top]
         images.append({**_known(item, names), 'picture': str(path), 'top': top, 'maps': maps})
         if report:
-            rows.append(report_row(item, path.name))
+            rows.append(report_row(item, path.name, method))
     if report:
         directory.mkdir(parents=True, exist_ok=True)
         write_text(directory / REPORT, report_page(network, method, rows, unreadable))
@@ -222,7 +222,7 @@ def write_comparison(
         comparison: see :func:`gluon_cbam.explain.images.comparison.compare_networks`.
         directory: created if it does not exist.
         inputs: paths of all files of images; none is overwritten.
-        method: the Grad-CAM method, a key of :data:`gluon_cbam.explain.METHODS`.
+        method: the method, a key of :data:`.methods.EXPLAIN_METHODS`.
         overwrite: whether the figure may exist.
 
     Raises:

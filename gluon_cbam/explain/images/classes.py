@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import List, Optional, Sequence, Union
 
 from gluon_cbam.common.errors import UsageError, closest
-from gluon_cbam.inference.network import LoadedNetwork
 from gluon_cbam.tasks.classification.prediction import class_names
 
+from .explainer import Explained
 
-def output_names(network: LoadedNetwork) -> List[str]:
+
+def gives_embeddings(network: Explained) -> bool:
+    """Whether the outputs are not classes."""
+    return hasattr(getattr(network, 'net', None), 'outputs')
+
+
+def output_names(network: Explained) -> List[str]:
     """The names of a network's outputs: of its classes, or ``output 0`` and so on for embeddings."""
-    outputs = getattr(network.net, 'outputs', None)
+    outputs = getattr(getattr(network, 'net', None), 'outputs', None)
     return class_names(network) if outputs is None else [f'output {number}' for number in range(outputs)]
 
 
-def class_index(text: str, network: LoadedNetwork) -> int:
+def class_index(text: str, network: Explained) -> int:
     """The index of the class of a name or a number; names have precedence.
 
     Args:
@@ -36,7 +42,7 @@ def class_index(text: str, network: LoadedNetwork) -> int:
     raise UsageError(f'{network.name} has no class {text!r}: {closest(text, names)} (numbers are 0..{len(names) - 1})')
 
 
-def true_class(labels: Sequence[Union[int, str]], network: LoadedNetwork) -> Optional[int]:
+def true_class(labels: Sequence[Union[int, str]], network: Explained) -> Optional[int]:
     """The index of the class that an image is known to have.
 
     Args:
@@ -48,7 +54,7 @@ def true_class(labels: Sequence[Union[int, str]], network: LoadedNetwork) -> Opt
     Returns:
         The index; None if the labels are of no class of the network, or of several.
     """
-    if hasattr(network.net, 'outputs'):
+    if gives_embeddings(network):
         return None
     names = output_names(network)
     texts = {label for label in labels if isinstance(label, str)}

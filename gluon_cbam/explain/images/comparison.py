@@ -6,18 +6,20 @@ import os
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
-
-import mxnet as mx
+from typing import TYPE_CHECKING, Callable, Iterator, List, NamedTuple, Optional, Sequence, Union
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.sources.images import ImageSource
-from gluon_cbam.inference.network import LoadedNetwork
 
-from .classes import class_index
+from .classes import class_index, gives_embeddings
 from .explanation import ClassActivation, Explanation, UnreadableImage
 from .pipeline import ExplainOptions, explain_images
+
+if TYPE_CHECKING:
+    from gluon_cbam.inference.network import LoadedNetwork
+
+    from .network_explainer import NetworkExplainer
 
 COMPARE_FORM = '--compare takes NETWORK=PARAMS,..., where PARAMS is a parameter file, a run folder or a tag'
 
@@ -120,7 +122,7 @@ def parse_contenders(texts: Sequence[str]) -> List[Contender]:
 
 def compare_networks(
     contenders: List[Contender],
-    load: Callable[[Contender], Tuple[LoadedNetwork, mx.Context]],
+    load: Callable[[Contender], NetworkExplainer],
     images: Sequence[ImageSource],
     target: Optional[str],
     options: ExplainOptions,
@@ -132,11 +134,11 @@ def compare_networks(
 
     Args:
         contenders: the networks.
-        load: returns the network of a contender and the context to use. One network is in memory at a time.
+        load: returns the explainer of a contender. One network is in memory at a time.
         images: the images; each is decoded once for each network.
         target: name or index of a class, or one for each image separated by commas; default the true class where it is
             known, else the class that the first network predicts.
-        options: method and layer; the targets are replaced.
+        options: which maps are computed; the targets are replaced.
         batch_size: images in a batch.
         pool: threads that decode, see :func:`gluon_cbam.data.decoding.image_threads`.
         ignore_classes: do not compare the names of the networks' classes.
@@ -150,16 +152,17 @@ def compare_networks(
     classes: Optional[int] = None
     named: Optional[ClassNames] = None
     for contender in contenders:
-        network, ctx = load(contender)
+        explainer = load(contender)
+        network = explainer.explained
         classes = classes or network.classes
-        if hasattr(network.net, 'outputs') or network.classes != classes:
+        if gives_embeddings(network) or network.classes != classes:
             raise UsageError(f'{contender.label} does not have the {classes} classes of {contenders[0].label}')
         named = named or network.named_classes
         network.task.compare_classes(named, network.named_classes, ignore_classes)
         if targets is None and target is not None:
             targets = _targets(target, network, len(images))
         asked = replace(options, targets=targets)
-        columns.append(list(explain_images(network, images, asked, ctx, batch_size, pool)))
+        columns.append(list(explain_images(explainer, images, asked, batch_size, pool)))
         if targets is None:
             targets = [_chosen(item) for item in columns[0]]
     unreadable = [item for item in columns[0] if isinstance(item, UnreadableImage)]

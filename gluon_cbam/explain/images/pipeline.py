@@ -5,22 +5,23 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.parallel import ordered_map
 from gluon_cbam.data.sources.images import ImageSource
-from gluon_cbam.explain.maps.attention import AttentionMaps, attention_maps
-from gluon_cbam.explain.maps.grad_cam import GradCAM, grad_cam
+from gluon_cbam.explain.maps.class_maps import ClassMaps
 from gluon_cbam.explain.maps.stages import select_stages
-from gluon_cbam.inference.network import LoadedNetwork
 from gluon_cbam.tasks.classification.prediction import ClassScore
 
-from .classes import output_names, true_class
+from .classes import gives_embeddings, output_names, true_class
+from .explainer import BatchMaps, Explained, Explainer
 from .explanation import AttentionGates, ClassActivation, Explanation, UnreadableImage
+
+if TYPE_CHECKING:
+    from gluon_cbam.explain.maps.attention import AttentionMaps
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,11 @@ class ExplainOptions:
         stages: attention modules, see :func:`gluon_cbam.explain.maps.stages.select_stages`; () for none.
         targets: index of the requested class, one for all images or one for each in their order; default None, the
             true class where it is known.
-        method: the argument of :func:`gluon_cbam.explain.grad_cam`.
-        layer: the argument of :func:`gluon_cbam.explain.grad_cam`.
         top: number of most probable classes in an explanation.
     """
 
     stages: Optional[Sequence[str]] = None
     targets: Union[None, int, Sequence[int]] = None
-    method: str = 'gradcam'
-    layer: Optional[str] = None
     top: int = 5
 
 
@@ -51,20 +48,18 @@ class _Image(NamedTuple):
 
 
 def explain_images(
-    network: LoadedNetwork,
+    explainer: Explainer,
     images: Iterable[ImageSource],
     options: ExplainOptions,
-    ctx: mx.Context,
     batch_size: int,
     pool: Executor,
 ) -> Iterator[Union[Explanation, UnreadableImage]]:
     """Explain images, in their order. Memory holds a few batches, however many images there are.
 
     Args:
-        network: a network with weights.
+        explainer: computes the maps of a network with weights, or of an exported file.
         images: see :func:`gluon_cbam.data.sources.images.open_images`; read as they are needed.
         options: which maps are computed.
-        ctx: one of the network's contexts.
         batch_size: images in a batch.
         pool: threads that decode, see :func:`gluon_cbam.data.decoding.image_threads`.
 
@@ -75,6 +70,7 @@ def explain_images(
         UsageError: an unknown stage, layer or method.
         DataError: an output of the network is not finite.
     """
+    network = explainer.explained
 
     def load(image: ImageSource) -> Union[_Image, UnreadableImage]:
         try:
@@ -90,22 +86,21 @@ def explain_images(
         if not chunk:
             return
         readable = {done + index: item for index, item in enumerate(chunk) if isinstance(item, _Image)}
-        explanations = _explain_batch(network, readable, options, ctx, names) if readable else iter(())
+        explanations = _explain_batch(explainer, readable, options, names) if readable else iter(())
         for item in chunk:
             yield item if isinstance(item, UnreadableImage) else next(explanations)
         done += len(chunk)
 
 
 def _explain_batch(
-    network: LoadedNetwork, images: Dict[int, _Image], options: ExplainOptions, ctx: mx.Context, names: Sequence[str]
+    explainer: Explainer, images: Dict[int, _Image], options: ExplainOptions, names: Sequence[str]
 ) -> Iterator[Explanation]:
     """Yield the explanations of a batch, whose images are given by their numbers among all images."""
-    inputs = [network.preprocessing.normalize(image.pixels) for image in images.values()]
-    batch = mx.nd.array(np.stack(inputs), ctx)
-    gates = [] if options.stages == () else select_stages(attention_maps(network.net, batch), options.stages)
+    network, batch = explainer.explained, explainer.batch([image.pixels for image in images.values()])
+    gates = [] if options.stages == () else select_stages(batch.gates(), options.stages)
     known = [true_class(image.source.labels, network) for image in images.values()]
     targets = known if options.targets is None else _requested(options.targets, list(images))
-    activations, probabilities = _activations(network, batch, targets, options, names)
+    activations, probabilities = _activations(network, batch, targets, names)
     for index, ((file, number, *_), pixels) in enumerate(images.values()):
         top = [] if probabilities is None else _top_classes(probabilities[index], names, options.top)
         gated = [_gates(maps, index) for maps in gates]
@@ -129,23 +124,19 @@ def _gates(maps: AttentionMaps, index: int) -> AttentionGates:
 
 
 def _activations(
-    network: LoadedNetwork,
-    batch: mx.nd.NDArray,
-    targets: Sequence[Optional[int]],
-    options: ExplainOptions,
-    names: Sequence[str],
+    network: Explained, batch: BatchMaps, targets: Sequence[Optional[int]], names: Sequence[str]
 ) -> Tuple[List[List[ClassActivation]], Optional[np.ndarray]]:
     """The class activation maps of each image, and the probabilities (N, classes), which are None for embeddings.
 
     A target of None is the predicted class alone.
     """
-    embeds = hasattr(network.net, 'outputs')
-    runs = [] if embeds else [grad_cam(network.net, batch, None, options.layer, options.method)]
+    embeds = gives_embeddings(network)
+    runs = [] if embeds else [batch.class_maps(None)]
     predicted: List[Optional[int]] = [*map(int, runs[0].classes)] if runs else [None] * len(targets)
     wanted = [number if target is None else target for target, number in zip(targets, predicted)]
     given = [number for number in wanted if number is not None]
     if wanted != predicted and len(given) == len(wanted):
-        runs.append(grad_cam(network.net, batch, given, options.layer, options.method))
+        runs.append(batch.class_maps(given))
     if not runs:
         return [[] for _ in targets], None
     if not np.isfinite(runs[0].logits).all():
@@ -155,7 +146,7 @@ def _activations(
 
 
 def _of_image(
-    index: int, runs: Sequence[GradCAM], probabilities: Optional[np.ndarray], names: Sequence[str]
+    index: int, runs: Sequence[ClassMaps], probabilities: Optional[np.ndarray], names: Sequence[str]
 ) -> List[ClassActivation]:
     """The class activation maps of one image, one for each class."""
     activations: Dict[int, ClassActivation] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -11,6 +11,7 @@ from mxnet.gluon.nn.conv_layers import _Pooling
 
 from gluon_cbam.common.errors import UsageError, closest
 
+from .class_maps import ClassMaps, Targets, checked_targets, scaled_to_peak
 from .graph import (
     DATA,
     Images,
@@ -22,9 +23,6 @@ from .graph import (
     replace_by_variable,
     trace_network,
 )
-from .grid import Grid
-
-Targets = Union[None, int, Sequence[int], np.ndarray]
 
 
 def _gradcam_weights(maps: np.ndarray, gradients: np.ndarray) -> np.ndarray:
@@ -49,30 +47,8 @@ METHODS: Dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     'gradcam++': _gradcam_plus_plus_weights,
 }
 """Method -> function of maps and gradients (N, C, H, W) that returns the weights of the channels (N, C)."""
-TITLES = {'gradcam': 'Grad-CAM', 'gradcam++': 'Grad-CAM++'}
-"""Method -> its name in figures."""
 # blocks that are never the default layer, even if their output has four dimensions
 _NO_DEFAULT_LAYER = (_Pooling, nn.Dropout)
-
-
-class GradCAM(NamedTuple):
-    """Class activation maps of a batch.
-
-    Attributes:
-        maps: (N, H, W) float32 at the resolution of the layer's feature map, in 0..1; the maximum of each image is 1,
-            or all values are 0 where no position has positive evidence for the class.
-        classes: (N,) int64, the class of each image.
-        layer: path of the block whose output was weighted.
-        logits: (N, classes), the network's output.
-        grid: positions of the maps' cells on the images, for :func:`~gluon_cbam.explain.upsample_map`; None where they
-            are not known.
-    """
-
-    maps: np.ndarray
-    classes: np.ndarray
-    layer: str
-    logits: np.ndarray
-    grid: Optional[Grid] = None
 
 
 def grad_cam(
@@ -81,7 +57,7 @@ def grad_cam(
     targets: Targets = None,
     layer: Optional[str] = None,
     method: str = 'gradcam',
-) -> GradCAM:
+) -> ClassMaps:
     """Compute Grad-CAM or Grad-CAM++ of a batch.
 
     Both are the positive part of the sum of a layer's channels, each weighted by the gradient of the class's logit:
@@ -123,11 +99,9 @@ def grad_cam(
     layer = _default_layer(net, graph, shapes) if layer is None else _checked_layer(layer, graph, shapes)
     values, gradients, logits, classes = _differentiated(net, graph, layer, images, targets)
     weights = METHODS[method](values, gradients)
-    heat = np.maximum(np.einsum('nc,nchw->nhw', weights, values), 0)
-    peak = heat.max(axis=(1, 2), keepdims=True)
-    heat = np.divide(heat, peak, out=np.zeros_like(heat), where=peak > 0)
+    heat = scaled_to_peak(np.einsum('nc,nchw->nhw', weights, values))
     grid = graph.grids({layer: shapes[layer]}, images.shape[2:])[layer]
-    return GradCAM(heat.astype(np.float32), classes, layer, logits, grid)
+    return ClassMaps(heat, classes, layer, logits, grid)
 
 
 def _differentiated(
@@ -146,7 +120,7 @@ def _differentiated(
     logits = output.asnumpy()
     if logits.ndim != 2:
         raise UsageError(f'{type(net).__name__} returns {logits.shape}, but Grad-CAM needs (N, classes)')
-    classes = _checked_targets(targets, logits)
+    classes = checked_targets(targets, logits)
     chosen = np.zeros_like(logits)
     chosen[np.arange(len(classes)), classes] = 1
     output.backward(mx.nd.array(chosen, output.context, output.dtype))
@@ -168,16 +142,3 @@ def _checked_layer(layer: str, graph: NetworkGraph, shapes: Dict[str, Shape]) ->
     if layer in graph.outputs:
         raise UsageError(f'the output of {layer} is not a map (N, C, H, W)')
     raise UsageError(f'unknown layer {layer!r}: {closest(layer, shapes)}')
-
-
-def _checked_targets(targets: Targets, logits: np.ndarray) -> np.ndarray:
-    """(N,) integers."""
-    count, outputs = logits.shape
-    if targets is None:
-        return logits.argmax(axis=1)
-    targets = np.asarray(targets)
-    if not np.issubdtype(targets.dtype, np.integer) or targets.shape not in ((), (count,)):
-        raise UsageError(f'targets must be a class or {count} of them, one for each image, got {targets.tolist()!r}')
-    if targets.min() < 0 or targets.max() >= outputs:
-        raise UsageError(f'targets must be in 0..{outputs - 1}, got {targets.tolist()!r}')
-    return np.broadcast_to(targets, (count,)).astype(np.int64)

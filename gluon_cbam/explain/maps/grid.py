@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
-from typing import Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-import mxnet as mx
 import numpy as np
 
 from gluon_cbam.compat.renamed import renamed_attributes
+
+if TYPE_CHECKING:
+    import mxnet as mx
 
 
 class Grid(NamedTuple):
@@ -108,6 +110,8 @@ def receptive_field_grids(
         A grid for each map; None for a map whose size does not match these strides: another operator, for instance an
         upsampling, comes before it.
     """
+    import mxnet as mx
+
     graph = json.loads(mx.sym.Group(list(symbols)).tojson())
     found: List[Optional[Grid]] = []
     for node in graph['nodes']:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Dict, Hashable, List, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, Hashable, List, Optional, Sequence
 
 from gluon_cbam.common.errors import UsageError, closest
 
-from .attention import AttentionMaps
+if TYPE_CHECKING:
+    from .attention import AttentionMaps
 
 ALL = 'all'
 

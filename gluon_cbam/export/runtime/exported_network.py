@@ -71,7 +71,18 @@ class ExportedNetwork:
             (3, image_size, image_size) float32, or (image_size, image_size, 3) uint8 where preprocessing is part of the
             file.
         """
-        return self.preprocessing.crop(image) if self.pixels else self.preprocessing(image)
+        return self.normalize(self.preprocessing.crop(image))
+
+    def normalize(self, pixels: np.ndarray) -> np.ndarray:
+        """Prepare what ``preprocessing.crop`` returned.
+
+        Args:
+            pixels: (image_size, image_size, 3) uint8, RGB.
+
+        Returns:
+            What :meth:`prepare` returns.
+        """
+        return pixels if self.pixels else self.preprocessing.normalize(pixels)
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Run the network on a stack of prepared images.

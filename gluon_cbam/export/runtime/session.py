@@ -32,5 +32,5 @@ def exported_session(network: ExportedNetwork) -> Session:
         return engine.submit(network.start(images)).result
 
     return Session(
-        network.name, classes, network.class_names, 1, network.prepare, start, network.task, network.preprocessing
+        network.name, classes, network.class_names, 1, network.normalize, start, network.task, network.preprocessing
     )

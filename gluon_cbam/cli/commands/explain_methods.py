@@ -1,0 +1,89 @@
+"""What explains the images of ``cbam explain``: a network in mxnet, or an exported file without it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+from gluon_cbam.common.errors import UsageError
+
+from .network_options import load, load_exported, show_verification
+
+if TYPE_CHECKING:
+    from gluon_cbam.explain.images.explainer import Explainer
+    from gluon_cbam.explain.images.network_explainer import NetworkExplainer
+
+
+def network_explainer(
+    method: str, batch_size: int, layer: Optional[str], samples: Optional[int], **options: Any
+) -> NetworkExplainer:
+    """The explainer of the network that the options of ``cbam explain`` name.
+
+    Args:
+        method: ``--method``.
+        batch_size: ``--batch-size``.
+        layer: ``--layer``.
+        samples: ``--samples``.
+        **options: see :func:`.network_options.load`.
+
+    Raises:
+        UsageError: an unknown method, or an option that it does not take.
+        CbamError: see :func:`.network_options.load`.
+    """
+    from gluon_cbam.explain.maps.methods import find_method
+
+    samples = _checked_samples(method, samples)
+    if layer and not find_method(method).differentiates:
+        raise UsageError(f'{method} is of the pixels and takes no --layer, got {layer!r}')
+    loaded, ctx = load(**options)
+    from gluon_cbam.explain.images.network_explainer import NetworkExplainer  # imports mxnet
+
+    return NetworkExplainer(loaded, ctx[0], method, layer, samples, batch_size)
+
+
+def exported_explainer(
+    exported: str,
+    placement: Dict[str, Any],
+    method: str,
+    batch_size: int,
+    stages: Optional[str],
+    layer: Optional[str],
+    samples: Optional[int],
+    **options: Any,
+) -> Explainer:
+    """The explainer of an exported file, by a method that needs neither gradients nor mxnet.
+
+    Args:
+        exported: ``--exported``.
+        placement: the options :data:`.network_options.PLACEMENT` by name.
+        method: ``--method``.
+        batch_size: ``--batch-size``.
+        stages: ``--stages``, which must not be given.
+        layer: ``--layer``, which must not be given.
+        samples: ``--samples``.
+        **options: see :func:`.network_options.load_exported`.
+
+    Raises:
+        UsageError: a method or an option that needs mxnet.
+        CbamError: see :func:`.network_options.load_exported`.
+    """
+    from gluon_cbam.explain.images.explainer import PerturbationExplainer
+    from gluon_cbam.explain.maps.methods import EXPLAIN_METHODS, find_method
+    from gluon_cbam.export.runtime.session import exported_session
+
+    if find_method(method).differentiates:
+        able = ' or '.join(name for name, row in EXPLAIN_METHODS.items() if not row.differentiates)
+        raise UsageError(f'{method} needs gradients, and so MXNet and --params: an exported file takes {able}')
+    if stages or layer:
+        raise UsageError('--stages and --layer look inside a network, and so need MXNet and --params: leave them out')
+    samples = _checked_samples(method, samples)
+    loaded = load_exported(exported, placement, **options)
+    show_verification(loaded)
+    return PerturbationExplainer(exported_session(loaded), method, samples, batch_size)
+
+
+def _checked_samples(method: str, samples: Optional[int]) -> int:
+    from gluon_cbam.explain.maps.perturbation import SAMPLES
+
+    if samples is not None and method != 'rise':
+        raise UsageError(f'--samples is for --method rise, got {method}: leave it out')
+    return samples or SAMPLES
