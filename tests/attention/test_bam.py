@@ -47,7 +47,8 @@ def test_equals_the_official_module(tmp_path):
     arrays = official_bam(32, 2)
     expected = in_numpy(X, arrays)
     attention = BAM(32)
-    convert.load_arrays(attention, {f'module.{name}': value for name, value in arrays.items()}, 'official')
+    named = {f'module.{name}': value for name, value in arrays.items()}
+    convert.load_arrays(attention, named, 'official', ctx=mx.current_context())
     for output in checks.three_ways(attention, X, tmp_path):
         assert np.abs(output - expected).max() <= 1e-5
 
@@ -61,7 +62,7 @@ def test_equals_gluoncv2():
     }
     holder = mx.gluon.nn.HybridSequential()
     holder.attention2 = BAM(32)
-    convert.load_arrays(holder, arrays, 'imgclsmob')
+    convert.load_arrays(holder, arrays, 'imgclsmob', ctx=mx.current_context())
     x = mx.nd.array(X)
     assert np.abs(holder.attention2(x).asnumpy() - theirs(x).asnumpy()).max() <= 1e-6
 
