@@ -96,7 +96,8 @@ def build(target: Path = LIBRARY) -> Path:
         steps = ([*command, *flags, '-c', str(s), '-o', str(o)] for s, o in zip(sources, objects))
         list(pool.map(_run, steps))
         linked = Path(folder, target.name)
-        _run([*command, '-shared', '-fopenmp', *map(str, objects), '-o', str(linked)])
+        # without an OpenMP library of its own: its symbols, as MXNet's, are those that libmxnet.so has loaded
+        _run([*command, '-shared', *map(str, objects), '-o', str(linked)])
         _add_trailer(linked)
         os.replace(linked, target)
     return target

@@ -18,5 +18,16 @@ def test_versions_of_the_tools_agree():
     assert set(hooks) == {'ruff', 'ruff-format', 'clang-format', 'mypy'}
     used = {requirement for hook in hooks.values() for requirement in hook.get('additional_dependencies', ())}
     assert used <= pinned, 'the versions of setup.cfg'
-    for name in ('ruff check', 'ruff format', 'mypy', 'clang-format', 'demo', 'docs', 'sanitize', 'test'):
+    for name in (
+        'ruff check',
+        'ruff format',
+        'mypy',
+        'clang-format',
+        'demo',
+        'docs',
+        'release',
+        'container',
+        'sanitize',
+        'test',
+    ):
         assert name in (ROOT / '.ci' / 'run').read_text().replace('"$bin/ruff"', 'ruff')

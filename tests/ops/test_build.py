@@ -85,3 +85,11 @@ def test_a_library_with_newer_symbols_is_for_this_system(symbol, tmp_path):
     for content, tag in ((b'GLIBC_2.9\0GLIBC_2.27\0', build.MANYLINUX), (symbol, 'linux_x86_64')):
         library.write_bytes(b'\0' + content + b'\0')
         assert build.platform_tag(library) == tag
+
+
+def test_the_operators_need_no_newer_system_and_no_openmp_of_their_own(operators):
+    """A second OpenMP beside mxnet's would start as many threads again."""
+    assert build.platform_tag(build.LIBRARY) == build.MANYLINUX
+    process = subprocess.run(['readelf', '-d', build.LIBRARY], capture_output=True, text=True, check=True)
+    assert 'libstdc++' in process.stdout
+    assert 'omp' not in process.stdout
