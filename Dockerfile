@@ -2,7 +2,7 @@
 #
 #   docker build --tag cbam .                                 with MXNet for CPUs
 #   docker build --tag cbam:cu117 --build-arg EXTRA=cu117 .   for NVIDIA GPUs, whose libraries come from the package index
-ARG PYTHON=3.12
+ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim AS tools
 RUN apt-get update \
