@@ -15,9 +15,9 @@ from .setting import Setting
 OUTPUTS, GRADIENTS = 1e-3, 0.5
 """Largest distances, see :func:`.comparison.distances`.
 
-Between the compiled operators and MXNet's on a CPU, the outputs of 14 networks were up to 3e-5 apart. The gradients with new
-weights turn the rounding of float32 into 0.07 in cbam_resnet101 and 0.22 in cbam_resnet152. A gradient that is missing is
-1 apart; the check of operators has the narrow limits.
+Between the compiled operators and MXNet's on a CPU, the outputs of 14 networks were up to 3e-5 apart. The gradients
+with new weights turn the rounding of float32 into 0.07 in cbam_resnet101 and 0.22 in cbam_resnet152. A gradient that is
+missing is 1 apart; the check of operators has the narrow limits.
 """
 # the last maps of a ResNet are then of 2 x 2: BatchNorm over fewer values turns rounding into large differences
 _IMAGES, _SIZE = 4, 64
