@@ -23,7 +23,6 @@ READ: Dict[str, Tuple[str, ...]] = {
     'mxnet.symbol.numpy._symbol': ('bool', 'compat'),
     'mxnet.gluon.contrib.estimator.event_handler': ('Inf',),
     'mxnet.test_utils': ('bool', 'int'),
-    'gluoncv.auto.estimators.utils': ('Inf',),
     'gluoncv.data.kitti.kitti_utils': ('int',),
     'gluoncv.data.transforms.track': ('float',),
     'gluoncv.model_zoo.hrnet': ('int',),
