@@ -115,6 +115,7 @@ def test_ranges_hold_zero_and_leave_outliers_out():
     values[0, 0] = 12.0
     found = calibrate(Graph(), ['data'], [values], lambda graph: lambda batch: [])['data']
     assert 255 * found.scale < 0.85 * (12.0 - values.min())
+    assert type(found.scale) is float  # with a float64 of numpy, numpy 2 would compute in double precision
 
 
 def test_bad_arguments(digits_network):

@@ -75,7 +75,7 @@ class Canvas:
         places = np.arange(len(values))
         axes.barh(places, values, height=0.7, color=BLUE)
         for place, value in zip(places, values):
-            axes.text(value + limit * 0.02, place, f'{value:.3f}', fontsize=7, va='center', color=BLACK)
+            axes.text(float(value) + limit * 0.02, place, f'{value:.3f}', fontsize=7, va='center', color=BLACK)
         axes.set_yticks(places)
         axes.set_yticklabels(labels, fontsize=7, color=BLACK)
         axes.set_ylim(len(values) - 0.5, -0.5)

@@ -15,7 +15,8 @@ Run = Callable[[np.ndarray], List[np.ndarray]]
 Runner = Callable[[OnnxGraph], Run]
 """Function from a graph to the function that runs it."""
 _SAMPLE = 4096  # sampled values per tensor and image
-_CLIPS = np.linspace(0.4, 1.0, 25)  # fractions of the range of values that are tried
+# fractions of the range of values that are tried; numbers of Python, which leave the arithmetic in float32 (NEP 50)
+_CLIPS = np.linspace(0.4, 1.0, 25).tolist()
 _LEVELS = 255
 
 
