@@ -66,6 +66,16 @@ def test_views(legacy, tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize('module', [b'numpy.core.multiarray', b'numpy._core.multiarray'], ids=['numpy1', 'numpy2'])
+def test_numbers_of_either_numpy_beside_the_parameters(module, tmp_path):
+    accuracy = pickle.dumps(np.float64(0.5), 2)[2:-1]
+    accuracy = accuracy.replace(b'cnumpy.core.', b'cnumpy._core.').replace(b'cnumpy._core.multiarray', b'c' + module)
+    assert module + b'\nscalar\n' in accuracy
+    part = files.mapping({'best': accuracy, 'state_dict': files.mapping({'a': files.tensor('0', (6,))})})
+    files.write(tmp_path / 'net.pth', part, ONE)
+    assert read_arrays(tmp_path / 'net.pth')['a'].tolist() == [1, 2, 3, 4, 5, 6]
+
+
 class Evil:
     """Runs a command where it is unpickled."""
 
@@ -128,7 +138,7 @@ def test_hostile_pickles(kind, legacy, tmp_path, monkeypatch):
 
 
 def test_pickle_with_a_restricted_find_class_crashes(python):
-    """Forbidding every global does not save the process: the C stack overflows in the hash of a tuple."""
+    """Forbidding every global is not enough: the hash of a tuple overflows the C stack; Python 3.14 notices."""
     code = """
 import io, pickle
 class Restricted(pickle.Unpickler):
@@ -136,7 +146,8 @@ class Restricted(pickle.Unpickler):
         raise pickle.UnpicklingError
 Restricted(io.BytesIO(b'\\x80\\x02' + b'})' + 200_000 * b'\\x85' + b'K\\x01s' + b'.')).load()
 """
-    assert python(code).returncode == -signal.SIGSEGV
+    process = python(code)
+    assert process.returncode == -signal.SIGSEGV or 'RecursionError' in process.stderr
 
 
 def damaged(kind, path):
