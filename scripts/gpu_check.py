@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -85,6 +86,7 @@ def main(gpus: Optional[str], cpu: bool, quick: bool, names: Sequence[str], pati
 
 
 if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends the running check as well
     try:
         main(prog_name='gpu_check')
     except CbamError as error:
