@@ -1,6 +1,6 @@
 """Register the models with GluonCV, so that ``gluoncv.model_zoo.get_model`` builds them.
 
-The extra installs GluonCV: ``pip install 'gluon_cbam[cpu,gluoncv]'``.
+The extra installs GluonCV: ``pip install 'gluon_cbam[gluoncv]'``.
 """
 
 from __future__ import annotations

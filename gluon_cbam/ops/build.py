@@ -165,7 +165,7 @@ def _headers() -> List[Path]:
     spec = importlib.util.find_spec('mxnet')
     include: Optional[Path] = Path(spec.origin).parent / 'include' if spec and spec.origin else None
     if include is None or not (include / 'mxnet' / 'ndarray.h').is_file():
-        raise CannotBuild('mxnet, whose headers are needed, is not installed: pip install mxnet==1.9.1')
+        raise CannotBuild('mxnet, whose headers are needed, is not installed: cbam setup')
     return [include, include / 'mkldnn']
 
 
