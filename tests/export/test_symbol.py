@@ -4,12 +4,13 @@ import json
 
 import mxnet as mx
 import numpy as np
+import stock_mxnet
 
-STOCK = """
-import sys, numpy
-numpy.bool = bool
+STOCK = f"""{stock_mxnet.PREPARE}
+import sys
 import mxnet as mx
-folder, name, output = FILES
+"""
+STOCK += """folder, name, output = FILES
 net = mx.gluon.SymbolBlock.imports(f'{folder}/{name}-symbol.json', ['data'], f'{folder}/{name}-0000.params')
 batch = numpy.load(f'{folder}/{name}.npy')
 numpy.save(output, net(mx.nd.array(batch, dtype=batch.dtype)).asnumpy())

@@ -6,6 +6,7 @@ import checks
 import mxnet as mx
 import numpy as np
 import pytest
+import stock_mxnet
 
 from gluon_cbam import CBAM, attach, get_model, use_fused_ops
 from gluon_cbam.attention import ModifiedCBAM
@@ -55,7 +56,7 @@ def test_runs_compiled_and_exports_mxnets_operators(operators, running, tmp_path
     mx.nd.save(str(tmp_path / 'x'), [X])
     mx.nd.save(str(tmp_path / 'y'), [mx.nd.array(expected)])
     stock = python(
-        'import numpy; numpy.bool = bool\n'
+        f'{stock_mxnet.PREPARE}\n'
         'import sys, mxnet as mx\n'
         f'net = mx.gluon.SymbolBlock.imports({symbol_file!r}, ["data"], {parameter_file!r})\n'
         f'x, y = mx.nd.load({str(tmp_path / "x")!r})[0], mx.nd.load({str(tmp_path / "y")!r})[0]\n'
@@ -133,7 +134,7 @@ def test_the_graph_backend_has_no_compiled_operators(running, monkeypatch):
 def test_no_class_of_mxnet_is_changed(python):
     """After the import and use of everything: networks, attention, attached attention, PReLU, convolutions."""
     process = python(
-        'import numpy; numpy.bool = bool\n'
+        f'{stock_mxnet.PREPARE}\n'
         'from mxnet.gluon import HybridBlock, SymbolBlock, nn\n'
         'classes = [HybridBlock, SymbolBlock, *(c for c in vars(nn).values() if isinstance(c, type))]\n'
         'before = [dict(vars(kind)) for kind in classes]\n'
