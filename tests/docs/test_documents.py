@@ -56,7 +56,8 @@ def check_cbam(words):
     outer = words[: words.index('--')] if '--' in words else words
     values, _, order = command.make_parser(context).parse_args(list(outer))
     for parameter in order:  # values of a list of words: one of them
-        if isinstance(parameter.type, click.Choice) and parameter.name in values:
+        given = isinstance(values.get(parameter.name), (str, list, tuple))  # click marks an argument that is left out
+        if isinstance(parameter.type, click.Choice) and given:
             parameter.type_cast_value(context, values[parameter.name])
     if inner[:1] == ['cbam']:
         check_cbam(inner[1:])
