@@ -68,7 +68,12 @@ def test_every_opset(digits_network, tmp_path, opset):
     request = ExportRequest(
         digits_network, pixels=True, opset=opset, engine='openvino'
     )  # it has every kind of reduction
-    export_network(request, 'onnx', path, sample_images(16))
+    try:
+        export_network(request, 'onnx', path, sample_images(16))
+    except DependencyError as error:  # onnx 1.17 and ONNX Runtime 1.19 are the newest of Python 3.8
+        assert f'update it, or export with --opset {opset - 1}' in str(error)
+        assert not path.exists()
+        pytest.skip('newer than the ONNX Runtime that is installed')
     model = onnx.load(str(path))
     onnx.checker.check_model(model, full_check=True)
     assert [entry.version for entry in model.opset_import] == [opset]

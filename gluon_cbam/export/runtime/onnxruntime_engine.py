@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from contextlib import contextmanager
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any, Callable, Iterator, List, Union
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError, DependencyError, EnvironmentProblem, RunError
+from gluon_cbam.common.errors import CbamError, DataError, DependencyError, EnvironmentProblem, RunError
 from gluon_cbam.common.packages import import_optional, is_installed
 
 from .captured import captured, reason_in
@@ -19,6 +20,7 @@ from .installed import onnxruntime_packages
 from .placement import Placement, Run, Start
 from .providers import DEFAULT, PROVIDERS, Provider
 
+_NEWEST_OPSET = re.compile(r'official support for domain ai\.onnx is till opset (\d+)')  # in ONNX Runtime's error
 _NVIDIA = 'cuda'  # the memory of NVIDIA's GPUs
 
 
@@ -56,16 +58,21 @@ def onnxruntime_session(model: Union[Path, bytes], threads: int) -> Run:
         A function from a batch to all outputs.
 
     Raises:
-        DependencyError: ONNX Runtime is not installed.
+        DependencyError: ONNX Runtime is not installed, or older than the opset of the model.
         DataError: the file is damaged.
     """
     start = _on_cpu(_cpu_session(import_optional('onnxruntime'), model, threads))
     return lambda batch: start(batch)()
 
 
-def unusable(model: Union[Path, bytes], engine: str, error: Exception) -> DataError:
-    """The error for a file that an engine cannot load."""
+def unusable(model: Union[Path, bytes], engine: str, error: Exception) -> CbamError:
+    """The error for a file that an engine cannot load: it is damaged, or the engine is older than the file's opset."""
     name = 'the model' if isinstance(model, bytes) else str(model)
+    newest = _NEWEST_OPSET.search(str(error))
+    if newest:
+        return DependencyError(
+            f'{name}: this {engine} runs opsets up to {newest[1]}: update it, or export with --opset {newest[1]}'
+        )
     return DataError(f'{name}: {engine} cannot load it: {first_line(error)}')
 
 
