@@ -118,8 +118,9 @@ def test_tiffs_of_values_that_are_no_picture(mode, tags, stated):
 
 
 def test_tiffs_of_floating_point_colors():
-    """OpenCV writes them as logarithms of the luminance in 16 bits (LogLuv)."""
-    image = cv2.imencode('.tiff', np.zeros((30, 40, 3), np.float32))[1].tobytes()
+    """OpenCV 4 writes them as logarithms of the luminance in 16 bits (LogLuv), OpenCV 5 on request."""
+    logarithms = [cv2.IMWRITE_TIFF_COMPRESSION, 34676]  # COMPRESSION_SGILOG of libtiff
+    image = cv2.imencode('.tiff', np.zeros((30, 40, 3), np.float32), logarithms)[1].tobytes()
     with pytest.raises(DataError, match='a TIFF of 16-bit signed integer values'):
         decode(image, 'x.tiff')
 
