@@ -151,7 +151,7 @@ def write_source(net: mx.gluon.HybridBlock, output: PathLike, source: str) -> Li
     """
     output = Path(output)
     if output.suffix == '.npz':
-        arrays = to_arrays(net, source)
+        arrays: Dict[str, Any] = to_arrays(net, source)
         file = io.BytesIO()  # zipfile prints a traceback where a full disk refuses the end of a file
         np.savez(file, **arrays)
         with atomic_path(output) as temporary:

@@ -111,7 +111,7 @@ def count_left_out(tree: Tree, parts: Sequence[Part], split: bool, unlabeled: Op
     total, unused = LeftOut(), np.ones(len(tree.names), bool)
     for part in parts:
         unused[np.asarray(part.numbers, np.int64)] = False
-    for number in np.flatnonzero(unused):
+    for number in np.flatnonzero(unused).tolist():
         image = tree.names[number]
         part_of = next((part for part in parts if image.startswith(part.prefix)), None)
         kind = 'beside_classes' if part_of or not split else 'outside_splits'

@@ -72,7 +72,7 @@ class Canvas:
     ) -> Axes:
         """Draw horizontal bars, the first at the top, each followed by its value; ``limit`` is the longest possible."""
         axes = self.axes(left, top, width, height)
-        places = np.arange(len(values))
+        places = list(range(len(values)))
         axes.barh(places, values, height=0.7, color=BLUE)
         for place, value in zip(places, values):
             axes.text(float(value) + limit * 0.02, place, f'{value:.3f}', fontsize=7, va='center', color=BLACK)

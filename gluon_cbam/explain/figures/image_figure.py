@@ -136,7 +136,7 @@ def _gate_panel(explanation: Explanation, gate: AttentionGates, channels: int) -
             summary.append({**_summary('spatial', gate.path, gate.spatial), 'box': box})
         if gate.channel is not None:
             strongest = np.argsort(-gate.channel, kind='stable')[:channels]
-            values = gate.channel[strongest]
+            values = gate.channel[strongest].tolist()
             title = f'strongest of {len(gate.channel)} channels (dashed: mean)'
             limit = 2 if gate.channel.max() > 1 else 1
             axes = _bars(canvas, left, below, title, [str(index) for index in strongest], values, limit)
