@@ -97,7 +97,7 @@ def _run_steps(plan: Plan, report: Report, progress: Callable[[str], None]) -> N
         except CbamError as error:
             if not step.is_optional:
                 raise
-            report.warnings.append(str(error))
+            report.warnings.append(f'{error}; mxnet works without it')
             continue
         report.changed = True
         report.done.append(step.done)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import sys
 from typing import List, NamedTuple, Optional, Tuple
 
 from gluon_cbam.common.errors import EnvironmentProblem
@@ -13,6 +12,7 @@ from gluon_cbam.ops import build as operators
 
 from .builds import BUILDS, VERSION, Build, Wheel, this_system, wheel_for
 from .installers import Command, Installer, find_installer
+from .probe import python_code
 
 # what mxnet imports and its own requirements or older Pythons would have brought; graphviz is for drawings alone
 _NEEDED = (('numpy', 'numpy>=1.17'), ('requests', 'requests>=2.28'), ('distutils', 'setuptools'))
@@ -132,5 +132,5 @@ def _operator_steps(build: Build) -> List[Step]:
             return []
     except (operators.CannotBuild, OSError):
         return []
-    what = 'compiling the operators'
-    return [Step(what, 'compiled the operators', (sys.executable, '-m', operators.__name__), is_optional=True)]
+    what, code = 'compiling the operators', f'from {operators.__name__} import main; main()'
+    return [Step(what, 'compiled the operators', python_code(code), is_optional=True)]

@@ -5,13 +5,26 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Dict, NamedTuple, Optional
 
 from gluon_cbam.common import errors
 
+from .installers import Command
+
 RUN_MXNET = 'mxnet.nd.ones(3).asnumpy(); print(mxnet.__version__)'
 """Code that runs one operator of mxnet and prints its version."""
 _SECONDS = 120
+_ROOT = str(Path(__file__).parents[2])
+
+
+def python_code(code: str) -> Command:
+    """The command that runs code in a fresh Python with the package ``gluon_cbam`` that runs here.
+
+    ``python -c`` and ``python -m`` take modules from the current directory first, for instance from a clone.
+    """
+    path = f'import sys; sys.path[:] = [*filter(None, sys.path), {_ROOT!r}]'
+    return (sys.executable, '-W', 'ignore', '-c', f'{path}; {code}')
 
 
 class Probe(NamedTuple):
@@ -36,11 +49,10 @@ def probe(module: str, code: str, environment: Optional[Dict[str, str]] = None) 
         code: statements.
         environment: variables that the process has in addition.
     """
-    command = [sys.executable, '-W', 'ignore', '-c', f'import gluon_cbam, {module}; {code}']
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_SECONDS, check=False,
-            env={**os.environ, **(environment or {})},
+            python_code(f'import gluon_cbam, {module}; {code}'), capture_output=True, text=True, timeout=_SECONDS,
+            check=False, env={**os.environ, **(environment or {})},
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return Probe(False, f'import {module} does not end')

@@ -176,8 +176,13 @@ def _run(command: List[str]) -> None:
         raise CannotBuild(f'{command[0]} failed: {(errors or ["no message"])[0]}')
 
 
-if __name__ == '__main__':
+def main() -> None:
+    """Compile the operators and print the path, or end the process with the reason why not."""
     try:
         print(build())
     except CannotBuild as error:
         sys.exit(f'{error}')
+
+
+if __name__ == '__main__':
+    main()

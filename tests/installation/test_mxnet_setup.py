@@ -18,7 +18,8 @@ import pytest
 from checks import assert_one_line
 
 from gluon_cbam.common.errors import DataError, EnvironmentProblem, TransferError
-from gluon_cbam.installation import builds, installers, plan
+from gluon_cbam.installation import builds, installers, plan, probe
+from gluon_cbam.ops import build as operators
 
 ROOT = Path(__file__).parent.parent.parent
 X86 = sys.platform == 'linux' and platform.machine() == 'x86_64'
@@ -257,6 +258,16 @@ def test_the_extras_name_the_same_packages():
     config = configparser.ConfigParser()
     config.read(ROOT / 'setup.cfg')
     for build in builds.BUILDS.values():
-        first, *libraries = config['options.extras_require'][build.name].split('\n')[1:]
+        first, opencv, *libraries = config['options.extras_require'][build.name].split('\n')[1:]
         assert first == f'{build.distribution}=={builds.VERSION}; python_version < "3.13"'
+        assert opencv == 'opencv-python<4.12; python_version < "3.13"', 'mxnet takes numpy<2 only'
         assert tuple(libraries) == build.libraries
+
+
+def test_code_runs_with_the_package_of_this_process(tmp_path, monkeypatch):
+    """A clone in the current directory is not what is installed."""
+    (tmp_path / 'gluon_cbam').mkdir()
+    (tmp_path / 'gluon_cbam' / '__init__.py').write_text('raise SystemExit("the clone")')
+    monkeypatch.chdir(tmp_path)
+    found = probe.probe('gluon_cbam.ops.build', 'print(gluon_cbam.ops.build.LIBRARY)')
+    assert found == (True, str(operators.LIBRARY), '')
