@@ -107,7 +107,8 @@ def _gluoncv() -> Check:
 def _gpu() -> Check:
     capabilities = cuda.compute_capabilities()
     if not versions.mxnet_is_gpu_build():
-        detail = f'{len(capabilities)} GPUs seen, mxnet is the CPU build'
+        mxnet = 'mxnet is the CPU build' if versions.mxnet_distributions() else 'without mxnet'
+        detail = f'{len(capabilities)} GPUs seen, {mxnet}'
         return Check('gpu', True, detail)
     if not capabilities:
         return Check('gpu', False, 'no GPU, or no NVIDIA driver', "install the driver, or 'cbam setup cpu --force'")

@@ -93,7 +93,8 @@ def operators_status() -> Status:
             False, f"baseline: MXNet's operators; the compiled ones are for {_MACHINE}, this is {platform.machine()}"
         )
     if not LIBRARY.is_file():
-        return Status(False, 'not compiled: attention runs on slower operators of MXNet', f'{BUILD} (needs g++)')
+        command = BUILD if importlib.util.find_spec('mxnet') else 'cbam setup'
+        return Status(False, 'not compiled: attention runs on slower operators of MXNet', f'{command} (needs g++)')
     found = _build_id()
     if found != _BUILD_ID:
         return Status(False, f'compiled for mxnet 1.9.1 for CPUs, not for this one (build {found or "unknown"})')
