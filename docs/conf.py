@@ -58,7 +58,7 @@ _ELSEWHERE = (
     r'mx|mxnet|np|numpy|nn|gluon|init|gluoncv|onnx|onnxruntime|openvino|click|cv2|yaml|requests|tqdm|matplotlib'
 )
 _STANDARD = (
-    r'abc|typing|module|argparse|array|collections|concurrent|contextlib|ctypes|dataclasses|io|logging|os|pathlib|pickle|pickletools|'
+    r'abc|typing|module|argparse|array|collections|concurrent|contextlib|ctypes|dataclasses|io|logging|multiprocessing|os|pathlib|pickle|pickletools|'
     r'socket|subprocess|tarfile|threading|types|zipfile'
 )
 nitpick_ignore_regex = [
