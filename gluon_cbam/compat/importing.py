@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from contextlib import ExitStack, contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING, Callable, ContextManager, Dict, Iterator, List, Optional, Sequence, Set
+from typing import TYPE_CHECKING, Callable, ContextManager, Dict, Iterator, List, Optional, Sequence
 
 if TYPE_CHECKING:
     from importlib.abc import Loader
@@ -26,6 +25,7 @@ def _for_mxnet(module: ModuleType) -> Iterator[None]:
     from . import cuda, threads, versions
 
     versions.require_supported()
+    _forget_parts('mxnet')
     threads.set_default()
     cuda.preload()
     with threads.waiting_policy(), ExitStack() as stack:
@@ -36,6 +36,12 @@ def _for_mxnet(module: ModuleType) -> Iterator[None]:
             yield
         except OSError as error:
             raise DependencyError(f"mxnet's library cannot be loaded: {error}{_remedy(str(error))}") from error
+
+
+def _forget_parts(package: str) -> None:
+    """Forget the modules that an import of the package left when it failed, so that they are executed and repaired."""
+    for name in [name for name in sys.modules if name.startswith(f'{package}.')]:
+        del sys.modules[name]
 
 
 def _remedy(error: str) -> str:
@@ -109,25 +115,24 @@ class _PreparedLoader:
 class _PreparedFinder:
     """Finds mxnet, gluoncv and their modules by the other finders, and wraps the loaders of those to be prepared."""
 
-    def __init__(self) -> None:
-        self._searching: Set[str] = set()
-
     def find_spec(
         self, name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
     ) -> Optional[ModuleSpec]:
-        if name.partition('.')[0] not in _PACKAGES or name in self._searching:
-            return None
-        preparations = _preparations(name)
+        preparations = _preparations(name) if name.partition('.')[0] in _PACKAGES else []
         if not preparations:
             return None
-        self._searching.add(name)
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            self._searching.discard(name)
+        spec = self._found_by_others(name, path, target)
         if spec is not None and spec.loader is not None:
             spec.loader = _PreparedLoader(spec.loader, preparations)  # type: ignore[assignment]
         return spec
+
+    def _found_by_others(
+        self, name: str, path: Optional[Sequence[str]], target: Optional[ModuleType]
+    ) -> Optional[ModuleSpec]:
+        """Ask the other finders; importlib.util.find_spec() would wait for a parent that another thread imports."""
+        others = (finder for finder in list(sys.meta_path) if finder is not self)
+        specs = (finder.find_spec(name, path, target) for finder in others if hasattr(finder, 'find_spec'))
+        return next((spec for spec in specs if spec is not None), None)
 
 
 _PACKAGES: Dict[str, Preparation] = {'mxnet': _for_mxnet, 'gluoncv': _for_gluoncv}

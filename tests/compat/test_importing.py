@@ -32,6 +32,39 @@ def test_mxnet_needs_gluon_cbam_to_be_imported_first(python):
     assert python(code).stdout.split() == ['2.0', 'none']
 
 
+AT_ONCE = """
+import threading, time
+import gluon_cbam
+ended = []
+def load(name):
+    try:
+        __import__(name)
+    except ImportError:  # of a module that the other thread has begun
+        pass
+    ended.append(name)
+for name in ('mxnet', 'mxnet.metric'):
+    threading.Thread(target=load, args=(name,), daemon=True).start()
+    time.sleep(0.3)  # mxnet takes about a second
+for wait in range(1200):
+    if len(ended) == 2:
+        break
+    time.sleep(0.05)
+print(len(ended))
+import os; os._exit(0)
+"""
+
+
+def test_two_threads_import_mxnet_at_once(python):
+    assert python(AT_ONCE).stdout.strip() == '2'
+
+
+@pytest.mark.skipif(not NEW_NUMPY, reason='numpy before 1.24 has numpy.bool')
+def test_mxnet_works_after_an_import_without_gluon_cbam_failed(python):
+    code = 'try:\n    import mxnet\nexcept Exception:\n    print("failed")\n'
+    code += 'import gluon_cbam, numpy, mxnet\nprint(mxnet.nd.ones((2, 3)).sum(axis=(numpy.int64(0),)).asnumpy()[0])'
+    assert python(code).stdout.split() == ['failed', '2.0']
+
+
 def test_importing_gluon_cbam_does_not_import_mxnet(python):
     code = 'import gluon_cbam, gluon_cbam.zoo, sys; gluon_cbam.list_models(); gluon_cbam.zoo.cards(); '
     code += 'print("mxnet" in sys.modules)'
