@@ -253,7 +253,9 @@ def test_classes_are_compared_unless_they_are_nearly_equal():
     assert (same.same_top1, same.near_ties) == (1, 1)
     other = compare([np.float32([[4, 0, 3], [3, 0, 4]])], [expected], 1e-2)
     assert (other.same_top1, other.near_ties) == (1, 0)
-    assert compare([expected[:, :2]], [expected], 1e-2).largest == float('inf')
+    for found in ([expected[:, :2]], [], [expected * np.float32('nan')]):
+        assert compare([expected, *found], [expected, expected], 1e-2).largest == float('inf')
+    assert compare([expected, expected], [expected, expected * np.float32('nan')], 1e-2).largest == float('inf')
 
 
 def test_every_provider_takes_float32_first():

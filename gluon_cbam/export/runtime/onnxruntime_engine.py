@@ -103,7 +103,8 @@ def _cpu_session(runtime: ModuleType, model: Union[Path, bytes], threads: int) -
     options = _options(runtime, threads)
     try:
         given = model if isinstance(model, bytes) else str(model)
-        return runtime.InferenceSession(given, options, providers=[PROVIDERS[DEFAULT].name])
+        # without enable_fallback, it writes to standard output before it tries again
+        return runtime.InferenceSession(given, options, providers=[PROVIDERS[DEFAULT].name], enable_fallback=0)
     except Exception as error:  # ONNX Runtime raises errors of many classes
         raise unusable(model, 'ONNX Runtime', error) from error
 

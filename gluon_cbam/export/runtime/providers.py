@@ -147,11 +147,11 @@ def place_on_provider(
         UsageError: an unknown provider, or a device, a precision or a file that it does not take.
         EnvironmentProblem: the provider does not exist on this system, or the device does not exist.
     """
-    name = provider or DEFAULT
+    name = DEFAULT if provider is None else provider
     if name not in PROVIDERS:
         raise UsageError(f'unknown provider {name!r}: {closest(name, PROVIDERS)}')
     row = PROVIDERS[name]
-    precision = precision or row.precisions[0]
+    precision = row.precisions[0] if precision is None else precision
     if precision not in row.precisions:
         raise UsageError(f'provider {name} computes in {" or ".join(row.precisions)}, got precision {precision!r}')
     if numbers not in row.files:

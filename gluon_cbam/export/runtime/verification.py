@@ -52,11 +52,12 @@ def compare(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], toleran
         tolerance: the largest accepted difference, relative to the largest output.
 
     Returns:
-        The agreement; an output that is not finite makes the difference infinite.
+        The agreement; an output that is not finite, of another shape or missing makes the difference infinite.
     """
     pairs = list(zip(found, expected))
-    finite = all(np.isfinite(one).all() and one.shape == two.shape for one, two in pairs)
-    largest = max(float(np.abs(one - two).max()) for one, two in pairs) if finite else float('inf')
+    comparable = len(found) == len(expected) and all(one.shape == two.shape for one, two in pairs)
+    comparable = comparable and all(np.isfinite(output).all() for output in (*found, *expected))
+    largest = max(float(np.abs(one - two).max()) for one, two in pairs) if comparable else float('inf')
     scale = max(float(np.abs(two).max()) for _, two in pairs)
     rows = [value.reshape(len(value), -1) for value in (found[0], expected[0])]
     same = rows[0].argmax(axis=1) == rows[1].argmax(axis=1)
