@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -104,6 +105,9 @@ _FAILURES = (
 )
 
 
+_ELSEWHERE = ('PIP_DRY_RUN', 'PIP_TARGET', 'PIP_PREFIX', 'PIP_ROOT')
+
+
 def run(command: Sequence[str], what: str) -> None:
     """Run a command of an installer.
 
@@ -116,8 +120,11 @@ def run(command: Sequence[str], what: str) -> None:
         TransferError: the network or the disk failed, or the index does not have it.
         EnvironmentProblem: anything else.
     """
+    # these would let it install elsewhere, or nothing, and report success
+    environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     done = subprocess.run(
         list(command),
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

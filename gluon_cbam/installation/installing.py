@@ -84,6 +84,11 @@ def install(
         if dry_run:
             return report
         _run_steps(plan, report, progress)
+    if versions.installed(build.distribution) is None:
+        raise EnvironmentProblem(
+            f'{build.distribution} {VERSION} was installed, and not into this environment: the settings of pip or uv '
+            "send it elsewhere ('python -m pip config list')"
+        )
     if verify:
         report.verified = _verify(build.distribution)
     return report

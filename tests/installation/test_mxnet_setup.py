@@ -127,6 +127,19 @@ def test_a_wheel_that_is_not_the_published_one(place):
 
 
 @pytest.mark.slow
+def test_settings_of_pip_that_install_elsewhere(place, tmp_path):
+    hashes = {'cpu': make_mxnet(place.index)}
+    settings = tmp_path / 'pip.conf'
+    settings.write_text(f'[install]\ntarget = {tmp_path / "target"}\n')
+    process = place.setup('cpu', hashes=hashes, PIP_CONFIG_FILE=str(settings))
+    assert process.returncode == 3
+    assert 'was installed, and not into this environment' in process.stderr
+    process = place.setup('cpu', hashes=hashes, PIP_DRY_RUN='1', PIP_TARGET=str(tmp_path / 'other'))
+    assert process.returncode == 0, process.stderr
+    assert place.distributions() == {'mxnet-1.9.1.dist-info'}
+
+
+@pytest.mark.slow
 def test_from_nothing_to_the_other_build(place):
     hashes = {name: make_mxnet(place.index, name) for name in builds.BUILDS}
     shutil.rmtree(place.environment.site_packages / 'requests')
