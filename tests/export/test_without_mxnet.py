@@ -88,11 +88,14 @@ def test_exported_files(run, exported_digits, digits, cbam_here, tmp_path):
     )
     shown = tmp_path / 'shown'
     explained = ('explain', SEVEN, '--exported', exported_digits / 'digits.onnx', '--output', shown, '--report')
+    explained = (*explained, '--verify', '--json')
     alone = run(*commands, explained)
     beside = [cbam_here(*command) for command in commands]
     assert [code for code, _ in alone] == [0, 0, 0, 0]
     assert sorted(path.name for path in shown.iterdir()) == ['report.html', 'seven.png']
     assert [output for _, output in alone[:2]] == [done.stdout for done in beside[:2]]
+    value = json.loads(alone[3][1].splitlines()[-1])  # after what standard error says
+    assert set(value['verify']) >= {'random_images', 'first_batch'}
     figures = [json.loads(text) for text in (alone[2][1], beside[2].stdout)]
     assert figures[0]['top1'] == figures[1]['top1'] > 0.9
 

@@ -19,7 +19,7 @@ from gluon_cbam.common.printable import printable
 from .explain_methods import exported_explainer, network_explainer
 from .explain_score import SCORE_OPTIONS, score_network
 from .image_inputs import INPUTS, ImageInputs, input_options
-from .network_options import NETWORK, PLACEMENT, exported_options, require_exported
+from .network_options import NETWORK, PLACEMENT, exported_options, require_exported, show_verification
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gluon_cbam.explain.figures.output_directory import WrittenComparison, WrittenExplanations
     from gluon_cbam.explain.images.explainer import Explainer
     from gluon_cbam.explain.images.network_explainer import NetworkExplainer
+    from gluon_cbam.export.runtime import ExportedNetwork
 
 _FIGURES = [
     click.option('--output', metavar='DIR', default='explained', show_default=True, help='directory of the figures'),
@@ -111,10 +112,11 @@ def explain(
         raise UsageError('give either --network or --compare, or --params, --pretrained or --exported, which name it')
     with image_threads(workers or usable_cpus()) as pool:
         written: Union[WrittenComparison, WrittenExplanations]
+        engine: Dict[str, Any] = {}
         if compare:
             written = _compare(inputs, pool, compare, **options)
         else:
-            written = _explain(inputs, pool, exported, placement, **options)
+            written, engine = _explain(inputs, pool, exported, placement, **options)
     if written.unreadable:
         from gluon_cbam.inference.formats import Tally
 
@@ -123,7 +125,7 @@ def explain(
             tally.add_failed(bad.image.name, bad.error)
         click.echo(f'cbam: {printable(tally.text())}', err=True)
         ctx.call_on_close(lambda: sys.exit(4))
-    return {**written.as_dict(), 'left_out': inputs.left_out.as_dict()}, written.as_text()
+    return {**written.as_dict(), 'left_out': inputs.left_out.as_dict(), **engine}, written.as_text()
 
 
 def _explain(
@@ -141,8 +143,8 @@ def _explain(
     overwrite: bool,
     ignore_classes: bool,
     **options: Any,
-) -> WrittenExplanations:
-    """Write a figure for each image."""
+) -> Tuple[WrittenExplanations, Dict[str, Any]]:
+    """Write a figure for each image; with the values of an engine for --json."""
     from gluon_cbam.explain.figures.output_directory import write_explanations
     from gluon_cbam.explain.images.classes import class_index, output_names
     from gluon_cbam.explain.images.pipeline import ExplainOptions, explain_images
@@ -152,25 +154,20 @@ def _explain(
         raise UsageError('explain needs weights: give --params FILE, --pretrained or --exported FILE')
     files, images = inputs.files_and_sources(output)
     explainer: Explainer
+    network: Optional[ExportedNetwork] = None
     if exported is None:
         explainer = network_explainer(method, batch_size, **options)
     else:
-        explainer = exported_explainer(exported, placement, method, batch_size, stages, **options)
+        explainer, network = exported_explainer(exported, placement, method, batch_size, stages, **options)
     loaded = explainer.explained
     index = None if target is None else class_index(target, loaded)
     wanted = ExplainOptions(None if stages is None else _split(stages), index)
     explained = explain_images(explainer, images, wanted, batch_size, pool)
-    return write_explanations(
-        progress_bar(explained, None),
-        output,
-        files,
-        loaded.name,
-        output_names(loaded),
-        method,
-        channels,
-        report,
-        overwrite,
-    )
+    names = output_names(loaded)
+    shown = progress_bar(explained, None)
+    written = write_explanations(shown, output, files, loaded.name, names, method, channels, report, overwrite)
+    show_verification(network)  # of the first batch too
+    return written, {} if network is None else network.engine_as_dict()
 
 
 def _compare(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError
 
-from .network_options import load, load_exported, show_verification
+from .network_options import load, load_exported
 
 if TYPE_CHECKING:
     from gluon_cbam.explain.images.explainer import Explainer
     from gluon_cbam.explain.images.network_explainer import NetworkExplainer
+    from gluon_cbam.export.runtime import ExportedNetwork
 
 
 def network_explainer(
@@ -49,8 +50,8 @@ def exported_explainer(
     layer: Optional[str],
     samples: Optional[int],
     **options: Any,
-) -> Explainer:
-    """The explainer of an exported file, by a method that needs neither gradients nor mxnet.
+) -> Tuple[Explainer, ExportedNetwork]:
+    """The explainer of an exported file, by a method that needs neither gradients nor mxnet, and the loaded file.
 
     Args:
         exported: ``--exported``.
@@ -77,8 +78,7 @@ def exported_explainer(
         raise UsageError('--stages and --layer look inside a network, and so need MXNet and --params: leave them out')
     samples = _checked_samples(method, samples)
     loaded = load_exported(exported, placement, **options)
-    show_verification(loaded)
-    return PerturbationExplainer(exported_session(loaded), method, samples, batch_size)
+    return PerturbationExplainer(exported_session(loaded), method, samples, batch_size), loaded
 
 
 def _checked_samples(method: str, samples: Optional[int]) -> int:
