@@ -11,7 +11,7 @@ this package or by any other. ``import mxnet`` without it fails with numpy 1.24 
 * ``torch`` is hidden from gluoncv, which cannot be imported with torch 2 (:mod:`.importing`).
 
 What stays is in the modules of mxnet and gluoncv alone: :mod:`.repairs` lists which of them are repaired, and
-:mod:`.numpy2` and :mod:`.workers` say what is wrong with them.
+:mod:`.numpy2`, :mod:`.workers` and :mod:`.truncated_images` say what is wrong with them.
 
 :mod:`.platforms` has the wheels of mxnet for each system, and what works without one; :mod:`.devices` parses ``--gpus``
 and ``--cpus``; :mod:`.renamed` keeps the old names of modules for one release.

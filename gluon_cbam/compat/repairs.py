@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Callable, Collection, ContextManager, Dict, List
 
-from . import workers
+from . import truncated_images, workers
 from .numpy2 import metrics, parameter_text, records, removed_names
 
 Repair = Callable[[ModuleType], ContextManager[None]]
@@ -17,6 +17,7 @@ REPAIRS: Dict[Repair, Collection[str]] = {
     metrics.summed_in_double: metrics.MODULES,
     records.without_tostring: records.MODULES,
     workers.forked: workers.MODULES,
+    truncated_images.refused: truncated_images.MODULES,
 }
 """Repair -> full names of the modules that it repairs."""
 

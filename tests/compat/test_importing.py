@@ -58,6 +58,11 @@ def test_two_threads_import_mxnet_at_once(python):
     assert python(AT_ONCE).stdout.strip() == '2'
 
 
+def test_gluoncv_does_not_let_pillow_read_truncated_images(python):
+    code = 'import gluon_cbam, gluoncv.data.mhp; from PIL import ImageFile; print(ImageFile.LOAD_TRUNCATED_IMAGES)'
+    assert python(code).stdout.strip() == 'False'
+
+
 @pytest.mark.skipif(not NEW_NUMPY, reason='numpy before 1.24 has numpy.bool')
 def test_mxnet_works_after_an_import_without_gluon_cbam_failed(python):
     code = 'try:\n    import mxnet\nexcept Exception:\n    print("failed")\n'
