@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from glob import escape
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
@@ -80,7 +81,7 @@ def _find(path: Path) -> Path:
     """A file, or the newest epoch of a prefix."""
     if path.is_file():
         return path
-    epochs = sorted(path.parent.glob(f'{path.name}-[0-9][0-9][0-9][0-9].params'))
+    epochs = sorted(path.parent.glob(f'{escape(path.name)}-[0-9][0-9][0-9][0-9].params'))
     if not epochs:
         raise UsageError(f'no parameter file {str(path)!r}: give {_FORMATS}')
     return epochs[-1]
