@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from gluon_cbam.common.errors import Interrupted, RunError
+from gluon_cbam.compat import cpu_turns
 from gluon_cbam.compat.cpu_turns import NoTurns
-from gluon_cbam.tasks import evaluation
 from gluon_cbam.training import TrainConfig, train
 from gluon_cbam.training.loop import trainer
 
@@ -32,7 +32,7 @@ class Recorded(NoTurns):
 @pytest.fixture
 def turns(monkeypatch):
     recorded = Recorded()
-    for module in (trainer, evaluation):
+    for module in (trainer, cpu_turns):
         monkeypatch.setattr(module, 'turns_on', lambda ctx: recorded)
     return recorded
 
