@@ -22,7 +22,7 @@ HIDING = """
 import os, signal, sys, multiprocessing
 sys.modules.update(dict.fromkeys(['mxnet', 'gluoncv', 'fcntl', 'resource', 'pwd', 'grp', 'termios']))
 for name in ('fork', 'forkpty', 'sched_getaffinity', 'pread', 'pwrite', 'getuid', 'geteuid', 'link', 'sysconf',
-             'killpg', 'statvfs', 'O_NONBLOCK', 'O_CLOEXEC', 'O_DIRECTORY', 'O_NOFOLLOW'):
+             'killpg', 'statvfs', 'O_CLOEXEC', 'O_DIRECTORY', 'O_NOFOLLOW'):
     vars(os).pop(name, None)
 for name in ('SIGHUP', 'SIGUSR1', 'SIGUSR2'):
     vars(signal).pop(name, None)
