@@ -28,6 +28,7 @@ class Reply:
         stall: after so many bytes nothing comes any more, until the client or the test ends.
         pause: seconds before the body.
         drip: seconds between single bytes of the body.
+        after: the body is sent once this event is set; default at once.
     """
 
     body: bytes = b''
@@ -38,6 +39,7 @@ class Reply:
     stall: Optional[int] = None
     pause: float = 0.0
     drip: float = 0.0
+    after: Optional[threading.Event] = None
 
 
 class Request(NamedTuple):
@@ -136,6 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = body[: min(ends)] if ends else body
         step = 1 if reply.drip else 65536
         self.owner.ended.wait(reply.pause)
+        if reply.after is not None:
+            reply.after.wait(60)
         try:
             for start in range(0, len(body), step):
                 request.sent.append(len(body[start : start + step]))  # before a client that has it all looks

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
 from server import Reply
@@ -44,7 +45,10 @@ def registry(server):
 
 
 def test_twelve_processes_download_each_file_once(registry, server, start, home):
+    all_began = threading.Event()  # on a busy machine, the first could be done before the last begins
+    server.put('/registry.json', Reply(json.dumps(own_card(BODY, 'a.params')).encode(), after=all_began))
     processes = [start(GET, registry) for _ in range(12)]
+    all_began.set()
     results = [(*process.communicate(timeout=120), process.returncode) for process in processes]
     assert [code for _, _, code in results] == [0] * 12, results
     assert {output for output, _, _ in results} == {'000102 False\n'}
