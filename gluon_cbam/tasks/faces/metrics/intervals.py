@@ -1,0 +1,80 @@
+"""Confidence intervals of shares and of the area under a ROC curve.
+
+They take the pairs as independent. Pairs that share an image or a person are not quite, so that the true intervals of
+such sets are wider.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Optional, Tuple
+
+import numpy as np
+
+Interval = Tuple[float, float]
+"""Lower and upper limit, at a confidence of 95 %."""
+Z = 1.959963984540054
+"""The 97.5 % quantile of the normal distribution."""
+
+
+def wilson(successes: float, trials: int) -> Interval:
+    """The Wilson score interval of a share (Wilson, JASA 1927), which holds for shares near 0 and 1 too.
+
+    Args:
+        successes: 0 to ``trials``.
+        trials: at least 1.
+
+    Returns:
+        The limits, in 0..1.
+
+    Example:
+        >>> wilson(300, 300)
+        (0.98735..., 1.0)
+    """
+    share, scale = successes / trials, 1 + Z * Z / trials
+    center = (share + Z * Z / (2 * trials)) / scale
+    half = Z / scale * math.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials))
+    low = 0.0 if successes == 0 else max(center - half, 0.0)
+    return low, 1.0 if successes == trials else min(center + half, 1.0)
+
+
+def equal_error(rate: float, positives: int, negatives: int) -> Interval:
+    """The interval of an equal error rate (Bengio and Mariethoz, Odyssey 2004).
+
+    The rate is half the sum of two independent shares at one threshold.
+
+    Args:
+        rate: the equal error rate, 0..1.
+        positives: pairs of the same person.
+        negatives: pairs of different persons.
+
+    Returns:
+        The limits, in 0..1.
+    """
+    half = Z * math.sqrt(rate * (1 - rate) * (1 / positives + 1 / negatives)) / 2
+    return max(rate - half, 0.0), min(rate + half, 1.0)
+
+
+def delong(positives: np.ndarray, negatives: np.ndarray) -> Optional[Interval]:
+    """The interval of the area under a ROC curve (DeLong et al., Biometrics 1988), on the logit scale.
+
+    Args:
+        positives: (K, 2) for groups of positives with equal score: the share of negatives that are worse, those with
+            an equal score counted half, and the number of positives in the group.
+        negatives: (K, 2) for groups of negatives: the share of positives that are better, and the number of negatives.
+
+    Returns:
+        The limits, in 0..1; None where the variance cannot be estimated, as for an area of 1 or 0.
+    """
+    area, variance = 0.0, 0.0
+    for groups in (positives, negatives):
+        shares, counts = groups[:, 0], groups[:, 1]
+        total = counts.sum()
+        if total < 2:
+            return None
+        area = float((shares * counts).sum() / total)
+        variance += float(((shares - area) ** 2 * counts).sum() / (total - 1) / total)
+    if variance == 0 or not 0 < area < 1:
+        return None
+    center, half = math.log(area / (1 - area)), Z * math.sqrt(variance) / (area * (1 - area))
+    return 1 / (1 + math.exp(half - center)), 1 / (1 + math.exp(-half - center))
