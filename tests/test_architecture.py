@@ -33,6 +33,7 @@ LEVELS = (
 # the same inside packages
 INNER_LEVELS = {
     'data': (
+        ('faces',),
         ('preparation',),
         ('sources', 'datasets', 'loading'),
         ('records',),

@@ -12,6 +12,7 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam import weights
+from gluon_cbam.common import numpy_file
 from gluon_cbam.common.damage import reading
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path, atomic_paths
@@ -21,7 +22,7 @@ from gluon_cbam.models import build
 from gluon_cbam.models.registry import DEFAULT_CLASSES
 from gluon_cbam.weights import parameter_file, safetensors
 
-from . import numpy_file, pytorch
+from . import pytorch
 from .loading import load_arrays, scheme_of
 from .state_dicts import without_prefixes
 from .symbols import to_symbol

@@ -19,11 +19,11 @@ from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, NamedTuple,
 
 import numpy as np
 
+from gluon_cbam.common import pickles
 from gluon_cbam.common.damage import Damaged, reading
+from gluon_cbam.common.pickles import Foreign
 from gluon_cbam.common.quoting import shown, shown_name
 
-from . import pickles
-from .pickles import Foreign
 from .state_dicts import find
 
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C.to_bytes(10, 'little'), 1001

@@ -9,9 +9,8 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, TypeVar
 from gluon_cbam.common.damage import Damaged
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.pickles import Foreign
 from gluon_cbam.common.quoting import shown_name, shown_names
-
-from .pickles import Foreign
 
 _log = logging.getLogger('gluon_cbam.convert')
 _Value = TypeVar('_Value')

@@ -6,9 +6,10 @@
 * ``sources``: images and labels in the layouts of users: folders, tar files, lists, label files, videos, cameras;
 * ``preparation``: packing sources into record files, and lists of images;
 * ``datasets``: data sets that need no download;
+* ``faces``: verification sets of pairs of pictures;
 * ``loading``: preprocessing, augmentation, training and evaluation batches.
 
-May import ``common`` and ``compat``. Inside, ``preparation`` may import ``sources`` and ``records``;
-``sources``, ``datasets`` and ``loading`` may import ``records``; all of them ``decoding``, ``resizing`` and
-``class_names``. Only ``loading.training`` imports mxnet.
+May import ``common`` and ``compat``. Inside, ``faces`` may import all others; ``preparation`` may import ``sources``
+and ``records``; ``sources``, ``datasets`` and ``loading`` may import ``records``; all of them ``decoding``,
+``resizing`` and ``class_names``. Only ``loading.training`` imports mxnet.
 """

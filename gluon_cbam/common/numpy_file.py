@@ -16,8 +16,8 @@ from typing import Dict
 
 import numpy as np
 
-from gluon_cbam.common.damage import Damaged, reading
-from gluon_cbam.common.quoting import shown, shown_name
+from .damage import Damaged, reading
+from .quoting import shown, shown_name
 
 _MAGIC = b'\x93NUMPY'
 _LENGTHS = {1: '<H', 2: '<I', 3: '<I'}  # version -> the format of the header's length

@@ -5,15 +5,18 @@ object of a class that is not known is replaced by a :class:`Foreign`, which doe
 beside the parameters, such as the settings of a run. Who needs the object itself refuses it by its name.
 :class:`pickle.Unpickler` with a restricted ``find_class`` is not enough: a hostile file can still make it allocate
 gigabytes (a large index into its memo) or overflow the C stack (deeply nested tuples as a key), and the process dies.
+
+A ``str`` of Python 2 becomes a text of as many letters, its bytes in Latin-1.
 """
 
 from __future__ import annotations
 
+import codecs
 import pickletools
-from typing import IO, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Tuple
+from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from gluon_cbam.common.damage import Damaged, reason
-from gluon_cbam.common.quoting import shown, shown_name
+from .damage import Damaged, reason
+from .quoting import shown, shown_name
 
 Globals = Mapping[str, Any]
 """'module name' -> the object that replaces that global. The pickle can call an object that is callable."""
@@ -33,13 +36,37 @@ class Foreign(NamedTuple):
         return Damaged(f'it asks for {shown_name(self.name)}, which is not plain data')
 
 
-def load(stream: IO[bytes], known: Globals, persistent: Callable[[Any], Any]) -> Any:
+class Instance:
+    """An object of :data:`Globals` whose state the pickle sets after it is made."""
+
+    def set_state(self, state: Any) -> None:
+        """Take the state.
+
+        Args:
+            state: what the pickle holds.
+
+        Raises:
+            Damaged: it is none.
+        """
+        raise NotImplementedError
+
+
+def load(
+    stream: IO[bytes],
+    known: Globals,
+    persistent: Optional[Callable[[Any], Any]] = None,
+    strict: bool = False,
+    most_operations: Optional[int] = None,
+) -> Any:
     """Read one pickle.
 
     Args:
         stream: an open binary file, at the beginning of the pickle; afterwards at its end.
         known: the globals that the pickle may use; another becomes a :class:`Foreign`.
-        persistent: function from a persistent id to the object that it names.
+        persistent: function from a persistent id to the object that it names; default there are none.
+        strict: refuse a pickle that names another global, also where it is not used.
+        most_operations: the largest number of operations, each of which may take a few dozen bytes of memory; default
+            any number.
 
     Returns:
         The object.
@@ -47,18 +74,32 @@ def load(stream: IO[bytes], known: Globals, persistent: Callable[[Any], Any]) ->
     Raises:
         Damaged: an operation is not allowed, or the pickle is damaged.
     """
-    machine = _Machine(known, persistent)
+    machine = _Machine(known, persistent, strict)
     try:
-        for operation, argument, _ in pickletools.genops(stream):
-            if operation.name not in _OPERATIONS:
-                raise Damaged(f'the pickle uses {operation.name}')
-            _OPERATIONS[operation.name](machine, argument)
+        for number, (name, argument) in enumerate(_operations(stream)):
+            if number == most_operations:
+                raise Damaged(f'more than {most_operations} operations of a pickle, too many for its size')
+            _OPERATIONS[name](machine, argument)
         (value,) = machine.stack
     except Damaged:
         raise
     except Exception as error:  # an operation on a damaged pickle raises errors of many classes
         raise Damaged(f'a damaged pickle, {reason(error)}') from error
     return value
+
+
+def _operations(stream: IO[bytes]) -> Iterator[Tuple[str, Any]]:
+    """Name and argument of each operation of a pickle, as :func:`pickletools.genops` gives them."""
+    name = ''
+    while name != 'STOP':
+        code = stream.read(1)
+        if code not in _BY_CODE:
+            raise Damaged(f'a damaged pickle, {f"no operation is {code!r}" if code else "it ends early"}')
+        name, argument = _BY_CODE[code].name, _BY_CODE[code].arg
+        if name not in _OPERATIONS:
+            raise Damaged(f'the pickle uses {name}')
+        read = _ARGUMENTS.get(name, argument.reader if argument else None)
+        yield name, read(stream) if read else None
 
 
 def mapping(pairs: Iterable[Tuple[Any, Any]] = ()) -> Dict[Any, Any]:
@@ -88,8 +129,8 @@ def _key(value: Any) -> Any:
 class _Machine:
     """The stack, the marks in it and the memo of a pickle that is being read."""
 
-    def __init__(self, known: Globals, persistent: Callable[[Any], Any]) -> None:
-        self.known, self.persistent = known, persistent
+    def __init__(self, known: Globals, persistent: Optional[Callable[[Any], Any]], strict: bool) -> None:
+        self.known, self.persistent, self.strict = known, persistent, strict
         self.stack: List[Any] = []
         self.marks: List[int] = []
         self.memo: Dict[int, Any] = {}
@@ -118,7 +159,10 @@ class _Machine:
 
     def find(self, name: str) -> None:
         """Push the object that replaces a global."""
-        self.push(self.known.get(name, Foreign(name.replace(' ', '.'))))
+        found = self.known.get(name, Foreign(name.replace(' ', '.')))
+        if self.strict and isinstance(found, Foreign):
+            raise found.refusal()
+        self.push(found)
 
     def find_named(self) -> None:
         """Push the object that replaces the global of a module and a name on the stack."""
@@ -150,10 +194,19 @@ class _Machine:
             self.target(dict).update(mapping(zip(values[::2], values[1::2])))
 
     def build(self) -> None:
-        """Drop the attributes of an object, such as ``_metadata`` of PyTorch's OrderedDict."""
-        self.pop(1)
-        if not self.foreign():
+        """Set the state of an instance; of others, drop attributes such as ``_metadata`` of PyTorch's OrderedDict."""
+        (state,) = self.pop(1)
+        if isinstance(self.stack[-1], Instance):
+            self.stack[-1].set_state(state)
+        elif not self.foreign():
             self.target(dict)
+
+    def find_persistent(self) -> None:
+        """Push the object of a persistent id."""
+        (key,) = self.pop(1)
+        if self.persistent is None:
+            raise Damaged('it refers to objects outside the pickle')
+        self.push(self.persistent(key))
 
     def foreign(self) -> bool:
         """Whether the value at the top is to be left as it is."""
@@ -169,10 +222,41 @@ def _argument(machine: _Machine, argument: Any) -> None:
     machine.push(argument)
 
 
+def _line(stream: IO[bytes], most: int = -1) -> bytes:
+    """The argument of an operation that a line has, without its end."""
+    line = stream.readline(most)
+    if not line.endswith(b'\n'):
+        raise Damaged(f'a damaged pickle, no end of the line {shown(line)}')
+    return line[:-1]
+
+
+def _integer(stream: IO[bytes]) -> int:
+    """A number in decimal digits; protocols 0 and 1 write booleans so."""
+    digits = _line(stream, _MOST_DIGITS)
+    booleans = {b'00': False, b'01': True}
+    return booleans[digits] if digits in booleans else int(digits[:-1] if digits.endswith(b'L') else digits)
+
+
+def _string(stream: IO[bytes]) -> str:
+    """A ``str`` of Python 2 as its ``repr``, which protocol 0 writes."""
+    line = _line(stream)
+    if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
+        raise Damaged(f'a damaged pickle, a string without quotes {shown(line)}')
+    return codecs.escape_decode(line[1:-1])[0].decode('latin-1')  # type: ignore[attr-defined]
+
+
+_MOST_DIGITS = 128  # int() takes quadratic time for digits
+_BY_CODE = {row.code.encode('latin-1'): row for row in pickletools.opcodes}
+_ARGUMENTS: Dict[str, Callable[[IO[bytes]], Any]] = {
+    **dict.fromkeys(('INT', 'LONG', 'PUT', 'GET'), _integer),
+    'STRING': _string,
+}
+"""Name of the operation -> the reader of its argument, where pickletools' own is not bounded or not for bytes."""
 _OPERATIONS: Dict[str, Callable[[_Machine, Any], Any]] = {
     **dict.fromkeys(('PROTO', 'FRAME', 'STOP'), _nothing),
     **dict.fromkeys(('BINUNICODE', 'SHORT_BINUNICODE', 'BINSTRING', 'SHORT_BINSTRING', 'BINFLOAT'), _argument),
     **dict.fromkeys(('BINBYTES', 'SHORT_BINBYTES', 'BININT', 'BININT1', 'BININT2', 'LONG1'), _argument),
+    **dict.fromkeys(('STRING', 'UNICODE', 'INT', 'LONG', 'FLOAT', 'BYTEARRAY8'), _argument),
     'NONE': lambda machine, _: machine.push(None),
     'NEWTRUE': lambda machine, _: machine.push(True),
     'NEWFALSE': lambda machine, _: machine.push(False),
@@ -182,6 +266,7 @@ _OPERATIONS: Dict[str, Callable[[_Machine, Any], Any]] = {
     'FROZENSET': lambda machine, _: machine.push(machine.pop_to_mark()),
     'EMPTY_TUPLE': lambda machine, _: machine.push(()),
     'MARK': lambda machine, _: machine.marks.append(len(machine.stack)),
+    'LIST': lambda machine, _: machine.push(machine.pop_to_mark()),
     'TUPLE': lambda machine, _: machine.push(tuple(machine.pop_to_mark())),
     'TUPLE1': lambda machine, _: machine.push(tuple(machine.pop(1))),
     'TUPLE2': lambda machine, _: machine.push(tuple(machine.pop(2))),
@@ -190,8 +275,10 @@ _OPERATIONS: Dict[str, Callable[[_Machine, Any], Any]] = {
     **dict.fromkeys(('APPENDS', 'ADDITEMS'), lambda machine, _: machine.extend(machine.pop_to_mark())),
     'SETITEM': lambda machine, _: machine.update(machine.pop(2)),
     'SETITEMS': lambda machine, _: machine.update(machine.pop_to_mark()),
-    **dict.fromkeys(('BINPUT', 'LONG_BINPUT'), lambda machine, index: machine.memo.update({index: machine.stack[-1]})),
-    **dict.fromkeys(('BINGET', 'LONG_BINGET'), lambda machine, index: machine.push(machine.memo[index])),
+    **dict.fromkeys(
+        ('PUT', 'BINPUT', 'LONG_BINPUT'), lambda machine, index: machine.memo.update({index: machine.stack[-1]})
+    ),
+    **dict.fromkeys(('GET', 'BINGET', 'LONG_BINGET'), lambda machine, index: machine.push(machine.memo[index])),
     'MEMOIZE': lambda machine, _: machine.memo.update({len(machine.memo): machine.stack[-1]}),
     'GLOBAL': lambda machine, name: machine.find(name),
     'STACK_GLOBAL': lambda machine, _: machine.find_named(),
@@ -200,7 +287,7 @@ _OPERATIONS: Dict[str, Callable[[_Machine, Any], Any]] = {
     'NEWOBJ_EX': lambda machine, _: machine.make(3),
     'POP': lambda machine, _: machine.pop(1),
     'POP_MARK': lambda machine, _: machine.pop_to_mark(),
-    'BINPERSID': lambda machine, _: machine.push(machine.persistent(*machine.pop(1))),
+    'BINPERSID': lambda machine, _: machine.find_persistent(),
     'BUILD': lambda machine, _: machine.build(),
 }
 """Name of the operation -> its implementation."""

@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from gluon_cbam.common import numpy_file
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.convert import numpy_file
 from gluon_cbam.convert.files import read_arrays
 
 
