@@ -1,11 +1,13 @@
 """Augmentation compared with its definition, and without randomness with MXNet's reader."""
 
+import io
 import math
 
 import cv2
 import mxnet as mx
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import kstest
 
 from gluon_cbam.data.loading.augmentation import augment, random_crop_box
@@ -53,7 +55,9 @@ def test_center_crop_if_no_box_fits(shape, part):
     assert (top, left) == ((shape[0] - part[0]) // 2, (shape[1] - part[1]) // 2)
 
 
-@pytest.mark.parametrize(('name', 'expected'), [('none', 0), ('shift', 0), ('cifar', 0.5)])
+@pytest.mark.parametrize(
+    ('name', 'expected'), [('none', 0), ('shift', 0), ('cifar', 0.5), ('face', 0.5), ('face_color_jpeg', 0.5)]
+)
 def test_flip(name, expected):
     random, preprocessing = rng(), Preprocessing(16, 1.0)
     images = [augment(name, halves(), preprocessing, random) for _ in range(400)]
@@ -108,3 +112,85 @@ def test_colors_equal_gluoncv(seed):
     expected += vectors @ (weights * [55.46, 4.794, 1.148])
     ours = augment('imagenet_color', pixels, preprocessing, rng(seed))
     assert np.abs(ours - np.clip(expected, 0, 255)).max() <= 1  # of 255: OpenCV computes in fixed point
+
+
+def mxnet_jitter(kind, factor, pixels):
+    """Brightness, contrast or saturation as mx.image's augmenters, with their random number given."""
+    luma = pixels @ np.array([0.299, 0.587, 0.114])
+    added = {'brightness': 0, 'contrast': luma.mean(), 'saturation': luma[..., None]}[kind]
+    return factor * pixels + (1 - factor) * added
+
+
+@pytest.mark.parametrize('seed', range(8))
+def test_colors_of_faces_are_those_of_mxnet_in_any_order(seed):
+    pixels = rng(seed).integers(80, 150, (16, 16, 3), np.uint8)
+    random = rng(seed)
+    expected = (pixels[:, ::-1] if random.random() < 0.5 else pixels).astype(float)
+    for kind in random.permutation(3):
+        expected = mxnet_jitter(('brightness', 'contrast', 'saturation')[kind], 0.875 + random.random() / 4, expected)
+    ours = augment('face_color', pixels, Preprocessing(16, 1.0), rng(seed))
+    assert np.abs(ours - expected).max() <= 1
+
+
+def test_the_formula_of_the_color_test_is_mxnets(monkeypatch):
+    from mxnet.image import image
+
+    pixels = rng().integers(0, 256, (8, 8, 3)).astype(np.float32)
+    rows = {
+        'brightness': mx.image.BrightnessJitterAug, 'contrast': mx.image.ContrastJitterAug,
+        'saturation': mx.image.SaturationJitterAug,
+    }  # fmt: skip
+    monkeypatch.setattr(image.random, 'uniform', lambda low, high: low + 0.8 * (high - low))
+    for kind, augmenter in rows.items():
+        theirs = augmenter(0.125)(mx.nd.array(pixels)).asnumpy()
+        assert np.abs(theirs - mxnet_jitter(kind, 1 + 0.125 * 0.6, pixels)).max() < 1e-2
+
+
+def test_half_of_the_faces_have_the_artifacts_of_jpeg_at_quality_2_to_20(monkeypatch):
+    pixels = cv2.resize(rng().integers(0, 256, (8, 8, 3), np.uint8), (32, 32), interpolation=cv2.INTER_CUBIC)
+    monkeypatch.setattr('gluon_cbam.data.loading.augmentation._FACE_JITTER', 0)
+    references = {}
+    for turned in (pixels, np.ascontiguousarray(pixels[:, ::-1])):
+        references.setdefault(0, []).append(turned)
+        for quality in range(2, 21):
+            file = io.BytesIO()
+            Image.fromarray(turned).save(file, 'JPEG', quality=quality)
+            references.setdefault(quality, []).append(np.asarray(Image.open(file)))
+    random, found = rng(), []
+    for _ in range(400):
+        image = augment('face_color_jpeg', pixels, Preprocessing(32, 1.0), random).astype(int)
+        differences = {
+            quality: min(np.abs(image - each).mean() for each in both) for quality, both in references.items()
+        }
+        found.append(min(differences, key=differences.get))
+        assert differences[found[-1]] < 1.5
+    counts = np.bincount(found, minlength=21)
+    assert counts[0] == pytest.approx(200, abs=40)
+    different = {references[quality][0].tobytes() for quality in range(2, 21)}  # some have the same tables
+    assert (counts[2:] > 0).sum() >= len(different) - 1 >= 15
+
+
+def test_cutoff():
+    """A square of L pixels around a uniform pixel, clipped at the border, is 128 in half of the images."""
+    pixels, random = np.zeros((16, 16, 3), np.uint8), rng()
+    images = [augment('none', pixels, Preprocessing(16, 1.0), random, cutoff=7) for _ in range(DRAWS)]
+    cut = [image for image in images if image.any()]
+    assert len(cut) == pytest.approx(DRAWS / 2, abs=120)
+    centers = set()
+    for image in cut:
+        assert set(np.unique(image)) == {0, 128}
+        rows, columns = (np.flatnonzero(image[..., 0].any(axis=axis)) for axis in (1, 0))
+        square = np.zeros((16, 16), bool)
+        row, column = (int(each[0]) + 3 if each[0] else int(each[-1]) - 2 for each in (rows, columns))
+        square[max(0, row - 3) : row + 3, max(0, column - 3) : column + 3] = True
+        assert np.array_equal(image[..., 0] > 0, square)
+        centers.add((row, column))
+    assert not pixels.any(), 'the picture itself stays'
+    assert {row for row, _ in centers} == {column for _, column in centers} == set(range(16))
+
+
+def test_no_random_number_is_drawn_without_cutoff():
+    first, second = rng(), rng()
+    augment('face', halves(), Preprocessing(16, 1.0), first)
+    augment('face', halves(), Preprocessing(16, 1.0), second, cutoff=0)
+    assert first.random() == second.random()

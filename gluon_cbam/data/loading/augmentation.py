@@ -20,6 +20,9 @@ _AREA = (0.08, 1.0)  # range of the area of a random crop, relative to the image
 _LOG_ASPECT = (math.log(3 / 4), math.log(4 / 3))
 _TRIES = 10
 _JITTER = 0.4  # brightness, contrast and saturation are multiplied by 0.6 .. 1.4
+_FACE_JITTER = 0.125  # of insightface: 0.875 .. 1.125
+_FACE_QUALITY = (2, 20)  # of JPEG
+_CUT = 128  # the value of a square that is cut off
 _LIGHTING = 0.1  # standard deviation of the weights of the principal components
 _LUMA = np.array([0.299, 0.587, 0.114])
 # principal components of ImageNet's colors, in 0..255 (Krizhevsky et al. 2012, section 4.1): a column each
@@ -100,6 +103,42 @@ def _color(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Gene
     return cv2.transform(pixels, np.column_stack([matrix, (1 - contrast) * mean + lighting]))
 
 
+def _face_color(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
+    """Brightness, contrast and saturation in random order, as ``mx.image.ColorJitterAug``, but limited to 0..255."""
+    matrix, offset = np.eye(3), np.zeros(3)
+    mean = np.array(cv2.mean(pixels)[:3])
+    for kind in rng.permutation(3):
+        factor = _uniform(rng, 1 - _FACE_JITTER, 1 + _FACE_JITTER)
+        if kind == 2:
+            gray = factor * np.eye(3) + (1 - factor) * np.tile(_LUMA, (3, 1))
+            matrix, offset = gray @ matrix, gray @ offset
+        else:
+            added = (1 - factor) * _LUMA @ (matrix @ mean + offset) if kind == 1 else 0
+            matrix, offset = factor * matrix, factor * offset + added
+    return cv2.transform(pixels, np.column_stack([matrix, offset]))
+
+
+def _face_jpeg(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
+    """With a probability of a half, the artifacts of JPEG at a random low quality."""
+    if rng.random() >= 0.5:
+        return pixels
+    lowest, highest = _FACE_QUALITY
+    quality = lowest + _offset(rng, highest - lowest)
+    # the order of the channels matters: JPEG stores brightness and two differences of colors
+    encoded = cv2.imencode('.jpg', pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+def _cut_off(pixels: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
+    """With a probability of a half, a gray square around a random pixel; its side is the even part of a length."""
+    if rng.random() >= 0.5:
+        return pixels
+    pixels, half = pixels.copy(), length // 2
+    row, column = (_offset(rng, size - 1) for size in pixels.shape[:2])
+    pixels[max(0, row - half) : row + half, max(0, column - half) : column + half] = _CUT
+    return pixels
+
+
 _Step = Callable[[np.ndarray, Preprocessing, np.random.Generator], np.ndarray]
 AUGMENTATIONS: Dict[str, Tuple[_Step, ...]] = {
     # random resized crop and horizontal flip
@@ -110,13 +149,19 @@ AUGMENTATIONS: Dict[str, Tuple[_Step, ...]] = {
     'cifar': (_shift, _flip),
     # random shift alone: for characters and other images that must not be flipped
     'shift': (_shift,),
+    # faces, which are aligned: horizontal flip alone, and insightface's `color` 1 and 2
+    'face': (_center_crop, _flip),
+    'face_color': (_center_crop, _flip, _face_color),
+    'face_color_jpeg': (_center_crop, _flip, _face_jpeg, _face_color),
     # center crop, as in validation
     'none': (_center_crop,),
 }
 """Name -> its steps, in order; each takes and returns (H, W, 3) uint8 RGB."""
 
 
-def augment(name: str, pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
+def augment(
+    name: str, pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator, cutoff: int = 0
+) -> np.ndarray:
     """Augment an image.
 
     Args:
@@ -124,10 +169,12 @@ def augment(name: str, pixels: np.ndarray, preprocessing: Preprocessing, rng: np
         pixels: (H, W, 3) uint8 RGB.
         preprocessing: preprocessing of the validation images; gives the image size of the result.
         rng: the random number generator; the same state gives the same image.
+        cutoff: side of a square around a random pixel that becomes gray (128) in half of the images, as ``cutoff`` of
+            insightface, in pixels; default 0, none.
 
     Returns:
         (image_size, image_size, 3) uint8 RGB.
     """
     for step in AUGMENTATIONS[name]:
         pixels = step(pixels, preprocessing, rng)
-    return pixels
+    return _cut_off(pixels, cutoff, rng) if cutoff else pixels

@@ -130,9 +130,11 @@ class TrainingData:
         rank: rank of this process in its process group, from 0.
         processes: number of processes in the group.
         bad: counts the bad records that this process finds.
+        cutoff: see :func:`.augmentation.augment`.
 
     Raises:
-        UsageError: unknown augmentation, fewer records than one batch, or a batch that the processes cannot share.
+        UsageError: unknown augmentation, a cutoff that is negative or hides the image, fewer records
+            than one batch, or a batch that the processes cannot share.
     """
 
     records: RecordFile
@@ -144,10 +146,13 @@ class TrainingData:
     rank: int = 0
     processes: int = 1
     bad: BadRecords = field(default_factory=BadRecords)
+    cutoff: int = 0
 
     def __post_init__(self) -> None:
         if self.augmentation not in AUGMENTATIONS:
             raise UsageError(f'unknown augmentation {self.augmentation!r}: {closest(self.augmentation, AUGMENTATIONS)}')
+        if not 0 <= self.cutoff <= self.preprocessing.image_size:
+            raise UsageError(f'cutoff must be in 0..{self.preprocessing.image_size} pixels, got {self.cutoff}')
         if self.batch_size % self.processes:
             raise UsageError(f'{self.processes} workers cannot share a batch of {self.batch_size} images evenly')
         if len(self) == 0:
@@ -253,7 +258,7 @@ class _Epoch:
         data, position = self._data, batch_slice.first + row
         number, pixels = self._good_record(position, found)
         rng = self._random(_PIXELS, position)
-        batch_slice.pixels[row] = augment(data.augmentation, pixels, data.preprocessing, rng)
+        batch_slice.pixels[row] = augment(data.augmentation, pixels, data.preprocessing, rng, data.cutoff)
         batch_slice.labels[row] = data.records.labels[number]
 
     def _good_record(self, position: int, found: Dict[int, str]) -> Tuple[int, np.ndarray]:

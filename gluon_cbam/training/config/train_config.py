@@ -201,7 +201,9 @@ class TrainConfig:
         None, "image size over the short side before validation's crop  [the network's]", kind=float, immutable=True
     )
     augment: Optional[str] = setting(
-        None, "imagenet, imagenet_color, cifar, shift or none  [the network's]", immutable=True
+        None,
+        "imagenet, imagenet_color, cifar, shift, face, face_color, face_color_jpeg or none  [the network's]",
+        immutable=True,
     )
     label_smoothing: float = setting(
         0.0, 'share of the label that is spread over all classes', kind=float, minimum=0, exclusive_maximum=1
