@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class Objective(ABC):
     """The loss of a training run and its statistics.
 
-    :class:`gluon_cbam.training.loop.step.TrainStep` calls :meth:`prepare`, :meth:`loss` and :meth:`statistics` in this
-    order for every batch.
+    :class:`gluon_cbam.training.loop.step.TrainStep` calls :meth:`prepare`, :meth:`losses`, which calls :meth:`loss` for
+    each device, and :meth:`statistics` in this order for every batch.
 
     Attributes:
         head: a block with the parameters of the loss itself, for instance the class centers of ArcFace, which are
@@ -50,6 +50,20 @@ class Objective(ABC):
         Returns:
             The loss of each example, (N,), and the outputs for :meth:`statistics`.
         """
+
+    def losses(self, net: mx.gluon.HybridBlock, inputs: Sequence[Any]) -> Sequence[Tuple[mx.nd.NDArray, Any]]:
+        """Run the network on all devices, with gradients recorded; by default, :meth:`loss` on one after the other.
+
+        A loss for which the devices exchange something has its own.
+
+        Args:
+            net: the network.
+            inputs: the result of :meth:`prepare`.
+
+        Returns:
+            For each device what :meth:`loss` returns.
+        """
+        return [self.loss(net, part) for part in inputs]
 
     @abstractmethod
     def statistics(self, inputs: Any, losses: mx.nd.NDArray, outputs: Any) -> Sequence[mx.nd.NDArray]:

@@ -87,7 +87,7 @@ class TrainStep:
         inputs = self._objective.prepare(parts, number, index)
         scale = self._optimization.loss_scale
         with mx.autograd.record():
-            losses, outputs = zip(*(self._objective.loss(self._net, part) for part in inputs))
+            losses, outputs = zip(*self._objective.losses(self._net, inputs))
             penalties = [self._net.penalty(context) for context in self._ctx]
             # gradients are divided by all images of the step: a device adds the penalty once for each of its images
             terms = [len(part[0]) * penalty for part, penalty in zip(parts, penalties) if penalty is not None]
