@@ -11,6 +11,7 @@ from gluon_cbam.common.packages import import_optional
 from gluon_cbam.compat.threads import physical_cores, usable_cpus
 from gluon_cbam.weights import safetensors
 
+from .insightface import write_insightface
 from .int8.calibration import Run
 from .int8.quantization import quantize
 from .onnx.engine_passes import optimize_for_engine
@@ -46,6 +47,10 @@ class Format(NamedTuple):
 def _write_symbol(request: ExportRequest, prefix: Path, samples: SampleImages) -> Written:
     files = write_symbol(request.traced(), request.metadata(), prefix, options=request.loaded.options)
     return _compared(request, files[0], samples), {}
+
+
+def _write_insightface(request: ExportRequest, prefix: Path, samples: SampleImages) -> Written:
+    return _compared(request, write_insightface(request, prefix)[0], samples), {}
 
 
 def _write_onnx(request: ExportRequest, path: Path, samples: SampleImages) -> Written:
@@ -141,6 +146,7 @@ def _compared(request: ExportRequest, path: Path, samples: SampleImages) -> Diff
 
 FORMATS: Dict[str, Format] = {
     'symbol': Format(None, _write_symbol),
+    'insightface': Format(None, _write_insightface),
     'onnx': Format('.onnx', _write_onnx),
     'onnx-float16': Format('.onnx', _write_float16),
     'onnx-int8': Format('.onnx', _write_int8),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional
 
 from gluon_cbam.common.documents import parse_json
@@ -11,8 +11,8 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.zoo.schema import decode
 
-FLOATS, PIXELS = 'NCHW float32', 'NHWC uint8'
-"""The inputs of exported files: normalized floats, or RGB pixels where preprocessing is part of the file."""
+FLOATS, PIXELS, RAW = 'NCHW float32', 'NHWC uint8', 'NCHW float32 in 0..255'
+"""The inputs of exported files: normalized floats; RGB pixels, or floats of pixels, where the file normalizes them."""
 SYMBOL_SUFFIX = '-symbol.json'
 """End of the name of a symbol's file, as ``mxnet.model.load_checkpoint`` expects it."""
 _PREFIX = 'gluon_cbam.'
@@ -27,7 +27,7 @@ class ExportMetadata:
         classes: number of classes; 0 for feature maps.
         class_names: the names of the classes, in the order of the outputs, or None.
         preprocessing: see :meth:`gluon_cbam.data.loading.preprocessing.Preprocessing.as_dict`.
-        input: :data:`FLOATS` or :data:`PIXELS`.
+        input: :data:`FLOATS`, :data:`PIXELS` or :data:`RAW`.
         params_sha256: the SHA-256 of the parameter file; None for random weights.
         task: the task that the network was trained for; None for classification, which is not written.
     """
@@ -39,6 +39,14 @@ class ExportMetadata:
     input: str
     params_sha256: Optional[str]
     task: Optional[str] = None
+
+    @property
+    def input_preprocessing(self) -> Preprocessing:
+        """The preprocessing of the images that the file is given; without normalization where the file does that."""
+        preprocessing = Preprocessing.from_dict(self.preprocessing)
+        if self.input != RAW:
+            return preprocessing
+        return replace(preprocessing, mean=(0.0, 0.0, 0.0), std=(1 / 255, 1 / 255, 1 / 255))
 
     def as_texts(self) -> Dict[str, str]:
         """The attributes as metadata properties of ONNX: JSON by key."""
@@ -65,6 +73,6 @@ class ExportMetadata:
             raise DataError(f'{where}: was not written by cbam export: the key {error} is missing') from None
         except (ValueError, TypeError) as error:
             raise DataError(f'{where}: its metadata is damaged ({error})') from None
-        if found.input not in (FLOATS, PIXELS) or not isinstance(found.classes, int) or found.classes < 0:
+        if found.input not in (FLOATS, PIXELS, RAW) or not isinstance(found.classes, int) or found.classes < 0:
             raise DataError(f'{where}: its metadata is damaged ({found.classes!r} classes, input {found.input!r})')
         return found

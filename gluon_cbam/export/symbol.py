@@ -19,7 +19,7 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_paths, sha256
 from gluon_cbam.common.quoting import shown_name
 
-from .metadata import FLOATS, PIXELS, SYMBOL_SUFFIX, ExportMetadata
+from .metadata import FLOATS, PIXELS, RAW, SYMBOL_SUFFIX, ExportMetadata
 from .symbol_graph import check_graph
 from .tracing import DATA, TracedNetwork
 
@@ -90,7 +90,7 @@ def read_symbol_metadata(path: Path) -> ExportMetadata:
     if card is None:
         raise DataError(f'{path}: was not written by cbam export: there is no {card_file.name} next to it')
     provenance = card.provenance or {}
-    if provenance.get('input') not in (FLOATS, PIXELS):
+    if provenance.get('input') not in (FLOATS, PIXELS, RAW):
         raise DataError(f'{card_file}: is not the card of an exported symbol: input is {provenance.get("input")!r}')
     return ExportMetadata(
         card.network,

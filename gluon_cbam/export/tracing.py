@@ -19,6 +19,7 @@ from gluon_cbam.ops.tracing import export_symbol
 
 DATA = 'data'
 _PIXELS = 'preprocessing.'
+_PER_CHANNEL = (1, 3, 1, 1)  # the shape of the constants of preprocessing
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,12 @@ class TracedNetwork:
     dtype: str
 
 
-def trace(net: mx.gluon.HybridBlock, image_size: int, pixels: Optional[Preprocessing] = None) -> TracedNetwork:
+def trace(
+    net: mx.gluon.HybridBlock,
+    image_size: int,
+    pixels: Optional[Preprocessing] = None,
+    raw: Optional[Preprocessing] = None,
+) -> TracedNetwork:
     """Trace a network.
 
     Args:
@@ -46,6 +52,7 @@ def trace(net: mx.gluon.HybridBlock, image_size: int, pixels: Optional[Preproces
         image_size: height and width of the input, in pixels.
         pixels: preprocessing to put in front, so that the input is (N, H, W, 3) uint8, RGB; default None, an input of
             (N, 3, H, W) float32.
+        raw: preprocessing to put in front, so that the input is (N, 3, H, W) float32, RGB in 0..255; default None.
 
     Returns:
         The symbol with its parameters.
@@ -55,12 +62,14 @@ def trace(net: mx.gluon.HybridBlock, image_size: int, pixels: Optional[Preproces
     if any(parameter._data is None for parameter in parameters.values()):  # the first input completes their shapes
         net(mx.nd.zeros((1, channels, image_size, image_size), ctx=_context(parameters)))
     data = mx.sym.Variable(DATA)
-    output = export_symbol(net, data if pixels is None else _normalized(data))
+    normalization = pixels or raw
+    x = data if pixels is None else _channels_first(data)
+    output = export_symbol(net, x if normalization is None else _normalized(x))
     symbol = output if isinstance(output, mx.sym.Symbol) else mx.sym.Group(list(output))
     names = {parameter.name: name for name, parameter in parameters.items()}
     params = {name: parameter.data(parameter.list_ctx()[0]).asnumpy() for name, parameter in parameters.items()}
-    if pixels is not None:
-        params.update(_constants(pixels))
+    if normalization is not None:
+        params.update(_constants(normalization))
     symbol = _renamed(symbol, names, net.prefix)
     used = set(symbol.list_inputs())
     shape = (channels, image_size, image_size) if pixels is None else (image_size, image_size, channels)
@@ -75,19 +84,22 @@ def _context(parameters: Mapping[str, mx.gluon.Parameter]) -> mx.Context:
     return mx.cpu()
 
 
-def _normalized(data: mx.sym.Symbol) -> mx.sym.Symbol:
-    """(N, H, W, 3) uint8 to (N, 3, H, W), with the arithmetic of :meth:`.Preprocessing.__call__`."""
+def _channels_first(data: mx.sym.Symbol) -> mx.sym.Symbol:
+    """(N, H, W, 3) uint8 to (N, 3, H, W) float32."""
     x = mx.sym.cast(data, dtype='float32', name=f'{_PIXELS}cast')
-    x = mx.sym.transpose(x, axes=(0, 3, 1, 2), name=f'{_PIXELS}transpose')
+    return mx.sym.transpose(x, axes=(0, 3, 1, 2), name=f'{_PIXELS}transpose')
+
+
+def _normalized(x: mx.sym.Symbol) -> mx.sym.Symbol:
+    """(N, 3, H, W) in 0..255, normalized with the arithmetic of :meth:`.Preprocessing.__call__`."""
     x = mx.sym.broadcast_mul(x, mx.sym.Variable(f'{_PIXELS}scale'), name=f'{_PIXELS}mul')
     return mx.sym.broadcast_add(x, mx.sym.Variable(f'{_PIXELS}shift'), name=f'{_PIXELS}add')
 
 
 def _constants(preprocessing: Preprocessing) -> Dict[str, np.ndarray]:
-    shape = (1, 3, 1, 1)
     return {
-        f'{_PIXELS}scale': preprocessing.scale.reshape(shape),
-        f'{_PIXELS}shift': preprocessing.shift.reshape(shape),
+        f'{_PIXELS}scale': preprocessing.scale.reshape(_PER_CHANNEL),
+        f'{_PIXELS}shift': preprocessing.shift.reshape(_PER_CHANNEL),
     }
 
 
@@ -98,8 +110,9 @@ def _renamed(symbol: mx.sym.Symbol, names: Dict[str, str], prefix: str) -> mx.sy
         # every trace increments the versions of running statistics, which do not belong to the graph
         node['inputs'] = [[index, output, min(version, 1)] for index, output, version in node['inputs']]
         if node['op'] == 'null':
-            node['attrs'] = {}  # shapes and initializers of Gluon
             node['name'] = names.get(node['name'], node['name'])
+            # shapes and initializers of Gluon are left out; a Module cannot infer the shapes of broadcast operands
+            node['attrs'] = {'__shape__': str(_PER_CHANNEL)} if node['name'].startswith(_PIXELS) else {}
             continue
         name = node['name']
         if prefix and name.startswith(prefix):

@@ -34,14 +34,14 @@ _FORMAT = [
         'file_format',
         default='onnx',
         show_default=True,
-        help='symbol, onnx, onnx-float16, onnx-int8 or safetensors',
+        help='symbol, insightface, onnx, onnx-float16, onnx-int8 or safetensors',
     ),
     click.option(
         '--output',
         '-o',
         required=True,
         metavar='FILE',
-        help='file to write; prefix of the files, or one of them, for symbol',
+        help='file to write; prefix of the files, or one of them, for symbol and insightface',
     ),
     click.option(
         '--preprocessing',
@@ -87,7 +87,7 @@ _INT8 = [
 @force_option
 @common_options
 def export(file_format: str, output: str, overwrite: bool, **arguments: Any) -> Tuple[Dict[str, Any], str]:
-    """Write a network for other engines: ONNX, a symbol of stock MXNet, safetensors.
+    """Write a network for other engines: ONNX, a symbol of stock MXNet or of insightface, safetensors.
 
     Before the file gets its name, its outputs are compared with MXNet, on the images of --data-val or --image if given.
     """

@@ -177,7 +177,7 @@ def load_exported(
         metadata.network,
         metadata.classes,
         metadata.class_names,
-        Preprocessing.from_dict(metadata.preprocessing),
+        metadata.input_preprocessing,
         metadata.input == PIXELS,
         metadata.params_sha256,
         row.start(path, placement),
