@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 
 import mxnet as mx
 import numpy as np
@@ -133,3 +134,63 @@ def test_commands_use_the_pictures(tmp_path, monkeypatch):
     result = CliRunner().invoke(cli, ['validate', '--data-val', os.fspath(path), *arguments])
     assert result.exit_code == 0, result.output
     assert json.loads(result.output[result.output.index('{') :].splitlines()[0])['records'] == 6
+
+
+def with_range(path, record, first, end):
+    """Change the pictures that an identity record names."""
+    patched = bytearray(path.read_bytes())
+    offset = dict(map(int, line.split()) for line in index_path(path).read_text().splitlines())[record]
+    patched[offset + 32 : offset + 40] = struct.pack('<ff', first, end)
+    path.write_bytes(patched)
+    return path
+
+
+@pytest.mark.parametrize(
+    ('record', 'first', 'end', 'named'),
+    [(8, 4, 9, '4..8'), (7, 0, 4, '0..3'), (9, 7, 6, '7..5'), (9, 1.5, 2, '1.5..1'), (9, float('nan'), 2, 'nan..1')],
+)
+def test_an_identity_record_beyond_the_pictures_is_refused(tmp_path, record, first, end, named):
+    path = with_range(write_faces(tmp_path / 'train.rec'), record, first, end)
+    message = f'identity record {record}: its pictures {named} lie outside those of the file, 1..6'
+    with pytest.raises(DataError, match=message):
+        RecordFile(path)
+    report = check_files([path], decoding=False, duplicates=False).files[0]
+    assert report.counts == {'identity': 1}
+    assert message in report.bad[0].reason
+    result = CliRunner().invoke(cli, ['data', 'check', str(path), '--no-decode', '--classes', '3'])
+    assert result.exit_code == 4
+    assert message in result.output
+
+
+def test_an_identity_record_with_pictures_of_two_labels_is_a_fault(tmp_path):
+    path = with_range(write_faces(tmp_path / 'train.rec'), 7, 1, 5)
+    (report,) = check_files([path], decoding=False, duplicates=False).files
+    assert [bad.reason for bad in report.bad] == ['identity record 7: its pictures 1..4 have several labels']
+    assert len(RecordFile(path)) == 6  # training reads the labels
+
+
+def test_a_header_that_states_other_numbers_is_a_fault(tmp_path):
+    path = with_range(write_faces(tmp_path / 'train.rec'), 0, 7, 11)
+    (report,) = check_files([path], decoding=False, duplicates=False).files
+    assert [bad.reason for bad in report.bad] == ['the header: it states 4 identity records, and there are 3']
+
+
+def test_labels_beyond_property_are_faults(faces):
+    (faces.parent / 'property').write_text('2,112,112\n')
+    (report,) = check_files([faces], decoding=False, duplicates=False).files
+    assert [(bad.kind, bad.reason) for bad in report.bad] == [('label', 'label 2, and property states 2 identities')]
+    with pytest.raises(DataError, match='has label 2, not a class in 0..1'):
+        get_task().open_training(faces, get_task().labels(faces, None).classes)
+    (faces.parent / 'property').write_text('3,112,112\n')
+    assert not check_files([faces], decoding=False, duplicates=False).files[0].counts
+    (faces.parent / 'property').write_text('3\n')
+    assert check_files([faces], decoding=False, duplicates=False).files[0].counts == {'identity': 1}
+
+
+def test_reports_count_the_pictures_of_identities(faces):
+    expected = {'count': 3, 'min': 1, 'median': 2.0, 'max': 3, 'single': 1}
+    assert check_files([faces], decoding=False, duplicates=False).files[0].as_dict()['identity_pictures'] == expected
+    assert statistics(faces)['identity_pictures'] == expected
+    for command in ('check', 'stats'):
+        result = CliRunner().invoke(cli, ['data', command, str(faces), '-j', '1'])
+        assert 'identities: 3, 1 / 2 / 3 (min / median / max) pictures each, 1 with one' in result.output

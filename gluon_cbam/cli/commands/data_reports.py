@@ -73,6 +73,8 @@ def _report_lines(report: Report, all_labels: bool) -> Iterator[str]:
     if report.identities is not None:
         pictures = sum(report.label_counts.values())
         yield f'  insightface: {pictures} pictures, a header, {report.identities} identity records'
+    if report.identity_pictures is not None:
+        yield f'  {_identities_text(report.identity_pictures)}'
     if set(report.label_counts) - {1}:
         yield f'  labels: {labels_text(report.label_counts)}'
     if unfit:
@@ -97,6 +99,11 @@ def _report_lines(report: Report, all_labels: bool) -> Iterator[str]:
 def labels_text(counts: Dict[int, int]) -> str:
     """How many records have how many labels."""
     return ', '.join(f'{records} records have {count}' for count, records in counts.items())
+
+
+def _identities_text(pictures: Dict[str, float]) -> str:
+    """How many pictures the identities have."""
+    return f'identities: {pictures["count"]}, {_quantiles(pictures)} pictures each, {pictures["single"]} with one'
 
 
 def _duplicate_lines(equal: Duplicates) -> List[str]:
@@ -136,6 +143,8 @@ def _statistics_lines(value: dict) -> Iterator[str]:
     classes = value['classes']
     if value['identities'] is not None:
         yield f'insightface: a header and {value["identities"]} identity records are left out'
+    if value['identity_pictures'] is not None:
+        yield _identities_text(value['identity_pictures'])
     if set(value['label_counts']) - {1}:
         yield f'labels: {labels_text(value["label_counts"])}'
     if classes is None:

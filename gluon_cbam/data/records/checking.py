@@ -16,9 +16,10 @@ from gluon_cbam.common.files import PathLike
 from gluon_cbam.data.decoding import DarkImages, decode
 
 from .duplicates import Duplicates, find_duplicates, image_hash
-from .faces import find_pictures
+from .faces import find_pictures, read_property
 from .format import Chunk, HeaderColumns, Headers, scan
 from .growing_array import GrowingArray, count_repeated
+from .identities import identity_faults, pictures_of_identities
 from .index import check_index, existing_file, read_index
 from .label_hints import label_hints
 from .labels import are_classes, checked_index, label_counts, unfit_for_classes
@@ -34,7 +35,7 @@ class Bad(NamedTuple):
     """A fault of a file.
 
     Attributes:
-        kind: ``structure``, ``index``, ``label``, ``empty`` or ``image``.
+        kind: ``structure``, ``index``, ``label``, ``identity``, ``empty`` or ``image``.
         number: number of intact records before it; None for a fault of the whole file.
         offset: offset of the record in bytes; None for a fault of the whole file.
         reason: the fault, for messages.
@@ -61,6 +62,8 @@ class Report:
         repeated_ids: number of records with the id of an earlier record.
         label_counts: number of labels -> number of records with as many, of the records with an image.
         identities: number of insightface's identity records, which have no image, as its header; None for other files.
+        identity_pictures: how many pictures the identities of faces have, see :func:`.pictures_of_identities`; None for
+            other files.
         dark: images of 16 bits a channel that use few of them.
         unfit: why the labels, if none is damaged, are not those of classes; None where they can be classes.
         warnings: hints about labels that can be classes, see :func:`.label_hints.label_hints`.
@@ -76,6 +79,7 @@ class Report:
     repeated_ids: int = 0
     label_counts: Dict[int, int] = field(default_factory=dict)
     identities: Optional[int] = None
+    identity_pictures: Optional[Dict[str, float]] = None
     unfit: Optional[str] = None
     dark: DarkImages = field(default_factory=DarkImages)
     warnings: List[str] = field(default_factory=list)
@@ -95,7 +99,8 @@ class Report:
 
     def as_dict(self) -> dict:
         """The report as values for JSON."""
-        names = ('records', 'lost_bytes', 'lost_records', 'repeated_ids', 'label_counts', 'identities', 'unfit')
+        names = ('records', 'lost_bytes', 'lost_records', 'repeated_ids', 'label_counts', 'identities')
+        names = (*names, 'identity_pictures', 'unfit')
         about = {**{name: getattr(self, name) for name in names}, 'warnings': self.warnings}
         bad = [entry._asdict() for entry in self.bad]
         dark = {'dark_images': self.dark.count, 'first_dark': self.dark.first}
@@ -235,6 +240,8 @@ def _add_labels(report: Report, headers: Headers, label_index: Optional[int], cl
     """Add how many labels the records have, and the records without image that are not insightface's."""
     with open(report.path, 'rb') as file:
         pictures = find_pictures(headers, file.fileno())
+        if not label_index:  # the first label is the identity
+            _add_identities(report, headers, pictures, file.fileno(), classes)
     used = np.ones(len(headers.ids), bool) if pictures is None else pictures
     if pictures is not None:
         report.identities = int(np.count_nonzero(~pictures)) - 1
@@ -251,6 +258,20 @@ def _add_labels(report: Report, headers: Headers, label_index: Optional[int], cl
         )
     if not unfit and not report.counts['label']:
         report.warnings = label_hints(headers.labels[used], str(report.path), classes)
+
+
+def _add_identities(
+    report: Report, headers: Headers, pictures: Optional[np.ndarray], descriptor: int, classes: Optional[int]
+) -> None:
+    """Add the identities of a file of faces: one with insightface's header, or beside a ``property``."""
+    try:
+        stated = read_property(report.path.parent) if classes is None else None
+    except DataError as error:
+        stated = None
+        report.add(Bad('identity', None, None, str(error)))
+    report.add_late([Bad(*fault) for fault in identity_faults(headers, pictures, descriptor, stated)])
+    if pictures is not None:
+        report.identity_pictures = pictures_of_identities(headers.labels[pictures])
 
 
 def _add_index(report: Report, offsets: np.ndarray) -> None:

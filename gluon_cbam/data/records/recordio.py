@@ -20,8 +20,8 @@ from gluon_cbam.common.descriptors import read_at
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_paths
 
-from .faces import find_pictures
-from .format import HEADER, LENGTH, MAGIC, MAGIC_BYTES, PART, read_headers, read_payload
+from .faces import find_pictures, wrong_ranges
+from .format import HEADER, LENGTH, MAGIC, MAGIC_BYTES, PART, Headers, read_headers, read_payload
 from .index import check_index, existing_file, index_path, read_index, rebuild_index, salvage_index
 from .labels import Wrong, checked_index, wrong_classes, wrong_counts
 
@@ -100,7 +100,7 @@ class RecordFile:
 
     Raises:
         UsageError: there is no such file, or ``label_index`` is negative.
-        DataError: the file or its index is damaged.
+        DataError: the file or its index is damaged, or an identity record names pictures outside the file.
     """
 
     def __init__(self, path: PathLike, indexed: bool = True, label_index: Optional[int] = None):
@@ -115,6 +115,7 @@ class RecordFile:
         pictures = find_pictures(headers, descriptor)
         self.identities = None
         if pictures is not None:
+            self._refuse_ranges(headers, pictures)
             self.identities = int(len(pictures) - np.count_nonzero(pictures)) - 1
             columns = tuple(column[pictures] for column in columns)
         self._offsets, self._ends, self.labels, self.label_counts, self.ids = columns
@@ -125,6 +126,11 @@ class RecordFile:
                 '%s has records of insightface: its %d pictures are used, a header and %d identity records are not',
                 self.path, len(self), self.identities,
             )  # fmt: skip
+
+    def _refuse_ranges(self, headers: Headers, pictures: np.ndarray) -> None:
+        wrong = next(wrong_ranges(headers, pictures, self._file.fileno()), None)
+        if wrong:
+            raise DataError(f'{self.path}: record {wrong.number} at offset {wrong.offset}: {wrong.reason}')
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -243,21 +249,22 @@ class RecordWriter:
     ) -> Optional[bool]:
         return self._stack.__exit__(kind, error, trace)
 
-    def write(self, labels: Union[float, Sequence[float]], image: bytes) -> None:
-        """Append a record; its index is its key and id.
+    def write(self, labels: Union[float, Sequence[float]], image: bytes, key: Optional[int] = None) -> None:
+        """Append a record.
 
         Args:
             labels: one label or several.
             image: the encoded image, stored as it is.
+            key: its key and id; default its index.
 
         Raises:
             DataError: the record would be 512 MiB or larger.
         """
-        values = np.atleast_1d(np.asarray(labels, '<f4'))
-        head = HEADER.pack(0, values[0], self.count, 0)
+        values, key = np.atleast_1d(np.asarray(labels, '<f4')), self.count if key is None else key
+        head = HEADER.pack(0, values[0], key, 0)
         if len(values) > 1:
-            head = HEADER.pack(len(values), 0.0, self.count, 0) + values.tobytes()
-        self._index.write(f'{self.count}\t{self._record.tell()}\n')
+            head = HEADER.pack(len(values), 0.0, key, 0) + values.tobytes()
+        self._index.write(f'{key}\t{self._record.tell()}\n')
         for part in _parts(head + image):
             self._record.write(part)
         self.count += 1

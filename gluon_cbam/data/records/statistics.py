@@ -18,6 +18,7 @@ from gluon_cbam.data.decoding import decode
 from .faces import find_pictures
 from .format import HeaderColumns
 from .growing_array import GrowingArray
+from .identities import pictures_of_identities
 from .index import existing_file
 from .label_hints import label_hints
 from .labels import are_classes, checked_index, label_counts, unfit_for_classes, wrong_counts
@@ -55,7 +56,8 @@ def statistics(
         images; ``mean`` and
         ``std`` of the channels R, G, B over all pixels, in 0..1; ``classes``, see :func:`class_counts`;
         ``label_counts``, number of labels -> number of records; ``identities``, the number of insightface's identity
-        records, which are left out as its header is; ``unfit``, why the labels are not those of classes;
+        records, which are left out as its header is; ``identity_pictures``, see :func:`.pictures_of_identities`, of
+        such files; ``unfit``, why the labels are not those of classes;
         ``warnings``, see :func:`.label_hints.label_hints`. A value that is unknown is None.
 
     Raises:
@@ -80,7 +82,9 @@ def statistics(
     return {
         'file': str(file), 'records': len(labels), **totals.as_dict(),
         'classes': None if unfit else class_counts(labels), 'label_counts': label_counts(counts),
-        'identities': identities, 'unfit': f'record {unfit.number} {unfit.reason}' if unfit else None,
+        'identities': identities,
+        'identity_pictures': None if identities is None else pictures_of_identities(labels),
+        'unfit': f'record {unfit.number} {unfit.reason}' if unfit else None,
         'warnings': [] if unfit else label_hints(labels, str(file)),
     }  # fmt: skip
 
