@@ -50,6 +50,7 @@ INNER_LEVELS = {
         ('checkpoint',),
         ('setup',),
         ('optim',),
+        ('sharding',),
         ('parameters',),
         ('config', 'distributed'),
     ),

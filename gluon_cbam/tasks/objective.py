@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
 
+from .sharded_head import ShardedHead
+
 if TYPE_CHECKING:
     import mxnet as mx
 
@@ -13,17 +15,22 @@ class Objective(ABC):
     """The loss of a training run and its statistics.
 
     :class:`gluon_cbam.training.loop.step.TrainStep` calls :meth:`prepare`, :meth:`losses`, which calls :meth:`loss` for
-    each device, and :meth:`statistics` in this order for every batch.
+    each device, and :meth:`statistics` in this order for every batch. Of an objective with a sharded head it calls
+    :meth:`embed` instead of :meth:`losses`, and :meth:`statistics` with the losses and the
+    :class:`.sharded_head.ShardedOutputs` of that head.
 
     Attributes:
         head: a block with the parameters of the loss itself, for instance the class centers of ArcFace, which are
             initialized, updated and saved with the network but are not part of it; None for a loss without
             parameters.
+        sharded: the head whose parameters are sharded over devices and processes, which computes the losses; None for a
+            loss that each device computes for itself. It may have parameters in ``head`` besides.
         largest_loss: the mean loss of a step above which a run has diverged, even though the loss is finite. The
             default is beyond what float32 can be trained with, whatever the loss is.
     """
 
     head: Optional[mx.gluon.Block] = None
+    sharded: Optional[ShardedHead] = None
     largest_loss: float = 1e12
 
     @abstractmethod
@@ -65,14 +72,26 @@ class Objective(ABC):
         """
         return [self.loss(net, part) for part in inputs]
 
+    def embed(self, net: mx.gluon.HybridBlock, inputs: Any) -> Tuple[mx.nd.NDArray, mx.nd.NDArray]:
+        """Run the network on one device, with gradients recorded, for an objective with a sharded head.
+
+        Args:
+            net: the network.
+            inputs: an entry of the result of :meth:`prepare`.
+
+        Returns:
+            The embeddings, (N, D) float32, and the classes of the examples, (N,).
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def statistics(self, inputs: Any, losses: mx.nd.NDArray, outputs: Any) -> Sequence[mx.nd.NDArray]:
         """Compute the statistics of one device's part of the batch, after the backward pass.
 
         Args:
             inputs: an entry of the result of :meth:`prepare`.
-            losses: the losses that :meth:`loss` returned.
-            outputs: the outputs that :meth:`loss` returned.
+            losses: the losses that :meth:`loss` or the sharded head returned.
+            outputs: the outputs that :meth:`loss` or the sharded head returned.
 
         Returns:
             A (1,) array for each of :attr:`.TaskFigures.training_figures`, summed over the examples; it may still be

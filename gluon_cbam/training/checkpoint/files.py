@@ -1,9 +1,10 @@
 """Checkpoints of a run: the best parameters, and the newest states to resume from.
 
-A state is three files under one stem, ``newest-epoch0002-step00000110`` (epochs and steps that are done): ``.params``;
+A state is files under one stem, ``newest-epoch0002-step00000110`` (epochs and steps that are done): ``.params``;
 ``.states``, the arrays of everything else that changes (optimizer, moving averages, ...) as ``part/name``; and
-``.json``, the card of the parameters with the run's progress and the hashes of all three, which is written last: files
-without a card are not a state. A stem is written once, and its card is removed first, so that a crash at any moment
+``.json``, the card of the parameters with the run's progress and the hashes of all of them, which is written last:
+files without a card are not a state. Where rows of a loss head are sharded, there is a file for each such array
+besides, see :mod:`.tables`. A stem is written once, and its card is removed first, so that a crash at any moment
 leaves only complete states. The newest two are kept. Nothing is pickled.
 """
 
@@ -12,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from glob import escape
 from pathlib import Path
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional
 
 import mxnet as mx
 
@@ -22,10 +24,11 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import atomic_path, remove_temporaries, sha256
 from gluon_cbam.training.parameters.stateful import Stateful
 
+from .tables import NO_TABLES, Tables, check_tables, restore_tables, take_part, write_tables
+
 _log = logging.getLogger('gluon_cbam.training')
 _STEM = 'newest-epoch'
 _STATE_NAME = _STEM + '{epoch:04d}-step{step:08d}.params'
-_ENDINGS = ('.json', '.states', '.params')  # in the order of removal: without the card the other files are ignored
 _KEPT = 2
 
 
@@ -62,7 +65,7 @@ class Checkpoints:
         remove_temporaries(self.folder)
         whole = {path.stem for path in self.folder.glob('*.json')}
         for path in self.folder.glob(f'{_STEM}*'):
-            if path.stem not in whole:
+            if _stem(path) not in whole:
                 path.unlink()
 
     def save_best(self, net: mx.gluon.Block, card: Dict[str, Any], name: str = 'best') -> None:
@@ -82,6 +85,7 @@ class Checkpoints:
         card: Dict[str, Any],
         progress: Dict[str, Any],
         fingerprint: Dict[str, Any],
+        tables: Tables = NO_TABLES,
     ) -> Path:
         """Write a state, then remove all but it and the one before. Does nothing if the state exists.
 
@@ -91,6 +95,7 @@ class Checkpoints:
             card: see :func:`gluon_cbam.weights.save`.
             progress: ``epoch``, ``step`` and the other fields of :class:`.state.TrainingState`.
             fingerprint: see :class:`SavedState`.
+            tables: the arrays that no process has as a whole, by name.
 
         Returns:
             The path of its parameters.
@@ -100,11 +105,14 @@ class Checkpoints:
             return path
         self._remove(path.stem)  # an existing one is damaged: it was not restored
         try:
-            self._write_state(path, net, parts, card, {'progress': progress, 'origin': fingerprint})
+            training = {'progress': progress, 'origin': fingerprint}
+            if tables:
+                training['tables_sha256'] = write_tables(path, tables)
+            self._write_state(path, net, parts, card, training)
         except BaseException:  # the disk may be full because of it
             self._remove(path.stem)
             raise
-        for other in {other.stem for other in self.folder.glob(f'{_STEM}*')} - {path.stem, self._last}:
+        for other in {_stem(other) for other in self.folder.glob(f'{_STEM}*')} - {path.stem, self._last}:
             self._remove(other)
         self._last = path.stem
         return path
@@ -126,11 +134,10 @@ class Checkpoints:
             return 'no state was saved yet'
         return f'{self.folder / self._last}.params is whole: continue with --resume {self.folder.parent}'
 
-    def _remove(self, stem: str, endings: Sequence[str] = _ENDINGS) -> None:
-        for ending in endings:
-            path = self.folder / f'{stem}{ending}'
-            if path.exists():
-                path.unlink()
+    def _remove(self, stem: str) -> None:
+        """Remove the files of a stem, the card first: without it the other files are ignored."""
+        for path in sorted(self.folder.glob(f'{escape(stem)}.*'), key=lambda path: path.suffix != '.json'):
+            path.unlink()
 
     def newest(self) -> Optional[SavedState]:
         """The newest complete state, with a warning for each damaged one that is skipped; None if none was saved.
@@ -156,13 +163,16 @@ class Checkpoints:
             )
         return None
 
-    def restore(self, state: SavedState, net: mx.gluon.Block, parts: Mapping[str, Stateful]) -> None:
+    def restore(
+        self, state: SavedState, net: mx.gluon.Block, parts: Mapping[str, Stateful], tables: Tables = NO_TABLES
+    ) -> None:
         """Restore the parameters and arrays of a state.
 
         Args:
             state: the state.
             net: the network to restore the parameters of.
             parts: everything else to restore, by name.
+            tables: the arrays that no process has as a whole, by name.
 
         Raises:
             DataError: the state does not fit the network or a part, or is of other parts.
@@ -176,6 +186,7 @@ class Checkpoints:
         weights.load(net, state.path)
         for name, part in parts.items():
             part.restore(saved[name], state.progress['step'])
+        restore_tables(state.path, tables)
         self._last = state.path.stem
 
 
@@ -198,9 +209,14 @@ class ReadOnlyCheckpoints(Checkpoints):
         card: Dict[str, Any],
         progress: Dict[str, Any],
         fingerprint: Dict[str, Any],
+        tables: Tables = NO_TABLES,
     ) -> Path:
-        """The path that the first process writes."""
-        return self.folder / _STATE_NAME.format(**progress)
+        """Give the rows of this process to the first one, and return the path that it writes."""
+        path = self.folder / _STATE_NAME.format(**progress)
+        if path.stem != self._last:
+            take_part(tables)
+            self._last = path.stem
+        return path
 
 
 def _read(card_path: Path) -> SavedState:
@@ -218,6 +234,7 @@ def _read(card_path: Path) -> SavedState:
         raise DataError(f'{card_path} is damaged')
     if training['states_sha256'] != sha256(states):
         raise DataError(f'{states} is damaged')
+    check_tables(path, training.get('tables_sha256', {}))
     return SavedState(path, card.as_dict(), training['progress'], training['origin'])
 
 
@@ -227,3 +244,8 @@ def _digest(values: Dict[str, Any]) -> str:
 
 def _listed(parts: Iterable[str]) -> str:
     return ', '.join(sorted(parts)) or 'nothing'
+
+
+def _stem(path: Path) -> str:
+    """The stem that the files of a state share."""
+    return path.name.partition('.')[0]

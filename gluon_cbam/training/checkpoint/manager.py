@@ -21,6 +21,7 @@ from .files import SavedState
 from .fingerprint import compare, run_fingerprint
 from .run_directory import RunDirectory
 from .state import TrainingState
+from .tables import NO_TABLES, Tables
 
 _log = logging.getLogger('gluon_cbam.training')
 
@@ -34,6 +35,7 @@ class CheckpointManager:
         parts: everything that is saved with the network, by name.
         state: the state of the run.
         saved: the state to continue from, or None.
+        tables: the arrays that are saved and that no process has as a whole, by name.
 
     Raises:
         DataError: the saved state does not fit.
@@ -46,14 +48,16 @@ class CheckpointManager:
         parts: Mapping[str, Stateful],
         state: TrainingState,
         saved: Optional[SavedState] = None,
+        tables: Tables = NO_TABLES,
     ) -> None:
         self._checkpoints, self._setup, self._parts, self._state = directory.checkpoints, setup, parts, state
+        self._tables = tables
         self._config, self._task = setup.config, setup.task
         self._fingerprint = run_fingerprint(setup)
         self._step, self._time = state.step, time.monotonic()  # of the last save
         if saved:
             compare(saved, setup, self._fingerprint)
-            self._checkpoints.restore(saved, setup.net, parts)
+            self._checkpoints.restore(saved, setup.net, parts, tables)
 
     @property
     def due(self) -> bool:
@@ -72,7 +76,7 @@ class CheckpointManager:
         """Write the newest state; returns the path of its parameters."""
         began = time.monotonic()
         path = self._checkpoints.save_newest(
-            self._setup.net, self._parts, self._card(), asdict(self._state), self._fingerprint
+            self._setup.net, self._parts, self._card(), asdict(self._state), self._fingerprint, self._tables
         )
         self._step, self._time = self._state.step, time.monotonic()
         _log.debug('step %d: saved %s in %.2f s', self._state.step, path, self._time - began)

@@ -17,7 +17,7 @@ AGREEMENT_DELAY = 4  # in steps: as many as are queued on the devices anyway
 
 
 class CollectiveGroup(ProcessGroup):
-    """One of several processes; a subclass implements :meth:`_all_reduce`."""
+    """One of several processes; a subclass implements :meth:`add`, or :meth:`_all_reduce` if it has no such sum."""
 
     def __init__(self, kv_store: str):
         super().__init__(kv_store)
@@ -31,6 +31,10 @@ class CollectiveGroup(ProcessGroup):
             name: the name of the array; arrays of the same name have the same shape.
             array: the array of this process.
         """
+        return self.add(name, mx.nd.array(array))
+
+    def add(self, name: str, array: mx.nd.NDArray) -> mx.nd.NDArray:
+        """See :meth:`ProcessGroup.add`."""
         raise NotImplementedError
 
     def _all_gather(self, values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import Any, List, Optional
 
 import mxnet as mx
-import numpy as np
 
 from gluon_cbam.common.errors import DependencyError, UsageError
 
@@ -54,9 +53,10 @@ class HorovodGroup(CollectiveGroup):
         trainer._init_params()
         mx.nd.waitall()
 
-    def _all_reduce(self, name: str, array: np.ndarray) -> mx.nd.NDArray:
+    def add(self, name: str, array: mx.nd.NDArray) -> mx.nd.NDArray:
+        """See :meth:`ProcessGroup.add`."""
         # Horovod refuses a name whose sum is still queued
-        return self._hvd.allreduce(mx.nd.array(array), average=False, name=f'{name}.{next(self._turns)}')
+        return self._hvd.allreduce(array, average=False, name=f'{name}.{next(self._turns)}')
 
 
 class _Store(mx.kv.KVStoreBase):

@@ -86,10 +86,10 @@ class _ParameterServerGroup(CollectiveGroup):
 class SynchronousGroup(_ParameterServerGroup):
     """Every step waits for the gradients of all processes; each process then updates its own weights."""
 
-    def _all_reduce(self, name: str, array: np.ndarray) -> mx.nd.NDArray:
-        mine = mx.nd.array(array)
-        total = mx.nd.zeros_like(mine)
-        self._store.pushpull(self._key(name, mine), mine, out=total)
+    def add(self, name: str, array: mx.nd.NDArray) -> mx.nd.NDArray:
+        """See :meth:`ProcessGroup.add`."""
+        total = mx.nd.zeros_like(array)
+        self._store.pushpull(self._key(name, array), array, out=total)
         return total
 
 

@@ -94,6 +94,20 @@ class ProcessGroup:
         """
         return arrays
 
+    def add(self, name: str, array: mx.nd.NDArray) -> mx.nd.NDArray:
+        """Queue the sum of a float32 array over all processes, without waiting for the device.
+
+        All processes call this in the same order.
+
+        Args:
+            name: the name of the array; arrays of the same name have the same shape.
+            array: the array of this process; it is not changed.
+
+        Returns:
+            The sum, on the same device.
+        """
+        return array
+
     def agree(self, flags: Sequence[bool]) -> List[bool]:
         """Agree on flags, so that a signal to one process stops all of them at the same step.
 

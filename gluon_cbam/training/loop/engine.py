@@ -6,14 +6,21 @@ from typing import Callable, Dict, Optional
 
 import mxnet as mx
 
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.training.optim import amp
 from gluon_cbam.training.optim.lr_schedule import schedule
+from gluon_cbam.training.optim.shards import ShardedOptimizer
 from gluon_cbam.training.optim.update import Optimization
 from gluon_cbam.training.parameters.ema import ModelEma
 from gluon_cbam.training.parameters.initialization import initialize
 from gluon_cbam.training.parameters.loss_head import LossHead, NetworkWithHead
 from gluon_cbam.training.parameters.stateful import Stateful
 from gluon_cbam.training.setup import Setup
+from gluon_cbam.training.sharding.exchange import Exchange
+from gluon_cbam.training.sharding.loss import ShardedLoss
+from gluon_cbam.training.sharding.row_table import RowTable
+from gluon_cbam.training.sharding.weight import ShardedWeight
 
 from .random_state import RandomState
 from .step import TrainStep
@@ -27,6 +34,7 @@ class Engine:
         rate: function from a step, from 0, to its learning rate.
         average: the moving average of its parameters, or None.
         head: the parameters of the loss, or None for a loss without parameters.
+        sharded: the loss of a sharded head, or None.
         optimization: updates the weights.
         objective: the loss.
         step: trains a step: ``step(batches, number)``.
@@ -51,18 +59,42 @@ class Engine:
         self.head = LossHead(objective.head, ctx) if objective.head is not None else None
         trained = NetworkWithHead(self.net, self.head.head) if self.head else self.net
         steps = config.epochs * setup.steps_per_epoch
+        exchange = Exchange(ctx, process_group)
+        self.sharded = _sharded_loss(objective, setup, exchange)
+        self._shards = ShardedOptimizer(self.sharded.weight, exchange, config) if self.sharded else None
         self.optimization = Optimization(
-            trained, config, ctx, process_group, self.rate, steps, setup.images_per_step, self.average
+            trained, config, ctx, process_group, self.rate, steps, setup.images_per_step, self.average, self._shards
         )
         random = RandomState(self.net, config.seed, process_group.rank, objective.head)
-        self.step = TrainStep(trained, objective, ctx, self.optimization, config.accumulate, random)
+        self.step = TrainStep(trained, objective, ctx, self.optimization, config.accumulate, random, self.sharded)
 
     def parts(self) -> Dict[str, Stateful]:
         """Everything that training changes, except the network, by name, for checkpoints."""
-        head: Dict[str, Stateful] = {'head': self.head} if self.head else {}
-        return {**self.optimization.parts(), **head}
+        parts: Dict[str, Optional[Stateful]] = {
+            'head': self.head, 'sharded': self.sharded, 'shards': self._shards,
+        }  # fmt: skip
+        return {**self.optimization.parts(), **{name: part for name, part in parts.items() if part}}
+
+    def tables(self) -> Dict[str, RowTable]:
+        """What training changes that no process has as a whole, by name, for checkpoints."""
+        if self.sharded is None or self._shards is None:
+            return {}
+        return {**self.sharded.weight.tables(), **self._shards.tables()}
 
     @property
     def validated_net(self) -> mx.gluon.HybridBlock:
         """The network that is validated, and kept as the best: the moving average, if there is one."""
         return self.average.network() if self.average else self.net
+
+
+def _sharded_loss(objective: Objective, setup: Setup, exchange: Exchange) -> Optional[ShardedLoss]:
+    """The loss of the objective's sharded head, with its first parameters; None for an objective without one."""
+    if objective.sharded is None:
+        return None
+    config, process_group = setup.config, setup.process_group
+    if process_group.servers_update:
+        raise UsageError(f'--kv-store {config.kv_store}: a sharded head needs processes that step together: dist_sync')
+    weight = ShardedWeight(
+        objective.sharded, setup.ctx, process_group, config.seed, setup.data.batch_size, config.accumulate > 1
+    )
+    return ShardedLoss(weight, exchange)

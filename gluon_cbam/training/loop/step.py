@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Sequence
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import mxnet as mx
 
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.training.optim.update import Optimization
 from gluon_cbam.training.parameters.selection import named
+from gluon_cbam.training.sharding.loss import ShardedLoss
 
 from .random_state import RandomState
 
 Sums = List[List[mx.nd.NDArray]]
 """For each statistic of a task, a (1,) array on each device."""
+
+_Losses = Tuple[Sequence[mx.nd.NDArray], Sequence[Any]]  # the losses of the images of each device, and its outputs
 
 
 class StepResult(NamedTuple):
@@ -42,6 +45,7 @@ class TrainStep:
         optimization: updates the weights.
         accumulate: batches of a step, whose gradients are added.
         random: seeds the random numbers of each step; None to seed nothing.
+        sharded: the loss of the objective's sharded head, if it has one.
     """
 
     def __init__(
@@ -52,9 +56,10 @@ class TrainStep:
         optimization: Optimization,
         accumulate: int = 1,
         random: Optional[RandomState] = None,
+        sharded: Optional[ShardedLoss] = None,
     ) -> None:
         self._net, self._objective, self._ctx = net, objective, ctx
-        self._optimization, self._random = optimization, random
+        self._optimization, self._random, self._sharded = optimization, random, sharded
         self._accumulated = []
         if accumulate > 1:
             self._accumulated = [parameter for parameter in named(net).values() if parameter.grad_req != 'null']
@@ -77,6 +82,8 @@ class TrainStep:
         """Compute the gradients, summed over the images of each device in all batches; see :meth:`__call__`."""
         for parameter in self._accumulated:
             parameter.zero_grad()
+        if self._sharded:
+            self._sharded.weight.begin_step()
         results = [self._backward(batch, number, index) for index, batch in enumerate(batches)]
         return [[mx.nd.add_n(*sums) for sums in zip(*devices)] for devices in zip(*results)]
 
@@ -85,12 +92,41 @@ class TrainStep:
         arrays = [mx.gluon.utils.split_and_load(array, self._ctx) for array in batch]
         parts = [type(batch)._make(part) for part in zip(*arrays)]  # type: ignore[attr-defined]
         inputs = self._objective.prepare(parts, number, index)
+        images = [len(part[0]) for part in parts]
+        if self._sharded is None:
+            losses, outputs = self._whole(inputs, images)
+        else:
+            losses, outputs = self._over_shards(self._sharded, inputs, images, number, index)
+        return [list(sums) for sums in zip(*map(self._objective.statistics, inputs, losses, outputs))]
+
+    def _whole(self, inputs: Sequence[Any], images: Sequence[int]) -> _Losses:
+        """Losses and outputs of each device, which computes its own; and the backward pass."""
         scale = self._optimization.loss_scale
         with mx.autograd.record():
             losses, outputs = zip(*self._objective.losses(self._net, inputs))
-            penalties = [self._net.penalty(context) for context in self._ctx]
-            # gradients are divided by all images of the step: a device adds the penalty once for each of its images
-            terms = [len(part[0]) * penalty for part, penalty in zip(parts, penalties) if penalty is not None]
+            terms = self._penalties(images)
             heads = [*losses, *terms] if scale == 1 else [scale * term for term in (*losses, *terms)]
         mx.autograd.backward(heads)
-        return [list(sums) for sums in zip(*map(self._objective.statistics, inputs, losses, outputs))]
+        return losses, outputs
+
+    def _over_shards(
+        self, sharded: ShardedLoss, inputs: Sequence[Any], images: Sequence[int], number: int, index: int
+    ) -> _Losses:
+        """Losses and outputs of each device, computed by all of them together; and the backward pass."""
+        scale = self._optimization.loss_scale
+        with mx.autograd.record():
+            embeddings, labels = zip(*(self._objective.embed(self._net, part) for part in inputs))
+            own = [sharded.weight.head.penalty(array) for array in embeddings]
+            terms = [*(penalty for penalty in own if penalty is not None), *self._penalties(images)]
+            terms = [scale * term for term in terms]
+        losses, outputs, gradients = sharded(embeddings, labels, number, index, scale)
+        mx.autograd.backward([*embeddings, *terms], [*gradients, *([None] * len(terms))])
+        return [loss if more is None else loss + more for loss, more in zip(losses, own)], outputs
+
+    def _penalties(self, images: Sequence[int]) -> List[mx.nd.NDArray]:
+        """The penalty of the network on each device, if it has one.
+
+        Gradients are divided by all images of the step: a device adds the penalty once for each of its images.
+        """
+        penalties = [self._net.penalty(context) for context in self._ctx]
+        return [count * penalty for count, penalty in zip(images, penalties) if penalty is not None]

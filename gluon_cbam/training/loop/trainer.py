@@ -102,7 +102,7 @@ class Trainer:
         self._engine = Engine(setup)
         self._check_loss = DivergenceCheck(self._engine.objective.largest_loss)
         self._checkpoints = CheckpointManager(
-            directory, setup, self._engine.parts(), self._state, saved
+            directory, setup, self._engine.parts(), self._state, saved, self._engine.tables()
         )  # fmt: skip
         if saved:
             self._checkpoints.write_best(self._engine.validated_net)

@@ -73,7 +73,8 @@ class LossScaler:
         This waits for the device, since the decision needs a number from it.
 
         Args:
-            gradients: the gradients of one device, after the gradients of all devices were added.
+            gradients: the gradients of one device, after the gradients of all devices were added; and whatever else
+                on this device must be finite.
 
         Returns:
             Whether all gradients are finite; otherwise the update must be skipped.

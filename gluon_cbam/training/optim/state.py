@@ -28,7 +28,7 @@ def optimizer_arrays(net: mx.gluon.Block, trainer: mx.gluon.Trainer) -> Dict[str
     arrays = {
         f'{name}:{number}': array
         for index, name in _names(net, trainer).items()
-        for number, array in enumerate(_flat(states.get(index)))
+        for number, array in enumerate(flat(states.get(index)))
     }
     return {**arrays, _UPDATES: mx.nd.array([trainer._optimizer.num_update], dtype='int64')}
 
@@ -51,7 +51,7 @@ def restore_optimizer(net: mx.gluon.Block, trainer: mx.gluon.Trainer, arrays: Di
     for index, name in _names(net, trainer).items():
         for updater, value in zip(trainer._updaters, trainer._params[index].list_data()):
             state = optimizer.create_state_multi_precision(index, value)
-            for number, array in enumerate(_flat(state)):
+            for number, array in enumerate(flat(state)):
                 saved = arrays.get(f'{name}:{number}')
                 if saved is None or saved.shape != array.shape:
                     raise DataError(
@@ -68,8 +68,8 @@ def _names(net: mx.gluon.Block, trainer: mx.gluon.Trainer) -> Dict[int, str]:
     return {index: names[id(p)] for index, p in enumerate(trainer._params) if p.grad_req != 'null'}
 
 
-def _flat(state: Any) -> List[mx.nd.NDArray]:
+def flat(state: Any) -> List[mx.nd.NDArray]:
     """The arrays of an optimizer state: None, an array, or a tuple of states."""
     if state is None:
         return []
-    return [array for part in state for array in _flat(part)] if isinstance(state, (tuple, list)) else [state]
+    return [array for part in state for array in flat(part)] if isinstance(state, (tuple, list)) else [state]

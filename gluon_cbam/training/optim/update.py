@@ -17,6 +17,7 @@ from gluon_cbam.training.parameters.stateful import Stateful
 
 from .amp import FLOAT16, LossScaler
 from .optimizers import create_optimizer
+from .shards import ShardedOptimizer
 from .state import optimizer_arrays, restore_optimizer
 
 _log = logging.getLogger('gluon_cbam.training')
@@ -38,6 +39,7 @@ class Optimization:
         images: the number of images of a step, over all devices, processes and accumulated batches; gradients are
             divided by it.
         average: the moving average to update, or None.
+        shards: the optimizer of a sharded head, or None.
     """
 
     def __init__(
@@ -50,10 +52,11 @@ class Optimization:
         steps: int,
         images: int,
         average: Optional[ModelEma] = None,
+        shards: Optional[ShardedOptimizer] = None,
     ):
         self._net, self._ctx, self._rate, self._images = net, ctx, rate, images
         self._servers_update = process_group.servers_update
-        self._clip_norm, self._average = config.clip_norm, average
+        self._clip_norm, self._average, self._shards = config.clip_norm, average, shards
         self._scaler = LossScaler() if config.dtype == FLOAT16 else None
         parameters = _by_size(named(net))
         self._trained = [parameter for parameter in parameters.values() if parameter.grad_req != 'null']
@@ -129,13 +132,37 @@ class Optimization:
 
     def _update_here(self, divisor: float) -> bool:
         self.trainer.allreduce_grads()
-        if self._scaler and not self._scaler.accept(self._gradients(self._ctx[0])):
+        needed = self._shards is not None and (self._scaler is not None or self._clip_norm)
+        shards = [self._shards.square_norm()] if self._shards and needed else []
+        if self._scaler and not self._scaler.accept([*self._gradients(self._ctx[0]), *shards]):
             return False
         if self._clip_norm:
-            for context in self._ctx:  # every device clips its own copy of the sum, so that none waits for another
-                clip_global_norm(self._gradients(context), self._clip_norm * divisor, check_isfinite=False)
+            self._clip(self._clip_norm * divisor, shards)
         self.trainer.update(divisor)
+        if self._shards:
+            self._shards.update(self.trainer.learning_rate, divisor)
         return True
+
+    def _clip(self, largest: float, shards: List[mx.nd.NDArray]) -> None:
+        """Scale the gradients so that their norm, with that of all shards, is at most ``largest``.
+
+        Args:
+            largest: the largest norm.
+            shards: the squared norm of the gradients of all shards, (1,), if there are any.
+        """
+        for context in self._ctx:  # every device clips its own copy of the sum, so that none waits for another
+            gradients = self._gradients(context)
+            if not self._shards:
+                clip_global_norm(gradients, largest, check_isfinite=False)
+                continue
+            flat = [array.reshape((-1,)) for array in gradients]
+            squares = [
+                *(mx.nd.dot(array, array) for array in flat),
+                *(array.as_in_context(context) for array in shards),
+            ]
+            scale = mx.nd.minimum(largest / (mx.nd.sqrt(mx.nd.add_n(*squares)) + 1e-8), 1)  # as clip_global_norm
+            for gradient in (*gradients, *self._shards.gradients(context)):
+                mx.nd.broadcast_mul(gradient, scale, out=gradient)
 
     def _gradients(self, context: mx.Context) -> List[mx.nd.NDArray]:
         return [parameter.grad(context) for parameter in self._trained]
