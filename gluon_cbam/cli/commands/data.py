@@ -13,6 +13,7 @@ from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.printable import printable
 
+from .data_faces import data_merge, data_select
 from .data_reports import data_check, data_stats
 
 
@@ -23,6 +24,8 @@ def data() -> None:
 
 data.add_command(data_check)
 data.add_command(data_stats)
+data.add_command(data_merge)
+data.add_command(data_select)
 
 _Function = TypeVar('_Function', bound=Callable)
 _Output = Tuple[dict, str]  # the value for --json, and the text

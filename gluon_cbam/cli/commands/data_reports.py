@@ -62,7 +62,7 @@ def data_check(
     value = {'ok': ok, 'decoded': decode, 'files': [report.as_dict() for report in checked.files]}
     value['duplicates'] = equal._asdict() if equal else None
     lines = [line for report in checked.files for line in _report_lines(report, all_labels)]
-    return value, '\n'.join(lines + (_duplicate_lines(equal) if equal else []))
+    return value, '\n'.join(lines + (duplicate_lines(equal) if equal else []))
 
 
 def _report_lines(report: Report, all_labels: bool) -> Iterator[str]:
@@ -106,7 +106,8 @@ def _identities_text(pictures: Dict[str, float]) -> str:
     return f'identities: {pictures["count"]}, {_quantiles(pictures)} pictures each, {pictures["single"]} with one'
 
 
-def _duplicate_lines(equal: Duplicates) -> List[str]:
+def duplicate_lines(equal: Duplicates) -> List[str]:
+    """Images that occur more than once, as lines."""
     if not equal.images:
         return ['no image occurs twice']
     lines = [

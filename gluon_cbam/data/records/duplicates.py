@@ -84,6 +84,21 @@ def find_duplicates(paths: Sequence[Path], hashes: Sequence[np.ndarray], labels:
     )
 
 
+def repeats(hashes: np.ndarray) -> np.ndarray:
+    """Find the images with the hash of an earlier one.
+
+    Args:
+        hashes: (records,) uint64, see :func:`image_hash`.
+
+    Returns:
+        (records,) bool.
+    """
+    order = np.argsort(hashes, kind='stable')
+    repeated = np.zeros(len(hashes), bool)
+    repeated[order[1:]] = hashes[order[1:]] == hashes[order[:-1]]
+    return repeated
+
+
 def _differ(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
     """Whether a group has different values, for each group; ``begins`` are the first indices of the groups."""
     return np.minimum.reduceat(values, begins) != np.maximum.reduceat(values, begins)

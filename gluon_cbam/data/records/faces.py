@@ -15,7 +15,6 @@ from typing import Iterator, NamedTuple, Optional, Tuple
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.common.files import write_text
 from gluon_cbam.common.limits import MAX_CLASSES, MAX_IMAGE_SIZE
 
 from .format import HEADER, Headers, read_payload
@@ -184,13 +183,3 @@ def find_property(folder: Path) -> Optional[Property]:
     if not (1 <= found.identities <= MAX_CLASSES and min(found[1:]) >= 1 and max(found[1:]) <= MAX_IMAGE_SIZE):
         raise DataError(f'{path}: not "identities,height,width" of insightface: {line!r}')
     return found
-
-
-def write_property(folder: Path, found: Property) -> None:
-    """Write the file ``property`` of a folder atomically.
-
-    Args:
-        folder: the folder of the records.
-        found: its numbers.
-    """
-    write_text(folder / PROPERTY_FILE, ','.join(str(number) for number in found) + '\n')
