@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (
     ('__main__',),
     ('cli',),
+    ('recognition',),
     ('publishing', 'explain', 'export', 'benchmarks', 'gluoncv'),
     ('adapters',),
     ('training',),
@@ -62,6 +63,7 @@ WITHOUT_MXNET = ('common', 'compat', 'data', 'installation', 'launch', 'zoo', 'c
 # users need no mxnet for these modules: all that is imported with them imports it in functions only
 START_WITHOUT_MXNET = (
     'cli.commands.explain',
+    'cli.commands.faces',
     'cli.commands.predict',
     'cli.commands.validate',
     'data',
@@ -79,6 +81,9 @@ START_WITHOUT_MXNET = (
     'inference.prediction',
     'inference.session',
     'models',
+    'recognition.embedding_files',
+    'recognition.embedding_run',
+    'recognition.encoder',
     'tasks.class_check',
     'tasks.classification.evaluation',
     'tasks.classification.prediction',

@@ -1,0 +1,18 @@
+"""``cbam faces``: embeddings of faces, verification, identification, comparison and search."""
+
+from __future__ import annotations
+
+import click
+
+from gluon_cbam.cli.errors import Group
+
+from .faces_embed import embed
+
+
+@click.group(cls=Group)
+def faces() -> None:
+    """Embed, verify, identify, compare and search faces."""
+
+
+for command in (embed,):
+    faces.add_command(command)
