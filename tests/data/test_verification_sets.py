@@ -7,9 +7,14 @@ import struct
 import cv2
 import numpy as np
 import pytest
+from checks import assert_one_line
+from records import photo_of, write_faces
+from scipy.stats import chisquare
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.faces.archived_sets import write_archived
+from gluon_cbam.data.faces.converting import convert
+from gluon_cbam.data.faces.pairing import draw_pairs
 from gluon_cbam.data.faces.pickled_sets import write_pickled
 from gluon_cbam.data.faces.verification_sets import open_verification_set
 
@@ -286,3 +291,82 @@ def test_a_damaged_picture_is_named(tmp_path):
     write_pickled(tmp_path / 'lfw.bin', [*PICTURES[:3], PICTURES[3][:-40]], np.array(SAME))
     with pytest.raises(DataError, match='lfw.bin: picture 3: a damaged image'):
         open_verification_set(tmp_path / 'lfw.bin').load(3)
+
+
+@pytest.mark.parametrize('ending', ['.bin', '.npz'])
+def test_a_list_becomes_a_file(tmp_path, cbam, ending):
+    people(tmp_path / 'lfw')
+    lines = ['2\t1', 'Ada\t1\t2', 'Ada\t1\tBo_C\t2', 'Bo_C\t1\t1', 'Bo_C\t1\tAda\t2']
+    (tmp_path / 'pairs.txt').write_text('\n'.join(lines) + '\n')
+    output = tmp_path / 'out' / f'lfw{ending}'
+    arguments = ['data', 'pairs', tmp_path / 'pairs.txt', output, '--pictures', tmp_path / 'lfw']
+    process = cbam(*arguments, '--protocol', '2')
+    assert process.returncode == 0, process.stderr
+    pictures = 8 if ending == '.bin' else 4
+    expected = f'{output}: 4 pairs, 2 of one person, 2 folds; {pictures} pictures of 10 x 12 pixels'
+    assert process.stdout.splitlines() == [expected, 'warning: 1 pairs have the same picture twice: 2']
+    found = open_verification_set(output)
+    source = open_verification_set(tmp_path / 'pairs.txt', tmp_path / 'lfw')
+    assert found.same.tolist() == [True, False, True, False]
+    for ours, theirs in zip(found.pairs, source.pairs):
+        assert [found.pictures[number] for number in ours] == [source.pictures[number] for number in theirs]
+    assert 'exists' in assert_one_line(cbam(*arguments), 2)
+
+
+def test_pictures_of_several_sizes_and_damaged_ones_are_refused(tmp_path):
+    other = cv2.imencode('.png', np.zeros((4, 4, 3), np.uint8))[1].tobytes()
+    write_pickled(tmp_path / 'a.bin', [*PICTURES[:3], other], np.array(SAME))
+    with pytest.raises(DataError, match='picture 0 has 12 x 10 pixels, .*picture 3 has 4 x 4 pixels'):
+        convert(tmp_path / 'a.bin', tmp_path / 'b.npz')
+    write_pickled(tmp_path / 'a.bin', [*PICTURES[:3], b'GIF'], np.array(SAME))
+    with pytest.raises(DataError, match='picture 3: no JPEG'):
+        convert(tmp_path / 'a.bin', tmp_path / 'b.npz')
+    with pytest.raises(UsageError, match="written to .bin or .npz, not '.txt'"):
+        convert(tmp_path / 'a.bin', tmp_path / 'b.txt')
+    assert not (tmp_path / 'b.npz').exists()
+
+
+def test_pairs_are_drawn_from_records(tmp_path):
+    labels = np.repeat(np.arange(5), [4, 6, 5, 1, 8])
+    write_faces(tmp_path / 'train.rec', labels.tolist())
+    done = convert(tmp_path, tmp_path / 'own.npz', pairs=6, folds=3, seed=1)
+    found = open_verification_set(tmp_path / 'own.npz')
+    assert (done.pairs, done.folds, found.folds, done.identicals) == (36, 3, 3, 0)
+    assert found.same.reshape(3, 2, 6).all(axis=2).tolist() == [[True, False]] * 3
+    photos = {photo_of(number): number for number in range(len(labels))}
+    drawn = np.array([[photos[found.pictures[number]] for number in pair] for pair in found.pairs.tolist()])
+    assert (labels[drawn[:, 0]] == labels[drawn[:, 1]]).tolist() == found.same.tolist()
+    assert len({tuple(sorted(pair)) for pair in drawn.tolist()}) == 36
+    assert (drawn[:, 0] != drawn[:, 1]).all()
+    convert(tmp_path, tmp_path / 'again.npz', pairs=6, folds=3, seed=1)
+    assert (tmp_path / 'again.npz').read_bytes() == (tmp_path / 'own.npz').read_bytes()
+    with pytest.raises(UsageError, match='300 of one identity, at most half of the 59'):
+        convert(tmp_path, tmp_path / 'own.npz', pairs=100, folds=3, overwrite=True)
+    with pytest.raises(UsageError, match='has no pairs: --pairs N draws'):
+        convert(tmp_path, tmp_path / 'own.bin')
+    with pytest.raises(UsageError, match='has its pairs'):
+        convert(tmp_path / 'own.npz', tmp_path / 'own.bin', pairs=2)
+
+
+def test_drawn_pairs_are_uniform():
+    """Each pair of a kind is drawn as often as another, over many seeds."""
+    labels = np.array([0, 0, 0, 1, 1, 2])
+    same, different = [], []
+    for seed in range(600):
+        pairs, flags = draw_pairs(labels, 1, 2, seed)
+        ordered = [tuple(sorted(pair)) for pair in pairs.tolist()]
+        same += [pair for pair, flag in zip(ordered, flags) if flag]
+        different += [pair for pair, flag in zip(ordered, flags) if not flag]
+    for found, possible in ((same, 4), (different, 11)):
+        counts = np.unique(found, axis=0, return_counts=True)[1]
+        assert len(counts) == possible
+        assert chisquare(counts).pvalue > 1e-3
+
+
+def test_the_command_runs_no_code(tmp_path, cbam):
+    target = tmp_path / 'ran'
+    (tmp_path / 'lfw.bin').write_bytes(pickle.dumps(([Runs(os.mkdir, str(target))], [True])))
+    line = assert_one_line(cbam('data', 'pairs', tmp_path / 'lfw.bin', tmp_path / 'lfw.npz'), 4)
+    assert 'it asks for posix.mkdir, which is not plain data' in line
+    assert not target.exists()
+    assert not (tmp_path / 'lfw.npz').exists()

@@ -14,6 +14,7 @@ from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.printable import printable
 
 from .data_faces import data_merge, data_select
+from .data_pairs import data_pairs
 from .data_reports import data_check, data_stats
 
 
@@ -22,10 +23,8 @@ def data() -> None:
     """RecordIO files: make, check and describe them."""
 
 
-data.add_command(data_check)
-data.add_command(data_stats)
-data.add_command(data_merge)
-data.add_command(data_select)
+for _command in (data_check, data_stats, data_merge, data_select, data_pairs):
+    data.add_command(_command)
 
 _Function = TypeVar('_Function', bound=Callable)
 _Output = Tuple[dict, str]  # the value for --json, and the text

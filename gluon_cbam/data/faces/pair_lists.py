@@ -80,7 +80,7 @@ def read_pairs(path: Path, folds: int = 10) -> ListedPairs:
     Raises:
         DataError: a line is no pair, or the numbers of pairs are not those of the first line.
     """
-    text = read_text(path, _MOST)
+    text = read_text(path, _MOST).lstrip('\ufeff')  # which spreadsheets write
     try:
         return (_csv if path.suffix.lower() == '.csv' else _lfw)(text, folds)
     except _Wrong as wrong:
