@@ -9,45 +9,17 @@ to the devices that have the examples (the ``parall`` training of insightface's 
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import mxnet as mx
 from mxnet.gluon import HybridBlock
 
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.tasks.sharded_head import ShardedHead, ShardedOutputs, ShardedResult
 
 from .exchange import Arrays, Exchange
+from .softmax import Exponentials, cross_entropy
 from .weight import ShardedWeight
-
-
-class _Summary(HybridBlock):
-    """Of the logits of a shard (N, C): largest, sum of exponentials below it, and the example's class, (1, N, 3)."""
-
-    def hybrid_forward(self, F: OpNamespace, logits: Tensor, columns: Tensor) -> Tensor:
-        largest = F.max(logits, axis=1, keepdims=True)
-        total = F.sum(F.exp(F.broadcast_sub(logits, largest)), axis=1, keepdims=True)
-        own = F.pick(logits, columns, axis=1, keepdims=True) * F.expand_dims(columns >= 0, axis=1)
-        return F.expand_dims(F.concat(largest, total, own, dim=1), axis=0)
-
-
-class _CrossEntropy(HybridBlock):
-    """From the logits of a shard and the summaries of all (S, N, 3): losses, gradient of the logits, hard examples."""
-
-    def __init__(self, classes: int, dtype: str) -> None:
-        super().__init__()
-        self._classes, self._dtype = classes, dtype
-
-    def hybrid_forward(self, F: OpNamespace, logits: Tensor, columns: Tensor, summaries: Tensor) -> Any:
-        largest, totals, owns = F.split(summaries, num_outputs=3, axis=2, squeeze_axis=True)
-        top = F.max(largest, axis=0, keepdims=True)
-        total = F.sum(totals * F.exp(F.broadcast_sub(largest, top)), axis=0)
-        top, own = F.reshape(top, shape=(-1,)), F.sum(owns, axis=0)
-        losses = top - own + F.log(total)
-        shares = F.exp(F.broadcast_sub(logits, F.expand_dims(top, axis=1)))
-        shares = F.broadcast_div(shares, F.expand_dims(total, axis=1))
-        return losses, shares - F.one_hot(columns, depth=self._classes, dtype=self._dtype), top > own
 
 
 class _Blocks(NamedTuple):
@@ -55,12 +27,10 @@ class _Blocks(NamedTuple):
 
     products: HybridBlock
     logits: HybridBlock
-    summary: HybridBlock
-    loss: HybridBlock
 
     @classmethod
-    def of(cls, head: ShardedHead, classes: int, dtype: str) -> _Blocks:
-        blocks = cls(head.products(classes), head.logits(classes), _Summary(), _CrossEntropy(classes, dtype))
+    def of(cls, head: ShardedHead, classes: int) -> _Blocks:
+        blocks = cls(head.products(classes), head.logits(classes))
         for block in blocks:
             block.hybridize(static_alloc=True, static_shape=True)
         return blocks
@@ -76,7 +46,7 @@ class ShardedLoss:
 
     def __init__(self, weight: ShardedWeight, exchange: Exchange) -> None:
         self.weight, self._exchange, head = weight, exchange, weight.head
-        self._blocks = {shard.count: _Blocks.of(head, shard.count, weight.dtype) for shard in weight.shards}
+        self._blocks = {shard.count: _Blocks.of(head, shard.count) for shard in weight.shards}
         self._state = [
             {name: mx.nd.array([value], shard.context, weight.dtype) for name, value in head.initial_state.items()}
             for shard in weight.shards
@@ -120,7 +90,7 @@ class ShardedLoss:
                 norms = [norm.detach() for _, _, norm in products]
                 self._advance(targets, norms)
             logits = self._logits(products, columns, targets)
-        losses, gradients, hard = zip(*self._softmax(logits, columns))
+        losses, gradients, hard = self._softmax(logits, columns)
         mx.autograd.backward(
             logits, [gradient if scale == 1 else gradient * scale for gradient in gradients]
         )  # fmt: skip
@@ -169,13 +139,12 @@ class ShardedLoss:
             results.append(self._blocks[shard.count].logits(values, column, *needed, *state.values()))
         return results
 
-    def _softmax(self, logits: Arrays, columns: Arrays) -> List[Any]:
-        shards = self.weight.shards
-        summaries = self._exchange.gather(
-            'summaries',
-            [self._blocks[shard.count].summary(*pair) for shard, *pair in zip(shards, logits, columns)],
-        )
-        return [self._blocks[shard.count].loss(*arrays) for shard, *arrays in zip(shards, logits, columns, summaries)]
+    def _softmax(self, logits: Arrays, columns: Arrays) -> Tuple[List[mx.nd.NDArray], ...]:
+        """Losses, gradients of the logits and hard examples, on each device for the whole batch."""
+        exponentials = [Exponentials(*pair) for pair in zip(logits, columns)]
+        summaries = self._exchange.gather('summaries', [each.summary for each in exponentials])
+        losses, hard = zip(*map(cross_entropy, summaries))
+        return losses, [each.gradient(array) for each, array in zip(exponentials, summaries)], hard
 
     def _own(self, arrays: Arrays) -> List[mx.nd.NDArray]:
         """The values of each device's own examples, (n,), from those of the whole batch on each device."""

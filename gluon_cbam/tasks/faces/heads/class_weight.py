@@ -42,9 +42,10 @@ def products(
     """
     if normalized:
         embedding = F.broadcast_div(embedding, norm)
-        weight = F.broadcast_div(weight, norms(F, weight))
     inputs = (embedding, weight) if bias is None else (embedding, weight, bias)
     values = F.FullyConnected(*inputs, num_hidden=rows, no_bias=bias is None)
+    if normalized:  # the products are divided, not the weights, which may be far larger
+        values = F.broadcast_mul(values, F.reshape(1 / norms(F, weight), shape=(1, -1)))
     if subcenters > 1:
         values = F.max(F.reshape(values, shape=(0, -1, subcenters)), axis=2)
     return values
