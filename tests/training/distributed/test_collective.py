@@ -1,54 +1,16 @@
 """Collective operations with threads as processes, and the evaluation of a file by several processes."""
 
-import threading
-
 import mxnet as mx
 import numpy as np
 import pytest
+from thread_group import together
 
 from gluon_cbam import get_model
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.tasks.classification.evaluation import evaluate
-from gluon_cbam.training.distributed.collective import CollectiveGroup
 from gluon_cbam.training.distributed.process_group import ProcessGroup
-
-
-class Thread(CollectiveGroup):
-    """A worker that is a thread: sums in float32, as stores do."""
-
-    def __init__(self, rank, meeting, table):
-        super().__init__('threads')
-        self.rank, self.size, self._meeting, self._table = rank, meeting.parties, meeting, table
-
-    def _all_reduce(self, name, array):
-        assert array.dtype == np.float32
-        self._table[self.rank] = (name, array)
-        self._meeting.wait(30)
-        names, arrays = zip(*(self._table[rank] for rank in range(self.size)))
-        assert len(set(names)) == 1, 'the workers are not at the same place'
-        total = np.sum(arrays, axis=0, dtype=np.float32)
-        self._meeting.wait(30)
-        return mx.nd.array(total)
-
-
-def together(size, work):
-    """The results of work(worker) in each of several workers, or the first error."""
-    meeting, table, results = threading.Barrier(size), {}, [None] * size
-
-    def run(rank):
-        try:
-            results[rank] = work(Thread(rank, meeting, table))
-        except Exception as error:
-            results[rank] = error
-
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def test_sums_are_exact():

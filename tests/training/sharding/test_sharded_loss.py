@@ -1,62 +1,12 @@
 """Losses and gradients over shards against those of numpy, and of one device, for every head of faces."""
 
-import mxnet as mx
 import numpy as np
 import pytest
+from sharded_heads import EMBEDDINGS, EXAMPLES, LABELS, WIDTH, Head
+from thread_group import together
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.tasks.faces.heads.sharded import ShardedMarginHead
-from gluon_cbam.tasks.faces.heads.table import HEADS, make_margin
-from gluon_cbam.training.distributed.process_group import ProcessGroup
-from gluon_cbam.training.sharding.exchange import Exchange
-from gluon_cbam.training.sharding.loss import ShardedLoss
-from gluon_cbam.training.sharding.weight import ShardedWeight
-
-CLASSES, WIDTH, EXAMPLES = 37, 8, 12
-RANDOM = np.random.RandomState(3)
-EMBEDDINGS = RANDOM.randn(EXAMPLES, WIDTH) * 7
-LABELS = RANDOM.randint(CLASSES, size=EXAMPLES)
-STEPS = 3  # moving statistics of later steps depend on the earlier ones
-
-
-def joined(arrays):
-    return np.concatenate([array.asnumpy() for array in arrays])
-
-
-class Head:
-    """A sharded head on some devices."""
-
-    def __init__(self, name, devices, dtype='float64', rate=1.0, labels=LABELS, classes=CLASSES):
-        self.ctx, self.labels, self._dtype = [mx.cpu(number) for number in range(devices)], labels, dtype
-        head = ShardedMarginHead(make_margin(name, dtype=dtype), classes, WIDTH, HEADS[name].subcenters, rate)
-        group = ProcessGroup('device')
-        self.weight = ShardedWeight(head, self.ctx, group, 5, EXAMPLES, dtype=dtype)
-        self.loss = ShardedLoss(self.weight, Exchange(self.ctx, group))
-
-    def split(self, values):
-        parts = np.split(values, len(self.ctx))
-        return [mx.nd.array(part, context, self._dtype) for part, context in zip(parts, self.ctx)]
-
-    def step(self, number=0, scale=1.0):
-        result = self.loss(self.split(EMBEDDINGS), self.split(self.labels), number, 0, scale)
-        outputs = {name: joined(arrays) for name, arrays in zip(result.outputs[0]._fields, zip(*result.outputs))}
-        names = self.weight.head.parameters
-        return {
-            'losses': joined(result.losses),
-            'gradients': joined(result.gradients),
-            **outputs,
-            **{f'{name}.gradient': self.gradient(name) for name in names},
-            **{name: value.asnumpy() for name, value in self.loss.arrays().items()},
-        }
-
-    def whole(self, name):
-        return joined([shard.values[name] for shard in self.weight.shards])
-
-    def gradient(self, name):
-        return joined([shard.active[name].grad for shard in self.weight.shards])
-
-    def rows(self):
-        return [shard.classes.first + shard._rows.asnumpy() for shard in self.weight.shards]
+from gluon_cbam.tasks.faces.heads.table import HEADS
 
 
 def normalized(rows):
@@ -67,6 +17,9 @@ def cosface(embeddings, weight, labels, scale=64, margin=0.35):
     """The losses in numpy, by the formula of the paper."""
     logits = scale * (normalized(embeddings) @ normalized(weight).T - margin * np.eye(len(weight))[labels])
     return np.log(np.exp(logits).sum(1)) - logits[np.arange(len(labels)), labels]
+
+
+STEPS = 3  # moving statistics of later steps depend on the earlier ones
 
 
 @pytest.mark.parametrize('devices', [1, 3])
@@ -99,6 +52,23 @@ def test_several_devices_give_what_one_gives(name):
             for key, value in expected.items():
                 scale = np.abs(value).max() or 1
                 assert np.abs(found[key] - value).max() <= tolerance * scale, (devices, dtype, key)
+
+
+@pytest.mark.parametrize('name', ['arcface', 'curricularface', 'subcenter_arcface', 'softmax'])
+def test_several_processes_give_what_one_gives(name):
+    """Two processes with two devices each, against one with four; between processes everything is float32."""
+    expected = Head(name, 4, 'float32')
+    values = [expected.step(number) for number in range(STEPS)][-1]
+
+    def work(worker):
+        head = Head(name, 2, 'float32', group=worker)
+        return [head.step(number) for number in range(STEPS)][-1]
+
+    first, second = together(2, work)
+    for key, value in values.items():
+        same_everywhere = key in ('t', 'mean', 'std')
+        found = first[key] if same_everywhere else np.concatenate([first[key], second[key]])
+        assert np.abs(found - value).max() <= 1e-5 * np.abs(value).max(), key
 
 
 def test_moving_statistics_are_the_same_on_all_devices():
