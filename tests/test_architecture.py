@@ -84,6 +84,8 @@ START_WITHOUT_MXNET = (
     'recognition.embedding_files',
     'recognition.embedding_run',
     'recognition.encoder',
+    'recognition.report.page',
+    'recognition.verification',
     'tasks.class_check',
     'tasks.classification.evaluation',
     'tasks.classification.prediction',

@@ -48,12 +48,14 @@ class Encoded(NamedTuple):
         labels: what is known of the person, see :class:`gluon_cbam.data.sources.images.ImageSource`.
         embedding: (D,) float64, not normalized; with the flip test the sum for the image and its mirror image. None
             where the image could not be read.
+        norm: the norm of the embedding, with the flip test the mean of those for the image and its mirror image.
         error: why the image could not be read, or None.
     """
 
     image: ImageReference
     labels: Sequence[Any]
     embedding: Optional[np.ndarray]
+    norm: float
     error: Optional[str]
 
     @property
@@ -71,8 +73,8 @@ class Encoder:
     """A network with weights that gives embeddings.
 
     Attributes:
-        session: runs the network; its outputs are those of the images and, with the flip test, their sum with those of
-            the mirror images.
+        session: runs the network; with the flip test, its outputs are the sum of the embeddings of the images and of
+            the mirror images, and the mean of their norms.
         flip: whether the flip test is applied.
         params_sha256: the SHA-256 of the parameter file, also of exported weights; None for random weights.
         exported_sha256: the SHA-256 of the exported file; None for a network on devices.
@@ -124,14 +126,20 @@ class Encoder:
         )
         for each in found:
             assert isinstance(each, _Embedding)
-            yield Encoded(each.image, labels.popleft(), each.embedding, each.error)
+            yield Encoded(each.image, labels.popleft(), each.embedding, each.norm, each.error)
 
 
 class _Embedding(Prediction):
     """An embedding on its way to :class:`Encoded`."""
 
-    def __init__(self, image: ImageReference, embedding: Optional[np.ndarray], error: Optional[str] = None) -> None:
-        self.image, self.embedding, self.error = image, embedding, error
+    def __init__(
+        self,
+        image: ImageReference,
+        embedding: Optional[np.ndarray],
+        norm: float = 0.0,
+        error: Optional[str] = None,
+    ) -> None:
+        self.image, self.embedding, self.norm, self.error = image, embedding, norm, error
         self.file, self.number = image.file, image.number
 
     def values(self) -> Dict[str, Any]:
@@ -145,15 +153,16 @@ class _Embedding(Prediction):
 
 
 class _Embeddings(Predictor):
-    """Keeps the first output."""
+    """Keeps the embedding and its norm."""
 
     columns = ()
 
     def __call__(self, image: ImageReference, outputs: Sequence[np.ndarray]) -> Prediction:
-        return _Embedding(image, outputs[0])
+        norm = outputs[1][0] if len(outputs) > 1 else np.linalg.norm(outputs[0])
+        return _Embedding(image, outputs[0], float(norm))
 
     def unreadable(self, image: ImageReference, error: str) -> Prediction:
-        return _Embedding(image, None, error)
+        return _Embedding(image, None, error=error)
 
 
 def encoder_on_devices(
@@ -244,8 +253,9 @@ def _flipped(start: Start) -> Start:
         waits = [start(images), start(np.ascontiguousarray(np.flip(images, width)))]
 
         def wait() -> Sequence[np.ndarray]:
-            first, mirrored = (outputs()[0] for outputs in waits)
-            return [np.add(first, mirrored, dtype=np.float64)]
+            first, mirrored = (outputs()[0].astype(np.float64) for outputs in waits)
+            norms = (np.linalg.norm(first, axis=1) + np.linalg.norm(mirrored, axis=1)) / 2
+            return [first + mirrored, norms[:, None]]
 
         return wait
 

@@ -7,6 +7,7 @@ import click
 from gluon_cbam.cli.errors import Group
 
 from .faces_embed import embed
+from .faces_verify import verify
 
 
 @click.group(cls=Group)
@@ -14,5 +15,5 @@ def faces() -> None:
     """Embed, verify, identify, compare and search faces."""
 
 
-for command in (embed,):
+for command in (embed, verify):
     faces.add_command(command)

@@ -62,15 +62,15 @@ def open_encoder(
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.recognition.encoder import encoder_of_export, encoder_on_devices
 
-    run = (flip, batch_size, workers or usable_cpus())
+    workers = workers or usable_cpus()
     placement = {name: settings.pop(name) for name in PLACEMENT}
     if exported is not None:
         network = load_exported(exported, placement, classes=None, **settings)
-        return encoder_of_export(network, *run), network
+        return encoder_of_export(network, flip, batch_size, workers), network
     require_exported(placement)
     if settings['params'] is None and settings['pretrained'] is None:
         raise UsageError('embeddings need weights: give --params FILE, --pretrained or --exported FILE')
-    return encoder_on_devices(*load(**settings), *run), None
+    return encoder_on_devices(*load(**settings), flip, batch_size, workers), None
 
 
 def names_encoder(**settings: Any) -> bool:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import os
-from html import escape
-from typing import Dict, NamedTuple, Optional, Sequence
+from typing import Dict, NamedTuple, Sequence
 from urllib.parse import quote
 
-import cv2
 import numpy as np
 
-from gluon_cbam.common.printable import printable
 from gluon_cbam.explain.images.explanation import Explanation, UnreadableImage
 from gluon_cbam.explain.maps.methods import EXPLAIN_METHODS
 
+from .html import STYLE, escaped, jpeg_source
 from .overlay import color_limits, overlay_map, resize_square
 
 _SIDE = 128  # of a thumbnail, in pixels
-_QUALITY = 82  # of its JPEG
 
 
 class ReportRow(NamedTuple):
@@ -50,11 +46,11 @@ def report_row(explanation: Explanation, figure: str, method: str) -> ReportRow:
     for path, heat, grid in spatial[-1:]:
         thumbnails.append(_thumbnail(path, overlay_map(pixels, heat, grid, color_limits(heat), _SIDE)))
     label, probability = (top[0].label, top[0].probability) if top else ('', 0.0)
-    others = ''.join(f'<li>{_escaped(score.label)} <b>{score.probability:.3f}</b>' for score in top)
+    others = ''.join(f'<li>{escaped(score.label)} <b>{score.probability:.3f}</b>' for score in top)
     html = (
         f'<tr><td class=pics><a href="{quote(os.fsencode(figure))}">{"".join(thumbnails)}</a>'
-        f'<td data-name=file data-key="{_escaped(explanation.image.name)}">{_escaped(explanation.image.name)}'
-        f'<td data-name=class data-key="{_escaped(label)}">{_escaped(label)}'
+        f'<td data-name=file data-key="{escaped(explanation.image.name)}">{escaped(explanation.image.name)}'
+        f'<td data-name=class data-key="{escaped(label)}">{escaped(label)}'
         f'<td data-name=P data-key={probability:.6f}>{probability:.4f}<td class=top><ol>{others}</ol>'
     )
     return ReportRow(label, html)
@@ -73,10 +69,11 @@ def report_page(network: str, method: str, rows: Sequence[ReportRow], unreadable
     for entry in rows:
         counts[entry.label] = counts.get(entry.label, 0) + 1
     often = sorted(counts.items(), key=lambda item: -item[1])
-    classes = ', '.join(f'{_escaped(label)} ({count})' for label, count in often if label)
-    bad = ''.join(f'<li>{_escaped(item.error)}' for item in unreadable)
+    classes = ', '.join(f'{escaped(label)} ({count})' for label, count in often if label)
+    bad = ''.join(f'<li>{escaped(item.error)}' for item in unreadable)
     return _PAGE.format(
-        title=f'{_escaped(network)}: {len(rows)} images',
+        style=STYLE,
+        title=f'{escaped(network)}: {len(rows)} images',
         about=f'{EXPLAIN_METHODS[method].title}; the last image is the spatial gate of the last attention module, '
         'where there is one. Colors run from blue (lowest) to red (highest).',
         classes=f'<p>Predicted: {classes}.' if classes else '',
@@ -86,31 +83,21 @@ def report_page(network: str, method: str, rows: Sequence[ReportRow], unreadable
 
 
 def _thumbnail(title: str, pixels: np.ndarray) -> str:
-    jpeg = cv2.imencode('.jpg', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-    source = base64.b64encode(jpeg.tobytes()).decode('ascii')
     return (
-        f'<figure><img src="data:image/jpeg;base64,{source}" width={_SIDE} height={_SIDE} alt="">'
-        f'<figcaption>{_escaped(title)}</figcaption></figure>'
+        f'<figure><img src="{jpeg_source(pixels)}" width={_SIDE} height={_SIDE} alt="">'
+        f'<figcaption>{escaped(title)}</figcaption></figure>'
     )
-
-
-def _escaped(text: Optional[str]) -> str:
-    """Any text as HTML, for attributes too."""
-    return escape(printable(text or ''))
 
 
 _PAGE = """<!DOCTYPE html>
 <html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width,initial-scale=1">
 <title>{title}</title>
 <style>
-body {{ font: 15px/1.4 system-ui, sans-serif; margin: 1rem auto; max-width: 70rem; padding: 0 .8rem; color: #222 }}
-h1 {{ font-size: 1.3rem; margin: 0 }} h2 {{ font-size: 1.1rem }} p {{ margin: .4rem 0; color: #555 }}
-table {{ border-collapse: collapse; width: 100%; margin-top: 1rem }}
-th {{ text-align: left; border-bottom: 2px solid #888; padding: .3rem .5rem }}
+{style}
+table {{ width: 100% }}
 th button {{ all: unset; cursor: pointer; font-weight: 600 }} th button:focus-visible {{ outline: 2px solid #4472a8 }}
 th[aria-sort=ascending] button::after {{ content: " \\25B2" }}
 th[aria-sort=descending] button::after {{ content: " \\25BC" }}
-td {{ border-bottom: 1px solid #ddd; padding: .4rem .5rem; vertical-align: top; overflow-wrap: anywhere }}
 .pics {{ width: 1% }} .pics a {{ display: flex; gap: .4rem; color: inherit; text-decoration: none }}
 figure {{ margin: 0; width: 8rem }} img {{ display: block; width: 8rem; height: 8rem }}
 figcaption {{ font-size: .75rem; color: #555 }} ol {{ margin: 0; padding-left: 1.2rem }}

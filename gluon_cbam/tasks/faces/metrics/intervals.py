@@ -17,7 +17,7 @@ Z = 1.959963984540054
 """The 97.5 % quantile of the normal distribution."""
 
 
-def wilson(successes: float, trials: int) -> Interval:
+def wilson(successes: float, trials: float) -> Interval:
     """The Wilson score interval of a share (Wilson, JASA 1927), which holds for shares near 0 and 1 too.
 
     Args:
@@ -41,7 +41,8 @@ def wilson(successes: float, trials: int) -> Interval:
 def equal_error(rate: float, positives: int, negatives: int) -> Interval:
     """The interval of an equal error rate (Bengio and Mariethoz, Odyssey 2004).
 
-    The rate is half the sum of two independent shares at one threshold.
+    The rate is half the sum of two independent shares at one threshold, whose variance is that of one share of
+    ``4 / (1 / positives + 1 / negatives)`` pairs; the limits are those of :func:`wilson`.
 
     Args:
         rate: the equal error rate, 0..1.
@@ -51,8 +52,8 @@ def equal_error(rate: float, positives: int, negatives: int) -> Interval:
     Returns:
         The limits, in 0..1.
     """
-    half = Z * math.sqrt(rate * (1 - rate) * (1 / positives + 1 / negatives)) / 2
-    return max(rate - half, 0.0), min(rate + half, 1.0)
+    pairs = 4 / (1 / positives + 1 / negatives)
+    return wilson(rate * pairs, pairs)
 
 
 def delong(positives: np.ndarray, negatives: np.ndarray) -> Optional[Interval]:

@@ -1,0 +1,131 @@
+"""Plots of a verification: ROC and DET curves, and histograms of similarities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, List, Sequence, Tuple
+
+import numpy as np
+
+from gluon_cbam.recognition.verification import VerifiedPairs
+from gluon_cbam.tasks.faces.metrics.embeddings import cosine_of_distance
+from gluon_cbam.tasks.faces.metrics.roc import roc_curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SIZE = (6.4, 4.6)  # inches
+_DPI = 110
+_MOST_POINTS = 2000  # of a curve
+_BINS = 60
+_DET_TICKS = (1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8)
+_STYLES = ('-', '--', ':', '-.')
+
+
+def _curve(result: VerifiedPairs) -> Tuple[np.ndarray, np.ndarray]:
+    """False- and true-accept rates, with at most :data:`_MOST_POINTS` points, close together where both change."""
+    roc = roc_curve(result.distances, result.same)
+    far, tar = np.append(0.0, roc.far), np.append(0.0, roc.tar)
+    last = np.append(np.flatnonzero(np.diff(far) != 0), len(far) - 1)  # the highest point of each vertical line
+    far, tar = far[last], tar[last]
+    if len(far) > _MOST_POINTS:
+        chosen = np.unique(np.geomspace(1, len(far), _MOST_POINTS).astype(int) - 1)
+        far, tar = far[chosen], tar[chosen]
+    return far, tar
+
+
+def _save(draw: Any, path: Path) -> None:
+    """Draw on the axes of a new figure, and write it as PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_SIZE, dpi=_DPI, facecolor='white')
+    axes = figure.add_subplot()
+    draw(axes)
+    axes.grid(True, which='major', color='#dddddd', linewidth=0.6)
+    axes.set_axisbelow(True)
+    figure.savefig(str(path), format='png', bbox_inches='tight', metadata={'Software': None})
+
+
+def draw_roc(results: Sequence[VerifiedPairs], path: Path) -> None:
+    """Draw the true-accept rates over the false-accept rates, which have a logarithmic axis.
+
+    Args:
+        results: the verified sets, a curve for each.
+        path: the PNG file.
+    """
+
+    def draw(axes: Axes) -> None:
+        for number, result in enumerate(results):
+            far, tar = _curve(result)
+            seen = far > 0
+            smallest = 1 / result.scores.different_pairs
+            start = tar[~seen].max(initial=0.0)  # the rate without false accepts holds up to the first one
+            axes.step(
+                np.append(smallest / 2, far[seen]), np.append(start, tar[seen]), _STYLES[number % len(_STYLES)],
+                where='post', label=f'{result.name} (AUC {result.scores.auc:.5f})',
+            )  # fmt: skip
+        axes.set_xscale('log')
+        axes.set(xlabel='false-accept rate', ylabel='true-accept rate', title='ROC', ylim=(None, 1.005))
+        axes.legend(loc='lower right', fontsize=8)
+
+    _save(draw, path)
+
+
+def draw_det(results: Sequence[VerifiedPairs], path: Path) -> None:
+    """Draw the false-reject rates over the false-accept rates, both as quantiles of the normal distribution.
+
+    Args:
+        results: the verified sets, a curve for each.
+        path: the PNG file.
+    """
+    from scipy.special import ndtri
+
+    def draw(axes: Axes) -> None:
+        limits: List[float] = []
+        for number, result in enumerate(results):
+            far, tar = _curve(result)
+            inside = (far > 0) & (far < 1) & (tar > 0) & (tar < 1)
+            style = _STYLES[number % len(_STYLES)]
+            label = f'{result.name} (EER {100 * result.scores.eer:.2f} %)'
+            axes.plot(ndtri(far[inside]), ndtri(1 - tar[inside]), style, label=label)
+            limits += [0.5 / result.scores.different_pairs, 0.5 / result.scores.same_pairs]
+        low, high = float(ndtri(max(min(limits), _DET_TICKS[0] / 2))), float(ndtri(0.85))
+        axes.plot([low, high], [low, high], color='#999999', linewidth=0.8)
+        ticks = [tick for tick in _DET_TICKS if ndtri(tick) >= low]
+        names = [f'{100 * tick:g} %' for tick in ticks]
+        axes.set_xticks(ndtri(ticks), names)
+        axes.set_yticks(ndtri(ticks), names)
+        axes.set(xlabel='false-accept rate', ylabel='false-reject rate', title='DET', xlim=(low, high))
+        axes.set_ylim(low, high)
+        axes.legend(loc='upper right', fontsize=8)
+
+    _save(draw, path)
+
+
+def draw_histogram(result: VerifiedPairs, path: Path) -> None:
+    """Draw the histograms of the similarities of pairs of one person and of two, and the threshold.
+
+    Args:
+        result: the verified set.
+        path: the PNG file.
+    """
+
+    def draw(axes: Axes) -> None:
+        similarities = result.similarities
+        bins = np.linspace(similarities.min(), similarities.max(), _BINS + 1)
+        for kind, label, color in ((result.same, 'same person', '#4472a8'), (~result.same, 'different', '#c0622f')):
+            weights = np.full(kind.sum(), 1 / kind.sum())
+            axes.hist(
+                similarities[kind],
+                bins.tolist(),
+                weights=weights,
+                alpha=0.6,
+                color=color,
+                label=f'{label} ({kind.sum()})',
+            )
+        threshold = float(cosine_of_distance(np.array(result.threshold)))
+        axes.axvline(threshold, color='#222222', linewidth=1, label=f'threshold {threshold:.3f}')
+        axes.set(xlabel='cosine similarity', ylabel='share of the pairs', title=f'{result.name}: similarities')
+        axes.legend(fontsize=8)
+
+    _save(draw, path)
