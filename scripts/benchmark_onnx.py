@@ -11,55 +11,23 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Callable, List
+from typing import List
 
 import click
 import numpy as np
 
 import gluon_cbam  # noqa: F401 (numpy and threads)
+from gluon_cbam.benchmarks.onnx_workloads import RUNS
 from gluon_cbam.common.text_table import aligned
 from gluon_cbam.common.timing import SPIN_DOWN_SECONDS, Timing, interleaved, timed
 from gluon_cbam.compat.threads import physical_cores
-
-Run = Callable[[np.ndarray], np.ndarray]
-
-
-def onnxruntime_run(path: str, batch: np.ndarray, threads: int) -> Run:
-    """A function that computes the first output for a batch, by ONNX Runtime."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = threads, 3
-    session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
-    name = session.get_inputs()[0].name
-    return lambda batch: session.run(None, {name: batch})[0]
-
-
-def openvino_run(path: str, batch: np.ndarray, threads: int) -> Run:
-    """The same by OpenVINO; a dynamic batch is set to the shape of ``batch``, as OpenVINO recommends."""
-    import openvino
-
-    core = openvino.Core()
-    model = core.read_model(path)
-    model.reshape(list(batch.shape))
-    settings = {'INFERENCE_NUM_THREADS': threads, 'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY'}
-    request = core.compile_model(model, 'CPU', settings).create_infer_request()
-
-    def run(batch: np.ndarray) -> np.ndarray:
-        request.infer({0: batch})
-        return request.get_output_tensor(0).data
-
-    return run
-
-
-ENGINES = {'onnxruntime': onnxruntime_run, 'openvino': openvino_run}
 
 
 def compare(official: str, files, engine: str, size: int, images: int, threads: int, seconds: float) -> List[dict]:
     """One row for each file; the official file comes first."""
     batch = np.random.RandomState(0).randn(images, 3, size, size).astype(np.float32)
     official = official.replace('{batch}', str(images))
-    runs = {path: ENGINES[engine](path, batch, threads) for path in (official, *files)}
+    runs = {path: RUNS[engine](path, batch, threads) for path in (official, *files)}
     wanted = np.array(runs[official](batch))
     differences = {path: float(np.abs(run(batch) - wanted).max()) for path, run in runs.items()}
     repeat = {path: timed(partial(run, batch)) for path, run in runs.items()}
@@ -82,7 +50,7 @@ def compare(official: str, files, engine: str, size: int, images: int, threads: 
 @click.command(help=__doc__)
 @click.argument('files', nargs=-1, required=True)
 @click.option('--official', required=True, help='baseline file; {batch} in its name is replaced by the batch')
-@click.option('--engine', 'engines', multiple=True, default=('onnxruntime',), type=click.Choice(list(ENGINES)))
+@click.option('--engine', 'engines', multiple=True, default=('onnxruntime',), type=click.Choice(list(RUNS)))
 @click.option('--batch', 'batches', multiple=True, default=(1, 8), type=int)
 @click.option('--image-size', default=224)
 @click.option('--threads', default=physical_cores())

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (
     ('__main__',),
     ('cli',),
-    ('recognition',),
-    ('publishing', 'explain', 'export', 'benchmarks', 'gluoncv'),
+    ('recognition', 'benchmarks'),
+    ('publishing', 'explain', 'export', 'gluoncv'),
     ('adapters',),
     ('training',),
     ('inference',),

@@ -7,7 +7,8 @@ variables and peak memory. :mod:`.child` is the program of that process, :mod:`.
 machine affects all of them alike, and their medians are compared. A repetition waits once, at its end, for all queued
 work.
 
-May import :mod:`gluon_cbam.training`, :mod:`gluon_cbam.inference` and the packages below them.
+May import :mod:`gluon_cbam.export`, :mod:`gluon_cbam.training`, :mod:`gluon_cbam.inference` and the packages below
+them.
 """
 
 MODES = ('train', 'validate', 'predict', 'loader')

@@ -41,7 +41,8 @@ def noise_batch(context: BenchmarkContext, ctx: mx.Context) -> mx.nd.NDArray:
     return mx.nd.array(random.standard_normal((context.batch, 3, size, size)), ctx)
 
 
-def _load(context: BenchmarkContext, ctx: List[mx.Context]) -> LoadedNetwork:
+def load(context: BenchmarkContext, ctx: List[mx.Context]) -> LoadedNetwork:
+    """The network of a context on devices, with random weights."""
     return load_network(
         context.network,
         ctx,
@@ -63,7 +64,7 @@ def predict(context: BenchmarkContext) -> Iterator[Workload]:
         The workload.
     """
     ctx = devices.contexts(context.gpus, context.cpus)
-    network = _load(context, ctx)
+    network = load(context, ctx)
     if not context.with_decode:
         amp.check(context.dtype, ctx)
         network.net.cast(context.dtype)
@@ -94,7 +95,7 @@ def validate(context: BenchmarkContext) -> Iterator[Workload]:
         The workload.
     """
     ctx = devices.contexts(context.gpus, context.cpus)
-    network = _load(context, ctx)
+    network = load(context, ctx)
     records = network.task.open_validation(context.record_path, context.classes)
     yield Workload(
         len(records),

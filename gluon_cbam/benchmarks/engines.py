@@ -27,12 +27,14 @@ ENGINES: Dict[str, Dict[str, str]] = {
     },
     'torch': {'predict': 'torch_workloads:predict', 'train': 'torch_workloads:train'},
     'torch channels_last': {'predict': 'torch_workloads:predict', 'train': 'torch_workloads:train'},
+    'onnxruntime': {'predict': 'onnx_workloads:predict'},
+    'openvino': {'predict': 'onnx_workloads:predict'},
     'cv2.imdecode': {'loader': 'loader_workloads:bare_decoding'},
 }
 """Engine -> mode -> ``module:function``: a context manager that makes a :class:`~.workload.Workload` for a context. Its
-module imports what the engine needs."""
+module, or the function, imports what the engine needs."""
 
-_PACKAGES = ('mxnet', 'gluoncv2', 'torch', 'numpy', 'opencv-python')
+_PACKAGES = ('mxnet', 'gluoncv2', 'torch', 'onnxruntime', 'openvino', 'numpy', 'opencv-python')
 _IMPORT_NAMES = {'opencv-python': 'cv2'}
 
 
@@ -63,10 +65,10 @@ def build(context: BenchmarkContext) -> Iterator[Tuple[Workload, Dict[str, Any]]
     """
     module, _, function = _workload_name(context).partition(':')
     make = getattr(import_module(module, __package__), function)
-    facts = {'versions': _versions(), 'imported_bytes': memory.resident()}
+    imported_bytes = memory.resident()
     memory.reset_peak()
     with make(context) as workload:
-        yield workload, facts
+        yield workload, {'versions': _versions(), 'imported_bytes': imported_bytes}
 
 
 def _workload_name(context: BenchmarkContext) -> str:

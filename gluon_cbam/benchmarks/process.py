@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO, Any, Callable, Dict, Iterable, List, Optional, Sequence, Type
 
 from gluon_cbam.common import errors
-from gluon_cbam.common.timing import Timing, interleaved
+from gluon_cbam.common.timing import SPIN_DOWN_SECONDS, Timing, interleaved
 
 from .context import BenchmarkContext
 
@@ -178,7 +178,8 @@ def measure(
 ) -> List[Measurement]:
     """Measure several contexts with interleaved repetitions.
 
-    All processes are ready before the first repetition. While one works, the others wait.
+    All processes are ready before the first repetition. While one works, the others wait; a pause after each repetition
+    lets its threads fall asleep, which spin for a while.
 
     Args:
         contexts: descriptions of the measurements.
@@ -196,7 +197,8 @@ def measure(
         # sequentially: building a network takes all cores
         processes = [stack.enter_context(BenchmarkProcess(context)) for context in contexts]
         repeat = {number: process.repeat for number, process in enumerate(processes)}
-        seconds = interleaved(repeat, repetitions, warm_up, progress)
+        rest = SPIN_DOWN_SECONDS if len(contexts) > 1 else 0.0
+        seconds = interleaved(repeat, repetitions, warm_up, progress, rest=rest)
     return [
         Measurement(process.context, process.facts, seconds[number], process.peak_bytes)
         for number, process in enumerate(processes)

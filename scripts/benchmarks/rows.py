@@ -93,6 +93,15 @@ ROWS: Dict[str, Row] = {
         at_least(2),
         ratio(_bare_loop(_plain(_FACES)), _bare_loop(_FACES), warm_up=1, part=0.5),
     ),
+    **{
+        f'faces-{engine}-{batch}': Row(
+            f'{name}, the exported network / ours, modified_cbamnet50, embedding, batch {batch}, 112 x 112',
+            at_least(1.0),
+            ratio(_FACES.replace(engine=engine, batch=batch), _FACES.replace(batch=batch), part=8 / batch),
+        )
+        for engine, name in (('onnxruntime', 'ONNX Runtime'), ('openvino', 'OpenVINO'))
+        for batch in (1, 8)
+    },
     'base-inference-8': Row(
         'cbamnet_base, plain operators / ours, inference, batch 8, 32 x 32',
         at_least(2),

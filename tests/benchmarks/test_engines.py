@@ -121,6 +121,26 @@ def test_unsupported_modes_and_networks():
         pass
 
 
+@pytest.mark.parametrize('engine', ['onnxruntime', 'openvino'])
+def test_exported_networks_run_in_their_engines(engine):
+    """The engine computes what the network computes that another process exported."""
+    pytest.importorskip(engine)
+    context = TINY.replace(engine=engine, options={'reduction': 2})
+    with build(context) as (workload, facts):
+        output = np.array(workload.call())
+    assert output.shape == (2, 10)
+    assert np.isfinite(output).all()
+    assert np.ptp(output, axis=0).max() > 0, 'images of the batch give different outputs'
+    assert {engine, 'numpy'} <= set(facts['versions'])
+
+
+def test_errors_of_the_exporting_process_are_raised():
+    with pytest.raises(UsageError, match='no option'), build(TINY.replace(engine='onnxruntime', options={'no': 1})):
+        pass
+    with pytest.raises(UsageError, match='as one device'), build(TINY.replace(engine='onnxruntime', cpus=2)):
+        pass
+
+
 def test_names_of_gluoncv2_give_equal_networks():
     """Their parameters can be converted to ours, one by one."""
     from gluoncv2.model_provider import get_model

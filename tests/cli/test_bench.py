@@ -89,6 +89,21 @@ def test_comparisons_have_the_same_settings(no_processes, cbam_here, monkeypatch
     assert {context.replace(engine='') for context in map(hashable, others)} == {hashable(ours).replace(engine='')}
 
 
+def test_exported_networks_are_compared_with_their_options(no_processes, cbam_here, monkeypatch):
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: name)
+    flags = ['--network', 'se_resnet18', '--option', 'reduction=8']
+    cbam_here('bench', 'predict', *flags, '--compare', 'onnxruntime,openvino')
+    assert [context.engine for context in no_processes] == ['gluon_cbam', 'onnxruntime', 'openvino']
+    assert [context.options for context in no_processes] == [{'reduction': 8}] * 3
+
+
+def test_every_package_of_an_engine_is_needed(no_processes, cbam_here, monkeypatch):
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: name if name != 'onnx' else None)
+    finished = cbam_here('bench', 'predict', '--network', 'resnet18', '--compare', 'openvino', '--json')
+    assert json.loads(finished.stdout)['left_out'] == {'openvino': "pip install 'gluon_cbam[onnx,openvino]'"}
+    assert len(no_processes) == 1
+
+
 def hashable(context):
     return context.replace(options=(), environment=())
 
@@ -109,6 +124,7 @@ def test_engines_that_are_not_installed_are_left_out(no_processes, cbam_here, mo
         (['predict', '--network', 'resnet5'], 'did you mean resnet50'),
         (['predict', '--network', 'resnet18', '--compare', 'torhc'], 'did you mean torch'),
         (['validate', '--network', 'resnet18', '--data', 'x', '--compare', 'torch'], 'torch cannot be compared at val'),
+        (['train', '--network', 'resnet18', '--compare', 'openvino'], 'openvino cannot be compared at train'),
         (['predict', '--network', 'resnet18', '--with-decode', '--compare', 'gluoncv2'], 'predict --with-decode'),
         (['train', '--network', 'resnet18', '--with-decode'], '--with-decode is for predict, got train'),
         (['train', '--network', 'resnet18', '--data', 'x.rec'], '--data is for validate and loader, got train'),

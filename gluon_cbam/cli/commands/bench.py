@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
 
 import click
 
@@ -16,10 +16,28 @@ from gluon_cbam.common.errors import UsageError, closest
 if TYPE_CHECKING:
     from gluon_cbam.benchmarks.context import BenchmarkContext
 
-# value of --compare -> engines, and the package to install
-_OTHER_ENGINES: Dict[str, Tuple[Tuple[str, ...], str]] = {
-    'gluoncv2': (('gluoncv2',), 'gluoncv2'),
-    'torch': (('torch', 'torch channels_last'), 'torch'),
+
+class _Other(NamedTuple):
+    """A value of ``--compare``.
+
+    Attributes:
+        engines: its engines.
+        packages: the packages that they need.
+        install: what pip installs them by.
+        options: whether networks with options are compared.
+    """
+
+    engines: Tuple[str, ...]
+    packages: Tuple[str, ...]
+    install: str
+    options: bool = False
+
+
+_OTHERS: Dict[str, _Other] = {
+    'gluoncv2': _Other(('gluoncv2',), ('gluoncv2',), 'gluoncv2'),
+    'torch': _Other(('torch', 'torch channels_last'), ('torch',), 'torch'),
+    'onnxruntime': _Other(('onnxruntime',), ('onnx', 'onnxruntime'), "'gluon_cbam[onnx]'", True),
+    'openvino': _Other(('openvino',), ('onnx', 'onnxruntime', 'openvino'), "'gluon_cbam[onnx,openvino]'", True),
 }
 _NEED_DATA = ('validate', 'loader')
 _TEXTURES = 400  # number of images in a generated file
@@ -39,7 +57,11 @@ _TEXTURES = 400  # number of images in a generated file
 @click.option('--task', metavar='NAME', help='of train and validate  [classification]')
 @click.option('--with-decode', is_flag=True, help='predict includes the decoding of JPEG files')
 @click.option('--against', metavar='NETWORK', help='another network, measured in turn')
-@click.option('--compare', metavar='ENGINE,...', help='the same network elsewhere, in turn: gluoncv2, torch')
+@click.option(
+    '--compare',
+    metavar='ENGINE,...',
+    help='the same network elsewhere, in turn: gluoncv2, torch, onnxruntime, openvino',
+)
 @click.option('--repetitions', default=10, show_default=True, type=click.IntRange(1), metavar='N', help='measured')
 @click.option(
     '--warm-up',
@@ -179,15 +201,15 @@ def _others(
     others = [context.replace(network=against)] if against else []
     left_out: Dict[str, str] = {}
     for name in filter(None, (compare or '').split(',')):
-        if name not in _OTHER_ENGINES:
-            raise UsageError(f'unknown engine {name!r} of --compare: {closest(name, _OTHER_ENGINES)}')
-        engines, package = _OTHER_ENGINES[name]
-        if context.with_decode or not all(supports(engine, context.mode) for engine in engines):
+        if name not in _OTHERS:
+            raise UsageError(f'unknown engine {name!r} of --compare: {closest(name, _OTHERS)}')
+        other = _OTHERS[name]
+        if context.with_decode or not all(supports(engine, context.mode) for engine in other.engines):
             raise UsageError(f'{name} cannot be compared at {context.mode}{" --with-decode" * context.with_decode}')
-        if context.options:
+        if context.options and not other.options:
             raise UsageError(f'{name} has no options {context.options}: leave --compare or --option out')
-        if find_spec(package) is None:
-            left_out[name] = f'pip install {package}'
+        if not all(map(find_spec, other.packages)):
+            left_out[name] = f'pip install {other.install}'
         else:
-            others += [context.replace(engine=engine) for engine in engines]
+            others += [context.replace(engine=engine) for engine in other.engines]
     return others, left_out
