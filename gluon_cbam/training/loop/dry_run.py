@@ -6,7 +6,7 @@ import math
 import shutil
 import time
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
@@ -21,6 +21,7 @@ from gluon_cbam.training.checkpoint.run_directory import check_run_directory
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.logging.throughput import duration
 from gluon_cbam.training.setup import Setup, prepare
+from gluon_cbam.training.sharding.plan import ShardPlan, plans
 
 from .engine import Engine
 
@@ -28,6 +29,7 @@ _Batch = Sequence[mx.nd.NDArray]
 _BATCHES = 6  # batches that are loaded to measure the loading
 _NUMBERS = 8  # most learning rates in the text
 _BLOCKS = '▁▂▃▄▅▆▇█'
+_PLANNED = (1, 8)  # numbers of devices for which the memory of a sharded head is planned besides that of the run
 _WIDTH = 60  # width of the curve, in characters
 
 
@@ -64,6 +66,8 @@ class DryRun:
         checkpoint_bytes: about how much the checkpoints of the run need on the disk at most.
         free_bytes: free bytes on the disk of ``output``.
         classes: the comparison of the names of the classes.
+        head: the memory of a sharded head on each device, for the devices of the run, for 1 and for 8; empty for a loss
+            without one.
     """
 
     network: str
@@ -85,11 +89,14 @@ class DryRun:
     checkpoint_bytes: int
     free_bytes: int
     classes: ClassCheck
+    head: List[ShardPlan] = field(default_factory=list)
 
     def as_dict(self) -> Dict[str, Any]:
         """The attributes by name, as JSON holds them."""
         values = {**asdict(self), 'device_memory': [memory._asdict() for memory in self.device_memory]}
-        del values['classes']
+        del values['classes'], values['head']
+        if self.head:
+            values['head'] = [{**asdict(entry), 'total': entry.total} for entry in self.head]
         return {**values, **self.classes.as_dict()}
 
     def as_text(self) -> str:
@@ -107,10 +114,12 @@ class DryRun:
             ('a step', f'{self.step_seconds:.3f} s to train, {self.load_seconds:.3f} s to load: {speed:.1f} images/s'),
             ('the run', f'{duration(self.run_seconds)}, without validation and checkpoints'),
             ('memory', ', '.join(memory)),
+            *(entry.as_row(_bytes) for entry in self.head),
             ('checkpoints', f'{_bytes(self.checkpoint_bytes)} in {self.output}; {_bytes(self.free_bytes)} are free'),
             *(('warning', warning) for warning in self.classes.warnings),
         ]
-        return '\n'.join(f'{name:<13}  {text}' for name, text in rows)
+        width = max(13, *(len(name) for name, _ in rows))
+        return '\n'.join(f'{name:<{width}}  {text}' for name, text in rows)
 
 
 def dry_run(config: TrainConfig) -> DryRun:
@@ -162,7 +171,17 @@ def dry_run(config: TrainConfig) -> DryRun:
         checkpoint_bytes=needed,
         free_bytes=free,
         classes=setup.classes,
+        head=_plan_head(engine, setup),
     )
+
+
+def _plan_head(engine: Engine, setup: Setup) -> List[ShardPlan]:
+    """The memory of the head on the devices of the run, on 1 and on 8; nothing is allocated for other devices."""
+    if engine.sharded is None:
+        return []
+    head, devices = engine.sharded.weight.head, len(setup.ctx) * setup.process_group.size
+    states = (len(engine.tables()) - len(head.parameters)) // len(head.parameters)
+    return plans(head, (devices, *_PLANNED), setup.config.batch_size, states)
 
 
 def _load(batches: Iterator[_Batch]) -> Tuple[_Batch, float]:
@@ -202,6 +221,7 @@ def _checkpoint_bytes(engine: Engine, keep_best: int) -> int:
     weights = sum(4 * parameter.data().size for parameter in engine.net.collect_params().values())
     arrays = {**engine.optimization.arrays(), **(engine.head.arrays() if engine.head else {})}
     states = sum(4 * array.size for array in arrays.values())
+    states += sum(4 * math.prod(table.shape) for table in engine.tables().values())
     return 3 * (weights + states) + (keep_best + 2 if keep_best > 1 else 2) * weights
 
 
