@@ -227,8 +227,11 @@ def read_regular(path: PathLike, limit: int) -> bytes:
         OSError: it cannot be read.
     """
     with open_regular(path) as file:
-        content = file.read(limit + 1) if os.fstat(file.fileno()).st_size <= limit else None
-    if content is None or len(content) > limit:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(size + 1) if size <= limit else b''  # Python allocates what it is asked to read
+        if size < len(content):  # it grows, or the system does not know its size
+            content += file.read(limit + 1 - len(content))
+    if max(size, len(content)) > limit:
         raise DataError(f'{path}: larger than the {limit} bytes that it may have')
     return content
 

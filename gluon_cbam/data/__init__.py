@@ -6,7 +6,7 @@
 * ``sources``: images and labels in the layouts of users: folders, tar files, lists, label files, videos, cameras;
 * ``preparation``: packing sources into record files, and lists of images;
 * ``datasets``: data sets that need no download;
-* ``faces``: verification sets of pairs of pictures;
+* ``faces``: sets of identities, alignment, verification sets of pairs of pictures;
 * ``loading``: preprocessing, augmentation, training and evaluation batches.
 
 May import ``common`` and ``compat``. Inside, ``faces`` may import all others; ``preparation`` may import ``sources``

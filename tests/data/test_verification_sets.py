@@ -259,12 +259,13 @@ def test_csv_lists(tmp_path, head):
         ('pairs.txt', 'Ada\t1\t2\n', 'its first line is not'),
         ('pairs.txt', '999999999\t999999999\nAda\t1\t2\n', '1 pairs instead of'),
         ('pairs.txt', '1\t1\nAda\t1\n', 'line 2 is neither'),
-        ('pairs.txt', '1\t1\nAda\t1\t2\nAda\t1\tCy\t1\n', 'Cy_0001: no such picture'),
+        ('pairs.txt', '1\t1\nAda\t1\t2\nAda\t1\tCy\t1\n', 'no picture Cy/Cy_0001'),
         ('pairs.txt', '1\t1\n../Ada\t1\t2\nAda\t1\tCy\t1\n', 'not a file in the folder'),
         ('pairs.txt', '', 'its first line is not'),
         ('pairs.csv', 'a.jpg,b.jpg,2\n', 'line 1 is not "path_a,path_b,same"'),
         ('pairs.csv', '/etc/passwd,b.jpg,1\n', 'not a file in the folder'),
         ('pairs.csv', 'path_a,path_b,same\n', 'the list has no pair'),
+        ('pairs.csv', f'{"a" * 300}.jpg,b.jpg,1\n', 'no picture aaa'),
     ],
 )
 def test_wrong_lists(tmp_path, name, text, message):

@@ -19,6 +19,8 @@ NAMES = [
     'pth zip', 'pth legacy', 'params', 'npz', 'safetensors', 'rec', 'idx', 'lst', 'labels', 'classes', 'tar', 'tar gz',
     'tar bz2', 'jpg', 'png', 'bmp', 'card', 'registry', 'config', 'metrics', 'state card', 'state arrays', 'symbol',
     'onnx', 'archive', 'turned jpg', 'animated png', 'gif', 'webp', 'lossless webp', 'tiff', 'deep tiff', 'avif',
+    'pairs of Python 2', 'pairs of protocol 0', 'pairs of protocol 2', 'pairs of protocol 4', 'pairs npz', 'pairs txt',
+    'pairs csv', 'faces', 'property',
 ]  # fmt: skip
 
 

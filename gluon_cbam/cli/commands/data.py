@@ -13,6 +13,7 @@ from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.printable import printable
 
+from .data_face_folders import data_faces
 from .data_faces import data_merge, data_select
 from .data_pairs import data_pairs
 from .data_reports import data_check, data_stats
@@ -23,7 +24,7 @@ def data() -> None:
     """RecordIO files: make, check and describe them."""
 
 
-for _command in (data_check, data_stats, data_merge, data_select, data_pairs):
+for _command in (data_check, data_stats, data_merge, data_select, data_pairs, data_faces):
     data.add_command(_command)
 
 _Function = TypeVar('_Function', bound=Callable)

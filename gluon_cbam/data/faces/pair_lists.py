@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from pathlib import Path, PurePosixPath
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from gluon_cbam.common.documents import read_text
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import read_regular
 from gluon_cbam.common.limits import MAX_IMAGE_BYTES
-from gluon_cbam.common.quoting import shown
+from gluon_cbam.common.quoting import shown, shown_name
 from gluon_cbam.data.decoding import IMAGE_ENDINGS
 
 _MOST = 1 << 28  # bytes of a list
@@ -168,14 +169,11 @@ def _listed(names: _Names, pairs: Sequence[Tuple[int, int]], same: Sequence[bool
 
 
 def _existing(folder: Path, name: str) -> Path:
-    path = folder / name
-    found: Optional[Path] = path if path.suffix.lower() in IMAGE_ENDINGS else None
-    if found is None:
-        endings = ('', *IMAGE_ENDINGS)
-        found = next((each for each in (folder / f'{name}{ending}' for ending in endings) if each.is_file()), None)
-    if found is None or not found.is_file():
-        raise DataError(f'{path}: no such picture; name the folder of the pictures of the list')
-    return found
+    endings = ('',) if name.lower().endswith(IMAGE_ENDINGS) else IMAGE_ENDINGS
+    for path in (folder / f'{name}{ending}' for ending in endings):
+        if os.path.isfile(path):  # False as well for names that no file can have
+            return path
+    raise DataError(f'{folder}: no picture {shown_name(name)}: name the folder of the pictures of the list')
 
 
 def list_in(folder: Path) -> Path:

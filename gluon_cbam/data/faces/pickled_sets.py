@@ -22,7 +22,7 @@ MAX_BYTES = 1 << 32
 """The largest size of a file in bytes; the largest public sets have 14,000 pictures in 0.1 GB."""
 PROTOCOLS = (2, 4)
 """The protocols that are written: 2 for Python 2 and 3, 4 for Python 3."""
-_SLACK, _BYTES_OF_OPERATION = 4096, 4  # an array of a picture takes 30 operations, and an encoded picture 100 bytes
+_SLACK, _BYTES_OF_OPERATION = 1 << 16, 16  # an array takes 30 operations, and a picture of 112 x 112 pixels 3 KB
 _TYPES = {'u1': 'u1', '|u1': 'u1', 'uint8': 'u1', 'b1': 'b1', '|b1': 'b1', 'bool': 'b1', '?': 'b1', 'B': 'u1'}
 
 
