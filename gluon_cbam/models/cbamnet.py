@@ -21,10 +21,11 @@ from mxnet import init
 from mxnet.gluon import nn
 
 from gluon_cbam.attention import CBAM
-from gluon_cbam.attention.blocks import CheckedBlock, positive_int
+from gluon_cbam.attention.blocks import positive_int
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.tracing import FusedBlock
 
+from .embedding_head import ClassesOrEmbedding
 from .options import option_names
 from .variants import CBAMNETS, CBAMNetVariant
 
@@ -63,7 +64,7 @@ class _Stage(FusedBlock):
         return _pool(F, self.attended(x))
 
 
-class CBAMNet(CheckedBlock):
+class CBAMNet(ClassesOrEmbedding):
     """A CBAMNet, as the docstring of the module describes it.
 
     Args:
@@ -75,6 +76,9 @@ class CBAMNet(CheckedBlock):
         in_channels: channels of the input.
         channel_l2: factor of the L2 penalty on the kernels of the channel gates, see :meth:`penalty`.
         spatial_l2: factor of the L2 penalty on the kernels of the spatial gates.
+        embedding: size of embeddings, for a network that gives these instead of logits; None for logits.
+        embedding_head: the head that gives embeddings, a key of :data:`.embedding_head.EMBEDDING_HEADS`.
+        image_size: height and width of the inputs, which the heads without pooling need; default the variant's.
         **kwargs: ``prefix`` and ``params``, as for any Gluon block.
 
     Attributes:
@@ -85,13 +89,14 @@ class CBAMNet(CheckedBlock):
         (N, in_channels, H, W), float; H and W at least ``2 ** len(dims)``.
 
     Outputs:
-        (N, classes), logits; without the top (N, dims[-1], H // 2 ** len(dims), W // 2 ** len(dims)).
+        (N, classes), logits; with ``embedding``, (N, embedding), not normalized; without the top
+        (N, dims[-1], H // 2 ** len(dims), W // 2 ** len(dims)).
 
     Raises:
         ValueError: an argument or an input does not fit.
     """
 
-    adaptable = ('stages.0.conv.weight', 'fc.')
+    adaptable = ('stages.0.conv.weight', 'fc.', 'head.')
 
     def __init__(
         self,
@@ -103,6 +108,9 @@ class CBAMNet(CheckedBlock):
         in_channels: int = 3,
         channel_l2: float = 0.0,
         spatial_l2: float = 0.0,
+        embedding: Optional[int] = None,
+        embedding_head: str = 'E',
+        image_size: Optional[int] = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -114,6 +122,8 @@ class CBAMNet(CheckedBlock):
         for channels in dims:
             if positive_int('every entry of dims', channels) % positive_int('reduction', reduction):
                 raise ValueError(f'every entry of dims must be divisible by the reduction {reduction}, got {channels}')
+        if embedding is not None and not include_top:
+            raise ValueError('embedding needs a head: leave include_top=False out')
         self._in_channels = positive_int('in_channels', in_channels)
         self._smallest = 2 ** len(dims)
         self._channel_l2, self._spatial_l2 = channel_l2, spatial_l2
@@ -126,6 +136,7 @@ class CBAMNet(CheckedBlock):
             in_channels=in_channels,
             channel_l2=channel_l2,
             spatial_l2=spatial_l2,
+            **({} if embedding is None else _embedding(embedding, embedding_head, image_size)),
         )
         self.stage_channels = tuple(dims)
         self.stage_strides = tuple(2**stage for stage in range(len(dims)))
@@ -134,10 +145,9 @@ class CBAMNet(CheckedBlock):
             with self.stages.name_scope():
                 for inputs, channels in zip((in_channels, *dims), dims):
                     self.stages.add(_Stage(inputs, channels, reduction, kernel_size))
-            self.fc = None
+            self.fc = self.head = None
             if include_top:
-                classes = positive_int('classes', classes)
-                self.fc = nn.Dense(classes, in_units=dims[-1], weight_initializer=init.Xavier())
+                self._add_end(dims[-1], classes, init.Xavier(), embedding, embedding_head, image_size)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
         """Compute the outputs of the CBAM of each stage, before the pooling.
@@ -155,11 +165,13 @@ class CBAMNet(CheckedBlock):
             x = _pool(F, attended)
 
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
-        """Compute the logits, or the last pooled map."""
+        """Compute the logits, the embeddings, or the last pooled map."""
         x = self.stages(x)
-        if self.fc is None:
-            return x
-        return self.fc(F.Pooling(x, global_pool=True, pool_type='avg'))
+        return x if self.fc is self.head is None else self._end(F, x)
+
+    def _last_side(self, size: int) -> int:
+        """Every halving rounds down."""
+        return size // self._smallest
 
     def penalty(self, ctx: mx.Context) -> Optional[mx.nd.NDArray]:
         """Compute what a training loop adds to the mean loss: the factors times the sums of the squared gate kernels.
@@ -234,6 +246,11 @@ class CBAMNet(CheckedBlock):
         return net
 
 
+def _embedding(embedding: int, embedding_head: str, image_size: Optional[int]) -> Dict[str, Any]:
+    """The arguments of a network with an embedding head."""
+    return {'embedding': embedding, 'embedding_head': embedding_head, 'image_size': image_size}
+
+
 def build(variant: CBAMNetVariant, **options: Any) -> CBAMNet:
     """Build the network of a row of :data:`.variants.CBAMNETS`.
 
@@ -247,7 +264,7 @@ def build(variant: CBAMNetVariant, **options: Any) -> CBAMNet:
     Raises:
         ValueError: the value of an option does not fit.
     """
-    return CBAMNet(dims=variant.dims, **options)
+    return CBAMNet(**{'dims': variant.dims, 'image_size': variant.image_size, **options})
 
 
 def options(variant: CBAMNetVariant) -> List[str]:

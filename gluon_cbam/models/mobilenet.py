@@ -17,10 +17,11 @@ from mxnet import init
 from mxnet.gluon import HybridBlock, ParameterDict, nn
 
 from gluon_cbam.attention import ATTENTIONS
-from gluon_cbam.attention.blocks import CheckedBlock, positive_int
+from gluon_cbam.attention.blocks import positive_int
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.tracing import FusedBlock
 
+from .embedding_head import ClassesOrEmbedding
 from .options import attention_classes, check_attention, option_names
 from .variants import MobileNetVariant
 
@@ -64,7 +65,7 @@ class _Unit(FusedBlock):
         return F.Activation(x, act_type='relu')
 
 
-class MobileNet(CheckedBlock):
+class MobileNet(ClassesOrEmbedding):
     """A MobileNet, as the docstring of the module describes it.
 
     Args:
@@ -72,6 +73,9 @@ class MobileNet(CheckedBlock):
         classes: outputs of the last layer.
         attention: None or a key of :data:`gluon_cbam.attention.ATTENTIONS`.
         in_channels: channels of the input.
+        embedding: size of embeddings, for a network that gives these instead of logits; None for logits.
+        embedding_head: the head that gives embeddings, a key of :data:`.embedding_head.EMBEDDING_HEADS`.
+        image_size: height and width of the inputs, which the heads without pooling need; default the variant's.
         prefix: the prefix of the names of the parameters, as for any Gluon block.
         params: shared parameters, as for any Gluon block.
         **options: options of the attention module, for instance of :class:`gluon_cbam.CBAM`.
@@ -84,13 +88,13 @@ class MobileNet(CheckedBlock):
         (N, in_channels, H, W), float.
 
     Outputs:
-        (N, classes), logits.
+        (N, classes), logits; with ``embedding``, (N, embedding), not normalized.
 
     Raises:
         ValueError: an argument or an input does not fit.
     """
 
-    adaptable = ('units.0.conv.weight', 'fc.')
+    adaptable = ('units.0.conv.weight', 'fc.', 'head.')
 
     def __init__(
         self,
@@ -98,6 +102,9 @@ class MobileNet(CheckedBlock):
         classes: int = 1000,
         attention: Optional[str] = None,
         in_channels: int = 3,
+        embedding: Optional[int] = None,
+        embedding_head: str = 'E',
+        image_size: Optional[int] = None,
         prefix: Optional[str] = None,
         params: Optional[ParameterDict] = None,
         **options: Any,
@@ -122,7 +129,7 @@ class MobileNet(CheckedBlock):
                     self.units.add(_Unit(channels, channels, 3, stride, channels, make))
                     self.units.add(_Unit(channels, pointwise, 1, 1, 1, make))
                     channels = pointwise
-            self.fc = nn.Dense(positive_int('classes', classes), in_units=channels, weight_initializer=init.Xavier())
+            self._add_end(channels, classes, init.Xavier(), embedding, embedding_head, image_size)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
         """Compute the last maps of strides 2, 4, 8, 16 and 32.
@@ -140,9 +147,8 @@ class MobileNet(CheckedBlock):
                 yield x
 
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
-        """Compute the logits."""
-        x = self.units(x)  # (N, C, H / 32, W / 32)
-        return self.fc(F.Pooling(x, global_pool=True, pool_type='avg'))
+        """Compute the logits, or the embeddings."""
+        return self._end(F, self.units(x))  # of a map (N, C, H / 32, W / 32)
 
 
 def _factory(attention: str, reduction: int = 16, **options: Any) -> Callable[[int], HybridBlock]:
@@ -164,7 +170,8 @@ def build(variant: MobileNetVariant, **options: Any) -> MobileNet:
     Raises:
         ValueError: the value of an option does not fit.
     """
-    return MobileNet(variant.alpha, attention=variant.attention, **options)
+    given = {'attention': variant.attention, 'image_size': variant.image_size}
+    return MobileNet(variant.alpha, **{**given, **options})
 
 
 def options(variant: MobileNetVariant) -> List[str]:

@@ -14,10 +14,9 @@ The variants are rows of :data:`.variants.MODIFIED_CBAMNETS`.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
-from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
 from gluon_cbam.attention import ModifiedCBAM
@@ -30,35 +29,11 @@ from gluon_cbam.ops.activation import PReLU
 from gluon_cbam.ops.convolution import Conv2D
 from gluon_cbam.ops.tracing import FusedBlock
 
+from .embedding_head import HEADS, EmbeddingHead, face_norm, face_weights
 from .options import option_names
 from .variants import ModifiedCBAMNetVariant
 
 _Steps = Tuple[Tuple[str, Tuple[Any, ...]], ...]  # name, arguments of _Step
-
-# head -> its steps after the last unit, with the names of the source; 'norm' is a BatchNorm, 'fixed' one with gamma 1
-HEADS: Dict[str, Tuple[str, ...]] = {
-    'A': ('bn1 norm', 'relu1 prelu', 'pool'),
-    'B': ('bn1 norm', 'relu1 prelu', 'pool', 'pre_fc1 dense'),
-    'C': ('bn1 norm', 'relu1 prelu', 'pool', 'pre_fc1 dense', 'fc1 fixed'),
-    'D': ('bn1 norm', 'relu1 prelu', 'pool', 'pre_fc1 dense', 'fc1 fixed', 'fc1_relu prelu'),
-    'E': ('bn1 norm', 'dropout 0.4', 'pre_fc1 dense', 'fc1 fixed'),
-    'F': ('bn1 norm', 'dropout 0.4', 'fc1 dense'),
-    'G': ('bn1 norm', 'fc1 dense'),
-    'H': ('fc1 dense',),
-    'I': ('bn1 norm', 'pre_fc1 dense', 'fc1 fixed'),
-    'J': ('pre_fc1 dense', 'fc1 fixed'),
-}
-for _head in 'ABCD':
-    HEADS[f'{_head}X'] = (*HEADS[_head][:3], 'dropout 0.2', *HEADS[_head][3:])
-
-
-def _weights() -> init.Initializer:
-    """The initializer of convolutions and dense layers."""
-    return init.Xavier(rnd_type='gaussian', factor_type='out', magnitude=2)
-
-
-def _norm(channels: int, scale: bool = True) -> nn.BatchNorm:
-    return nn.BatchNorm(in_channels=channels, epsilon=2e-5, scale=scale)
 
 
 def _conv(in_channels: int, channels: int, kernel: int, stride: int) -> Conv2D:
@@ -69,7 +44,7 @@ def _conv(in_channels: int, channels: int, kernel: int, stride: int) -> Conv2D:
         kernel // 2,
         use_bias=False,
         in_channels=in_channels,
-        weight_initializer=_weights(),
+        weight_initializer=face_weights(),
     )
 
 
@@ -81,7 +56,7 @@ class _HalfInstanceNorm(FusedBlock):
         half = channels // 2
         with self.name_scope():
             self.instance = nn.InstanceNorm(in_channels=half, epsilon=2e-5, scale=True)
-            self.batch = _norm(half)
+            self.batch = face_norm(half)
 
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         first, second = F.split(x, axis=1, num_outputs=2)
@@ -108,7 +83,7 @@ class _Step(FusedBlock):
     ) -> None:
         super().__init__(**kwargs)
         with self.name_scope():
-            self.bn = _norm(in_channels) if norm == 'bn' else None
+            self.bn = face_norm(in_channels) if norm == 'bn' else None
             self.ibn = _HalfInstanceNorm(in_channels) if norm == 'ibn' else None
             self.act = PReLU(in_channels=in_channels) if act else None
             self.conv = _conv(in_channels, *conv) if conv else None
@@ -167,7 +142,7 @@ class _Stem(FusedBlock):
         self._pools = not small
         with self.name_scope():
             self.conv = _conv(in_channels, channels, *((3, 1) if small else (7, 2)))
-            self.bn = _norm(channels)
+            self.bn = face_norm(channels)
             self.act = PReLU(in_channels=channels)
 
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
@@ -205,47 +180,6 @@ class BottleneckUnit(_Unit):
         )
 
 
-class _Head(FusedBlock):
-    """The steps of a row of :data:`HEADS`: (N, channels, H, W) to (N, embedding), for A and AX to (N, channels).
-
-    Args:
-        steps: the row.
-        channels: the number of channels of the input.
-        cells: H * W of the input; 0 if the first input decides.
-        embedding: outputs of the dense layer.
-    """
-
-    def __init__(self, steps: Sequence[str], channels: int, cells: int, embedding: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._steps = [step.split()[0] for step in steps]
-        self._channels, self._fits_one_size = channels, 'pool' not in steps  # without pooling, there is a dense layer
-        self._dense = next((step.split()[0] for step in steps if step.endswith(' dense')), '')
-        with self.name_scope():
-            for name, kind in (step.split() for step in steps if step != 'pool'):
-                if name == 'dropout':
-                    block = nn.Dropout(float(kind))
-                elif kind == 'dense':
-                    units = channels * cells if self._fits_one_size else channels
-                    block = nn.Dense(embedding, in_units=units, weight_initializer=_weights())
-                    channels = embedding
-                elif kind == 'prelu':
-                    block = PReLU(in_channels=channels)
-                else:
-                    block = _norm(channels, scale=kind == 'norm')
-                setattr(self, name, block)
-
-    @property
-    def cells(self) -> int:
-        """H * W of the map that the dense layer expects; 0 if any size fits, or if the first input decides."""
-        units = getattr(self, self._dense).weight.shape[1] if self._fits_one_size else 0
-        return units // self._channels
-
-    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
-        for name in self._steps:
-            x = F.flatten(F.Pooling(x, global_pool=True, pool_type='avg')) if name == 'pool' else getattr(self, name)(x)
-        return x
-
-
 class ModifiedCBAMNet(CheckedBlock):
     """A Modified-CBAMnet, as the docstring of the module describes it.
 
@@ -256,7 +190,7 @@ class ModifiedCBAMNet(CheckedBlock):
         embedding: size of the output; the heads A and AX have no dense layer, their output has ``widths[-1]``.
         version_input: 1 or more: the stem is conv 3 x 3, and every stage halves the map; 0: the stem is conv 7 x 7 / 2
             and max-pool 3 x 3 / 2, and the stages after the first halve the map.
-        version_output: a key of :data:`HEADS`.
+        version_output: a key of :data:`.embedding_head.HEADS`.
         version_act: activation of the MLPs of the attention: ``prelu``, ``leaky``, ``elu``, ``gelu`` or ``selu``.
         ibn: whether half of each unit's first BatchNorm is InstanceNorm, except in the last stage.
         reduction: the reduction ratio of the attention.
@@ -306,12 +240,12 @@ class ModifiedCBAMNet(CheckedBlock):
         self._stride = self.stage_strides[-1]
         if image_size is None and self._small_stem:
             image_size = 112
-        cells = 0 if image_size is None else self._map(2 * (positive_int('image_size', image_size),))
+        side = 0 if image_size is None else -(-positive_int('image_size', image_size) // self._stride)
         embedding = positive_int('embedding', embedding)
         self.outputs = widths[-1] if version_output.startswith('A') else embedding
 
         def attention(channels: int) -> HybridBlock:
-            return ModifiedCBAM(channels, reduction, version_act, _weights())
+            return ModifiedCBAM(channels, reduction, version_act, face_weights())
 
         with self.name_scope():
             self.stem = _Stem(in_channels, widths[0], self._small_stem)
@@ -326,7 +260,7 @@ class ModifiedCBAMNet(CheckedBlock):
                         unit = make(inputs, widths[stage], stride, index == 0, norm, attention)
                         sequence.register_child(unit, f'unit{index + 1}')
                 setattr(self, f'layer{stage}', sequence)
-            self.head = _Head(HEADS[version_output], widths[-1], cells, embedding)
+            self.head = EmbeddingHead(HEADS[version_output], widths[-1], side, embedding)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
         """Compute the maps of the four stages.

@@ -25,12 +25,13 @@ from mxnet.gluon import HybridBlock, ParameterDict, nn
 
 from gluon_cbam.attention import ATTENTIONS
 from gluon_cbam.attention.base import apply_attention
-from gluon_cbam.attention.blocks import CheckedBlock, positive_int
+from gluon_cbam.attention.blocks import positive_int
 from gluon_cbam.common.errors import closest
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.convolution import Conv2D
 from gluon_cbam.ops.tracing import FusedBlock
 
+from .embedding_head import ClassesOrEmbedding
 from .options import attention_classes, check_attention, option_names
 from .variants import ResNetVariant
 
@@ -163,7 +164,7 @@ class Bottleneck(_ResidualBlock):
 BLOCKS = {'basic': BasicBlock, 'bottleneck': Bottleneck}
 
 
-class ResNet(CheckedBlock):
+class ResNet(ClassesOrEmbedding):
     """A residual network with optional attention.
 
     Args:
@@ -177,6 +178,9 @@ class ResNet(CheckedBlock):
         widen: multiplies the width of the stages.
         groups: the groups of the bottleneck's 3 x 3 convolution.
         group_width: channels of each group in the first stage.
+        embedding: size of embeddings, for a network that gives these instead of logits; None for logits.
+        embedding_head: the head that gives embeddings, a key of :data:`.embedding_head.EMBEDDING_HEADS`.
+        image_size: height and width of the inputs, which the heads without pooling need; default the variant's.
         prefix: the prefix of the names of the parameters, as for any Gluon block.
         params: shared parameters, as for any Gluon block.
         **options: options of the attention module, for instance of :class:`gluon_cbam.CBAM`.
@@ -189,13 +193,13 @@ class ResNet(CheckedBlock):
         (N, in_channels, H, W), float.
 
     Outputs:
-        (N, classes), logits.
+        (N, classes), logits; with ``embedding``, (N, embedding), not normalized.
 
     Raises:
         ValueError: an argument or an input does not fit.
     """
 
-    adaptable = ('conv1.', 'fc.')
+    adaptable = ('conv1.', 'fc.', 'head.')
 
     def __init__(
         self,
@@ -209,6 +213,9 @@ class ResNet(CheckedBlock):
         widen: float = 1.0,
         groups: int = 1,
         group_width: int = 64,
+        embedding: Optional[int] = None,
+        embedding_head: str = 'E',
+        image_size: Optional[int] = None,
         prefix: Optional[str] = None,
         params: Optional[ParameterDict] = None,
         **options: Any,
@@ -240,7 +247,7 @@ class ResNet(CheckedBlock):
                 follows = after_stages if stage < len(layers) - 1 else None
                 setattr(self, f'attention{stage + 1}', follows(channels) if follows else None)
             fan_in = init.MSRAPrelu(factor_type='in', slope=0)
-            self.fc = nn.Dense(positive_int('classes', classes), in_units=channels, weight_initializer=fan_in)
+            self._add_end(channels, classes, fan_in, embedding, embedding_head, image_size)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
         """Compute the maps of the four stages, BAM included.
@@ -267,10 +274,9 @@ class ResNet(CheckedBlock):
             yield x
 
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
-        """Compute the logits."""
+        """Compute the logits, or the embeddings."""
         *_, x = self.stage_outputs(F, x)
-        x = F.Pooling(x, global_pool=True, pool_type='avg')  # (N, C, 1, 1)
-        return self.fc(x)
+        return self._end(F, x)
 
 
 def _attention(name: str, options: Mapping[str, Any], channels: int) -> HybridBlock:
@@ -322,7 +328,7 @@ def build(variant: ResNetVariant, **options: Any) -> ResNet:
     Raises:
         ValueError: the value of an option does not fit.
     """
-    given = {name: getattr(variant, name) for name in (*_FROM_VARIANT, 'widen')}
+    given = {name: getattr(variant, name) for name in (*_FROM_VARIANT, 'widen', 'image_size')}
     return ResNet(**{**given, **options})
 
 

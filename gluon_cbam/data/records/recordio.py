@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import ExitStack
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Iterator, NamedTuple, Optional, Sequence, Type, Union
@@ -186,6 +187,17 @@ class RecordFile:
         head = read_at(self._file.fileno(), HEADER.size + 4 * count, begin)
         array, label, *_ = HEADER.unpack_from(head)
         return np.frombuffer(head, '<f4', count, HEADER.size) if array else np.array([label], np.float32)
+
+    def chosen(self, which: np.ndarray) -> RecordFile:
+        """Some records of the file, as a file of these alone: numbers count them from 0.
+
+        Args:
+            which: (records,) bool.
+        """
+        part = copy(self)
+        for name in ('_offsets', '_ends', 'labels', 'label_counts', 'ids'):
+            setattr(part, name, getattr(self, name)[which])
+        return part
 
     def check_label_counts(self) -> None:
         """Check that every record has one label, or the one of ``label_index``.

@@ -20,11 +20,13 @@ class HeadInputs(NamedTuple):
         products: (N, classes), cosines for normalized heads.
         target: the product of each image and its class, (N, 1).
         norm: the norm of each embedding, (N, 1).
+        cosine: the cosine of each image and its class, (N, 1), for statistics.
     """
 
     products: mx.nd.NDArray
     target: mx.nd.NDArray
     norm: mx.nd.NDArray
+    cosine: mx.nd.NDArray
 
 
 class ClassWeight(HybridBlock):
@@ -56,10 +58,16 @@ class ClassWeight(HybridBlock):
         self, F: OpNamespace, x: Tensor, label: Tensor, weight: Tensor, bias: Optional[Tensor] = None
     ) -> Any:
         """See :class:`ClassWeight`."""
+        x = F.cast(x, dtype=self._margin.dtype)  # from float16 in mixed precision, whose squares overflow
         norm = norms(F, x)
         values = products(F, x, norm, weight, self._rows, self._margin.normalized, self._subcenters, bias)
-        values = F.cast(values, dtype=self._margin.dtype)  # mixed precision multiplies in float16
-        return values, F.pick(values, label, axis=1, keepdims=True), norm
+        values = F.cast(values, dtype=self._margin.dtype)  # multiplied in float16 there
+        target = cosine = F.pick(values, label, axis=1, keepdims=True)
+        if not self._margin.normalized:
+            rows = F.take(weight, label)
+            own = F.sum(x * rows, axis=1, keepdims=True)
+            cosine = own / (norm * norms(F, rows))
+        return values, target, norm, F.BlockGrad(cosine)
 
 
 class MarginLoss(HybridBlock):

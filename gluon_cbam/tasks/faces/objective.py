@@ -1,0 +1,92 @@
+"""The training loss of face recognition: a head over the embeddings, and what people watch of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, List, NamedTuple, Sequence, Tuple
+
+import mxnet as mx
+
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.loading.training import Batch, Normalize
+from gluon_cbam.models.registry import build
+from gluon_cbam.tasks.objective import Objective
+from gluon_cbam.tasks.protocols import Settings
+
+from .heads.class_head import ClassHead, HeadInputs
+from .heads.margin import Margin
+from .heads.table import HEADS, make_margin
+
+
+class _Inputs(NamedTuple):
+    """One device's part of a batch: (N, 3, H, W) images and (N,) identities."""
+
+    images: mx.nd.NDArray
+    labels: mx.nd.NDArray
+
+
+class _Outputs(NamedTuple):
+    """The logits of one device's images, (N, classes), and what they were computed from."""
+
+    logits: mx.nd.NDArray
+    head: HeadInputs
+
+
+class MarginObjective(Objective):
+    """Cross-entropy of a margin head.
+
+    Args:
+        settings: ``network``, ``classes``, ``option``, ``dtype`` and the settings of the task are read.
+        preprocessing: normalizes the images, on the devices.
+    """
+
+    def __init__(self, settings: Settings, preprocessing: Preprocessing) -> None:
+        self._normalize = Normalize(preprocessing)
+        self._normalize.hybridize(static_alloc=True, static_shape=True)
+        margin = margin_of(settings)
+        self.head = ClassHead(margin, settings['classes'], embedding_size(settings), subcenters_of(settings))
+
+    def prepare(self, parts: Sequence[Batch], step: int, index: int) -> List[_Inputs]:
+        """Normalize the images."""
+        return [_Inputs(self._normalize(part.images), part.labels) for part in parts]
+
+    def loss(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, Any]:
+        """See :meth:`losses`, for a single device."""
+        return self.losses(net, [inputs])[0]
+
+    def losses(self, net: mx.gluon.HybridBlock, inputs: Sequence[_Inputs]) -> List[Tuple[mx.nd.NDArray, _Outputs]]:
+        """The loss of each image, (N,), on every device; moving statistics follow the batch of all of them."""
+        embeddings = [net(part.images) for part in inputs]
+        found = self.head.losses(embeddings, [part.labels for part in inputs])
+        return [(loss, _Outputs(logits, head)) for loss, logits, head in found]
+
+    def statistics(self, inputs: _Inputs, losses: mx.nd.NDArray, outputs: _Outputs) -> Tuple[mx.nd.NDArray, ...]:
+        """The sums of losses, angles in degrees, hard images and norms."""
+        angles = mx.nd.arccos(outputs.head.cosine.clip(-1, 1)) * (180 / math.pi)
+        hard = outputs.logits.argmax(axis=1) != inputs.labels
+        return losses.sum(), angles.sum(), hard.sum(), outputs.head.norm.sum()
+
+
+def embedding_size(settings: Settings) -> int:
+    """The size of the embeddings of a run's network."""
+    return build(settings['network'], classes=settings['classes'], **settings['option']).outputs
+
+
+def subcenters_of(settings: Settings) -> int:
+    """Class weights of an identity."""
+    return settings['subcenters'] or HEADS[settings['head']].subcenters
+
+
+def margin_of(settings: Settings) -> Margin:
+    """The margin that the settings of a run describe.
+
+    Raises:
+        UsageError: the head has no such setting.
+    """
+    form = settings['margin_form']
+    if settings['easy_margin']:
+        if form is not None:
+            raise UsageError(f'--easy-margin and --margin-form {form} exclude each other: give one of them')
+        form = 'easy'
+    return make_margin(settings['head'], settings['scale'], settings['margin'], form)

@@ -1,0 +1,263 @@
+"""The task faces: training with margin heads, resuming, validation on several sets, predictions, cards and exports."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+
+import mxnet as mx
+import numpy as np
+import pytest
+from face_identities import write_identities
+from run_folders import assert_same_run, state
+from sklearn.model_selection import KFold
+
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.faces.verification_sets import open_verification_set
+from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.inference.network import load_network
+from gluon_cbam.tasks import get_task
+from gluon_cbam.tasks.evaluation import evaluate, on_contexts
+from gluon_cbam.training import make_config, train
+
+CPU = [mx.cpu()]
+
+
+def settings(data, output, **changes):
+    return {
+        'task': 'faces', 'network': 'cbamnet_tiny', 'option': {'embedding': 16, 'image_size': 16}, 'image_size': 16,
+        'data_train': str(data / 'train.rec'), 'data_val': str(data / 'val'), 'output': str(output), 'epochs': 2,
+        'batch_size': 12, 'lr': 0.05, 'scale': 16.0, 'workers': 1, 'augment': 'face', 'wd': 5e-4, **changes,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    return write_identities(tmp_path_factory.mktemp('faces'))
+
+
+@pytest.fixture(scope='module')
+def trained(data, tmp_path_factory):
+    """A run of four epochs."""
+    output = tmp_path_factory.mktemp('runs') / 'faces'
+    train(make_config(**settings(data, output, epochs=4, best_set='lfw')))
+    return output
+
+
+def metrics(output, kind):
+    records = [json.loads(line) for line in (output / 'metrics.jsonl').read_text().splitlines()]
+    return [record for record in records if record['kind'] == kind]
+
+
+def test_files_of_a_run(trained):
+    epochs = metrics(trained, 'epoch')
+    assert list(epochs[0])[4:8] == ['train_loss', 'train_theta', 'train_hard', 'train_norm']
+    assert epochs[-1]['train_theta'] < epochs[0]['train_theta']
+    assert epochs[-1]['train_hard'] < epochs[0]['train_hard']
+    names = [f'val_{name}_{figure}' for name in ('lfw', 'agedb_30') for figure in ('accuracy', 'std', 'auc', 'xnorm')]
+    assert set(names) <= set(epochs[0])
+    mean = (epochs[0]['val_lfw_accuracy'] + epochs[0]['val_agedb_30_accuracy']) / 2
+    assert epochs[0]['val_accuracy'] == pytest.approx(mean, abs=1e-12)
+    best = max(epochs, key=lambda each: (each['val_lfw_accuracy'], -each['epoch']))
+    card = json.loads((trained / 'checkpoints' / 'best.json').read_text())
+    assert (card['task'], card['classes'], card['options']['embedding']) == ('faces', 6, 16)
+    assert card['metrics']['lfw_accuracy'] == best['val_lfw_accuracy'] > 0.8
+    assert not [name for name in load(trained).net._collect_params_with_prefix() if 'moving' in name]
+
+
+def load(run, ctx=CPU):
+    return load_network('cbamnet_tiny', ctx, str(run))
+
+
+def by_hand(run, path):
+    """Accuracy over scikit-learn's folds and mean norm, by a plain loop over the pairs."""
+    loaded, pairs = load(run), open_verification_set(path)
+    images = np.stack([loaded.preprocessing(pairs.load(number)) for number in range(len(pairs))])
+    plain, mirrored = (loaded.net(mx.nd.array(each)).asnumpy().astype(float) for each in (images, images[..., ::-1]))
+    both = plain + mirrored
+    both /= np.linalg.norm(both, axis=1, keepdims=True)
+    distances = ((both[pairs.pairs[:, 0]] - both[pairs.pairs[:, 1]]) ** 2).sum(axis=1)
+    thresholds, accuracies = np.arange(0, 4, 0.01), []
+    for fit, held in KFold(10).split(distances):
+        right = [((distances[fit] < each) == pairs.same[fit]).mean() for each in thresholds]
+        accuracies.append(((distances[held] < thresholds[np.argmax(right)]) == pairs.same[held]).mean())
+    norms = np.linalg.norm(np.concatenate([plain, mirrored]), axis=1)
+    return np.mean(accuracies), np.std(accuracies), norms.mean()
+
+
+class ThreadGroup:
+    """A process group of threads."""
+
+    def __init__(self, rank, size, shared, barrier):
+        self.rank, self.size, self._shared, self._barrier = rank, size, shared, barrier
+
+    def gather(self, values):
+        self._barrier.wait()
+        self._shared[self.rank] = values
+        self._barrier.wait()
+        return list(self._shared)
+
+
+@pytest.mark.parametrize(('size', 'devices', 'batch_size'), [(1, 1, 7), (1, 2, 16), (3, 1, 11)])
+def test_validation_scores_each_pair_once(trained, data, size, devices, batch_size):
+    ctx = [mx.cpu(number) for number in range(devices)]
+    networks = [load(trained, ctx) for _ in range(size)]
+    for loaded in networks:  # MXNet traces in one thread at a time
+        on_contexts(loaded.net, ctx)(np.zeros((batch_size * devices, 3, 16, 16), np.float32))()
+    shared, barrier, found = [None] * size, threading.Barrier(size, timeout=60), [None] * size
+
+    def run(rank):
+        loaded = networks[rank]
+        sets = loaded.task.open_validation(data / 'val', 1)
+        group = ThreadGroup(rank, size, shared, barrier) if size > 1 else None
+        found[rank] = evaluate(
+            loaded.task, loaded.net, sets, loaded.preprocessing, ctx, batch_size, 1, process_group=group
+        )
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for scored in found:
+        assert scored.records == 80
+        for name in ('lfw', 'agedb_30'):
+            expected = by_hand(trained, data / 'val' / f'{name}.npz')
+            figures = [scored.figures[f'{name}_{figure}'] for figure in ('accuracy', 'std', 'xnorm')]
+            assert figures == pytest.approx(expected, abs=1e-6)
+
+
+KILLED = """
+import json, os, signal, sys
+from gluon_cbam.training import make_config, train
+
+def show(batches, total, text):
+    for batch in batches:
+        show.steps += 1
+        if show.steps == 8:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield batch
+
+show.steps = 0
+train(make_config(**json.loads(sys.argv[1])), progress=show)
+"""
+
+
+# CurricularFace's t and AdaFace's mean and deviation follow from all steps before
+@pytest.mark.parametrize(('head', 'moving', 'cpus'), [('curricularface', 't', 1), ('adaface', 'mean', 2)])
+def test_a_killed_run_resumes_bit_for_bit(data, tmp_path, head, moving, cpus):
+    changes = {'head': head, 'save_interval': 2, 'cpus': cpus, 'batch_size': 12 // cpus}
+    run, unbroken = (settings(data, tmp_path / name, **changes) for name in ('run', 'unbroken'))
+    train(make_config(**unbroken))
+    process = subprocess.run([sys.executable, '-c', KILLED, json.dumps(run)], capture_output=True, check=False)
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    assert 'step00000006' in ' '.join(path.name for path in (tmp_path / 'run' / 'checkpoints').iterdir())
+    train(make_config(**run, resume='auto'))
+    mine, expected = state(tmp_path / 'run'), state(tmp_path / 'unbroken')
+    (name,) = [each for each in mine if each.startswith('head/') and each.endswith(f'moving.{moving}')]
+    assert mine[name] == expected[name]
+    if cpus == 1:
+        assert_same_run(tmp_path / 'run', tmp_path / 'unbroken')
+    for name, value in mine.items():  # of several devices, a checkpoint has the mean of running statistics
+        same = np.allclose if 'running_' in name and cpus > 1 else np.array_equal
+        assert same(value, expected[name]), name
+
+
+def test_ema_accumulation_and_two_devices(data, tmp_path):
+    summary = train(make_config(**settings(
+        data, tmp_path / 'run', head='magface', cpus=2, batch_size=6, accumulate=2, ema=0.9, epochs=1,
+    )))  # fmt: skip
+    assert (summary['steps'], set(summary['best'])) == (2, {'epoch', 'accuracy'})
+
+
+@pytest.mark.parametrize(
+    ('changes', 'error', 'message'),
+    [
+        ({'mixup': 0.2}, UsageError, '--mixup 0.2 mixes identities'),
+        ({'head': 'cosface', 'easy_margin': True}, UsageError, 'the head cosface has no form'),
+        ({'margin': [0.5, 0.1]}, UsageError, 'the head arcface takes 1: m'),
+        ({'best_set': 'cfp_fp'}, UsageError, '--best-set cfp_fp: .* has lfw, agedb_30'),
+        ({'option': {}}, UsageError, 'give --option embedding=512'),
+        ({'images_filter': 11}, UsageError, '--images-filter 11: no identity .* has more than 10 pictures'),
+        ({'classes': 5}, DataError, 'not a class in 0..4'),
+        ({'option': {'embedding': 16}}, ValueError, 'give --option image_size=16'),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(data, tmp_path, changes, error, message):
+    with pytest.raises(error, match=message):
+        train(make_config(**settings(data, tmp_path / 'run', **changes)))
+    assert not (tmp_path / 'run').exists()
+
+
+def test_labels_beyond_property_are_refused(data, tmp_path):
+    for name in ('train.rec', 'train.idx'):
+        (tmp_path / name).write_bytes((data / name).read_bytes())
+    (tmp_path / 'property').write_text('5,16,16\n')
+    with pytest.raises(DataError, match=r'not a class in 0\.\.4'):
+        train(make_config(**settings(data, tmp_path / 'run', data_train=str(tmp_path / 'train.rec'))))
+
+
+def test_identities_with_few_pictures_are_left_out(data):
+    task = get_task('faces').configured({'images_filter': 3, 'best_set': None})
+    records = RecordFile(data / 'train.rec')
+    labels = records.labels.copy()
+    records.labels[:] = np.where(np.arange(len(labels)) < 2, 9, labels)  # two pictures of identity 9
+    from gluon_cbam.tasks.faces.identities import with_pictures
+
+    chosen = with_pictures(records, task.images_filter)
+    assert len(chosen) == len(labels) - 2
+    assert 9 not in chosen.labels
+    assert chosen[0].image == RecordFile(data / 'train.rec')[2].image
+
+
+def test_an_embedding_without_direction_is_named(trained, data):
+    loaded, sets = load(trained), get_task('faces').open_validation(data / 'val' / 'lfw.npz', 1)
+
+    def zeros(images):
+        return lambda: [np.zeros((len(images), 4), np.float32)]
+
+    with pytest.raises(DataError, match=r'lfw.npz: picture 0 has norm zero'):
+        loaded.task.evaluate(zeros, sets, loaded.preprocessing, 8, 1)
+
+
+def test_the_command_predicts_embeddings(cbam_here, trained, data, tmp_path):
+    arguments = [data / 'train.rec', '--network', 'cbamnet_tiny', '--params', trained]
+    images = json.loads(cbam_here('predict', *arguments, '--json').stdout)['images']
+    loaded, records = load(trained), RecordFile(data / 'train.rec')
+    image = loaded.preprocessing(decode(records[5].image, 'x'))
+    expected = loaded.net(mx.nd.array(image[None])).asnumpy()[0]
+    assert images[5]['embedding'] == pytest.approx(expected.tolist(), rel=1e-5, abs=1e-4)
+    assert images[5]['norm'] == pytest.approx(np.linalg.norm(expected), rel=1e-5)
+    assert cbam_here('predict', *arguments, '--csv', tmp_path / 'e.csv').returncode == 0
+    lines = (tmp_path / 'e.csv').read_text().splitlines()
+    assert lines[0].endswith('norm,embedding')
+    assert [float(value) for value in lines[6].split(',')[-1].split()] == pytest.approx(
+        expected.tolist(), rel=1e-5, abs=1e-4
+    )
+
+
+def test_the_command_validates_and_exports(cbam_here, trained, data, tmp_path):
+    arguments = ['--network', 'cbamnet_tiny', '--params', trained]
+    value = json.loads(cbam_here('validate', *arguments, '--data-val', data / 'val' / 'lfw.npz', '--json').stdout)
+    assert value['accuracy'] == value['lfw_accuracy'] == by_hand(trained, data / 'val' / 'lfw.npz')[0]
+    process = cbam_here('export', *arguments, '--format', 'symbol', '-o', tmp_path / 'faces')
+    assert process.returncode == 0, process.stderr
+    process = cbam_here('validate', '--exported', tmp_path / 'faces-symbol.json', '--data-val', data / 'val', '--json')
+    assert json.loads(process.stdout)['lfw_accuracy'] == value['accuracy']
+
+
+def test_it_is_published_and_verified(cbam_here, trained, data, tmp_path, monkeypatch):
+    monkeypatch.setenv('CBAM_HOME', str(tmp_path / 'home'))
+    shop = tmp_path / 'shop'
+    flags = ['--name', 'cbamnet_tiny', '--tag-source', 'first', '-o', shop, '--source', 'x', '--licence', 'MIT']
+    process = cbam_here('zoo', 'publish', trained, *flags, '--json')
+    assert process.returncode == 0, process.stderr
+    options = ['--registry', shop / 'registry.yaml', '--root', tmp_path / 'store']
+    assert cbam_here('zoo', 'get', 'cbamnet_tiny.first', *options).returncode == 0
+    process = cbam_here('zoo', 'verify', 'cbamnet_tiny.first', '--data-val', data / 'val', *options, '--json')
+    (value,) = json.loads(process.stdout)['weights']
+    assert value['agrees']
+    assert set(value['differences']) == {'accuracy', 'lfw_accuracy', 'lfw_auc', 'agedb_30_accuracy', 'agedb_30_auc'}
+    assert set(value['differences'].values()) == {0}
