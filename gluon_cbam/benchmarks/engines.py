@@ -27,6 +27,7 @@ ENGINES: Dict[str, Dict[str, str]] = {
     },
     'torch': {'predict': 'torch_workloads:predict', 'train': 'torch_workloads:train'},
     'torch channels_last': {'predict': 'torch_workloads:predict', 'train': 'torch_workloads:train'},
+    'torch compiled': {'predict': 'torch_workloads:predict', 'train': 'torch_workloads:train'},
     'onnxruntime': {'predict': 'onnx_workloads:predict'},
     'openvino': {'predict': 'onnx_workloads:predict'},
     'cv2.imdecode': {'loader': 'loader_workloads:bare_decoding'},

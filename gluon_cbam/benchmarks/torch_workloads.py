@@ -1,11 +1,12 @@
-"""Workloads of the official networks in PyTorch, in eager mode, with contiguous or channels_last memory format."""
+"""Workloads of networks in PyTorch: in eager mode with contiguous or channels_last memory format, or compiled."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Iterator, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, Tuple
 
-from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.tasks import DEFAULT
 
 from .context import BenchmarkContext
 from .workload import Workload
@@ -13,21 +14,47 @@ from .workload import Workload
 if TYPE_CHECKING:
     import torch
 
+_CONTIGUOUS = 'torch'  # the engine; the others have the memory format channels_last, which is faster on CPUs
+_COMPILED = 'torch compiled'
+
 
 def _prepare(context: BenchmarkContext) -> Tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
     """The network, a batch of noise and its labels."""
     import torch
 
-    from .torch_network import network
-
     if context.gpus is not None or (context.cpus or 1) > 1:
         raise UsageError('PyTorch is compared on the CPU, as one device: leave --gpus and --cpus out')
     torch.set_num_threads(context.threads)  # the default, the number of visible CPUs, ignores OMP_NUM_THREADS
     torch.manual_seed(0)
-    layout = torch.channels_last if context.engine.endswith('channels_last') else torch.contiguous_format
-    net = network(context.network, context.classes).to(memory_format=layout)
+    layout = torch.contiguous_format if context.engine == _CONTIGUOUS else torch.channels_last
+    net = _network(context).to(memory_format=layout)
     batch = torch.randn(context.batch, 3, context.image_size, context.image_size).to(memory_format=layout)
     return net, batch, torch.arange(context.batch) % min(context.classes, 10)
+
+
+def _network(context: BenchmarkContext) -> torch.nn.Module:
+    """The network of a context, with random weights."""
+    from . import torch_faces, torch_network
+
+    if context.network.startswith('modified_cbamnet'):
+        return torch_faces.network(context.network, context.image_size)
+    return torch_network.network(context.network, context.classes)
+
+
+def _cross_entropy(context: BenchmarkContext) -> torch.nn.Module:
+    import torch
+
+    return torch.nn.CrossEntropyLoss()
+
+
+def _arcface(context: BenchmarkContext) -> torch.nn.Module:
+    from .torch_faces import ArcFace
+
+    return ArcFace(context.classes)
+
+
+_LOSSES: Dict[str, Callable[[BenchmarkContext], torch.nn.Module]] = {DEFAULT: _cross_entropy, 'faces': _arcface}
+"""Task -> function that makes the loss of network outputs and labels."""
 
 
 def _no_wait() -> None:
@@ -47,9 +74,9 @@ def predict(context: BenchmarkContext) -> Iterator[Workload]:
     import torch
 
     net, batch, _ = _prepare(context)
-    net.eval()
+    compute = torch.compile(net.eval()) if context.engine == _COMPILED else net.eval()
     with torch.inference_mode():
-        yield Workload(context.batch, lambda: net(batch), _no_wait, 'cpu')
+        yield Workload(context.batch, lambda: compute(batch), _no_wait, 'cpu')
 
 
 @contextmanager
@@ -57,20 +84,32 @@ def train(context: BenchmarkContext) -> Iterator[Workload]:
     """Forward, backward and update by SGD with momentum, on a batch of noise.
 
     Args:
-        context: description of the measurement.
+        context: description of the measurement; its task decides the loss.
 
     Yields:
         The workload.
+
+    Raises:
+        UsageError: there is no loss for the task here.
     """
     import torch
 
+    task = context.task or DEFAULT
+    if task not in _LOSSES:
+        raise UsageError(f'PyTorch has no loss of the task {task} here: {closest(task, _LOSSES)}')
     net, batch, labels = _prepare(context)
-    loss = torch.nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
+    loss = _LOSSES[task](context)
+    parameters = [*net.parameters(), *loss.parameters()]
+    optimizer = torch.optim.SGD(parameters, lr=1e-3, momentum=0.9, weight_decay=1e-4)
+
+    def compute() -> torch.Tensor:
+        return loss(net(batch), labels)
+
+    run = torch.compile(compute) if context.engine == _COMPILED else compute
 
     def step() -> None:
         optimizer.zero_grad()
-        loss(net(batch), labels).backward()
+        run().backward()
         optimizer.step()
 
     yield Workload(context.batch, step, _no_wait, 'cpu')

@@ -53,6 +53,7 @@ _CBAM = BenchmarkContext('predict', network='cbam_resnet50')
 _STEP = _CBAM.replace(mode='train')
 _THEIRS, _THEIR_STEP = _CBAM.replace(engine='gluoncv2'), _STEP.replace(engine='gluoncv2')
 _FACES = BenchmarkContext('predict', network='modified_cbamnet50', image_size=112)
+_FACE_STEP = _FACES.replace(mode='train', task='faces', classes=10_000)
 _BASE = BenchmarkContext('predict', network='cbamnet_base', image_size=32, batch=8)
 _LOADER = BenchmarkContext('loader', batch=50, classes=10, label='training loader')
 # a step takes hundreds of times as long as decoding its images of 32 x 32 pixels
@@ -101,6 +102,19 @@ ROWS: Dict[str, Row] = {
         )
         for engine, name in (('onnxruntime', 'ONNX Runtime'), ('openvino', 'OpenVINO'))
         for batch in (1, 8)
+    },
+    **{
+        f'faces-training-{key}-8': Row(
+            f'PyTorch{how} / ours, modified_cbamnet50, training step with ArcFace at 10,000 identities, batch 8, '
+            '112 x 112',
+            at_least(1.0),
+            ratio(_FACE_STEP.replace(engine=engine), _FACE_STEP, part=0.5),
+        )
+        for key, engine, how in (
+            ('torch', 'torch', ''),
+            ('channels-last', 'torch channels_last', ', channels_last'),
+            ('compiled', 'torch compiled', ', channels_last, torch.compile'),
+        )
     },
     'base-inference-8': Row(
         'cbamnet_base, plain operators / ours, inference, batch 8, 32 x 32',

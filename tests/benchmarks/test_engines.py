@@ -174,6 +174,67 @@ def test_the_official_network_in_torch_equals_ours():
         assert np.abs(ours(mx.nd.array(x)).asnumpy() - expected).max() < 1e-5 * np.abs(expected).max(), name
 
 
+def test_the_network_for_faces_in_torch_equals_ours():
+    """With our parameters, every one of which it has under its name, it gives our embeddings."""
+    torch = pytest.importorskip('torch')
+    from gluon_cbam.benchmarks.torch_faces import network, torch_name
+
+    ours = gluon_cbam.get_model('modified_cbamnet18', image_size=32)
+    ours.initialize()
+    random, arrays = np.random.RandomState(0), {}
+    for name, parameter in ours._collect_params_with_prefix().items():
+        value = parameter.data().asnumpy()
+        if value.ndim == 1:  # so that nothing is 0 or 1 by its beginning; the last gamma is 1 whatever it holds
+            value = random.uniform(0.5, 1.5, value.shape).astype(value.dtype)
+            parameter.set_data(mx.nd.array(value))
+        arrays[torch_name(name)] = value if name != 'head.fc1.gamma' else np.ones_like(value)
+    theirs = network('modified_cbamnet18', 32).eval()
+    missing, unexpected = theirs.load_state_dict(
+        {name: torch.from_numpy(value.copy()) for name, value in arrays.items()}, strict=False
+    )
+    assert unexpected == []
+    assert all(name.endswith('num_batches_tracked') for name in missing)
+    x = random.uniform(0, 255, (2, 3, 32, 32)).astype(np.float32)
+    with torch.no_grad():
+        expected = theirs(torch.from_numpy(x)).numpy()
+    assert np.abs(ours(mx.nd.array(x)).asnumpy() - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_arcface_in_torch_follows_its_formula():
+    torch = pytest.importorskip('torch')
+    from gluon_cbam.benchmarks.torch_faces import ArcFace
+
+    random = np.random.RandomState(0)
+    x, labels = random.standard_normal((5, 8)), np.array([0, 3, 3, 6, 1])
+    head = ArcFace(7, 8)
+    weight = head.weight.detach().numpy().astype(np.float64)
+    cosines = (x / np.linalg.norm(x, axis=1, keepdims=True)) @ (
+        weight / np.linalg.norm(weight, axis=1, keepdims=True)
+    ).T
+    rows = np.arange(5)
+    cosines[rows, labels] = np.cos(np.arccos(cosines[rows, labels]) + 0.5)
+    expected = np.mean(np.log(np.exp(64 * cosines).sum(1)) - 64 * cosines[rows, labels])
+    found = head(torch.from_numpy(x.astype(np.float32)), torch.from_numpy(labels)).item()
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(('task', 'network', 'classes'), [('faces', 'modified_cbamnet18', 6), (None, 'resnet18', 6)])
+def test_a_training_step_in_torch(task, network, classes):
+    pytest.importorskip('torch')
+    context = TINY.replace(mode='train', engine='torch channels_last', network=network, image_size=32, task=task)
+    with build(context.replace(classes=classes)) as (workload, facts):
+        workload.call()
+    assert 'torch' in facts['versions']
+
+
+def test_torch_has_losses_for_its_tasks_only():
+    pytest.importorskip('torch')
+    with pytest.raises(UsageError, match='no loss of the task detection'), build(
+        TINY.replace(mode='train', engine='torch', network='resnet18', task='detection')
+    ):
+        pass
+
+
 def test_every_module_of_the_table_exists():
     from importlib import import_module
     from importlib.util import find_spec
