@@ -1,21 +1,18 @@
 """Read pickles of plain data without running code.
 
-:mod:`pickletools` parses, and the table below implements each operation; an operation that is not in it is refused. An
+:mod:`.pickle_operations` parses, and the table below implements each operation; one that is not in it is refused. An
 object of a class that is not known is replaced by a :class:`Foreign`, which does nothing: checkpoints hold such objects
 beside the parameters, such as the settings of a run. Who needs the object itself refuses it by its name.
 :class:`pickle.Unpickler` with a restricted ``find_class`` is not enough: a hostile file can still make it allocate
 gigabytes (a large index into its memo) or overflow the C stack (deeply nested tuples as a key), and the process dies.
-
-A ``str`` of Python 2 becomes a text of as many letters, its bytes in Latin-1.
 """
 
 from __future__ import annotations
 
-import codecs
-import pickletools
-from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import IO, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from .damage import Damaged, reason
+from .pickle_operations import operations
 from .quoting import shown, shown_name
 
 Globals = Mapping[str, Any]
@@ -76,7 +73,7 @@ def load(
     """
     machine = _Machine(known, persistent, strict)
     try:
-        for number, (name, argument) in enumerate(_operations(stream)):
+        for number, (name, argument) in enumerate(operations(stream, _OPERATIONS)):
             if number == most_operations:
                 raise Damaged(f'more than {most_operations} operations of a pickle, too many for its size')
             _OPERATIONS[name](machine, argument)
@@ -86,20 +83,6 @@ def load(
     except Exception as error:  # an operation on a damaged pickle raises errors of many classes
         raise Damaged(f'a damaged pickle, {reason(error)}') from error
     return value
-
-
-def _operations(stream: IO[bytes]) -> Iterator[Tuple[str, Any]]:
-    """Name and argument of each operation of a pickle, as :func:`pickletools.genops` gives them."""
-    name = ''
-    while name != 'STOP':
-        code = stream.read(1)
-        if code not in _BY_CODE:
-            raise Damaged(f'a damaged pickle, {f"no operation is {code!r}" if code else "it ends early"}')
-        name, argument = _BY_CODE[code].name, _BY_CODE[code].arg
-        if name not in _OPERATIONS:
-            raise Damaged(f'the pickle uses {name}')
-        read = _ARGUMENTS.get(name, argument.reader if argument else None)
-        yield name, read(stream) if read else None
 
 
 def mapping(pairs: Iterable[Tuple[Any, Any]] = ()) -> Dict[Any, Any]:
@@ -222,36 +205,6 @@ def _argument(machine: _Machine, argument: Any) -> None:
     machine.push(argument)
 
 
-def _line(stream: IO[bytes], most: int = -1) -> bytes:
-    """The argument of an operation that a line has, without its end."""
-    line = stream.readline(most)
-    if not line.endswith(b'\n'):
-        raise Damaged(f'a damaged pickle, no end of the line {shown(line)}')
-    return line[:-1]
-
-
-def _integer(stream: IO[bytes]) -> int:
-    """A number in decimal digits; protocols 0 and 1 write booleans so."""
-    digits = _line(stream, _MOST_DIGITS)
-    booleans = {b'00': False, b'01': True}
-    return booleans[digits] if digits in booleans else int(digits[:-1] if digits.endswith(b'L') else digits)
-
-
-def _string(stream: IO[bytes]) -> str:
-    """A ``str`` of Python 2 as its ``repr``, which protocol 0 writes."""
-    line = _line(stream)
-    if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
-        raise Damaged(f'a damaged pickle, a string without quotes {shown(line)}')
-    return codecs.escape_decode(line[1:-1])[0].decode('latin-1')  # type: ignore[attr-defined]
-
-
-_MOST_DIGITS = 128  # int() takes quadratic time for digits
-_BY_CODE = {row.code.encode('latin-1'): row for row in pickletools.opcodes}
-_ARGUMENTS: Dict[str, Callable[[IO[bytes]], Any]] = {
-    **dict.fromkeys(('INT', 'LONG', 'PUT', 'GET'), _integer),
-    'STRING': _string,
-}
-"""Name of the operation -> the reader of its argument, where pickletools' own is not bounded or not for bytes."""
 _OPERATIONS: Dict[str, Callable[[_Machine, Any], Any]] = {
     **dict.fromkeys(('PROTO', 'FRAME', 'STOP'), _nothing),
     **dict.fromkeys(('BINUNICODE', 'SHORT_BINUNICODE', 'BINSTRING', 'SHORT_BINSTRING', 'BINFLOAT'), _argument),

@@ -106,7 +106,8 @@ class _Names:
 
 
 def _csv(text: str, folds: int) -> ListedPairs:
-    names, pairs, same = _Names(), [], []
+    names, same = _Names(), []
+    pairs: List[Tuple[int, int]] = []
     try:
         for number, row in enumerate(csv.reader(io.StringIO(text), strict=True), 1):
             cells = [cell.strip() for cell in row]

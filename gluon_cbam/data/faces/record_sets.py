@@ -131,7 +131,7 @@ class FaceWriter:
         end = self.pictures + 1
         self._records.write([end, end + len(bounds) - 1], b'', 0)
         for number in range(len(bounds) - 1):
-            self._records.write(bounds[number : number + 2], b'', end + number)
+            self._records.write(bounds[number : number + 2].tolist(), b'', end + number)
 
 
 def check_exact(pictures: int, identities: int) -> None:

@@ -125,8 +125,9 @@ def _face_jpeg(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.
     lowest, highest = _FACE_QUALITY
     quality = lowest + _offset(rng, highest - lowest)
     # the order of the channels matters: JPEG stores brightness and two differences of colors
-    encoded = cv2.imencode('.jpg', pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
+    turned = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    encoded = cv2.imencode('.jpg', turned, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB))
 
 
 def _cut_off(pixels: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:

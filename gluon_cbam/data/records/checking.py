@@ -99,8 +99,8 @@ class Report:
 
     def as_dict(self) -> dict:
         """The report as values for JSON."""
-        names = ('records', 'lost_bytes', 'lost_records', 'repeated_ids', 'label_counts', 'identities')
-        names = (*names, 'identity_pictures', 'unfit')
+        names = ['records', 'lost_bytes', 'lost_records', 'repeated_ids', 'label_counts', 'identities']
+        names += ['identity_pictures', 'unfit']
         about = {**{name: getattr(self, name) for name in names}, 'warnings': self.warnings}
         bad = [entry._asdict() for entry in self.bad]
         dark = {'dark_images': self.dark.count, 'first_dark': self.dark.first}
