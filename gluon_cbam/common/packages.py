@@ -8,6 +8,7 @@ from types import ModuleType
 from .errors import DependencyError
 
 _EXTRAS = {  # package -> the extra that installs it
+    'faiss': 'faiss',
     'gluoncv': 'gluoncv',
     'onnx': 'onnx',
     'onnxruntime': 'onnx',

@@ -107,6 +107,11 @@ def ending_of(path: PathLike) -> str:
     return ending
 
 
+def is_embedding_file(path: PathLike) -> bool:
+    """Whether a path has the ending of a file of embeddings."""
+    return Path(path).suffix.lower() in READERS
+
+
 def read_embeddings(path: PathLike) -> EmbeddingFile:
     """Read a file that ``cbam faces embed`` wrote, or a plain array of another program.
 

@@ -218,7 +218,7 @@ def encoder_of_export(network: ExportedNetwork, flip: bool = True, batch_size: i
 def _refuse(name: str, classes: int) -> NoReturn:
     raise UsageError(
         f'{name} gives logits of {classes} classes, no embeddings: use a network with an embedding, such as '
-        'modified_cbamnet50'
+        'modified_cbamnet50 or one with --option embedding=512'
     )
 
 

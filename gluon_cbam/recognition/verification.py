@@ -21,6 +21,7 @@ from gluon_cbam.tasks.faces.metrics.verification import VerificationScores, veri
 from .embedding_files import EmbeddingFile
 from .encoder import Encoded, Encoder
 from .names import find_images
+from .templates import Templates, read_template_pairs
 
 DISTANCES = ('euclidean', 'cosine')
 """The units of thresholds: squared Euclidean distances, or cosine similarities."""
@@ -155,6 +156,29 @@ def verify_file(file: EmbeddingFile, pairs: PathLike) -> VerifiedPairs:
         Path(pairs).stem, Path(pairs), listed.pairs, listed.same, distances, len(numbers),
         lambda number: file.images[numbers[number]].name, None, verify(distances, listed.same, listed.folds),
         None if file.norms is None else float(file.norms[numbers].mean()), seconds=time.monotonic() - start,
+    )  # fmt: skip
+
+
+def verify_templates(templates: Templates, pairs: PathLike) -> VerifiedPairs:
+    """Verify pairs of templates, as IJB's 1:1 protocol does.
+
+    Args:
+        templates: see :func:`.templates.pool_templates`.
+        pairs: a list of pairs of templates, see :func:`.templates.read_template_pairs`.
+
+    Returns:
+        The distances and figures.
+
+    Raises:
+        DataError: the list names a template that does not exist.
+    """
+    begin = time.monotonic()
+    numbers, same = read_template_pairs(pairs, templates)
+    distances = _distances(templates.embeddings, numbers)
+    path, names = Path(pairs), templates.names
+    return VerifiedPairs(
+        path.stem, path, numbers, same, distances, len(names), lambda number: f'template {names[number]}', None,
+        verify(distances, same), None, seconds=time.monotonic() - begin,
     )  # fmt: skip
 
 

@@ -6,7 +6,9 @@ import click
 
 from gluon_cbam.cli.errors import Group
 
+from .faces_compare import compare, search
 from .faces_embed import embed
+from .faces_identify import identify
 from .faces_verify import verify
 
 
@@ -15,5 +17,5 @@ def faces() -> None:
     """Embed, verify, identify, compare and search faces."""
 
 
-for command in (embed, verify):
+for command in (embed, verify, identify, compare, search):
     faces.add_command(command)

@@ -29,6 +29,14 @@ _SHOWN = ('network', 'params_sha256', 'flip', 'exported', 'embeddings')
 @click.option('--images', metavar='DIR', help='folder of the images of a SET that is a list  [its own folder]')
 @click.option('--embeddings', metavar='FILE', help='a file of cbam faces embed instead of a network; needs --pairs')
 @click.option('--pairs', metavar='FILE', help='list of pairs of the images in --embeddings')
+@click.option('--templates', metavar='FILE', help='list of templates of the images in --embeddings; --pairs are theirs')
+@click.option(
+    '--weights',
+    type=click.Choice(['score-norm', 'score', 'norm', 'none']),
+    default='score-norm',
+    show_default=True,
+    help='weights of the images of a template: detector score x norm, one of them, or none',
+)
 @click.option(
     '--distance',
     type=click.Choice(['euclidean', 'cosine']),
@@ -45,6 +53,8 @@ def verify(
     images: Optional[str],
     embeddings: Optional[str],
     pairs: Optional[str],
+    templates: Optional[str],
+    weights: str,
     distance: str,
     output: Optional[str],
     overwrite: bool,
@@ -55,17 +65,20 @@ def verify(
     SET is a .bin of insightface, an .npz of this package, a list of pairs (.txt of LFW, .csv) or a folder with one. The
     protocol is that of insightface: the embeddings of an image and its mirror image are added and normalized, and the
     threshold of each fold is the best of the others. Every image is embedded once.
+
+    --pairs of images are a list as above. With --templates, a CSV file with the columns template, media, image and
+    optionally subject and score as of IJB, they are a CSV file with the columns a, b and, without subjects, same.
     """
     from gluon_cbam.common.files import refuse_existing
 
-    if bool(sets) == bool(embeddings) or bool(embeddings) != bool(pairs):
+    if bool(sets) == bool(embeddings) or bool(embeddings) != bool(pairs) or (templates and sets):
         raise UsageError('give verification sets and a network, or --embeddings FILE with --pairs FILE')
     if output:  # before the work
         from gluon_cbam.recognition.report.page import report_files
 
         refuse_existing(report_files([Path(name).stem for name in sets or (str(pairs),)], output), overwrite)
     if embeddings:
-        about, results = _of_file(embeddings, str(pairs), options)
+        about, results = _of_file(embeddings, str(pairs), templates, weights, options)
     else:
         about, results = _of_network(sets, images, options)
     value = {**about, 'distance': distance, 'sets': [result.as_dict(distance) for result in results], 'report': None}
@@ -79,15 +92,22 @@ def verify(
     return value, '\n'.join(lines)
 
 
-def _of_file(path: str, pairs: str, options: Dict[str, Any]) -> Tuple[Dict[str, Any], List[VerifiedPairs]]:
-    """What made the embeddings of a file, and the figures of a list."""
+def _of_file(
+    path: str, pairs: str, templates: Optional[str], weights: str, options: Dict[str, Any]
+) -> Tuple[Dict[str, Any], List[VerifiedPairs]]:
+    """What made the embeddings of a file, and the figures of a list of pairs of images or of templates."""
     from gluon_cbam.recognition.embedding_files import read_embeddings
-    from gluon_cbam.recognition.verification import verify_file
+    from gluon_cbam.recognition.templates import pool_templates, read_templates
+    from gluon_cbam.recognition.verification import verify_file, verify_templates
 
     if names_encoder(**options):
         raise UsageError('--embeddings are of a network already: leave --params, --pretrained and --exported out')
     file = read_embeddings(path)
-    return {'embeddings': path, **file.about}, [verify_file(file, pairs)]
+    about = {'embeddings': path, **file.about}
+    if templates is None:
+        return about, [verify_file(file, pairs)]
+    pooled = pool_templates(file, read_templates(templates), weights)
+    return {**about, 'templates': templates, 'weights': weights}, [verify_templates(pooled, pairs)]
 
 
 def _of_network(
