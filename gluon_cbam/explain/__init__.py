@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .maps.class_maps import ClassMaps
     from .maps.grad_cam import METHODS, grad_cam
     from .maps.grid import Grid, upsample_map
+    from .maps.pair_cam import PairMaps, pair_grad_cam
     from .maps.perturbation import perturbation_maps
 
 # public name -> the module that defines it, imported on first use: some import mxnet
@@ -28,8 +29,10 @@ _LAZY = {
     'Grid': 'maps.grid',
     'LocalizationMetrics': 'localization.metrics',
     'LocalizationScores': 'localization.metrics',
+    'PairMaps': 'maps.pair_cam',
     'attention_maps': 'maps.attention',
     'grad_cam': 'maps.grad_cam',
+    'pair_grad_cam': 'maps.pair_cam',
     'perturbation_maps': 'maps.perturbation',
     'upsample_map': 'maps.grid',
 }
@@ -40,8 +43,10 @@ __all__ = [
     'Grid',
     'LocalizationMetrics',
     'LocalizationScores',
+    'PairMaps',
     'attention_maps',
     'grad_cam',
+    'pair_grad_cam',
     'perturbation_maps',
     'upsample_map',
 ]

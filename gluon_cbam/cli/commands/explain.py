@@ -17,6 +17,7 @@ from gluon_cbam.common.files import refuse_existing
 from gluon_cbam.common.printable import printable
 
 from .explain_methods import exported_explainer, network_explainer
+from .explain_pair import explain_pair_of
 from .explain_score import SCORE_OPTIONS, score_network
 from .image_inputs import INPUTS, ImageInputs, input_options
 from .network_options import NETWORK, PLACEMENT, exported_options, require_exported, show_verification
@@ -50,6 +51,9 @@ _FIGURES = [
     click.option('--samples', type=click.IntRange(1), metavar='N', help='random masks of --method rise  [1000]'),
     click.option('--layer', metavar='PATH', help='block for Grad-CAM; several with --score  [the last before pooling]'),
     click.option('--report', is_flag=True, help='also write report.html, one file with all images'),
+    click.option(
+        '--pair', metavar='IMAGE', help='explain the similarity to this image, of a network that gives embeddings'
+    ),
     click.option('--compare', metavar='NETWORK=PARAMS,...', help='draw one figure with Grad-CAM of these networks'),
 ]
 
@@ -70,6 +74,7 @@ def explain(
     ctx: click.Context,
     images: Tuple[str, ...],
     compare: Optional[str],
+    pair: Optional[str],
     workers: Optional[int],
     score: bool,
     data_val: Optional[str],
@@ -87,6 +92,9 @@ def explain(
     PARAMS of --compare is a parameter file, a run folder or a tag; without =PARAMS, it is the published weights. The
     networks are compared on --class, else on the true class, else on the class that the first network predicts.
 
+    With --pair, Grad-CAM shows which parts of two faces speak for one person: the map is of the cosine similarity of
+    their embeddings, on either image.
+
     An exported file is explained by the methods that only run the network: occlusion and rise.
 
     With --score, nothing is drawn: a table shows localization metrics of the maps against the masks of a .rec file.
@@ -99,8 +107,10 @@ def explain(
     placement = {name: options.pop(name) for name in PLACEMENT}
     if exported is None:
         require_exported(placement)
-    elif score or compare:
-        raise UsageError(f'--exported {exported} is explained image by image: leave --score and --compare out')
+    elif score or compare or pair:
+        raise UsageError(f'--exported {exported} is explained image by image: leave --score, --compare and --pair out')
+    if pair and (score or compare):
+        raise UsageError('--pair explains one network and two images: leave --score and --compare out')
     if score:
         return score_network(ctx, data_val, masks, align, workers=workers or usable_cpus(), **options)
     if data_val or masks:
@@ -115,6 +125,8 @@ def explain(
         engine: Dict[str, Any] = {}
         if compare:
             written = _compare(inputs, pool, compare, **options)
+        elif pair:
+            written, engine = explain_pair_of(inputs, pair, **options)
         else:
             written, engine = _explain(inputs, pool, exported, placement, **options)
     if written.unreadable:

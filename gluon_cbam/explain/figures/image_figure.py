@@ -112,6 +112,8 @@ def _activation_panel(explanation: Explanation, activation: ClassActivation, met
     probability = '' if activation.probability is None else f', P = {activation.probability:.3f}'
     asked = 'true class' if activation.class_index == explanation.true_class else 'requested class'
     title = 'predicted class' if activation.predicted else asked
+    if activation.class_index is None:
+        title = 'similarity'
     note = f'{activation.label}{probability}, {activation.layer}'
     if not activation.heat.any():
         note = f'{activation.label}{probability}: no positive evidence'

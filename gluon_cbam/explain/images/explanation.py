@@ -12,12 +12,12 @@ from gluon_cbam.tasks.prediction import ImageReference
 
 
 class ClassActivation(NamedTuple):
-    """The class activation map (Grad-CAM) of one image for one class.
+    """The class activation map (Grad-CAM) of one image for one class, or for its similarity to another image.
 
     Attributes:
         heat: (H, W) float32 in 0..1.
-        class_index: the index of the class.
-        label: its name.
+        class_index: the index of the class; None for a similarity.
+        label: its name, or the similarity and the other image.
         probability: softmax of the logits, in 0..1; None for embeddings.
         predicted: whether it is the predicted class.
         layer: path of the block whose output was weighted.
@@ -25,7 +25,7 @@ class ClassActivation(NamedTuple):
     """
 
     heat: np.ndarray
-    class_index: int
+    class_index: Optional[int]
     label: str
     probability: Optional[float]
     predicted: bool

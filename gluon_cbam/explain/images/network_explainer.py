@@ -7,14 +7,17 @@ from typing import List, Optional, Sequence
 import mxnet as mx
 import numpy as np
 
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.explain.maps.attention import AttentionMaps, attention_maps
 from gluon_cbam.explain.maps.class_maps import ClassMaps, Targets
 from gluon_cbam.explain.maps.grad_cam import grad_cam
 from gluon_cbam.explain.maps.methods import find_method
+from gluon_cbam.explain.maps.pair_cam import PairMaps, pair_grad_cam
 from gluon_cbam.explain.maps.perturbation import SAMPLES
 from gluon_cbam.inference.network import LoadedNetwork
 from gluon_cbam.inference.session import on_devices
 
+from .classes import gives_embeddings
 from .explainer import BatchMaps, PerturbationExplainer
 
 
@@ -51,6 +54,22 @@ class NetworkExplainer:
         inputs = np.stack([self.explained.preprocessing.normalize(each) for each in pixels])
         perturbed = self._perturbation.batch(pixels) if self._perturbation else None
         return _NetworkBatch(self.explained.net, mx.nd.array(inputs, self._ctx), self._method, self._layer, perturbed)
+
+    def pair(self, first: np.ndarray, second: np.ndarray) -> PairMaps:
+        """The maps of the similarity of two images.
+
+        Args:
+            first: (S, S, 3) uint8 RGB, the network's input before normalization.
+            second: the other one.
+
+        Raises:
+            UsageError: the network gives no embeddings, or the method is none of Grad-CAM.
+        """
+        if not gives_embeddings(self.explained):
+            raise UsageError(f'{self.explained.name} gives logits, no embeddings whose similarity could be explained')
+        images = [self.explained.preprocessing.normalize(each)[None] for each in (first, second)]
+        left, right = (mx.nd.array(each, self._ctx) for each in images)
+        return pair_grad_cam(self.explained.net, left, right, self._layer, self._method)
 
 
 class _NetworkBatch:

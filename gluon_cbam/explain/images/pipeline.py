@@ -103,7 +103,7 @@ def _explain_batch(
     activations, probabilities = _activations(network, batch, targets, names)
     for index, ((file, number, *_), pixels) in enumerate(images.values()):
         top = [] if probabilities is None else _top_classes(probabilities[index], names, options.top)
-        gated = [_gates(maps, index) for maps in gates]
+        gated = [gates_of(maps, index) for maps in gates]
         yield Explanation(file, number, known[index], pixels, top, activations[index], gated)
 
 
@@ -118,7 +118,8 @@ def _top_classes(probabilities: np.ndarray, names: Sequence[str], count: int) ->
     return [ClassScore(int(number), names[number], float(probabilities[number])) for number in best]
 
 
-def _gates(maps: AttentionMaps, index: int) -> AttentionGates:
+def gates_of(maps: AttentionMaps, index: int) -> AttentionGates:
+    """The gates of a module for one image of a batch."""
     channel, spatial = (None if array is None else array[index] for array in (maps.channel, maps.spatial))
     return AttentionGates(maps.path, channel, spatial, maps.grid)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -23,6 +23,7 @@ from .graph import (
     replace_by_variable,
     trace_network,
 )
+from .grid import Grid
 
 
 def _gradcam_weights(maps: np.ndarray, gradients: np.ndarray) -> np.ndarray:
@@ -85,29 +86,81 @@ def grad_cam(
         >>> gluon_cbam.explain.grad_cam(net, images, targets=3, layer='layer3').maps.shape
         (1, 14, 14)
     """
-    if method not in METHODS:
-        raise UsageError(f'unknown method {method!r}: {closest(method, METHODS)}')
     if targets is None and hasattr(net, 'outputs'):
         raise UsageError(
             f'{type(net).__name__} returns embeddings, which have no classes: give targets, indices below {net.outputs}'
         )
+
+    def of_classes(logits: np.ndarray) -> np.ndarray:
+        chosen = np.zeros_like(logits)
+        chosen[np.arange(len(logits)), checked_targets(targets, logits)] = 1
+        return chosen
+
+    found = weighted_maps(net, images, of_classes, layer, method)
+    return ClassMaps(found.maps, checked_targets(targets, found.outputs), found.layer, found.outputs, found.grid)
+
+
+class WeightedMaps(NamedTuple):
+    """The channels of a layer, weighted by the gradient of a target.
+
+    Attributes:
+        maps: (N, H, W) float32 in 0..1, see :class:`.class_maps.ClassMaps`.
+        outputs: (N, D), the output of the network.
+        layer: path of the block whose output was weighted.
+        grid: positions of the maps' cells on the images.
+    """
+
+    maps: np.ndarray
+    outputs: np.ndarray
+    layer: str
+    grid: Optional[Grid]
+
+
+OutputGradient = Callable[[np.ndarray], np.ndarray]
+"""Function from the output of a network, (N, D), to the gradient of the target by it, (N, D)."""
+
+
+def weighted_maps(
+    net: mx.gluon.HybridBlock,
+    images: Images,
+    gradient: OutputGradient,
+    layer: Optional[str] = None,
+    method: str = 'gradcam',
+) -> WeightedMaps:
+    """Compute Grad-CAM or Grad-CAM++ for any target that is a function of the output.
+
+    Args:
+        net: see :func:`grad_cam`.
+        images: (N, C, H, W), preprocessed.
+        gradient: the gradient of the target by the output.
+        layer: see :func:`grad_cam`.
+        method: a key of :data:`METHODS`.
+
+    Returns:
+        The maps.
+
+    Raises:
+        UsageError: an unknown method or layer, or a network whose output is not (N, D).
+    """
+    if method not in METHODS:
+        raise UsageError(f'unknown method {method!r}: {closest(method, METHODS)}')
     images = prepare_images(net, images)
     graph = trace_network(net)
     if not isinstance(graph.output, mx.sym.Symbol) or len(graph.output.list_outputs()) != 1:
         raise UsageError(f'{type(net).__name__} returns several arrays, but Grad-CAM needs one of (N, classes)')
     shapes = graph.map_shapes(images.shape)
     layer = _default_layer(net, graph, shapes) if layer is None else _checked_layer(layer, graph, shapes)
-    values, gradients, logits, classes = _differentiated(net, graph, layer, images, targets)
+    values, gradients, outputs = _differentiated(net, graph, layer, images, gradient)
     weights = METHODS[method](values, gradients)
     heat = scaled_to_peak(np.einsum('nc,nchw->nhw', weights, values))
     grid = graph.grids({layer: shapes[layer]}, images.shape[2:])[layer]
-    return ClassMaps(heat, classes, layer, logits, grid)
+    return WeightedMaps(heat, outputs, layer, grid)
 
 
 def _differentiated(
-    net: mx.gluon.HybridBlock, graph: NetworkGraph, layer: str, images: mx.nd.NDArray, targets: Targets
-) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The layer's maps and the gradients of the targets' logits, both float64; the logits and the targets."""
+    net: mx.gluon.HybridBlock, graph: NetworkGraph, layer: str, images: mx.nd.NDArray, gradient: OutputGradient
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The layer's maps and the gradients of the target by them, both float64, and the output."""
     with mx.autograd.pause(train_mode=False):
         (maps,) = evaluate_symbols([graph.outputs[layer]], graph.parameters, {DATA: images})
     head, variable = replace_by_variable(graph.output, graph.outputs[layer])
@@ -117,14 +170,11 @@ def _differentiated(
     maps.attach_grad()
     with mx.autograd.record():
         (output,) = evaluate_symbols([inference_in_train_mode(head)], graph.parameters, inputs)
-    logits = output.asnumpy()
-    if logits.ndim != 2:
-        raise UsageError(f'{type(net).__name__} returns {logits.shape}, but Grad-CAM needs (N, classes)')
-    classes = checked_targets(targets, logits)
-    chosen = np.zeros_like(logits)
-    chosen[np.arange(len(classes)), classes] = 1
-    output.backward(mx.nd.array(chosen, output.context, output.dtype))
-    return maps.asnumpy().astype(np.float64), maps.grad.asnumpy().astype(np.float64), logits, classes
+    outputs = output.asnumpy()
+    if outputs.ndim != 2:
+        raise UsageError(f'{type(net).__name__} returns {outputs.shape}, but Grad-CAM needs (N, classes)')
+    output.backward(mx.nd.array(gradient(outputs), output.context, output.dtype))
+    return maps.asnumpy().astype(np.float64), maps.grad.asnumpy().astype(np.float64), outputs
 
 
 def _default_layer(net: mx.gluon.HybridBlock, graph: NetworkGraph, shapes: Dict[str, Shape]) -> str:
