@@ -26,7 +26,7 @@ _SHOWN = ('network', 'params_sha256', 'flip', 'exported', 'embeddings')
 
 @click.command()
 @click.argument('sets', nargs=-1, metavar='[SET]...')
-@click.option('--images', metavar='DIR', help='folder of the images of a SET that is a list  [its own folder]')
+@click.option('--pictures', metavar='DIR', help='folder of the pictures of a SET that is a list  [its own folder]')
 @click.option('--embeddings', metavar='FILE', help='a file of cbam faces embed instead of a network; needs --pairs')
 @click.option('--pairs', metavar='FILE', help='list of pairs of the images in --embeddings')
 @click.option('--templates', metavar='FILE', help='list of templates of the images in --embeddings; --pairs are theirs')
@@ -50,7 +50,7 @@ _SHOWN = ('network', 'params_sha256', 'flip', 'exported', 'embeddings')
 @common_options
 def verify(
     sets: Tuple[str, ...],
-    images: Optional[str],
+    pictures: Optional[str],
     embeddings: Optional[str],
     pairs: Optional[str],
     templates: Optional[str],
@@ -80,7 +80,7 @@ def verify(
     if embeddings:
         about, results = _of_file(embeddings, str(pairs), templates, weights, options)
     else:
-        about, results = _of_network(sets, images, options)
+        about, results = _of_network(sets, pictures, options)
     value = {**about, 'distance': distance, 'sets': [result.as_dict(distance) for result in results], 'report': None}
     lines = [line for result in results for line in _lines(result, distance)]
     if output:
@@ -111,13 +111,13 @@ def _of_file(
 
 
 def _of_network(
-    sets: Tuple[str, ...], images: Optional[str], options: Dict[str, Any]
+    sets: Tuple[str, ...], pictures: Optional[str], options: Dict[str, Any]
 ) -> Tuple[Dict[str, Any], List[VerifiedPairs]]:
     """What computed the embeddings, and the figures of each set."""
     from gluon_cbam.data.faces.verification_sets import open_verification_set
     from gluon_cbam.recognition.verification import verify_set
 
-    opened = [open_verification_set(path, images) for path in sets]  # before the network is loaded
+    opened = [open_verification_set(path, pictures) for path in sets]  # before the network is loaded
     encoder, network = open_encoder(**options)
     results = []
     for data in opened:
