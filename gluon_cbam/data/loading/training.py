@@ -7,7 +7,7 @@ import logging
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Dict, Generator, Iterator, List, NamedTuple, Tuple
+from typing import Dict, Generator, Iterator, List, NamedTuple, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -22,6 +22,7 @@ from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .augmentation import AUGMENTATIONS, augment
+from .order import Order, RandomOrder
 from .preprocessing import Preprocessing
 
 _log = logging.getLogger('gluon_cbam.data')
@@ -131,6 +132,7 @@ class TrainingData:
         processes: number of processes in the group.
         bad: counts the bad records that this process finds.
         cutoff: see :func:`.augmentation.augment`.
+        order: the order of the records in an epoch; default every record once, at random.
 
     Raises:
         UsageError: unknown augmentation, a cutoff that is negative or hides the image, fewer records
@@ -147,6 +149,7 @@ class TrainingData:
     processes: int = 1
     bad: BadRecords = field(default_factory=BadRecords)
     cutoff: int = 0
+    order: Optional[Order] = None
 
     def __post_init__(self) -> None:
         if self.augmentation not in AUGMENTATIONS:
@@ -158,11 +161,16 @@ class TrainingData:
         if len(self) == 0:
             raise UsageError(
                 f'a batch of {self.batch_size} needs at least as many records, {self.records.path} has '
-                f'{len(self.records)}: use a smaller --batch-size'
+                f'{len(self.epoch_order)}: use a smaller --batch-size'
             )
 
     def __len__(self) -> int:
-        return len(self.records) // self.batch_size
+        return len(self.epoch_order) // self.batch_size
+
+    @property
+    def epoch_order(self) -> Order:
+        """The order of the records in an epoch."""
+        return RandomOrder(len(self.records)) if self.order is None else self.order
 
     def epoch(self, number: int, skip: int = 0) -> Generator[Batch, None, None]:
         """The batches of this process in an epoch; a few of them are prefetched.
@@ -227,8 +235,7 @@ class _Epoch:
     def __init__(self, data: TrainingData, number: int):
         self._data, self._number = data, number
         self.share = data.batch_size // data.processes
-        # stable, so that the order depends on nothing but the random numbers
-        self._order = np.argsort(self._random(_ORDER).random(len(data.records)), kind='stable')
+        self._order = data.epoch_order(self._random(_ORDER))
 
     def slices(self, step: int) -> Iterator[_Slice]:
         """The slices of the batch of this process in a step, not decoded yet."""

@@ -1,11 +1,17 @@
-"""Identities of training data: how many pictures each has."""
+"""Identities of training data: those with enough pictures, and batches with several pictures of each."""
 
 from __future__ import annotations
+
+from typing import Optional
 
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.data.loading.order import IdentityOrder
 from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.tasks.protocols import Settings
+
+from .settings import TRIPLETS
 
 
 def with_pictures(records: RecordFile, least: int) -> RecordFile:
@@ -29,3 +35,21 @@ def with_pictures(records: RecordFile, least: int) -> RecordFile:
             f'--images-filter {least}: no identity of {records.path} has more than {pictures.max()} pictures'
         )
     return records.chosen(chosen)
+
+
+def order_of(settings: Settings, records: RecordFile) -> Optional[IdentityOrder]:
+    """The order of the records of a run whose loss compares pictures; None for other losses.
+
+    Raises:
+        UsageError: the batch of a device does not hold several whole groups.
+        DataError: no identity has two pictures.
+    """
+    if settings['head'] not in TRIPLETS:
+        return None
+    size, batch = settings['images_per_identity'], settings['batch_size']
+    if batch % size or batch < 2 * size:
+        raise UsageError(
+            f'--batch-size {batch} is not {size} pictures of at least two identities (--images-per-identity): '
+            f'give {max(2, batch // size) * size}'
+        )
+    return IdentityOrder(records.labels, size, records.path)

@@ -17,6 +17,7 @@ from gluon_cbam.tasks.protocols import Settings
 from .heads.class_head import ClassHead, HeadInputs
 from .heads.margin import Margin
 from .heads.table import HEADS, make_margin
+from .heads.triplet import TRIPLETS, make_triplet
 
 
 class _Inputs(NamedTuple):
@@ -33,23 +34,34 @@ class _Outputs(NamedTuple):
     head: HeadInputs
 
 
-class MarginObjective(Objective):
-    """Cross-entropy of a margin head.
+class FaceObjective(Objective):
+    """What the losses of embeddings share.
 
     Args:
-        settings: ``network``, ``classes``, ``option``, ``dtype`` and the settings of the task are read.
         preprocessing: normalizes the images, on the devices.
     """
 
-    def __init__(self, settings: Settings, preprocessing: Preprocessing) -> None:
+    def __init__(self, preprocessing: Preprocessing) -> None:
         self._normalize = Normalize(preprocessing)
         self._normalize.hybridize(static_alloc=True, static_shape=True)
-        margin = margin_of(settings)
-        self.head = ClassHead(margin, settings['classes'], embedding_size(settings), subcenters_of(settings))
 
     def prepare(self, parts: Sequence[Batch], step: int, index: int) -> List[_Inputs]:
         """Normalize the images."""
         return [_Inputs(self._normalize(part.images), part.labels) for part in parts]
+
+
+class MarginObjective(FaceObjective):
+    """Cross-entropy of a margin head.
+
+    Args:
+        settings: ``network``, ``classes``, ``option`` and the settings of the task are read.
+        preprocessing: normalizes the images, on the devices.
+    """
+
+    def __init__(self, settings: Settings, preprocessing: Preprocessing) -> None:
+        super().__init__(preprocessing)
+        margin = margin_of(settings)
+        self.head = ClassHead(margin, settings['classes'], embedding_size(settings), subcenters_of(settings))
 
     def loss(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, Any]:
         """See :meth:`losses`, for a single device."""
@@ -63,9 +75,58 @@ class MarginObjective(Objective):
 
     def statistics(self, inputs: _Inputs, losses: mx.nd.NDArray, outputs: _Outputs) -> Tuple[mx.nd.NDArray, ...]:
         """The sums of losses, angles in degrees, hard images and norms."""
-        angles = mx.nd.arccos(outputs.head.cosine.clip(-1, 1)) * (180 / math.pi)
         hard = outputs.logits.argmax(axis=1) != inputs.labels
-        return losses.sum(), angles.sum(), hard.sum(), outputs.head.norm.sum()
+        return losses.sum(), degrees(outputs.head.cosine).sum(), hard.sum(), outputs.head.norm.sum()
+
+
+class TripletObjective(FaceObjective):
+    """A triplet loss, whose negatives are those of the device's batch.
+
+    Args:
+        settings: the settings of the task are read.
+        preprocessing: normalizes the images, on the devices.
+    """
+
+    def __init__(self, settings: Settings, preprocessing: Preprocessing) -> None:
+        super().__init__(preprocessing)
+        self._loss = make_triplet(settings['head'], settings['margin'], settings['images_per_identity'])
+        self._loss.hybridize(static_alloc=True, static_shape=True)
+
+    def loss(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, Any]:
+        """The loss of each image as the anchor, (N,)."""
+        loss, cosine, norm = self._loss(net(inputs.images), inputs.labels)
+        return loss, (cosine, norm)
+
+    def statistics(self, inputs: _Inputs, losses: mx.nd.NDArray, outputs: Any) -> Tuple[mx.nd.NDArray, ...]:
+        """The sums of losses, angles to the positives in degrees, anchors with a loss, and norms."""
+        cosine, norm = outputs
+        return losses.sum(), degrees(cosine).sum(), (losses > 0).sum(), norm.sum()
+
+
+def degrees(cosine: mx.nd.NDArray) -> mx.nd.NDArray:
+    """Angles in degrees."""
+    return mx.nd.arccos(cosine.clip(-1, 1)) * (180 / math.pi)
+
+
+def objective_of(settings: Settings, preprocessing: Preprocessing) -> Objective:
+    """The loss of a run."""
+    kind = TripletObjective if settings['head'] in TRIPLETS else MarginObjective
+    return kind(settings, preprocessing)
+
+
+def check_head(settings: Settings) -> None:
+    """Check that the head has the settings of a run.
+
+    Raises:
+        UsageError: it has not.
+    """
+    if settings['head'] not in TRIPLETS:
+        margin_of(settings)
+        return
+    make_triplet(settings['head'], settings['margin'])
+    for name, without in (('scale', None), ('subcenters', None), ('margin_form', None), ('easy_margin', False)):
+        if settings[name] != without:
+            raise UsageError(f'--{name.replace("_", "-")}: the head {settings["head"]} has none: leave it out')
 
 
 def embedding_size(settings: Settings) -> int:

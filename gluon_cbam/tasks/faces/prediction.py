@@ -41,8 +41,8 @@ class EmbeddingPrediction(Prediction):
         return f'{len(self.embedding)} numbers, norm {self.norm:.2f}: {first}{more}'
 
     def row(self) -> List[Any]:
-        """The norm, and the numbers separated by spaces in one cell."""
-        return [self.norm, ' '.join(f'{value:.9g}' for value in self.embedding)]
+        """The norm, and the numbers in one cell, a list of JSON."""
+        return [self.norm, f'[{", ".join(f"{value:.9g}" for value in self.embedding)}]']
 
 
 class EmbeddingPredictor(Predictor):

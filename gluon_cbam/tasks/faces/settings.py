@@ -10,13 +10,15 @@ from gluon_cbam.common.settings import setting
 from .heads.table import HEADS
 
 MARGIN_FORMS = ('linear', 'cosine')
+TRIPLETS = ('triplet', 'atriplet')  # the keys of a table that imports mxnet
+CHOICES = (*HEADS, *TRIPLETS)
 
 
 @dataclass
 class FaceSettings:
     """The settings that face recognition alone has."""
 
-    head: str = setting('arcface', 'loss of the embeddings', choices=tuple(HEADS), immutable=True, section='Faces')
+    head: str = setting('arcface', 'loss of the embeddings', choices=CHOICES, immutable=True, section='Faces')
     scale: Optional[float] = setting(
         None, "factor of the logits  [the head's, 64 for most]", kind=float, minimum=0, immutable=True
     )
@@ -37,6 +39,9 @@ class FaceSettings:
         None, "class weights of an identity, of which the nearest counts  [the head's]", kind=int, minimum=1,
         immutable=True,
     )  # fmt: skip
+    images_per_identity: int = setting(
+        5, 'pictures of an identity in a batch of triplets', kind=int, minimum=2, immutable=True
+    )
     images_filter: int = setting(
         0, 'leave out identities with fewer pictures than this', kind=int, minimum=0, immutable=True
     )

@@ -53,7 +53,8 @@ class Faces(RecordTask):
     :func:`.validation_sets.open_validation_sets`. ``classes`` is the number of identities in training, for which the
     network has no outputs.
 
-    The share of hard images counts those for which, with the margin, another class has a larger logit than their own.
+    The share of hard images counts those for which, with the margin, another class has a larger logit than their own;
+    of triplets, the anchors with a loss. Their angle is the one between an anchor and its positives.
     """
 
     name = 'faces'
@@ -85,9 +86,9 @@ class Faces(RecordTask):
 
     def check_settings(self, settings: Settings) -> None:
         """Check the head, and refuse settings that change labels."""
-        from .objective import margin_of
+        from .objective import check_head
 
-        margin_of(settings)
+        check_head(settings)
         for name in ('label_smoothing', 'mixup', 'cutmix'):
             if settings[name]:
                 raise UsageError(f'--{name.replace("_", "-")} {settings[name]:g} mixes identities: leave it out')
@@ -166,20 +167,22 @@ class Faces(RecordTask):
         batch_size: int,
         process_group: ProcessGroup,
     ) -> TrainingBatches:
-        """The batches of a run, augmented as its settings state."""
+        """The batches of a run, augmented as its settings state; those of triplets have groups of an identity."""
         from gluon_cbam.data.loading.training import BadRecords, TrainingData
+
+        from .identities import order_of
 
         return TrainingData(
             cast('RecordFile', data), batch_size, preprocessing, settings['augment'], settings['seed'],
             settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
-            settings['cutoff'],
+            settings['cutoff'], order_of(settings, cast('RecordFile', data)),
         )  # fmt: skip
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
-        """Cross-entropy of the head."""
-        from .objective import MarginObjective
+        """The loss of the head."""
+        from .objective import objective_of
 
-        return MarginObjective(settings, preprocessing)
+        return objective_of(settings, preprocessing)
 
     def evaluate(
         self,

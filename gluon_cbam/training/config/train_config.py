@@ -185,6 +185,9 @@ class TrainConfig:
         kind=list,
         aliases=('--lr-decay-epoch',),
     )
+    lr_steps: List[float] = setting(
+        (), 'steps at which lr-mode step multiplies the learning rate, instead of --lr-step-epochs', kind=list
+    )
     lr_decay: float = setting(0.1, 'factor of lr-mode step', kind=float, minimum=0, aliases=('--lr-factor',))
     warmup_epochs: float = setting(0, 'epochs in which the learning rate grows from 0', kind=float, minimum=0)
     image_size: Optional[int] = setting(
@@ -274,6 +277,8 @@ class TrainConfig:
         for name, without in (('early_stop', None), ('keep_best', 1)):
             if getattr(self, name) != without and not self.data_val:
                 raise UsageError(f'{flag(name)} {getattr(self, name)} needs validation data: give --data-val')
+        if self.lr_steps and self.lr_mode != 'step':
+            raise UsageError(f'--lr-steps is of --lr-mode step, got {self.lr_mode}: leave it out')
         if self.warmup_epochs >= self.epochs:
             raise UsageError(f'--warmup-epochs {self.warmup_epochs:g} must be less than --epochs {self.epochs}')
         return self

@@ -16,7 +16,7 @@ def schedule(config: TrainConfig, steps_per_epoch: int) -> Callable[[int], float
     versions, which used these, resume with the same rates.
 
     Args:
-        config: ``lr``, ``lr_mode``, ``lr_step_epochs``, ``lr_decay``, ``epochs`` and ``warmup_epochs``.
+        config: ``lr``, ``lr_mode``, ``lr_step_epochs`` or ``lr_steps``, ``lr_decay``, ``epochs`` and ``warmup_epochs``.
         steps_per_epoch: optimizer steps in an epoch.
 
     Returns:
@@ -25,7 +25,8 @@ def schedule(config: TrainConfig, steps_per_epoch: int) -> Callable[[int], float
     lr, mode, decay = config.lr, config.lr_mode, config.lr_decay
     warmup = int(round(config.warmup_epochs * steps_per_epoch))
     last = max(2, config.epochs * steps_per_epoch - warmup) - 1  # of the main schedule
-    milestones = [int(round(epoch * steps_per_epoch)) - warmup for epoch in config.lr_step_epochs]
+    steps = config.lr_steps or [epoch * steps_per_epoch for epoch in config.lr_step_epochs]
+    milestones = [int(round(step)) - warmup for step in steps]
     first = warmup if warmup >= 2 else 0  # of the main schedule: one step does not make a line
 
     def rate(step: int) -> float:

@@ -1,5 +1,6 @@
 """The task faces: training with margin heads, resuming, validation on several sets, predictions, cards and exports."""
 
+import csv
 import json
 import signal
 import subprocess
@@ -231,11 +232,9 @@ def test_the_command_predicts_embeddings(cbam_here, trained, data, tmp_path):
     assert images[5]['embedding'] == pytest.approx(expected.tolist(), rel=1e-5, abs=1e-4)
     assert images[5]['norm'] == pytest.approx(np.linalg.norm(expected), rel=1e-5)
     assert cbam_here('predict', *arguments, '--csv', tmp_path / 'e.csv').returncode == 0
-    lines = (tmp_path / 'e.csv').read_text().splitlines()
-    assert lines[0].endswith('norm,embedding')
-    assert [float(value) for value in lines[6].split(',')[-1].split()] == pytest.approx(
-        expected.tolist(), rel=1e-5, abs=1e-4
-    )
+    with open(tmp_path / 'e.csv') as file:
+        row = list(csv.DictReader(file))[5]
+    assert json.loads(row['embedding']) == pytest.approx(expected.tolist(), rel=1e-5, abs=1e-4)
 
 
 def test_the_command_validates_and_exports(cbam_here, trained, data, tmp_path):
