@@ -102,7 +102,7 @@ def _option_of(entry: Field, section: Optional[str]) -> Option:
     """The option of a field of :class:`TrainConfig`."""
     about, attributes = entry.metadata, _KINDS[entry.metadata['kind']](entry)
     default = attributes.get('default')
-    attributes['show_default'] = default not in (None, False, '')
+    attributes['show_default'] = default is not None and default is not False and default != ''
     if about['optional_value']:
         attributes.update(is_flag=False, flag_value='')
     flags = about['flags'] or (flag(entry.name),)
