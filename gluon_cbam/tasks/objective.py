@@ -10,6 +10,8 @@ from .sharded_head import ShardedHead
 if TYPE_CHECKING:
     import mxnet as mx
 
+    from .protocols import ProcessGroup
+
 
 class Objective(ABC):
     """The loss of a training run and its statistics.
@@ -32,6 +34,13 @@ class Objective(ABC):
     head: Optional[mx.gluon.Block] = None
     sharded: Optional[ShardedHead] = None
     largest_loss: float = 1e12
+
+    def join(self, process_group: ProcessGroup) -> None:  # noqa: B027 (most losses follow from one process)
+        """Take the processes that train together; called once, before the first step.
+
+        Args:
+            process_group: for losses whose statistics follow the batch of all processes.
+        """
 
     @abstractmethod
     def prepare(self, parts: Sequence[Any], step: int, index: int) -> Sequence[Any]:

@@ -53,6 +53,9 @@ class ProcessGroup(Protocol):
     def gather(self, values: np.ndarray) -> List[np.ndarray]:
         """The arrays of all processes in the order of their ranks: (n, ...) float64, where ``n`` may differ; exact."""
 
+    def add(self, name: str, array: mx.nd.NDArray) -> mx.nd.NDArray:
+        """Queue the sum of a float32 array over all processes, which call this in the same order; nobody waits."""
+
 
 class Dataset(Sized, Protocol):
     """Opened, checked data: ``len`` is the number of examples."""

@@ -31,6 +31,14 @@ class TaskFigures:
         figures = {figure.name: figure for figure in (*self.training_figures, *self.validation_figures)}
         return tuple(figure for figure in figures.values() if figure.shown)
 
+    def shown_in(self, values: Iterable[str]) -> List[str]:
+        """The names of the figures of a log line among those of an evaluation or an epoch, in their order.
+
+        A task with a figure for each of several validation sets adds these.
+        """
+        there = set(values)
+        return [figure.name for figure in self.shown_figures if figure.name in there]
+
     @property
     def final_names(self) -> Tuple[str, ...]:
         """Names of the figures of the last epoch in ``summary.json``; the first is :attr:`best`."""

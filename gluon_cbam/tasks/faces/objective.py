@@ -12,7 +12,7 @@ from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import Batch, Normalize
 from gluon_cbam.models.registry import build
 from gluon_cbam.tasks.objective import Objective
-from gluon_cbam.tasks.protocols import Settings
+from gluon_cbam.tasks.protocols import ProcessGroup, Settings
 
 from .heads.class_head import ClassHead, HeadInputs
 from .heads.margin import Margin
@@ -62,6 +62,10 @@ class MarginObjective(FaceObjective):
         super().__init__(preprocessing)
         margin = margin_of(settings)
         self.head = ClassHead(margin, settings['classes'], embedding_size(settings), subcenters_of(settings))
+
+    def join(self, process_group: ProcessGroup) -> None:
+        """Moving statistics follow the batch of all processes."""
+        self.head.moving.process_group = process_group
 
     def loss(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, Any]:
         """See :meth:`losses`, for a single device."""

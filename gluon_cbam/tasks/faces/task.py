@@ -84,6 +84,12 @@ class Faces(RecordTask):
         """The mean accuracy, and the accuracy and the area under the ROC curve of each set."""
         return [name for name in values if name in self.compared or name.endswith(_COMPARED)]
 
+    def shown_in(self, values: Iterable[str]) -> List[str]:
+        """Also the accuracy of each set."""
+        names = list(values)
+        shown = super().shown_in(names)
+        return [*shown, *(name for name in names if name.endswith('_accuracy') and name not in shown)]
+
     def check_settings(self, settings: Settings) -> None:
         """Check the head, and refuse settings that change labels."""
         from .objective import check_head

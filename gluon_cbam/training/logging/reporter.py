@@ -181,7 +181,7 @@ class Reporter:
 
     def _shown(self, values: Mapping[str, float]) -> str:
         """The figures of a log line, in the order of the task."""
-        return self._task.text(values, [figure.name for figure in self._task.shown_figures if figure.name in values])
+        return self._task.text(values, self._task.shown_in(values))
 
     def summary(self, stopped_early: bool) -> Dict[str, Any]:
         """Write ``summary.json`` and ``curves.png``; returns the summary.

@@ -56,6 +56,7 @@ class Engine:
         self.objective = objective = setup.task.objective(
             config.as_dict(), setup.preprocessing, process_group.rank, setup.data.records
         )
+        objective.join(process_group)
         self.head = LossHead(objective.head, ctx) if objective.head is not None else None
         trained = NetworkWithHead(self.net, self.head.head) if self.head else self.net
         steps = config.epochs * setup.steps_per_epoch

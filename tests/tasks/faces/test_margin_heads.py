@@ -1,6 +1,7 @@
 """Margin heads against values made independently, finite differences, and numpy formulas written from the papers."""
 
 import math
+import threading
 
 import mxnet as mx
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from golden import FOLDER
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.tasks.faces.heads.class_head import ClassHead
+from gluon_cbam.tasks.faces.heads.class_head import ClassHead, MovingStatistics
 from gluon_cbam.tasks.faces.heads.class_weight import norms, products
 from gluon_cbam.tasks.faces.heads.table import HEADS, make_margin
 
@@ -312,6 +313,46 @@ def test_the_statistics_of_several_devices_are_those_of_one(golden):
         assert near(gradient2, gradient, 1e-6)
         assert states[0] == states[1]
         assert np.allclose(states[0], state, rtol=1e-6)
+
+
+class _Threads:
+    """A process group of threads."""
+
+    def __init__(self, rank, shared, barrier):
+        self.rank, self.size, self._shared, self._barrier = rank, len(shared), shared, barrier
+
+    def add(self, name, array):
+        self._shared[self.rank] = array.asnumpy()
+        self._barrier.wait()
+        total = mx.nd.array(sum(self._shared))
+        self._barrier.wait()
+        return total
+
+
+@pytest.mark.parametrize('name', ['curricularface', 'adaface'])
+def test_the_statistics_of_several_processes_are_those_of_one(name):
+    random = np.random.RandomState(0)
+    targets, lengths = random.uniform(-1, 1, (12, 1)), random.uniform(1, 60, (12, 1))
+    found, shared, barrier = {}, [None] * 3, threading.Barrier(3, timeout=60)
+
+    def run(rank, rows, group):
+        moving = MovingStatistics(make_margin(name))
+        moving.initialize()
+        moving.process_group = group
+        for _ in range(2):
+            (state,) = moving.advance([mx.nd.array(targets[rows])], [mx.nd.array(lengths[rows])])
+        found[rank] = {key: value.asscalar() for key, value in state.items()}
+
+    run('one', slice(0, 12), None)
+    threads = [
+        threading.Thread(target=run, args=(rank, slice(4 * rank, 4 * rank + 4), _Threads(rank, shared, barrier)))
+        for rank in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] == found[1] == found[2] == pytest.approx(found['one'], rel=1e-6)
 
 
 def test_the_bias_of_softmax_learns_twice_as_fast_and_does_not_decay():

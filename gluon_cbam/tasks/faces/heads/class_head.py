@@ -8,6 +8,7 @@ import mxnet as mx
 from mxnet.gluon import Block, HybridBlock
 
 from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.tasks.protocols import ProcessGroup
 
 from .class_weight import norms, products
 from .margin import Margin, State
@@ -105,6 +106,9 @@ class MarginLoss(HybridBlock):
 class MovingStatistics(Block):
     """The moving statistics of a margin, which checkpoints hold and the optimizer leaves alone.
 
+    Attributes:
+        process_group: the processes that train together, whose batches count together; None for one.
+
     Args:
         margin: the margin.
     """
@@ -112,6 +116,7 @@ class MovingStatistics(Block):
     def __init__(self, margin: Margin, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._margin = margin
+        self.process_group: Optional[ProcessGroup] = None
         with self.name_scope():
             for name, value in margin.initial_state().items():
                 start = mx.init.Constant(value)
@@ -132,9 +137,19 @@ class MovingStatistics(Block):
             old = {name: parameter.data(first) for name, parameter in self._parameters().items()}
             if not old:
                 return [{} for _ in targets]
-            whole = [mx.nd.concat(*(part.as_in_context(first) for part in parts), dim=0) for parts in (targets, norms)]
+            whole = [self._gathered(name, parts) for name, parts in (('targets', targets), ('norms', norms))]
             new = self._margin.advance(mx.nd, old, *whole)
             return [self._keep(new, part.context) for part in targets]
+
+    def _gathered(self, name: str, parts: Sequence[mx.nd.NDArray]) -> mx.nd.NDArray:
+        """The rows of all devices of all processes, on the first device."""
+        mine = mx.nd.concat(*(part.as_in_context(parts[0].context) for part in parts), dim=0)
+        group = self.process_group
+        if group is None or group.size == 1:
+            return mine
+        rows = mx.nd.zeros((group.size, *mine.shape), ctx=mine.context, dtype=mine.dtype)
+        rows[group.rank] = mine
+        return group.add(f'head_{name}', rows).reshape((-1, 1))
 
     def _keep(self, new: State, context: mx.Context) -> State:
         """The statistics on a device: written to the parameters, and as arrays that later steps do not change."""
