@@ -13,12 +13,17 @@ def newest(folder, ending='.params'):
 
 
 def state(folder):
-    """The arrays of the newest state: parameters and all else."""
-    return {
+    """The arrays of the newest state: parameters and all else, with the files of sharded arrays."""
+    stem = newest(folder).with_suffix('').name
+    tables = (folder / 'checkpoints').glob(f'{stem}.*.npy')
+    arrays = {
         name: array.asnumpy()
         for ending in ('.params', '.states')
         for name, array in read_arrays(newest(folder, ending)).items()
     }
+    for path in tables:
+        arrays[f'table/{path.name[len(stem) + 1 : -4]}'] = np.load(path, allow_pickle=False)
+    return arrays
 
 
 def metrics(folder):

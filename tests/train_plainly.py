@@ -1,5 +1,7 @@
 """Trains a network without BatchNorm with the settings of its argument, as cbam train does; for tests of processes.
 
+With the option ``embedding``, the network gives embeddings.
+
 With HOLD_AT_STEP in the environment, training waits at that step for SIGTERM, so that a test can stop it inside an
 epoch on any machine.
 """
@@ -17,7 +19,7 @@ import mxnet as mx
 from gluon_cbam.attention.blocks import CheckedBlock
 from gluon_cbam.common.errors import CbamError
 from gluon_cbam.pretrained.resolve import ResolvedModel
-from gluon_cbam.training import TrainConfig, train
+from gluon_cbam.training import make_config, train
 from gluon_cbam.training.loop.signals import SignalHandler
 
 HOLD_AT_STEP = int(os.environ.get('HOLD_AT_STEP', '0'))
@@ -25,13 +27,19 @@ PATIENCE = 120  # seconds
 
 
 class Plain(CheckedBlock):
-    def __init__(self, name, classes):
+    def __init__(self, name, classes, size=8):
         super().__init__()
+        self.outputs = classes
         self.conv = mx.gluon.nn.Conv2D(8, 3, in_channels=3, activation='relu')
-        self.fc = mx.gluon.nn.Dense(classes, in_units=8 * 36)
+        self.fc = mx.gluon.nn.Dense(classes, in_units=8 * (size - 2) ** 2)
 
     def hybrid_forward(self, F, x):
         return self.fc(self.conv(x))
+
+
+def plain(model):
+    """Stands in for ResolvedModel.build."""
+    return Plain(model.name, model.options.get('embedding') or model.classes, model.preprocessing.image_size)
 
 
 class Hold:
@@ -57,9 +65,9 @@ class Hold:
 
 
 if __name__ == '__main__':
-    ResolvedModel.build = lambda model: Plain(model.name, model.classes)
+    ResolvedModel.build = plain
     try:
-        print(json.dumps(train(TrainConfig(**json.loads(sys.argv[1])), progress=Hold() if HOLD_AT_STEP else None)))
+        print(json.dumps(train(make_config(**json.loads(sys.argv[1])), progress=Hold() if HOLD_AT_STEP else None)))
     except CbamError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

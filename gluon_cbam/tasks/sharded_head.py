@@ -63,8 +63,8 @@ class ShardedHead(ABC):
         Returns:
             The block. Its inputs are the embeddings of the whole batch, (N, D), the column of each example's class,
             (N,), or -1 if another shard has the class, and the rows of the parameters. Its outputs are the products,
-            (N, C); those of the examples and their classes, (N, 1), 0 if another shard has the class; and the norms of
-            the embeddings, (N, 1).
+            (N, C); of the examples and their classes product and cosine, (N, 2), 0 if another shard has the class; and
+            the norms of the embeddings, (N, 1).
         """
 
     @abstractmethod
@@ -104,12 +104,12 @@ class ShardedOutputs(NamedTuple):
     """What a sharded head gives for the examples of a device besides their losses.
 
     Attributes:
-        target: (n,): the product of each embedding and its class, which is a cosine in heads that normalize.
+        cosine: (n,): the cosine of each embedding and its class.
         norm: (n,): the norm of each embedding.
         hard: (n,): 1 where the largest logit is that of another class; otherwise 0.
     """
 
-    target: mx.nd.NDArray
+    cosine: mx.nd.NDArray
     norm: mx.nd.NDArray
     hard: mx.nd.NDArray
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, List, NamedTuple, Sequence, Tuple
+from typing import Any, List, NamedTuple, Sequence, Tuple, Union
 
 import mxnet as mx
 
@@ -13,11 +13,18 @@ from gluon_cbam.data.loading.training import Batch, Normalize
 from gluon_cbam.models.registry import build
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.protocols import ProcessGroup, Settings
+from gluon_cbam.tasks.sharded_head import ShardedOutputs
 
 from .heads.class_head import ClassHead, HeadInputs
 from .heads.margin import Margin
+from .heads.sharded import ShardedMarginHead
 from .heads.table import HEADS, make_margin
 from .heads.triplet import TRIPLETS, make_triplet
+
+# the settings that triplets do not have -> their value where they are not given
+_OF_MARGINS = (
+    ('scale', None), ('subcenters', None), ('margin_form', None), ('easy_margin', False), ('sample_rate', 1.0),
+)  # fmt: skip
 
 
 class _Inputs(NamedTuple):
@@ -60,12 +67,16 @@ class MarginObjective(FaceObjective):
 
     def __init__(self, settings: Settings, preprocessing: Preprocessing) -> None:
         super().__init__(preprocessing)
-        margin = margin_of(settings)
-        self.head = ClassHead(margin, settings['classes'], embedding_size(settings), subcenters_of(settings))
+        of_head = margin_of(settings), settings['classes'], embedding_size(settings), subcenters_of(settings)
+        if settings['sharded']:
+            self.sharded = ShardedMarginHead(*of_head, settings['sample_rate'])
+        else:
+            self.head = ClassHead(*of_head)
 
     def join(self, process_group: ProcessGroup) -> None:
         """Moving statistics follow the batch of all processes."""
-        self.head.moving.process_group = process_group
+        if self.sharded is None:  # which sees the whole batch anyway
+            self.head.moving.process_group = process_group
 
     def loss(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, Any]:
         """See :meth:`losses`, for a single device."""
@@ -77,10 +88,19 @@ class MarginObjective(FaceObjective):
         found = self.head.losses(embeddings, [part.labels for part in inputs])
         return [(loss, _Outputs(logits, head)) for loss, logits, head in found]
 
-    def statistics(self, inputs: _Inputs, losses: mx.nd.NDArray, outputs: _Outputs) -> Tuple[mx.nd.NDArray, ...]:
+    def embed(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, mx.nd.NDArray]:
+        """The embeddings of a device's images, in float32, and their identities."""
+        return net(inputs.images).astype('float32'), inputs.labels
+
+    def statistics(
+        self, inputs: _Inputs, losses: mx.nd.NDArray, outputs: Union[_Outputs, ShardedOutputs]
+    ) -> Tuple[mx.nd.NDArray, ...]:
         """The sums of losses, angles in degrees, hard images and norms."""
-        hard = outputs.logits.argmax(axis=1) != inputs.labels
-        return losses.sum(), degrees(outputs.head.cosine).sum(), hard.sum(), outputs.head.norm.sum()
+        if isinstance(outputs, ShardedOutputs):
+            cosine, norm, hard = outputs
+        else:
+            cosine, norm, hard = outputs.head.cosine, outputs.head.norm, outputs.logits.argmax(axis=1) != inputs.labels
+        return losses.sum(), degrees(cosine).sum(), hard.sum(), norm.sum()
 
 
 class TripletObjective(FaceObjective):
@@ -126,11 +146,20 @@ def check_head(settings: Settings) -> None:
     """
     if settings['head'] not in TRIPLETS:
         margin_of(settings)
+        _check_sample(settings['sample_rate'], settings['sharded'])
         return
     make_triplet(settings['head'], settings['margin'])
-    for name, without in (('scale', None), ('subcenters', None), ('margin_form', None), ('easy_margin', False)):
+    for name, without in _OF_MARGINS:
         if settings[name] != without:
             raise UsageError(f'--{name.replace("_", "-")}: the head {settings["head"]} has none: leave it out')
+
+
+def _check_sample(rate: float, sharded: bool) -> None:
+    """Check the share of the identities that a step takes."""
+    if not 0 < rate <= 1:
+        raise UsageError(f'--sample-rate {rate:g} must be above 0 and at most 1')
+    if rate < 1 and not sharded:
+        raise UsageError(f'--sample-rate {rate:g} needs a sharded head: leave out --no-sharded')
 
 
 def embedding_size(settings: Settings) -> int:

@@ -39,6 +39,14 @@ class FaceSettings:
         None, "class weights of an identity, of which the nearest counts  [the head's]", kind=int, minimum=1,
         immutable=True,
     )  # fmt: skip
+    sharded: bool = setting(
+        True, 'shard the class weights over devices and processes; otherwise each device has all of them', kind=bool,
+        immutable=True,
+    )  # fmt: skip
+    sample_rate: float = setting(
+        1.0, 'share of the identities that the loss of a step takes, with all of the batch (Partial FC)',
+        kind=float, minimum=0, immutable=True,
+    )  # fmt: skip
     images_per_identity: int = setting(
         5, 'pictures of an identity in a batch of triplets', kind=int, minimum=2, immutable=True
     )

@@ -71,8 +71,9 @@ class Engine:
 
     def parts(self) -> Dict[str, Stateful]:
         """Everything that training changes, except the network, by name, for checkpoints."""
+        moving = self.sharded if self.sharded and self.sharded.arrays() else None
         parts: Dict[str, Optional[Stateful]] = {
-            'head': self.head, 'sharded': self.sharded, 'shards': self._shards,
+            'head': self.head, 'moving_statistics': moving, 'shards': self._shards,
         }  # fmt: skip
         return {**self.optimization.parts(), **{name: part for name, part in parts.items() if part}}
 
@@ -94,7 +95,10 @@ def _sharded_loss(objective: Objective, setup: Setup, exchange: Exchange) -> Opt
         return None
     config, process_group = setup.config, setup.process_group
     if process_group.servers_update:
-        raise UsageError(f'--kv-store {config.kv_store}: a sharded head needs processes that step together: dist_sync')
+        raise UsageError(
+            f'--kv-store {config.kv_store}: a sharded head needs processes that step together: take dist_sync, or '
+            '--no-sharded'
+        )
     weight = ShardedWeight(
         objective.sharded, setup.ctx, process_group, config.seed, setup.data.batch_size, config.accumulate > 1
     )

@@ -38,7 +38,7 @@ class ShardedOptimizer:
         if config.optimizer in _WHOLE:
             raise UsageError(
                 f'--optimizer {config.optimizer} scales by the norm of a whole parameter, which no device has of a '
-                'sharded head: take sgd, nag or adamw'
+                'sharded head: take sgd, nag or adamw, or --no-sharded'
             )
         if config.accumulate > 1 and any(shard.sampled for shard in weight.shards):
             raise UsageError(

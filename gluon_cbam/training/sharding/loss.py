@@ -86,7 +86,8 @@ class ShardedLoss:
                 for shard, array, column in zip(shards, whole, columns)
             ]
             with mx.autograd.pause():
-                targets = self._exchange.sum('targets', [target for _, target, _ in products])
+                whole_targets = self._exchange.sum('targets', [target for _, target, _ in products])
+                targets, cosines = zip(*(mx.nd.split(array, 2, axis=1) for array in whole_targets))
                 norms = [norm.detach() for _, _, norm in products]
                 self._advance(targets, norms)
             logits = self._logits(products, columns, targets)
@@ -94,7 +95,7 @@ class ShardedLoss:
         mx.autograd.backward(
             logits, [gradient if scale == 1 else gradient * scale for gradient in gradients]
         )  # fmt: skip
-        outputs = [ShardedOutputs(*device) for device in zip(*(self._own(each) for each in (targets, norms, hard)))]
+        outputs = [ShardedOutputs(*device) for device in zip(*(self._own(each) for each in (cosines, norms, hard)))]
         return ShardedResult(
             self._own(losses), outputs, self._exchange.scatter_sum('gradients', [array.grad for array in whole])
         )

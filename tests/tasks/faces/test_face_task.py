@@ -147,9 +147,12 @@ train(make_config(**json.loads(sys.argv[1])), progress=show)
 
 
 # CurricularFace's t and AdaFace's mean and deviation follow from all steps before
-@pytest.mark.parametrize(('head', 'moving', 'cpus'), [('curricularface', 't', 1), ('adaface', 'mean', 2)])
-def test_a_killed_run_resumes_bit_for_bit(data, tmp_path, head, moving, cpus):
-    changes = {'head': head, 'save_interval': 2, 'cpus': cpus, 'batch_size': 12 // cpus}
+@pytest.mark.parametrize(
+    ('head', 'moving', 'cpus', 'sharded'),
+    [('curricularface', 't', 1, True), ('adaface', 'mean', 2, True), ('curricularface', 't', 1, False)],
+)
+def test_a_killed_run_resumes_bit_for_bit(data, tmp_path, head, moving, cpus, sharded):
+    changes = {'head': head, 'sharded': sharded, 'save_interval': 2, 'cpus': cpus, 'batch_size': 12 // cpus}
     run, unbroken = (settings(data, tmp_path / name, **changes) for name in ('run', 'unbroken'))
     train(make_config(**unbroken))
     process = subprocess.run([sys.executable, '-c', KILLED, json.dumps(run)], capture_output=True, check=False)
@@ -157,8 +160,9 @@ def test_a_killed_run_resumes_bit_for_bit(data, tmp_path, head, moving, cpus):
     assert 'step00000006' in ' '.join(path.name for path in (tmp_path / 'run' / 'checkpoints').iterdir())
     train(make_config(**run, resume='auto'))
     mine, expected = state(tmp_path / 'run'), state(tmp_path / 'unbroken')
-    (name,) = [each for each in mine if each.startswith('head/') and each.endswith(f'moving.{moving}')]
+    name = f'moving_statistics/{moving}' if sharded else f'head/moving.{moving}'
     assert mine[name] == expected[name]
+    assert ({'table/weight', 'table/weight.0'} <= set(mine)) == sharded
     if cpus == 1:
         assert_same_run(tmp_path / 'run', tmp_path / 'unbroken')
     for name, value in mine.items():  # of several devices, a checkpoint has the mean of running statistics

@@ -62,11 +62,15 @@ class _Products(HybridBlock):
         self, F: OpNamespace, x: Tensor, columns: Tensor, weight: Tensor, bias: Optional[Tensor] = None
     ) -> Any:
         norm = norms(F, x)
-        bias = None if bias is None else F.reshape(bias, shape=(-1,))
-        values = products(F, x, norm, weight, self._rows, self._margin.normalized, self._centers, bias)
+        flat = None if bias is None else F.reshape(bias, shape=(-1,))
+        values = products(F, x, norm, weight, self._rows, self._margin.normalized, self._centers, flat)
         values = F.cast(values, dtype=self._margin.dtype)  # mixed precision multiplies in float16
-        own = F.pick(values, columns, axis=1, keepdims=True)  # of the first column if there is none
-        return values, own * F.expand_dims(columns >= 0, axis=1), norm
+        product = cosine = F.pick(values, columns, axis=1, keepdims=True)  # of the first column if there is none
+        if not self._margin.normalized:
+            own = F.take(weight, columns)  # clipped to the first one, too
+            cosine = F.sum(x * own, axis=1, keepdims=True) / (norm * norms(F, own))
+        mine = F.expand_dims(columns >= 0, axis=1)
+        return values, F.BlockGrad(F.broadcast_mul(F.concat(product, cosine, dim=1), mine)), norm
 
 
 class _Logits(HybridBlock):
