@@ -16,8 +16,9 @@ import csv
 import json
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -33,6 +34,8 @@ from gluon_cbam.tasks.prediction import ImageReference
 
 COLUMNS = ('file', 'number', 'label', 'norm')
 """The columns of an image in CSV files, before those of its embedding."""
+BLOCK = 1 << 14
+"""Embeddings of a file that are normalized at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +66,28 @@ class EmbeddingFile:
         return f'{self.images[number].name} in {self.path}'
 
     def normalized(self) -> np.ndarray:
-        """(N, D) float64 of norm 1.
+        """(N, D) float32 of norm 1, divided in double precision block by block.
 
         Raises:
             DataError: an embedding is not finite, or its norm is zero; the message names the image.
         """
-        return normalize(self.embeddings, self.name)
+        units = np.empty(self.embeddings.shape, np.float32)
+        for start, block in self.blocks():
+            units[start : start + len(block)] = block
+        return units
+
+    def blocks(self) -> Iterator[Tuple[int, np.ndarray]]:
+        """Yield the first row and the embeddings of norm 1, (n, D) float32, of each block of the file.
+
+        Raises:
+            DataError: see :meth:`normalized`.
+        """
+        for start in range(0, len(self), BLOCK):
+            block = self.embeddings[start : start + BLOCK]
+            yield start, normalize(block, partial(self._name_from, start)).astype(np.float32)
+
+    def _name_from(self, start: int, number: int) -> str:
+        return self.name(start + number)
 
 
 def names_path(path: PathLike) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Tuple
+from typing import Tuple
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from gluon_cbam.tasks.faces.metrics.embeddings import normalize
 from .embedding_files import EmbeddingFile
 
 ENGINES = ('auto', 'faiss', 'numpy')
-_BLOCK = 1 << 14  # embeddings that are compared at once
 
 
 def search(
@@ -45,17 +44,10 @@ def search(
     return rows, similarities, engine
 
 
-def _blocks(file: EmbeddingFile) -> Iterator[Tuple[int, np.ndarray]]:
-    """The first row and the embeddings of norm 1, float32, of each block."""
-    for start in range(0, len(file), _BLOCK):
-        block = file.embeddings[start : start + _BLOCK]
-        yield start, normalize(block, lambda number, first=start: file.name(first + number)).astype(np.float32)  # type: ignore[misc]
-
-
 def _by_numpy(file: EmbeddingFile, queries: np.ndarray, top: int) -> Tuple[np.ndarray, np.ndarray]:
     rows = np.empty((len(queries), 0), np.int64)
     best = np.empty((len(queries), 0), np.float32)
-    for start, block in _blocks(file):
+    for start, block in file.blocks():
         scores = queries @ block.T
         own = np.broadcast_to(np.arange(start, start + len(block)), scores.shape)
         if scores.shape[1] > top:
@@ -70,7 +62,7 @@ def _by_numpy(file: EmbeddingFile, queries: np.ndarray, top: int) -> Tuple[np.nd
 def _by_faiss(file: EmbeddingFile, queries: np.ndarray, top: int) -> Tuple[np.ndarray, np.ndarray]:
     faiss = import_optional('faiss')
     index = faiss.IndexFlatIP(queries.shape[1])
-    for _, block in _blocks(file):
+    for _, block in file.blocks():
         index.add(np.ascontiguousarray(block))
     similarities, rows = index.search(np.ascontiguousarray(queries), top)
     return rows, similarities

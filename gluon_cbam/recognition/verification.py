@@ -14,7 +14,7 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.data.faces.pair_lists import read_pairs
 from gluon_cbam.data.faces.verification_sets import VerificationSet
-from gluon_cbam.data.sources.images import ImageSource
+from gluon_cbam.data.sources.images import ImageSource, image_file
 from gluon_cbam.tasks.faces.metrics.embeddings import cosine_of_distance, normalize, squared_distances
 from gluon_cbam.tasks.faces.metrics.verification import VerificationScores, verify
 
@@ -154,9 +154,18 @@ def verify_file(file: EmbeddingFile, pairs: PathLike) -> VerifiedPairs:
     distances = _distances(embeddings, listed.pairs)
     return VerifiedPairs(
         Path(pairs).stem, Path(pairs), listed.pairs, listed.same, distances, len(numbers),
-        lambda number: file.images[numbers[number]].name, None, verify(distances, listed.same, listed.folds),
+        lambda number: file.images[numbers[number]].name, _loader(file, numbers),
+        verify(distances, listed.same, listed.folds),
         None if file.norms is None else float(file.norms[numbers].mean()), seconds=time.monotonic() - start,
     )  # fmt: skip
+
+
+def _loader(file: EmbeddingFile, numbers: np.ndarray) -> Optional[Callable[[int], np.ndarray]]:
+    """Reads the images of a file of embeddings where they are files that still exist; None if the first does not."""
+    first = file.images[numbers[0]]
+    if first.number is not None or not Path(first.file).is_file():
+        return None
+    return lambda number: image_file(file.images[numbers[number]].file).decode()
 
 
 def verify_templates(templates: Templates, pairs: PathLike) -> VerifiedPairs:

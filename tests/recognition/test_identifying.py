@@ -3,6 +3,7 @@
 import csv
 import json
 
+import cv2
 import embedding_stub
 import numpy as np
 import pytest
@@ -199,7 +200,10 @@ def test_the_command_identifies_from_files(cbam_here, people, templates, tmp_pat
     value = json.loads(found.stdout)
     assert value['rank1'] == pytest.approx(np.mean(by_hand(people) == 1))
     assert value['dir_at']['1e-02']['resolved'] is False
-    text = cbam_here('faces', 'identify', '--gallery', people / 'gallery.npz', '--probes', people / 'probes.npz').stdout
+    text = cbam_here('faces', 'identify', '--gallery', people / 'gallery.npz', '--probes', people / 'probes.npz',
+        '--cmc', tmp_path / 'cmc.png',
+    ).stdout  # fmt: skip
+    assert cv2.imread(str(tmp_path / 'cmc.png')).std() > 5
     assert '6 unknown probes do not resolve this level' in text and 'rank-5' in text
     rows = list(csv.reader(templates.read_text().splitlines()))
     sides = []

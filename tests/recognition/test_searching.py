@@ -10,7 +10,7 @@ from gluon_cbam.cli.commands import faces_compare
 from gluon_cbam.common.errors import DataError, DependencyError
 from gluon_cbam.data.decoding import decode
 from gluon_cbam.data.sources.images import image_file, open_images
-from gluon_cbam.recognition import searching
+from gluon_cbam.recognition import embedding_files, searching
 from gluon_cbam.recognition.comparing import Threshold, compare_images, threshold_of_figures
 from gluon_cbam.recognition.embedding_files import read_embeddings
 from gluon_cbam.recognition.embedding_run import embed_images
@@ -38,7 +38,7 @@ def test_the_nearest_are_found(vectors, engine, top, block, monkeypatch):
     if engine == 'faiss':
         pytest.importorskip('faiss')
     file, queries = vectors
-    monkeypatch.setattr(searching, '_BLOCK', block)
+    monkeypatch.setattr(embedding_files, 'BLOCK', block)
     rows, similarities, used = search(file, queries, top, engine)
     scores = by_hand(file, queries)
     expected = np.argsort(-scores, axis=1)[:, :top]

@@ -173,3 +173,41 @@ def test_what_does_not_go_together(cbam_here, arguments, text):
     found = cbam_here('faces', 'verify', *arguments)
     assert (found.returncode, found.stderr.count('\n')) == (2, 1)
     assert text in found.stderr
+
+
+@pytest.mark.parametrize('ending', ['.bin', '.npz'])
+def test_sets_that_hold_their_images_give_the_figures_of_the_folder(people, tmp_path, ending):
+    """Pictures of a .bin are two for each pair, so that they occur several times; those of a .npz are there once."""
+    from gluon_cbam.data.faces.archived_sets import write_archived
+    from gluon_cbam.data.faces.pickled_sets import write_pickled
+
+    folder = open_verification_set(people)
+    pictures = [folder.pictures[number] for number in range(len(folder))]
+    if ending == '.bin':
+        flat = [pictures[number] for number in folder.pairs.ravel()]
+        write_pickled(tmp_path / f'set{ending}', flat, folder.same, protocol=2)
+    else:
+        write_archived(tmp_path / f'set{ending}', pictures, folder.pairs, folder.same)
+    found = verify_set(stub_encoder(), open_verification_set(tmp_path / f'set{ending}'))
+    np.testing.assert_allclose(found.distances, verify_set(stub_encoder(), folder).distances, atol=1e-9)
+    assert found.images == (2 * len(folder.same) if ending == '.bin' else len(pictures))
+
+
+def test_devices_and_batches_do_not_change_embeddings(people):
+    """A classification network with an embedding, on one, two and three contexts."""
+    import mxnet as mx
+
+    from gluon_cbam.inference.network import load_network
+    from gluon_cbam.recognition.encoder import encoder_on_devices
+
+    found = []
+    for devices, batch_size in ((1, 5), (2, 4), (3, 32)):
+        ctx = [mx.cpu(number) for number in range(devices)]
+        mx.random.seed(4)
+        network = load_network('cbamnet_tiny', ctx, options={'embedding': 7}, image_size=32)
+        encoder = encoder_on_devices(network, ctx, batch_size=batch_size, workers=2)
+        found.append(verify_set(encoder, open_verification_set(people)))
+    for each in found:
+        np.testing.assert_allclose(each.distances, found[0].distances, atol=1e-4)
+        assert (each.images, each.resized) == (32, 32)
+    assert found[0].distances.max() > 1e-3

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 import click
 
+from gluon_cbam.cli.options import force_option
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
@@ -32,15 +33,19 @@ _MISTAKES = 10  # that --json lists
     show_default=True,
     help='weights of the images of a template: detector score x norm, one of them, or none',
 )
+@click.option('--cmc', metavar='FILE', help='draw the CMC curve as PNG')
 @click.option('--ignore-weights', is_flag=True, help='compare embeddings of other or unknown weights')
 @encoder_options
+@force_option
 @common_options
 def identify(
     gallery: Tuple[str, ...],
     probes: Tuple[str, ...],
     embeddings: Optional[str],
     weights: str,
+    cmc: Optional[str],
     ignore_weights: bool,
+    overwrite: bool,
     **options: Any,
 ) -> Tuple[Dict[str, Any], str]:
     """Identify the persons on probes in a gallery: rank-1, rank-5, CMC, and DIR at FAR.
@@ -52,13 +57,20 @@ def identify(
     With --embeddings, they are lists of templates as of IJB: CSV files with the columns template, media, image and
     subject, and optionally score, the detector's. Frames of a medium are averaged, then media are added.
     """
+    from gluon_cbam.common.files import atomic_path, refuse_existing
     from gluon_cbam.recognition.identifying import identify as run
 
+    refuse_existing([cmc] if cmc else [], overwrite)  # before the work
     sides, about = (_templates if embeddings else _sides)(
         {'gallery': gallery, 'probes': probes}, embeddings, weights, ignore_weights, options
     )
     found = run(*sides)
     value = {**about, **found.as_dict(), 'mistakes': found.mistakes(_MISTAKES)}
+    if cmc:
+        from gluon_cbam.recognition.report.plots import draw_cmc
+
+        with atomic_path(cmc) as temporary:
+            draw_cmc(found.scores.cmc, temporary)
     return value, '\n'.join(_lines(found))
 
 

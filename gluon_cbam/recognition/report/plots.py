@@ -102,6 +102,23 @@ def draw_det(results: Sequence[VerifiedPairs], path: Path) -> None:
     _save(draw, path)
 
 
+def draw_cmc(cmc: Sequence[float], path: Path) -> None:
+    """Draw the share of probes over the rank.
+
+    Args:
+        cmc: the share with a rank of at most 1, 2 and so on.
+        path: the PNG file.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    def draw(axes: Axes) -> None:
+        axes.step(range(1, len(cmc) + 1), cmc, where='mid', marker='.' if len(cmc) <= 20 else '')
+        axes.set(xlabel='rank', ylabel='share of the probes of known persons', title='CMC', ylim=(None, 1.005))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+    _save(draw, path)
+
+
 def draw_histogram(result: VerifiedPairs, path: Path) -> None:
     """Draw the histograms of the similarities of pairs of one person and of two, and the threshold.
 
