@@ -345,3 +345,20 @@ def test_opencv_runs_a_network_with_the_outputs_of_yunet(tmp_path):
     found = detection.detect(np.full((128, 128, 3), 90, np.uint8), tmp_path / 'yunet.onnx', 0.6)
     detection._detector.cache_clear()
     assert np.allclose(found, points, atol=1e-3)
+
+
+def test_splits_become_sets_of_their_own(people, tmp_path):
+    """A validation split has a folder, with a property of its own; both number the identities alike."""
+    root, landmarks = people
+    split = tmp_path / 'split'
+    for name, where in (('train', 'Bo/1.png'), ('train', 'Ada/2.png'), ('val', 'Bo/2.jpg')):
+        (split / name / where).parent.mkdir(parents=True)
+        (root / where).rename(split / name / where)
+    (split / 'val' / 'Ada').mkdir()
+    points = {f'{name}/{where}': landmarks[where] for name in ('train', 'val') for where in landmarks}
+    done = pack_faces(split, tmp_path / 'out', str(write_landmarks(split, points, 'json')))
+    assert [each.path for each in done] == [tmp_path / 'out' / 'train.rec', tmp_path / 'out' / 'val' / 'val.rec']
+    assert [label for label, _ in packed(done[0].path)] == [0, 1]
+    assert [label for label, _ in packed(done[1].path)] == [1]
+    assert (tmp_path / 'out' / 'val' / 'property').read_text() == '2,112,112\n'
+    assert [entry['label'] for entry in done.empty_of(done[1].path)] == ['Ada']

@@ -3,6 +3,7 @@
 import os
 import pickle
 import struct
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -27,6 +28,7 @@ def picture(value, ending='.png'):
 
 PICTURES = [picture(value, ending) for value, ending in zip((10, 20, 30, 40), ('.png', '.jpg', '.png', '.jpg'))]
 SAME = [True, False]
+GOLDEN = Path(__file__).parent / 'golden' / 'python2_pickles.npz'
 
 
 def opened(tmp_path, content):
@@ -107,6 +109,18 @@ def test_pickles_of_python_2(tmp_path, content):
     assert [bytes(each) for each in pictures] == PICTURES
     assert list(same) == SAME
     check(opened(tmp_path, content))
+
+
+def test_files_that_python_2_wrote(tmp_path):
+    """Python 2.7.18's pickle and cPickle with each protocol, and NumPy 1.16.6's arrays."""
+    with np.load(str(GOLDEN)) as golden:
+        pictures = [golden[f'picture_{number}'].tobytes() for number in range(4)]
+        files = {name: golden[name].tobytes() for name in golden.files if not name.startswith('picture')}
+    assert len(files) == 8
+    for name, content in files.items():
+        found = opened(tmp_path, content)
+        assert [bytes(found.pictures[number]) for number in range(4)] == pictures, name
+        assert found.same.tolist() == SAME, name
 
 
 class Runs:

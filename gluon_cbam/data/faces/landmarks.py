@@ -42,10 +42,12 @@ def landmarks_of(given: str, folder: Path) -> FindLandmarks:
         A function that finds the landmarks of a picture.
 
     Raises:
-        UsageError: there is no such file, or it has another ending.
+        UsageError: there is no such file, it has another ending, or the pictures are not in a folder.
         DataError: the table is damaged.
     """
     if given == BESIDE:
+        if not folder.is_dir():
+            raise UsageError(f'{folder} is no folder, whose pictures may have a .txt beside them: give a table')
         return lambda name: _beside(folder / name)
     path = Path(given)
     rows = _TABLES.get(path.suffix.lower())

@@ -150,7 +150,7 @@ def pack_faces(
     dataset = read_source(source, output=output)
     if not dataset.classes:
         raise UsageError(f'{source} has no folders of identities ({dataset.layout})')
-    find = landmarks_of(landmarks, Path(source)) if landmarks is not None else None
+    find = landmarks_of(landmarks, dataset.parts[0].tree.path) if landmarks is not None else None
     paths = [Path(output) / ('' if part.name == 'train' else part.name) / f'{part.name}.rec' for part in dataset.parts]
     refuse_existing([file for path in paths for file in set_files(path)], overwrite)
     done: Written[PackedFaces] = Written(dataset.layout, dataset.left_out)

@@ -272,14 +272,20 @@ class RecordWriter:
         Raises:
             DataError: the record would be 512 MiB or larger.
         """
-        values, key = np.atleast_1d(np.asarray(labels, '<f4')), self.count if key is None else key
-        head = HEADER.pack(0, values[0], key, 0)
-        if len(values) > 1:
-            head = HEADER.pack(len(values), 0.0, key, 0) + values.tobytes()
+        key = self.count if key is None else key
+        head = HEADER.pack(0, labels, key, 0) if isinstance(labels, float) else _head_of_several(labels, key)
         self._index.write(f'{key}\t{self._record.tell()}\n')
         for part in _parts(head + image):
             self._record.write(part)
         self.count += 1
+
+
+def _head_of_several(labels: Union[float, Sequence[float]], key: int) -> bytes:
+    """The header of a record and its labels, if there are several."""
+    values = np.atleast_1d(np.asarray(labels, '<f4'))
+    if len(values) == 1:
+        return HEADER.pack(0, values[0], key, 0)
+    return HEADER.pack(len(values), 0.0, key, 0) + values.tobytes()
 
 
 def _parts(payload: bytes) -> Iterator[bytes]:
