@@ -254,3 +254,8 @@ def test_commands(source, face_set, tmp_path):
 def test_neither_a_number_nor_a_share(source, tmp_path, cbam, text):
     process = cbam('data', 'select', source, tmp_path / 'out', f'--identities={text}')
     assert 'is neither a number from 1 on nor a share' in assert_one_line(process, 2)
+
+
+def test_the_records_of_insightface_are_no_surprise(source, tmp_path, caplog):
+    select(source, tmp_path / 'out')
+    assert 'has records of insightface' not in caplog.text

@@ -49,7 +49,7 @@ class FaceRecords:
 
     def __init__(self, path: PathLike) -> None:
         file = Path(path) / RECORDS_FILE if Path(path).is_dir() else Path(path)
-        self.records = RecordFile(file, label_index=0)
+        self.records = RecordFile(file, label_index=0, faces=True)
         stated = find_property(file.parent)
         wrong = wrong_classes(self.records.labels, stated.identities if stated else MAX_CLASSES)
         if wrong:

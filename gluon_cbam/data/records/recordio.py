@@ -87,6 +87,7 @@ class RecordFile:
         path: the ``.rec`` file.
         indexed: whether to read the ``.idx`` file, and check that it lists every record once; default True.
         label_index: the label of each record that ``labels`` has, from 0; default None: the only one.
+        faces: whether records of insightface are expected; otherwise, a warning says what is left out. Default False.
 
     The header and the identity records of insightface's files (:mod:`.faces`) are left out: they have no image. Their
     pictures may have several labels, of which the first is the identity, the default.
@@ -104,7 +105,9 @@ class RecordFile:
         DataError: the file or its index is damaged, or an identity record names pictures outside the file.
     """
 
-    def __init__(self, path: PathLike, indexed: bool = True, label_index: Optional[int] = None):
+    def __init__(
+        self, path: PathLike, indexed: bool = True, label_index: Optional[int] = None, faces: bool = False
+    ) -> None:
         self.path, self.label_index = existing_file(path), checked_index(label_index)
         self._file = open(self.path, 'rb')  # noqa: SIM115 (open as long as the object exists)
         descriptor = self._file.fileno()
@@ -122,7 +125,7 @@ class RecordFile:
         self._offsets, self._ends, self.labels, self.label_counts, self.ids = columns
         if not len(self):
             raise DataError(f'{self.path}: it has a header of insightface, and no picture')
-        if self.identities is not None:
+        if self.identities is not None and not faces:
             _log.warning(
                 '%s has records of insightface: its %d pictures are used, a header and %d identity records are not',
                 self.path, len(self), self.identities,
