@@ -9,6 +9,7 @@ import pytest
 from full_disk import small_disk
 
 from gluon_cbam import zoo
+from gluon_cbam.data.preparation.packing import pack
 
 TINY = '--network cbamnet_tiny --pretrained'
 WEIGHTS = Path(zoo.__file__).parent / 'files' / 'cbamnet_tiny.digits.params'
@@ -26,20 +27,33 @@ def pictures(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope='module')
+def records(pictures, tmp_path_factory):
+    """A set of faces: the pictures in records, of two identities."""
+    folder = tmp_path_factory.mktemp('records')
+    pack(pictures, folder)
+    return folder
+
+
 @pytest.mark.parametrize(
     ('size', 'file', 'command'),
     [
         ('64k', 'd/train.rec', 'data digits DISK/d'),
         ('64k', 'p/train.rec', 'data pack PICTURES DISK/p'),
+        ('64k', 'm/train.rec', 'data merge RECORDS DISK/m'),
+        ('64k', 's/train.rec', 'data select RECORDS DISK/s --shuffle'),
+        ('64k', 'own.bin', 'data pairs RECORDS DISK/own.bin --pairs 10 --folds 2'),
+        ('64k', 'own.npz', 'data pairs RECORDS DISK/own.npz --pairs 10 --folds 2'),
         ('4k', 'o.jsonl', f'predict PICTURES/a PICTURES/b {TINY} --top-k 10 --output DISK/o.jsonl'),
         ('16k', 'e/0.png', f'explain PICTURES/a/0.png {TINY} --output DISK/e'),
         ('64k', 'k.npz', f'convert {WEIGHTS} DISK/k.npz --reverse --network cbamnet_tiny --classes 10 --source keras'),
         ('64k', 'x-0000.params', f'export {TINY} --format symbol --output DISK/x'),
     ],
 )
-def test_nothing_is_left(size, file, command, pictures, cbam_here, tmp_path):
+def test_nothing_is_left(size, file, command, pictures, records, cbam_here, tmp_path):
     with small_disk(tmp_path / 'disk', size) as disk:
-        words = command.replace('DISK', str(disk)).replace('PICTURES', str(pictures)).split()
+        words = command.replace('DISK', str(disk)).replace('PICTURES', str(pictures))
+        words = words.replace('RECORDS', str(records)).split()
         line = checks.assert_one_line(cbam_here(*words), 5)
         assert line.startswith(f'cbam: {disk / file} was not written: No space left on device'), line
         assert [path for path in disk.rglob('*') if not path.is_dir()] == []

@@ -42,6 +42,9 @@ def test_what_exists_is_kept(cbam_here, images, params, tmp_path):
         ('shapes/train.rec', 'data', 'shapes', out / 'shapes', '--size', 32, '--train', 8, '--val', 8),
         ('x_train.lst', 'data', 'list', images, out / 'x', '--val-ratio', 0.5),
         ('rec/train.rec', 'data', 'pack', images, out / 'rec', '-j', 1),
+        ('merged/train.rec', 'data', 'merge', out / 'rec', out / 'merged', '-j', 1),
+        ('part/train.rec', 'data', 'select', out / 'rec', out / 'part', '--val-identities', 1),
+        ('own.bin', 'data', 'pairs', out / 'rec', out / 'own.bin', '--pairs', 1, '--folds', 1),
         ('x.onnx', 'export', *TINY, '-o', out / 'x.onnx'),
         ('x-symbol.json', 'export', *TINY, '--format', 'symbol', '-o', out / 'x'),
         (
