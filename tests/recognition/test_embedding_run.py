@@ -28,6 +28,10 @@ def people(tmp_path_factory):
     return folder
 
 
+def environment():
+    return {**os.environ, 'PYTHONPATH': str(Path(embedding_stub.__file__).parents[1])}
+
+
 def run(people, output, **settings):
     options = {name: settings.pop(name) for name in ('normalized', 'overwrite', 'part_images') if name in settings}
     return embed_images(stub_encoder(**settings), open_images([str(people)]), output, **{'part_images': 8, **options})
@@ -84,9 +88,8 @@ def test_a_run_that_was_stopped_gives_the_same_bytes(people, tmp_path, ending, n
         str(output),
         '10',
     ]  # two images into the second part
-    environment = {**os.environ, 'PYTHONPATH': str(Path(embedding_stub.__file__).parents[1])}
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
     ) as process:
         assert process.stdout.readline() == 'waiting\n'
         process.send_signal(number)
@@ -245,6 +248,22 @@ def test_the_command_embeds_with_an_exported_file_and_with_devices(cbam_here, tm
     first, second = (read_embeddings(tmp_path / f'{name}.npz') for name in 'ab')
     np.testing.assert_allclose(first.embeddings, second.embeddings, atol=1e-4)
     assert first.about == second.about
+    without = "import sys; sys.modules['mxnet'] = None; from gluon_cbam.cli.main import cli; cli(sys.argv[1:])"
+    with open(tmp_path / 'pairs.csv', 'w') as file:
+        for number in range(12):
+            file.write(f'person{number % 2}/0.png,person{number // 2 % 2}/1.png,{int(number % 2 == number // 2 % 2)}\n')
+    exported = ['--exported', str(tmp_path / 'net.onnx'), '--json']
+    images = [str(path) for path in sorted((tmp_path / 'faces').glob('*/*.png'))]
+    for words in (
+        ['embed', *images, '-o', str(tmp_path / 'c.npy')],
+        ['verify', str(tmp_path / 'pairs.csv'), '--pictures', str(tmp_path / 'faces')],
+        ['compare', *images[:2]],
+        ['search', images[0], '--embeddings', str(tmp_path / 'b.npz')],
+    ):
+        command = [sys.executable, '-c', without, 'faces', *words, *exported]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)
 
 
 def test_networks_of_classes_give_no_embeddings(cbam_here, people):

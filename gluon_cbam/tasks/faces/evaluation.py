@@ -27,8 +27,8 @@ class Evaluation(figures.Evaluation):
         records: number of pairs, each counted once.
         accuracy: mean of the accuracies of the sets.
         of_sets: name of a set, ``_`` and the name of a figure -> its value: ``accuracy``, ``std`` (over the folds),
-            ``val`` (true-accept rate at a false-accept rate of 0.001; missing where the pairs are too few), ``auc`` and
-            ``xnorm`` (mean norm of the embeddings).
+            ``val`` (true-accept rate at a false-accept rate of 0.001; missing where the pairs are too few), ``auc``,
+            ``threshold`` (mean over the folds, a squared distance) and ``xnorm`` (mean norm of the embeddings).
         seconds: time of the evaluation.
     """
 
@@ -84,6 +84,7 @@ def _score_set(
     scores = verify(distances, pairs.same, pairs.folds)
     values = {
         'accuracy': scores.accuracy, 'std': scores.accuracy_std, 'val': scores.val, 'auc': scores.auc,
+        'threshold': float(np.mean(scores.thresholds)),
         'xnorm': float(np.mean([norms(each, pairs.picture_name).mean() for each in (plain, mirrored)])),
     }  # fmt: skip
     return {name: value for name, value in values.items() if value is not None}

@@ -81,6 +81,13 @@ def test_equal_embeddings_identify_nobody():
     assert (scores.dir_at[0.1].dir, scores.dir_at[0.1].false_alarms) == (0.0, 0)
 
 
+def test_a_score_that_an_unknown_person_has_too_does_not_count():
+    gallery, probes = Gallery(np.eye(2), np.arange(2)), np.array([[0.8, 0.6], [0.6, 0.8]])
+    scores = score_identification(gallery, rank_probes(gallery, probes, np.array([0, 9])))
+    point = scores.dir_at[0.1]
+    assert (scores.rank1, point.dir, point.false_alarms, point.resolved) == (1.0, 0.0, 0, False)
+
+
 def test_without_unknown_probes_there_is_no_open_set():
     gallery = Gallery(np.eye(3), np.arange(3))
     scores = score_identification(gallery, rank_probes(gallery, np.eye(3), np.arange(3)))
