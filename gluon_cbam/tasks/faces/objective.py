@@ -75,7 +75,7 @@ class MarginObjective(FaceObjective):
 
     def join(self, process_group: ProcessGroup) -> None:
         """Moving statistics follow the batch of all processes."""
-        if self.sharded is None:  # which sees the whole batch anyway
+        if self.head is not None:  # a sharded one sees the whole batch anyway
             self.head.moving.process_group = process_group
 
     def loss(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, Any]:
@@ -84,6 +84,7 @@ class MarginObjective(FaceObjective):
 
     def losses(self, net: mx.gluon.HybridBlock, inputs: Sequence[_Inputs]) -> List[Tuple[mx.nd.NDArray, _Outputs]]:
         """The loss of each image, (N,), on every device; moving statistics follow the batch of all of them."""
+        assert self.head is not None, 'not called for a sharded head'
         embeddings = [net(part.images) for part in inputs]
         found = self.head.losses(embeddings, [part.labels for part in inputs])
         return [(loss, _Outputs(logits, head)) for loss, logits, head in found]

@@ -140,7 +140,7 @@ class ShardedLoss:
             results.append(self._blocks[shard.count].logits(values, column, *needed, *state.values()))
         return results
 
-    def _softmax(self, logits: Arrays, columns: Arrays) -> Tuple[List[mx.nd.NDArray], ...]:
+    def _softmax(self, logits: Arrays, columns: Arrays) -> Tuple[Arrays, Arrays, Arrays]:
         """Losses, gradients of the logits and hard examples, on each device for the whole batch."""
         exponentials = [Exponentials(*pair) for pair in zip(logits, columns)]
         summaries = self._exchange.gather('summaries', [each.summary for each in exponentials])
