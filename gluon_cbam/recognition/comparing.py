@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -39,6 +39,7 @@ class FaceComparison:
         distance: squared Euclidean distance of the embeddings, normalized: ``2 - 2 similarity``.
         norms: norms of the embeddings before normalization, a hint at the quality of the images.
         threshold: the threshold; None where none is known.
+        resized: name, height and width of the images of another size than the network's input.
     """
 
     images: Sequence[str]
@@ -46,6 +47,7 @@ class FaceComparison:
     distance: float
     norms: Sequence[float]
     threshold: Optional[Threshold]
+    resized: Sequence[Tuple[Any, ...]] = ()
 
     @property
     def same(self) -> Optional[bool]:
@@ -117,4 +119,6 @@ def compare_images(
     units = normalize(embeddings, lambda number: names[number])
     distance = float(squared_distances(units[:1], units[1:])[0])
     norms = np.linalg.norm(embeddings, axis=1).tolist()
-    return FaceComparison(names, float(units[0] @ units[1]), distance, norms, threshold)
+    size = encoder.session.preprocessing.image_size
+    resized = [(each.image.name, *(each.image.size or ())) for each in found if each.resized(size)]
+    return FaceComparison(names, float(units[0] @ units[1]), distance, norms, threshold, resized)

@@ -146,6 +146,10 @@ def test_the_command_compares(cbam_here, people, stubbed):
     assert 'different persons' in found
     bad = cbam_here('faces', 'compare', *pair, '--threshold', 1.2, '--distance', 'cosine')
     assert (bad.returncode, bad.stderr.count('\n')) == (2, 1)
+    write_people(people / 'larger', people=1, images=1, size=12)
+    assert not cbam_here('faces', 'compare', *pair).stderr
+    larger = cbam_here('faces', 'compare', people / 'larger' / 'person0' / '0.png', pair[0])
+    assert '1 of 2 images are not 8 x 8 and were resized' in larger.stderr
     several = cbam_here('faces', 'compare', people / 'faces', pair[0])
     assert (several.returncode, several.stderr.count('\n')) == (2, 1)
     missing = cbam_here('faces', 'compare', 'nowhere.png', pair[0])

@@ -47,6 +47,8 @@ def compare(
     given = _threshold(threshold, distance, options)
     encoder, network = open_encoder(**options)
     found = compare_images(encoder, *images, given)
+    size = encoder.session.preprocessing.image_size
+    show_resized(len(found.resized), len(images), found.resized[0] if found.resized else None, size)
     show_verification(network)
     return {**found.as_dict(), **encoder.origin}, _comparison_text(found)
 
