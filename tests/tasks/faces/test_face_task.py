@@ -107,7 +107,7 @@ def test_validation_scores_each_pair_once(trained, data, size, devices, batch_si
     networks = [load(trained, ctx) for _ in range(size)]
     for loaded in networks:  # MXNet traces in one thread at a time
         on_contexts(loaded.net, ctx)(np.zeros((batch_size * devices, 3, 16, 16), np.float32))()
-    shared, barrier, found = [None] * size, threading.Barrier(size, timeout=60), [None] * size
+    shared, barrier, found = [None] * size, threading.Barrier(size, timeout=300), [None] * size
 
     def run(rank):
         loaded = networks[rank]

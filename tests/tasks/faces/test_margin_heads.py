@@ -333,7 +333,7 @@ class _Threads:
 def test_the_statistics_of_several_processes_are_those_of_one(name):
     random = np.random.RandomState(0)
     targets, lengths = random.uniform(-1, 1, (12, 1)), random.uniform(1, 60, (12, 1))
-    found, shared, barrier = {}, [None] * 3, threading.Barrier(3, timeout=60)
+    found, shared, barrier = {}, [None] * 3, threading.Barrier(3, timeout=300)
 
     def run(rank, rows, group):
         moving = MovingStatistics(make_margin(name))
