@@ -174,7 +174,7 @@ def draw(rows: List[Dict[str, Any]], path: Path) -> None:
         axis.grid(True, which='both', alpha=0.25)
     axes[0].legend(fontsize=7)
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, format='png')  # whatever the name of a temporary file ends with
 
 
 def main() -> None:
@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument('--width', type=int, default=512, help='size of an embedding')
     parser.add_argument('--steps', type=int, default=3, help='steps after the first one; the median counts')
     parser.add_argument('--memory', type=float, default=16, help='GB that a row may need')
-    parser.add_argument('--output', type=Path, help='folder for head.json and head.png')
+    parser.add_argument('--output', type=Path, help='folder for faces_head.json and faces_head.png')
     parser.add_argument('--case', help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
@@ -197,10 +197,9 @@ def main() -> None:
         from gluon_cbam.common.files import atomic_path, write_json
 
         about = {'batch': options.batch, 'width': options.width, 'threads': os.environ.get('OMP_NUM_THREADS')}
-        write_json(options.output / 'head.json', {**about, 'rows': rows})
-        with atomic_path(options.output / 'head.png') as temporary:
-            draw(rows, temporary.with_suffix('.png'))
-            os.replace(temporary.with_suffix('.png'), temporary)
+        write_json(options.output / 'faces_head.json', {**about, 'rows': rows})
+        with atomic_path(options.output / 'faces_head.png') as temporary:
+            draw(rows, temporary)
 
 
 if __name__ == '__main__':
