@@ -133,7 +133,8 @@ class ClassesOrEmbedding(CheckedBlock):
             embedding_head: a key of :data:`EMBEDDING_HEADS`.
             image_size: height and width of the inputs of a network with an embedding.
         """
-        self.fc = self.head = None
+        self.fc: Any = None
+        self.head: Any = None
         if embedding_head not in EMBEDDING_HEADS:
             raise ValueError(f'unknown embedding_head {embedding_head!r}: {closest(embedding_head, EMBEDDING_HEADS)}')
         if embedding is None:
@@ -154,7 +155,7 @@ class ClassesOrEmbedding(CheckedBlock):
 
     def _last_side(self, size: int) -> int:
         """Height of the last map for the height of an input; every halving rounds up."""
-        return -(-size // self.stage_strides[-1])  # type: ignore[attr-defined]
+        return -(-size // self.stage_strides[-1])
 
     def check_input(self, shape: Tuple[int, ...]) -> None:
         """Also check the size against the embedding head."""

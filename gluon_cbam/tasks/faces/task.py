@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterable, List, Optional, Sequence, cast
+from typing import TYPE_CHECKING, Callable, Iterable, List, Optional, Sequence, Tuple, cast
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.tasks.classes import Labels
@@ -59,7 +59,7 @@ class Faces(RecordTask):
 
     name = 'faces'
     training_figures = (LOSS, THETA, HARD, NORM)
-    validation_figures = (ACCURACY,)
+    validation_figures: Tuple[Figure, ...] = (ACCURACY,)
     best = ACCURACY
     compared = ('accuracy',)
     output_names = ('fc1',)
@@ -125,7 +125,7 @@ class Faces(RecordTask):
         records = super().open_training(path, classes)
         return with_pictures(records, self.images_filter) if self.images_filter > 1 else records
 
-    def open_validation(self, path: PathLike, classes: int) -> ValidationSets:  # type: ignore[override]
+    def open_validation(self, path: PathLike, classes: int) -> ValidationSets:
         """Open verification sets; ``classes`` is without effect: their persons are others."""
         from .validation_sets import open_validation_sets
 

@@ -120,6 +120,6 @@ class Softmax(Margin):
     """The plain softmax: products of embeddings and class weights as they are, and a bias."""
 
     scale: float = 1.0
-    bias: bool = True  # type: ignore[assignment]
+    bias: bool = True
 
     normalized = False
