@@ -19,7 +19,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 CORES = len(os.sched_getaffinity(0))
 _CBAM = str(Path(sys.executable).parent / 'cbam')
-Result = TypeVar('Result')
+Result, Case = TypeVar('Result'), TypeVar('Case')
 
 
 class Row(NamedTuple):
@@ -35,12 +35,20 @@ class Row(NamedTuple):
         return ['--network', self.network, *(flag for option in self.options for flag in ('--option', option))]
 
 
-def study_options(name: str, epochs: int, images: int):
-    """A decorator that adds the options of every study; ``name`` is the directory of its runs below ``runs``."""
+def study_options(name: str, epochs: int, images: int, seeds: int = 3, what: str = 'training images'):
+    """A decorator that adds the options of every study, with their defaults.
+
+    Args:
+        name: the directory of the runs below ``runs``.
+        epochs: passes over the training data.
+        images: number of images.
+        seeds: runs of each network.
+        what: which images are counted.
+    """
     options = (
-        click.option('--seeds', default=3, show_default=True, type=click.IntRange(2), help='runs of each network'),
+        click.option('--seeds', default=seeds, show_default=True, type=click.IntRange(2), help='runs of each network'),
         click.option('--epochs', default=epochs, show_default=True, type=click.IntRange(1)),
-        click.option('--images', default=images, show_default=True, type=click.IntRange(64), help='training images'),
+        click.option('--images', default=images, show_default=True, type=click.IntRange(64), help=what),
         click.option(
             '--work', default=ROOT / 'runs' / name, type=click.Path(path_type=Path), help='directory of the runs'
         ),
@@ -99,7 +107,7 @@ def final(run: Path) -> dict:
 
 
 def for_every_seed(
-    rows: Sequence[Row], seeds: int, jobs: int, function: Callable[[Row, int], Result]
+    rows: Sequence[Case], seeds: int, jobs: int, function: Callable[[Case, int], Result]
 ) -> List[List[Result]]:
     """The results of ``function`` for every row and seed, ``jobs`` at a time: a list of seeds for each row.
 
