@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, TextIO, Tuple
 
 import numpy as np
 
@@ -36,6 +36,7 @@ COLUMNS = ('file', 'number', 'label', 'norm')
 """The columns of an image in CSV files, before those of its embedding."""
 BLOCK = 1 << 14
 """Embeddings of a file that are normalized at once."""
+_FLOATS = ('float16', 'float32', 'float64')
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,13 +154,22 @@ def read_embeddings(path: PathLike) -> EmbeddingFile:
     if not path.is_file():
         raise UsageError(f'no file of embeddings {str(path)!r}')
     found = READERS[ending](path)
-    embeddings, count = found.embeddings, len(found.embeddings)
-    if embeddings.ndim != 2 or embeddings.dtype.kind != 'f' or not embeddings.size:
+    embeddings = found.embeddings
+    if embeddings.ndim != 2 or embeddings.dtype.name not in _FLOATS or not embeddings.size:
         raise DataError(f'{path}: no embeddings (N, D), but {embeddings.dtype} of shape {embeddings.shape}')
-    for what, values in (('names', found.images), ('labels', found.labels), ('norms', found.norms)):
-        if values is not None and len(values) != count:
-            raise DataError(f'{path}: {count} embeddings, but {len(values)} {what}')
+    if len(found.images) != len(embeddings):
+        raise DataError(f'{path}: {len(embeddings)} embeddings, but {len(found.images)} names')
+    _check_column(found.labels, len(embeddings), 'labels', path)
+    if found.norms is not None:
+        _check_column(found.norms, len(embeddings), 'norms', path)
+        if found.norms.dtype.name not in _FLOATS or not np.isfinite(found.norms).all():
+            raise DataError(f'{path}: norms of {found.norms.dtype} that are not finite numbers: embed the images again')
     return found
+
+
+def _check_column(values: np.ndarray, count: int, what: str, path: Path) -> None:
+    if values.shape != (count,):
+        raise DataError(f'{path}: {count} embeddings, but {what} of shape {values.shape}')
 
 
 def _rows(count: int) -> List[ImageReference]:
@@ -182,6 +192,9 @@ def _read_npz(path: Path) -> EmbeddingFile:
         missing = [name for name in ('numbers', 'labels', 'norms', 'about') if name not in arrays]
         if missing:
             raise Damaged(f'the array {missing[0]} is missing')
+        for name, kinds in (('files', 'US'), ('numbers', 'iu')):
+            if arrays[name].dtype.kind not in kinds or arrays[name].shape != (count,):
+                raise Damaged(f'{name} is {arrays[name].dtype} of shape {arrays[name].shape} for {count} embeddings')
         images = _images(arrays['files'].astype(str), arrays['numbers'].astype(np.int64))
         about = _mapping(parse_json(str(arrays['about']), str(path)), path)
     return EmbeddingFile(path, embeddings, images, arrays['labels'].astype(str), arrays['norms'], about)
@@ -214,7 +227,7 @@ def _read_csv(path: Path) -> EmbeddingFile:
 def _csv_rows(path: Path, dimension: Optional[int]) -> Iterator[Any]:
     """Yield (file, number, label, norm, embedding) of each row; ``dimension``: of the embeddings, None for any."""
     with open(path, encoding='utf-8', errors='surrogateescape', newline='') as file:
-        rows = csv.reader(file)
+        rows = _reader(file, path)
         header = next(rows, [])
         width = len(header) - len(COLUMNS)
         if tuple(header[: len(COLUMNS)]) != COLUMNS or dimension not in (None, width):
@@ -231,6 +244,14 @@ def _csv_rows(path: Path, dimension: Optional[int]) -> Iterator[Any]:
             except ValueError as error:
                 raise DataError(f'{path}: line {line} is no embedding ({error})') from None
             yield _text_of_cell(row[0]), number, _text_of_cell(row[2]), norm, embedding
+
+
+def _reader(file: TextIO, path: Path) -> Iterator[List[str]]:
+    """The rows of a CSV file."""
+    try:
+        yield from csv.reader(file)
+    except csv.Error as error:
+        raise DataError(f'{path}: no CSV ({error})') from None
 
 
 def _text_of_cell(cell: str) -> str:

@@ -116,13 +116,19 @@ def read_columns(path: PathLike, required: Sequence[str], optional: Sequence[str
         Name -> cells.
 
     Raises:
-        DataError: a column is missing, a row has another number of cells, or there is no row.
+        DataError: a column is missing or there twice, a row has another number of cells, or there is no row.
     """
-    rows = csv.reader(io.StringIO(read_text(path, _MOST)))
+    try:
+        rows = iter(list(csv.reader(io.StringIO(read_text(path, _MOST)))))
+    except csv.Error as error:
+        raise DataError(f'{path}: no CSV ({error})') from None
     header = [name.strip().lower() for name in next(rows, [])]
     missing = [name for name in required if name not in header]
     if missing:
         raise DataError(f'{path}: its first line {shown(",".join(header))} has no column {missing[0]}')
+    for name in (*required, *optional):
+        if header.count(name) > 1:
+            raise DataError(f'{path}: its first line has the column {name} {header.count(name)} times: keep one')
     columns = {name: header.index(name) for name in (*required, *optional) if name in header}
     found: Dict[str, List[str]] = {name: [] for name in columns}
     for line, row in enumerate(rows, 2):

@@ -194,6 +194,7 @@ def test_arrays_of_other_programs_have_numbers_for_names(tmp_path):
         ('text.npy', b'hello', 'not a .npy file'),
         ('text.csv', b'a,b\n1,2\n', 'its first line'),
         ('cell.csv', b'file,number,label,norm,e0\na,,b,1,x\n', 'line 2 is no embedding'),
+        ('long.csv', b'file,number,label,norm,e0\n' + 200_000 * b'a' + b',,b,1,1\n', r'no CSV \(field larger'),
         ('text.npz', b'PK', 'not an .npz file'),
     ],
 )
@@ -202,6 +203,33 @@ def test_damaged_files(tmp_path, name, content, text):
     path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content)
     with pytest.raises(DataError, match=text):
         read_embeddings(path)
+
+
+@pytest.mark.parametrize(
+    'changes, text',
+    [
+        ({'embeddings': np.array(1.0)}, r'no embeddings|0 embeddings'),
+        ({'embeddings': np.ones((3, 2), np.longdouble)}, 'no embeddings'),
+        ({'labels': np.array('a')}, r'3 embeddings, but labels of shape \(\)'),
+        ({'labels': np.array([['a'] * 2] * 3)}, r'labels of shape \(3, 2\)'),
+        ({'norms': np.array(1.0)}, r'norms of shape \(\)'),
+        ({'norms': np.array(list('abc'))}, 'norms of <U1'),
+        ({'norms': np.full(3, np.nan)}, 'not finite'),
+        ({'norms': np.ones(3, complex)}, 'complex128'),
+        ({'numbers': np.array([0.5, 1, 2])}, 'numbers is float64'),
+        ({'files': np.array([['a'] * 2] * 3)}, r'files is <U1 of shape \(3, 2\)'),
+    ],
+)
+def test_damaged_archives(tmp_path, changes, text):
+    arrays = {
+        'embeddings': np.ones((3, 2), np.float32), 'files': np.array(list('abc')), 'labels': np.array(list('xyz')),
+        'numbers': np.full(3, -1), 'norms': np.ones(3, np.float32), 'about': np.array('{}'),
+    }  # fmt: skip
+    np.savez(tmp_path / 'faces.npz', **arrays)
+    assert read_embeddings(tmp_path / 'faces.npz').norms.tolist() == [1, 1, 1]
+    np.savez(tmp_path / 'faces.npz', **{**arrays, **changes})
+    with pytest.raises(DataError, match=text):
+        read_embeddings(tmp_path / 'faces.npz')
 
 
 def test_names_that_do_not_fit_their_embeddings(people, tmp_path):

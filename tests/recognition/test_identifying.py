@@ -164,6 +164,8 @@ def test_pairs_of_templates_are_verified(people, templates, tmp_path):
     [
         ([['template', 'media', 'name'], [1, 1, 'x']], 'has no column image'),
         ([['template', 'media', 'image']], 'has no rows'),
+        ([['template', 'media', 'image', 'media'], [1, 1, 'x', 2]], 'the column media 2 times'),
+        ([['template', 'media', 'image'], [1, 1, 200_000 * 'x']], r'no CSV \(field larger'),
         ([['template', 'media', 'image'], [1, 1]], 'line 2 has 2 cells instead of 3'),
         ([['template', 'media', 'image', 'score'], [1, 1, 'person0/0.png', 'nan']], 'a score is not finite'),
         ([['template', 'media', 'image', 'score'], [1, 1, 'person0/0.png', 'x']], 'could not convert'),
