@@ -65,7 +65,7 @@ def run_command(command: str) -> tuple:
     """(output, exit code expected, exit code) of a command line."""
     wanted = int(''.join(_EXIT_CODE.findall(command)) or 0)
     words: List[str] = shlex.split(_EXIT_CODE.sub('', command))
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=120)
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600)
     return done.stdout, wanted, done.returncode
 
 

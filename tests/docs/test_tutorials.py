@@ -20,7 +20,7 @@ def test_a_tutorial_runs(page, tmp_path):
     environment = {**os.environ, 'PATH': programs, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(
         [sys.executable, tutorials.__file__, ROOT / 'docs' / page], cwd=tmp_path, env=environment, capture_output=True,
-        text=True, timeout=240, check=False,
+        text=True, timeout=800, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
