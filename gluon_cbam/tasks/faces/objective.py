@@ -146,7 +146,12 @@ def check_head(settings: Settings) -> None:
         UsageError: it has not.
     """
     if settings['head'] not in TRIPLETS:
-        margin_of(settings)
+        margin = margin_of(settings)
+        if not margin.normalized and subcenters_of(settings) > 1:
+            raise UsageError(
+                f'--subcenters {settings["subcenters"]}: the head {settings["head"]} has no cosines, by which the '
+                'nearest class weight is found: leave it out'
+            )
         _check_sample(settings['sample_rate'], settings['sharded'])
         return
     make_triplet(settings['head'], settings['margin'])

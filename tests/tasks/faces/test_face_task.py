@@ -182,6 +182,8 @@ def test_ema_accumulation_and_two_devices(data, tmp_path):
     [
         ({'mixup': 0.2}, UsageError, '--mixup 0.2 mixes identities'),
         ({'head': 'cosface', 'easy_margin': True}, UsageError, 'the head cosface has no form'),
+        ({'head': 'softmax', 'subcenters': 3}, UsageError, '--subcenters 3: the head softmax has no cosines'),
+        ({'head': 'triplet', 'margin': [float('nan')]}, UsageError, '--margin nan: alpha is a finite number from 0'),
         ({'margin': [0.5, 0.1]}, UsageError, 'the head arcface takes 1: m'),
         ({'best_set': 'cfp_fp'}, UsageError, '--best-set cfp_fp: .* has lfw, agedb_30'),
         ({'option': {}}, UsageError, 'give --option embedding=512'),

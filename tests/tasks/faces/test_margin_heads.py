@@ -369,6 +369,14 @@ def test_the_bias_of_softmax_learns_twice_as_fast_and_does_not_decay():
         ('nsoftmax', {'margins': [0.1]}, 'has none'),
         ('cosface', {'form': 'easy'}, 'has no form'),
         ('sphereface', {'margins': [1.5]}, 'whole number'),
+        ('sphereface', {'margins': [math.nan]}, '--margin nan: m is a finite number from 0'),
+        ('sphereface', {'margins': [math.inf]}, '--margin inf: m is a finite number from 0'),
+        ('arcface', {'margins': [5]}, '--margin 5: m is an angle of 0 to pi radians'),
+        ('arcface', {'margins': [-1]}, '--margin -1: m is an angle of 0 to pi radians'),
+        ('combined', {'margins': [1, 28.6, 0]}, '--margin 28.6: m2 is an angle of 0 to pi radians'),
+        ('cosface', {'margins': [math.nan]}, '--margin nan: m3 is'),
+        ('arcface', {'scale': 0}, '--scale 0 must be a finite number above 0'),
+        ('arcface', {'scale': math.inf}, '--scale inf must be'),
     ],
 )
 def test_settings_that_a_head_has_not_are_refused(name, options, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
@@ -19,11 +20,13 @@ class HeadRow(NamedTuple):
         margin: the margin with its defaults.
         margins: the names of its margins, in the order of ``--margin``.
         subcenters: class weights of an identity, of which the nearest counts.
+        angles: those of the margins that are angles in radians.
     """
 
     margin: Margin
     margins: Tuple[str, ...] = ()
     subcenters: int = 1
+    angles: Tuple[str, ...] = ()
 
 
 HEADS: Dict[str, HeadRow] = {
@@ -32,14 +35,26 @@ HEADS: Dict[str, HeadRow] = {
     'sphereface': HeadRow(SphereFace(), ('m',)),
     'multiplicative': HeadRow(CombinedMargin(m1=1.35), ('m1',)),
     'cosface': HeadRow(CombinedMargin(m3=0.35), ('m3',)),
-    'arcface': HeadRow(ArcFace(), ('m',)),
-    'combined': HeadRow(CombinedMargin(m1=1.0, m2=0.3, m3=0.2), ('m1', 'm2', 'm3')),
-    'subcenter_arcface': HeadRow(ArcFace(), ('m',), subcenters=3),
-    'curricularface': HeadRow(CurricularFace(), ('m',)),
+    'arcface': HeadRow(ArcFace(), ('m',), angles=('m',)),
+    'combined': HeadRow(CombinedMargin(m1=1.0, m2=0.3, m3=0.2), ('m1', 'm2', 'm3'), angles=('m2',)),
+    'subcenter_arcface': HeadRow(ArcFace(), ('m',), subcenters=3, angles=('m',)),
+    'curricularface': HeadRow(CurricularFace(), ('m',), angles=('m',)),
     'adaface': HeadRow(AdaFace(), ('m', 'h')),
-    'magface': HeadRow(MagFace(), ('smallest', 'largest')),
+    'magface': HeadRow(MagFace(), ('smallest', 'largest'), angles=('smallest', 'largest')),
 }
 """Name of a head -> its row: insightface's names where it has the head."""
+
+
+def check_margin(name: str, value: float, angles: Sequence[str] = ()) -> None:
+    """Check a margin, see :class:`HeadRow`.
+
+    Raises:
+        UsageError: it is negative or not finite, or is an angle above pi.
+    """
+    most = math.pi if name in angles else math.inf
+    if not (0 <= value <= most and math.isfinite(value)):
+        unit = ' an angle of 0 to pi radians' if name in angles else ' a finite number from 0'
+        raise UsageError(f'--margin {value:g}: {name} is{unit}')
 
 
 def make_margin(
@@ -68,7 +83,11 @@ def make_margin(
         takes = f'takes {len(row.margins)}: {", ".join(row.margins)}' if row.margins else 'has none'
         raise UsageError(f'--margin {",".join(f"{value:g}" for value in margins)}: the head {name} {takes}')
     options: Dict[str, Any] = {**dict(zip(row.margins, margins)), 'dtype': dtype}
+    for margin, value in zip(row.margins, margins):
+        check_margin(margin, value, row.angles)
     if scale is not None:
+        if not 0 < scale < math.inf:
+            raise UsageError(f'--scale {scale:g} must be a finite number above 0: the logits are multiplied by it')
         options['scale'] = scale
     if form is not None:
         if not hasattr(row.margin, 'form'):

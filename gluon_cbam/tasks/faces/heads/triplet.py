@@ -11,6 +11,7 @@ from gluon_cbam.common.types import OpNamespace, Tensor
 
 from .angles import angle
 from .class_weight import norms
+from .table import check_margin
 
 _FAR = 1e4  # beyond every distance, also in float16
 
@@ -103,11 +104,13 @@ def make_triplet(name: str, margins: Any = (), per_identity: int = 5) -> Triplet
         per_identity: see :class:`TripletLoss`.
 
     Raises:
-        UsageError: there is no such loss, or there are several margins.
+        UsageError: there is no such loss, there are several margins, or alpha is negative or not finite.
     """
     if name not in TRIPLETS:
         raise UsageError(f'unknown head {name!r}: {closest(name, TRIPLETS)}')
     if len(margins) > 1:
         raise UsageError(f'--margin {",".join(f"{value:g}" for value in margins)}: the head {name} takes 1: alpha')
+    for value in margins:
+        check_margin('alpha', value)
     row = TRIPLETS[name]
     return TripletLoss(margins[0] if margins else row.alpha, row.angular, per_identity)
