@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -31,11 +31,13 @@ class Labelled(NamedTuple):
         names: the names of the images or templates.
         embeddings: (N, D) of norm 1.
         labels: (N,) text, the persons.
+        images: the names of the images of templates; empty for images, which :attr:`names` has.
     """
 
     names: Sequence[str]
     embeddings: np.ndarray
     labels: np.ndarray
+    images: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,7 @@ def labelled_templates(templates: Templates, where: str) -> Labelled:
         raise DataError(f'{where}: has no column subject, the persons')
     names = [f'template {name}' for name in templates.names]
     _require_labels(templates.subjects, names, where)
-    return Labelled(names, templates.embeddings, templates.subjects)
+    return Labelled(names, templates.embeddings, templates.subjects, templates.images)
 
 
 def labelled_images(
@@ -167,13 +169,16 @@ def identify(gallery: Labelled, probes: Labelled) -> Identified:
     sizes = gallery.embeddings.shape[1], probes.embeddings.shape[1]
     if sizes[0] != sizes[1]:
         raise DataError(f'the gallery has embeddings of {sizes[0]} numbers, the probes of {sizes[1]}')
-    both = _paths(gallery.names) & _paths(probes.names)
+    ours, theirs = (_by_path(each.images or each.names) for each in (gallery, probes))
+    both = ours.keys() & theirs.keys()
     if both:
-        raise DataError(f'{min(both)} is in the gallery and among the probes, where it would find itself: remove it')
+        name = ours[min(both)]
+        raise DataError(f'{name} is in the gallery and among the probes, where it would find itself: remove it')
     people = Gallery(gallery.embeddings, gallery.labels)
     results = rank_probes(people, probes.embeddings, probes.labels)
     return Identified(people.identities, probes, results, score_identification(people, results))
 
 
-def _paths(names: Sequence[str]) -> Set[str]:
-    return {os.path.abspath(name) for name in names}
+def _by_path(names: Sequence[str]) -> Dict[str, str]:
+    """The name of each image by its absolute path."""
+    return {os.path.abspath(name): name for name in names}

@@ -63,11 +63,13 @@ class Templates:
         names: (T,) text, sorted.
         embeddings: (T, D) float64 of norm 1.
         subjects: (T,) text; None where the list has none.
+        images: the names of the images that were pooled.
     """
 
     names: np.ndarray
     embeddings: np.ndarray
     subjects: Optional[np.ndarray]
+    images: Sequence[str]
 
     def find(self, names: Sequence[str], where: str) -> np.ndarray:
         """(N,) int64, the numbers of templates.
@@ -174,9 +176,9 @@ def pool_templates(file: EmbeddingFile, listed: TemplateList, weights: str = 'sc
             np.add.reduceat(units * scale[images, None], starts[first:last] - starts[first]) / frames[first:last, None]
         )
         np.add.at(sums, template[order[starts[first:last]]], means)
-    return Templates(
-        names, normalize(sums, lambda number: f'template {names[number]}'), _subjects(listed, names, template)
-    )
+    embeddings = normalize(sums, lambda number: f'template {names[number]}')
+    pooled = [file.images[row].name for row in rows.tolist()]
+    return Templates(names, embeddings, _subjects(listed, names, template), pooled)
 
 
 def _blocks(starts: np.ndarray, total: int) -> List[Tuple[int, int]]:

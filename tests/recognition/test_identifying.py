@@ -13,7 +13,7 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.sources.images import open_images
 from gluon_cbam.recognition.embedding_files import read_embeddings
 from gluon_cbam.recognition.embedding_run import embed_images
-from gluon_cbam.recognition.identifying import identify, labelled_file, labelled_images
+from gluon_cbam.recognition.identifying import identify, labelled_file, labelled_images, labelled_templates
 from gluon_cbam.recognition.templates import pool_templates, read_template_pairs, read_templates
 from gluon_cbam.recognition.verification import verify_templates
 
@@ -184,6 +184,20 @@ def test_lists_of_templates_that_do_not_fit(people, tmp_path, rows, text):
     path = write_rows(tmp_path / 'templates.csv', rows)
     with pytest.raises(DataError, match=text):
         pool_templates(read_embeddings(people / 'all.npz'), read_templates(path))
+
+
+def test_an_image_in_templates_of_both_sides_is_refused(people, tmp_path):
+    file, head = read_embeddings(people / 'all.npz'), ['template', 'media', 'image', 'subject']
+    rows = {'gallery': [['g', 1, 'person0/0.png', 'a']], 'probes': [['p', 1, 'person0/1.png', 'a']]}
+    for shared in (False, True):
+        if shared:
+            rows['probes'].append(['p', 2, 'person0/0', 'a'])
+        lists = [write_rows(tmp_path / f'{name}.csv', [head, *each]) for name, each in rows.items()]
+        sides = [labelled_templates(pool_templates(file, read_templates(path)), 'a list') for path in lists]
+        if not shared:
+            assert identify(*sides).scores.rank1 == 1
+    with pytest.raises(DataError, match=r'person0/0\.png is in the gallery and among the probes'):
+        identify(*sides)
 
 
 def test_pairs_of_templates_that_are_not_there(people, templates, tmp_path):
