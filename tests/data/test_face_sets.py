@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 from checks import assert_one_line
@@ -121,8 +122,12 @@ def test_sets_that_do_not_fit_are_refused(face_set, tmp_path):
         merge([first, second], second, overwrite=True)
     with pytest.raises(UsageError, match='a set is given twice'):
         merge([first, first / 'train.rec'], tmp_path / 'out')
-    (second / 'property').write_text('2,112,96\n')
-    with pytest.raises(DataError, match='different sizes .*: 16 x 16 in .*a, 112 x 96 in .*b'):
+    (second / 'property').write_text('2,12,10\n')
+    with pytest.raises(DataError, match=r'b/property states pictures of 12 x 10 pixels .* has 16 x 16: correct'):
+        merge([first, second], tmp_path / 'out')
+    small = cv2.imencode('.png', np.zeros((12, 10, 3), np.uint8))[1].tobytes()
+    write_faces(second / 'train.rec', [0, 1], True, False, [small, small])
+    with pytest.raises(DataError, match='different sizes .*: 16 x 16 in .*a, 12 x 10 in .*b'):
         merge([first, second], tmp_path / 'out')
     (second / 'property').write_text('1,16,16\n')
     with pytest.raises(DataError, match=r'has label 1, not a class in 0..0 that .*property states \(1 of 2 pictures\)'):

@@ -39,12 +39,13 @@ class FaceRecords:
         records: the pictures.
         labels: (pictures,) int64, the identity of each picture.
         identities: number of identities that ``property`` states; without one, the largest label plus one.
-        size: height and width of the pictures in pixels, as ``property`` or else the first picture has them.
+        size: height and width of the first picture in pixels, which ``property`` has to state.
         names: names of the identities; None where there is no ``classes.txt``.
 
     Raises:
         UsageError: there is no such file.
-        DataError: it is damaged, a label is no identity or beyond ``property``, or there is another number of names.
+        DataError: it is damaged, a label is no identity or beyond ``property``, or there is another number of names or
+            another size of pictures.
     """
 
     def __init__(self, path: PathLike) -> None:
@@ -58,7 +59,12 @@ class FaceRecords:
             raise DataError(f'{where}{limit} ({wrong.records} of {len(self.records)} pictures)')
         self.labels = self.records.labels.astype(np.int64)
         self.identities = stated.identities if stated else int(self.labels.max()) + 1
-        self.size: Tuple[int, int] = stated[1:] if stated else size_of(bytes(self.records.image(0)), str(file))
+        self.size = size_of(bytes(self.records.image(0)), str(file))
+        if stated and stated[1:] != self.size:
+            raise DataError(
+                f'{file.parent / PROPERTY_FILE} states pictures of {stated.height} x {stated.width} pixels (height x '
+                f'width), the first in {file} has {self.size[0]} x {self.size[1]}: correct its line'
+            )
         self.names = names_beside(file).names
         if self.names is not None and len(self.names) != self.identities:
             raise DataError(
