@@ -58,8 +58,9 @@ def check(found):
             [np.bool_(each) for each in same],
         ),
         lambda pictures, same: ([np.frombuffer(each, np.uint8).copy() for each in pictures], np.array(same)),
+        lambda pictures, same: ([np.frombuffer(each, np.uint8).reshape(-1, 1) for each in pictures], same),  # OpenCV 3
     ],
-    ids=['bytes', 'tuples', 'bytearrays', 'arrays', 'array of booleans'],
+    ids=['bytes', 'tuples', 'bytearrays', 'arrays', 'array of booleans', 'columns'],
 )
 def test_every_protocol_of_python_3(tmp_path, form, protocol):
     check(opened(tmp_path, pickle.dumps(form(PICTURES, SAME), protocol)))

@@ -1,7 +1,8 @@
 """Verification sets as insightface's ``.bin``: a pickle of a list of 2P encoded pictures and a list of P booleans.
 
-Pair i is pictures 2i and 2i + 1. Pictures are ``str`` of Python 2, ``bytes``, ``bytearray`` or flat arrays of uint8;
-booleans are bools, 0 and 1, or numpy's. Source: ``load_bin`` of insightface's ``verification.py``, and ``lfw2pack.py``.
+Pair i is pictures 2i and 2i + 1. Pictures are ``str`` of Python 2, ``bytes``, ``bytearray`` or arrays of uint8, flat or
+columns; booleans are bools, 0 and 1, or numpy's. Source: ``load_bin`` of insightface's ``verification.py``, and
+``lfw2pack.py``.
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ class _Array(Instance):
         if not isinstance(values, (str, bytes, bytearray)) or not isinstance(kind, _Type):
             raise Damaged('a damaged array')
         self.values, self.code = values, kind.code
-        self.flat = isinstance(shape, tuple) and shape == (len(values),)
+        # cv2.imencode of older OpenCV gives columns, (n, 1)
+        self.flat = isinstance(shape, tuple) and shape in ((len(values),), (len(values), 1), (1, len(values)))
         return self
 
     def set_state(self, state: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import List, Sequence
+from typing import Dict, List, Sequence
 
 import numpy as np
 
@@ -104,9 +104,11 @@ def open_validation_sets(path: PathLike) -> ValidationSets:
     if not names:
         raise UsageError(f'{place}: no verification set in it ({", ".join(_ENDINGS)}): give a file or another folder')
     sets = [open_verification_set(place / name) for name in sorted(names, key=_rank)]
-    for first, second in zip(sets, sets[1:]):
-        if first.name == second.name:
-            raise UsageError(f'{first.path} and {second.path} have one name: leave one of them')
+    of_name: Dict[str, VerificationSet] = {}
+    for each in sets:
+        first = of_name.setdefault(each.name, each)
+        if first is not each:
+            raise UsageError(f'{first.path} and {each.path} have one name: leave one of them')
     return ValidationSets(place, sets)
 
 

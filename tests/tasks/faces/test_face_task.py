@@ -16,6 +16,8 @@ from sklearn.model_selection import KFold
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.faces.archived_sets import write_archived
+from gluon_cbam.data.faces.pickled_sets import write_pickled
 from gluon_cbam.data.faces.verification_sets import open_verification_set
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.inference.network import load_network
@@ -204,6 +206,15 @@ def test_labels_beyond_property_are_refused(data, tmp_path):
     (tmp_path / 'property').write_text('5,16,16\n')
     with pytest.raises(DataError, match=r'not a class in 0\.\.4'):
         train(make_config(**settings(data, tmp_path / 'run', data_train=str(tmp_path / 'train.rec'))))
+
+
+def test_two_sets_of_one_name_are_refused(data, tmp_path):
+    found = get_task('faces').open_validation(data / 'val', 2).sets[0]
+    write_archived(tmp_path / 'a.npz', found.pictures, found.pairs, found.same)
+    for name in ('a.bin', 'a.c.bin'):  # which is between both: the figures of one would take the place of the other's
+        write_pickled(tmp_path / name, [found.pictures[number] for number in found.pairs.ravel()], found.same)
+    with pytest.raises(UsageError, match=r'a\.bin and .*a\.npz have one name'):
+        get_task('faces').open_validation(tmp_path, 2)
 
 
 def test_identities_with_few_pictures_are_left_out(data):
