@@ -116,6 +116,14 @@ def test_shuffled_sets_are_read_in_sequence(face_set, tmp_path):
     assert len(FaceRecords(paths[0])) == 40
 
 
+def test_the_held_out_part_does_not_replace_the_set(face_set, tmp_path):
+    _, held_out = select(face_set('a', [0, 0, 1, 1, 2, 2, 3, 3]), tmp_path / 'part', val_identities=2)
+    before = held_out.path.read_bytes()
+    with pytest.raises(UsageError, match=r'part has the set itself in .*val'):
+        select(held_out.path, tmp_path / 'part', val_identities=1, overwrite=True)
+    assert held_out.path.read_bytes() == before
+
+
 def test_sets_that_do_not_fit_are_refused(face_set, tmp_path):
     first, second = face_set('a', [0, 1]), face_set('b', [0, 1])
     with pytest.raises(UsageError, match='is one of the sets to merge'):
@@ -235,7 +243,7 @@ def test_impossible_selections(source, tmp_path):
         select(source, tmp_path / 'out', val_identities=0.01)
     with pytest.raises(UsageError, match='leaves none of 6'):
         select(source, tmp_path / 'out', val_identities=6)
-    with pytest.raises(UsageError, match='is the folder of the set'):
+    with pytest.raises(UsageError, match='has the set itself'):
         select(source, source, overwrite=True)
     assert not (tmp_path / 'out').exists()
 

@@ -70,8 +70,8 @@ def select(
         DataError: the set is damaged.
     """
     faces, output = FaceRecords(source), Path(output)
-    if output.resolve() == faces.folder.resolve():
-        raise UsageError(f'{output} is the folder of the set: write to another folder')
+    if faces.folder.resolve() in (output.resolve(), (output / HELD_OUT).resolve()):
+        raise UsageError(f'{output} has the set itself in {faces.folder}: write to another folder')
     random = np.random.RandomState(seed)
     parts = _choose(faces, min_pictures, identities, val_identities, random)
     taken = _at_most(faces.labels, max_pictures, random)
