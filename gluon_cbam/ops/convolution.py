@@ -18,7 +18,7 @@ _FITS = {'kernel': (3, 3), 'stride': (1, 1), 'pad': (1, 1), 'dilate': (1, 1), 'n
 class Conv2D(tracing.FusedBlock, nn.Conv2D):
     """``mxnet.gluon.nn.Conv2D`` that runs Winograd's algorithm where that is faster.
 
-    This is the case in hybridized blocks on the CPU, for kernels of 3 x 3 with stride and padding of 1
+    This is the case in hybridized blocks on CPUs with AVX2 or AVX-512, for kernels of 3 x 3, stride and padding of 1
     (native/convolution_operators.cc). Outputs then differ from those of MXNet's convolution by about 2e-6 of the
     largest, and gradients likewise. Parameters, exports and everything else are the same as gluon's.
     """

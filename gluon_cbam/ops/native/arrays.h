@@ -123,7 +123,7 @@ class ChannelMap {
   std::unique_ptr<Value[]> copy_;
 };
 
-// Sets the layout of an output to blocks of 16 channels or of all channels, see Map, and returns its memory. oneDNN
+// Sets the layout of an output to blocks of some channels or of all channels, see Map, and returns its memory. oneDNN
 // then uses this layout.
 template <typename Q>
 Q* set_layout(const NDArray& output, dnnl_data_type_t type, int block) {

@@ -33,15 +33,16 @@ bool is_winograd_faster(const NDArray& map, const TShape& weight, int64_t inputs
   const TShape& shape = map.shape();
   const int64_t positions = shape[0] * shape[2] * shape[3];
   const int64_t products = kWinogradPoints * winograd_tiles(shape[0], shape[2], shape[3]);
-  return winograd() && map.dtype() == mshadow::kFloat32 && weight[2] == 3 && weight[3] == 3 && outputs % 32 == 0 &&
-         inputs % 16 == 0 && positions >= kPositions && products * 3 <= positions * 9 * 2;
+  return winograd() && map.dtype() == mshadow::kFloat32 && weight[2] == 3 && weight[3] == 3 &&
+         outputs % (2 * winograd()->lanes) == 0 && inputs % winograd()->lanes == 0 && positions >= kPositions &&
+         products * 3 <= positions * 9 * 2;
 }
 
-// A map in vectors of 16 channels, in the layout of oneDNN's convolutions where it has to be copied: blocks for
-// training, rows for inference.
+// A map in vectors of channels, in the layout of oneDNN's convolutions where it has to be copied: blocks for training,
+// rows for inference.
 ChannelMap<float> in_vectors(const NDArray& array, bool for_training) {
-  const int64_t rows = array.shape()[1];
-  return for_training ? ChannelMap<float>(array, 16, rows) : ChannelMap<float>(array, rows, 16);
+  const int64_t rows = array.shape()[1], block = winograd()->lanes;
+  return for_training ? ChannelMap<float>(array, block, rows) : ChannelMap<float>(array, rows, block);
 }
 
 // A workspace of the thread that runs the operators; MXNet's own would be kept in up to four copies.
@@ -109,7 +110,7 @@ void forward(const OpStatePtr& state, const OpContext& context, const Arrays& in
     run_mxnet(kMxnet, cached.attributes, context, in, requests, out);
     return;
   }
-  const int64_t needed = winograd_workspace_size(weight[1]);
+  const int64_t needed = winograd()->workspace_size(weight[1]);
   const int64_t size = winograd_transformed_size(weight[0], weight[1]);
   if (!context.is_train && cached.is_repeated(in[1])) {
     if (cached.transformed.empty()) {
@@ -129,14 +130,14 @@ void forward(const OpStatePtr& state, const OpContext& context, const Arrays& in
 void gradient_of_data(const NDArray& dy, const NDArray& weight, const NDArray& dx) {
   const TShape& shape = weight.shape();
   const int64_t size = winograd_transformed_size(shape[0], shape[1]);
-  float* transformed = workspace(size + winograd_workspace_size(shape[0]));
+  float* transformed = workspace(size + winograd()->workspace_size(shape[0]));
   transform(weight, true, transformed);
   convolve(dy, transformed, transformed + size, true, dx);
 }
 
 void gradient_of_weight(const NDArray& dy, const NDArray& x, Target<float> dweight) {
   const ChannelMap<float> from = in_vectors(x, true), gradient = in_vectors(dy, true);
-  float* space = workspace(winograd_gradient_workspace_size(from.map(), x.shape()[2], dy.shape()[1]));
+  float* space = workspace(winograd()->gradient_workspace_size(from.map(), x.shape()[2], dy.shape()[1]));
   winograd()->gradient({from.map(), x.shape()[2], gradient.map(), space, dweight.data()});
   dweight.finish();
 }

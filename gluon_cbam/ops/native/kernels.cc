@@ -32,8 +32,8 @@ const Variant& selected_kernels() {
 }
 
 const Winograd* winograd() {
-  static const bool available = &selected_kernels() == &avx512_kernels;
-  return available ? &avx512_winograd : nullptr;
+  if (&selected_kernels() == &avx512_kernels) return &avx512_winograd;
+  return &selected_kernels() == &avx2_kernels ? &avx2_winograd : nullptr;
 }
 
 }  // namespace cbam

@@ -1,4 +1,4 @@
-// Vectors of values, on GCC's vector extension. Part of kernels.inl and of winograd_avx512.cc.
+// Vectors of values, on GCC's vector extension. Part of kernels.inl and of winograd.inl.
 
 template <typename T>
 struct IntegerOf;

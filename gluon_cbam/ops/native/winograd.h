@@ -5,7 +5,8 @@
 // x and the kernel w are transformed to their values at 36 points, multiplied there, and transformed back. That takes
 // 36 products for each pair of channels where the definition takes 144.
 //
-// Maps are (N, H, W, C), which oneDNN's convolutions use with AVX-512, or (N, C / 16, H, W, 16).
+// Maps are (N, H, W, C) or (N, C / B, H, W, B), the layouts of oneDNN's convolutions, where B is the number of floats
+// in a register: 16 with AVX-512, 8 with AVX2.
 #pragma once
 
 #include "kernels.h"
@@ -14,28 +15,31 @@ namespace cbam {
 
 // y = convolution of x with the weights
 struct WinogradArgs {
-  Map<const float> x;  // channels: a multiple of 16
+  Map<const float> x;  // channels: a multiple of B
   int64_t height;
   const float* transformed;  // the weights, from Winograd::transform
-  float* workspace;          // winograd_workspace_size values
-  Map<float> y;              // channels: a multiple of 32
+  float* workspace;          // Winograd::workspace_size values
+  Map<float> y;              // channels: a multiple of 2 B
 };
 
 // dweight[o, i, r, s] = sum over samples and positions of dy[n, o, p] * x[n, i, p + (r, s) - (1, 1)]
 struct WinogradGradArgs {
-  Map<const float> x;  // channels: a multiple of 16
+  Map<const float> x;  // channels: a multiple of B
   int64_t height;
-  Map<const float> dy;  // channels: a multiple of 32
-  float* workspace;     // winograd_gradient_workspace_size values
+  Map<const float> dy;  // channels: a multiple of 2 B
+  float* workspace;     // Winograd::gradient_workspace_size values
   float* dweight;       // (outputs, inputs, 3, 3)
 };
 
 struct Winograd {
+  int64_t lanes;  // B
   // Transforms weights (outputs, inputs, 3, 3) to `winograd_transformed_size` values; with `backward`, for the
   // convolution that computes the gradient of the inputs from the gradient of the outputs.
   void (*transform)(const float* weight, int64_t outputs, int64_t inputs, bool backward, float* transformed);
   void (*convolve)(const WinogradArgs&);
   void (*gradient)(const WinogradGradArgs&);
+  int64_t (*workspace_size)(int64_t inputs);
+  int64_t (*gradient_workspace_size)(Map<const float> x, int64_t height, int64_t outputs);
 };
 
 constexpr int64_t kWinogradOutput = 4, kWinogradInput = 6, kWinogradPoints = kWinogradInput * kWinogradInput;
@@ -48,12 +52,9 @@ inline int64_t winograd_tiles(int64_t batch, int64_t height, int64_t width) {
 
 inline int64_t winograd_transformed_size(int64_t outputs, int64_t inputs) { return kWinogradPoints * outputs * inputs; }
 
-int64_t winograd_workspace_size(int64_t inputs);
-int64_t winograd_gradient_workspace_size(Map<const float> x, int64_t height, int64_t outputs);
-
-// Null where the processor has no AVX-512: there oneDNN's own convolutions run.
+// That of the instruction set that is selected; null without AVX2: there oneDNN's own convolutions run.
 const Winograd* winograd();
 
-extern const Winograd avx512_winograd;  // in winograd_avx512.cc
+extern const Winograd avx2_winograd, avx512_winograd;  // in winograd_*.cc
 
 }  // namespace cbam

@@ -398,14 +398,15 @@ void test_integers(const InferenceKernels& kernels, Shape shape) {
 void test_winograd(const Winograd& winograd, int64_t batch, int64_t inputs, int64_t outputs, int64_t height,
                    int64_t width, bool rows) {
   const Shape in = {batch, inputs, height * width}, out = {batch, outputs, height * width};
-  const TestMap<float> x(in, rows ? inputs : 16), dy(out, rows ? outputs : 16);
-  TestMap<float> y(out, rows ? outputs : 16);
+  const int64_t block = winograd.lanes;
+  const TestMap<float> x(in, rows ? inputs : block), dy(out, rows ? outputs : block);
+  TestMap<float> y(out, rows ? outputs : block);
   const auto weight = random_values<float>(outputs * inputs * 9);
   std::vector<float> transformed(winograd_transformed_size(outputs, inputs)),
-      workspace(winograd_workspace_size(inputs));
+      workspace(winograd.workspace_size(inputs));
   winograd.transform(weight.data(), outputs, inputs, false, transformed.data());
   winograd.convolve({x.input(), height, transformed.data(), workspace.data(), y.output()});
-  std::vector<float> space(winograd_gradient_workspace_size(x.input(), height, outputs)), dweight(weight.size());
+  std::vector<float> space(winograd.gradient_workspace_size(x.input(), height, outputs)), dweight(weight.size());
   winograd.gradient({x.input(), height, dy.input(), space.data(), dweight.data()});
   std::vector<double> convolved(out.size()), gradient(weight.size());
   for (int64_t n = 0; n < batch; ++n) {
@@ -431,7 +432,7 @@ void test_winograd(const Winograd& winograd, int64_t batch, int64_t inputs, int6
 bool is_available(const Variant& variant) {
   if (&variant == &baseline_kernels) return true;
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return &variant == &avx2_kernels ? avx2 : avx2 && winograd() != nullptr;
+  return &variant == &avx2_kernels ? avx2 : avx2 && winograd() == &avx512_winograd;
 }
 
 template <typename T>
@@ -476,12 +477,14 @@ int main() {
     test_layouts<double>(variant->f64, std::string(variant->name) + ", f64");
     test_inference(variant->inference, variant->name);
   }
-  for (const bool rows : {false, true}) {
-    if (!winograd()) break;
-    context = rows ? "Winograd, rows" : "Winograd, blocks of 16";
-    test_winograd(*winograd(), 2, 16, 32, 9, 7, rows);
-    test_winograd(*winograd(), 1, 32, 64, 14, 15, rows);
-    test_winograd(*winograd(), 3, 48, 32, 12, 12, rows);
+  for (const Winograd* each : {&avx2_winograd, &avx512_winograd}) {
+    if (!is_available(each == &avx2_winograd ? avx2_kernels : avx512_kernels)) continue;
+    for (const bool rows : {false, true}) {
+      context = "Winograd with " + std::to_string(each->lanes) + (rows ? " lanes, rows" : " lanes, blocks");
+      test_winograd(*each, 2, 16, 32, 9, 7, rows);
+      test_winograd(*each, 1, 32, 64, 14, 15, rows);
+      test_winograd(*each, 3, 48, 32, 12, 12, rows);
+    }
   }
   std::printf("%d comparisons, %d failed\n", checks, failures);
   return failures != 0 || checks == 0;
