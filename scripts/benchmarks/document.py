@@ -14,6 +14,7 @@ from gluon_cbam.common.files import write_json, write_text
 from .ratios import Ratio
 from .rows import Row
 
+_INSTRUCTIONS = {'avx512f': 'AVX-512', 'avx2': 'AVX2'}
 Document = Dict[str, Any]
 """``rows``: key -> result of :func:`measured` or :func:`missing`; ``growth`` and ``profiles`` if measured."""
 
@@ -27,10 +28,16 @@ def conditions(threads: int) -> Dict[str, Any]:
     """Date and machine of a measurement."""
     return {
         'date': datetime.date.today().isoformat(),
-        'machine': processor(),
+        'machine': f'{processor()} with {_instructions()}',
         'system': f'{platform.system()} {platform.machine()}, Python {platform.python_version()}',
         'threads': threads,
     }
+
+
+def _instructions() -> str:
+    """The widest vector instructions of the processor, on which the ratios depend."""
+    flags = Path('/proc/cpuinfo').read_text().split()
+    return next((name for flag, name in _INSTRUCTIONS.items() if flag in flags), 'neither AVX2 nor AVX-512')
 
 
 def measured(row: Row, outcome: Ratio, threads: int) -> Dict[str, Any]:
