@@ -89,7 +89,9 @@ def main(
     taken = _seconds(work, time.time() - began)
     command = f'cbam train {" ".join([*NETWORK, *recipe])} --head HEAD --scale {SCALE}'
     withheld = [withheld_classes(seed) for seed in range(seeds)]
-    report = text(outcomes, withheld, images, PAIRS['unseen'], command, taken)
+    options = [f'--seeds {seeds}', f'--epochs {epochs}', f'--images {images}', *(f'--head {head}' for head in heads)]
+    study = ' '.join(['scripts/faces_study', *options])
+    report = text(outcomes, withheld, images, PAIRS['unseen'], study, command, taken)
     docs.mkdir(exist_ok=True)
     (docs / 'faces.md').write_text(report, encoding='utf-8')
     draw(outcomes, docs / 'faces.png')

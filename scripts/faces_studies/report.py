@@ -61,7 +61,8 @@ in bold.
 
 ## How it was run
 
-`scripts/faces_study`, {date}: {runs} runs in {minutes:.1f} minutes on two cores, one thread a run. Each run was
+`{study}`, {date}: {runs} runs in {minutes:.1f} minutes, two at a time with
+one thread each; other work on the machine lengthens this. Each run was
 
 `{command}`
 
@@ -117,8 +118,8 @@ def paired(values: Sequence[float], base: Sequence[float]) -> Difference:
 
 
 def text(
-    outcomes: Sequence[Outcome], withheld: Sequence[Sequence[int]], of_class: int, pairs: int, command: str,
-    seconds: float,
+    outcomes: Sequence[Outcome], withheld: Sequence[Sequence[int]], of_class: int, pairs: int, study: str,
+    command: str, seconds: float,
 ) -> str:  # fmt: skip
     """The report, in Markdown.
 
@@ -127,6 +128,7 @@ def text(
         withheld: the withheld classes of each seed.
         of_class: the most pictures of a class.
         pairs: pairs of each kind in a fold.
+        study: the command of the study.
         command: the command of a run.
         seconds: the duration of the study.
     """
@@ -146,6 +148,7 @@ def text(
         date=datetime.date.today(),
         runs=sum(len(outcome.scores) for outcome in outcomes if not _is_pixels(outcome)),
         minutes=seconds / 60,
+        study=study,
         command=command,
         python=platform.python_version(),
         numpy=np.__version__,

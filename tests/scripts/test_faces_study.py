@@ -134,7 +134,7 @@ def outcomes():
 
 
 def test_the_report_marks_what_differs(tmp_path):
-    text = report.text(outcomes(), [[0, 1, 2]] * 5, 200, 150, 'cbam train', 90.0)
+    text = report.text(outcomes(), [[0, 1, 2]] * 5, 200, 150, 'scripts/faces_study', 'cbam train', 90.0)
     assert '**No face benchmark was run here**' in text
     assert '3,000 random pairs' in text
     assert text.count('| better | 0.900 ± 0.016 | 0.900 ± 0.016 | 0.900 ± 0.016 |') == 2
