@@ -29,6 +29,7 @@ _LONGEST = 72  # characters of a constant's value that is shown
 PROGRAMS = {
     'gluon_cbam.adapters.insightface_config': 'imported by insightface',
     'gluon_cbam.benchmarks.child': 'a process of its own',
+    'gluon_cbam.benchmarks.torch_faces': 'needs PyTorch',
     'gluon_cbam.benchmarks.torch_network': 'needs PyTorch',
     'gluon_cbam.training.distributed.server_node': 'a process of its own',
     'gluon_cbam.launch.supervisor': 'a process of its own',

@@ -1,7 +1,7 @@
 """Modified-CBAMnet in PyTorch and the loss of ArcFace, as baselines: the variants of basic units, with head E.
 
 Written from the source's ``fcbamnet.py`` (bruinxiong/Modified-CBAMnet.mxnet), with the attribute names of our network,
-so that the parameters map one to one: see :func:`torch_name`. Imports torch.
+so that the parameters map one to one: see ``torch_name``. Imports torch.
 """
 
 from __future__ import annotations

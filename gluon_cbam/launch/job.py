@@ -59,7 +59,7 @@ def launch(
     function installs signal handlers, so it must run in the main thread.
 
     Args:
-        members: the processes, see :func:`.plan.plan`.
+        members: the processes, see :func:`gluon_cbam.launch.plan.plan`.
         command: the command of the workers.
         results: called with each line of worker 0's standard output; all other output is written to standard error.
         ssh: the command that reaches other machines.

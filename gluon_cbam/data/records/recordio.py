@@ -89,8 +89,8 @@ class RecordFile:
         label_index: the label of each record that ``labels`` has, from 0; default None: the only one.
         faces: whether records of insightface are expected; otherwise, a warning says what is left out. Default False.
 
-    The header and the identity records of insightface's files (:mod:`.faces`) are left out: they have no image. Their
-    pictures may have several labels, of which the first is the identity, the default.
+    The header and the identity records of insightface's files (:mod:`gluon_cbam.data.records.faces`) are left out: they
+    have no image. Their pictures may have several labels, of which the first is the identity, the default.
 
     Attributes:
         path: path of the file.
