@@ -26,8 +26,8 @@ def cbam(*words):
 def test_every_module_is_imported(python):
     modules = """
 import importlib, pkgutil
-optional = ('gluoncv', 'insightface', 'insightface_config', 'of_torch', 'torch_network', 'child', 'server_node',
-            'supervisor', 'operators')
+optional = ('gluoncv', 'insightface', 'insightface_config', 'of_torch', 'torch_faces', 'torch_network', 'child',
+            'server_node', 'supervisor', 'operators')
 for module in pkgutil.walk_packages(gluon_cbam.__path__, 'gluon_cbam.'):
     if not module.name.endswith(optional):
         importlib.import_module(module.name)

@@ -108,7 +108,7 @@ def test_a_session_gives_logits_for_cropped_pixels(exported_digits):
         (('--stages', 'all'), '--stages and --layer look inside a network'),
         (('--samples', 3), '--samples is for --method rise, got occlusion'),
         (('--params', 'x'), '--exported knows its network and weights: leave --params out'),
-        (('--score',), 'leave --score and --compare out'),
+        (('--score',), 'leave --score, --compare and --pair out'),
     ],
 )
 def test_what_an_exported_file_cannot_do(arguments, words, exported_digits, cbam_here, tmp_path):
