@@ -55,7 +55,7 @@ def read_set(path):
 
 
 def make_faces(folder):
-    with writing_faces(folder / 'train.rec', (40, 60), names=['Ada', 'Bo']) as writer:
+    with writing_faces(folder / 'train.rec', (30, 40), names=['Ada', 'Bo']) as writer:
         for number in range(6):
             writer.write(number // 3, PICTURES[number % 2])
     return folder / 'train.rec'
