@@ -13,6 +13,7 @@ from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gluon_cbam.common.damage import reading
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_paths, refuse_existing
 from gluon_cbam.common.limits import MAX_CLASSES
@@ -94,7 +95,8 @@ def size_of(image: bytes, name: str) -> Tuple[int, int]:
     if row is None:
         height, width = decode(image, name).shape[:2]
         return height, width
-    header = row.header(image)
+    with reading(name, 'its first picture is damaged'):
+        header = row.header(image)
     return header.height, header.width
 
 
