@@ -10,7 +10,7 @@ from mxnet.gluon import Block, HybridBlock
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.tasks.protocols import ProcessGroup
 
-from .class_weight import norms, products
+from .class_weight import compare
 from .margin import Margin, State
 
 
@@ -48,8 +48,8 @@ class ClassWeight(HybridBlock):
 
     def __init__(self, margin: Margin, classes: int, embedding: int, subcenters: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._margin, self._subcenters, self._rows = margin, subcenters, classes * subcenters
-        shape = (self._rows, embedding)
+        self._margin, self._classes, self._subcenters = margin, classes, subcenters
+        shape = (classes * subcenters, embedding)
         with self.name_scope():
             self.weight = self.params.get('weight', shape=shape, init=mx.init.Normal(0.01), dtype=margin.dtype)
             if margin.bias:  # the multipliers are insightface's
@@ -60,15 +60,8 @@ class ClassWeight(HybridBlock):
     ) -> Any:
         """See :class:`ClassWeight`."""
         x = F.cast(x, dtype=self._margin.dtype)  # from float16 in mixed precision, whose squares overflow
-        norm = norms(F, x)
-        values = products(F, x, norm, weight, self._rows, self._margin.normalized, self._subcenters, bias)
-        values = F.cast(values, dtype=self._margin.dtype)  # multiplied in float16 there
-        target = cosine = F.pick(values, label, axis=1, keepdims=True)
-        if not self._margin.normalized:
-            rows = F.take(weight, label)
-            own = F.sum(x * rows, axis=1, keepdims=True)
-            cosine = own / (norm * norms(F, rows))
-        return values, target, norm, F.BlockGrad(cosine)
+        found = compare(F, self._margin, x, label, weight, self._classes, self._subcenters, bias)
+        return found.products, found.target, found.norm, F.BlockGrad(found.cosine)
 
 
 class MarginLoss(HybridBlock):
@@ -91,15 +84,14 @@ class MarginLoss(HybridBlock):
     def __init__(self, margin: Margin, classes: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._margin, self._classes = margin, classes
-        self.inputs = (*margin.needs, *margin.initial_state())
+        self.inputs = margin.inputs
 
     def hybrid_forward(self, F: OpNamespace, values: Tensor, label: Tensor, *further: Tensor) -> Any:
         """See :class:`MarginLoss`."""
-        state = dict(zip(self.inputs, further))
-        target, norm = state.pop('target', None), state.pop('norm', None)
-        logits = self._margin.logits(F, values, label, self._classes, target, norm, state)
+        inputs = dict(zip(self.inputs, further))
+        logits = self._margin.logits_of_inputs(F, values, label, self._classes, inputs)
         loss = -F.pick(F.log_softmax(logits, axis=1), label, axis=1)
-        penalty = self._margin.penalty(F, norm)
+        penalty = self._margin.penalty(F, inputs.get('norm'))
         return (loss if penalty is None else loss + F.reshape(penalty, shape=(-1,))), logits
 
 

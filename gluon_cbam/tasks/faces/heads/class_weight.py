@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from gluon_cbam.common.types import OpNamespace, Tensor
+
+from .margin import Margin
 
 _SMALLEST = 1e-10  # the smallest squared norm; MXNet's L2Normalization adds it, which changes sines near 0
 
@@ -49,3 +51,51 @@ def products(
     if subcenters > 1:
         values = F.max(F.reshape(values, shape=(0, -1, subcenters)), axis=2)
     return values
+
+
+class Comparison(NamedTuple):
+    """Embeddings compared with class weights.
+
+    Attributes:
+        products: (N, classes), cosines for normalized heads.
+        target: the product of each image and its class, (N, 1).
+        cosine: their cosine, (N, 1).
+        norm: the norm of each embedding, (N, 1).
+    """
+
+    products: Tensor
+    target: Tensor
+    cosine: Tensor
+    norm: Tensor
+
+
+def compare(
+    F: OpNamespace,
+    margin: Margin,
+    embedding: Tensor,
+    columns: Tensor,
+    weight: Tensor,
+    classes: int,
+    subcenters: int = 1,
+    bias: Optional[Tensor] = None,
+) -> Comparison:
+    """Compare embeddings with the class weights of all classes, or of a shard.
+
+    Args:
+        F: the operators.
+        margin: the margin.
+        embedding: (N, D).
+        columns: the column of each image's class, (N,); for -1 the target is that of the first column.
+        weight: see :func:`products`.
+        classes: the number of classes.
+        subcenters: see :func:`products`.
+        bias: see :func:`products`.
+    """
+    norm = norms(F, embedding)
+    values = products(F, embedding, norm, weight, classes * subcenters, margin.normalized, subcenters, bias)
+    values = F.cast(values, dtype=margin.dtype)  # mixed precision multiplies in float16
+    target = cosine = F.pick(values, columns, axis=1, keepdims=True)
+    if not margin.normalized:
+        own = F.take(weight, columns)  # clipped to the first one, too
+        cosine = F.sum(embedding * own, axis=1, keepdims=True) / (norm * norms(F, own))
+    return Comparison(values, target, cosine, norm)

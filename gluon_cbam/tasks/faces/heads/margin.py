@@ -14,7 +14,7 @@ the head in one piece. A head in one piece is the case of one shard.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Dict, Optional, Tuple
+from typing import Any, ClassVar, Dict, Mapping, Optional, Tuple
 
 from gluon_cbam.common.types import OpNamespace, Tensor
 
@@ -52,6 +52,19 @@ class Margin:
     def initial_state(self) -> Dict[str, float]:
         """The moving statistics before the first step, by name; empty for a head without."""
         return {}
+
+    @property
+    def inputs(self) -> Tuple[str, ...]:
+        """The names of what :meth:`logits_of_inputs` takes: those of :attr:`needs`, then the moving statistics."""
+        return (*self.needs, *self.initial_state())
+
+    def logits_of_inputs(
+        self, F: OpNamespace, products: Tensor, columns: Tensor, classes: int, inputs: Mapping[str, Tensor]
+    ) -> Tensor:
+        """See :meth:`logits`; ``inputs`` has the values that :attr:`inputs` names."""
+        state = dict(inputs)
+        target, norm = state.pop('target', None), state.pop('norm', None)
+        return self.logits(F, products, columns, classes, target, norm, state)
 
     def advance(self, F: OpNamespace, state: State, target: Tensor, norm: Tensor) -> State:
         """The moving statistics after a batch, which the logits of this batch use.

@@ -10,7 +10,7 @@ from mxnet.gluon import HybridBlock
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.tasks.sharded_head import ShardedHead, ShardedParameter
 
-from .class_weight import norms, products
+from .class_weight import compare, norms
 from .margin import Margin, State
 
 
@@ -56,21 +56,16 @@ class ShardedMarginHead(ShardedHead):
 class _Products(HybridBlock):
     def __init__(self, margin: Margin, classes: int, centers: int) -> None:
         super().__init__()
-        self._margin, self._rows, self._centers = margin, classes * centers, centers
+        self._margin, self._classes, self._centers = margin, classes, centers
 
     def hybrid_forward(
         self, F: OpNamespace, x: Tensor, columns: Tensor, weight: Tensor, bias: Optional[Tensor] = None
     ) -> Any:
-        norm = norms(F, x)
         flat = None if bias is None else F.reshape(bias, shape=(-1,))
-        values = products(F, x, norm, weight, self._rows, self._margin.normalized, self._centers, flat)
-        values = F.cast(values, dtype=self._margin.dtype)  # mixed precision multiplies in float16
-        product = cosine = F.pick(values, columns, axis=1, keepdims=True)  # of the first column if there is none
-        if not self._margin.normalized:
-            own = F.take(weight, columns)  # clipped to the first one, too
-            cosine = F.sum(x * own, axis=1, keepdims=True) / (norm * norms(F, own))
+        found = compare(F, self._margin, x, columns, weight, self._classes, self._centers, flat)
         mine = F.expand_dims(columns >= 0, axis=1)
-        return values, F.BlockGrad(F.broadcast_mul(F.concat(product, cosine, dim=1), mine)), norm
+        own = F.broadcast_mul(F.concat(found.target, found.cosine, dim=1), mine)
+        return found.products, F.BlockGrad(own), found.norm
 
 
 class _Logits(HybridBlock):
@@ -79,6 +74,5 @@ class _Logits(HybridBlock):
         self._margin, self._classes = margin, classes
 
     def hybrid_forward(self, F: OpNamespace, values: Tensor, columns: Tensor, *further: Tensor) -> Tensor:
-        state = dict(zip((*self._margin.needs, *self._margin.initial_state()), further))
-        target, norm = state.pop('target', None), state.pop('norm', None)
-        return self._margin.logits(F, values, columns, self._classes, target, norm, state)
+        inputs = dict(zip(self._margin.inputs, further))
+        return self._margin.logits_of_inputs(F, values, columns, self._classes, inputs)

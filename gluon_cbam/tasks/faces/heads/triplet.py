@@ -63,11 +63,12 @@ class TripletLoss(HybridBlock):
         column = F.reshape(label, shape=(-1, 1))
         others = F.broadcast_not_equal(column, F.reshape(label, shape=(1, -1)))
         distances = self._distance(F, F.dot(unit, unit, transpose_b=True))
+        farthest = F.max(F.where(others, distances, F.ones_like(distances) * -_FAR), axis=1, keepdims=True)
         losses, cosines, pairs = [], [], []
         for offset in range(1, self._size):
             cosine = F.sum(unit * self._rolled(F, unit, offset), axis=1, keepdims=True)
             positive = column == self._rolled(F, column, offset)
-            losses.append(positive * self._of_pairs(F, self._distance(F, cosine), distances, others))
+            losses.append(positive * self._of_pairs(F, self._distance(F, cosine), distances, others, farthest))
             cosines.append(positive * cosine)
             pairs.append(positive)
         count = F.maximum(F.add_n(*pairs), 1)
@@ -77,11 +78,12 @@ class TripletLoss(HybridBlock):
             norm,
         )
 
-    def _of_pairs(self, F: OpNamespace, positive: Tensor, distances: Tensor, others: Tensor) -> Tensor:
+    def _of_pairs(
+        self, F: OpNamespace, positive: Tensor, distances: Tensor, others: Tensor, farthest: Tensor
+    ) -> Tensor:
         """The loss of each anchor and one positive, (N, 1), whose distance is (N, 1)."""
         farther = others * F.broadcast_greater(distances, positive)
         nearest = F.min(F.where(farther, distances, F.ones_like(distances) * _FAR), axis=1, keepdims=True)
-        farthest = F.max(F.where(others, distances, F.ones_like(distances) * -_FAR), axis=1, keepdims=True)
         negative = F.where(nearest < _FAR, nearest, farthest)
         return F.relu(positive - negative + self._alpha) * (farthest > -_FAR)
 
