@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from copy import copy
-from typing import TYPE_CHECKING, List, Optional, cast
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, cast
 
 from .base import Task
 from .protocols import Dataset, ProcessGroup, Settings, TrainingBatches
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gluon_cbam.common.files import PathLike
     from gluon_cbam.data.loading.preprocessing import Preprocessing
+    from gluon_cbam.data.loading.training import Batch
     from gluon_cbam.data.records.recordio import RecordFile
 
 
@@ -106,4 +107,32 @@ class RecordTask(Task):
         return TrainingData(
             cast('RecordFile', data), batch_size, preprocessing, settings['augment'], settings['seed'],
             settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
+            **self.loading_options(cast('RecordFile', data), settings),
         )  # fmt: skip
+
+    def loading_options(self, data: RecordFile, settings: Settings) -> Dict[str, Any]:
+        """Further arguments of :class:`gluon_cbam.data.loading.training.TrainingData` that a task has settings for."""
+        return {}
+
+    def example_batch(self, images: int, image_size: int, classes: int) -> Batch:
+        """Noise and random integers below ``classes`` as labels."""
+        import mxnet as mx
+        import numpy as np
+
+        from gluon_cbam.data.loading.training import Batch
+
+        random = np.random.RandomState(0)
+        pixels = random.randint(0, 256, (images, image_size, image_size, 3), np.uint8)
+        return Batch(mx.nd.array(pixels, dtype='uint8'), mx.nd.array(random.randint(0, classes, images)))
+
+    def write_example(self, path: PathLike, images: int, classes: int) -> None:
+        """Black images with the labels 0 .. ``classes - 1`` in turn."""
+        import cv2
+        import numpy as np
+
+        from gluon_cbam.data.records.recordio import RecordWriter
+
+        image = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+        with RecordWriter(path) as writer:
+            for number in range(images):
+                writer.write(number % classes, image)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from gluon_cbam.common.files import PathLike
     from gluon_cbam.data.loading.preprocessing import Preprocessing
-    from gluon_cbam.data.loading.training import Batch
     from gluon_cbam.data.records.recordio import RecordFile
 
     from .evaluation import Evaluation
@@ -119,29 +118,6 @@ class Classification(RecordTask):
     def tolerance(self, measured_by: str, records: int) -> float:
         """The tolerance of the source of the figures, at least one record."""
         return max(_TOLERANCES[measured_by], 1.01 / records)  # 1.01: they are floats
-
-    def example_batch(self, images: int, image_size: int, classes: int) -> Batch:
-        """Noise and random classes."""
-        import mxnet as mx
-        import numpy as np
-
-        from gluon_cbam.data.loading.training import Batch
-
-        random = np.random.RandomState(0)
-        pixels = random.randint(0, 256, (images, image_size, image_size, 3), np.uint8)
-        return Batch(mx.nd.array(pixels, dtype='uint8'), mx.nd.array(random.randint(0, classes, images)))
-
-    def write_example(self, path: PathLike, images: int, classes: int) -> None:
-        """Black images of the classes in turn."""
-        import cv2
-        import numpy as np
-
-        from gluon_cbam.data.records.recordio import RecordWriter
-
-        image = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
-        with RecordWriter(path) as writer:
-            for number in range(images):
-                writer.write(number % classes, image)
 
 
 def _with_imagenet(expected: ClassNames, found: ClassNames) -> ClassNames:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterable, List, Optional, Sequence, Tuple, cast
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, cast
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.tasks.classes import Labels
@@ -18,7 +18,6 @@ from gluon_cbam.tasks.protocols import (
     Progress,
     Settings,
     Start,
-    TrainingBatches,
     no_progress,
 )
 from gluon_cbam.tasks.record_task import RecordTask
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
     from gluon_cbam.common.files import PathLike
     from gluon_cbam.data.loading.preprocessing import Preprocessing
-    from gluon_cbam.data.loading.training import Batch
     from gluon_cbam.data.records.recordio import RecordFile
 
     from .evaluation import Evaluation
@@ -165,24 +163,11 @@ class Faces(RecordTask):
         """See :meth:`.ValidationSets.contents`, and :func:`gluon_cbam.data.records.contents.contents_hash`."""
         return super().contents(data) if hasattr(data, 'labels') else cast('ValidationSets', data).contents()
 
-    def training_batches(
-        self,
-        data: Dataset,
-        settings: Settings,
-        preprocessing: Preprocessing,
-        batch_size: int,
-        process_group: ProcessGroup,
-    ) -> TrainingBatches:
-        """The batches of a run, augmented as its settings state; those of triplets have groups of an identity."""
-        from gluon_cbam.data.loading.training import BadRecords, TrainingData
-
+    def loading_options(self, data: RecordFile, settings: Settings) -> Dict[str, Any]:
+        """The gray squares, and the order of triplets, in which pictures of an identity lie together."""
         from .identities import order_of
 
-        return TrainingData(
-            cast('RecordFile', data), batch_size, preprocessing, settings['augment'], settings['seed'],
-            settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
-            settings['cutoff'], order_of(settings, cast('RecordFile', data)),
-        )  # fmt: skip
+        return {'cutoff': settings['cutoff'], 'order': order_of(settings, data)}
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
         """The loss of the head."""
@@ -222,15 +207,3 @@ class Faces(RecordTask):
     def tolerance(self, measured_by: str, records: int) -> float:
         """One pair in a hundred of another decoder, one in a thousand of the same computation, at least one pair."""
         return max({'publisher': 0.01, 'verified': 0.001}[measured_by], 1.01 / records)  # 1.01: they are floats
-
-    def example_batch(self, images: int, image_size: int, classes: int) -> Batch:
-        """Noise and random identities."""
-        from gluon_cbam.tasks.classification.task import Classification
-
-        return Classification().example_batch(images, image_size, classes)
-
-    def write_example(self, path: PathLike, images: int, classes: int) -> None:
-        """Black pictures of the identities in turn."""
-        from gluon_cbam.tasks.classification.task import Classification
-
-        Classification().write_example(path, images, classes)
