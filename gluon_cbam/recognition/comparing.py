@@ -120,5 +120,5 @@ def compare_images(
     distance = float(squared_distances(units[:1], units[1:])[0])
     norms = np.linalg.norm(embeddings, axis=1).tolist()
     size = encoder.session.preprocessing.image_size
-    resized = [(each.image.name, *(each.image.size or ())) for each in found if each.resized(size)]
+    resized = [other for each in found for other in each.resized_from(size)]
     return FaceComparison(names, float(units[0] @ units[1]), distance, norms, threshold, resized)

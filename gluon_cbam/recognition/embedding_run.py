@@ -138,7 +138,7 @@ def _rows(encoded: List[Encoded], image_size: int, normalized: bool) -> Tuple[Em
     read = [each for each in encoded if each.error is None]
     embeddings = np.stack([np.asarray(each.embedding) for each in read]) if read else np.empty((0, 0))
     lengths = norms(embeddings, lambda number: read[number].image.name) if read else np.empty(0)
-    other = [(each.image.name, *(each.image.size or ())) for each in read if each.resized(image_size)]
+    other = [other for each in read for other in each.resized_from(image_size)]
     summary = PartSummary(
         images=len(encoded),
         readable=len(read),

@@ -17,6 +17,7 @@ from typing import (
     NoReturn,
     Optional,
     Sequence,
+    Tuple,
 )
 
 import numpy as np
@@ -27,7 +28,8 @@ from gluon_cbam.data.sources.images import ImageSource
 from gluon_cbam.inference.prediction import predict
 from gluon_cbam.inference.session import Session
 from gluon_cbam.tasks.evaluation import on_contexts
-from gluon_cbam.tasks.prediction import ImageReference, Prediction, Predictor
+from gluon_cbam.tasks.faces.prediction import EmbeddingPrediction, EmbeddingPredictor
+from gluon_cbam.tasks.prediction import ImageReference
 from gluon_cbam.tasks.protocols import Start
 
 if TYPE_CHECKING:
@@ -63,9 +65,10 @@ class Encoded(NamedTuple):
         """The person: the label of a record or its name, or the folder of a file; empty where nothing is known."""
         return str(self.labels[-1]) if self.labels else ''
 
-    def resized(self, image_size: int) -> bool:
-        """Whether the image had another size than the network's input of ``image_size`` pixels."""
-        return self.image.size not in (None, (image_size, image_size))
+    def resized_from(self, image_size: int) -> List[Tuple[Any, ...]]:
+        """Name, height and width of an image of another size than the network's input of ``image_size`` pixels."""
+        size = self.image.size
+        return [] if size in (None, (image_size, image_size)) else [(self.image.name, *size)]
 
 
 @dataclass(frozen=True)
@@ -122,47 +125,11 @@ class Encoder:
                 yield image
 
         found = predict(
-            self.session, noted(), batch_size=self.batch_size, workers=self.workers, predictor=_Embeddings()
+            self.session, noted(), batch_size=self.batch_size, workers=self.workers, predictor=EmbeddingPredictor()
         )
         for each in found:
-            assert isinstance(each, _Embedding)
+            assert isinstance(each, EmbeddingPrediction)
             yield Encoded(each.image, labels.popleft(), each.embedding, each.norm, each.error)
-
-
-class _Embedding(Prediction):
-    """An embedding on its way to :class:`Encoded`."""
-
-    def __init__(
-        self,
-        image: ImageReference,
-        embedding: Optional[np.ndarray],
-        norm: float = 0.0,
-        error: Optional[str] = None,
-    ) -> None:
-        self.image, self.embedding, self.norm, self.error = image, embedding, norm, error
-        self.file, self.number = image.file, image.number
-
-    def values(self) -> Dict[str, Any]:
-        return {'embedding': None if self.embedding is None else self.embedding.tolist()}
-
-    def text(self) -> str:
-        return ' '.join(f'{value:.4f}' for value in self.row())
-
-    def row(self) -> List[float]:
-        return [] if self.embedding is None else self.embedding.tolist()
-
-
-class _Embeddings(Predictor):
-    """Keeps the embedding and its norm."""
-
-    columns = ()
-
-    def __call__(self, image: ImageReference, outputs: Sequence[np.ndarray]) -> Prediction:
-        norm = outputs[1][0] if len(outputs) > 1 else np.linalg.norm(outputs[0])
-        return _Embedding(image, outputs[0], float(norm))
-
-    def unreadable(self, image: ImageReference, error: str) -> Prediction:
-        return _Embedding(image, None, error=error)
 
 
 def encoder_on_devices(

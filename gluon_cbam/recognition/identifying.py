@@ -134,8 +134,7 @@ def labelled_images(
         names.append(each.image.name)
         labels.append(each.label)
         rows.append(each.embedding.astype(np.float32))
-        if each.resized(encoder.session.preprocessing.image_size):
-            resized.append((each.image.name, *(each.image.size or ())))
+        resized += each.resized_from(encoder.session.preprocessing.image_size)
     if not rows:
         raise DataError(f'no images in {where}')
     _require_labels(np.array(labels), names, where)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from gluon_cbam.common.files import PathLike
 from gluon_cbam.data.faces.pair_lists import read_pairs
 from gluon_cbam.data.faces.verification_sets import VerificationSet
 from gluon_cbam.data.sources.images import ImageSource, image_file
-from gluon_cbam.tasks.faces.metrics.embeddings import cosine_of_distance, normalize, squared_distances
+from gluon_cbam.tasks.faces.metrics.embeddings import cosine_of_distance, normalize, pair_distances
 from gluon_cbam.tasks.faces.metrics.verification import VerificationScores, verify
 
 from .embedding_files import EmbeddingFile
@@ -122,10 +122,9 @@ def verify_set(
             embeddings = np.empty((len(data), len(each.embedding)))
         embeddings[number] = each.embedding
         norms += each.norm
-        if each.resized(encoder.session.preprocessing.image_size):
-            resized.append((each.image.name, *(each.image.size or ())))
+        resized += each.resized_from(encoder.session.preprocessing.image_size)
     assert embeddings is not None, 'a set has images'
-    distances = _distances(normalize(embeddings, data.picture_name), data.pairs)
+    distances = pair_distances(normalize(embeddings, data.picture_name), data.pairs)
     scores = verify(distances, data.same, data.folds)
     return VerifiedPairs(
         data.name, data.path, data.pairs, data.same, distances, len(data), data.picture_name, data.load, scores,
@@ -151,7 +150,7 @@ def verify_file(file: EmbeddingFile, pairs: PathLike) -> VerifiedPairs:
     listed = read_pairs(Path(pairs))
     numbers = find_images(file, listed.names, str(pairs))
     embeddings = normalize(file.embeddings[numbers], lambda number: file.name(numbers[number]))
-    distances = _distances(embeddings, listed.pairs)
+    distances = pair_distances(embeddings, listed.pairs)
     return VerifiedPairs(
         Path(pairs).stem, Path(pairs), listed.pairs, listed.same, distances, len(numbers),
         lambda number: file.images[numbers[number]].name, _loader(file, numbers),
@@ -183,21 +182,9 @@ def verify_templates(templates: Templates, pairs: PathLike) -> VerifiedPairs:
     """
     begin = time.monotonic()
     numbers, same = read_template_pairs(pairs, templates)
-    distances = _distances(templates.embeddings, numbers)
+    distances = pair_distances(templates.embeddings, numbers)
     path, names = Path(pairs), templates.names
     return VerifiedPairs(
         path.stem, path, numbers, same, distances, len(names), lambda number: f'template {names[number]}', None,
         verify(distances, same), None, seconds=time.monotonic() - begin,
     )  # fmt: skip
-
-
-_BLOCK = 1 << 16  # pairs whose differences are held at once
-
-
-def _distances(embeddings: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """The squared distances of pairs of rows, in blocks: a set may have many more pairs than images."""
-    blocks: List[np.ndarray] = [
-        squared_distances(embeddings[block[:, 0]], embeddings[block[:, 1]])
-        for block in (pairs[start : start + _BLOCK] for start in range(0, len(pairs), _BLOCK))
-    ]
-    return np.concatenate(blocks)

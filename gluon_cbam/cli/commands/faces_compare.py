@@ -158,7 +158,7 @@ def _check_read(found: List[Encoded], encoder: Encoder, where: str) -> None:
     if not found:
         raise DataError(f'no images in {where}')
     tally.check()
-    other = [(each.image.name, *(each.image.size or ())) for each in found if each.resized(size)]
+    other = [other for each in found for other in each.resized_from(size)]
     show_resized(len(other), len(found), other[0] if other else None, size)
 
 

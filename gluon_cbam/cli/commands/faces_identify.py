@@ -12,7 +12,14 @@ from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
-from .faces_network import encoder_options, names_encoder, open_encoder, show_resized, show_verification
+from .faces_network import (
+    encoder_options,
+    names_encoder,
+    open_encoder,
+    show_resized,
+    show_verification,
+    template_weights_option,
+)
 
 if TYPE_CHECKING:
     from gluon_cbam.recognition.identifying import Identified, Labelled
@@ -26,13 +33,7 @@ _MISTAKES = 10  # that --json lists
 @click.option(
     '--embeddings', metavar='FILE', help='embeddings of the images of templates; --gallery and --probes are lists then'
 )
-@click.option(
-    '--weights',
-    type=click.Choice(['score-norm', 'score', 'norm', 'none']),
-    default='score-norm',
-    show_default=True,
-    help='weights of the images of a template: detector score x norm, one of them, or none',
-)
+@template_weights_option
 @click.option('--cmc', metavar='FILE', help='draw the CMC curve as PNG')
 @click.option('--ignore-weights', is_flag=True, help='compare embeddings of other or unknown weights')
 @encoder_options

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 _SETTINGS = ('image_size', 'crop_ratio', 'option', 'batch_size', 'gpus', 'cpus', 'workers')
 
 
+template_weights_option = click.option(
+    '--weights',
+    type=click.Choice(['score-norm', 'score', 'norm', 'none']),
+    default='score-norm',
+    show_default=True,
+    help='weights of the images of a template: detector score x norm, one of them, or none',
+)
+
+
 def encoder_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that name a network with embeddings to a command.
 
@@ -89,4 +98,11 @@ def show_resized(resized: int, images: int, first: Optional[Tuple[Any, ...]], im
         )
 
 
-__all__ = ['encoder_options', 'names_encoder', 'open_encoder', 'show_resized', 'show_verification']
+__all__ = [
+    'encoder_options',
+    'names_encoder',
+    'open_encoder',
+    'show_resized',
+    'show_verification',
+    'template_weights_option',
+]

@@ -14,7 +14,14 @@ from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
-from .faces_network import encoder_options, names_encoder, open_encoder, show_resized, show_verification
+from .faces_network import (
+    encoder_options,
+    names_encoder,
+    open_encoder,
+    show_resized,
+    show_verification,
+    template_weights_option,
+)
 
 if TYPE_CHECKING:
     from gluon_cbam.recognition.verification import VerifiedPairs
@@ -30,13 +37,7 @@ _SHOWN = ('network', 'params_sha256', 'flip', 'exported', 'embeddings')
 @click.option('--embeddings', metavar='FILE', help='a file of cbam faces embed instead of a network; needs --pairs')
 @click.option('--pairs', metavar='FILE', help='list of pairs of the images in --embeddings')
 @click.option('--templates', metavar='FILE', help='list of templates of the images in --embeddings; --pairs are theirs')
-@click.option(
-    '--weights',
-    type=click.Choice(['score-norm', 'score', 'norm', 'none']),
-    default='score-norm',
-    show_default=True,
-    help='weights of the images of a template: detector score x norm, one of them, or none',
-)
+@template_weights_option
 @click.option(
     '--distance',
     type=click.Choice(['euclidean', 'cosine']),

@@ -14,7 +14,7 @@ from gluon_cbam.tasks import figures
 from gluon_cbam.tasks.evaluation import outputs_of_shard
 from gluon_cbam.tasks.protocols import ProcessGroup, Progress, Start, no_progress
 
-from .metrics.embeddings import flip_embedding, norms, squared_distances
+from .metrics.embeddings import flip_embedding, norms, pair_distances
 from .metrics.verification import verify
 from .validation_sets import ValidationSets
 
@@ -80,8 +80,7 @@ def _score_set(
     """The figures of a set by name."""
     plain, mirrored = _embeddings(start, pairs, prepare, batch_size, workers, progress, process_group)
     both = flip_embedding(plain, mirrored, pairs.picture_name)
-    distances = squared_distances(both[pairs.pairs[:, 0]], both[pairs.pairs[:, 1]])
-    scores = verify(distances, pairs.same, pairs.folds)
+    scores = verify(pair_distances(both, pairs.pairs), pairs.same, pairs.folds)
     values = {
         'accuracy': scores.accuracy, 'std': scores.accuracy_std, 'val': scores.val, 'auc': scores.auc,
         'threshold': float(np.mean(scores.thresholds)),

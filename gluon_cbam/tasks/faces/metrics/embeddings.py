@@ -8,6 +8,8 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError
 
+_BLOCK = 1 << 16  # pairs whose differences are held at once
+
 
 def _numbered(number: int) -> str:
     return f'image {number}'
@@ -88,6 +90,20 @@ def squared_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     difference = np.subtract(first, second, dtype=np.float64)
     return np.einsum('pd,pd->p', difference, difference)
+
+
+def pair_distances(embeddings: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Squared Euclidean distances of pairs of rows, in blocks: a set may have many more pairs than images.
+
+    Args:
+        embeddings: (N, D).
+        pairs: (P, 2), the numbers of the rows, P > 0.
+
+    Returns:
+        (P,) float64.
+    """
+    blocks = (pairs[start : start + _BLOCK] for start in range(0, len(pairs), _BLOCK))
+    return np.concatenate([squared_distances(embeddings[block[:, 0]], embeddings[block[:, 1]]) for block in blocks])
 
 
 def cosine_of_distance(squared_distance: np.ndarray) -> np.ndarray:
