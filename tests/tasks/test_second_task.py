@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import threading
 
 import cv2
 import mxnet as mx
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from regression_task.task import Brightness, SquaredError
 from run_folders import assert_same_run, state
+from thread_groups import in_group
 
 from gluon_cbam import zoo
 from gluon_cbam.benchmarks import cbam_workloads
@@ -90,39 +90,19 @@ def by_hand(path, data):
     return np.abs(errors).mean(), (errors**2).mean()
 
 
-class ThreadGroup:
-    """A process group of threads."""
-
-    def __init__(self, rank, size, shared, barrier):
-        self.rank, self.size, self._shared, self._barrier = rank, size, shared, barrier
-
-    def sum(self, values):
-        self._shared[self.rank] = np.array(values)
-        self._barrier.wait()
-        return np.sum(self._shared, axis=0)
-
-
 @pytest.mark.parametrize(('size', 'devices', 'batch_size'), [(1, 1, 5), (1, 2, 16), (3, 1, 4), (3, 2, 50)])
 def test_validation_is_exact_and_sharded(trained, brightness_data, size, devices, batch_size):
     ctx = [mx.cpu(number) for number in range(devices)]
     networks = [load_network('cbamnet_tiny', ctx, str(trained)) for _ in range(size)]
     for loaded in networks:  # MXNet traces in one thread at a time
         on_contexts(loaded.net, ctx)(np.zeros((batch_size * devices, 3, 8, 8), np.float32))()
-    shared, barrier, found = [None] * size, threading.Barrier(size, timeout=60), [None] * size
 
-    def run(rank):
+    def run(rank, group):
         loaded = networks[rank]
         data = loaded.task.open_validation(brightness_data / 'val.rec', 1)
-        group = ThreadGroup(rank, size, shared, barrier) if size > 1 else None
-        found[rank] = evaluate(
-            loaded.task, loaded.net, data, loaded.preprocessing, ctx, batch_size, 1, process_group=group
-        )
+        return evaluate(loaded.task, loaded.net, data, loaded.preprocessing, ctx, batch_size, 1, process_group=group)
 
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = in_group(size, run)
     expected = by_hand(trained, brightness_data / 'val.rec')
     for scored in found:
         assert scored.records == 37

@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 
 import mxnet as mx
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 from face_identities import write_identities
 from run_folders import assert_same_run, state
 from sklearn.model_selection import KFold
+from thread_groups import in_group
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.decoding import decode
@@ -90,40 +90,19 @@ def by_hand(run, path):
     return np.mean(accuracies), np.std(accuracies), norms.mean()
 
 
-class ThreadGroup:
-    """A process group of threads."""
-
-    def __init__(self, rank, size, shared, barrier):
-        self.rank, self.size, self._shared, self._barrier = rank, size, shared, barrier
-
-    def gather(self, values):
-        self._barrier.wait()
-        self._shared[self.rank] = values
-        self._barrier.wait()
-        return list(self._shared)
-
-
 @pytest.mark.parametrize(('size', 'devices', 'batch_size'), [(1, 1, 7), (1, 2, 16), (3, 1, 11)])
 def test_validation_scores_each_pair_once(trained, data, size, devices, batch_size):
     ctx = [mx.cpu(number) for number in range(devices)]
     networks = [load(trained, ctx) for _ in range(size)]
     for loaded in networks:  # MXNet traces in one thread at a time
         on_contexts(loaded.net, ctx)(np.zeros((batch_size * devices, 3, 16, 16), np.float32))()
-    shared, barrier, found = [None] * size, threading.Barrier(size, timeout=300), [None] * size
 
-    def run(rank):
+    def run(rank, group):
         loaded = networks[rank]
         sets = loaded.task.open_validation(data / 'val', 1)
-        group = ThreadGroup(rank, size, shared, barrier) if size > 1 else None
-        found[rank] = evaluate(
-            loaded.task, loaded.net, sets, loaded.preprocessing, ctx, batch_size, 1, process_group=group
-        )
+        return evaluate(loaded.task, loaded.net, sets, loaded.preprocessing, ctx, batch_size, 1, process_group=group)
 
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = in_group(size, run)
     for scored in found:
         assert scored.records == 80
         for name in ('lfw', 'agedb_30'):
