@@ -15,9 +15,7 @@ from .archived_sets import write_archived
 from .pairing import draw_pairs
 from .pickled_sets import PROTOCOLS, write_pickled
 from .record_sets import RECORDS_FILE, FaceRecords, Progress
-from .verification_sets import DEFAULT_FOLDS, Pictures, VerificationSet, open_verification_set
-
-_OUTPUTS = ('.bin', '.npz')
+from .verification_sets import DEFAULT_FOLDS, FILE_ENDINGS, Pictures, VerificationSet, open_verification_set
 
 
 class ConvertedSet(NamedTuple):
@@ -91,8 +89,8 @@ def convert(
         DataError: the source is damaged, a picture cannot be decoded, or the sizes of the pictures differ.
     """
     path = Path(output)
-    if path.suffix.lower() not in _OUTPUTS:
-        raise UsageError(f'{path}: a verification set is written to {" or ".join(_OUTPUTS)}, not {path.suffix!r}')
+    if path.suffix.lower() not in FILE_ENDINGS:
+        raise UsageError(f'{path}: a verification set is written to {" or ".join(FILE_ENDINGS)}, not {path.suffix!r}')
     refuse_existing([path], overwrite)
     found = _opened(source, folder, pairs, folds, seed)
     size = _check_pictures(found, progress)

@@ -177,6 +177,11 @@ def _existing(folder: Path, name: str) -> Path:
     raise DataError(f'{folder}: no picture {shown_name(name)}: name the folder of the pictures of the list')
 
 
+def lists_in(folder: Path) -> List[Path]:
+    """The lists of pairs in a folder: ``pairs.txt``, ``pairs.csv``, both or none."""
+    return [folder / name for name in ('pairs.txt', 'pairs.csv') if (folder / name).is_file()]
+
+
 def list_in(folder: Path) -> Path:
     """The list of pairs in a folder.
 
@@ -186,7 +191,7 @@ def list_in(folder: Path) -> Path:
     Raises:
         UsageError: it has none, or several.
     """
-    found = [folder / name for name in ('pairs.txt', 'pairs.csv') if (folder / name).is_file()]
+    found = lists_in(folder)
     if len(found) != 1:
         raise UsageError(
             f'{folder}: {"no" if not found else "both"} pairs.txt {"or" if not found else "and"} pairs.csv'

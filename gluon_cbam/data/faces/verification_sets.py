@@ -138,4 +138,6 @@ def _listed(path: Path, folder: Path) -> VerificationSet:
 
 
 _FILES: Dict[str, Callable[[Path], VerificationSet]] = {'.bin': _pickled, '.npz': _archived}
+FILE_ENDINGS = tuple(_FILES)
+"""Endings of files that hold a set with its pictures."""
 _LISTS = ('.txt', '.csv')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
@@ -25,12 +26,26 @@ def check_images(records: RecordFile, workers: int) -> None:
     Raises:
         DataError: an image cannot be decoded; the message names the record and its offset.
     """
+    load_all(partial(decode_record, records), len(records), workers)
 
-    def check(number: int) -> None:
-        decode_record(records, number)
+
+def load_all(load: Callable[[int], np.ndarray], count: int, workers: int) -> None:
+    """Load every image of a set once, and keep none.
+
+    Args:
+        load: function from the number of an image to its pixels; called by threads.
+        count: number of images.
+        workers: number of threads.
+
+    Raises:
+        DataError: see ``load``.
+    """
+
+    def check(number: int) -> None:  # so that no pixels wait
+        load(number)
 
     with image_threads(workers) as pool:
-        for _ in ordered_map(pool, check, range(len(records)), prefetch=16 * workers):
+        for _ in ordered_map(pool, check, range(count), prefetch=16 * workers):
             pass
 
 

@@ -11,13 +11,11 @@ import numpy as np
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike, sha256
 from gluon_cbam.common.natural_sort import naturally_sorted
-from gluon_cbam.common.parallel import ordered_map
-from gluon_cbam.data.decoding import image_threads
-from gluon_cbam.data.faces.verification_sets import VerificationSet, open_verification_set
+from gluon_cbam.data.faces.pair_lists import lists_in
+from gluon_cbam.data.faces.verification_sets import FILE_ENDINGS, VerificationSet, open_verification_set
+from gluon_cbam.data.loading.evaluation import load_all
 
 _FIRST = ('lfw', 'cfp_ff', 'cfp_fp', 'agedb_30')  # insightface's order
-_ENDINGS = ('.bin', '.npz')
-_LISTS = ('pairs.txt', 'pairs.csv')
 
 
 class ValidationSets:
@@ -75,9 +73,7 @@ class ValidationSets:
             DataError: a picture cannot be decoded.
         """
         for each in self.sets:
-            with image_threads(workers) as pool:
-                for _ in ordered_map(pool, each.load, range(len(each)), prefetch=16 * workers):
-                    pass
+            load_all(each.load, len(each), workers)
 
     def sample_images(self, count: int) -> List[np.ndarray]:
         """Pictures of all sets, evenly spaced: (H, W, 3) uint8 RGB."""
@@ -98,11 +94,13 @@ def open_validation_sets(path: PathLike) -> ValidationSets:
         DataError: a set is damaged.
     """
     place = Path(path)
-    if not place.is_dir() or any((place / name).is_file() for name in _LISTS):
+    if not place.is_dir() or lists_in(place):
         return ValidationSets(place, [open_verification_set(place)])
-    names = naturally_sorted([file.name for file in place.iterdir() if file.suffix.lower() in _ENDINGS])
+    names = naturally_sorted([file.name for file in place.iterdir() if file.suffix.lower() in FILE_ENDINGS])
     if not names:
-        raise UsageError(f'{place}: no verification set in it ({", ".join(_ENDINGS)}): give a file or another folder')
+        raise UsageError(
+            f'{place}: no verification set in it ({", ".join(FILE_ENDINGS)}): give a file or another folder'
+        )
     sets = [open_verification_set(place / name) for name in sorted(names, key=_rank)]
     of_name: Dict[str, VerificationSet] = {}
     for each in sets:
