@@ -37,6 +37,7 @@ INNER_LEVELS = {
         ('faces',),
         ('preparation',),
         ('sources', 'datasets', 'loading'),
+        ('boxes',),
         ('records',),
         ('decoding', 'resizing', 'class_names'),
     ),

@@ -3,13 +3,14 @@
 * ``decoding``, ``resizing``: decoding an encoded image to pixels, and resizing them;
 * ``class_names``: the names of classes beside record files, and their comparison;
 * ``records``: the RecordIO format, its reader and writer, checks and statistics of files;
+* ``boxes``: pictures with boxes, for detection: the table, and the formats of annotations;
 * ``sources``: images and labels in the layouts of users: folders, tar files, lists, label files, videos, cameras;
 * ``preparation``: packing sources into record files, and lists of images;
 * ``datasets``: data sets that need no download;
 * ``faces``: sets of identities, alignment, verification sets of pairs of pictures;
 * ``loading``: preprocessing, augmentation, training and evaluation batches.
 
-May import ``common`` and ``compat``. Inside, ``faces`` may import all others; ``preparation`` may import ``sources``
-and ``records``; ``sources``, ``datasets`` and ``loading`` may import ``records``; all of them ``decoding``,
-``resizing`` and ``class_names``. Only ``loading.training`` imports mxnet.
+May import ``common`` and ``compat``. Inside, ``faces`` may import all others; ``preparation`` may import ``sources``,
+``boxes`` and ``records``; ``sources``, ``datasets`` and ``loading`` may import ``boxes`` and ``records``; ``boxes`` may
+import ``records``; all of them ``decoding``, ``resizing`` and ``class_names``. Only ``loading.training`` imports mxnet.
 """
