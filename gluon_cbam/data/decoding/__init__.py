@@ -6,6 +6,17 @@
 from .decoder import Decode, decode
 from .depth import DarkImages
 from .formats import FORMATS, IMAGE_ENDINGS, ImageFormat, format_of
+from .size import image_size
 from .threads import image_threads
 
-__all__ = ['FORMATS', 'IMAGE_ENDINGS', 'DarkImages', 'Decode', 'ImageFormat', 'decode', 'format_of', 'image_threads']
+__all__ = [
+    'FORMATS',
+    'IMAGE_ENDINGS',
+    'DarkImages',
+    'Decode',
+    'ImageFormat',
+    'decode',
+    'format_of',
+    'image_size',
+    'image_threads',
+]

@@ -1,0 +1,90 @@
+"""The label of a detection record: encoding and decoding the boxes of one picture.
+
+We write ``[4, 8, width, height]`` and, for each object, ``class, xmin / width, ymin / height, xmax / width, ymax /
+height, difficult, crowd, area``. A picture without objects has one row of -1, since MXNet's readers want a row; a label
+without any row is read as well. float32 keeps a corner to 1e-3 pixels up to a side of 16384 pixels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.data.records.format import MAX_LABELS
+
+from .objects import NO_OBJECT, VALUES, read_objects
+from .table import Boxes
+
+_HEAD = 4
+MAX_OBJECTS = (MAX_LABELS - _HEAD) // VALUES
+"""The most objects that a record can hold."""
+_DECIMALS = 3  # of corners in pixels; what float32 leaves of them
+
+
+def encode(boxes: Boxes, height: int, width: int) -> np.ndarray:
+    """Encode the boxes of a picture as the label of its record.
+
+    Args:
+        boxes: the boxes; they are not checked.
+        height: height of the picture in pixels.
+        width: width of the picture in pixels.
+
+    Returns:
+        (m,) float32.
+
+    Raises:
+        DataError: there are more than :data:`MAX_OBJECTS`.
+    """
+    if len(boxes) > MAX_OBJECTS:
+        raise DataError(f'{len(boxes)} objects are more than the {MAX_OBJECTS} that a record can hold')
+    rows = np.full((max(1, len(boxes)), VALUES), NO_OBJECT)
+    if len(boxes):
+        rows[:, 0], rows[:, 1:5] = boxes.classes, boxes.corners / [width, height, width, height]
+        rows[:, 5], rows[:, 6], rows[:, 7] = boxes.difficult, boxes.crowd, boxes.areas
+    return np.concatenate([[_HEAD, VALUES, width, height], rows.ravel()]).astype(np.float32)
+
+
+def decode(label: np.ndarray, height: int, width: int, where: str) -> Boxes:
+    """Decode the label of a detection record.
+
+    Args:
+        label: (m,) float32, all labels of the record.
+        height: height of the picture as it is decoded, in pixels.
+        width: width of the picture in pixels.
+        where: names the record in error messages.
+
+    Returns:
+        The boxes; none for a label without rows, and for rows of -1.
+
+    Raises:
+        DataError: the label is not ``[A, B, ...]`` with objects of B numbers; or an object has a number that is not
+            finite, a class that is no whole number from 0, corners that enclose nothing, or no flags after the corners.
+            The message names the record and the object.
+    """
+    values = np.asarray(label, np.float32).ravel()
+    objects = read_objects(values, np.array([len(values)]))
+    if objects.faults:
+        raise DataError(f'{where}: {objects.faults[0].text()}')
+    return to_boxes(objects.values, height, width)
+
+
+def to_boxes(values: np.ndarray, height: int, width: int) -> Boxes:
+    """The boxes in pixels of the objects of a picture.
+
+    Corners are rounded to 0.001 pixel, so that pixels and hundredths come back exactly.
+
+    Args:
+        values: (n, 8) float32, see :class:`.objects.Objects`; without faults.
+        height: height of the picture in pixels.
+        width: width of the picture in pixels.
+
+    Returns:
+        The boxes.
+    """
+    exact = values[:, 1:5].astype(np.float64) * [width, height, width, height]
+    corners = np.round(exact, _DECIMALS) + 0.0  # no -0
+    tiny = (corners[:, 2:] <= corners[:, :2]).any(axis=1)
+    corners[tiny] = exact[tiny]
+    boxes = Boxes.of(corners, values[:, 0], values[:, 5], values[:, 6])
+    areas = np.where(np.isnan(values[:, 7]), boxes.areas, values[:, 7])
+    return Boxes(boxes.corners, boxes.classes, boxes.difficult, boxes.crowd, areas)

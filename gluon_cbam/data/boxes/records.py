@@ -1,0 +1,127 @@
+"""An opened file of detection records: its pictures, and the boxes of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional, Tuple
+
+import numpy as np
+
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.files import PathLike
+from gluon_cbam.data.class_names import ClassNames, names_beside
+from gluon_cbam.data.decoding import image_size
+from gluon_cbam.data.records.recordio import RecordFile
+
+from .labels import to_boxes
+from .objects import Objects, read_objects
+from .table import Boxes
+
+_SIDES = 1 << 24  # float32 has all whole numbers below it
+
+
+class BoxRecords:
+    """A ``.rec`` file of detection records. Opening it reads and checks all labels, and no image.
+
+    Args:
+        path: the ``.rec`` file.
+        indexed: whether to read the ``.idx`` file, see :class:`~gluon_cbam.data.records.recordio.RecordFile`.
+
+    Attributes:
+        path: path of the file.
+        records: the record file, for :func:`gluon_cbam.data.records.images.decode_record`.
+        names: the names of the classes, from ``classes.txt`` beside the file.
+        classes: number of classes: of the names; without them, the largest class of a box and one, at least 1.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: the file is damaged; or a label has a fault, see :func:`.labels.decode`, or a class that
+            ``classes.txt`` does not name. The message names the record and the object.
+    """
+
+    def __init__(self, path: PathLike, indexed: bool = True) -> None:
+        self.records = RecordFile(path, indexed)
+        self.path: Path = self.records.path
+        objects = all_objects(self.records)
+        for fault in objects.faults[:1]:
+            raise DataError(f'{self.where(fault.record)}: {fault.text()} ({len(objects.faults)} faults in the file)')
+        self._values, self._sizes = objects.values, objects.sizes
+        self._bounds = np.searchsorted(objects.records, np.arange(len(self) + 1))
+        self.names: ClassNames = names_beside(self.path)
+        largest = int(objects.values[:, 0].max()) if len(objects.values) else 0
+        self.classes = largest + 1 if self.names.names is None else len(self.names.names)
+        self._check_classes(objects)
+
+    def _check_classes(self, objects: Objects) -> None:
+        unknown = np.flatnonzero(objects.values[:, 0] >= self.classes)
+        for row in unknown[:1]:
+            raise DataError(
+                f'{self.where(objects.records[row])}: object {objects.numbers[row]}: {self.names.where} has no class '
+                f'{objects.values[row, 0]:g}, but {self.classes} names ({len(unknown)} such objects)'
+            )
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """The offset of each record in bytes: (records,) int64."""
+        return self.records.offsets
+
+    @property
+    def counts(self) -> np.ndarray:
+        """The number of boxes of each record: (records,) int64."""
+        return np.diff(self._bounds)
+
+    def where(self, number: int) -> str:
+        """The file, the record and its offset, for messages."""
+        return f'{self.path}: record {number} at offset {self.records.offset(number)}'
+
+    def boxes_of(self, number: int, size: Optional[Tuple[int, int]] = None) -> Boxes:
+        """The boxes of a record in pixels of its picture.
+
+        Args:
+            number: index of the record, from 0.
+            size: height and width of the picture as it is decoded; default :meth:`size_of`.
+
+        Returns:
+            The boxes.
+
+        Raises:
+            DataError: the header of the picture cannot be read.
+        """
+        height, width = self.size_of(number) if size is None else size
+        return to_boxes(self._values[self._bounds[number] : self._bounds[number + 1]], height, width)
+
+    def size_of(self, number: int) -> Tuple[int, int]:
+        """Height and width of the picture of a record in pixels, from the picture itself.
+
+        Args:
+            number: index of the record, from 0.
+
+        Raises:
+            DataError: the header of the picture cannot be read.
+        """
+        return image_size(self.records.image(number), self.where(number))
+
+    def stated_size(self, number: int) -> Optional[Tuple[int, int]]:
+        """Height and width as the label of a record states them; None where it does not.
+
+        Args:
+            number: index of the record, from 0.
+        """
+        width, height = self._sizes[number].tolist()
+        return (int(height), int(width)) if 0 < width < _SIDES and 0 < height < _SIDES else None
+
+
+def all_objects(records: RecordFile) -> Objects:
+    """Read the labels of all records, without their images.
+
+    Args:
+        records: the record file.
+
+    Returns:
+        The objects and the faults of all labels.
+    """
+    labels = [records.labels_of(number) for number in range(len(records))]
+    return read_objects(np.concatenate(labels), records.label_counts.astype(np.int64))
