@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import mxnet as mx
     import numpy as np
 
+    from gluon_cbam.data.loading.bad_records import BadRecords
     from gluon_cbam.data.loading.preprocessing import Preprocessing
-    from gluon_cbam.data.loading.training import BadRecords
 
 Settings = Mapping[str, Any]
 """The settings of a training run by name, with every default filled in; see

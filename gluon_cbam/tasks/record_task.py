@@ -102,7 +102,8 @@ class RecordTask(Task):
         process_group: ProcessGroup,
     ) -> TrainingBatches:
         """The batches of a run, augmented as its settings state."""
-        from gluon_cbam.data.loading.training import BadRecords, TrainingData
+        from gluon_cbam.data.loading.bad_records import BadRecords
+        from gluon_cbam.data.loading.training import TrainingData
 
         return TrainingData(
             cast('RecordFile', data), batch_size, preprocessing, settings['augment'], settings['seed'],

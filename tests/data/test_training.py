@@ -9,10 +9,11 @@ import pytest
 from records import BAD_IMAGES, encoded, numbered_images, photo, write, write_numbered, write_with_bad_image
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.data.loading import training
+from gluon_cbam.data.loading import epochs, training
 from gluon_cbam.data.loading.augmentation import AUGMENTATIONS
+from gluon_cbam.data.loading.bad_records import BadRecords
 from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.data.loading.training import BadRecords, Normalize, TrainingData
+from gluon_cbam.data.loading.training import Normalize, TrainingData
 from gluon_cbam.data.records.images import decode_record
 
 SIZE = Preprocessing(8, 1.0)
@@ -102,7 +103,7 @@ def test_processes_do_the_same_number_of_steps(numbered):
 
 def test_skipping_decodes_nothing(numbered, monkeypatch):
     read = []
-    monkeypatch.setattr(training, 'decode_record', lambda records, n: read.append(n) or decode_record(records, n))
+    monkeypatch.setattr(epochs, 'decode_record', lambda records, n: read.append(n) or decode_record(records, n))
     data = loader(numbered)
     assert labels(data, 0, skip=2) == labels(data, 0)[2:]
     assert len(read) == 16 + 48
@@ -112,7 +113,7 @@ def test_skipping_decodes_nothing(numbered, monkeypatch):
 @pytest.mark.parametrize('workers', [1, 4])
 def test_reads_a_bounded_number_of_images_ahead(numbered, monkeypatch, workers):
     read = []
-    monkeypatch.setattr(training, 'decode_record', lambda records, n: read.append(n) or decode_record(records, n))
+    monkeypatch.setattr(epochs, 'decode_record', lambda records, n: read.append(n) or decode_record(records, n))
     batches = loader(numbered, 5, workers=workers).epoch(0)
     for taken in range(1, 4):
         next(batches)

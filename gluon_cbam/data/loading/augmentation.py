@@ -14,6 +14,7 @@ import numpy as np
 
 from gluon_cbam.data.resizing import Region, resize_and_crop, short_side_shape
 
+from .draws import uniform, up_to
 from .preprocessing import Preprocessing
 
 _AREA = (0.08, 1.0)  # range of the area of a random crop, relative to the image
@@ -28,15 +29,6 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 # principal components of ImageNet's colors, in 0..255 (Krizhevsky et al. 2012, section 4.1): a column each
 _COMPONENTS = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
 _COMPONENTS_STD = np.array([55.46, 4.794, 1.148])
-
-
-def _uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return low + (high - low) * rng.random()
-
-
-def _offset(rng: np.random.Generator, largest: int) -> int:
-    """An integer in 0 .. ``largest``."""
-    return int(rng.random() * (largest + 1))
 
 
 def random_crop_box(height: int, width: int, rng: np.random.Generator) -> Tuple[int, int, int, int]:
@@ -54,11 +46,11 @@ def random_crop_box(height: int, width: int, rng: np.random.Generator) -> Tuple[
         Top, left, height and width of the box, in pixels.
     """
     for _ in range(_TRIES):
-        area = height * width * _uniform(rng, *_AREA)
-        aspect = math.exp(_uniform(rng, *_LOG_ASPECT))
+        area = height * width * uniform(rng, *_AREA)
+        aspect = math.exp(uniform(rng, *_LOG_ASPECT))
         h, w = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
         if 0 < h <= height and 0 < w <= width:
-            return _offset(rng, height - h), _offset(rng, width - w), h, w
+            return up_to(rng, height - h), up_to(rng, width - w), h, w
     narrowest, widest = (math.exp(bound) for bound in _LOG_ASPECT)
     h, w = min(height, round(width / narrowest)), min(width, round(height * widest))
     return (height - h) // 2, (width - w) // 2, h, w
@@ -75,7 +67,7 @@ def _shift(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Gene
     size = preprocessing.image_size
     border = size // 8
     shape = short_side_shape(pixels.shape[0], pixels.shape[1], size)
-    begins = [_offset(rng, length + 2 * border - size) - border for length in shape]
+    begins = [up_to(rng, length + 2 * border - size) - border for length in shape]
     inside = [(max(0, begin), min(length, begin + size)) for begin, length in zip(begins, shape)]
     (top, bottom), (left, right) = inside
     pixels = resize_and_crop(pixels, size, Region(top, left, bottom - top, right - left))
@@ -95,7 +87,7 @@ def _flip(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Gener
 
 def _color(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
     """Random brightness, contrast, saturation and PCA lighting, combined into one affine map of the colors."""
-    brightness, contrast, saturation = (_uniform(rng, 1 - _JITTER, 1 + _JITTER) for _ in range(3))
+    brightness, contrast, saturation = (uniform(rng, 1 - _JITTER, 1 + _JITTER) for _ in range(3))
     lighting = _COMPONENTS @ (rng.normal(0, _LIGHTING, 3) * _COMPONENTS_STD)
     mean = brightness * _LUMA @ cv2.mean(pixels)[:3]
     gray = np.tile(_LUMA, (3, 1))
@@ -108,7 +100,7 @@ def _face_color(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random
     matrix, offset = np.eye(3), np.zeros(3)
     mean = np.array(cv2.mean(pixels)[:3])
     for kind in rng.permutation(3):
-        factor = _uniform(rng, 1 - _FACE_JITTER, 1 + _FACE_JITTER)
+        factor = uniform(rng, 1 - _FACE_JITTER, 1 + _FACE_JITTER)
         if kind == 2:
             gray = factor * np.eye(3) + (1 - factor) * np.tile(_LUMA, (3, 1))
             matrix, offset = gray @ matrix, gray @ offset
@@ -123,7 +115,7 @@ def _face_jpeg(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.
     if rng.random() >= 0.5:
         return pixels
     lowest, highest = _FACE_QUALITY
-    quality = lowest + _offset(rng, highest - lowest)
+    quality = lowest + up_to(rng, highest - lowest)
     # the order of the channels matters: JPEG stores brightness and two differences of colors
     turned = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     encoded = cv2.imencode('.jpg', turned, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
@@ -135,7 +127,7 @@ def _cut_off(pixels: np.ndarray, length: int, rng: np.random.Generator) -> np.nd
     if rng.random() >= 0.5:
         return pixels
     pixels, half = pixels.copy(), length // 2
-    row, column = (_offset(rng, size - 1) for size in pixels.shape[:2])
+    row, column = (up_to(rng, size - 1) for size in pixels.shape[:2])
     pixels[max(0, row - half) : row + half, max(0, column - half) : column + half] = _CUT
     return pixels
 

@@ -1,0 +1,266 @@
+"""The epochs of training on record files; order and random numbers depend only on seed and epoch.
+
+:class:`RecordBatches` is the base of the training batches of all tasks: a task adds what a label is, and how image and
+label are augmented. :mod:`.training` has images with a number as their label.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from abc import ABC, abstractmethod
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import mxnet as mx
+import numpy as np
+from mxnet.base import _LIB, check_call
+
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.parallel import ordered_map
+from gluon_cbam.data.decoding import image_threads
+from gluon_cbam.data.records.images import decode_record
+from gluon_cbam.data.records.recordio import RecordFile
+
+from .bad_records import BadRecords
+from .order import Order, RandomOrder
+from .preprocessing import Preprocessing
+
+_SLICE = 4  # images that a thread decodes at a time: fewer cost more switches, more leave threads idle at the end
+_PREFETCHED_BATCHES = 2
+_ORDER, _PIXELS = range(2)  # independent streams of random numbers
+
+
+class Example(NamedTuple):
+    """A record to train on.
+
+    Attributes:
+        number: index of the record.
+        pixels: its image, (H, W, 3) uint8 RGB.
+    """
+
+    number: int
+    pixels: np.ndarray
+
+
+Load = Callable[[int], Example]
+"""From a position in the order of an epoch to the first good record from there on."""
+
+
+@dataclass(frozen=True)
+class RecordBatches(ABC):
+    """The batches of each epoch of a training run.
+
+    The order of an epoch is a permutation of all records that depends only on the seed and the epoch. A step takes the
+    next ``batch_size`` records of it, and process ``rank`` its share of these: any number of processes trains on the
+    same batches, all do the same number of steps, and an epoch can be resumed in the middle at no cost. The last
+    incomplete batch is left out; its records differ in each epoch. The random numbers of the augmentation depend only
+    on the seed, the epoch and the position in the order: with one version of OpenCV, pixels are bitwise the same in
+    every run, on any number of threads and processes, and after a resume.
+
+    A record whose image cannot be decoded is replaced by the next good one in the order of the epoch, which is then
+    used twice; ``bad`` counts it. (MXNet 1.9.1's ImageRecordIter ends the epoch, or crashes the process.) Labels are
+    not checked: see :meth:`RecordFile.check_labels`.
+
+    Attributes:
+        records: the records.
+        batch_size: number of images in a step, over all devices and processes.
+        preprocessing: preprocessing of the validation images; training uses its image size.
+        augmentation: name of the augmentation, a key of the table of the subclass.
+        seed: random seed of the order and the augmentation.
+        workers: number of threads that decode.
+        rank: rank of this process in its process group, from 0.
+        processes: number of processes in the group.
+        bad: counts the bad records that this process finds.
+        order: the order of the records in an epoch; default every record once, at random.
+
+    Raises:
+        UsageError: fewer records than one batch, or a batch that the processes cannot share.
+    """
+
+    records: Any
+    batch_size: int
+    preprocessing: Preprocessing
+    augmentation: str
+    seed: int
+    workers: int
+    rank: int = 0
+    processes: int = 1
+    bad: BadRecords = field(default_factory=BadRecords)
+    order: Optional[Order] = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size % self.processes:
+            raise UsageError(f'{self.processes} workers cannot share a batch of {self.batch_size} images evenly')
+        if len(self) == 0:
+            raise UsageError(
+                f'a batch of {self.batch_size} needs at least as many records, {self.records.path} has '
+                f'{len(self.epoch_order)}: use a smaller --batch-size'
+            )
+
+    @property
+    def file(self) -> RecordFile:
+        """The record file."""
+        return self.records
+
+    # what a task adds
+
+    @abstractmethod
+    def augmented(self, position: int, load: Load, rng: np.random.Generator) -> Tuple[np.ndarray, Any]:
+        """Make a row of a batch; called by threads.
+
+        Args:
+            position: the place of the row in the order of the epoch.
+            load: reads and decodes a record, usually the one at ``position``.
+            rng: the random numbers of this position.
+
+        Returns:
+            (image_size, image_size, 3) uint8 RGB, and the label.
+        """
+
+    @abstractmethod
+    def batch(self, images: mx.nd.NDArray, labels: Sequence[Any]) -> Any:
+        """Make a batch of its rows.
+
+        Args:
+            images: (N, image_size, image_size, 3) uint8 on the CPU.
+            labels: what :meth:`augmented` returned for each.
+
+        Returns:
+            A named tuple of arrays on the CPU, each with one row for each image.
+        """
+
+    def __len__(self) -> int:
+        return len(self.epoch_order) // self.batch_size
+
+    @property
+    def epoch_order(self) -> Order:
+        """The order of the records in an epoch."""
+        return RandomOrder(len(self.records)) if self.order is None else self.order
+
+    def numbers(self, epoch: int, step: int) -> List[int]:
+        """The records of a batch over all processes, for messages.
+
+        Args:
+            epoch: index of the epoch, from 0.
+            step: index of the batch in the epoch, from 0.
+
+        Returns:
+            The indices of the records in their order; one that cannot be decoded is replaced by the next.
+        """
+        first = step * self.batch_size
+        return [int(number) for number in _Epoch(self, epoch).order[first : first + self.batch_size]]
+
+    def epoch(self, number: int, skip: int = 0) -> Generator[Any, None, None]:
+        """The batches of this process in an epoch; a few of them are prefetched.
+
+        Args:
+            number: index of the epoch, from 0.
+            skip: number of batches to skip at the beginning, to resume in the middle of an epoch.
+
+        Yields:
+            The batches.
+
+        Raises:
+            DataError: more records than ``bad`` allows cannot be decoded; the message names the record and its offset.
+                It is raised in place of the batch that the record belongs to.
+        """
+        epoch = _Epoch(self, number)
+        steps = range(skip, len(self))
+        slices_per_batch = -(-epoch.share // _SLICE)
+        prefetch = max(_PREFETCHED_BATCHES * slices_per_batch, 2 * self.workers)
+        empty = (batch_slice for step in steps for batch_slice in epoch.slices(step))
+        with image_threads(self.workers) as pool, closing(
+            ordered_map(pool, epoch.fill, empty, prefetch, group_size=slices_per_batch)
+        ) as filled:
+            for _ in steps:
+                slices, found = zip(*islice(filled, slices_per_batch))
+                for bad in found:
+                    self.bad.add(bad)
+                yield self.batch(slices[0].images, slices[0].labels)
+
+
+def _memory(array: mx.nd.NDArray) -> np.ndarray:
+    """The memory of a uint8 array on the CPU, to be written to before the array is used elsewhere.
+
+    Writing here avoids ``mx.nd.array``, which takes ten times as long as the copy that it makes.
+    """
+    pointer = ctypes.c_void_p()
+    check_call(_LIB.MXNDArrayGetData(array.handle, ctypes.byref(pointer)))
+    return np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_uint8)), shape=array.shape)
+
+
+class _Slice(NamedTuple):
+    """A few images of a batch, which one thread decodes.
+
+    Attributes:
+        images: images of the whole batch, uint8.
+        pixels: the memory of ``images``.
+        labels: labels of the whole batch.
+        rows: indices of the slice within the batch.
+        first: position of row 0 in the order of the epoch.
+    """
+
+    images: mx.nd.NDArray
+    pixels: np.ndarray
+    labels: List[Any]
+    rows: range
+    first: int
+
+
+class _Epoch:
+    """The order and the random numbers of an epoch, for the threads."""
+
+    def __init__(self, data: RecordBatches, number: int):
+        self._data, self._number = data, number
+        self.share = data.batch_size // data.processes
+        self.order = data.epoch_order(self._random(_ORDER))
+
+    def slices(self, step: int) -> Iterator[_Slice]:
+        """The slices of the batch of this process in a step, not decoded yet."""
+        size = self._data.preprocessing.image_size
+        images = mx.nd.empty((self.share, size, size, 3), dtype='uint8')
+        pixels, labels = _memory(images), [None] * self.share
+        first = step * self._data.batch_size + self._data.rank * self.share
+        for row in range(0, self.share, _SLICE):
+            yield _Slice(images, pixels, labels, range(row, min(row + _SLICE, self.share)), first)
+
+    def fill(self, batch_slice: _Slice) -> Tuple[_Slice, Dict[int, str]]:
+        """Decode and augment the images of a slice; returns it with the faults of bad records by index.
+
+        The consumer of the batches counts them, in the order of the epoch and not in the order of the threads.
+        """
+        found: Dict[int, str] = {}
+        for row in batch_slice.rows:
+            self._fill_row(batch_slice, row, found)
+        return batch_slice, found
+
+    def _fill_row(self, batch_slice: _Slice, row: int, found: Dict[int, str]) -> None:
+        """Decode and augment one image.
+
+        A separate function, so that its pixels are freed before the next image is decoded into the same memory: two
+        images in turn do not fit into a core's cache (measured: 5 % of the loader's time).
+        """
+        position = batch_slice.first + row
+        rng = self._random(_PIXELS, position)
+        batch_slice.pixels[row], batch_slice.labels[row] = self._data.augmented(
+            position, lambda place: self._good_record(place, found), rng
+        )
+
+    def _good_record(self, position: int, found: Dict[int, str]) -> Example:
+        """The first good record from a position in the order on, wrapping around at its end."""
+        for further in range(len(self.order)):
+            number = int(self.order[(position + further) % len(self.order)])
+            try:
+                return Example(number, decode_record(self._data.file, number))
+            except DataError as error:
+                found[number] = str(error)
+                if len(found) > self._data.bad.limit:
+                    raise self._data.bad.too_many(str(error)) from None
+        raise DataError(f'{self._data.records.path}: no image can be decoded')
+
+    def _random(self, purpose: int, position: int = 0) -> np.random.Generator:
+        """A generator for a purpose and a position; Philox is counter-based, so any position costs the same."""
+        key, counter = (self._data.seed, self._number), (0, position, purpose, 0)
+        return np.random.Generator(np.random.Philox(key=key, counter=counter))
