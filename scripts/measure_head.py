@@ -196,6 +196,7 @@ def main() -> None:
     if options.output:
         from gluon_cbam.common.files import atomic_path, write_json
 
+        options.output.mkdir(parents=True, exist_ok=True)
         about = {'batch': options.batch, 'width': options.width, 'threads': os.environ.get('OMP_NUM_THREADS')}
         write_json(options.output / 'faces_head.json', {**about, 'rows': rows})
         with atomic_path(options.output / 'faces_head.png') as temporary:
