@@ -59,7 +59,12 @@ INNER_LEVELS = {
 }
 HEAVY = ('mxnet', 'gluoncv', 'cv2', 'numpy', 'scipy', 'PIL', 'matplotlib', 'sklearn', 'torch', 'onnx', 'onnxruntime')
 # what may import mxnet as soon as it is imported, below packages that otherwise may not
-IMPORT_MXNET = ('data.loading.epochs', 'data.loading.training', 'training.distributed.server_node')
+IMPORT_MXNET = (
+    'data.loading.epochs',
+    'data.loading.training',
+    'data.loading.box_training',
+    'training.distributed.server_node',
+)
 WITHOUT_MXNET = ('common', 'compat', 'data', 'installation', 'launch', 'zoo', 'cli')
 # users need no mxnet for these modules: all that is imported with them imports it in functions only
 START_WITHOUT_MXNET = (

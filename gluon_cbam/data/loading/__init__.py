@@ -1,7 +1,8 @@
 """Batches from record files: preprocessing, augmentation, training and evaluation batches.
 
-``epochs`` is the base of all training batches: ``training`` has images with a number as their label.
+``epochs`` is the base of all training batches: ``training`` has images with a number as their label, ``box_training``
+pictures with boxes, which ``box_augmentation`` augments together.
 
-May import ``data.records``, ``data.decoding``, ``data.resizing``, ``common`` and ``compat``. Only ``epochs`` and
-``training`` import mxnet.
+May import ``data.records``, ``data.boxes``, ``data.decoding``, ``data.resizing``, ``common`` and ``compat``. Only
+``epochs``, ``training`` and ``box_training`` import mxnet.
 """

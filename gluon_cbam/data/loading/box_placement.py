@@ -1,0 +1,146 @@
+"""Parts of pictures that are put into another picture, and what becomes of their boxes.
+
+All geometry of the augmentation with boxes is one map: a rectangle of whole pixels of the picture is resized to a
+rectangle of whole pixels of the result. Boxes go through the map of the pixels, not through the numbers that it was
+rounded from, so that they stay on their objects to a fraction of a pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from gluon_cbam.data.resizing import Region
+
+
+class LabeledImage(NamedTuple):
+    """A picture with the boxes to train on.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB.
+        corners: (n, 4) float64: xmin, ymin, xmax, ymax in pixels, continuous; see :mod:`gluon_cbam.data.boxes.table`.
+        classes: (n,) int64.
+    """
+
+    pixels: np.ndarray
+    corners: np.ndarray
+    classes: np.ndarray
+
+
+class Frame(NamedTuple):
+    """A rectangle with edges between pixels, such as the place of a whole picture in the result.
+
+    Attributes:
+        left: x of the left edge.
+        top: y of the upper edge.
+        right: x of the right edge.
+        bottom: y of the lower edge.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A part of a picture and its place in the result.
+
+    Attributes:
+        source: the part of the picture.
+        target: the place in the result that the part is resized to.
+    """
+
+    source: Region
+    target: Region
+
+    def resized(self, pixels: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+        """The part of a picture in the size of its place.
+
+        Args:
+            pixels: (H, W, 3) uint8.
+            interpolation: one of OpenCV.
+
+        Returns:
+            (target.height, target.width, 3) uint8.
+        """
+        size = (self.target.width, self.target.height)
+        return cv2.resize(self.source.of(pixels), size, interpolation=interpolation)
+
+    def moved(self, corners: np.ndarray) -> np.ndarray:
+        """Boxes of the picture in the result, not clipped.
+
+        Args:
+            corners: (n, 4) in pixels of the picture.
+
+        Returns:
+            (n, 4) float64 in pixels of the result.
+        """
+        source, target = self.source, self.target
+        factors = np.array([target.width / source.width, target.height / source.height] * 2)
+        return (corners - [source.left, source.top] * 2) * factors + [target.left, target.top] * 2
+
+    def visible(self, corners: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """Boxes of the picture in the result, clipped to the place; without those whose center is outside.
+
+        Args:
+            corners: (n, 4) in pixels of the picture.
+
+        Returns:
+            (m, 4) float64 in pixels of the result, and their indices, (m,).
+        """
+        low = np.array([self.target.left, self.target.top])
+        high = low + [self.target.width, self.target.height]
+        moved = self.moved(corners)
+        centers = (moved[:, :2] + moved[:, 2:]) / 2
+        kept = np.flatnonzero(((low <= centers) & (centers < high)).all(axis=1))
+        return moved[kept].clip([*low, *low], [*high, *high]), kept
+
+
+def place(height: int, width: int, frame: Frame, window: Region) -> Optional[Placement]:
+    """The part of a picture that is seen in a window, where the whole picture has a place in the result.
+
+    Args:
+        height: height of the picture in pixels.
+        width: its width in pixels.
+        frame: the place of the whole picture in the result, which may be outside.
+        window: the part of the result that shows the picture.
+
+    Returns:
+        The part and its place, in whole pixels; None where the window shows nothing of the picture.
+    """
+    across = _part(width, frame.left, frame.right, window.left, window.left + window.width)
+    down = _part(height, frame.top, frame.bottom, window.top, window.top + window.height)
+    if across is None or down is None:
+        return None
+    (left, columns, to_left, to_columns), (top, rows, to_top, to_rows) = across, down
+    return Placement(Region(top, left, rows, columns), Region(to_top, to_left, to_rows, to_columns))
+
+
+def _part(length: int, begin: float, end: float, low: int, high: int) -> Optional[Tuple[int, int, int, int]]:
+    """First pixel and number of pixels of one side of the picture, and those of its place."""
+    to_first, to_last = max(round(begin), low), min(round(end), high)
+    if to_first >= to_last:
+        return None
+    scale = length / (end - begin)
+    first = min(max(round((to_first - begin) * scale), 0), length - 1)
+    last = min(max(round((to_last - begin) * scale), first + 1), length)
+    return first, last - first, to_first, to_last - to_first
+
+
+def joined(image: LabeledImage, placement: Placement) -> Tuple[np.ndarray, np.ndarray]:
+    """The boxes of a picture that its place shows, and their classes."""
+    corners, kept = placement.visible(image.corners)
+    return corners, image.classes[kept]
+
+
+def flipped(image: LabeledImage) -> LabeledImage:
+    """The mirror image, left and right exchanged."""
+    width = image.pixels.shape[1]
+    corners = image.corners.copy()
+    corners[:, [0, 2]] = width - image.corners[:, [2, 0]]
+    return LabeledImage(cv2.flip(image.pixels, 1), corners, image.classes)

@@ -1,0 +1,102 @@
+"""Training batches of pictures with boxes; see :class:`.epochs.RecordBatches`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Sequence, Tuple
+
+import mxnet as mx
+import numpy as np
+
+from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.data.boxes.records import BoxRecords
+from gluon_cbam.data.records.recordio import RecordFile
+
+from .box_augmentation import BOX_AUGMENTATIONS
+from .box_placement import LabeledImage
+from .draws import up_to
+from .epochs import Example, Load, RecordBatches
+
+_MULTIPLE = 8  # of the rows for boxes, so that few batches differ in shape
+PADDING = -1.0
+"""Every number of a row without a box."""
+
+
+class DetectionBatch(NamedTuple):
+    """Pictures to train a detector on.
+
+    Attributes:
+        images: (N, H, W, 3) uint8 RGB on the CPU, for :class:`.training.Normalize`.
+        boxes: (N, M, 5) float32 on the CPU: class, xmin, ymin, xmax, ymax in pixels of the images, continuous; rows
+            without a box, at the end, are :data:`PADDING`. M is a multiple of 8.
+    """
+
+    images: mx.nd.NDArray
+    boxes: mx.nd.NDArray
+
+
+@dataclass(frozen=True)
+class DetectionData(RecordBatches):
+    """The batches of each epoch of a training run, of pictures with boxes.
+
+    Crowds are left out: a region of many objects is none. Boxes that Pascal VOC calls difficult are trained on, as in
+    the Caffe code of SSD and in GluonCV.
+
+    Attributes:
+        records: the detection records.
+        augmentation: a key of :data:`.box_augmentation.BOX_AUGMENTATIONS`.
+
+    Raises:
+        UsageError: unknown augmentation, or see :class:`.epochs.RecordBatches`.
+    """
+
+    records: BoxRecords
+
+    def __post_init__(self) -> None:
+        if self.augmentation not in BOX_AUGMENTATIONS:
+            raise UsageError(
+                f'unknown augmentation {self.augmentation!r} of pictures with boxes: '
+                f'{closest(self.augmentation, BOX_AUGMENTATIONS)}'
+            )
+        super().__post_init__()
+
+    @property
+    def file(self) -> RecordFile:
+        """The record file."""
+        return self.records.records
+
+    def augmented(self, position: int, load: Load, rng: np.random.Generator) -> Tuple[np.ndarray, np.ndarray]:
+        """Augment the picture at a position with its boxes, together with others where the augmentation takes several.
+
+        Returns:
+            The image, and its boxes as rows of :class:`DetectionBatch`.
+        """
+        row, last = BOX_AUGMENTATIONS[self.augmentation], len(self.epoch_order) - 1
+        places = [position, *(up_to(rng, last) for _ in range(row.pictures - 1))]
+        found = row.augment([self._labeled(load(place)) for place in places], self.preprocessing, rng)
+        return found.pixels, np.column_stack([found.classes, found.corners]).astype(np.float32)
+
+    def _labeled(self, example: Example) -> LabeledImage:
+        boxes = self.records.boxes_of(example.number, example.pixels.shape[:2])
+        kept = ~boxes.crowd
+        return LabeledImage(example.pixels, boxes.corners[kept], boxes.classes[kept])
+
+    def batch(self, images: mx.nd.NDArray, labels: Sequence[np.ndarray]) -> DetectionBatch:
+        """Pictures with their boxes."""
+        return DetectionBatch(images, mx.nd.array(padded(labels)))
+
+
+def padded(boxes: Sequence[np.ndarray]) -> np.ndarray:
+    """Boxes of several pictures in one array.
+
+    Args:
+        boxes: (n, 5) of each picture.
+
+    Returns:
+        (N, M, 5) float32, see :class:`DetectionBatch`.
+    """
+    rows = max(1, *(len(each) for each in boxes)) if boxes else 1
+    result = np.full((len(boxes), -(-rows // _MULTIPLE) * _MULTIPLE, 5), PADDING, np.float32)
+    for number, each in enumerate(boxes):
+        result[number, : len(each)] = each
+    return result

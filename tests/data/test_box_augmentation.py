@@ -1,0 +1,305 @@
+"""Boxes follow the pixels, and the steps are what their definitions say."""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from box_scenes import COLORS, apart, drawn, found
+
+from gluon_cbam.data.boxes.table import Boxes
+from gluon_cbam.data.loading import box_augmentation
+from gluon_cbam.data.loading.box_augmentation import BOX_AUGMENTATIONS, random_crop
+from gluon_cbam.data.loading.box_color import color_map, distort
+from gluon_cbam.data.loading.box_placement import Frame, LabeledImage, place
+from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.resizing import Region
+
+SIZE = 96
+BLACK = Preprocessing(SIZE, mean=(0.0, 0.0, 0.0), resize='stretch')
+SHAPES = [(120, 80), (64, 200), (96, 96), (300, 310)]
+
+
+@pytest.fixture
+def plain_colors(monkeypatch):
+    monkeypatch.setattr(box_augmentation, 'distort', lambda pixels, rng: pixels)
+
+
+def labeled(height, width, count, seed, kinds=None):
+    boxes = apart(height, width, count, seed)
+    classes = boxes.classes if kinds is None else kinds
+    pixels = drawn(height, width, Boxes.of(boxes.corners, classes))
+    return LabeledImage(pixels, boxes.corners, np.asarray(classes, np.int64))
+
+
+def pictures_of(name, seed):
+    """As many pictures as an augmentation takes; the classes of four are different, so that each is found again."""
+    shape = SHAPES[seed % len(SHAPES)]
+    if BOX_AUGMENTATIONS[name].pictures == 1:
+        return [labeled(*shape, 1 + seed % 4, seed)]
+    return [labeled(*SHAPES[number], 1, seed + number, [number]) for number in range(4)]
+
+
+@pytest.mark.usefixtures('plain_colors')
+@pytest.mark.parametrize('name', BOX_AUGMENTATIONS)
+def test_boxes_are_where_the_pixels_are(name):
+    seen = 0
+    for seed in range(120):
+        images = pictures_of(name, seed)
+        result = BOX_AUGMENTATIONS[name].augment(images, BLACK, np.random.default_rng(seed))
+        assert result.pixels.shape == (SIZE, SIZE, 3)
+        assert result.pixels.dtype == np.uint8
+        assert len(set(result.classes.tolist())) == len(result.classes) == len(result.corners)
+        for box, kind in zip(result.corners, result.classes):
+            assert (box >= 0).all()
+            assert (box <= SIZE).all()
+            if (box[2:] - box[:2]).min() >= 4:
+                assert np.abs(found(result.pixels, kind) - box).max() <= 1.01, (seed, box, found(result.pixels, kind))
+                seen += 1
+        lost = set(np.concatenate([image.classes for image in images]).tolist()) - set(result.classes.tolist())
+        assert not lost or name in ('ssd', 'mosaic')
+    assert seen > 100
+
+
+@pytest.mark.parametrize('name', BOX_AUGMENTATIONS)
+def test_pictures_without_objects(name):
+    for seed in range(40):
+        empty = [
+            LabeledImage(image.pixels, np.zeros((0, 4)), np.zeros(0, np.int64)) for image in pictures_of(name, seed)
+        ]
+        result = BOX_AUGMENTATIONS[name].augment(empty, BLACK, np.random.default_rng(seed))
+        assert result.pixels.shape == (SIZE, SIZE, 3)
+        assert (result.corners.shape, result.classes.shape) == ((0, 4), (0,))
+
+
+@pytest.mark.parametrize('shape', [(1, 1), (1, 500), (2000, 2)])
+@pytest.mark.parametrize('name', BOX_AUGMENTATIONS)
+def test_pictures_of_any_shape(name, shape):
+    for seed in range(60):
+        image = LabeledImage(
+            np.zeros((*shape, 3), np.uint8), np.array([[0, 0, shape[1], shape[0]]], float), np.array([0])
+        )
+        images = [image] * BOX_AUGMENTATIONS[name].pictures
+        for size in (1, 8):
+            preprocessing = Preprocessing(size, resize='stretch')
+            result = BOX_AUGMENTATIONS[name].augment(images, preprocessing, np.random.default_rng(seed))
+            assert result.pixels.shape == (size, size, 3)
+            assert np.isfinite(result.corners).all()
+
+
+def test_half_are_mirrored():
+    image, rng = labeled(96, 96, 1, 0), np.random.default_rng(0)
+    flip = [BOX_AUGMENTATIONS['flip'].augment([image], BLACK, rng) for _ in range(400)]
+    mirrored = [not np.array_equal(each.corners, image.corners) for each in flip]
+    assert np.mean(mirrored) == pytest.approx(0.5, abs=0.08)
+    other = flip[mirrored.index(True)]
+    assert np.array_equal(other.pixels, image.pixels[:, ::-1])
+    left, top, right, bottom = image.corners[0]
+    assert other.corners.tolist() == [[96 - right, top, 96 - left, bottom]]
+
+
+def test_stretch_is_the_preprocessing_of_validation():
+    image = labeled(120, 80, 3, 5)
+    result = BOX_AUGMENTATIONS['stretch'].augment([image], BLACK, np.random.default_rng(0))
+    assert np.array_equal(result.pixels, BLACK.crop(image.pixels))
+    back = BLACK.to_image(result.corners.reshape(-1, 2), 120, 80).reshape(-1, 4)
+    assert np.allclose(back, image.corners, atol=1e-9)
+
+
+# the same by a canvas that is really filled
+
+
+@pytest.mark.usefixtures('plain_colors')
+@pytest.mark.parametrize('interpolation', [0, 1, 2, 3, 4])
+@pytest.mark.parametrize('flip', [False, True])
+def test_ssd_equals_a_crop_of_a_filled_canvas(monkeypatch, interpolation, flip):
+    preprocessing = Preprocessing(40, mean=(0.2, 0.4, 0.6), resize='stretch')
+    pixels = np.random.RandomState(0).randint(0, 256, (48, 64, 3), np.uint8)
+    boxes = np.array([[10, 4, 30, 20], [40, 30, 60, 46], [2, 2, 6, 6]], float)
+    canvas = box_augmentation._Canvas(120, 160, 16, 32)
+    draws = iter([True, flip])
+    monkeypatch.setattr(box_augmentation, 'happens', lambda rng: next(draws))
+    monkeypatch.setattr(box_augmentation, '_expansion', lambda *_: canvas)
+    monkeypatch.setattr(box_augmentation, 'random_crop', lambda *_: Region(8, 40, 80, 80))
+    monkeypatch.setattr(box_augmentation, 'up_to', lambda rng, most: interpolation)
+    image = LabeledImage(pixels, boxes, np.array([3, 1, 2]))
+    result = box_augmentation.ssd([image], preprocessing, np.random.default_rng(0))
+
+    filled = np.empty((120, 160, 3), np.uint8)
+    filled[:] = (51, 102, 153)
+    filled[16:64, 32:96] = pixels
+    kind = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA, cv2.INTER_LANCZOS4)[interpolation]
+    expected = cv2.resize(filled[8:88, 40:120], (40, 40), interpolation=kind)
+    inside = expected[4:28, :28]  # rows 16 - 8 = 8 to 56, columns 0 to 56, by two
+    mine = result.pixels[:, ::-1] if flip else result.pixels
+    edge = 0 if interpolation in (0, 1, 3) else 4  # cubic weights reach over the border of the picture
+    assert np.array_equal(mine[4 + edge : 28 - edge, : 28 - edge], inside[edge : 24 - edge, : 28 - edge])
+    assert (mine[:4] == (51, 102, 153)).all()
+    assert (mine[28:] == (51, 102, 153)).all()
+    assert (mine[:, 28:] == (51, 102, 153)).all()
+
+    moved = (boxes + [32, 16, 32, 16] - [40, 8, 40, 8]) / 2
+    moved = moved[[0, 1]].clip(0, 40)  # the center of the third is left of the crop
+    if flip:
+        moved = np.column_stack([40 - moved[:, 2], moved[:, 1], 40 - moved[:, 0], moved[:, 3]])
+    assert np.allclose(result.corners, moved)
+    assert result.classes.tolist() == [3, 1]
+
+
+# crops
+
+
+class _First:
+    """A generator whose permutations begin with a number."""
+
+    def __init__(self, seed, first):
+        self._rng, self._first = np.random.default_rng(seed), first
+
+    def __getattr__(self, name):
+        return getattr(self._rng, name)
+
+    def permutation(self, count):
+        return np.array([self._first, *(number for number in range(count) if number != self._first)])
+
+
+def iou(crop, box):
+    left, top, right, bottom = box
+    width = min(crop.left + crop.width, right) - max(crop.left, left)
+    height = min(crop.top + crop.height, bottom) - max(crop.top, top)
+    common = max(width, 0) * max(height, 0)
+    return common / (crop.width * crop.height + (right - left) * (bottom - top) - common)
+
+
+@pytest.mark.parametrize(('rule', 'least'), [*enumerate([0.1, 0.3, 0.5, 0.7, 0.9, 0.0])])
+def test_crops_fulfill_their_rule(rule, least):
+    """A rule that 50 crops do not fulfill gives way to another, which happens for the strict ones."""
+    canvas, picture = box_augmentation._Canvas(200, 300, 0, 0), Region(0, 0, 200, 300)
+    boxes = np.array([[20, 10, 290, 190], [200, 100, 290, 190.0]])
+    crops = [random_crop(canvas, picture, boxes, _First(seed, rule)) for seed in range(200)]
+    centers = [((left + right) / 2, (top + bottom) / 2) for left, top, right, bottom in boxes]
+    for crop in crops:
+        right, bottom = crop.left + crop.width, crop.top + crop.height
+        assert crop.left >= 0 <= crop.top
+        assert right <= 300
+        assert bottom <= 200
+        assert 0.45 < (crop.width / 300) / (crop.height / 200) < 2.2
+        assert crop.width >= 0.3 * 300 / math.sqrt(2) - 1
+        assert crop.height >= 0.3 * 200 / math.sqrt(2) - 1
+        assert any(crop.left <= x < right and crop.top <= y < bottom for x, y in centers)
+    fulfilled = [max(iou(crop, box) for box in boxes) >= least for crop in crops]
+    assert np.mean(fulfilled) > (0.98 if least < 0.9 else 0.5)
+    assert len({crop for crop, fits in zip(crops, fulfilled) if fits}) > (190 if least < 0.9 else 50)
+
+
+def test_the_last_rule_is_the_whole():
+    canvas, picture = box_augmentation._Canvas(200, 300, 0, 0), Region(0, 0, 200, 300)
+    assert random_crop(canvas, picture, np.array([[20, 10, 290, 190.0]]), _First(0, 6)) == Region(0, 0, 200, 300)
+
+
+def test_rules_are_drawn_evenly():
+    canvas, picture = box_augmentation._Canvas(200, 200, 0, 0), Region(0, 0, 200, 200)
+    boxes = np.array([[0, 0, 200, 200.0]])
+    rng = np.random.default_rng(1)
+    crops = [random_crop(canvas, picture, boxes, rng) for _ in range(1400)]
+    whole = np.mean([crop == Region(0, 0, 200, 200) for crop in crops])
+    assert whole == pytest.approx(1 / 7, abs=0.03)
+    shares = np.array([iou(crop, boxes[0]) for crop in crops])
+    assert np.mean(shares >= 0.9) > 1 / 7 + 0.1, 'the whole picture, and the rule of 0.9'
+
+
+def test_expansions_are_one_to_four_times():
+    rng = np.random.default_rng(0)
+    found_ones = [box_augmentation._expansion(50, 80, rng) for _ in range(500)]
+    factors = np.array([each.height / 50 for each in found_ones])
+    assert factors.min() < 1.1
+    assert 3.9 < factors.max() <= 4
+    for each in found_ones:
+        assert each.width == pytest.approx(each.height * 1.6, abs=2)
+        assert 0 <= each.top <= each.height - 50
+        assert 0 <= each.left <= each.width - 80
+
+
+# placement
+
+
+def test_a_place_outside_the_window_shows_nothing():
+    assert place(10, 10, Frame(-20, 0, 0, 20), Region(0, 0, 20, 20)) is None
+    assert place(10, 10, Frame(0, 20, 20, 40), Region(0, 0, 20, 20)) is None
+    assert place(10, 10, Frame(5, 5, 5.2, 15), Region(0, 0, 20, 20)) is None, 'less than a pixel'
+
+
+# colors
+
+
+def by_steps(pixels, rng):
+    """The distortion step by step on floats, in its order, from the definitions of the steps."""
+
+    def draw(low, high):
+        return rng.uniform(low, high) if rng.random() < 0.5 else None
+
+    def brightness(values, amount):
+        return values if amount is None else values + amount
+
+    def contrast(values, factor):
+        return values if factor is None else values * factor
+
+    def saturation(values, factor):
+        if factor is None:
+            return values
+        gray = 0.299 * values[..., :1] + 0.587 * values[..., 1:2] + 0.114 * values[..., 2:]
+        return gray + factor * (values - gray)
+
+    def hue(values, angle):
+        if angle is None:
+            return values
+        red, green, blue = np.moveaxis(values, -1, 0)
+        luma = 0.299 * red + 0.587 * green + 0.114 * blue
+        chroma = (0.596 * red - 0.274 * green - 0.322 * blue) + 1j * (0.211 * red - 0.523 * green + 0.312 * blue)
+        turned = chroma * np.exp(1j * angle)
+        matrix = [[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]]
+        return np.linalg.solve(matrix, np.stack([luma, turned.real, turned.imag]).reshape(3, -1)).T.reshape(
+            values.shape
+        )
+
+    amount = draw(-32, 32)
+    contrast_first = rng.random() < 0.5
+    factor = draw(0.5, 1.5)
+    angle = draw(-math.pi / 10, math.pi / 10)
+    strength = draw(0.5, 1.5)
+    values = brightness(pixels.astype(float), amount)
+    if contrast_first:
+        return hue(saturation(contrast(values, factor), strength), angle)
+    return contrast(hue(saturation(values, strength), angle), factor)
+
+
+def test_colors_equal_the_steps():
+    pixels = np.random.RandomState(0).randint(0, 256, (12, 10, 3), np.uint8)
+    changed = 0
+    for seed in range(200):
+        mine = distort(pixels, np.random.default_rng(seed))
+        expected = by_steps(pixels, np.random.default_rng(seed))
+        assert np.abs(mine - expected.clip(0, 255)).max() < 1, 'the coefficients of OpenCV have ten bits'
+        changed += not np.array_equal(mine, pixels)
+    assert changed == pytest.approx(200 * 15 / 16, abs=12)
+
+
+def test_gray_stays_gray_under_any_hue():
+    for seed in range(50):
+        matrix, shift = color_map(np.random.default_rng(seed))
+        gray = matrix @ np.full(3, 100.0) + shift
+        assert np.ptp(gray) < 0.5
+
+
+def test_the_ground_is_not_distorted():
+    image = labeled(60, 60, 1, 0)
+    preprocessing = Preprocessing(SIZE, resize='stretch')
+    mean = np.round(255 * np.array(preprocessing.mean)).astype(np.uint8)
+    grounds = 0
+    for seed in range(60):
+        pixels = BOX_AUGMENTATIONS['ssd'].augment([image], preprocessing, np.random.default_rng(seed)).pixels
+        grounds += (pixels == mean).all(axis=2).mean() > 0.1
+    assert grounds > 15
+
+
+def test_colors_of_the_test_are_told_apart():
+    assert len({tuple(color) for color in COLORS.tolist()}) == len(COLORS)
