@@ -19,7 +19,6 @@ from gluon_cbam.common.files import PathLike, atomic_path, atomic_paths
 from gluon_cbam.common.quoting import shown_name
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.models import build
-from gluon_cbam.models.registry import DEFAULT_CLASSES
 from gluon_cbam.weights import parameter_file, safetensors
 
 from . import pytorch
@@ -126,7 +125,7 @@ def converted(
         DataError: the file is damaged or does not fit.
     """
     scheme_of(source)
-    net = build(network, classes=classes or DEFAULT_CLASSES, **(options or {}))
+    net = build(network, classes=classes, **(options or {}))
     arrays = read_arrays(path, state_dict)
     with reading(path):
         arrays = without_prefixes(arrays, no_head)

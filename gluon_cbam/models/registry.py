@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import mxnet as mx
 
 DEFAULT_CLASSES = 1000
-"""The default number of outputs, the classes of ImageNet-1K."""
+"""The default number of outputs of classification, the classes of ImageNet-1K."""
 
 
 def list_models(pattern: Optional[str] = None, pretrained: bool = False, root: Optional[PathLike] = None) -> List[str]:
@@ -103,7 +103,7 @@ def option_names(name: str) -> List[str]:
         UsageError: no model has this name.
     """
     row = variant(name)
-    return _family(row).options(row)
+    return family(row).options(row)
 
 
 def check_options(name: str, options: Iterable[str]) -> None:
@@ -122,18 +122,20 @@ def check_options(name: str, options: Iterable[str]) -> None:
             raise UsageError(f'{name} has no option {option!r}: {closest(option, sorted(known))}')
 
 
-def build(name: str, classes: int = DEFAULT_CLASSES, **options: Any) -> mx.gluon.HybridBlock:
+def build(name: str, classes: Optional[int] = None, **options: Any) -> mx.gluon.HybridBlock:
     """Build the network of a model. Its parameters are not initialized, and no file is read.
 
     :func:`gluon_cbam.get_model` also loads weights.
 
     Args:
         name: one of :func:`list_models`.
-        classes: outputs of the last layer; without effect on models that give embeddings.
+        classes: outputs of the last layer, or classes of a detector; default :func:`default_classes`; without effect on
+            models that give embeddings.
         **options: options of the model's family, one of :func:`option_names`.
 
     Returns:
-        The network, which maps (N, in_channels, H, W) to (N, classes).
+        The network, which maps (N, in_channels, H, W) to (N, classes); a detector to detections, see
+        :class:`.detection.detector.Detector`.
 
     Raises:
         UsageError: the model or an option is unknown; the message names the closest.
@@ -141,11 +143,23 @@ def build(name: str, classes: int = DEFAULT_CLASSES, **options: Any) -> mx.gluon
     """
     check_options(name, options)
     row = variant(name)
-    return _family(row).build(row, classes=classes, **options)
+    return family(row).build(row, classes=default_classes(name) if classes is None else classes, **options)
 
 
-def _family(row: Variant) -> ModuleType:
-    """The module that builds the networks of a row."""
+def default_classes(name: str) -> int:
+    """The number of classes that a model has where none is given.
+
+    Args:
+        name: one of :func:`list_models`.
+
+    Raises:
+        UsageError: no model has this name.
+    """
+    return getattr(variant(name), 'classes', DEFAULT_CLASSES)
+
+
+def family(row: Variant) -> ModuleType:
+    """The module that builds the networks of a row: ``build(row, **options)`` and ``options(row)``."""
     return import_module(f'.{row.module}', __package__)
 
 

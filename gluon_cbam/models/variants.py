@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Dict, Optional, Tuple, Union
 
+from .detection_variants import DETECTORS, SSDVariant
+
 
 @dataclass(frozen=True)
 class ResNetVariant:
@@ -116,7 +118,7 @@ class ModifiedCBAMNetVariant:
     std: Tuple[float, float, float] = (1 / 255, 1 / 255, 1 / 255)
 
 
-Variant = Union[ResNetVariant, MobileNetVariant, CBAMNetVariant, ModifiedCBAMNetVariant]
+Variant = Union[ResNetVariant, MobileNetVariant, CBAMNetVariant, ModifiedCBAMNetVariant, SSDVariant]
 """A row of any family."""
 
 # depth -> block, residual blocks per stage (He et al., CVPR 2016, table 1)
@@ -187,7 +189,7 @@ MODIFIED_CBAMNETS = tuple(
     for depth, units in _MODIFIED_DEPTHS.items()
 )
 
-_ROWS: Tuple[Variant, ...] = (*RESNETS, *MOBILENETS, *CBAMNETS, *MODIFIED_CBAMNETS)
+_ROWS: Tuple[Variant, ...] = (*RESNETS, *MOBILENETS, *CBAMNETS, *MODIFIED_CBAMNETS, *DETECTORS)
 
 VARIANTS: Dict[str, Variant] = {row.name: row for row in _ROWS}
 """Name of the model -> its row."""

@@ -6,7 +6,7 @@ from the first of these that has it:
 1. the argument of the call, for instance ``classes`` or an entry of ``options``;
 2. the card of the weights, which also names the model where the call does not;
 3. the model's row in :mod:`gluon_cbam.models.variants`, and for options the defaults of its family;
-4. for classes, :data:`gluon_cbam.models.registry.DEFAULT_CLASSES`.
+4. for classes, :func:`gluon_cbam.models.registry.default_classes`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gluon_cbam.common.files import PathLike, sha256
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.models.registry import DEFAULT_CLASSES, check_options, option_names, plain_network
+from gluon_cbam.models.registry import check_options, default_classes, option_names, plain_network
 from gluon_cbam.models.variants import Variant
 from gluon_cbam.weights.assignment import Contexts
 
@@ -181,7 +181,7 @@ def resolve(
     preprocessing = Preprocessing.from_dict(card.preprocessing) if card else Preprocessing.of(row)
     given: Dict[str, Any] = {'image_size': image_size, 'crop_ratio': crop_ratio}
     if classes is None:
-        classes = card.classes if card else DEFAULT_CLASSES
+        classes = card.classes if card else default_classes(name)
     return ResolvedModel(
         name=name,
         variant=row,

@@ -26,7 +26,7 @@ _QUICK = ('cbam_resnet18', 'cbamnet_tiny')
 
 def run(setting: Setting, record: Recorder) -> None:
     """Compare every network on small images."""
-    names = _QUICK if setting.quick else gluon_cbam.list_models()
+    names = _QUICK if setting.quick else [name for name in gluon_cbam.list_models() if not _detects(name)]
     device = setting.devices()[0]
     for name in names:
         with record.part(name):
@@ -34,6 +34,11 @@ def run(setting: Setting, record: Recorder) -> None:
             record.figure(f'{name}: outputs', outputs, OUTPUTS)
             record.figure(f'{name}: gradients and statistics', others, GRADIENTS)
     record.figure('networks', len(names))
+
+
+def _detects(name: str) -> bool:
+    """Whether a network is a detector, whose outputs and gradients are of two graphs."""
+    return getattr(variant(name), 'detects', False)
 
 
 def compare(name: str, device: mx.Context) -> tuple:

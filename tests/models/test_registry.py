@@ -13,7 +13,7 @@ from gluon_cbam import get_model, list_models
 from gluon_cbam.common.errors import EnvironmentProblem
 from gluon_cbam.models import variant
 from gluon_cbam.models.complexity import complexity
-from gluon_cbam.models.registry import _family, option_names
+from gluon_cbam.models.registry import family, option_names
 
 PAPER, ALL = ('', 'se_', 'cbam_'), ('', 'se_', 'cbam_', 'bam_')
 CONTRACT = {
@@ -25,6 +25,7 @@ CONTRACT = {
     *(f'cbamnet_{size}' for size in ('tiny', 'small', 'base')),
     *(f'modified_cbamnet{depth}' for depth in (18, 34, 49, 50, 74, 90, 100, 101, 152, 200, 269)),
 }
+DETECTORS = {'ssd_300', 'ssd_512'}  # tests/models/detection runs them
 
 
 def kind(name):
@@ -33,7 +34,7 @@ def kind(name):
     return re.sub(r'[\d.]+', '', name), *(value for value in words if value != name)
 
 
-SMALLEST = {kind(name): name for name in reversed(list_models())}
+SMALLEST = {kind(name): name for name in reversed(list_models()) if name not in DETECTORS}
 """Kind -> the network of it with the smallest number."""
 
 
@@ -46,13 +47,14 @@ def shallow(name):
     """The network of a row with one block per stage, and two in the first, where neither shape nor size changes."""
     row = variant(name)
     fewer = {field: (2, 1, 1, 1) for field in ('layers', 'units') if hasattr(row, field)}
-    return _family(row).build(replace(row, **fewer), classes=7)
+    return family(row).build(replace(row, **fewer), classes=7)
 
 
 def test_names():
     names = list_models()
     assert len(names) == len(set(names))
-    assert set(names) == CONTRACT
+    assert set(names) == CONTRACT | DETECTORS
+    assert {name for name in names if getattr(variant(name), 'detects', False)} == DETECTORS
     assert list_models('cbam_resn*') == [
         *(f'cbam_resnet{depth}' for depth in (18, 34, 50, 101, 152)),
         *(f'cbam_resnext{depth}_32x4d' for depth in (50, 101)),

@@ -1,0 +1,185 @@
+"""SSD: Single Shot MultiBox Detector (Liu et al., ECCV 2016, arXiv 1512.02325), on any backbone, with attention.
+
+The stages of a backbone give the first maps, extra layers the others; a head of two convolutions on each map says for
+each anchor which class it has and where its box is. Differences to the paper:
+
+* the backbones are those of this package, with BatchNorm, also after the convolutions of the extra layers, and without
+  the scaling of the first map that a VGG16 without BatchNorm needs;
+* the last map of ``ssd_300`` is averaged to one cell, where the paper has a convolution without padding, so that images
+  of any size can be used;
+* ``ssd_512`` has the maps, channels and anchors of GluonCV's ``ssd_512_resnet50_v1_voc``;
+* attention, if any, is in the backbone (CBAM paper, table 6), before the classifiers (table 7), or both.
+
+The variants are rows of :data:`gluon_cbam.models.detection_variants.SSDS`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Sequence, Tuple
+
+from mxnet import init
+from mxnet.gluon import HybridBlock, nn
+
+from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.models.detection_variants import SSDVariant
+from gluon_cbam.models.features import Features
+from gluon_cbam.models.options import option_names
+from gluon_cbam.ops.tracing import FusedBlock
+
+from .anchors import AnchorLevel
+from .backbone import build_parts, known_options
+from .detector import Detector
+from .heads import LevelHead
+from .suppression import Suppression
+
+
+class ExtraLayer(FusedBlock):
+    """conv 1 x 1 - BN - ReLU - conv 3 x 3 / 2 - BN - ReLU: (N, C, H, W) to (N, channels, H / 2, W / 2).
+
+    BatchNorm has an epsilon of 1e-3, as GluonCV's.
+
+    Args:
+        in_channels: C.
+        inner: channels between the convolutions.
+        channels: channels of the output.
+    """
+
+    def __init__(self, in_channels: int, inner: int, channels: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.conv1 = _conv(inner, 1, 1, in_channels)
+            self.bn1 = nn.BatchNorm(epsilon=1e-3, in_channels=inner)
+            self.conv2 = _conv(channels, 3, 2, inner)
+            self.bn2 = nn.BatchNorm(epsilon=1e-3, in_channels=channels)
+
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
+        """See :class:`ExtraLayer`."""
+        x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')
+        return F.Activation(self.bn2(self.conv2(x)), act_type='relu')
+
+
+def _conv(channels: int, kernel: int, stride: int, in_channels: int) -> nn.Conv2D:
+    return nn.Conv2D(
+        channels,
+        kernel,
+        stride,
+        kernel // 2,
+        use_bias=False,
+        in_channels=in_channels,
+        weight_initializer=init.Xavier(rnd_type='gaussian', factor_type='out', magnitude=2),
+    )
+
+
+class SSD(Detector):
+    """An SSD, as the docstring of the module describes it.
+
+    Args:
+        variant: maps and anchors.
+        classes: number of classes, without the background.
+        backbone: the name of a network of this package with stages. A map whose stride no stage has is made by an
+            extra layer.
+        attention: None or a key of :data:`gluon_cbam.attention.ATTENTIONS`.
+        attention_in: ``backbone``, ``heads`` (before every classifier) or ``both``.
+        attend_boxes: whether the boxes are computed from the refined maps of the heads, too.
+        nms_threshold: see :class:`.suppression.Suppression`.
+        nms_top: see :class:`.suppression.Suppression`.
+        keep: see :class:`.suppression.Suppression`.
+        score_threshold: see :class:`.suppression.Suppression`.
+        **options: options of the backbone and of the attention.
+
+    Raises:
+        ValueError: an argument or an input does not fit.
+    """
+
+    def __init__(
+        self,
+        variant: SSDVariant,
+        classes: int = 20,
+        backbone: str = 'resnet50',
+        attention: Optional[str] = None,
+        attention_in: str = 'backbone',
+        attend_boxes: bool = False,
+        nms_threshold: float = 0.45,
+        nms_top: int = 400,
+        keep: int = 100,
+        score_threshold: float = 0.01,
+        **options: Any,
+    ) -> None:
+        super().__init__(classes, Suppression(nms_threshold, nms_top, keep, score_threshold))
+        self._variant = variant
+        with self.name_scope():
+            network, module = build_parts(backbone, attention, attention_in, options)
+            channels = self._add_maps(network)
+            levels = levels_of(variant)
+            self._add_heads(
+                [
+                    LevelHead(width, level.count, 1 + classes, module, attend_boxes)
+                    for width, level in zip(channels, levels)
+                ],
+                levels,
+            )
+
+    def _add_maps(self, network: HybridBlock) -> List[int]:
+        """Add the backbone and the extra layers; returns the channels of the maps."""
+        wanted = [self._variant.stride * 2**number for number in range(len(self._variant.channels))]
+        stages, first = _chosen_stages(network.stage_strides, wanted[: self._variant.backbone_maps])
+        self.backbone = Features(network, stages)
+        self._in_channels, self._smallest = network._in_channels, network._smallest
+        self.adaptable = (*(f'backbone.{name}' for name in network.adaptable), 'heads.')
+        self._on_maps = first  # stages and layers before it only lead to the first map
+        self.extras = nn.HybridSequential(prefix='')
+        channels, stride = list(self.backbone.channels), self.backbone.strides[-1]
+        while stride < wanted[-1]:
+            stride *= 2
+            width = self._variant.channels[max(len(channels) - first, 0)]
+            width = min(width, 2 * channels[-1])
+            self.extras.add(ExtraLayer(channels[-1], max(128, int(width * self._variant.transition)), width))
+            channels.append(width)
+        return channels[first:]
+
+    def maps(self, F: OpNamespace, x: Tensor) -> List[Tensor]:
+        """See :meth:`.detector.Detector.maps`."""
+        maps = list(self.backbone(x))
+        for layer in self.extras:
+            maps.append(layer(maps[-1]))
+        if self._variant.pooled:
+            maps[-1] = F.Pooling(maps[-1], global_pool=True, pool_type='avg')
+        return maps[self._on_maps :]
+
+
+def _chosen_stages(strides: Sequence[int], wanted: Sequence[int]) -> Tuple[List[int], int]:
+    """The stages that give maps, and how many maps there are before the first one that has the first stride wanted."""
+    last = {stride: number for number, stride in enumerate(strides)}
+    if wanted[0] in last:
+        return [last[stride] for stride in wanted if stride in last], 0
+    finer = max((stride for stride in strides if stride < wanted[0]), default=None)
+    if finer is None:
+        raise ValueError(f'a stage with a stride of at most {wanted[0]} is needed, got strides {tuple(strides)}')
+    return [last[finer]], (wanted[0] // finer).bit_length() - 1
+
+
+def levels_of(variant: SSDVariant) -> List[AnchorLevel]:
+    """The anchors of the maps of a row."""
+    sizes = [size / variant.image_size for size in variant.sizes]
+    return [AnchorLevel(*level) for level in zip(sizes, sizes[1:], variant.ratios, variant.steps)]
+
+
+def build(variant: SSDVariant, **options: Any) -> SSD:
+    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.SSDS`.
+
+    Args:
+        variant: the row.
+        **options: see :func:`options`.
+
+    Returns:
+        The network, not initialized.
+
+    Raises:
+        ValueError: the value of an option does not fit.
+    """
+    return SSD(variant, **options)
+
+
+def options(variant: SSDVariant) -> List[str]:
+    """List the options that :func:`build` takes for a row: also those of any backbone and of any attention."""
+    return [*option_names(SSD), *known_options()]

@@ -1,0 +1,75 @@
+"""From the logits and offsets of all anchors to detections: thresholds, the best, non-maximum suppression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gluon_cbam.common.types import OpNamespace, Tensor
+
+from .box_coding import decode
+
+BOUND = 2**24
+"""Scores of an image, anchors times classes, must be fewer: their numbers are float32."""
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """Non-maximum suppression (Liu et al., ECCV 2016, section 3.1: scores of at least 0.01, 0.45, 200 of an image).
+
+    The defaults are GluonCV's. The result for an image does not depend on the batch that it is in; the same input
+    gives the same bits.
+
+    Attributes:
+        threshold: a box is left out where its IoU with a better one of its class is larger.
+        top: the scores of an image, over all classes, that are considered.
+        keep: the detections of an image that are kept.
+        score: detections need a larger score.
+    """
+
+    threshold: float = 0.45
+    top: int = 400
+    keep: int = 100
+    score: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold <= 1:
+            raise ValueError(f'nms_threshold must be in (0, 1], got {self.threshold!r}')
+        if not 0 <= self.score < 1:
+            raise ValueError(f'score_threshold must be in [0, 1), got {self.score!r}')
+        for name, value in (('nms_top', self.top), ('keep', self.keep)):
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < BOUND:
+                raise ValueError(f'{name} must be a positive integer, got {value!r}')
+        if self.keep > self.top:
+            raise ValueError(f'keep must be at most nms_top {self.top}, got {self.keep}')
+
+    def __call__(self, F: OpNamespace, logits: Tensor, offsets: Tensor, anchors: Tensor, classes: int) -> Tensor:
+        """Find the detections.
+
+        Args:
+            F: ``mxnet.ndarray`` or ``mxnet.symbol``.
+            logits: (N, A, 1 + classes) float32, the background first.
+            offsets: (N, A, 4) float32.
+            anchors: (A, 4) float32.
+            classes: classes without the background.
+
+        Returns:
+            (N, keep, 6) float32: class from 0, score, xmin, ymin, xmax and ymax; by falling score; -1 in rows without
+            a detection.
+        """
+        scores = F.slice_axis(F.softmax(logits, axis=-1), axis=-1, begin=1, end=None).reshape((0, -1))  # (N, A classes)
+        first = F.slice_axis(scores, axis=1, begin=0, end=1)
+        padding = F.broadcast_axis(F.zeros_like(first), axis=1, size=self.top)  # there may be fewer scores than top
+        best, places = F.topk(F.concat(scores, padding, dim=1), k=self.top, axis=1, ret_typ='both')  # (N, top)
+        valid = best > self.score
+        places = places * valid
+        anchor = F.floor(places / classes)
+        which = places - anchor * classes
+        image = F.broadcast_add(F.zeros_like(best), F.contrib.arange_like(best, axis=0).reshape((-1, 1)))
+        picked = F.gather_nd(offsets, F.stack(image, anchor, axis=0))  # (N, top, 4)
+        boxes = decode(F, picked, F.take(anchors, anchor, axis=0))
+        rows = F.concat(which.expand_dims(2), best.expand_dims(2), boxes, dim=2)
+        kept = F.contrib.box_nms(
+            rows, overlap_thresh=self.threshold, valid_thresh=self.score, topk=-1, id_index=0, score_index=1,
+            coord_start=2, force_suppress=False,
+        )  # fmt: skip
+        return F.slice_axis(kept, axis=1, begin=0, end=self.keep)

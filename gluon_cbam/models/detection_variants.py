@@ -1,0 +1,82 @@
+"""The detectors by name: one row each. Only the standard library is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Optional, Tuple
+
+_FOUR: Tuple[float, ...] = (1, 2, 1 / 2)  # four anchors a cell: these ratios, and a larger one of ratio 1
+_SIX: Tuple[float, ...] = (1, 2, 1 / 2, 3, 1 / 3)
+
+
+@dataclass(frozen=True)
+class SSDVariant:
+    """A single shot detector: models/detection/ssd.py.
+
+    Attributes:
+        name: the name of the model.
+        image_size: height and width that it is trained at, in pixels.
+        stride: stride of the first map; each map after it has twice the stride.
+        backbone_maps: the maps that the stages of a backbone may give; extra layers make the others.
+        channels: channels of each map where an extra layer makes it.
+        transition: channels of the 1 x 1 convolution of an extra layer over those of its map.
+        pooled: whether the last map is averaged to one cell.
+        sizes: sizes of the anchors in pixels at ``image_size``, one more than maps; they grow with the image.
+        ratios: for each map the ratios of width over height of its anchors, the first of them 1.
+        steps: for each map the distance of its anchors in pixels, at any image size; None for the cell of the map,
+            which is the image divided by the map.
+        crop_ratio: without effect, since images are stretched.
+        resize: see :class:`gluon_cbam.data.loading.preprocessing.Preprocessing`.
+        augmentation: the augmentation of training.
+        classes: the default number of classes, those of Pascal VOC.
+    """
+
+    module: ClassVar[str] = 'detection.ssd'
+    detects: ClassVar[bool] = True
+    name: str
+    image_size: int
+    stride: int
+    backbone_maps: int
+    channels: Tuple[int, ...]
+    transition: float
+    pooled: bool
+    sizes: Tuple[float, ...]
+    ratios: Tuple[Tuple[float, ...], ...]
+    steps: Tuple[Optional[int], ...]
+    crop_ratio: float = 1.0
+    resize: str = 'stretch'
+    augmentation: str = 'none'
+    classes: int = 20
+
+
+SSDS = (
+    # sizes, ratios, steps: the SSD paper for Pascal VOC; GluonCV's ssd_300_vgg16_atrous_voc
+    SSDVariant(
+        'ssd_300',
+        image_size=300,
+        stride=8,
+        backbone_maps=3,
+        channels=(512, 512, 512, 256, 256, 256),
+        transition=0.5,
+        pooled=True,
+        sizes=(30, 60, 111, 162, 213, 264, 315),
+        ratios=(_FOUR, _SIX, _SIX, _SIX, _FOUR, _FOUR),
+        steps=(8, 16, 32, 64, None, None),
+    ),
+    # GluonCV's ssd_512_resnet50_v1_voc
+    SSDVariant(
+        'ssd_512',
+        image_size=512,
+        stride=16,
+        backbone_maps=2,
+        channels=(512, 512, 512, 512, 256, 256),
+        transition=1.0,
+        pooled=False,
+        sizes=(51.2, 102.4, 189.4, 276.4, 363.52, 450.6, 492),
+        ratios=(_FOUR, _SIX, _SIX, _SIX, _FOUR, _FOUR),
+        steps=(16, 32, None, None, None, None),
+    ),
+)
+
+DETECTORS: Tuple[SSDVariant, ...] = SSDS
+"""Every detector."""
