@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List, Sequence, Tuple
+from typing import TYPE_CHECKING, List, Sequence, Tuple
 
 import numpy as np
 
+from gluon_cbam.explain.figures.plots import save_plot
 from gluon_cbam.recognition.verification import VerifiedPairs
 from gluon_cbam.tasks.faces.metrics.embeddings import cosine_of_distance
 from gluon_cbam.tasks.faces.metrics.roc import roc_curve
@@ -14,8 +15,6 @@ from gluon_cbam.tasks.faces.metrics.roc import roc_curve
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SIZE = (6.4, 4.6)  # inches
-_DPI = 110
 _MOST_POINTS = 2000  # of a curve
 _BINS = 60
 _DET_TICKS = (1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8)
@@ -32,18 +31,6 @@ def _curve(result: VerifiedPairs) -> Tuple[np.ndarray, np.ndarray]:
         chosen = np.unique(np.geomspace(1, len(far), _MOST_POINTS).astype(int) - 1)
         far, tar = far[chosen], tar[chosen]
     return far, tar
-
-
-def _save(draw: Any, path: Path) -> None:
-    """Draw on the axes of a new figure, and write it as PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=_SIZE, dpi=_DPI, facecolor='white')
-    axes = figure.add_subplot()
-    draw(axes)
-    axes.grid(True, which='major', color='#dddddd', linewidth=0.6)
-    axes.set_axisbelow(True)
-    figure.savefig(str(path), format='png', bbox_inches='tight', metadata={'Software': None})
 
 
 def draw_roc(results: Sequence[VerifiedPairs], path: Path) -> None:
@@ -68,7 +55,7 @@ def draw_roc(results: Sequence[VerifiedPairs], path: Path) -> None:
         axes.set(xlabel='false-accept rate', ylabel='true-accept rate', title='ROC', ylim=(None, 1.005))
         axes.legend(loc='lower right', fontsize=8)
 
-    _save(draw, path)
+    save_plot(draw, path)
 
 
 def draw_det(results: Sequence[VerifiedPairs], path: Path) -> None:
@@ -99,7 +86,7 @@ def draw_det(results: Sequence[VerifiedPairs], path: Path) -> None:
         axes.set_ylim(low, high)
         axes.legend(loc='upper right', fontsize=8)
 
-    _save(draw, path)
+    save_plot(draw, path)
 
 
 def draw_cmc(cmc: Sequence[float], path: Path) -> None:
@@ -116,7 +103,7 @@ def draw_cmc(cmc: Sequence[float], path: Path) -> None:
         axes.set(xlabel='rank', ylabel='share of the probes of known persons', title='CMC', ylim=(None, 1.005))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
-    _save(draw, path)
+    save_plot(draw, path)
 
 
 def draw_histogram(result: VerifiedPairs, path: Path) -> None:
@@ -145,4 +132,4 @@ def draw_histogram(result: VerifiedPairs, path: Path) -> None:
         axes.set(xlabel='cosine similarity', ylabel='share of the pairs', title=f'{result.name}: similarities')
         axes.legend(fontsize=8)
 
-    _save(draw, path)
+    save_plot(draw, path)
