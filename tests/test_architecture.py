@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (
     ('__main__',),
     ('cli',),
-    ('recognition', 'benchmarks'),
+    ('recognition', 'detection', 'benchmarks'),
     ('publishing', 'explain', 'export', 'gluoncv'),
     ('adapters',),
     ('training',),
@@ -73,6 +73,8 @@ START_WITHOUT_MXNET = (
     'cli.commands.predict',
     'cli.commands.validate',
     'data',
+    'detection.drawing',
+    'detection.results',
     'explain',
     'explain.figures.output_directory',
     'explain.images.explainer',
@@ -98,6 +100,7 @@ START_WITHOUT_MXNET = (
     'tasks.class_check',
     'tasks.classification.evaluation',
     'tasks.classification.prediction',
+    'tasks.detection.metrics.scores',
     'training.config.recipes',
     'zoo',
 )

@@ -1,0 +1,74 @@
+"""The numbers by which files of COCO name images and categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Optional, Sequence, Tuple
+
+from gluon_cbam.common.errors import DataError
+
+
+@dataclass(frozen=True)
+class CocoIds:
+    """The ids of images and categories.
+
+    Attributes:
+        images: id of each image, in the order of the data.
+        categories: id of each class, in the order of the indices of classes.
+        names: paths of the images. Some tools write the name of an image or its stem as its id.
+    """
+
+    images: Tuple[int, ...]
+    categories: Tuple[int, ...]
+    names: Tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        images: int,
+        classes: int,
+        image_ids: Optional[Sequence[Optional[int]]] = None,
+        category_ids: Optional[Sequence[int]] = None,
+        names: Sequence[str] = (),
+    ) -> CocoIds:
+        """The ids of a set of data; those that it lacks are numbers from 1.
+
+        Args:
+            images: number of images.
+            classes: number of classes.
+            image_ids: id of each image; default, and where one is None, 1 and so on.
+            category_ids: id of each class; default 1 and so on.
+            names: path of each image.
+
+        Raises:
+            DataError: an id is given twice.
+        """
+        known = image_ids is not None and None not in image_ids
+        numbers = [int(number or 0) for number in image_ids or ()] if known else list(range(1, images + 1))
+        found = cls(tuple(numbers), tuple(category_ids or range(1, classes + 1)), tuple(names))
+        for what, ids in (('image', found.images), ('category', found.categories)):
+            twice = _first_twice(ids)
+            if twice is not None:
+                raise DataError(f'the {what} id {twice} is given twice')
+        return found
+
+    def image_places(self) -> Dict[object, int]:
+        """Id, name, and stem of a name -> index of the image; a name or stem of several images is left out."""
+        places: Dict[object, int] = {}
+        texts: Dict[object, Optional[int]] = {}
+        for index, name in enumerate(self.names):
+            base = name.rpartition('/')[2]
+            for text in {name, base, base.rpartition('.')[0] or base}:
+                texts[text] = None if text in texts else index
+        places.update((text, index) for text, index in texts.items() if index is not None)
+        places.update((number, index) for index, number in enumerate(self.images))
+        return places
+
+
+def _first_twice(ids: Sequence[int]) -> Optional[int]:
+    seen = set()
+    for number in ids:
+        if number in seen:
+            return number
+        seen.add(number)
+    return None

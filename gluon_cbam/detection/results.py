@@ -1,0 +1,122 @@
+"""Results of detection in COCO's format: a JSON list with an entry for each detection.
+
+An entry is ``{"image_id": 42, "category_id": 18, "bbox": [x, y, width, height], "score": 0.9}``, in pixels; further
+keys such as ``segmentation`` are not read. Source: the page "Results Format" of COCO, and ``COCO.loadRes`` of
+pycocotools.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any, List, Mapping, Sequence, Tuple
+
+import numpy as np
+
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.files import PathLike, atomic_path
+from gluon_cbam.common.json_lists import json_items
+from gluon_cbam.common.quoting import shown
+from gluon_cbam.tasks.detection.detections import Detections
+
+from .numbering import CocoIds
+
+MAX_BYTES = 1 << 30
+"""The largest size of a file of results: about ten million detections."""
+_LARGEST = 1e9  # of a coordinate, so that areas are finite
+
+
+def read_results(path: PathLike, ids: CocoIds) -> List[Detections]:
+    """Read results.
+
+    Args:
+        path: path of the file.
+        ids: the ids of the data that the results belong to.
+
+    Returns:
+        The detections of each image in the order of ``ids``; those of an image keep their order.
+
+    Raises:
+        DataError: the file is missing, too large or no JSON list; or an entry lacks a value, has one that is no number
+            or not finite, a box without four numbers or of negative size, or an image or a category that the data do
+            not have. The message has the number of the entry, from 0.
+    """
+    images, classes = ids.image_places(), {number: index for index, number in enumerate(ids.categories)}
+    owners, labels, values = array('q'), array('q'), array('d')
+    for number, entry in enumerate(json_items(path, MAX_BYTES)):
+        try:
+            owner, label, row = _entry(entry, images, classes)
+        except DataError as error:
+            raise DataError(f'{path}: entry {number}: {error}') from None
+        owners.append(owner)
+        labels.append(label)
+        values.extend(row)
+    return _split(np.array(owners, np.int64), np.array(labels, np.int64), np.array(values), len(ids.images))
+
+
+def _entry(
+    entry: Any, images: Mapping[Any, int], classes: Mapping[Any, int]
+) -> Tuple[int, int, Tuple[float, float, float, float, float]]:
+    """Index of the image, index of the class, and score and box of an entry."""
+    if not isinstance(entry, dict):
+        raise DataError(f'{shown(entry)} is no mapping')
+    missing = [key for key in ('image_id', 'category_id', 'bbox', 'score') if key not in entry]
+    if missing:
+        raise DataError(f'it has no {missing[0]}: an entry has image_id, category_id, bbox and score')
+    owner, label = (
+        _place(entry[key], key, known) for key, known in (('image_id', images), ('category_id', classes))
+    )  # fmt: skip
+    box = entry['bbox']
+    if not isinstance(box, list) or len(box) != 4:
+        raise DataError(f'bbox is {shown(box)}: it must be [x, y, width, height]')
+    score, left, top, width, height = (_number(value) for value in (entry['score'], *box))
+    if width < 0 or height < 0:
+        raise DataError(f'bbox is {shown(box)}: width and height must not be negative')
+    return owner, label, (score, left, top, left + width, top + height)
+
+
+def _place(value: Any, key: str, known: Mapping[Any, int]) -> int:
+    """The index of an id."""
+    plain = isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    if not plain or value not in known:
+        ids = [number for number in known if isinstance(number, int)]
+        extent = f'{len(ids)} from {min(ids)} to {max(ids)}' if ids else 'none'
+        raise DataError(f'{key} {shown(value)} is not in the data, whose ids are {extent}')
+    return known[value]
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or abs(value) > _LARGEST:
+        raise DataError(f'{shown(value)} is no number of at most {_LARGEST:g}')
+    return float(value)
+
+
+def _split(owners: np.ndarray, labels: np.ndarray, values: np.ndarray, images: int) -> List[Detections]:
+    """The detections of each image."""
+    order = np.argsort(owners, kind='stable')
+    rows, labels = values.reshape(-1, 5)[order], labels[order]
+    bounds = np.searchsorted(owners[order], np.arange(images + 1))
+    return [
+        Detections(labels[start:stop], rows[start:stop, 0], rows[start:stop, 1:])
+        for start, stop in zip(bounds, bounds[1:])
+    ]
+
+
+def write_results(path: PathLike, detections: Sequence[Detections], ids: CocoIds) -> None:
+    """Write results, which :func:`read_results` reads again without loss of precision.
+
+    Args:
+        path: path of the file, which is replaced.
+        detections: the detections of each image.
+        ids: the ids of the images and categories, in the same order.
+    """
+    with atomic_path(path) as temporary, open(temporary, 'w', encoding='utf-8') as file:
+        separator = '['
+        for image, found in zip(ids.images, detections):
+            boxes = np.concatenate([found.corners[:, :2], found.corners[:, 2:] - found.corners[:, :2]], axis=1)
+            for label, score, box in zip(found.classes.tolist(), found.scores.tolist(), boxes.tolist()):
+                file.write(
+                    f'{separator}{{"image_id": {image}, "category_id": {ids.categories[label]}, "bbox": {box}, '
+                    f'"score": {score!r}}}'
+                )
+                separator = ',\n'
+        file.write(']\n' if separator != '[' else '[]\n')
