@@ -74,6 +74,7 @@ START_WITHOUT_MXNET = (
     'cli.commands.validate',
     'data',
     'detection.drawing',
+    'detection.report.page',
     'detection.results',
     'explain',
     'explain.figures.output_directory',

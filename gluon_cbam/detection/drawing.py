@@ -91,8 +91,8 @@ def _name(names: Sequence[str], index: Any) -> str:
 def draw_boxes(pixels: np.ndarray, boxes: Sequence[DrawnBox]) -> np.ndarray:
     """Draw boxes and their labels; lines and letters grow with the image.
 
-    A label stands above its box where there is room, else in it. One that would cover a label of an earlier box is left
-    out, and among many boxes one that is larger than its box, so that boxes and labels stay readable.
+    A label stands above its box, in it or below it, where there is room. One that would cover a label of an earlier box
+    is left out, and among many boxes one that is larger than its box, so that boxes and labels stay readable.
 
     Args:
         pixels: (H, W, 3) uint8 RGB; it is not changed.
@@ -181,12 +181,14 @@ def _draw_label(
     if many and wide * high > (box.corners[2] - box.corners[0]) * (box.corners[3] - box.corners[1]):
         return
     x = max(0, min(round(box.corners[0]), size[0] - wide))
-    above, inside = round(box.corners[1]) - high, round(box.corners[1]) + width
-    y = max(0, min(above if above >= 0 else inside, size[1] - high))
-    place = (x, y, x + wide, y + high)
-    if any(_cover(place, other) for other in taken):
+    above, inside, below = round(box.corners[1]) - high, round(box.corners[1]) + width, round(box.corners[3])
+    heights = [y for y in (above, inside, below) if 0 <= y <= size[1] - high] or [max(0, min(above, size[1] - high))]
+    places = ((x, y, x + wide, y + high) for y in heights)
+    place = next((each for each in places if not any(_cover(each, other) for other in taken)), None)
+    if place is None:
         return
     taken.append(place)
+    y = place[1]
     dark = 0.299 * box.color[0] + 0.587 * box.color[1] + 0.114 * box.color[2] < 128
     draw.rectangle((x, y, x + wide - 1, y + high - 1), fill=box.color)
     draw.text((x + 2 - left, y + 2 - top), box.text, font=font, fill=(255, 255, 255) if dark else (0, 0, 0))

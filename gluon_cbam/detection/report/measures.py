@@ -1,0 +1,72 @@
+"""What the report measures beside the figures: curves, confusions, kinds of errors, and rates of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, List, Tuple
+
+import numpy as np
+
+from gluon_cbam.detection.scored import ScoredSet
+from gluon_cbam.tasks.detection.metrics.confidence import ConfidenceCurves, confidence_curves
+from gluon_cbam.tasks.detection.metrics.confusion import confusion_matrix
+from gluon_cbam.tasks.detection.metrics.error_kinds import error_kinds
+from gluon_cbam.tasks.detection.metrics.pictures import PictureScores, picture_scores
+from gluon_cbam.tasks.detection.metrics.tables import columns_of
+
+BACKGROUND = 'background'
+"""The last row and column of the confusion matrix."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """The measures of a set.
+
+    Attributes:
+        least_score: the smallest score of detections in ``confusions`` and ``errors``.
+        confidence: counts over the smallest score.
+        confusions: (K + 1, K + 1) true class by detected class, the last is background.
+        errors: number of errors by their kind.
+        pictures: rates of the images.
+    """
+
+    least_score: float
+    confidence: ConfidenceCurves
+    confusions: np.ndarray
+    errors: Dict[str, int]
+    pictures: PictureScores
+
+    def most_confused(self, names: Tuple[str, ...], most: int) -> List[Tuple[str, str, int]]:
+        """The pairs of classes that are confused most often.
+
+        Args:
+            names: names of the classes.
+            most: number of pairs.
+
+        Returns:
+            (true class, detected class, times), the most frequent first.
+        """
+        counts = self.confusions[:-1, :-1].copy()
+        np.fill_diagonal(counts, 0)
+        order = np.argsort(-counts, axis=None, kind='stable')[:most]
+        pairs = zip(*np.unravel_index(order, counts.shape))
+        return [(names[true], names[found], int(counts[true, found])) for true, found in pairs if counts[true, found]]
+
+
+def measure(scored: ScoredSet, least_score: float) -> Measures:
+    """Measure a set.
+
+    Args:
+        scored: the set.
+        least_score: the smallest score of detections in the confusion matrix and the kinds of errors.
+
+    Returns:
+        The measures.
+    """
+    classes = len(scored.classes)
+    truths, found = columns_of(scored.truths, scored.detections, classes)
+    found = found.by_score()
+    return Measures(
+        least_score, confidence_curves(found, truths, classes), confusion_matrix(found, truths, classes, least_score),
+        error_kinds(found, truths, least_score), picture_scores(found, truths, len(scored.truths)),
+    )  # fmt: skip
