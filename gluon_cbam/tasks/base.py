@@ -44,11 +44,13 @@ class Task(TaskFigures, ABC):
         settings: a dataclass of :func:`gluon_cbam.common.settings.setting` fields, the settings that belong to this
             task alone; None for a task without. They are flags of ``cbam train``, in recipes, in ``config.yaml`` and in
             :data:`.protocols.Settings`; a run that continues compares the immutable ones.
+        finds_boxes: whether its networks find boxes in images, see :meth:`scored_boxes`.
     """
 
     name: str
     output_names: Tuple[str, ...] = ('output',)
     settings: Optional[type] = None
+    finds_boxes: bool = False
 
     # settings, network and data
 
@@ -254,6 +256,21 @@ class Task(TaskFigures, ABC):
             DataError: an image cannot be decoded.
             RunError: an output is not finite.
         """
+
+    def scored_boxes(self, data: Any, evaluation: Evaluation) -> Any:
+        """The boxes that an evaluation is of, for files of results and for reports; of tasks with :attr:`finds_boxes`.
+
+        Args:
+            data: the result of :meth:`open_validation`.
+            evaluation: the result of :meth:`evaluate`.
+
+        Returns:
+            A :class:`gluon_cbam.tasks.detection.scored.ScoredBoxes`.
+
+        Raises:
+            UsageError: the task finds no boxes.
+        """
+        raise UsageError(f'networks of the task {self.name} find no boxes')
 
     # prediction
 

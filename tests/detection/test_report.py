@@ -14,13 +14,18 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.boxes.table import Boxes
 from gluon_cbam.detection.report.measures import measure
 from gluon_cbam.detection.report.page import report_files, write_report
-from gluon_cbam.detection.scored import score_set
 from gluon_cbam.tasks.detection.detections import Detections
+from gluon_cbam.tasks.detection.metrics.scores import score
+from gluon_cbam.tasks.detection.scored import ScoredBoxes
 
 NAMES = ['tree', '=cmd()', '<script>alert(1)</script>', 'never found', 'nowhere']
 
 
-def scored_set(images=8, **changes):
+def score_set(name, classes, truths, detections, image_name, load):
+    return ScoredBoxes(name, truths, detections, score(truths, detections, classes), image_name, load)
+
+
+def scored_set(images=8):
     truths, found = random_set(3, images=images)
 
     def load(number):
@@ -28,11 +33,7 @@ def scored_set(images=8, **changes):
             raise DataError('picture 2 is damaged')
         return np.full((SIDE, SIDE, 3), 20 * number, np.uint8)
 
-    values = dict(
-        name='a set', classes=NAMES, truths=truths, detections=found,
-        image_name=lambda n: f'<b>{n}.png', load=load, **changes,
-    )  # fmt: skip
-    return score_set(**values)
+    return score_set('a set', NAMES, truths, found, lambda n: f'<b>{n}.png', load)
 
 
 class Page(HTMLParser):

@@ -10,21 +10,21 @@ import numpy as np
 
 from gluon_cbam.common.files import atomic_path
 from gluon_cbam.common.printable import spreadsheet_cell
-from gluon_cbam.detection.scored import ScoredSet
 from gluon_cbam.tasks.detection.metrics.coco import RECALLS, THRESHOLDS
+from gluon_cbam.tasks.detection.scored import ScoredBoxes
 
 from .measures import BACKGROUND, Measures
 
 _CURVES = (0, 5)  # places in THRESHOLDS: 0.5 and 0.75
 
 
-def write_classes(scored: ScoredSet, measures: Measures, path: Path) -> None:
+def write_classes(scored: ScoredBoxes, measures: Measures, path: Path) -> None:
     """Write the figures of each class; a figure without true boxes is empty."""
     rows = scored.scores.of_classes()
     _write(path, list(rows[0]) if rows else [], (row.values() for row in rows))
 
 
-def write_curves(scored: ScoredSet, measures: Measures, path: Path) -> None:
+def write_curves(scored: ScoredBoxes, measures: Measures, path: Path) -> None:
     """Write precision and score at each recall, for each class with true boxes, at overlaps of 0.5 and 0.75."""
     scores = scored.scores
     rows = (
@@ -37,14 +37,14 @@ def write_curves(scored: ScoredSet, measures: Measures, path: Path) -> None:
     _write(path, ['class', 'iou', 'recall', 'precision', 'score'], rows)
 
 
-def write_confusions(scored: ScoredSet, measures: Measures, path: Path) -> None:
+def write_confusions(scored: ScoredBoxes, measures: Measures, path: Path) -> None:
     """Write the confusion matrix, a row for each true class."""
     names = [*scored.classes, BACKGROUND]
     rows = ((name, *counts) for name, counts in zip(names, measures.confusions.tolist()))
     _write(path, ['true class', *names], rows)
 
 
-def write_pictures(scored: ScoredSet, measures: Measures, path: Path) -> None:
+def write_pictures(scored: ScoredBoxes, measures: Measures, path: Path) -> None:
     """Write the rates of all images, in the order of the data."""
     rates = measures.pictures
     rows = (

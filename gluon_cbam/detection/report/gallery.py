@@ -8,12 +8,12 @@ import numpy as np
 
 from gluon_cbam.common.errors import CbamError
 from gluon_cbam.detection.drawing import detection_boxes, draw_boxes, fit, scaled, true_boxes
-from gluon_cbam.detection.scored import ScoredSet
 from gluon_cbam.explain.figures.html import escaped, jpeg_source
 from gluon_cbam.tasks.detection.metrics.class_matches import match_classes
 from gluon_cbam.tasks.detection.metrics.greedy import UNMATCHED
 from gluon_cbam.tasks.detection.metrics.tables import columns_of
 from gluon_cbam.tasks.detection.metrics.voc import OVERLAP
+from gluon_cbam.tasks.detection.scored import ScoredBoxes
 
 from .measures import Measures
 
@@ -22,7 +22,7 @@ _PAPER = 225  # gray of a picture that cannot be read
 _LARGEST_PAPER = 8192
 
 
-def picture_figure(scored: ScoredSet, measures: Measures, number: int) -> str:
+def picture_figure(scored: ScoredBoxes, measures: Measures, number: int) -> str:
     """HTML of an image: its true boxes, and beside them its detections, the wrong ones dashed.
 
     Args:
@@ -50,7 +50,7 @@ def picture_figure(scored: ScoredSet, measures: Measures, number: int) -> str:
     return f'<figure><div>{images}</div><figcaption><b>{name}</b><br>{rated}, {counts}</figcaption></figure>'
 
 
-def _pixels(scored: ScoredSet, number: int) -> np.ndarray:
+def _pixels(scored: ScoredBoxes, number: int) -> np.ndarray:
     """The picture; gray paper of the size of its boxes where it cannot be read."""
     try:
         return scored.load(number)

@@ -7,12 +7,12 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 
-from gluon_cbam.detection.scored import ScoredSet
 from gluon_cbam.tasks.detection.metrics.confidence import ConfidenceCurves, confidence_curves
 from gluon_cbam.tasks.detection.metrics.confusion import confusion_matrix
 from gluon_cbam.tasks.detection.metrics.error_kinds import error_kinds
 from gluon_cbam.tasks.detection.metrics.pictures import PictureScores, picture_scores
 from gluon_cbam.tasks.detection.metrics.tables import columns_of
+from gluon_cbam.tasks.detection.scored import ScoredBoxes
 
 BACKGROUND = 'background'
 """The last row and column of the confusion matrix."""
@@ -53,7 +53,7 @@ class Measures:
         return [(names[true], names[found], int(counts[true, found])) for true, found in pairs if counts[true, found]]
 
 
-def measure(scored: ScoredSet, least_score: float) -> Measures:
+def measure(scored: ScoredBoxes, least_score: float) -> Measures:
     """Measure a set.
 
     Args:

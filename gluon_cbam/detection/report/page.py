@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List
 
 from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing, write_text
-from gluon_cbam.detection.scored import ScoredSet
 from gluon_cbam.explain.figures.html import STYLE, escaped, png_source
 from gluon_cbam.tasks.detection.metrics.confusion import LEAST_SCORE
 from gluon_cbam.tasks.detection.metrics.error_kinds import KINDS
+from gluon_cbam.tasks.detection.scored import ScoredBoxes
 
 from .csv_files import CSV_FILES
 from .gallery import picture_figure
@@ -20,7 +20,7 @@ REPORT = 'report.html'
 PICTURES = 12
 """The most pictures among the best, and among the worst."""
 _CONFUSED = 10  # pairs of classes that are listed
-_PLOTS: Dict[str, Callable[[ScoredSet, Measures, Path], None]] = {
+_PLOTS: Dict[str, Callable[[ScoredBoxes, Measures, Path], None]] = {
     'precision_recall.png': lambda scored, measures, path: draw_precision_recall(scored.scores, path),
     'confidence.png': lambda scored, measures, path: draw_confidence(scored.scores, measures.confidence, path),
     'confusions.png': lambda scored, measures, path: draw_confusions(measures.confusions, scored.classes, path),
@@ -37,7 +37,7 @@ def report_files(directory: PathLike) -> List[Path]:
 
 
 def write_report(
-    scored: ScoredSet,
+    scored: ScoredBoxes,
     about: Dict[str, Any],
     directory: PathLike,
     overwrite: bool = False,
@@ -83,7 +83,7 @@ def write_report(
     return directory / REPORT
 
 
-def _summary(scored: ScoredSet) -> str:
+def _summary(scored: ScoredBoxes) -> str:
     scores = scored.scores
     counts = {
         'images': scores.images, 'true boxes': int(scores.objects.sum()), 'detections': int(scores.detections.sum()),
@@ -92,7 +92,7 @@ def _summary(scored: ScoredSet) -> str:
     return _table(['figure', ''], rows)
 
 
-def _classes(scored: ScoredSet) -> str:
+def _classes(scored: ScoredBoxes) -> str:
     rows = scored.scores.of_classes()
     return _table(list(rows[0]) if rows else [], [row.values() for row in rows])
 
@@ -103,7 +103,7 @@ def _errors(measures: Measures) -> str:
     )
 
 
-def _confused(scored: ScoredSet, measures: Measures) -> str:
+def _confused(scored: ScoredBoxes, measures: Measures) -> str:
     pairs = measures.most_confused(scored.classes, _CONFUSED)
     return _table(['true class', 'detected as', 'times'], pairs) if pairs else '<p>No two classes are confused.'
 
