@@ -27,7 +27,7 @@ class SSDVariant:
             which is the image divided by the map.
         crop_ratio: without effect, since images are stretched.
         resize: see :class:`gluon_cbam.data.loading.preprocessing.Preprocessing`.
-        augmentation: the augmentation of training.
+        augmentation: the augmentation of training, which moves images and boxes together.
         classes: the default number of classes, those of Pascal VOC.
     """
 
@@ -45,7 +45,7 @@ class SSDVariant:
     steps: Tuple[Optional[int], ...]
     crop_ratio: float = 1.0
     resize: str = 'stretch'
-    augmentation: str = 'none'
+    augmentation: str = 'ssd'
     classes: int = 20
 
 

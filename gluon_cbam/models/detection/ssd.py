@@ -87,9 +87,14 @@ class SSD(Detector):
         score_threshold: see :class:`.suppression.Suppression`.
         **options: options of the backbone and of the attention.
 
+    Attributes:
+        detector: ``ssd``, which says how it is trained.
+
     Raises:
         ValueError: an argument or an input does not fit.
     """
+
+    detector = 'ssd'
 
     def __init__(
         self,
