@@ -150,3 +150,50 @@ def test_kinds_of_errors():
     )  # fmt: skip
     kinds = error_kinds(*columns([truth], [found], 2))
     assert kinds == {'class': 1, 'localization': 1, 'both': 1, 'duplicate': 1, 'background': 1, 'missed': 1}
+
+
+def plain_kinds(truth, found):
+    """TIDE's kinds of one image, one detection after the other."""
+    counts = dict.fromkeys(('class', 'localization', 'both', 'duplicate', 'background', 'missed'), 0)
+    counting = [n for n in range(len(truth)) if not (truth.crowd[n] or truth.difficult[n])]
+    ignored = [n for n in range(len(truth)) if n not in counting]
+    order = np.argsort(-found.scores, kind='stable')
+    table = {(i, j): iou(found.corners[i], truth.corners[j]) for i in order for j in counting}
+    used, wrong, explained = set(), [], set()
+    for i in order:
+        free = [j for j in counting if j not in used and truth.classes[j] == found.classes[i]]
+        best = max(free, key=lambda j: table[i, j], default=None)
+        if best is not None and table[i, best] >= 0.5:
+            used.add(best)
+        elif not any(
+            iou(found.corners[i], truth.corners[j], truth.crowd[j]) >= 0.5 and truth.classes[j] == found.classes[i]
+            for j in ignored
+        ):
+            wrong.append(i)
+    for i in wrong:
+        of_class = [j for j in counting if truth.classes[j] == found.classes[i]]
+        others = [j for j in counting if j not in of_class]
+        near = max(of_class, key=lambda j: table[i, j], default=None)
+        far = max(others, key=lambda j: table[i, j], default=None)
+        overlaps = [0 if j is None else table[i, j] for j in (near, far)]
+        if 0.1 <= overlaps[0] < 0.5:
+            counts['localization'] += 1
+            explained.add(near)
+        elif overlaps[1] >= 0.5:
+            counts['class'] += 1
+            explained.add(far)
+        elif overlaps[0] >= 0.5:
+            counts['duplicate'] += 1
+        else:
+            counts['both' if overlaps[1] >= 0.1 else 'background'] += 1
+    counts['missed'] = len(set(counting) - used - explained)
+    return counts
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_kinds_of_errors_equal_a_loop(seed):
+    truths, found = random_set(seed, images=30, score_digits=9)
+    each = [plain_kinds(*pair) for pair in zip(truths, found)]
+    expected = {kind: sum(counts[kind] for counts in each) for kind in each[0]}
+    assert error_kinds(*columns(truths, found), least_score=0) == expected
+    assert min(expected.values()) > 0

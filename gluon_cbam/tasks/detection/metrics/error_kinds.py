@@ -36,20 +36,22 @@ def error_kinds(found: Found, truths: Truths, least_score: float = LEAST_SCORE) 
 
     Args:
         found: the detections, from the highest score to the lowest.
-        truths: the true boxes. To miss a crowd or a difficult object is no error, and neither is to detect it.
+        truths: the true boxes. To miss a crowd or a difficult object is no error, and neither is a detection of its
+            class there.
         least_score: the smallest score of a detection that counts.
 
     Returns:
         Number of errors for each of :data:`KINDS`.
     """
     found = found.chosen(found.scores >= least_score)
-    owner = match_classes(found, truths, np.array([FOREGROUND]))[:, 0]
     ignored = truths.crowd | truths.difficult
+    owner = match_classes(found, truths, np.array([FOREGROUND]), ignored)[:, 0]
     wrong = owner == UNMATCHED
-    wrong[overlapping(found, truths.chosen(ignored), FOREGROUND, crowds=True).found] = False
+    over = overlapping(found, truths, FOREGROUND, crowds=True)
+    wrong[over.found[ignored[over.truths] & _same_class(over, found, truths)]] = False
     pairs = overlapping(found, truths, BACKGROUND)
-    same = found.classes[pairs.found] == truths.classes[pairs.truths]
-    (near, near_box), (far, far_box) = (_largest(pairs, of, len(found)) for of in (same, ~same))
+    same, counts = _same_class(pairs, found, truths), ~ignored[pairs.truths]
+    (near, near_box), (far, far_box) = (_largest(pairs, of & counts, len(found)) for of in (same, ~same))
     tests = (
         ((near >= BACKGROUND) & (near < FOREGROUND), _LOCALIZATION), (far >= FOREGROUND, _CLASS),
         (near >= FOREGROUND, _DUPLICATE), (far >= BACKGROUND, _BOTH),
@@ -59,9 +61,13 @@ def error_kinds(found: Found, truths: Truths, least_score: float = LEAST_SCORE) 
     missed[owner[owner != UNMATCHED]] = False
     for box, kind in ((near_box, _LOCALIZATION), (far_box, _CLASS)):
         missed[box[wrong & (kinds == kind)]] = False
-    counts = np.bincount(kinds[wrong], minlength=len(KINDS))
-    counts[-1] = missed.sum()
-    return dict(zip(KINDS, counts.tolist()))
+    times = np.bincount(kinds[wrong], minlength=len(KINDS))
+    times[-1] = missed.sum()
+    return dict(zip(KINDS, times.tolist()))
+
+
+def _same_class(pairs: Pairs, found: Found, truths: Truths) -> np.ndarray:
+    return found.classes[pairs.found] == truths.classes[pairs.truths]
 
 
 def _largest(pairs: Pairs, which: np.ndarray, found: int) -> Tuple[np.ndarray, np.ndarray]:
