@@ -14,7 +14,7 @@ from gluon_cbam.common import memory
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.training import TrainConfig
 from gluon_cbam.training.loop import dry_run
-from gluon_cbam.training.loop.dry_run import _curve, _milestones
+from gluon_cbam.training.loop.dry_run_report import _curve, _milestones
 
 
 @pytest.fixture
