@@ -1,4 +1,4 @@
-"""Identities that a small network tells apart: patterns of colors, with noise."""
+"""Identities that a small network tells apart, patterns of colors with noise, and a run with them."""
 
 import cv2
 import numpy as np
@@ -37,3 +37,12 @@ def write_pairs(path, random, pairs):
         first, second = random.choice(np.arange(100, 130), 2, replace=False)
         pictures += [picture(first, random), picture(first if one else second, random)]
     write_archived(path, pictures, np.arange(2 * pairs).reshape(-1, 2), same)
+
+
+def face_settings(data, output, **changes):
+    """Settings of a run of two epochs of 5 steps that takes a second."""
+    return {
+        'task': 'faces', 'network': 'cbamnet_tiny', 'option': {'embedding': 16, 'image_size': 16}, 'image_size': 16,
+        'data_train': str(data / 'train.rec'), 'data_val': str(data / 'val'), 'output': str(output), 'epochs': 2,
+        'batch_size': 12, 'lr': 0.05, 'scale': 16.0, 'workers': 1, 'augment': 'face', 'wd': 5e-4, **changes,
+    }  # fmt: skip

@@ -35,7 +35,7 @@ from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.tasks.figures import Evaluation
 from gluon_cbam.tasks.protocols import Dataset, Progress, no_progress
 from gluon_cbam.training.config.command import command_of
-from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics
+from gluon_cbam.training.config.saved_run import VALIDATED, holds_run, read_config, read_metrics
 from gluon_cbam.training.config.task_settings import task_of
 from gluon_cbam.zoo.card import Metrics, UpstreamSource
 from gluon_cbam.zoo.locking import lock_file
@@ -247,13 +247,14 @@ def _progress_of(source: _Source) -> str:
     best = source.task.best
     name = f'val_{best.name}'
     validated = [
-        entry for entry in read_metrics(source.directory) if entry['kind'] == 'epoch' and entry[name] is not None
+        entry for entry in read_metrics(source.directory) if entry['kind'] in VALIDATED and entry[name] is not None
     ]
     epochs = source.settings.get('epochs')
     if source.params.stem != 'best' or not validated:
         return f'the newest checkpoint of {epochs} epochs'
-    epoch = min(validated, key=lambda entry: best.sort_key(entry[name]))['epoch']
-    return f'epoch {epoch}, the best of {epochs}'
+    entry = min(validated, key=lambda entry: best.sort_key(entry[name]))
+    within = f' (step {entry["step"]})' if entry['kind'] == 'validation' else ''
+    return f'epoch {entry["epoch"]}{within}, the best of {epochs}'
 
 
 def _place(card: zoo.Published, source: _Source, params: Path, output: Path) -> None:

@@ -74,7 +74,7 @@ def test_train_json(trained):
     summary = json.loads(process.stdout)
     assert set(summary) == {'output', 'epochs', 'steps', 'best', 'final', 'stopped_early', 'bad_records', 'seconds'}
     assert summary['output'] == str(output)
-    assert set(summary['best']) == {'epoch', 'top1'}
+    assert set(summary['best']) == {'epoch', 'step', 'top1'}
     assert 'epoch 2/2' in process.stderr
     names = {path.name for path in output.iterdir()}
     assert names == {

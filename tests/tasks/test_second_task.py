@@ -61,7 +61,7 @@ def test_files_of_a_run(trained):
     summary = json.loads((trained / 'summary.json').read_text())
     scores = {record['epoch']: record['val_mae'] for record in epochs}
     best = min(scores, key=scores.get)
-    assert summary['best'] == {'epoch': best, 'mae': scores[best]}
+    assert summary['best'] == {'epoch': best, 'step': 12 * best, 'mae': scores[best]}
     assert summary['final'] == {'mae': scores[4], 'loss': epochs[-1]['val_loss']}
     assert scores[best] < 0.25
     log = (trained / 'train.log').read_text()
@@ -179,7 +179,7 @@ def test_two_devices_and_accumulated_batches(brightness_data, tmp_path):
     summary = train(TrainConfig(**settings(
         brightness_data, tmp_path / 'run', cpus=2, batch_size=4, accumulate=2, ema=0.9, epochs=1,
     )))  # fmt: skip
-    assert (summary['steps'], set(summary['best'])) == (6, {'epoch', 'mae'})
+    assert (summary['steps'], set(summary['best'])) == (6, {'epoch', 'step', 'mae'})
 
 
 def test_labels_and_settings_are_the_tasks(brightness_data, digits, tmp_path):

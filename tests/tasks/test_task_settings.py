@@ -125,7 +125,7 @@ def test_tasks_may_share_a_setting_but_not_its_name(monkeypatch):
 def test_a_run_keeps_them(robust, brightness_data):
     saved = yaml.safe_load((robust / 'config.yaml').read_text())
     assert (saved['huber'], saved['best_by']) == (0.25, 'loss')
-    assert set(json.loads((robust / 'summary.json').read_text())['best']) == {'epoch', 'loss'}
+    assert set(json.loads((robust / 'summary.json').read_text())['best']) == {'epoch', 'step', 'loss'}
     resumed = resolve({'resume': str(robust), 'epochs': 3}).config
     assert (resumed.task, resumed.huber) == ('brightness', 0.25)
     assert resolve({'resume': str(robust), 'huber': 0.25}).config.huber == 0.25  # the task comes from the run

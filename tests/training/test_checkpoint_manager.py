@@ -18,7 +18,7 @@ from gluon_cbam.common.errors import DataError, Interrupted, UsageError
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 from gluon_cbam.training import TrainConfig, train
 from gluon_cbam.training.checkpoint.manager import CheckpointManager
-from gluon_cbam.training.loop import random_state, trainer
+from gluon_cbam.training.loop import random_state, validation
 
 pytestmark = pytest.mark.usefixtures('small_network')
 
@@ -112,18 +112,18 @@ def test_several_devices_continue(settings, tmp_path):
 
 def test_a_signal_in_validation_does_not_train_again(settings, tmp_path, monkeypatch):
     train(TrainConfig(**{**settings, 'output': str(tmp_path / 'unbroken')}))
-    evaluate = trainer.evaluate
+    evaluate = validation.evaluate
 
     def evaluate_once_told(*arguments):
         os.kill(os.getpid(), signal.SIGTERM)
         return evaluate(*arguments)
 
-    monkeypatch.setattr(trainer, 'evaluate', evaluate_once_told)
+    monkeypatch.setattr(validation, 'evaluate', evaluate_once_told)
     with pytest.raises(Interrupted, match='SIGTERM at step 12'):
         train(TrainConfig(**settings))
     progress = json.loads(newest(tmp_path / 'run', '.json').read_text())['training']['progress']
     assert (progress['epoch'], progress['batch']) == (0, 12)
-    monkeypatch.setattr(trainer, 'evaluate', evaluate)
+    monkeypatch.setattr(validation, 'evaluate', evaluate)
     shown = []
 
     def show(batches, total, text):
@@ -170,8 +170,8 @@ def test_when_states_are_saved(settings, caplog, changes, steps):
 
 def scores(monkeypatch, values):
     """Validations find these top-1, one after the other."""
-    evaluate, left = trainer.evaluate, list(values)
-    monkeypatch.setattr(trainer, 'evaluate', lambda *args: evaluate(*args).__class__(48, left.pop(0), 1.0, 0.5, 0.1))
+    evaluate, left = validation.evaluate, list(values)
+    monkeypatch.setattr(validation, 'evaluate', lambda *args: evaluate(*args).__class__(48, left.pop(0), 1.0, 0.5, 0.1))
 
 
 def best_files(folder):
@@ -190,7 +190,7 @@ def test_early_stop_and_its_counter_over_a_resume(settings, tmp_path, monkeypatc
     with caplog.at_level(logging.INFO):
         summary = resumed(settings)
     assert (summary['epochs'], summary['stopped_early']) == (5, True)
-    assert summary['best'] == {'epoch': 2, 'top1': 0.7}
+    assert summary['best'] == {'epoch': 2, 'step': 24, 'top1': 0.7}
     assert 'stopped early: 3 epochs without a better validation' in caplog.messages
     assert resumed(settings)['epochs'] == 5
     summary = resumed(settings, early_stop=4, epochs=6)

@@ -20,7 +20,8 @@ def write_run(folder, scores, epochs=3, recipe=None, summary=None, old=True, cut
         speed = {'kind': 'interval', 'step': 10 * epoch, 'images_per_second': 100.0 * epoch, 'seconds': 60.0 * epoch}
         train = {'train_loss': 0.5 / epoch, 'train_top1': 0.5}
         val = {'val_loss': None if score is None else 1 / epoch, 'val_top1': score}
-        lines += [speed, {'kind': 'epoch', 'epoch': epoch, 'step': 10 * epoch, 'seconds': 70.0 * epoch, **train, **val}]
+        at = {'epoch': epoch, 'epochs_done': epoch, 'step': 10 * epoch, 'seconds': 70.0 * epoch}
+        lines += [speed, {'kind': 'epoch', **at, **train, **val}]
     text = ''.join(json.dumps(line) + '\n' for line in lines)
     (folder / 'metrics.jsonl').write_text(text + '{"kind": "inte' * cut)
     if summary is not None:
@@ -63,6 +64,16 @@ def test_the_table(cbam, runs):
                                 'time', 'state']  # fmt: skip
     assert lines[2].split() == [str(runs / 'a'), 'cbamnet_tiny', '-', '3/3', '30', '0.6000', '0.3333', '200', '3:30',
                                 'finished']  # fmt: skip
+
+
+def test_a_validation_within_an_epoch_counts(cbam, tmp_path):
+    run = write_run(tmp_path / 'runs' / 'a', [0.2, 0.6])
+    path = run / 'metrics.jsonl'
+    first, *rest = path.read_text().splitlines()
+    within = {'kind': 'validation', 'epoch': 1, 'epochs_done': 0.5, 'step': 5, 'seconds': 30.0, 'val_loss': 1.0}
+    path.write_text('\n'.join([first, json.dumps({**within, 'val_top1': 0.75}), *rest]) + '\n')
+    (value,) = json.loads(cbam('runs', run.parent, '--json').stdout)['runs']
+    assert (value['best_top1'], value['epochs'], value['steps']) == (0.75, 2, 20)
 
 
 def test_the_plot(runs, tmp_path):

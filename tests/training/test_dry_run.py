@@ -47,6 +47,20 @@ def test_text_and_json(settings, tmp_path):
     assert report.checkpoint_bytes == pytest.approx(8 * 4 * report.parameters, rel=0.05)
     assert '11 an epoch, 40 epochs: 440' in report.as_text()
     assert '0.1 from epoch 1, 0.01 from epoch 31' in report.as_text()
+    assert (report.validations, report.val_interval) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ('interval', 'count', 'text'),
+    [
+        (None, 40, 'after each epoch: 40'),
+        (4, 150 - 10, 'after each epoch and every 4 steps: 140'),  # 40 and 110 - 10, as 44, 88, ... end epochs
+    ],
+)
+def test_validations(settings, digits, interval, count, text):
+    report = dry_run.dry_run(TrainConfig(**settings, data_val=str(digits / 'val.rec'), val_interval=interval))
+    assert (report.validations, report.val_interval) == (count, interval)
+    assert text in report.as_text()
 
 
 def test_the_peak_is_not_that_of_the_process_that_started_it(settings, cbam):

@@ -13,6 +13,7 @@ from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.tasks.classification.evaluation import evaluate
 from gluon_cbam.training import TrainConfig, train
+from gluon_cbam.training.parameters.batch_norm import synchronize_statistics
 from gluon_cbam.training.parameters.selection import named
 
 
@@ -31,8 +32,9 @@ def test_average_with_its_warm_up(contexts):
     for name, value in training.average.arrays().items():
         if name != 'updates':
             assert np.abs(value.asnumpy() - expected[name]).max() < 1e-6, name
+    synchronize_statistics(training.average.net)
     for index in range(contexts):
-        for name, value in named(training.average.network()).items():
+        for name, value in named(training.average.net).items():
             assert np.abs(value.list_data()[index].asnumpy() - expected[name]).max() < 1e-6, name
     assert np.abs(expected['bn.running_var'] - devices[0]['bn.running_var']).max() > 1e-4
 

@@ -24,6 +24,7 @@ TAGS = {
                  'speed/data_wait': 'data_wait'},
     'epoch': {'val/loss': 'val_loss', 'val/top1': 'val_top1', 'val/top5': 'val_top5'},
 }  # fmt: skip
+TAGS['validation'] = TAGS['epoch']
 
 
 @pytest.fixture
@@ -76,6 +77,7 @@ def expected(records):
 
 def test_metrics_and_events_of_a_run_and_its_continuation(settings, tmp_path):
     folder = tmp_path / 'run'
+    settings['val_interval'] = 2
     train(TrainConfig(**settings, tensorboard=True))
     for record in metrics(folder):
         if record['kind'] == 'interval':

@@ -13,7 +13,7 @@ from gluon_cbam.training import TrainConfig, train
 
 @pytest.fixture
 def settings(settings):
-    return {**settings, 'epochs': 12, 'log_interval': 1, 'save_interval': 3}
+    return {**settings, 'epochs': 12, 'log_interval': 1, 'save_interval': 3, 'val_interval': 5}
 
 
 def command(settings):

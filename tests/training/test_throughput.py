@@ -35,6 +35,20 @@ def test_waiting_and_the_time_left():
     assert clock.seconds == 60
 
 
+def test_a_pause_does_not_count_as_training_but_as_time_to_come():
+    hand = Hand()
+    clock = Throughput(steps=8, epochs=2, now=hand)
+    for number in clock.epoch(slow(hand, 4)):
+        hand.now += 1
+        if number in (1, 3):
+            assert clock.interval() == (2, 8, pytest.approx(0.75))
+        if number == 1:
+            hand.now += 6  # to validate
+            clock.pause()
+    # half of the steps, and half of the pauses, are left
+    assert clock.remaining(4, 1) == 4 * 4 + 6
+
+
 def test_a_session_that_continues_counts_its_own_speed():
     hand = Hand()
     clock = Throughput(steps=100, epochs=10, now=hand)

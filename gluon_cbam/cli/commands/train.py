@@ -64,7 +64,9 @@ def _train(config: TrainConfig) -> Tuple[Dict[str, Any], str]:
     text = f'{summary["epochs"]} epochs, {summary["steps"]} steps in {summary["seconds"]:.0f} s\n'
     if best:
         figure = task_of(config.as_dict()).best
-        text += f'best {figure.text(best[figure.name])} in epoch {best["epoch"]}: {output}/checkpoints/best.params\n'
+        within = best['step'] * summary['epochs'] != best['epoch'] * summary['steps']
+        at = f'epoch {best["epoch"]}' + (f', step {best["step"]}' if within else '')
+        text += f'best {figure.text(best[figure.name])} in {at}: {output}/checkpoints/best.params\n'
     return summary, text + f'curves: {output}/curves.png'
 
 

@@ -1,6 +1,7 @@
 """Checkpoints of a run: the best parameters, and the newest states to resume from.
 
-A state is files under one stem, ``newest-epoch0002-step00000110`` (epochs and steps that are done): ``.params``;
+A state is files under one stem, ``newest-epoch0002-step00000110`` (epochs and steps that are done; with ``_validated``
+after a validation within an epoch, before which there may be a state of the same step): ``.params``;
 ``.states``, the arrays of everything else that changes (optimizer, moving averages, ...) as ``part/name``; and
 ``.json``, the card of the parameters with the run's progress and the hashes of all of them, which is written last:
 files without a card are not a state. Where rows of a loss head are sharded, there is a file for each such array
@@ -24,11 +25,10 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import atomic_path, remove_temporaries, sha256
 from gluon_cbam.training.parameters.stateful import Stateful
 
+from .state_names import STEM, state_name, stem_of
 from .tables import NO_TABLES, Tables, check_tables, restore_tables, take_part, write_tables
 
 _log = logging.getLogger('gluon_cbam.training')
-_STEM = 'newest-epoch'
-_STATE_NAME = _STEM + '{epoch:04d}-step{step:08d}.params'
 _KEPT = 2
 
 
@@ -64,8 +64,8 @@ class Checkpoints:
         """Remove files that a crash left incomplete."""
         remove_temporaries(self.folder)
         whole = {path.stem for path in self.folder.glob('*.json')}
-        for path in self.folder.glob(f'{_STEM}*'):
-            if _stem(path) not in whole:
+        for path in self.folder.glob(f'{STEM}*'):
+            if stem_of(path) not in whole:
                 path.unlink()
 
     def save_best(self, net: mx.gluon.Block, card: Dict[str, Any], name: str = 'best') -> None:
@@ -100,7 +100,7 @@ class Checkpoints:
         Returns:
             The path of its parameters.
         """
-        path = self.folder / _STATE_NAME.format(**progress)
+        path = self.folder / state_name(progress)
         if path.stem == self._last:
             return path
         self._remove(path.stem)  # an existing one is damaged: it was not restored
@@ -112,7 +112,7 @@ class Checkpoints:
         except BaseException:  # the disk may be full because of it
             self._remove(path.stem)
             raise
-        for other in {_stem(other) for other in self.folder.glob(f'{_STEM}*')} - {path.stem, self._last}:
+        for other in {stem_of(other) for other in self.folder.glob(f'{STEM}*')} - {path.stem, self._last}:
             self._remove(other)
         self._last = path.stem
         return path
@@ -146,7 +146,7 @@ class Checkpoints:
             DataError: there are states, but none is complete.
         """
         damage = []
-        for card in sorted(self.folder.glob(f'{_STEM}*.json'), reverse=True):
+        for card in sorted(self.folder.glob(f'{STEM}*.json'), reverse=True):
             try:
                 state = _read(card)
             except (DataError, OSError) as error:
@@ -212,7 +212,7 @@ class ReadOnlyCheckpoints(Checkpoints):
         tables: Tables = NO_TABLES,
     ) -> Path:
         """Give the rows of this process to the first one, and return the path that it writes."""
-        path = self.folder / _STATE_NAME.format(**progress)
+        path = self.folder / state_name(progress)
         if path.stem != self._last:
             take_part(tables)
             self._last = path.stem
@@ -244,8 +244,3 @@ def _digest(values: Dict[str, Any]) -> str:
 
 def _listed(parts: Iterable[str]) -> str:
     return ', '.join(sorted(parts)) or 'nothing'
-
-
-def _stem(path: Path) -> str:
-    """The stem that the files of a state share."""
-    return path.name.partition('.')[0]

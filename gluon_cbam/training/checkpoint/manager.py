@@ -83,33 +83,35 @@ class CheckpointManager:
         return path
 
     def validated(self, evaluation: Optional[Evaluation], net: mx.gluon.HybridBlock) -> None:
-        """Write the newest state after an epoch, and its parameters if they are among the best.
+        """Write the newest state after an epoch or a validation, and its parameters if they are among the best.
 
         Args:
             evaluation: the evaluation of the validation data, or None without any.
             net: the network that was validated.
         """
         if evaluation:
-            figures = {'epoch': self._state.epoch, **evaluation.figures, 'records': evaluation.records}
+            at = {'epoch': self._state.running_epoch, 'step': self._state.step}
+            figures = {**at, **evaluation.figures, 'records': evaluation.records}
             self._state.validated(figures, self._task.best, self._config.keep_best)
         self.save()
         self.write_best(net)
 
     def write_best(self, net: mx.gluon.HybridBlock) -> None:
-        """Bring the files of the best epochs in line with the state.
+        """Bring the files of the best validations in line with the state.
 
-        Called after an epoch, and when a run is resumed: it may have ended after the state of an epoch was written and
-        before these files were.
+        Called after a validation, and when a run is resumed: it may have ended after the state was written and before
+        these files were.
 
         Args:
             net: the network that is validated.
         """
         state, several = self._state, self._config.keep_best > 1
         for figures in state.kept:
-            if figures['epoch'] != state.epoch or state.batch:
+            if figures['step'] != state.step:
                 continue
-            metrics = {name: value for name, value in figures.items() if name != 'epoch'}
-            card = {**self._card(), 'metrics': metrics, 'training': {'epoch': state.epoch, 'step': state.step}}
+            training = {name: figures[name] for name in ('epoch', 'step')}
+            metrics = {name: value for name, value in figures.items() if name not in training}
+            card = {**self._card(), 'metrics': metrics, 'training': training}
             card['averaged'] = self._config.ema or None
             if figures is state.kept[0]:
                 self._checkpoints.save_best(net, card)
@@ -130,8 +132,9 @@ class CheckpointManager:
         }
 
     def _name(self, figures: Dict[str, Any]) -> str:
-        best = self._task.best
-        return f'best-epoch{figures["epoch"]:04d}-{best.name}-{figures[best.name]:.4f}'
+        best, epoch, step = self._task.best, figures['epoch'], figures['step']
+        within = f'-step{step:08d}' if step != epoch * self._setup.steps_per_epoch else ''
+        return f'best-epoch{epoch:04d}{within}-{best.name}-{figures[best.name]:.4f}'
 
 
 def continued(saved: Optional[SavedState], images: int, task: Task) -> TrainingState:

@@ -82,11 +82,7 @@ class RunDirectory:
 
     def forget_after(self, state: TrainingState) -> None:
         """Remove the metrics after a state: a resumed run writes them again."""
-        kept = [
-            record
-            for record in self.metrics()
-            if record['step'] <= state.step and (record['kind'] != 'epoch' or record['epoch'] <= state.epoch)
-        ]
+        kept = [record for record in self.metrics() if state.knows(record)]
         write_text(self.path / 'metrics.jsonl', ''.join(json.dumps(record) + '\n' for record in kept))
 
     def write_summary(self, summary: Dict[str, Any], draw: DrawCurves) -> None:

@@ -14,6 +14,9 @@ from gluon_cbam.common.yaml_documents import parse_yaml
 
 from .task_settings import settings_of
 
+VALIDATED = ('epoch', 'validation')
+"""The kinds of the records of ``metrics.jsonl`` that have the figures of a validation."""
+
 
 def holds_run(path: PathLike) -> bool:
     """Whether a directory holds a run: whether it has a ``config.yaml``."""

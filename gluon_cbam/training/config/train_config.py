@@ -230,7 +230,13 @@ class TrainConfig:
         None, 'steps between two saved states  [none but after each epoch]', kind=int, minimum=1
     )
     save_minutes: float = setting(20, 'minutes between two saved states, 0 for no limit', kind=float, minimum=0)
-    keep_best: int = setting(1, 'how many of the best epochs to keep the parameters of', kind=int, minimum=1)
+    val_interval: Optional[int] = setting(
+        None,
+        'steps between two validations within an epoch, where there are validation data  [only after each epoch]',
+        kind=int,
+        minimum=1,
+    )
+    keep_best: int = setting(1, 'how many of the best validations to keep the parameters of', kind=int, minimum=1)
     early_stop: Optional[int] = setting(
         None, 'stop after this many epochs without a better validation  [never]', kind=int, minimum=1
     )

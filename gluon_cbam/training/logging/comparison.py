@@ -17,7 +17,7 @@ from gluon_cbam.common.files import PathLike, atomic_path
 from gluon_cbam.common.text_table import aligned
 from gluon_cbam.tasks import DEFAULT, Task, get_task
 from gluon_cbam.tasks.figures import Figure
-from gluon_cbam.training.config.saved_run import holds_run, read_config, read_metrics
+from gluon_cbam.training.config.saved_run import VALIDATED, holds_run, read_config, read_metrics
 from gluon_cbam.training.config.task_settings import task_of
 
 from .throughput import duration
@@ -25,7 +25,7 @@ from .throughput import duration
 _QUIET = 60  # seconds without a line of metrics.jsonl after which a run is taken to have stopped ...
 _QUIET_INTERVALS = 3  # ... if that is more than this many log intervals
 _CURVES = 10  # in a plot: the number of colors of matplotlib's cycle
-_MARKED = 20  # epochs up to which every point of a curve is marked
+_MARKED = 20  # points up to which every point of a curve is marked
 _NAME_LENGTH = 28  # characters of a run's path in the legend
 
 
@@ -172,7 +172,7 @@ def _summary(path: Path) -> RunSummary:
     epochs = [record for record in metrics if record['kind'] == 'epoch']
     intervals = [record for record in metrics if record['kind'] == 'interval']
     last = epochs[-1] if epochs else {}
-    scores = [record[f'val_{task.best.name}'] for record in epochs]
+    scores = [record[f'val_{task.best.name}'] for record in metrics if record['kind'] in VALIDATED]
     loss = last.get('val_loss')
     speeds = [record['images_per_second'] for record in intervals]
     steps = metrics[-1]['step'] if metrics else 0
@@ -244,13 +244,13 @@ def plot(runs: List[RunSummary], path: PathLike) -> None:
 
 def _draw_run(run: RunSummary, color: str, figures: List[Figure], axes: List[Any], names: Any) -> None:
     """The curves of a run, and its name in the legend."""
-    epochs = [record for record in read_metrics(run.path) if record['kind'] == 'epoch']
-    style = {'color': color, 'linewidth': 1.2, 'marker': '.' if len(epochs) <= _MARKED else None}
+    validated = [record for record in read_metrics(run.path) if record['kind'] in VALIDATED]
+    style = {'color': color, 'linewidth': 1.2, 'marker': '.' if len(validated) <= _MARKED else None}
     data = 'train' if run.best is None else 'val'
     for each, figure in zip(axes, figures):
         name = f'{data}_{figure.name}'
-        having = [record for record in epochs if record.get(name) is not None]
-        each.plot([record['epoch'] for record in having], [record[name] for record in having], **style)
+        having = [record for record in validated if record.get(name) is not None]
+        each.plot([record['epochs_done'] for record in having], [record[name] for record in having], **style)
     names.plot((), (), label=_short(run.path) + (' (training)' if data == 'train' else ''), **style)
 
 

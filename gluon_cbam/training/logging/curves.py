@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Tuple
 from gluon_cbam.common.files import atomic_path
 from gluon_cbam.tasks.base import Task
 from gluon_cbam.tasks.figures import Figure
+from gluon_cbam.training.config.saved_run import VALIDATED
 
 _WIDTH = 11 / 2.6  # inches of one plot; the learning rate's is 0.6 times as wide
 
@@ -22,14 +23,14 @@ def draw(metrics: List[Dict[str, Any]], path: Path, task: Task) -> None:
     """
     from matplotlib.figure import Figure as Canvas
 
-    epochs = [record for record in metrics if record['kind'] == 'epoch']
+    validated = [record for record in metrics if record['kind'] in VALIDATED]
     intervals = [record for record in metrics if record['kind'] == 'interval']
     figures = task.shown_figures
     widths = (*(1.0 for _ in figures), 0.6)
     canvas = Canvas(figsize=(_WIDTH * sum(widths), 3.6), dpi=120, layout='constrained')
     *axes, rates = canvas.subplots(1, len(widths), gridspec_kw={'width_ratios': widths})
     for each, figure in zip(axes, figures):
-        _draw_figure(each, figure, epochs, intervals if figure is task.training_figures[0] else [])
+        _draw_figure(each, figure, validated, intervals if figure is task.training_figures[0] else [])
     epochs_done, values = _points(intervals, 'lr')
     rates.plot(epochs_done, values, color='#636363', linewidth=1, marker='.' if len(values) == 1 else None)
     rates.set_title('learning rate')
@@ -40,13 +41,13 @@ def draw(metrics: List[Dict[str, Any]], path: Path, task: Task) -> None:
         canvas.savefig(str(temporary), format='png')
 
 
-def _draw_figure(axes: Any, figure: Figure, epochs: List[Dict[str, Any]], intervals: List[Dict[str, Any]]) -> None:
+def _draw_figure(axes: Any, figure: Figure, validated: List[Dict[str, Any]], intervals: List[Dict[str, Any]]) -> None:
     """Plot a figure in training and validation; for the loss also each log interval."""
     name = figure.name
     if intervals:
         axes.plot(*_points(intervals, name), color='#9ecae1', linewidth=1, label='training, each log interval')
     for kind, color, label in (('train', '#2171b5', 'training'), ('val', '#d94801', 'validation')):
-        epochs_done, values = _points(epochs, f'{kind}_{name}')
+        epochs_done, values = _points(validated, f'{kind}_{name}')
         if values:
             axes.plot(epochs_done, values, color=color, marker='.', label=label)
     axes.set_title(f'{figure.title} ({figure.unit})' if figure.unit else figure.title)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Dict, Iterable, Mapping, Optional, Protocol
+from contextlib import contextmanager
+from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Protocol
 
 import numpy as np
 
@@ -117,9 +118,7 @@ class Reporter:
         figures = self._task.training_values([steps.sum() for steps in sums], images)
         record = {
             'kind': 'interval',
-            'epoch': state.epoch + 1,
-            'epochs_done': round(state.epoch + state.batch / self._setup.steps_per_epoch, 4),
-            'step': state.step,
+            **self._position(),
             **figures,
             'lr': rate,
             'images_per_second': round(state.images_per_step * interval.steps / interval.seconds, 2),
@@ -173,11 +172,47 @@ class Reporter:
             'bad_records': len(state.bad_records),
             'seconds': round(state.seconds, 2),
         })  # fmt: skip
-        validated = f', validation {self._shown(evaluation.figures)}' if evaluation else ''
+        validated = f', {self._validated(evaluation)}' if evaluation else ''
         _log.info(
             'epoch %d/%d: %s%s (%.0f s)',
             state.epoch, self._config.epochs, self._shown(train), validated, state.seconds,
         )  # fmt: skip
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """The time inside does not count for the speed of training."""
+        yield
+        self._throughput.pause()
+
+    def validation(self, evaluation: Evaluation, rate: float) -> None:
+        """Report a validation within an epoch.
+
+        Args:
+            evaluation: the evaluation of the validation data.
+            rate: the learning rate of the last step.
+        """
+        state = self._state
+        state.seconds = self._seconds_before + self._throughput.seconds
+        self._add({
+            'kind': 'validation',
+            **self._position(),
+            **{f'val_{name}': value for name, value in self._task.validation_values(evaluation).items()},
+            'lr': rate,
+            'seconds': round(state.seconds, 2),
+        })  # fmt: skip
+        _log.info(
+            'epoch %d/%d, step %d: %s (%.0f s)',
+            state.running_epoch, self._config.epochs, state.step, self._validated(evaluation), state.seconds,
+        )  # fmt: skip
+
+    def _position(self) -> Dict[str, Any]:
+        """Epoch and step within an epoch, as lines of ``metrics.jsonl`` have them."""
+        state = self._state
+        done = round(state.epoch + state.batch / self._setup.steps_per_epoch, 4)
+        return {'epoch': state.epoch + 1, 'epochs_done': done, 'step': state.step}
+
+    def _validated(self, evaluation: Evaluation) -> str:
+        return f'validation {self._shown(evaluation.figures)}'
 
     def _shown(self, values: Mapping[str, float]) -> str:
         """The figures of a log line, in the order of the task."""

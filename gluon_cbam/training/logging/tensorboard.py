@@ -9,6 +9,7 @@ from typing import Any, Dict
 from gluon_cbam.common.errors import TransferError
 from gluon_cbam.common.files import disk_errors
 from gluon_cbam.tasks.base import Task
+from gluon_cbam.training.config.saved_run import VALIDATED
 
 _QUEUE = 1000  # events; far more than an interval has
 _TAGS = {'lr': 'lr', 'images_per_second': 'speed/images_per_second', 'data_wait': 'speed/data_wait'}
@@ -46,7 +47,7 @@ class Events:
         for name, tag in self._tags(record).items():
             if record.get(name) is not None:
                 self._writer.add_scalar(tag, record[name], record['step'])
-        if record['kind'] == 'epoch':
+        if record['kind'] in VALIDATED:
             with disk_errors(self._folder):
                 self._writer.flush()
 

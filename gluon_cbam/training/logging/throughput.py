@@ -33,7 +33,7 @@ class Throughput:
         self._steps, self._epochs, self._now = steps, epochs, now
         self._began = self._mark = now()
         self._waited, self._handed = 0.0, 0  # since the mark
-        self._training, self._steps_done = 0.0, 0
+        self._training, self._paused, self._steps_done = 0.0, 0.0, 0
         self._between, self._epochs_done = 0.0, 0
 
     @property
@@ -74,8 +74,13 @@ class Throughput:
         self._restart()
         return interval
 
+    def pause(self) -> None:
+        """Leave the time since the last interval out of the next: it was spent on a validation within the epoch."""
+        self._paused += self._now() - self._mark
+        self._restart()
+
     def remaining(self, step: int, epoch: int) -> Optional[float]:
-        """Seconds to the end of the run, at the speed of the intervals so far; None before the first interval.
+        """Seconds to the end of the run, at the speed and with the pauses so far; None before the first interval.
 
         Args:
             step: steps done, in all sessions.
@@ -84,7 +89,8 @@ class Throughput:
         if not self._steps_done:
             return None
         between = self._between / self._epochs_done if self._epochs_done else 0.0
-        return (self._steps - step) * self._training / self._steps_done + (self._epochs - epoch) * between
+        a_step = (self._training + self._paused) / self._steps_done
+        return (self._steps - step) * a_step + (self._epochs - epoch) * between
 
 
 def duration(seconds: Optional[float]) -> str:

@@ -69,6 +69,8 @@ def dry_run(config: TrainConfig) -> DryRun:
         steps_per_epoch=setup.steps_per_epoch,
         epochs=config.epochs,
         steps=steps,
+        validations=_validations(setup),
+        val_interval=config.val_interval if setup.val is not None else None,
         learning_rates=_rates(engine.rate, config.epochs, setup.steps_per_epoch),
         loss=loss,
         step_seconds=step_seconds,
@@ -109,6 +111,15 @@ def _timed_step(engine: Engine, batches: Sequence[_Batch], step: int, images: in
     mx.nd.waitall()
     seconds = time.perf_counter() - began
     return sum(float(loss.sum().asscalar()) for loss in result.sums[0]) / images, seconds
+
+
+def _validations(setup: Setup) -> int:
+    """The number of validations of the run; one at the end of an epoch is that of the epoch."""
+    config, an_epoch = setup.config, setup.steps_per_epoch
+    if setup.val is None:
+        return 0
+    within = range(config.val_interval, config.epochs * an_epoch, config.val_interval) if config.val_interval else ()
+    return config.epochs + sum(step % an_epoch != 0 for step in within)
 
 
 def _rates(rate: Callable[[int], float], epochs: int, steps_per_epoch: int) -> List[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from gluon_cbam.tasks.classes import ClassCheck
 from gluon_cbam.training.logging.throughput import duration
@@ -36,6 +36,8 @@ class DryRun:
         steps_per_epoch: steps per epoch.
         epochs: the number of epochs of the run.
         steps: the number of steps of the run.
+        validations: the number of validations of the run; 0 without validation data.
+        val_interval: steps between two validations within an epoch; None where there are only those after each epoch.
         learning_rates: the learning rates at the beginning of each epoch, and in the last step.
         loss: the loss of the first step, a mean over its images.
         step_seconds: seconds to train a step, after one step to warm up.
@@ -60,6 +62,8 @@ class DryRun:
     steps_per_epoch: int
     epochs: int
     steps: int
+    validations: int
+    val_interval: Optional[int]
     learning_rates: List[float]
     loss: float
     step_seconds: float
@@ -93,6 +97,7 @@ class DryRun:
             ('network', f'{self.network}, {self.parameters:,} parameters; loss of the first step {self.loss:.4f}'),
             ('devices', f'{", ".join(self.devices)}: {self.batch_size} images each, {self.images_per_step} a step'),
             ('steps', f'{self.steps_per_epoch} an epoch, {self.epochs} epochs: {self.steps}'),
+            ('validation', self._validations()),
             ('learning rate', _curve(self.learning_rates)),
             ('', f'{numbers}, {self.learning_rates[-1]:.4g} in the last step'),
             ('a step', f'{self.step_seconds:.3f} s to train, {self.load_seconds:.3f} s to load: {speed:.1f} images/s'),
@@ -107,6 +112,12 @@ class DryRun:
         ]
         width = max(13, *(len(name) for name, _ in rows))
         return '\n'.join(f'{name:<{width}}  {text}' for name, text in rows)
+
+    def _validations(self) -> str:
+        if not self.validations:
+            return 'none: there are no validation data'
+        within = f' and every {self.val_interval} steps' if self.val_interval else ''
+        return f'after each epoch{within}: {self.validations}'
 
 
 def _milestones(rates: List[float]) -> List[Tuple[int, float]]:

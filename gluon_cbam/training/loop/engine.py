@@ -12,6 +12,7 @@ from gluon_cbam.training.optim import amp
 from gluon_cbam.training.optim.lr_schedule import schedule
 from gluon_cbam.training.optim.shards import ShardedOptimizer
 from gluon_cbam.training.optim.update import Optimization
+from gluon_cbam.training.parameters.batch_norm import synchronize_statistics
 from gluon_cbam.training.parameters.ema import ModelEma
 from gluon_cbam.training.parameters.initialization import initialize
 from gluon_cbam.training.parameters.loss_head import LossHead, NetworkWithHead
@@ -46,6 +47,7 @@ class Engine:
 
     def __init__(self, setup: Setup, rate: Optional[Callable[[int], float]] = None) -> None:
         config, ctx, process_group = setup.config, setup.ctx, setup.process_group
+        self._process_group = process_group
         mx.random.seed(config.seed)
         amp.enable(config.dtype)
         self.net = setup.net
@@ -86,7 +88,12 @@ class Engine:
     @property
     def validated_net(self) -> mx.gluon.HybridBlock:
         """The network that is validated, and kept as the best: the moving average, if there is one."""
-        return self.average.network() if self.average else self.net
+        return self.average.net if self.average else self.net
+
+    def synchronize(self) -> None:
+        """Set BatchNorm's running statistics on every device of every process to their mean, as a checkpoint has it."""
+        nets = [self.net, self.average.net] if self.average else [self.net]
+        synchronize_statistics(*nets, process_group=self._process_group)
 
 
 def _sharded_loss(objective: Objective, setup: Setup, exchange: Exchange) -> Optional[ShardedLoss]:

@@ -14,20 +14,18 @@ from gluon_cbam.common.errors import DataError, Interrupted, TransferError
 from gluon_cbam.common.machine_load import LoadMeter
 from gluon_cbam.compat.cpu_turns import NoTurns, turns_on
 from gluon_cbam.compat.renamed import renamed_attributes
-from gluon_cbam.tasks.evaluation import evaluate
-from gluon_cbam.tasks.figures import Evaluation
 from gluon_cbam.training.checkpoint.manager import CheckpointManager, continued
 from gluon_cbam.training.checkpoint.run_directory import RunDirectory, open_run_directory
 from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.logging.meters import Meters
 from gluon_cbam.training.logging.reporter import Display, Reporter
-from gluon_cbam.training.parameters.batch_norm import synchronize_statistics
 from gluon_cbam.training.setup import Setup, prepare
 
 from .divergence import DivergenceCheck
 from .engine import Engine
 from .signals import STOP_SIGNALS, SignalHandler
 from .step import StepResult
+from .validation import Validation
 
 _log = logging.getLogger('gluon_cbam.training')
 _STEPS_AHEAD = 4  # steps that may wait for the devices; without a bound, their input batches would fill the memory
@@ -44,8 +42,8 @@ def train(config: TrainConfig, progress: Optional[Display] = None) -> Dict[str, 
             method ``say``, if it has one, gets the latest readings as a text.
 
     Returns:
-        The summary: ``output``, ``epochs``, ``steps``, ``best`` (``epoch`` and the task's deciding figure; None without
-        validation data), ``final`` (the figures of the last epoch that log lines have), ``stopped_early``,
+        The summary: ``output``, ``epochs``, ``steps``, ``best`` (``epoch``, ``step`` and the task's deciding figure;
+        None without validation data), ``final`` (the figures of the last epoch that log lines have), ``stopped_early``,
         ``bad_records`` (number of skipped records), ``seconds``, and what
         :meth:`gluon_cbam.tasks.classes.ClassCheck.as_dict` gives.
 
@@ -110,6 +108,9 @@ class Trainer:
             _log.info('no state was saved yet: the run starts from the beginning')
         directory.forget_after(self._state)
         self._report = Reporter(directory, setup, self._state, display, load)
+        self._validation = Validation(
+            setup, self._engine, self._state, self._report, self._checkpoints, self._handle_signals
+        )
 
     def fit(self) -> Dict[str, Any]:
         """Train to the last epoch. See :func:`train`."""
@@ -133,6 +134,7 @@ class Trainer:
         """Run one epoch, or the rest of it after a resume: steps, validation, checkpoint, log."""
         state, count = self._state, self._config.accumulate
         queued: Deque[StepResult] = deque()
+        self._validate_if_due()  # of a run that ended within the validation
         with closing(self._setup.data.epoch(state.epoch, state.batch * count)) as batches:
             # batches that do not fill a step are left out
             steps = zip(*[iter(self._saved_if_damaged(batches))] * count)
@@ -145,12 +147,14 @@ class Trainer:
                     queued.popleft().wait()
                 if state.step % self._config.log_interval == 0:
                     self._report_interval()
+                self._validate_if_due()
         self._report_interval()
-        evaluation = self._validate()
-        state.epoch, state.batch = state.epoch + 1, 0
-        self._report.epoch(evaluation, self._engine.optimization.rate)
-        state.reset_sums()
-        self._checkpoints.validated(evaluation, self._engine.validated_net)
+        self._validation.after_epoch()
+
+    def _validate_if_due(self) -> None:
+        if self._validation.due:
+            self._report_interval()  # a loss that diverged ends the run before
+            self._validation.within_epoch()
 
     def _saved_if_damaged(self, batches: Iterable) -> Iterator:
         """Yield the batches; if one has too many damaged records, save the state before it."""
@@ -190,23 +194,6 @@ class Trainer:
             self._report.interval(np.transpose(unreported), self._engine.optimization.rate)
             unreported.clear()
 
-    def _validate(self) -> Optional[Evaluation]:
-        setup = self._setup
-        if setup.val is None:
-            return None
-        synchronize_statistics(self._engine.net, setup.process_group)
-        return evaluate(
-            setup.task, self._engine.validated_net, setup.val, setup.preprocessing, setup.ctx, self._config.batch_size,
-            self._config.workers, self._interruptible, setup.process_group,
-        )  # fmt: skip
-
-    def _interruptible(self, batches: Iterable, total: int) -> Iterator:
-        for batch in batches:
-            # several processes have different numbers of batches, and agree after the validation
-            if self._setup.process_group.size == 1:
-                self._handle_signals()
-            yield batch
-
     def _handle_signals(self) -> None:
         """Save if a save is due or a signal asks for it, and stop if a signal asks for it.
 
@@ -220,7 +207,7 @@ class Trainer:
             return
         self._read_meters()
         if process_group.size > 1:
-            synchronize_statistics(self._engine.net, process_group)
+            self._engine.synchronize()
         path = self._checkpoints.save()
         if asked:
             self._signals.save = False

@@ -36,14 +36,19 @@ def mean_over_devices(statistic: Parameter) -> mx.nd.NDArray:
     return mx.nd.add_n(*copies) / len(copies)
 
 
-def synchronize_statistics(net: Block, process_group: ProcessGroup = _SINGLE_PROCESS) -> None:
+def synchronize_statistics(*nets: Block, process_group: ProcessGroup = _SINGLE_PROCESS) -> None:
     """Set the running statistics on every device of every process to their mean, as a checkpoint has it.
 
     Args:
-        net: the network, initialized.
-        process_group: the processes, each of which must call this; default this process alone.
+        *nets: networks, initialized.
+        process_group: the processes, each of which must call this with the same networks; default this process alone.
     """
-    statistics = [s for s in running_statistics(net) if len(s.list_data()) > 1 or process_group.size > 1]
+    statistics = [
+        statistic
+        for net in nets
+        for statistic in running_statistics(net)
+        if len(statistic.list_data()) > 1 or process_group.size > 1
+    ]
     means = [mean_over_devices(statistic).asnumpy() for statistic in statistics]
     for statistic, mean in zip(statistics, process_group.mean(means)):
         statistic.set_data(mx.nd.array(mean))

@@ -8,7 +8,7 @@ import mxnet as mx
 
 from gluon_cbam.common.errors import DataError
 
-from .batch_norm import mean_over_devices, running_statistics, synchronize_statistics
+from .batch_norm import mean_over_devices, running_statistics
 from .selection import named
 
 _UPDATES = 'updates'
@@ -21,6 +21,9 @@ class ModelEma:
     After update t (from 0) it is ``d average + (1 - d) parameter`` with ``d = min(decay, (1 + t) / (10 + t))``, so that
     the initial values soon have little weight. Every device averages its own parameters; nothing waits for a device.
 
+    Attributes:
+        net: the network with the average; each device has running statistics of its own.
+
     Args:
         net: the network that is trained, initialized.
         ema_net: another network of the same model, not initialized, to hold the average.
@@ -31,7 +34,7 @@ class ModelEma:
     def __init__(self, net: mx.gluon.HybridBlock, ema_net: mx.gluon.HybridBlock, decay: float, ctx: List[mx.Context]):
         ema_net.initialize(ctx=ctx)
         ema_net.hybridize(static_alloc=True, static_shape=True)
-        self._net, self._decay, self._updates = ema_net, decay, 0
+        self.net, self._decay, self._updates = ema_net, decay, 0
         self._averages = named(ema_net)
         self._running = {id(statistic) for statistic in running_statistics(ema_net)}
         parameters = named(net)
@@ -54,11 +57,6 @@ class ModelEma:
                     *(array for pair in zip(averages[chunk], values[chunk]) for array in pair),
                     out=averages[chunk], num_weights=count, lrs=[decay - 1] * count, wds=[-1.0] * count,
                 )  # fmt: skip
-
-    def network(self) -> mx.gluon.HybridBlock:
-        """The network with the average, its running statistics the same on every device."""
-        synchronize_statistics(self._net)
-        return self._net
 
     def arrays(self) -> Dict[str, mx.nd.NDArray]:
         """The state by name; see :class:`gluon_cbam.training.parameters.stateful.Stateful`."""

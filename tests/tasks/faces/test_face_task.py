@@ -2,15 +2,12 @@
 
 import csv
 import json
-import signal
-import subprocess
-import sys
 
 import mxnet as mx
 import numpy as np
 import pytest
+from face_identities import face_settings as settings
 from face_identities import write_identities
-from run_folders import assert_same_run, state
 from sklearn.model_selection import KFold
 from thread_groups import in_group
 
@@ -26,14 +23,6 @@ from gluon_cbam.tasks.evaluation import evaluate, on_contexts
 from gluon_cbam.training import make_config, train
 
 CPU = [mx.cpu()]
-
-
-def settings(data, output, **changes):
-    return {
-        'task': 'faces', 'network': 'cbamnet_tiny', 'option': {'embedding': 16, 'image_size': 16}, 'image_size': 16,
-        'data_train': str(data / 'train.rec'), 'data_val': str(data / 'val'), 'output': str(output), 'epochs': 2,
-        'batch_size': 12, 'lr': 0.05, 'scale': 16.0, 'workers': 1, 'augment': 'face', 'wd': 5e-4, **changes,
-    }  # fmt: skip
 
 
 @pytest.fixture(scope='module')
@@ -111,51 +100,11 @@ def test_validation_scores_each_pair_once(trained, data, size, devices, batch_si
             assert figures == pytest.approx(expected, abs=1e-6)
 
 
-KILLED = """
-import json, os, signal, sys
-from gluon_cbam.training import make_config, train
-
-def show(batches, total, text):
-    for batch in batches:
-        show.steps += 1
-        if show.steps == 8:
-            os.kill(os.getpid(), signal.SIGKILL)
-        yield batch
-
-show.steps = 0
-train(make_config(**json.loads(sys.argv[1])), progress=show)
-"""
-
-
-# CurricularFace's t and AdaFace's mean and deviation follow from all steps before
-@pytest.mark.parametrize(
-    ('head', 'moving', 'cpus', 'sharded'),
-    [('curricularface', 't', 1, True), ('adaface', 'mean', 2, True), ('curricularface', 't', 1, False)],
-)
-def test_a_killed_run_resumes_bit_for_bit(data, tmp_path, head, moving, cpus, sharded):
-    changes = {'head': head, 'sharded': sharded, 'save_interval': 2, 'cpus': cpus, 'batch_size': 12 // cpus}
-    run, unbroken = (settings(data, tmp_path / name, **changes) for name in ('run', 'unbroken'))
-    train(make_config(**unbroken))
-    process = subprocess.run([sys.executable, '-c', KILLED, json.dumps(run)], capture_output=True, check=False)
-    assert process.returncode == -signal.SIGKILL, process.stderr
-    assert 'step00000006' in ' '.join(path.name for path in (tmp_path / 'run' / 'checkpoints').iterdir())
-    train(make_config(**run, resume='auto'))
-    mine, expected = state(tmp_path / 'run'), state(tmp_path / 'unbroken')
-    name = f'moving_statistics/{moving}' if sharded else f'head/moving.{moving}'
-    assert mine[name] == expected[name]
-    assert ({'table/weight', 'table/weight.0'} <= set(mine)) == sharded
-    if cpus == 1:
-        assert_same_run(tmp_path / 'run', tmp_path / 'unbroken')
-    for name, value in mine.items():  # of several devices, a checkpoint has the mean of running statistics
-        same = np.allclose if 'running_' in name and cpus > 1 else np.array_equal
-        assert same(value, expected[name]), name
-
-
 def test_ema_accumulation_and_two_devices(data, tmp_path):
     summary = train(make_config(**settings(
         data, tmp_path / 'run', head='magface', cpus=2, batch_size=6, accumulate=2, ema=0.9, epochs=1,
     )))  # fmt: skip
-    assert (summary['steps'], set(summary['best'])) == (2, {'epoch', 'accuracy'})
+    assert (summary['steps'], set(summary['best'])) == (2, {'epoch', 'step', 'accuracy'})
 
 
 @pytest.mark.parametrize(

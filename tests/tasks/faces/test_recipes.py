@@ -15,7 +15,7 @@ RECIPES = ('arcface_r50', 'arcface_r100', 'cosface_r50', 'combined_r50', 'triple
 def test_recipes_have_the_settings_of_the_source(name):
     config = make_config(**read_recipe(name).values, data_train='train.rec').check()
     assert (config.task, config.network in list_models()) == ('faces', True)
-    assert (config.wd, config.momentum, config.augment) == (5e-4, 0.9, 'face')
+    assert (config.wd, config.momentum, config.augment, config.val_interval) == (5e-4, 0.9, 'face', 2000)
     assert (config.batch_size, config.lr) == ((60, 0.05) if 'triplet' in name else (128, 0.1))
     rate = schedule(config, 5664)  # steps of an epoch of MS1MV2 on 8 devices
     rates = [rate(step) / config.lr for step in (0, 99_999, 100_000, 159_999, 160_000, 219_999, 220_000)]

@@ -100,10 +100,12 @@ def test_a_sample_over_workers_is_that_over_devices(job, data, tmp_path):
 
 
 def test_a_killed_worker_and_a_resume_bit_for_bit(job, data, tmp_path):
+    """With validations within epochs, of which each process scores a part."""
     unbroken, folder = tmp_path / 'unbroken', tmp_path / 'run'
-    one = job(unbroken, devices=2)
+    validated = {'data_val': str(data / 'val'), 'val_interval': 4}
+    one = job(unbroken, devices=2, **validated)
     assert one.ended()[0] == 0, one.log()
-    one = job(folder, devices=2, epochs=4)
+    one = job(folder, devices=2, **validated)
     deadline = time.time() + 120
     while not list(folder.glob('checkpoints/newest-*-step0000000[6-9].json')):
         assert one.process.poll() is None, one.log()
@@ -111,12 +113,13 @@ def test_a_killed_worker_and_a_resume_bit_for_bit(job, data, tmp_path):
         time.sleep(0.005)
     os.kill(one.member('worker', 1), signal.SIGKILL)
     assert one.ended()[0] == 1
-    one = job(folder, devices=2, resume='auto')
+    one = job(folder, devices=2, resume='auto', **validated)
     assert one.ended()[0] == 0, one.log()
     mine, expected = state(folder), state(unbroken)
     assert {'table/weight', 'table/weight.0', 'moving_statistics/t'} <= set(mine)
     assert max(differences(mine, expected).values()) == 0
     assert metrics(folder) == metrics(unbroken)
+    assert [each['step'] for each in metrics(folder) if each['kind'] == 'validation'] == [4, 8, 12, 16, 20, 24]
 
 
 def test_a_run_of_workers_resumes_in_one_process_with_three_devices(job, data, tmp_path):
