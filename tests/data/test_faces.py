@@ -8,7 +8,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from records import photo_of, write_faces
+from records import encoded, photo, photo_of, write_faces
 
 from gluon_cbam.cli.main import cli
 from gluon_cbam.common.errors import DataError
@@ -192,6 +192,22 @@ def test_labels_beyond_property_are_faults(faces):
     assert not check_files([faces], decoding=False, duplicates=False).files[0].counts
     (faces.parent / 'property').write_text('3\n')
     assert check_files([faces], decoding=False, duplicates=False).files[0].counts == {'identity': 1}
+
+
+@pytest.mark.parametrize('decoding', [True, False])
+def test_pictures_of_another_size_than_property_states_are_faults(tmp_path, decoding):
+    """From their pixels, or from their headers where images are only hashed."""
+    images = [encoded(photo(16, 16), ending) for ending in ('.png', '.jpg')] + [encoded(photo(12, 16)), b'cut']
+    path = write_faces(tmp_path / 'train.rec', (0, 0, 1, 1), images=images)
+    (path.parent / 'property').write_text('2,16,16\n')
+    (report,) = check_files([path], decoding=decoding).files
+    found = [(bad.kind, bad.reason) for bad in report.bad if bad.kind != 'image']
+    assert found == [('size', '12 x 16 pixels (height x width), and property states 16 x 16')]
+    assert report.counts['image'] == decoding, 'what is no image is another fault'
+    (path.parent / 'property').write_text('2,12,16\n')
+    assert check_files([path], decoding=decoding).files[0].counts['size'] == 2
+    (path.parent / 'property').unlink()
+    assert not check_files([path], decoding=decoding).files[0].counts['size']
 
 
 def test_reports_count_the_pictures_of_identities(faces):

@@ -13,13 +13,12 @@ from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gluon_cbam.common.damage import reading
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_paths, refuse_existing
 from gluon_cbam.common.limits import MAX_CLASSES
 from gluon_cbam.data.class_names import CLASSES_FILE, names_beside
 from gluon_cbam.data.datasets.masks import remove_masks
-from gluon_cbam.data.decoding import decode, format_of
+from gluon_cbam.data.decoding import image_size
 from gluon_cbam.data.records.faces import PROPERTY_FILE, find_property
 from gluon_cbam.data.records.growing_array import GrowingArray
 from gluon_cbam.data.records.labels import wrong_classes
@@ -60,8 +59,8 @@ class FaceRecords:
             raise DataError(f'{where}{limit} ({wrong.records} of {len(self.records)} pictures)')
         self.labels = self.records.labels.astype(np.int64)
         self.identities = stated.identities if stated else int(self.labels.max()) + 1
-        self.size = size_of(bytes(self.records.image(0)), str(file))
-        if stated and stated[1:] != self.size:
+        self.size = image_size(bytes(self.records.image(0)), f'{file}: its first picture')
+        if stated and stated.size != self.size:
             raise DataError(
                 f'{file.parent / PROPERTY_FILE} states pictures of {stated.height} x {stated.width} pixels (height x '
                 f'width), the first in {file} has {self.size[0]} x {self.size[1]}: correct its line'
@@ -79,25 +78,6 @@ class FaceRecords:
     def folder(self) -> Path:
         """The folder of the set."""
         return self.records.path.parent
-
-
-def size_of(image: bytes, name: str) -> Tuple[int, int]:
-    """Height and width of an encoded picture, in pixels.
-
-    Args:
-        image: the bytes.
-        name: its name, for messages.
-
-    Raises:
-        DataError: it cannot be decoded.
-    """
-    row = format_of(image)
-    if row is None:
-        height, width = decode(image, name).shape[:2]
-        return height, width
-    with reading(name, 'its first picture is damaged'):
-        header = row.header(image)
-    return header.height, header.width
 
 
 class FaceWriter:

@@ -13,29 +13,29 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.data.decoding import DarkImages, decode
+from gluon_cbam.data.decoding import DarkImages
 
-from .duplicates import Duplicates, find_duplicates, image_hash
-from .faces import find_pictures, read_property
+from .duplicates import Duplicates, find_duplicates
+from .faces import Property, find_pictures, find_property
 from .format import Chunk, HeaderColumns, Headers, scan
 from .growing_array import GrowingArray, count_repeated
 from .identities import identity_faults, pictures_of_identities
 from .index import check_index, existing_file, read_index
+from .inspection import Inspected, inspect_records
 from .label_hints import label_hints
 from .labels import are_classes, checked_index, label_counts, unfit_for_classes
 from .parallel import map_chunks
-from .recordio import Record, read_record
 
 _REPORTED = 20  # faults of a file that a report lists
 _EMPTY = 'the image is empty'
-_Inspect = Callable[[str, np.ndarray], '_Inspected']
+_Inspect = Callable[[str, np.ndarray], Inspected]
 
 
 class Bad(NamedTuple):
     """A fault of a file.
 
     Attributes:
-        kind: ``structure``, ``index``, ``label``, ``identity``, ``empty`` or ``image``.
+        kind: ``structure``, ``index``, ``label``, ``identity``, ``empty``, ``image`` or ``size``.
         number: number of intact records before it; None for a fault of the whole file.
         offset: offset of the record in bytes; None for a fault of the whole file.
         reason: the fault, for messages.
@@ -161,12 +161,11 @@ def check_files(
     """
     checked_index(label_index)
     files = [existing_file(path) for path in paths]
-    inspect = partial(_inspect, decoding, duplicates) if decoding or duplicates else None
     total, done = sum(path.stat().st_size for path in files), 0
     reports, labels, hashes = [], [], []
     for path in files:
         report, file_labels, file_hashes = _check_file(
-            path, inspect, classes, workers, partial(_add_bytes, progress, done, total), label_index
+            path, decoding, duplicates, classes, workers, partial(_add_bytes, progress, done, total), label_index
         )
         reports.append(report)
         labels.append(file_labels)
@@ -181,7 +180,8 @@ def _add_bytes(progress: Callable[[int, int], None], before: int, total: int, do
 
 def _check_file(
     path: Path,
-    inspect: Optional[_Inspect],
+    decoding: bool,
+    duplicates: bool,
     classes: Optional[int],
     workers: int,
     progress: Callable[[int], None],
@@ -189,6 +189,8 @@ def _check_file(
 ) -> Tuple[Report, np.ndarray, np.ndarray]:
     """The report of a file, and the labels and hashes of its images."""
     report = Report(path, path.stat().st_size)
+    stated = _property(report) if not label_index else None  # the first label is the identity
+    inspect = partial(inspect_records, decoding, duplicates, stated) if decoding or duplicates else None
     columns, hashes = HeaderColumns(), GrowingArray(np.uint64)
     stored = 0
     for chunk, inspected in _chunks(path, inspect, workers, label_index or 0):
@@ -202,7 +204,7 @@ def _check_file(
         report.add(Bad('structure', None, None, 'the file is empty'))
     report.lost_bytes = report.size - stored
     headers = columns.joined()
-    _add_labels(report, headers, label_index, classes)
+    _add_labels(report, headers, label_index, classes, stated)
     _add_index(report, headers.offsets)
     report.repeated_ids = count_repeated(headers.ids)
     return report, headers.labels, hashes.joined()
@@ -210,7 +212,7 @@ def _check_file(
 
 def _chunks(
     path: Path, inspect: Optional[_Inspect], workers: int, label_index: int
-) -> Iterator[Tuple[Chunk, Optional[_Inspected]]]:
+) -> Iterator[Tuple[Chunk, Optional[Inspected]]]:
     if inspect is not None:
         yield from map_chunks(path, inspect, workers, label_index)
         return
@@ -219,7 +221,7 @@ def _chunks(
             yield chunk, None
 
 
-def _add_chunk(report: Report, chunk: Chunk, inspected: Optional[_Inspected], classes: Optional[int]) -> None:
+def _add_chunk(report: Report, chunk: Chunk, inspected: Optional[Inspected], classes: Optional[int]) -> None:
     faces = (chunk.sizes == 0) & (chunk.counts == 2)  # of insightface perhaps, see _add_labels
     bad = [('empty', int(index), _EMPTY) for index in np.flatnonzero((chunk.sizes == 0) & ~faces)]
     labels = chunk.labels
@@ -236,12 +238,15 @@ def _add_chunk(report: Report, chunk: Chunk, inspected: Optional[_Inspected], cl
     report.records += len(chunk.offsets)
 
 
-def _add_labels(report: Report, headers: Headers, label_index: Optional[int], classes: Optional[int]) -> None:
+def _add_labels(
+    report: Report, headers: Headers, label_index: Optional[int], classes: Optional[int], stated: Optional[Property]
+) -> None:
     """Add how many labels the records have, and the records without image that are not insightface's."""
     with open(report.path, 'rb') as file:
         pictures = find_pictures(headers, file.fileno())
-        if not label_index:  # the first label is the identity
-            _add_identities(report, headers, pictures, file.fileno(), classes)
+        if not label_index:
+            identities = stated.identities if stated and classes is None else None
+            _add_identities(report, headers, pictures, file.fileno(), identities)
     used = np.ones(len(headers.ids), bool) if pictures is None else pictures
     if pictures is not None:
         report.identities = int(np.count_nonzero(~pictures)) - 1
@@ -260,15 +265,19 @@ def _add_labels(report: Report, headers: Headers, label_index: Optional[int], cl
         report.warnings = label_hints(headers.labels[used], str(report.path), classes)
 
 
+def _property(report: Report) -> Optional[Property]:
+    """What the file ``property`` beside a file says; one that is damaged is a fault."""
+    try:
+        return find_property(report.path.parent)
+    except DataError as error:
+        report.add(Bad('identity', None, None, str(error)))
+        return None
+
+
 def _add_identities(
-    report: Report, headers: Headers, pictures: Optional[np.ndarray], descriptor: int, classes: Optional[int]
+    report: Report, headers: Headers, pictures: Optional[np.ndarray], descriptor: int, stated: Optional[int]
 ) -> None:
     """Add the identities of a file of faces: one with insightface's header, or beside a ``property``."""
-    try:
-        stated = read_property(report.path.parent) if classes is None else None
-    except DataError as error:
-        stated = None
-        report.add(Bad('identity', None, None, str(error)))
     report.add_late([Bad(*fault) for fault in identity_faults(headers, pictures, descriptor, stated)])
     if pictures is not None:
         report.identity_pictures = pictures_of_identities(headers.labels[pictures])
@@ -289,37 +298,3 @@ def _contained(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
         return np.zeros(len(values), bool)
     places = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     return ordered[places] == values
-
-
-class _Inspected(NamedTuple):
-    """The records of a chunk: (kind, index, reason) of the bad ones, uint64 hashes, (index, bits) of the dark ones."""
-
-    bad: List[Tuple[str, int, str]]
-    hashes: np.ndarray
-    dark: List[Tuple[int, int]]
-
-
-def _inspect(decoding: bool, hashing: bool, path: str, offsets: np.ndarray) -> _Inspected:
-    bad: List[Tuple[str, int, str]] = []
-    hashes: List[bytes] = []
-    dark_images: List[Tuple[int, int]] = []
-    with open(path, 'rb') as file:
-        for index, offset in enumerate(offsets.tolist()):
-            record = read_record(file.fileno(), offset)
-            dark = DarkImages()
-            bad += [(kind, index, reason) for kind, reason in _faults(record, decoding, dark)]
-            dark_images += [(index, dark.bits)] if dark.count else []
-            if hashing:
-                hashes.append(image_hash(record.image))
-    return _Inspected(bad, np.frombuffer(b''.join(hashes), '<u8'), dark_images)
-
-
-def _faults(record: Record, decoding: bool, dark: DarkImages) -> Iterator[Tuple[str, str]]:
-    """Kind and reason of the faults of a record beyond its header."""
-    if len(record.labels) > 1 and not np.isfinite(record.labels[1:]).all():
-        yield 'label', 'one of several labels is no finite number'
-    if decoding and record.image:
-        try:
-            decode(record.image, '', dark=dark)
-        except DataError as error:
-            yield 'image', str(error).partition(': ')[2]

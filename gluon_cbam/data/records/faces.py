@@ -37,6 +37,11 @@ class Property(NamedTuple):
     height: int
     width: int
 
+    @property
+    def size(self) -> Tuple[int, int]:
+        """Height and width."""
+        return self.height, self.width
+
 
 class WrongRange(NamedTuple):
     """An identity record whose pictures are wrong.
