@@ -59,8 +59,25 @@ def check(found):
         ),
         lambda pictures, same: ([np.frombuffer(each, np.uint8).copy() for each in pictures], np.array(same)),
         lambda pictures, same: ([np.frombuffer(each, np.uint8).reshape(-1, 1) for each in pictures], same),  # OpenCV 3
+        lambda pictures, same: (pictures, np.array(same, np.int64)),
+        lambda pictures, same: (pictures, np.array(same, np.uint8)),
+        lambda pictures, same: (pictures, np.array(same, '>i4').reshape(-1, 1)),
+        lambda pictures, same: (pictures, [np.int64(each) for each in same]),
+        lambda pictures, same: (pictures, list(np.array(same, np.int16)[:, None])),
     ],
-    ids=['bytes', 'tuples', 'bytearrays', 'arrays', 'array of booleans', 'columns'],
+    ids=[
+        'bytes',
+        'tuples',
+        'bytearrays',
+        'arrays',
+        'array of booleans',
+        'columns',
+        'int64',
+        'uint8',
+        'int32 of Macs',
+        'integers',
+        'short arrays',
+    ],  # fmt: skip
 )
 def test_every_protocol_of_python_3(tmp_path, form, protocol):
     check(opened(tmp_path, pickle.dumps(form(PICTURES, SAME), protocol)))
@@ -161,6 +178,15 @@ def test_no_code_of_a_pickle_runs(tmp_path, protocol, place):
         (pickle.dumps(([*PICTURES[:3], 7], SAME)), 'picture 3 is no encoded picture, but 7'),
         (pickle.dumps(([np.zeros((2, 2), np.uint8)] * 4, SAME)), 'picture 0 is an array of other values'),
         (pickle.dumps(([np.zeros(4)] * 4, SAME)), "an array of the type 'f8'"),
+        (pickle.dumps(([np.zeros(4, bool)] * 4, SAME)), 'picture 0 is an array of other values'),
+        (pickle.dumps(([np.zeros(4, np.int8)] * 4, SAME)), 'picture 0 is an array of other values'),
+        (pickle.dumps((PICTURES, np.array([1.0, 0.0]))), "an array of the type 'f8'"),
+        (pickle.dumps((PICTURES, np.array([1, 2]))), 'pair 1 has no boolean, but 2'),
+        (pickle.dumps((PICTURES, np.array([1, -1]))), 'pair 1 has no boolean, but -1'),
+        (pickle.dumps((PICTURES, np.array([256, 0]))), 'pair 0 has no boolean, but 256'),
+        (pickle.dumps((PICTURES, np.array([True, False]))).replace(b'\x01\x00\x94', b'\x01\x02\x94'), 'but 2'),
+        (pickle.dumps((PICTURES, np.array([[1, 0], [0, 1]]))), 'no list of booleans'),
+        (pickle.dumps((PICTURES, np.array([1], np.int16))).replace(b'i2', b'i4'), 'a damaged array'),
         (pickle.dumps(PICTURES), 'it holds no pair of a list'),
         (pickle.dumps(([], [])), 'the verification set has no pair'),
         (pickle.dumps((PICTURES, SAME))[:-20], 'a damaged pickle'),

@@ -1,8 +1,8 @@
 """Verification sets as insightface's ``.bin``: a pickle of a list of 2P encoded pictures and a list of P booleans.
 
 Pair i is pictures 2i and 2i + 1. Pictures are ``str`` of Python 2, ``bytes``, ``bytearray`` or arrays of uint8, flat or
-columns; booleans are bools, 0 and 1, or numpy's. Source: ``load_bin`` of insightface's ``verification.py``, and
-``lfw2pack.py``.
+columns; booleans are bools, 0 and 1, or numpy's booleans or integers of any size. Source: ``load_bin`` of insightface's
+``verification.py``, and ``lfw2pack.py``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ MAX_BYTES = 1 << 32
 PROTOCOLS = (2, 4)
 """The protocols that are written: 2 for Python 2 and 3, 4 for Python 3."""
 _SLACK, _BYTES_OF_OPERATION = 1 << 16, 16  # an array takes 30 operations, and a picture of 112 x 112 pixels 3 KB
-_TYPES = {'u1': 'u1', '|u1': 'u1', 'uint8': 'u1', 'b1': 'b1', '|b1': 'b1', 'bool': 'b1', '?': 'b1', 'B': 'u1'}
+_BYTES_OF_TYPE = {'b1': 1, **{f'{kind}{size}': size for kind in 'iu' for size in (1, 2, 4, 8)}}
+_TYPES = {'bool': 'b1', '?': 'b1', 'B': 'u1', 'uint8': 'u1', **{code: code for code in _BYTES_OF_TYPE}}
 
 
 class PickledSet(NamedTuple):
@@ -79,31 +80,38 @@ def write_pickled(path: PathLike, pictures: Sequence[bytes], same: np.ndarray, p
 
 
 class _Type(Instance):
-    """A ``numpy.dtype`` of one byte."""
+    """A ``numpy.dtype`` of integers or booleans."""
 
-    def __init__(self, code: Any, *_: Any) -> None:
-        if not isinstance(code, str) or code not in _TYPES:
-            raise Damaged(f'an array of the type {shown(code)}, not of bytes or booleans')
-        self.code = _TYPES[code]
+    def __init__(self, name: Any, *_: Any) -> None:
+        code = _TYPES.get(name.lstrip('|<>=')) if isinstance(name, str) else None
+        if code is None:
+            raise Damaged(f'an array of the type {shown(name)}, not of bytes, booleans or integers')
+        self.code, self.order = code, '>' if name.startswith('>') else '<'
 
     def set_state(self, state: Any) -> None:
-        """Ignore the byte order, which a byte has none of."""
+        """Take the byte order of numpy's state: version, byte order, and what plain types have not."""
+        if state[1] in ('<', '>'):
+            self.order = state[1]
 
 
 class _Array(Instance):
-    """A ``numpy.ndarray`` of bytes or booleans."""
+    """A ``numpy.ndarray`` of integers or booleans."""
 
     def __init__(self) -> None:
         self.values: Any = b''
-        self.code, self.flat = 'u1', True
+        self.kind = _Type('u1')
+        self.count, self.flat = 0, True
 
     def fill(self, values: Any, kind: Any, shape: Any) -> _Array:
         """Take the elements: their bytes, a :class:`_Type`, and the shape."""
         if not isinstance(values, (str, bytes, bytearray)) or not isinstance(kind, _Type):
             raise Damaged('a damaged array')
-        self.values, self.code = values, kind.code
+        self.values, self.kind = values, kind
+        self.count, rest = divmod(len(values), _BYTES_OF_TYPE[kind.code])
+        if rest:
+            raise Damaged('a damaged array')
         # cv2.imencode of older OpenCV gives columns, (n, 1)
-        self.flat = isinstance(shape, tuple) and shape in ((len(values),), (len(values), 1), (1, len(values)))
+        self.flat = isinstance(shape, tuple) and shape in ((self.count,), (self.count, 1), (1, self.count))
         return self
 
     def set_state(self, state: Any) -> None:
@@ -149,7 +157,7 @@ def _pictures(values: Any) -> List[bytes]:
 
 def _picture(value: Any, number: int) -> bytes:
     if isinstance(value, _Array):
-        if value.code != 'u1' or not value.flat:
+        if value.kind.code != 'u1' or not value.flat:
             raise Damaged(f'picture {number} is an array of other values than the bytes of an encoded picture')
         value = value.values
     if not isinstance(value, (str, bytes, bytearray)):
@@ -165,7 +173,7 @@ def _booleans(values: Any) -> np.ndarray:
         raise Damaged(f'no list of booleans, but {shown(values)}')
     found = np.empty(len(values), bool)
     for number, item in enumerate(values):
-        value = _elements(item)[0] if isinstance(item, _Array) and len(item.values) == 1 else item
+        value = _elements(item)[0] if isinstance(item, _Array) and item.count == 1 else item
         if not isinstance(value, (bool, int)) or value not in (0, 1):
             raise Damaged(f'pair {number} has no boolean, but {shown(value)}')
         found[number] = value
@@ -173,6 +181,7 @@ def _booleans(values: Any) -> np.ndarray:
 
 
 def _elements(array: _Array) -> Tuple[int, ...]:
-    """The elements of an array of bytes or booleans."""
-    values = array.values
-    return tuple(values.encode('latin-1') if isinstance(values, str) else values)
+    """The elements of an array."""
+    values = array.values.encode('latin-1') if isinstance(array.values, str) else array.values
+    code = array.kind.code.replace('b', 'u')  # a boolean is a byte, of which numpy would take 2 as true
+    return tuple(np.frombuffer(values, array.kind.order + code).tolist())
