@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, TextIO, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, TextIO, Tuple
 
 import numpy as np
 
@@ -32,8 +32,12 @@ from gluon_cbam.common.quoting import shown
 from gluon_cbam.tasks.faces.metrics.embeddings import normalize
 from gluon_cbam.tasks.prediction import ImageReference
 
+from .image_paths import ImagePaths
+
 COLUMNS = ('file', 'number', 'label', 'norm')
 """The columns of an image in CSV files, before those of its embedding."""
+FOLDER = 'folder'
+"""The key of ``about`` with the folder that relative names of images are in."""
 BLOCK = 1 << 14
 """Embeddings of a file that are normalized at once."""
 _FLOATS = ('float16', 'float32', 'float64')
@@ -65,6 +69,22 @@ class EmbeddingFile:
     def name(self, number: int) -> str:
         """What messages call an image."""
         return f'{self.images[number].name} in {self.path}'
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative names of images are in: where they were embedded, else the working directory."""
+        folder = self.about.get(FOLDER)
+        return Path(folder) if isinstance(folder, str) else Path()
+
+    def resolved_names(self, rows: Iterable[int]) -> List[str]:
+        """Names of images by their resolved paths; of a file without names, by its own and the row.
+
+        Args:
+            rows: their rows.
+        """
+        paths = ImagePaths(self.folder)
+        images = (self.images[row] if self.norms is not None else ImageReference(str(self.path), row) for row in rows)
+        return [paths(image) for image in images]
 
     def normalized(self) -> np.ndarray:
         """(N, D) float32 of norm 1, divided in double precision block by block.

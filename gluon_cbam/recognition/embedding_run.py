@@ -8,6 +8,7 @@ continued run gives the same bytes as one that was never stopped.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,7 +22,7 @@ from gluon_cbam.common.signals import StopSignals
 from gluon_cbam.data.sources.images import ImageSource
 from gluon_cbam.tasks.faces.metrics.embeddings import norms
 
-from .embedding_files import written_files
+from .embedding_files import FOLDER, written_files
 from .embedding_parts import ImageDigest, PartFolder, PartSummary
 from .embedding_writing import EmbeddingRows, write_embeddings
 from .encoder import Encoded, Encoder
@@ -106,7 +107,7 @@ def embed_images(
         raise Interrupted(
             f'stopped after {parts.summary.images} images: the same command continues from there', signals.received
         )
-    files = write_embeddings(path, parts.table(about))
+    files = write_embeddings(path, parts.table({**about, FOLDER: os.getcwd()}))
     parts.remove()
     return WrittenEmbeddings(files, parts.summary, continued)
 

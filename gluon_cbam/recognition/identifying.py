@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
@@ -21,6 +20,7 @@ from gluon_cbam.tasks.faces.metrics.identification import (
 
 from .embedding_files import EmbeddingFile
 from .encoder import Encoded, Encoder
+from .image_paths import ImagePaths
 from .templates import Templates
 
 
@@ -31,13 +31,13 @@ class Labelled(NamedTuple):
         names: the names of the images or templates.
         embeddings: (N, D) of norm 1.
         labels: (N,) text, the persons.
-        images: the names of the images of templates; empty for images, which :attr:`names` has.
+        images: the resolved paths of the images, of templates those that were pooled, which both sides must not share.
     """
 
     names: Sequence[str]
     embeddings: np.ndarray
     labels: np.ndarray
-    images: Sequence[str] = ()
+    images: Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ def labelled_file(file: EmbeddingFile) -> Labelled:
     """
     names = [image.name for image in file.images]
     _require_labels(file.labels, names, str(file.path))
-    return Labelled(names, file.normalized(), file.labels)
+    return Labelled(names, file.normalized(), file.labels, file.resolved_names(range(len(file))))
 
 
 def labelled_templates(templates: Templates, where: str) -> Labelled:
@@ -127,18 +127,21 @@ def labelled_images(
     Raises:
         DataError: an image cannot be read or has no label, or an embedding has norm zero.
     """
-    names, labels, rows, resized = [], [], [], []
+    names, labels, rows, paths, resized = [], [], [], [], []
+    path_of = ImagePaths()
     for each in progress(encoder.encode(images)):
         if each.embedding is None:
             raise DataError(f'{each.image.name}: {each.error}')
         names.append(each.image.name)
+        paths.append(path_of(each.image))
         labels.append(each.label)
         rows.append(each.embedding.astype(np.float32))
         resized += each.resized_from(encoder.session.preprocessing.image_size)
     if not rows:
         raise DataError(f'no images in {where}')
     _require_labels(np.array(labels), names, where)
-    return Labelled(names, normalize(np.stack(rows), lambda number: names[number]), np.array(labels)), resized
+    embeddings = normalize(np.stack(rows), lambda number: names[number])
+    return Labelled(names, embeddings, np.array(labels), paths), resized
 
 
 def _require_labels(labels: np.ndarray, names: Sequence[str], where: str) -> None:
@@ -168,16 +171,9 @@ def identify(gallery: Labelled, probes: Labelled) -> Identified:
     sizes = gallery.embeddings.shape[1], probes.embeddings.shape[1]
     if sizes[0] != sizes[1]:
         raise DataError(f'the gallery has embeddings of {sizes[0]} numbers, the probes of {sizes[1]}')
-    ours, theirs = (_by_path(each.images or each.names) for each in (gallery, probes))
-    both = ours.keys() & theirs.keys()
+    both = set(gallery.images) & set(probes.images)
     if both:
-        name = ours[min(both)]
-        raise DataError(f'{name} is in the gallery and among the probes, where it would find itself: remove it')
+        raise DataError(f'{min(both)} is in the gallery and among the probes, where it would find itself: remove it')
     people = Gallery(gallery.embeddings, gallery.labels)
     results = rank_probes(people, probes.embeddings, probes.labels)
     return Identified(people.identities, probes, results, score_identification(people, results))
-
-
-def _by_path(names: Sequence[str]) -> Dict[str, str]:
-    """The name of each image by its absolute path."""
-    return {os.path.abspath(name): name for name in names}

@@ -63,7 +63,7 @@ class Templates:
         names: (T,) text, sorted.
         embeddings: (T, D) float64 of norm 1.
         subjects: (T,) text; None where the list has none.
-        images: the names of the images that were pooled.
+        images: the names of the images that were pooled, see :meth:`.embedding_files.EmbeddingFile.resolved_names`.
     """
 
     names: np.ndarray
@@ -177,7 +177,7 @@ def pool_templates(file: EmbeddingFile, listed: TemplateList, weights: str = 'sc
         )
         np.add.at(sums, template[order[starts[first:last]]], means)
     embeddings = normalize(sums, lambda number: f'template {names[number]}')
-    pooled = [file.images[row].name for row in rows.tolist()]
+    pooled = file.resolved_names(rows.tolist())
     return Templates(names, embeddings, _subjects(listed, names, template), pooled)
 
 

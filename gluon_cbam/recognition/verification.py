@@ -162,9 +162,11 @@ def verify_file(file: EmbeddingFile, pairs: PathLike) -> VerifiedPairs:
 def _loader(file: EmbeddingFile, numbers: np.ndarray) -> Optional[Callable[[int], np.ndarray]]:
     """Reads the images of a file of embeddings where they are files that still exist; None if the first does not."""
     first = file.images[numbers[0]]
-    if first.number is not None or not Path(first.file).is_file():
+    folder = next((each for each in (file.folder, Path()) if (each / first.file).is_file()), None)
+    if first.number is not None or folder is None:
         return None
-    return lambda number: image_file(file.images[numbers[number]].file).decode()
+    found = folder
+    return lambda number: image_file(str(found / file.images[numbers[number]].file)).decode()
 
 
 def verify_templates(templates: Templates, pairs: PathLike) -> VerifiedPairs:

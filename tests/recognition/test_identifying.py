@@ -69,6 +69,36 @@ def test_an_image_on_both_sides_is_refused(people):
         identify(gallery, gallery)
 
 
+def test_an_image_under_another_name_is_refused(people, tmp_path, monkeypatch):
+    """A relative path from another working directory, and a link to the folder or to the file."""
+    with monkeypatch.context() as patch:
+        patch.chdir(people)
+        embed_images(stub_encoder(), open_images(['gallery']), tmp_path / 'there.npz')
+    gallery = labelled_file(read_embeddings(tmp_path / 'there.npz'))
+    assert gallery.names[0] == 'gallery/person0/0.png'
+    (tmp_path / 'folder').symlink_to(people / 'gallery')
+    (tmp_path / 'files' / 'person0').mkdir(parents=True)
+    (tmp_path / 'files' / 'person0' / 'link.png').symlink_to(people / 'gallery' / 'person0' / '0.png')
+    for folder in (people / 'gallery', tmp_path / 'folder', tmp_path / 'files'):
+        probes, _ = labelled_images(stub_encoder(), open_images([str(folder)]), 'probes')
+        with pytest.raises(DataError, match=r'gallery/person0/0.png is in the gallery and among the probes'):
+            identify(gallery, probes)
+
+
+def test_other_images_of_the_same_relative_name_are_not(people, tmp_path, monkeypatch):
+    sides = []
+    for side, number in (('gallery', 0), ('probes', 2)):
+        source = people / side / 'person0' / f'{number}.png'
+        (tmp_path / side / 'person0').mkdir(parents=True)
+        (tmp_path / side / 'person0' / 'a.png').write_bytes(source.read_bytes())
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path / side)
+            embed_images(stub_encoder(), open_images(['person0']), tmp_path / f'{side}.npz')
+        sides.append(labelled_file(read_embeddings(tmp_path / f'{side}.npz')))
+    assert sides[0].names == sides[1].names
+    assert identify(*sides).scores.rank1 == 1
+
+
 def test_images_without_a_person_are_refused(people):
     path = people / 'gallery' / 'person0' / '0.png'
     with pytest.raises(DataError, match='nothing says whom .*0.png shows'):
