@@ -6,7 +6,7 @@ from dataclasses import asdict
 from fnmatch import fnmatchcase
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Iterable, List, Optional
+from typing import TYPE_CHECKING, Any, Iterable, List, Mapping, Optional
 
 from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.common.files import PathLike
@@ -120,6 +120,19 @@ def check_options(name: str, options: Iterable[str]) -> None:
     for option in options:
         if option not in known:
             raise UsageError(f'{name} has no option {option!r}: {closest(option, sorted(known))}')
+
+
+def gives_embeddings(name: str, options: Mapping[str, Any]) -> bool:
+    """Whether a network gives embeddings instead of logits; nothing is built.
+
+    Args:
+        name: one of :func:`list_models`.
+        options: options of the model's family.
+
+    Raises:
+        UsageError: no model has this name.
+    """
+    return getattr(variant(name), 'embeds', False) or options.get('embedding') is not None
 
 
 def build(name: str, classes: Optional[int] = None, **options: Any) -> mx.gluon.HybridBlock:

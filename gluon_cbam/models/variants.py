@@ -106,6 +106,7 @@ class ModifiedCBAMNetVariant:
     """
 
     module: ClassVar[str] = 'modified_cbamnet'
+    embeds: ClassVar[bool] = True
     name: str
     depth: int
     units: Tuple[int, int, int, int]

@@ -29,6 +29,7 @@ from gluon_cbam.models.variants import Variant
 from gluon_cbam.weights.assignment import Contexts
 
 from . import locate
+from .input_sizes import input_sizes
 
 _log = logging.getLogger('gluon_cbam.weights')
 
@@ -179,13 +180,14 @@ def resolve(
     plain = other if other and path and _is_plain(path, card, name) else None
     row = models.variant(name)
     preprocessing = Preprocessing.from_dict(card.preprocessing) if card else Preprocessing.of(row)
+    image_size, head_size = input_sizes(name, options or {}, card.options if card else None, image_size)
     given: Dict[str, Any] = {'image_size': image_size, 'crop_ratio': crop_ratio}
     if classes is None:
         classes = card.classes if card else default_classes(name)
     return ResolvedModel(
         name=name,
         variant=row,
-        options={**(card.options if card else {}), **(options or {})},
+        options={**(card.options if card else {}), **(options or {}), **head_size},
         classes=classes,
         class_names=card.class_names if card and card.classes == classes else None,
         preprocessing=replace(preprocessing, **{key: value for key, value in given.items() if value is not None}),

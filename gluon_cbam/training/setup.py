@@ -16,6 +16,7 @@ from gluon_cbam.compat import devices
 from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models import variant
+from gluon_cbam.pretrained.input_sizes import input_sizes
 from gluon_cbam.pretrained.resolve import ResolvedModel, card_of, network_of, pretrained_of_flag, resolve
 from gluon_cbam.tasks import Task
 from gluon_cbam.tasks.classes import ClassCheck
@@ -159,6 +160,9 @@ def open_values(config: TrainConfig) -> Dict[str, Tuple[Any, str]]:
         source = f'weights {config.pretrained}' if card and config.pretrained else network
         values.update(network=(network, source), output=(str(path), 'default'), augment=(row.augmentation, network))
         values.update({name: (getattr(preprocessing, name), source) for name in ('image_size', 'crop_ratio')})
+        size, _ = input_sizes(network, config.option, card.options if card else None, config.image_size)
+        if size is not None:
+            values['image_size'] = size, '--option image_size'
     processes = int(os.environ.get('DMLC_NUM_WORKER', '1'))
     with suppress(EnvironmentProblem):  # the devices of another machine
         batch_size, lr = _batch_and_rate(config, len(devices.contexts(config.gpus, config.cpus)), processes)

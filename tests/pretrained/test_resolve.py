@@ -129,3 +129,48 @@ def test_old_names_warn():
         assert gluon_cbam.models.get_model is get_model
     with pytest.warns(DeprecationWarning, match='gluon_cbam.weights.card_beside was renamed'):
         assert weights.card_beside is weights.read_card
+
+
+EMBEDDING = {'embedding': 8}
+
+
+@pytest.mark.parametrize(
+    ('name', 'options', 'image_size', 'size', 'head'),
+    [
+        ('cbamnet_tiny', EMBEDDING, 24, 24, 24),
+        ('cbamnet_tiny', {**EMBEDDING, 'image_size': 24}, None, 24, 24),
+        ('cbamnet_tiny', {**EMBEDDING, 'image_size': 24}, 24, 24, 24),
+        ('cbamnet_tiny', EMBEDDING, None, 32, None),
+        ('cbamnet_tiny', {}, 24, 24, None),
+        ('modified_cbamnet18', {}, 96, 96, 96),
+        ('modified_cbamnet18', {'image_size': 96}, None, 96, 96),
+        ('modified_cbamnet18', {}, 112, 112, None),
+    ],
+)
+def test_the_sizes_of_images_and_of_a_head_follow_each_other(name, options, image_size, size, head):
+    model = resolve(name, options=options, image_size=image_size)
+    assert (model.preprocessing.image_size, model.options.get('image_size')) == (size, head)
+    net = model.build()
+    net.check_input((1, 3, size, size))
+
+
+def test_sizes_that_contradict_each_other_are_refused():
+    with pytest.raises(UsageError, match='--image-size 32 and --option image_size=24 contradict each other'):
+        resolve('cbamnet_tiny', options={**EMBEDDING, 'image_size': 24}, image_size=32)
+
+
+def test_a_head_with_weights_keeps_its_size(tmp_path):
+    """Images of another size are refused by the network; a network with classes has no such head, and gets one."""
+    for kind, options in (('head', {**EMBEDDING, 'image_size': 24}), ('classes', {})):
+        net = get_model('cbamnet_tiny', **options)
+        net.initialize()
+        weights.save(
+            net, tmp_path / f'{kind}.params', network='cbamnet_tiny', classes=8, options=options,
+            preprocessing=PREPROCESSING,
+        )  # fmt: skip
+    kept = resolve('cbamnet_tiny', params=tmp_path / 'head.params', image_size=32)
+    assert (kept.options['image_size'], kept.preprocessing.image_size) == (24, 32)
+    with pytest.raises(ValueError, match='give --option image_size=32'):
+        kept.build().check_input((1, 3, 32, 32))
+    new = resolve('cbamnet_tiny', params=tmp_path / 'classes.params', options=EMBEDDING, image_size=16)
+    assert (new.options['image_size'], new.preprocessing.image_size) == (16, 16)

@@ -119,13 +119,29 @@ def test_ema_accumulation_and_two_devices(data, tmp_path):
         ({'option': {}}, UsageError, 'give --option embedding=512'),
         ({'images_filter': 11}, UsageError, '--images-filter 11: no identity .* has more than 10 pictures'),
         ({'classes': 5}, DataError, 'not a class in 0..4'),
-        ({'option': {'embedding': 16}}, ValueError, 'give --option image_size=16'),
+        (
+            {'option': {'embedding': 16, 'image_size': 24}},
+            UsageError,
+            '--image-size 16 and --option image_size=24 contradict each other',
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(data, tmp_path, changes, error, message):
     with pytest.raises(error, match=message):
         train(make_config(**settings(data, tmp_path / 'run', **changes)))
     assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize('given', [{'image_size': 16}, {'option': {'embedding': 16, 'image_size': 16}}])
+def test_one_size_is_enough(data, tmp_path, given):
+    """The card has both, so that the weights say what they take."""
+    config = settings(data, tmp_path / 'run', epochs=1, data_val=None)
+    for name in ('image_size', 'option'):
+        config.pop(name)
+    train(make_config(**{'option': {'embedding': 16}, **config, **given}))
+    card = json.loads(next((tmp_path / 'run' / 'checkpoints').glob('newest-*.json')).read_text())
+    assert (card['options']['image_size'], card['preprocessing']['image_size']) == (16, 16)
+    assert train(make_config(**{'option': {'embedding': 16}, **config, **given, 'resume': 'auto'}))['epochs'] == 1
 
 
 def test_labels_beyond_property_are_refused(data, tmp_path):
