@@ -16,6 +16,7 @@ FLOATS, PIXELS, RAW = 'NCHW float32', 'NHWC uint8', 'NCHW float32 in 0..255'
 SYMBOL_SUFFIX = '-symbol.json'
 """End of the name of a symbol's file, as ``mxnet.model.load_checkpoint`` expects it."""
 _PREFIX = 'gluon_cbam.'
+_OPTIONAL = ('task', 'embeddings')
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class ExportMetadata:
         input: :data:`FLOATS`, :data:`PIXELS` or :data:`RAW`.
         params_sha256: the SHA-256 of the parameter file; None for random weights.
         task: the task that the network was trained for; None for classification, which is not written.
+        embeddings: True for a network that gives embeddings, of ``classes`` numbers; None for others, and in files of
+            former versions.
     """
 
     network: str
@@ -39,6 +42,7 @@ class ExportMetadata:
     input: str
     params_sha256: Optional[str]
     task: Optional[str] = None
+    embeddings: Optional[bool] = None
 
     @property
     def input_preprocessing(self) -> Preprocessing:
@@ -50,7 +54,7 @@ class ExportMetadata:
 
     def as_texts(self) -> Dict[str, str]:
         """The attributes as metadata properties of ONNX: JSON by key."""
-        values = {name: value for name, value in asdict(self).items() if name != 'task' or value is not None}
+        values = {name: value for name, value in asdict(self).items() if name not in _OPTIONAL or value is not None}
         return {_PREFIX + name: json.dumps(value) for name, value in values.items()}
 
     @classmethod
@@ -65,7 +69,7 @@ class ExportMetadata:
             DataError: a key is missing or its value is damaged.
         """
         try:
-            names = [name for name in cls.__dataclass_fields__ if name != 'task' or _PREFIX + name in texts]
+            names = [name for name in cls.__dataclass_fields__ if name not in _OPTIONAL or _PREFIX + name in texts]
             values = {name: parse_json(texts[_PREFIX + name], name) for name in names}
             found = decode(cls, values, 'a value')
             decode(Preprocessing, found.preprocessing, 'preprocessing')

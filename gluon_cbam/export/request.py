@@ -56,6 +56,7 @@ class ExportRequest:
             PIXELS if self.pixels else FLOATS,
             loaded.params_sha256,
             None if loaded.task.name == DEFAULT else loaded.task.name,
+            not features and hasattr(loaded.net, 'outputs') or None,
         )
 
     def output_names(self, count: int) -> List[str]:

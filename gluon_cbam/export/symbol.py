@@ -65,7 +65,11 @@ def _card(metadata: ExportMetadata, params: Path, **card: Any) -> zoo.Card:
         classes=metadata.classes,
         preprocessing=metadata.preprocessing,
         class_names=metadata.class_names,
-        provenance={'input': metadata.input, 'params_sha256': metadata.params_sha256},
+        provenance={
+            'input': metadata.input,
+            'params_sha256': metadata.params_sha256,
+            **({'embeddings': True} if metadata.embeddings else {}),
+        },
         sha256=sha256(params),
         bytes=os.path.getsize(params),
         task=metadata.task,
@@ -100,6 +104,7 @@ def read_symbol_metadata(path: Path) -> ExportMetadata:
         provenance['input'],
         provenance.get('params_sha256'),
         card.task,
+        provenance.get('embeddings') is True or None,
     )
 
 

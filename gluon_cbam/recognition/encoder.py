@@ -22,11 +22,11 @@ from typing import (
 
 import numpy as np
 
-from gluon_cbam import models
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.sources.images import ImageSource
 from gluon_cbam.inference.prediction import predict
 from gluon_cbam.inference.session import Session
+from gluon_cbam.models.registry import gives_embeddings
 from gluon_cbam.tasks.evaluation import on_contexts
 from gluon_cbam.tasks.faces.prediction import EmbeddingPrediction, EmbeddingPredictor
 from gluon_cbam.tasks.prediction import ImageReference
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from gluon_cbam.inference.network import LoadedNetwork
 
 TASK = 'faces'
-_EMBEDDING_FAMILY = 'modified_cbamnet'  # embeddings without a task
 
 
 class Encoded(NamedTuple):
@@ -176,9 +175,10 @@ def encoder_of_export(network: ExportedNetwork, flip: bool = True, batch_size: i
     from gluon_cbam.common.files import sha256
     from gluon_cbam.export.runtime.session import exported_session
 
-    if network.task.name != TASK and models.variant(network.name).module != _EMBEDDING_FAMILY:
+    # files of former versions do not say what their outputs are
+    if not (network.embeddings or network.task.name == TASK or gives_embeddings(network.name, {})):
         _refuse(network.name, network.classes)
-    session = exported_session(network)
+    session = exported_session(network, embeddings=True)
     return _encoder(session, flip, network.params_sha256, sha256(network.path), batch_size, workers)
 
 

@@ -1,6 +1,7 @@
 """The metadata of exported files, which anybody may have written."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,8 +13,11 @@ GOOD = ExportMetadata(
 )
 
 
-def test_round_trip():
-    assert ExportMetadata.from_texts({**GOOD.as_texts(), 'other': 'x'}, 'FILE') == GOOD
+@pytest.mark.parametrize('changes', [{}, {'task': 'faces'}, {'embeddings': True}])
+def test_round_trip(changes):
+    written = replace(GOOD, **changes)
+    assert ExportMetadata.from_texts({**written.as_texts(), 'other': 'x'}, 'FILE') == written
+    assert [key for key in changes if f'gluon_cbam.{key}' not in written.as_texts()] == []
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def evaluate_exported(
         The evaluation of the task.
 
     Raises:
+        UsageError: the file gives embeddings, and its task needs logits of classes.
         DataError: an image cannot be decoded, or the file gives feature maps.
         RunError: an output is not finite.
     """

@@ -41,6 +41,7 @@ class ExportedNetwork:
         task: the task that the network was trained for.
         placement: where the engine computes, and in which precision.
         verification: the comparison with the CPU, which the first batch completes; None without ``verify``.
+        embeddings: whether the file says that its outputs are embeddings.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class ExportedNetwork:
     task: Task = field(default_factory=get_task)
     placement: Placement = Placement()
     verification: Optional[Verification] = None
+    embeddings: bool = False
 
     @property
     def named_classes(self) -> ClassNames:
@@ -183,6 +185,7 @@ def load_exported(
         row.start(path, placement),
         get_task(metadata.task),
         placement,
+        embeddings=bool(metadata.embeddings),
     )
     return _verified(loaded, threads) if verify else loaded
 
