@@ -97,7 +97,7 @@ def test_validation_scores_each_pair_once(trained, data, size, devices, batch_si
         for name in ('lfw', 'agedb_30'):
             expected = by_hand(trained, data / 'val' / f'{name}.npz')
             figures = [scored.figures[f'{name}_{figure}'] for figure in ('accuracy', 'std', 'xnorm')]
-            assert figures == pytest.approx(expected, abs=1e-6)
+            assert figures == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 def test_ema_accumulation_and_two_devices(data, tmp_path):
