@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Union
 
-import cv2
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
@@ -15,18 +14,17 @@ from gluon_cbam.common.files import PathLike, refuse_existing
 from gluon_cbam.common.parallel import ordered_map, process_pool
 from gluon_cbam.data.class_names import check_classes, write_classes
 from gluon_cbam.data.datasets.masks import remove_masks
-from gluon_cbam.data.decoding import DarkImages, decode, format_of
+from gluon_cbam.data.decoding import DarkImages
 from gluon_cbam.data.records.recordio import RecordWriter
-from gluon_cbam.data.resizing import resize_short_side
 from gluon_cbam.data.sources.file_trees import Location
 from gluon_cbam.data.sources.layouts import is_list, read_source
 from gluon_cbam.data.sources.parts import Dataset, Part
 
+from .encoding import Encoded, encode
 from .splitting import Order, split_by_class, split_ratios
 from .summary import Written
 
 _REPORTED = 10  # bad files that an error names
-_JPEG_SIDE = 65_500  # pixels that libjpeg writes at most
 _Progress = Callable[[Iterable, int, str], Iterable]
 
 
@@ -118,10 +116,10 @@ def pack(
     refuse_existing([output / f'{name}.rec' for name, _, _ in orders], overwrite)
     output.mkdir(parents=True, exist_ok=True)
     check_classes(output, dataset.classes)
-    encode = partial(_encode, resize=resize, quality=quality, depth=depth)
+    encoder = partial(encode, resize=resize, quality=quality, depth=depth)
     done: Written[Packed] = Written(dataset.layout, dataset.left_out)
     for name, part, order in orders:
-        done.append(_pack_part(part, order, output / f'{name}.rec', encode, skip_bad, workers, progress))
+        done.append(_pack_part(part, order, output / f'{name}.rec', encoder, skip_bad, workers, progress))
         remove_masks(done[-1].path)
         done.note_classes(done[-1].path, done[-1].labels, dataset.classes)
     write_classes(output, dataset.classes)
@@ -156,16 +154,7 @@ def _orders(
     return [_OrderedPart(part.name, part, order) for part, order in zip(dataset.parts, orders)]
 
 
-class _Encoded(NamedTuple):
-    """The bytes to store for an image; for a bad image, no bytes and the reason; bits of 16 if they are few."""
-
-    data: bytes
-    fault: Optional[str] = None
-    converted: bool = False
-    bits: int = 0
-
-
-_Encode = Callable[[Union[Location, bytes]], _Encoded]
+_Encode = Callable[[Union[Location, bytes]], Encoded]
 
 
 def _pack_part(
@@ -198,35 +187,3 @@ def _pack_part(
             )
         result.records = writer.count
     return result
-
-
-def _encode(content: Union[Location, bytes], resize: Optional[int], quality: int, depth: Optional[int]) -> _Encoded:
-    try:
-        return _encoded(content if isinstance(content, bytes) else content.read(), resize, quality, depth)
-    except OSError as error:
-        return _Encoded(b'', error.strerror or str(error))
-    except DataError as error:
-        return _Encoded(b'', str(error).partition(': ')[2])
-
-
-def _encoded(data: bytes, resize: Optional[int], quality: int, depth: Optional[int]) -> _Encoded:
-    dark = DarkImages()
-    pixels = decode(data, 'bad', depth, dark)
-    if resize is not None:
-        try:
-            pixels = resize_short_side(pixels, resize)
-        except DataError as error:
-            raise DataError(f'bad: {error}') from None
-        if max(pixels.shape[:2]) > _JPEG_SIDE:
-            raise DataError(f'bad: resized to {pixels.shape[1]} x {pixels.shape[0]} pixels it is too large for a JPEG')
-        return _Encoded(_written('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, quality]), bits=dark.bits)
-    row = format_of(data)
-    deep = depth is not None and row is not None and row.header(data).bits == 16
-    if row is not None and row.packed_as_is and not deep:
-        return _Encoded(data, bits=dark.bits)
-    return _Encoded(_written('.png', pixels, []), converted=True, bits=dark.bits)
-
-
-def _written(ending: str, pixels: np.ndarray, options: List[int]) -> bytes:
-    """RGB pixels in the format of an ending."""
-    return cv2.imencode(ending, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)[1].tobytes()
