@@ -36,8 +36,9 @@ INNER_LEVELS = {
     'data': (
         ('faces',),
         ('preparation',),
-        ('sources', 'datasets', 'loading'),
+        ('datasets', 'loading'),
         ('boxes',),
+        ('sources',),
         ('records',),
         ('decoding', 'resizing', 'class_names'),
     ),

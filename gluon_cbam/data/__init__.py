@@ -10,7 +10,8 @@
 * ``faces``: sets of identities, alignment, verification sets of pairs of pictures;
 * ``loading``: preprocessing, augmentation, training and evaluation batches.
 
-May import ``common`` and ``compat``. Inside, ``faces`` may import all others; ``preparation`` may import ``sources``,
-``boxes`` and ``records``; ``sources``, ``datasets`` and ``loading`` may import ``boxes`` and ``records``; ``boxes`` may
-import ``records``; all of them ``decoding``, ``resizing`` and ``class_names``. Only ``loading.training`` imports mxnet.
+May import ``common`` and ``compat``. Inside, ``faces`` may import all others; ``preparation`` may import ``datasets``,
+``boxes``, ``sources`` and ``records``; ``datasets`` and ``loading`` may import ``boxes``, ``sources`` and ``records``;
+``boxes`` may import ``sources`` and ``records``; ``sources`` may import ``records``; all of them ``decoding``,
+``resizing`` and ``class_names``. Only ``loading.training`` imports mxnet.
 """

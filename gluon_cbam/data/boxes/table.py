@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -78,11 +78,11 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.corners)
 
-    def chosen(self, which: np.ndarray) -> Boxes:
+    def chosen(self, which: Union[np.ndarray, slice]) -> Boxes:
         """Some of the boxes.
 
         Args:
-            which: (n,) bool, or the indices of boxes in their new order.
+            which: (n,) bool, the indices of boxes in their new order, or a slice.
         """
         return Boxes(*(getattr(self, field.name)[which] for field in fields(self)))
 

@@ -6,7 +6,7 @@
 from .decoder import Decode, decode
 from .depth import DarkImages
 from .formats import FORMATS, IMAGE_ENDINGS, ImageFormat, format_of
-from .size import image_size
+from .size import image_file_size, image_size
 from .threads import image_threads
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     'ImageFormat',
     'decode',
     'format_of',
+    'image_file_size',
     'image_size',
     'image_threads',
 ]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Tuple, Union
 
 from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.files import PathLike, open_regular, read_regular
+from gluon_cbam.common.limits import MAX_IMAGE_BYTES
 
 from .decoder import decode
 from .formats import format_of
 from .headers import Damaged, Unsupported
 
+_BEGIN = 1 << 16  # bytes that hold the header of nearly every JPEG
 _PNG_EXIF = b'eXIf'
 
 
@@ -39,3 +42,29 @@ def image_size(image: Union[bytes, memoryview], name: str) -> Tuple[int, int]:
     if not header.upright or (row.name == 'PNG' and _PNG_EXIF in encoded):
         return decode(encoded, name).shape[:2]
     return header.height, header.width
+
+
+def image_file_size(path: PathLike) -> Tuple[int, int]:
+    """The size of an image in a file, see :func:`image_size`; of a JPEG without EXIF data, its beginning is read.
+
+    Args:
+        path: path of the file.
+
+    Returns:
+        (height, width) in pixels.
+
+    Raises:
+        DataError: see :func:`image_size`; or the file is no regular one, or too large.
+        OSError: it cannot be read.
+    """
+    with open_regular(path) as file:
+        begin = file.read(_BEGIN)
+    row = format_of(begin)
+    if row is not None and row.name == 'JPEG':
+        try:
+            header = row.header(begin)
+            if header.upright:
+                return header.height, header.width
+        except Damaged:  # perhaps by being cut
+            pass
+    return image_size(read_regular(path, MAX_IMAGE_BYTES), str(path))

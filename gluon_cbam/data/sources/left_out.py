@@ -13,6 +13,8 @@ KINDS: Dict[str, Tuple[str, str]] = {
     'beside_classes': ('image beside class folders', 'images beside class folders'),
     'outside_splits': ('image outside the splits', 'images outside the splits'),
     'unlabeled': ('image of a test set without labels', 'images of a test set without labels'),
+    'unannotated': ('picture without annotations', 'pictures without annotations'),
+    'unlisted': ('file of annotations that no split lists', 'files of annotations that no split lists'),
     'unknown': ('file of another kind', 'files of other kinds'),
     'hidden': ('hidden file or folder', 'hidden files and folders'),
     'junk': ('file or folder of an operating system', 'files and folders of an operating system'),

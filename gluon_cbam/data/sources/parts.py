@@ -63,11 +63,12 @@ class Dataset(NamedTuple):
     left_out: LeftOut
 
 
-def check_names(classes: Sequence[str]) -> None:
+def check_names(classes: Sequence[str], remedy: str = 'rename its folder') -> None:
     """Check that ``classes.txt`` can hold the names of classes, each on a line, and give them back.
 
     Args:
         classes: the names.
+        remedy: what to do, for the message.
 
     Raises:
         DataError: a name has a line break or another control character, a byte that is not UTF-8, or spaces around it.
@@ -76,5 +77,5 @@ def check_names(classes: Sequence[str]) -> None:
         if name != name.strip() or any(unicodedata.category(letter) in _NOT_IN_NAMES for letter in name):
             raise DataError(
                 f"the class '{printable(name)}' cannot be a line of classes.txt, as it has a line break, a control "
-                f'character, a byte that is not UTF-8, or a space at an end: rename its folder'
+                f'character, a byte that is not UTF-8, or a space at an end: {remedy}'
             )

@@ -1,0 +1,86 @@
+"""The files of a set in COCO's format: its JSON, and the folder of the pictures of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, Optional, Sequence
+
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.files import open_regular
+from gluon_cbam.common.printable import printable
+
+LISTS = ('images', 'annotations', 'categories')
+"""The lists that a file of annotations has."""
+_SPLITS = (('train', 'train'), ('val', 'val'), ('valid', 'val'), ('test', 'test'))  # beginning of a name, split
+_PEEKED = 1 << 16  # bytes
+
+
+def find_files(source: Path) -> Dict[str, Path]:
+    """The files of annotations of a source.
+
+    Args:
+        source: a ``.json`` file; a folder with ``annotations/instances_*.json``; or one with folders of pictures, each
+            with an ``_annotations.coco.json``.
+
+    Returns:
+        Split, or the name of the file without its suffix -> path; empty if there are none.
+    """
+    if source.is_file():
+        return {_split(source.stem) or source.stem: source}
+    instances = sorted((source / 'annotations').glob('*.json'))
+    chosen = [path for path in instances if path.name.startswith('instances_')] or instances
+    files = [
+        (path.stem[len('instances_') :] if path.name.startswith('instances_') else path.stem, path) for path in chosen
+    ]
+    files += [(path.parent.name, path) for path in sorted(source.glob('*/_annotations.coco.json'))]
+    found: Dict[str, Path] = {}
+    for name, path in files:
+        split = _split(name) or name
+        if split in found:
+            raise UsageError(f'{found[split]} and {path} are both for the {split} split: give one of the files')
+        found[split] = path
+    return found
+
+
+def is_coco(source: Path) -> bool:
+    """Whether a source seems to be of this format: a ``.json`` is judged by its beginning."""
+    if source.is_file():
+        with open_regular(source) as file:
+            begin = file.read(_PEEKED)
+        return source.suffix.lower() == '.json' and any(f'"{name}"'.encode() in begin for name in LISTS)
+    return bool(find_files(source))
+
+
+def _split(stem: str) -> Optional[str]:
+    name = stem.lower()
+    name = name[len('instances_') :] if name.startswith('instances_') else name
+    return next((split for begin, split in _SPLITS if name.startswith(begin)), None)
+
+
+def pictures_folder(path: Path, name: str, names: Sequence[str], given: Optional[Path]) -> Path:
+    """The folder of the pictures: the first of the usual places that has the first picture.
+
+    Args:
+        path: the file of annotations.
+        name: name of its split.
+        names: the pictures.
+        given: the folder, if it is known.
+
+    Raises:
+        UsageError: it is in none of these places.
+    """
+    if given is not None:
+        return given
+    stem = path.stem[len('instances_') :] if path.stem.startswith('instances_') else path.stem
+    near = [path.parent, path.parent.parent]
+    places = [
+        folder / part for folder in near for part in ('', stem, name, 'images', f'images/{stem}', f'images/{name}')
+    ]
+    if not names:
+        return path.parent
+    for place in places:
+        if (place / names[0]).is_file():
+            return place
+    raise UsageError(
+        f'{path}: its first picture {printable(names[0])} is in none of the usual places beside it: give --root FOLDER'
+    )

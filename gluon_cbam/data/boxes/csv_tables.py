@@ -1,0 +1,209 @@
+"""Reading CSV with a line for each box.
+
+With a header, the columns are found by their names, in any order; without one, a line is ``path,class,xmin,ymin,xmax,
+ymax`` or, as RetinaFace and keras-retinanet have it, ``path,xmin,ymin,xmax,ymax,class``. A picture without objects has
+a line with empty fields. Corners are in pixels from 0.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from itertools import islice
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.files import lines, open_regular
+from gluon_cbam.common.quoting import shown
+from gluon_cbam.data.sources.splits import SPLITS
+
+from .columns import BoxRows
+from .faults import Faults
+from .reading import ClassIndices, ReadOptions, check_classes, checked_name, count_unannotated, file_size, number
+from .sets import BoxPart, BoxSet, PictureFiles
+
+COLUMNS: Dict[str, Tuple[str, ...]] = {
+    'path': ('path', 'image_path', 'image', 'filename', 'file_name', 'file', 'img_path'),
+    'class': ('class', 'label', 'class_name', 'name', 'category'),
+    'xmin': ('xmin', 'x_min', 'x1', 'left'),
+    'ymin': ('ymin', 'y_min', 'y1', 'top'),
+    'xmax': ('xmax', 'x_max', 'x2', 'right'),
+    'ymax': ('ymax', 'y_max', 'y2', 'bottom'),
+    'difficult': ('difficult',),
+    'crowd': ('crowd', 'iscrowd'),
+    'area': ('area',),
+}
+"""Column -> its names in a header, in lower case."""
+_CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
+_NEEDED = ('path', 'class', *_CORNERS)
+_CLASS_LAST = ('path', *_CORNERS, 'class')
+_MORE = 64  # fields of a line that are not used
+_PEEKED = 100  # lines that decide the order of the columns of a file without header
+
+
+class _Row(NamedTuple):
+    """A line: its number from 1, and column -> text."""
+
+    line: int
+    fields: Dict[str, str]
+
+
+def find_tables(source: Path) -> Dict[str, Path]:
+    """The tables of a source: a ``.csv``, or those of a folder that are named after splits.
+
+    Returns:
+        Split, or the name of the file without its suffix -> path; empty if there are none with boxes.
+    """
+    if source.is_file():
+        return {source.stem: source} if source.suffix.lower() == '.csv' and _is_table(source) else {}
+    names = {split: [source / f'{name}.csv' for name in SPLITS[split]] for split in SPLITS}
+    found = {split: next((path for path in paths if path.is_file()), None) for split, paths in names.items()}
+    return {split: path for split, path in found.items() if path is not None and _is_table(path)}
+
+
+def _is_table(path: Path) -> bool:
+    try:
+        return _order(path) is not None
+    except (DataError, OSError, UnicodeDecodeError, csv.Error):
+        return False
+
+
+def _lines(path: Path) -> Iterator[Tuple[int, List[str]]]:
+    """(number from 1, fields) of each line that is not blank."""
+    with open_regular(path) as file:
+        text = (line.decode('utf-8-sig') for line in lines(file, path))
+        reader = csv.reader(text, strict=True)
+        try:
+            for fields in reader:
+                if any(field.strip() for field in fields):
+                    yield reader.line_num, [field.strip() for field in fields]
+        except csv.Error as error:
+            raise DataError(f'{path}: line {reader.line_num}: no CSV ({error})') from None
+        except UnicodeDecodeError:
+            raise DataError(f'{path}: line {reader.line_num + 1}: no text in UTF-8') from None
+
+
+def _order(path: Path) -> Optional[Tuple[Dict[str, int], bool]]:
+    """Column -> its place, and whether the first line is a header; None if the file is no table of boxes."""
+    header = True
+    for number_of_lines, (_, fields) in enumerate(_lines(path)):
+        if header:
+            named = _named(fields)
+            if named is not None:
+                return named, True
+            header = False
+        if len(fields) != len(_NEEDED) or number_of_lines > _PEEKED:
+            return None
+        if all(fields[1:]):
+            last, second = (all(map(_is_number, part)) for part in (fields[1:5], fields[2:6]))
+            if last != second:
+                return {name: place for place, name in enumerate(_CLASS_LAST if last else _NEEDED)}, False
+            if last:
+                raise DataError(f'{path}: whether the class {shown(fields[1])} or {shown(fields[5])} is unclear: '
+                                f'begin it with the line {",".join(_NEEDED)}')  # fmt: skip
+            return None
+    return None
+
+
+def _named(fields: List[str]) -> Optional[Dict[str, int]]:
+    lower = [field.lower() for field in fields]
+    found: Dict[str, int] = {}
+    for column, names in COLUMNS.items():
+        places = [lower.index(name) for name in names if name in lower]
+        if places:
+            found[column] = places[0]
+    return found if all(name in found for name in _NEEDED) else None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        number(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    order = _order(path)
+    if order is None:
+        raise DataError(f'{path}: no table of boxes: begin it with the line {",".join(_NEEDED)}')
+    places, header = order
+    width = max(places.values()) + 1
+    for line, fields in islice(_lines(path), int(header), None):
+        if len(fields) not in (1, *range(width, width + _MORE)):
+            raise DataError(f'{path}: line {line}: {len(fields)} fields instead of {width}')
+        whole = fields if len(fields) > 1 else fields + [''] * width  # a picture without objects
+        yield _Row(line, {name: whole[place] for name, place in places.items()})
+
+
+def read_tables(source: Path, options: ReadOptions) -> BoxSet:
+    """Read a set in CSV."""
+    classes = ClassIndices(options.given_classes(source if source.is_dir() else source.parent))
+    parts = [_part(name, path, classes, options) for name, path in find_tables(source).items()]
+    check_classes(classes.names(), source)
+    final = classes.final()
+    result = BoxSet('csv', classes.names(), parts)
+    for part in parts:
+        labels = part.columns.boxes.classes
+        labels[:] = [final[label] for label in labels.tolist()]
+    for root in sorted({part.root for part in parts}):
+        used = [name for part in parts if part.root == root for name in part.columns.names]
+        count_unannotated(root, used, result.left_out)
+    return result
+
+
+def _part(name: str, path: Path, classes: ClassIndices, options: ReadOptions) -> BoxPart:
+    root = _root(path, options.root)
+    rows, faults = BoxRows(), Faults()
+    owners: Dict[str, Optional[int]] = {}  # None for a picture that cannot be read
+    for row in options.progress(_rows(path), None, name):
+        picture = _relative(root, row, path)
+        if picture not in owners:
+            size = file_size(root / picture, faults)
+            owners[picture] = None if size is None else rows.image(picture, *size)
+        owner = owners[picture]
+        if owner is not None:
+            _add_box(rows, owner, row, f'{path}: line {row.line}', classes, faults)
+    columns = rows.columns()
+    if len(columns) and all(picture.startswith(f'{name}/') for picture in columns.names):  # a folder for each split
+        root, columns.names = root / name, [picture[len(name) + 1 :] for picture in columns.names]
+    return BoxPart(name, columns, root, PictureFiles(root, columns.names), lambda number: str(path), 'line', faults)
+
+
+def _root(path: Path, given: Optional[Path]) -> Path:
+    """The folder that the paths are relative to; of absolute ones, the folder that holds them all."""
+    first = next(_rows(path), None)
+    if given is not None or first is None or not os.path.isabs(first.fields['path']):
+        return given or path.parent
+    folders = {os.path.dirname(row.fields['path']) for row in _rows(path)}
+    return Path(os.path.commonpath([folder for folder in folders if os.path.isabs(folder)]))
+
+
+def _relative(root: Path, row: _Row, path: Path) -> str:
+    name = row.fields['path']
+    if os.path.isabs(name):
+        name = os.path.relpath(name, root)
+    return checked_name(name, f'{path}: line {row.line}')
+
+
+def _add_box(rows: BoxRows, owner: int, row: _Row, where: str, classes: ClassIndices, faults: Faults) -> None:
+    fields = row.fields
+    if not any(fields[name] for name in _NEEDED[1:]):
+        return  # a picture without objects
+    try:
+        xmin, ymin, xmax, ymax = (number(fields[name] or None) for name in _CORNERS)
+        area = number(fields['area']) if fields.get('area') else float('nan')
+        difficult, crowd = (_flag(fields.get(name, '')) for name in ('difficult', 'crowd'))
+    except ValueError as error:
+        faults.add('unreadable', where, str(error))
+        return
+    label = classes.index(fields['class'], faults, where)
+    if label is not None:
+        rows.box(owner, (xmin, ymin, xmax, ymax), label, row.line, difficult, crowd, area)
+
+
+def _flag(text: str) -> bool:
+    if text not in ('', '0', '1'):
+        raise ValueError(f'a flag is 0 or 1, got {shown(text)}')
+    return text == '1'

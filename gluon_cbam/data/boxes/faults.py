@@ -1,0 +1,141 @@
+"""What can be wrong with boxes: the kinds of faults, those that were found, and those of the geometry of a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Counter as CounterType
+
+import numpy as np
+
+from .columns import BoxColumns
+
+KEPT = 5
+"""The faults of a kind that are named."""
+_BORDER = 0.01  # pixels that a box may reach over the border without a warning
+THIN = 1e-3
+"""A box whose width or height is smaller, in pixels, is empty: no record keeps it."""
+
+
+class Kind(NamedTuple):
+    """A kind of fault.
+
+    Attributes:
+        wrong: whether the box or picture cannot be used; else a warning.
+        text: what it is called after a number.
+    """
+
+    wrong: bool
+    text: str
+
+
+KINDS: Dict[str, Kind] = {
+    'missing': Kind(True, 'pictures or annotations missing'),
+    'picture': Kind(True, 'pictures that cannot be read'),
+    'size': Kind(True, 'pictures of another size than the annotations say'),
+    'unreadable': Kind(True, 'annotations that are no box'),
+    'class': Kind(True, 'boxes of unknown classes'),
+    'not_finite': Kind(True, 'boxes that are not finite'),
+    'reversed': Kind(True, 'boxes with exchanged corners'),
+    'empty': Kind(True, 'empty boxes'),
+    'outside': Kind(True, 'boxes outside their picture'),
+    'border': Kind(False, 'boxes over the border of their picture'),
+    'id': Kind(False, 'annotations with the id of another one, which pycocotools takes for one'),
+    'repeated': Kind(False, 'boxes that repeat another one'),
+}
+"""Every kind, in the order of reports."""
+
+
+class Fault(NamedTuple):
+    """A fault.
+
+    Attributes:
+        where: file and number of the annotation, or the picture.
+        reason: what is wrong.
+    """
+
+    where: str
+    reason: str
+
+
+class Faults:
+    """The faults of some annotations: how many of each kind, and the first of each."""
+
+    def __init__(self) -> None:
+        self.counts: CounterType[str] = Counter()
+        self._first: Dict[str, List[Fault]] = {}
+
+    def add(self, kind: str, where: str, reason: str) -> None:
+        """Count a fault, and keep it if it is one of the first of its kind."""
+        self.counts[kind] += 1
+        if self.counts[kind] <= KEPT:
+            self._first.setdefault(kind, []).append(Fault(where, reason))
+
+    def more(self, kind: str, count: int) -> None:
+        """Count faults that are not named."""
+        if count:
+            self.counts[kind] += count
+
+    def update(self, other: Faults) -> None:
+        """Add the faults of another one."""
+        for kind, faults in other._first.items():
+            self._first[kind] = [*self._first.get(kind, []), *faults][:KEPT]
+        self.counts.update(other.counts)
+
+    def items(self) -> Iterator[Tuple[str, int, List[Fault]]]:
+        """(kind, number, first ones) of each kind that occurs, in the order of :data:`KINDS`."""
+        for kind in KINDS:
+            if self.counts[kind]:
+                yield kind, self.counts[kind], self._first[kind]
+
+    @property
+    def wrong(self) -> int:
+        """The number of faults that are no warnings."""
+        return sum(count for kind, count in self.counts.items() if KINDS[kind].wrong)
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The faults for JSON: kind -> ``wrong``, ``count`` and ``first``."""
+        return {
+            kind: {'wrong': KINDS[kind].wrong, 'count': count, 'first': [each._asdict() for each in first]}
+            for kind, count, first in self.items()
+        }
+
+
+def wrong_boxes(columns: BoxColumns, classes: int) -> Dict[str, np.ndarray]:
+    """Find the boxes with faults, by their kind.
+
+    Args:
+        columns: the boxes. Corners of pictures whose size is not known, of height 0, are not compared with it.
+        classes: number of classes.
+
+    Returns:
+        Kind -> (n,) bool. A box has one kind that is wrong at most.
+    """
+    corners = columns.boxes.corners
+    sizes = columns.sizes[columns.owners][:, ::-1].astype(np.float64)  # width, height
+    sizes[(sizes <= 0).any(axis=1)] = np.inf
+    with np.errstate(invalid='ignore'):
+        sides = corners[:, 2:] - corners[:, :2]
+        found = {
+            'class': (columns.boxes.classes < 0) | (columns.boxes.classes >= classes),
+            'not_finite': ~np.isfinite(corners).all(axis=1),
+            'reversed': (sides <= -THIN).any(axis=1),
+            'empty': (sides < THIN).any(axis=1),
+            'outside': (corners[:, :2] >= sizes).any(axis=1) | (corners[:, 2:] <= 0).any(axis=1),
+        }
+        border = (corners[:, :2] < -_BORDER).any(axis=1) | (corners[:, 2:] > sizes + _BORDER).any(axis=1)
+    bad = np.zeros(len(corners), bool)
+    only = {}
+    for kind, boxes in found.items():
+        only[kind] = boxes & ~bad
+        bad |= boxes
+    return {**only, 'border': border & ~bad, 'repeated': _repeated(columns) & ~bad}
+
+
+def _repeated(columns: BoxColumns) -> np.ndarray:
+    """Whether each box has the picture, class and corners of an earlier one: (n,) bool."""
+    keys = np.column_stack([columns.owners, columns.boxes.classes, columns.boxes.corners])
+    order = np.lexsort(keys.T[::-1])
+    equal = np.zeros(len(keys), bool)
+    equal[order[1:]] = (keys[order[1:]] == keys[order[:-1]]).all(axis=1)
+    return equal

@@ -1,0 +1,121 @@
+"""The formats of boxes: each is a row of :data:`FORMATS`, and read into one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable, FrozenSet, NamedTuple, Optional, Sequence, Tuple
+
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.printable import printable
+
+from .coco import read_coco
+from .coco_files import find_files, is_coco
+from .csv_tables import find_tables, read_tables
+from .reading import ReadOptions
+from .record_sets import find_records, is_list, read_box_list, read_records
+from .sets import BoxSet
+from .voc import annotations_folder, inner_folder, read_voc
+from .yolo import is_yolo, read_yolo
+
+
+class BoxFormat(NamedTuple):
+    """A format.
+
+    Attributes:
+        name: its name for ``--format`` and ``--to``.
+        text: what it is, for messages.
+        matches: whether a source seems to be of it.
+        found: whether a source that is said to be of it has the files.
+        read: reads a source.
+        keeps: what it holds of ``difficult``, ``crowd``, ``areas`` and ``ids``.
+    """
+
+    name: str
+    text: str
+    matches: Callable[[Path], bool]
+    found: Callable[[Path], bool]
+    read: Callable[[Path, ReadOptions], BoxSet]
+    keeps: FrozenSet[str] = frozenset()
+
+
+ALL = frozenset(('difficult', 'crowd', 'areas', 'ids'))
+_FLAGS = ALL - {'ids'}
+
+
+def _is_voc(source: Path) -> bool:
+    folder = annotations_folder(inner_folder(source))
+    return folder is not None and folder.name == 'Annotations' or _only_xml(source)
+
+
+def _only_xml(source: Path) -> bool:
+    """Whether a folder has XML files, and no folders of images that could be classes."""
+    return annotations_folder(source) is not None and not any(path.is_dir() for path in source.iterdir())
+
+
+def _any(find: Callable[[Path], dict]) -> Callable[[Path], bool]:
+    return lambda source: bool(find(source))
+
+
+FORMATS: Sequence[BoxFormat] = (
+    BoxFormat('rec', 'detection records', _any(find_records), _any(find_records), read_records, ALL),
+    BoxFormat('lst', 'a list of detection labels', is_list, is_list, read_box_list, _FLAGS),
+    BoxFormat('coco', "COCO's JSON", is_coco, _any(find_files), read_coco, ALL),
+    BoxFormat('voc', "Pascal VOC's XML", _is_voc, lambda path: annotations_folder(inner_folder(path)) is not None,
+              read_voc, frozenset(('difficult',))),
+    BoxFormat('yolo', "YOLO's folders", is_yolo, is_yolo, read_yolo),
+    BoxFormat('csv', 'CSV of boxes', _any(find_tables), _any(find_tables), read_tables, _FLAGS),
+)  # fmt: skip
+"""The formats in the order in which they are tried."""
+NAMES: Tuple[str, ...] = tuple(row.name for row in FORMATS)
+
+
+def format_named(name: str) -> BoxFormat:
+    """The row of a format.
+
+    Raises:
+        UsageError: there is none of the name.
+    """
+    row = next((row for row in FORMATS if row.name == name), None)
+    if row is None:
+        raise UsageError(f'no format {name!r} of boxes: known are {", ".join(NAMES)}')
+    return row
+
+
+def recognize(source: PathLike) -> Optional[BoxFormat]:
+    """The format of a source; None if it holds no boxes.
+
+    Args:
+        source: a file or folder.
+    """
+    path = Path(source)
+    return next((row for row in FORMATS if path.exists() and row.matches(path)), None)
+
+
+def read_boxes(source: PathLike, form: Optional[str] = None, options: Optional[ReadOptions] = None) -> BoxSet:
+    """Read pictures with boxes.
+
+    Args:
+        source: a file or folder in one of :data:`FORMATS`.
+        form: name of the format; default the one that is recognized.
+        options: see :class:`~.reading.ReadOptions`.
+
+    Returns:
+        The set. Its faults are not refused: see :func:`.sets.check_part`.
+
+    Raises:
+        UsageError: there is no such source, no format is recognized, or the pictures are not found.
+        DataError: a file of annotations is damaged.
+    """
+    path = Path(source)
+    if not path.exists():
+        raise UsageError(f'no file or folder {str(source)!r}')
+    row = recognize(path) if form is None else format_named(form)
+    if row is None:
+        raise UsageError(f'{printable(path)} is of no known format of boxes ({", ".join(NAMES)})')
+    if not row.found(path):
+        raise UsageError(f'{printable(path)} is not {row.text}')
+    found = row.read(path, options or ReadOptions())
+    if not any(len(part.columns) for part in found.parts) and not any(part.faults.wrong for part in found.parts):
+        raise DataError(f'{printable(path)}: no picture')
+    return found

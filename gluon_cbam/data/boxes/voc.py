@@ -1,0 +1,193 @@
+"""Reading Pascal VOC's XML: ``Annotations/``, ``JPEGImages/`` and ``ImageSets/Main/``, or XML beside the pictures.
+
+Corners count pixels from 1 and include the last one; a box from 1 to the width covers the whole picture. The names of
+classes are taken as they are. The picture of an annotation is the one with the name of its file; otherwise the one
+that its ``filename`` names.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+from xml.etree.ElementTree import Element
+
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.printable import printable
+from gluon_cbam.common.quoting import shown
+from gluon_cbam.common.xml_documents import read_xml
+from gluon_cbam.data.sources.labels import read_names
+from gluon_cbam.data.sources.left_out import IMAGE, kind_of_file
+
+from .columns import BoxRows
+from .faults import Faults
+from .reading import ClassIndices, ReadOptions, check_classes, count_unannotated, file_size, number
+from .sets import BoxPart, BoxSet, PictureFiles
+
+_SPLITS = ('train', 'val', 'test')
+_BOTH = 'trainval'  # a list of what train and val have, used where one of these is missing
+_FLAGS = {'0': False, '1': True, '': False}
+
+
+def annotations_folder(source: Path) -> Optional[Path]:
+    """The folder of the XML files of a source; None if it has none."""
+    for folder in (source / 'Annotations', source):
+        if folder.is_dir() and next(folder.glob('*.xml'), None) is not None:
+            return folder
+    return None
+
+
+def inner_folder(source: Path) -> Path:
+    """The folder that has ``Annotations/``: the source, or the only such folder in it, as ``VOC2007/``.
+
+    Raises:
+        UsageError: there are several.
+    """
+    inside = sorted(path.parent for path in source.glob('*/Annotations')) if source.is_dir() else []
+    if annotations_folder(source) is not None or not inside:
+        return source
+    if len(inside) > 1:
+        raise UsageError(f'{source} has {" and ".join(path.name for path in inside)}: give one of them')
+    return inside[0]
+
+
+def read_voc(source: Path, options: ReadOptions) -> BoxSet:
+    """Read a set in Pascal VOC's format."""
+    source = inner_folder(source)
+    folder = annotations_folder(source)
+    assert folder is not None  # it was recognized by it
+    root = options.root or next(
+        (source / name for name in ('JPEGImages', 'images') if (source / name).is_dir()), folder
+    )
+    reader = _Reader(folder, root, ClassIndices(options.given_classes(source)), options)
+    splits, unlisted = _splits(source, folder)
+    parts = [reader.part(name, stems) for name, stems in splits.items()]
+    classes = reader.classes.names()
+    check_classes(classes, source)
+    result = BoxSet('voc', classes, parts)
+    final = reader.classes.final()
+    for part in parts:
+        labels = part.columns.boxes.classes
+        labels[:] = [final[label] for label in labels.tolist()]
+    for stem in unlisted:
+        result.left_out.add('unlisted', f'{folder.name}/{stem}.xml')
+    if not unlisted:
+        count_unannotated(root, [name for part in parts for name in part.columns.names], result.left_out)
+    return result
+
+
+def _splits(source: Path, folder: Path) -> Tuple[Dict[str, List[str]], List[str]]:
+    """Split -> names of its files of annotations, without ``.xml``; and those that no split has."""
+    stems = sorted(path.name[: -len('.xml')] for path in folder.glob('*.xml'))
+    sets = source / 'ImageSets' / 'Main'
+    names = {name: sets / f'{name}.txt' for name in (*_SPLITS, _BOTH) if (sets / f'{name}.txt').is_file()}
+    if 'train' in names and 'val' in names:
+        names.pop(_BOTH, None)
+    elif _BOTH in names:
+        names = {name: path for name, path in names.items() if name not in ('train', 'val')}
+    if not names:
+        return {'train': stems}, []
+    known = set(stems)
+    splits = {name: [_stem(line, known) for line in read_names(path) if line.strip()] for name, path in names.items()}
+    for name, listed in splits.items():
+        twice = (
+            next((stem for stem in listed if listed.count(stem) > 1), None) if len(set(listed)) < len(listed) else None
+        )
+        if twice is not None:
+            raise DataError(f'{names[name]}: {shown(twice)} is listed twice')
+    return splits, [stem for stem in stems if not any(stem in set(listed) for listed in splits.values())]
+
+
+def _stem(line: str, known: set) -> str:
+    """The name in a line of a list of a split; a second column, as the lists of classes have, is left out."""
+    line = line.strip()
+    return line if line in known else line.split()[0]
+
+
+class _Reader:
+    """Reads files of annotations."""
+
+    def __init__(self, folder: Path, root: Path, classes: ClassIndices, options: ReadOptions) -> None:
+        self._folder, self._root, self.classes, self._options = folder, root, classes, options
+        self._pictures: Dict[str, List[str]] = {}
+        for entry in sorted(os.listdir(root)):
+            if kind_of_file(entry) == IMAGE:
+                self._pictures.setdefault(entry.rpartition('.')[0], []).append(entry)
+
+    def part(self, name: str, stems: List[str]) -> BoxPart:
+        """The pictures of a split."""
+        rows, faults, files = BoxRows(), Faults(), []
+        for stem in self._options.progress(stems, len(stems), name):
+            if self._add(rows, stem, faults):
+                files.append(stem)
+        columns, folder = rows.columns(), self._folder
+        return BoxPart(
+            name, columns, self._root, PictureFiles(self._root, columns.names),
+            lambda number: str(folder / f'{files[number]}.xml'), 'object', faults,
+        )  # fmt: skip
+
+    def _add(self, rows: BoxRows, stem: str, faults: Faults) -> bool:
+        """Add a picture; whether it could be."""
+        path = self._folder / f'{stem}.xml'
+        if not path.is_file():
+            faults.add('missing', printable(path), 'there is no such file of annotations')
+            return False
+        root = read_xml(path)
+        if root.tag != 'annotation':
+            raise DataError(f'{path}: no annotation of Pascal VOC, but <{shown(root.tag)}>')
+        picture = self._picture(stem, root, path, faults)
+        if picture is None:
+            return False
+        size = _size(root, path) or file_size(self._root / picture, faults)
+        if size is None:
+            return False
+        owner = rows.image(picture, *size)
+        for order, item in enumerate(root.findall('object')):
+            self._add_box(rows, owner, item, order, f'{path}: object {order}', faults)
+        return True
+
+    def _picture(self, stem: str, root: Element, path: Path, faults: Faults) -> Optional[str]:
+        """The name of the picture of an annotation."""
+        found = self._pictures.get(stem, [])
+        named = (root.findtext('filename') or '').strip().replace('\\', '/').rpartition('/')[2]
+        if len(found) == 1:
+            return found[0]
+        if named in found or (not found and named in self._pictures.get(named.rpartition('.')[0], [])):
+            return named
+        if found:
+            raise DataError(f'{path}: {" and ".join(found)} have its name, and its filename is {shown(named)}')
+        faults.add('missing', printable(path), f'no picture {shown(stem)} or {shown(named)} in {printable(self._root)}')
+        return None
+
+    def _add_box(self, rows: BoxRows, owner: int, item: Element, order: int, where: str, faults: Faults) -> None:
+        box = item.find('bndbox')
+        try:
+            if box is None:
+                raise ValueError('it has no bndbox')
+            xmin, ymin, xmax, ymax = (number(box.findtext(name)) for name in ('xmin', 'ymin', 'xmax', 'ymax'))
+        except ValueError as error:
+            faults.add('unreadable', where, str(error))
+            return
+        label = self.classes.index((item.findtext('name') or '').strip(), faults, where)
+        if label is not None:
+            difficult = _flag(item, where)
+            rows.box(owner, (xmin - 1, ymin - 1, xmax, ymax), label, order, difficult)
+
+
+def _flag(item: Element, where: str) -> bool:
+    text = (item.findtext('difficult') or '').strip()
+    if text not in _FLAGS:
+        raise DataError(f'{where}: difficult is 0 or 1, got {shown(text)}')
+    return _FLAGS[text]
+
+
+def _size(root: Element, path: Path) -> Optional[Tuple[int, int]]:
+    """Height and width that an annotation states; None where it states none, or 0 x 0 as some tools do."""
+    texts = [root.findtext(f'size/{name}') for name in ('height', 'width')]
+    if any(text is None for text in texts):
+        return None
+    try:
+        height, width = (int(number(text)) for text in texts)
+    except (ValueError, OverflowError) as error:
+        raise DataError(f'{path}: size: {error}') from None
+    return (height, width) if 0 < height < 1 << 24 and 0 < width < 1 << 24 else None
