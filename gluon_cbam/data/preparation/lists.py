@@ -81,7 +81,7 @@ def make_lists(
         label_index=label_index,
         all_labels=all_labels,
     )
-    ratios = split_ratios(val_ratio, test_ratio, source, dataset)
+    ratios = split_ratios(val_ratio, test_ratio, source, len(dataset.parts), dataset.layout)
     for part in dataset.parts:
         _check_paths(part)
     prefix = Path(output).with_suffix('') if Path(output).suffix == '.lst' else Path(output)

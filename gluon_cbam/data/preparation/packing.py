@@ -138,7 +138,7 @@ def _orders(
     source: PathLike, dataset: Dataset, shuffle: bool, seed: int, val_ratio: float, test_ratio: float
 ) -> List[_OrderedPart]:
     """The images of each file, in their order."""
-    ratios = split_ratios(val_ratio, test_ratio, source, dataset)
+    ratios = split_ratios(val_ratio, test_ratio, source, len(dataset.parts), dataset.layout)
     if ratios and is_list(Path(source)):
         raise UsageError(f'{source} is a list, and chooses its images: leave out --val-ratio and --test-ratio')
     if ratios:
