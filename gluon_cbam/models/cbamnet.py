@@ -26,6 +26,7 @@ from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.tracing import FusedBlock
 
 from .embedding_head import ClassesOrEmbedding
+from .normalization import keep_statistics
 from .options import option_names
 from .variants import CBAMNETS, CBAMNetVariant
 
@@ -79,6 +80,8 @@ class CBAMNet(ClassesOrEmbedding):
         embedding: size of embeddings, for a network that gives these instead of logits; None for logits.
         embedding_head: the head that gives embeddings, a key of :data:`.embedding_head.EMBEDDING_HEADS`.
         image_size: height and width of the inputs, which the heads without pooling need; default the variant's.
+        use_global_stats: whether every BatchNorm normalizes by its running statistics in training, too, and leaves
+            these as they are.
         **kwargs: ``prefix`` and ``params``, as for any Gluon block.
 
     Attributes:
@@ -111,6 +114,7 @@ class CBAMNet(ClassesOrEmbedding):
         embedding: Optional[int] = None,
         embedding_head: str = 'E',
         image_size: Optional[int] = None,
+        use_global_stats: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -137,6 +141,7 @@ class CBAMNet(ClassesOrEmbedding):
             channel_l2=channel_l2,
             spatial_l2=spatial_l2,
             **({} if embedding is None else _embedding(embedding, embedding_head, image_size)),
+            **({'use_global_stats': True} if use_global_stats else {}),
         )
         self.stage_channels = tuple(dims)
         self.stage_strides = tuple(2**stage for stage in range(len(dims)))
@@ -148,6 +153,8 @@ class CBAMNet(ClassesOrEmbedding):
             self.fc = self.head = None
             if include_top:
                 self._add_end(dims[-1], classes, init.Xavier(), embedding, embedding_head, image_size)
+        if use_global_stats:
+            keep_statistics(self)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
         """Compute the outputs of the CBAM of each stage, before the pooling.

@@ -22,6 +22,7 @@ from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.tracing import FusedBlock
 
 from .embedding_head import ClassesOrEmbedding
+from .normalization import keep_statistics
 from .options import attention_classes, check_attention, option_names
 from .variants import MobileNetVariant
 
@@ -76,6 +77,8 @@ class MobileNet(ClassesOrEmbedding):
         embedding: size of embeddings, for a network that gives these instead of logits; None for logits.
         embedding_head: the head that gives embeddings, a key of :data:`.embedding_head.EMBEDDING_HEADS`.
         image_size: height and width of the inputs, which the heads without pooling need; default the variant's.
+        use_global_stats: whether every BatchNorm normalizes by its running statistics in training, too, and leaves
+            these as they are.
         prefix: the prefix of the names of the parameters, as for any Gluon block.
         params: shared parameters, as for any Gluon block.
         **options: options of the attention module, for instance of :class:`gluon_cbam.CBAM`.
@@ -105,6 +108,7 @@ class MobileNet(ClassesOrEmbedding):
         embedding: Optional[int] = None,
         embedding_head: str = 'E',
         image_size: Optional[int] = None,
+        use_global_stats: bool = False,
         prefix: Optional[str] = None,
         params: Optional[ParameterDict] = None,
         **options: Any,
@@ -130,6 +134,8 @@ class MobileNet(ClassesOrEmbedding):
                     self.units.add(_Unit(channels, pointwise, 1, 1, 1, make))
                     channels = pointwise
             self._add_end(channels, classes, init.Xavier(), embedding, embedding_head, image_size)
+        if use_global_stats:
+            keep_statistics(self)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
         """Compute the last maps of strides 2, 4, 8, 16 and 32.

@@ -30,6 +30,7 @@ from gluon_cbam.ops.convolution import Conv2D
 from gluon_cbam.ops.tracing import FusedBlock
 
 from .embedding_head import HEADS, EmbeddingHead, face_norm, face_weights
+from .normalization import keep_statistics
 from .options import option_names
 from .variants import ModifiedCBAMNetVariant
 
@@ -197,6 +198,8 @@ class ModifiedCBAMNet(CheckedBlock):
         image_size: height and width that the dense layer of the heads E to J expects; default 112, and with
             ``version_input=0`` those of the first input or of the parameters that are loaded.
         in_channels: channels of the input.
+        use_global_stats: whether every BatchNorm normalizes by its running statistics in training, too, and leaves
+            these as they are.
         **kwargs: ``prefix`` and ``params``, as for any Gluon block.
 
     Inputs:
@@ -229,6 +232,7 @@ class ModifiedCBAMNet(CheckedBlock):
         reduction: int = 16,
         image_size: Optional[int] = None,
         in_channels: int = 3,
+        use_global_stats: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -261,6 +265,8 @@ class ModifiedCBAMNet(CheckedBlock):
                         sequence.register_child(unit, f'unit{index + 1}')
                 setattr(self, f'layer{stage}', sequence)
             self.head = EmbeddingHead(HEADS[version_output], widths[-1], side, embedding)
+        if use_global_stats:
+            keep_statistics(self)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
         """Compute the maps of the four stages.

@@ -18,7 +18,7 @@ The variants are rows of :data:`.variants.RESNETS`.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mxnet import init
 from mxnet.gluon import HybridBlock, ParameterDict, nn
@@ -32,6 +32,7 @@ from gluon_cbam.ops.convolution import Conv2D
 from gluon_cbam.ops.tracing import FusedBlock
 
 from .embedding_head import ClassesOrEmbedding
+from .normalization import keep_statistics
 from .options import attention_classes, check_attention, option_names
 from .variants import ResNetVariant
 
@@ -49,14 +50,16 @@ def _conv(
     in_channels: int,
     initializer: Optional[init.Initializer] = None,
     groups: int = 1,
+    dilation: int = 1,
 ) -> Conv2D:
     """Convolution without bias that keeps the size at stride 1; by default initialized Kaiming normal, fan out."""
     return Conv2D(
         channels,
         kernel,
         stride,
-        kernel // 2,
-        groups=groups,
+        kernel // 2 * dilation,
+        dilation,
+        groups,
         use_bias=False,
         in_channels=in_channels,
         weight_initializer=initializer or init.MSRAPrelu(factor_type='out', slope=0),
@@ -77,6 +80,7 @@ class _ResidualBlock(FusedBlock):
         bottleneck_stride: the convolution of a bottleneck with the stride, ``3x3`` or ``1x1``.
         groups: the groups of a bottleneck's 3 x 3 convolution.
         group_width: channels of each group where the width is 64.
+        dilations: of the first 3 x 3 convolution, and of the second.
     """
 
     expansion = 1
@@ -90,12 +94,13 @@ class _ResidualBlock(FusedBlock):
         bottleneck_stride: str,
         groups: int,
         group_width: int,
+        dilations: Tuple[int, int] = (1, 1),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         channels = width * self.expansion
         with self.name_scope():
-            self._add_body(in_channels, width, stride, bottleneck_stride, groups, group_width)
+            self._add_body(in_channels, width, stride, dilations, bottleneck_stride, groups, group_width)
             self.attention = attention(channels) if attention else None
             self.downsample = None
             if stride != 1 or in_channels != channels:
@@ -117,10 +122,10 @@ class _ResidualBlock(FusedBlock):
 class BasicBlock(_ResidualBlock):
     """conv 3 x 3 - BN - ReLU - conv 3 x 3 - BN."""
 
-    def _add_body(self, in_channels: int, width: int, stride: int, *_: object) -> None:
-        self.conv1 = _conv(width, 3, stride, in_channels)
+    def _add_body(self, in_channels: int, width: int, stride: int, dilations: Tuple[int, int], *_: object) -> None:
+        self.conv1 = _conv(width, 3, stride, in_channels, dilation=dilations[0])
         self.bn1 = nn.BatchNorm(in_channels=width)
-        self.conv2 = _conv(width, 3, 1, width)
+        self.conv2 = _conv(width, 3, 1, width, dilation=dilations[1])
         self.bn2 = nn.BatchNorm(in_channels=width)
 
     @property
@@ -139,13 +144,20 @@ class Bottleneck(_ResidualBlock):
     expansion = 4
 
     def _add_body(
-        self, in_channels: int, width: int, stride: int, bottleneck_stride: str, groups: int, group_width: int
+        self,
+        in_channels: int,
+        width: int,
+        stride: int,
+        dilations: Tuple[int, int],
+        bottleneck_stride: str,
+        groups: int,
+        group_width: int,
     ) -> None:
         first, second = (stride, 1) if bottleneck_stride == '1x1' else (1, stride)
         inner = int(width * group_width / 64) * groups
         self.conv1 = _conv(inner, 1, first, in_channels)
         self.bn1 = nn.BatchNorm(in_channels=inner)
-        self.conv2 = _conv(inner, 3, second, inner, groups=groups)
+        self.conv2 = _conv(inner, 3, second, inner, groups=groups, dilation=dilations[0])
         self.bn2 = nn.BatchNorm(in_channels=inner)
         self.conv3 = _conv(width * 4, 1, 1, inner)
         self.bn3 = nn.BatchNorm(in_channels=width * 4)
@@ -181,6 +193,10 @@ class ResNet(ClassesOrEmbedding):
         embedding: size of embeddings, for a network that gives these instead of logits; None for logits.
         embedding_head: the head that gives embeddings, a key of :data:`.embedding_head.EMBEDDING_HEADS`.
         image_size: height and width of the inputs, which the heads without pooling need; default the variant's.
+        dilated: whether the last two stages keep the stride of the second, 8 with the stem for ImageNet, with
+            convolutions dilated by 2 and 4 (Yu and Koltun, ICLR 2016); the parameters are the same.
+        use_global_stats: whether every BatchNorm normalizes by its running statistics in training, too, and leaves
+            these as they are.
         prefix: the prefix of the names of the parameters, as for any Gluon block.
         params: shared parameters, as for any Gluon block.
         **options: options of the attention module, for instance of :class:`gluon_cbam.CBAM`.
@@ -216,6 +232,8 @@ class ResNet(ClassesOrEmbedding):
         embedding: Optional[int] = None,
         embedding_head: str = 'E',
         image_size: Optional[int] = None,
+        dilated: bool = False,
+        use_global_stats: bool = False,
         prefix: Optional[str] = None,
         params: Optional[ParameterDict] = None,
         **options: Any,
@@ -225,7 +243,8 @@ class ResNet(ClassesOrEmbedding):
         self._in_channels = positive_int('in_channels', in_channels)
         self._imagenet_stem = stem == 'imagenet'
         self.stage_channels = tuple(int(64 * 2**stage * widen) * BLOCKS[block].expansion for stage in range(4))
-        self.stage_strides = (4, 8, 16, 32) if self._imagenet_stem else (1, 2, 4, 8)
+        first = 4 if self._imagenet_stem else 1
+        self.stage_strides = tuple(first * 2 ** (min(stage, 1) if dilated else stage) for stage in range(4))
         module = partial(_attention, attention, options) if attention else None
         in_blocks = None if attention in AFTER_STAGES else module
         after_stages = module if attention in AFTER_STAGES else None
@@ -238,9 +257,11 @@ class ResNet(ClassesOrEmbedding):
                 sequence = nn.HybridSequential(prefix=f'layer{stage + 1}_')
                 with sequence.name_scope():
                     for index in range(blocks):
-                        stride = 2 if stage > 0 and index == 0 else 1
+                        stride, dilations = _stride_and_dilations(stage, index == 0, dilated)
                         sequence.add(
-                            BLOCKS[block](channels, width, stride, in_blocks, bottleneck_stride, groups, group_width)
+                            BLOCKS[block](
+                                channels, width, stride, in_blocks, bottleneck_stride, groups, group_width, dilations
+                            )
                         )
                         channels = width * BLOCKS[block].expansion
                 setattr(self, f'layer{stage + 1}', sequence)
@@ -248,6 +269,8 @@ class ResNet(ClassesOrEmbedding):
                 setattr(self, f'attention{stage + 1}', follows(channels) if follows else None)
             fan_in = init.MSRAPrelu(factor_type='in', slope=0)
             self._add_end(channels, classes, fan_in, embedding, embedding_head, image_size)
+        if use_global_stats:
+            keep_statistics(self)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
         """Compute the maps of the four stages, BAM included.
@@ -277,6 +300,17 @@ class ResNet(ClassesOrEmbedding):
         """Compute the logits, or the embeddings."""
         *_, x = self.stage_outputs(F, x)
         return self._end(F, x)
+
+
+def _stride_and_dilations(stage: int, first: bool, dilated: bool) -> Tuple[int, Tuple[int, int]]:
+    """The stride of a block, and the dilations of its 3 x 3 convolutions.
+
+    The first convolution of a dilated stage reads the map of the stage before, and has its dilation.
+    """
+    if not dilated or stage < 2:
+        return 2 if stage > 0 and first else 1, (1, 1)
+    dilation = 2 ** (stage - 1)
+    return 1, (dilation // 2 if first else dilation, dilation)
 
 
 def _attention(name: str, options: Mapping[str, Any], channels: int) -> HybridBlock:

@@ -1,0 +1,19 @@
+"""BatchNorm layers that keep their statistics."""
+
+from __future__ import annotations
+
+from mxnet.gluon import Block, nn
+
+
+def keep_statistics(block: Block) -> None:
+    """Let every BatchNorm in a block normalize by its running statistics in training, and not update them.
+
+    This is what detectors that are trained with few images of a batch do with a pretrained backbone.
+
+    Args:
+        block: a block that was not called yet.
+    """
+    for child in block._children.values():
+        if isinstance(child, nn.BatchNorm):
+            child._kwargs['use_global_stats'] = True
+        keep_statistics(child)
