@@ -9,7 +9,7 @@ import numpy as np
 
 from gluon_cbam.tasks.detection.metrics.confidence import ConfidenceCurves, confidence_curves
 from gluon_cbam.tasks.detection.metrics.confusion import confusion_matrix
-from gluon_cbam.tasks.detection.metrics.error_kinds import error_kinds
+from gluon_cbam.tasks.detection.metrics.error_kinds import find_errors
 from gluon_cbam.tasks.detection.metrics.pictures import PictureScores, picture_scores
 from gluon_cbam.tasks.detection.metrics.tables import columns_of
 from gluon_cbam.tasks.detection.scored import ScoredBoxes
@@ -27,6 +27,7 @@ class Measures:
         confidence: counts over the smallest score.
         confusions: (K + 1, K + 1) true class by detected class, the last is background.
         errors: number of errors by their kind.
+        costs: what AP at an overlap of 0.5 would gain without the errors of each kind, of all scores.
         pictures: rates of the images.
     """
 
@@ -34,6 +35,7 @@ class Measures:
     confidence: ConfidenceCurves
     confusions: np.ndarray
     errors: Dict[str, int]
+    costs: Dict[str, float]
     pictures: PictureScores
 
     def most_confused(self, names: Tuple[str, ...], most: int) -> List[Tuple[str, str, int]]:
@@ -66,7 +68,8 @@ def measure(scored: ScoredBoxes, least_score: float) -> Measures:
     classes = len(scored.classes)
     truths, found = columns_of(scored.truths, scored.detections, classes)
     found = found.by_score()
+    errors = find_errors(found, truths)
     return Measures(
         least_score, confidence_curves(found, truths, classes), confusion_matrix(found, truths, classes, least_score),
-        error_kinds(found, truths, least_score), picture_scores(found, truths, len(scored.truths)),
+        errors.counts(least_score), errors.costs(), picture_scores(found, truths, len(scored.truths)),
     )  # fmt: skip

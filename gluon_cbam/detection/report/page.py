@@ -98,9 +98,8 @@ def _classes(scored: ScoredBoxes) -> str:
 
 
 def _errors(measures: Measures) -> str:
-    return _table(
-        ['error', 'times', 'which are'], [(name, measures.errors[name], what) for name, what in KINDS.items()]
-    )
+    rows = [(name, measures.errors[name], measures.costs[name], what) for name, what in KINDS.items()]
+    return _table(['error', 'times', 'costs of ap50', 'what is counted'], rows)
 
 
 def _confused(scored: ScoredBoxes, measures: Measures) -> str:
@@ -140,7 +139,8 @@ last row detections of nothing.
 {confusions}
 {confused}
 <h2>Errors</h2>
-<p>Kinds as TIDE defines them, for detections with a score of at least {score}.
+<p>Kinds as TIDE defines them. They are counted for detections with a score of at least {score}; the costs are what ap50
+would gain if all errors of the kind were corrected, those of lower scores too.
 {errors}
 <h2>Classes</h2>
 {classes}

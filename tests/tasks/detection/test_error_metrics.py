@@ -8,7 +8,7 @@ from gluon_cbam.data.boxes.table import Boxes
 from gluon_cbam.tasks.detection.detections import Detections
 from gluon_cbam.tasks.detection.metrics.confidence import GRID, confidence_curves
 from gluon_cbam.tasks.detection.metrics.confusion import confusion_matrix
-from gluon_cbam.tasks.detection.metrics.error_kinds import error_kinds
+from gluon_cbam.tasks.detection.metrics.error_kinds import find_errors
 from gluon_cbam.tasks.detection.metrics.pictures import picture_scores
 from gluon_cbam.tasks.detection.metrics.scores import score
 from gluon_cbam.tasks.detection.metrics.tables import columns_of
@@ -148,7 +148,7 @@ def test_kinds_of_errors():
             [800, 0, 810, 10],  # below the score
         ],
     )  # fmt: skip
-    kinds = error_kinds(*columns([truth], [found], 2))
+    kinds = find_errors(*columns([truth], [found], 2)).counts(0.25)
     assert kinds == {'class': 1, 'localization': 1, 'both': 1, 'duplicate': 1, 'background': 1, 'missed': 1}
 
 
@@ -195,5 +195,43 @@ def test_kinds_of_errors_equal_a_loop(seed):
     truths, found = random_set(seed, images=30, score_digits=9)
     each = [plain_kinds(*pair) for pair in zip(truths, found)]
     expected = {kind: sum(counts[kind] for counts in each) for kind in each[0]}
-    assert error_kinds(*columns(truths, found), least_score=0) == expected
+    assert find_errors(*columns(truths, found)).counts(0) == expected
     assert min(expected.values()) > 0
+    sure = [each.chosen(each.scores >= 0.5) for each in found]
+    assert find_errors(*columns(truths, found)).counts(0.5) == find_errors(*columns(truths, sure)).counts(0)
+
+
+def test_costs_of_errors_by_hand():
+    """Two boxes of each class; of class 0 one is found, one seen as class 1; of class 1 one is seen nearby, one missed.
+
+    AP of class 0 is 51 / 101, since one of its two boxes is found, and that of class 1 is 0.
+    """
+    truth = Boxes.of([[0, 0, 10, 10], [100, 0, 110, 10], [200, 0, 210, 10], [300, 0, 310, 10]], [0, 0, 1, 1])
+    found = Detections.of(
+        [1, 1, 0, 0], [0.9, 0.8, 0.7, 0.6],
+        [[100, 0, 110, 9], [205, 0, 215, 10], [0, 0, 10, 10], [0, 0, 10, 9]],
+    )  # fmt: skip
+    errors = find_errors(*columns([truth], [found], 2))
+    assert errors.counts(0) == {
+        'class': 1, 'localization': 1, 'both': 0, 'duplicate': 1, 'background': 0, 'missed': 1,
+    }  # fmt: skip
+    half = 51 / 101
+    costs = {kind: pytest.approx(value, abs=1e-9) for kind, value in errors.costs().items()}
+    assert costs['class'] == (1 - half) / 2
+    assert costs['localization'] == half / 2 / 2, 'it comes second, so that its precision is a half'
+    assert [costs[kind] for kind in ('missed', 'duplicate', 'both', 'background')] == [0.0] * 4
+
+
+@pytest.mark.parametrize('seed', range(2))
+def test_costs_equal_the_figures_of_corrected_detections(seed):
+    """Removing the errors of a kind by hand changes AP at an overlap of 0.5 by its cost."""
+    truths, found = random_set(seed, images=30, score_digits=9)
+    truths = [Boxes.of(each.corners, each.classes, None, each.crowd) for each in truths]
+    flat, boxes = columns(truths, found)
+    errors, names = find_errors(flat, boxes), [str(n) for n in range(CLASSES)]
+    before = score(truths, found, names).figures['ap50']
+    for place, kind in ((2, 'both'), (3, 'duplicate'), (4, 'background')):
+        kept = flat.chosen(errors.kinds != place)
+        rest = [kept.chosen(kept.images == image) for image in range(len(truths))]
+        after = score(truths, [Detections.of(each.classes, each.scores, each.corners) for each in rest], names)
+        assert errors.costs()[kind] == pytest.approx(after.figures['ap50'] - before, abs=1e-9)
