@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.data.sources.images import ImageSource
+from gluon_cbam.data.sources.images import ImageSource, image_file
 from gluon_cbam.tasks.faces.metrics.embeddings import normalize
 from gluon_cbam.tasks.faces.metrics.identification import (
     Gallery,
@@ -32,12 +33,23 @@ class Labelled(NamedTuple):
         embeddings: (N, D) of norm 1.
         labels: (N,) text, the persons.
         images: the resolved paths of the images, of templates those that were pooled, which both sides must not share.
+        pooled: whether the embeddings are those of templates.
     """
 
     names: Sequence[str]
     embeddings: np.ndarray
     labels: np.ndarray
     images: Sequence[str]
+    pooled: bool = False
+
+    def loader(self) -> Optional[Callable[[int], np.ndarray]]:
+        """From the number of an embedding to the pixels of its image, (H, W, 3) uint8 RGB.
+
+        None for templates, and where the first image is no file, for instance a record.
+        """
+        if self.pooled or not os.path.isfile(self.images[0]):
+            return None
+        return lambda number: image_file(self.images[number]).decode()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +58,14 @@ class Identified:
 
     Attributes:
         gallery: the persons of the gallery.
+        known: the images of the gallery.
         probes: the probes.
         results: the results of the probes.
         scores: the figures.
     """
 
     gallery: np.ndarray
+    known: Labelled
     probes: Labelled
     results: ProbeResults
     scores: IdentificationScores
@@ -104,7 +118,7 @@ def labelled_templates(templates: Templates, where: str) -> Labelled:
         raise DataError(f'{where}: has no column subject, the persons')
     names = [f'template {name}' for name in templates.names]
     _require_labels(templates.subjects, names, where)
-    return Labelled(names, templates.embeddings, templates.subjects, templates.images)
+    return Labelled(names, templates.embeddings, templates.subjects, templates.images, pooled=True)
 
 
 def labelled_images(
@@ -176,4 +190,4 @@ def identify(gallery: Labelled, probes: Labelled) -> Identified:
         raise DataError(f'{min(both)} is in the gallery and among the probes, where it would find itself: remove it')
     people = Gallery(gallery.embeddings, gallery.labels)
     results = rank_probes(people, probes.embeddings, probes.labels)
-    return Identified(people.identities, probes, results, score_identification(people, results))
+    return Identified(people.identities, gallery, probes, results, score_identification(people, results))

@@ -1,15 +1,17 @@
 """Verification of sets and of files of embeddings, and its report."""
 
+import base64
 import csv
 import itertools
 import json
-import re
+from dataclasses import replace
 
 import cv2
 import embedding_stub
 import numpy as np
 import pytest
 from embedding_stub import stub_encoder, write_people
+from html_pages import checked_page
 from sklearn.metrics import roc_auc_score
 
 from gluon_cbam.common.errors import DataError
@@ -18,8 +20,8 @@ from gluon_cbam.data.faces.verification_sets import open_verification_set
 from gluon_cbam.data.sources.images import open_images
 from gluon_cbam.recognition.embedding_files import read_embeddings
 from gluon_cbam.recognition.embedding_run import embed_images
-from gluon_cbam.recognition.report.page import report_files, write_report
-from gluon_cbam.recognition.report.sheets import worst_pairs
+from gluon_cbam.recognition.report.verification_page import report_files, write_report
+from gluon_cbam.recognition.report.worst import worst_pairs
 from gluon_cbam.recognition.verification import verify_file, verify_set
 
 
@@ -125,12 +127,45 @@ def test_the_report_has_every_figure_and_picture(people, tmp_path):
     page = write_report([found, found], {'network': '<stub>'}, tmp_path / 'report', False)
     text = page.read_text()
     assert '&lt;stub&gt;' in text and '<stub>' not in text
-    assert f'{100 * found.scores.accuracy:.2f} %' in text and f'{100 * found.scores.eer:.2f} %' in text
+    (table,) = checked_page(text).tables
+    assert table[0] == ['figure', 'pairs', 'pairs']
+    rows = {name: value for name, value, _ in table[1:]}
+    assert rows['accuracy'].startswith(f'{100 * found.scores.accuracy:.2f} %')
+    assert rows['EER'].startswith(f'{100 * found.scores.eer:.2f} %')
     files = report_files(['pairs', 'pairs'], tmp_path / 'report')
     assert sorted(files) == sorted((tmp_path / 'report').iterdir())
-    assert len(re.findall('src="data:image/png', text)) == len(files) - 1
+    stored = {path.read_bytes() for path in files[1:]}
+    assert {base64.b64decode(source.partition('base64,')[2]) for source in checked_page(text).images} == stored
     for path in files[1:]:
         assert cv2.imread(str(path)).std() > 5
+
+
+def test_names_of_sets_are_text_in_a_page(people, tmp_path):
+    name = '<b>&amp;"\'x'
+    found = replace(verify_set(stub_encoder(), open_verification_set(people)), name=name, load=None)
+    page = checked_page(write_report([found], {name: name}, tmp_path / 'report', False).read_text())
+    assert ''.join(page.titles) == f'Verification: {name}'
+    assert page.tables[0][0] == ['figure', name]
+
+
+@pytest.mark.parametrize(
+    ('before', 'after', 'message'),
+    [
+        ('</table>', '', 'img inside table'), ('</td>', '</th>', 'of nothing that is open'),
+        ('alt="x"', '', 'without'), ('AUC', 'A & C', 'not escaped'), ('<td>1</td>', '', 'different lengths'),
+        ('<title>T</title>', '', 'no title'), ('<tbody>', '<tbody>loose', 'text inside'),
+        ('src="data:"', 'src="data:" alt="y"', 'twice'), ('<h1>', '<td>', 'inside body'),
+    ],
+)  # fmt: skip
+def test_the_check_of_pages_finds_mistakes(before, after, message):
+    page = (
+        '<!DOCTYPE html><html lang="en"><head><title>T</title></head><body><h1>T</h1><p>&lt;<table><thead><tr><th>AUC'
+        '<th>b</thead><tbody><tr><td>0</td><td>1</td></tr></tbody></table><img alt="x" src="data:"></body></html>'
+    )
+    assert checked_page(page).tables == [[['AUC', 'b'], ['0', '1']]]
+    assert before in page
+    with pytest.raises(AssertionError, match=message):
+        checked_page(page.replace(before, after, 1))
 
 
 def test_the_command_writes_a_report_and_thresholds_in_the_unit(cbam_here, people, tmp_path):

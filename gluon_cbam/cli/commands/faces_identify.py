@@ -13,6 +13,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
 from .faces_network import (
+    ORIGIN_SHOWN,
     encoder_options,
     names_encoder,
     open_encoder,
@@ -35,6 +36,7 @@ _MISTAKES = 10  # that --json lists
 )
 @template_weights_option
 @click.option('--cmc', metavar='FILE', help='draw the CMC curve as PNG')
+@click.option('--output', metavar='DIR', help='write a report: report.html, plots, and sheets of the worst probes')
 @click.option('--ignore-weights', is_flag=True, help='compare embeddings of other or unknown weights')
 @encoder_options
 @force_option
@@ -45,6 +47,7 @@ def identify(
     embeddings: Optional[str],
     weights: str,
     cmc: Optional[str],
+    output: Optional[str],
     ignore_weights: bool,
     overwrite: bool,
     **options: Any,
@@ -60,19 +63,25 @@ def identify(
     """
     from gluon_cbam.common.files import atomic_path, refuse_existing
     from gluon_cbam.recognition.identifying import identify as run
+    from gluon_cbam.recognition.report.identification_page import report_files, write_report
 
-    refuse_existing([cmc] if cmc else [], overwrite)  # before the work
+    refuse_existing([*([cmc] if cmc else []), *(report_files(output) if output else [])], overwrite)  # before the work
     sides, about = (_templates if embeddings else _sides)(
         {'gallery': gallery, 'probes': probes}, embeddings, weights, ignore_weights, options
     )
     found = run(*sides)
-    value = {**about, **found.as_dict(), 'mistakes': found.mistakes(_MISTAKES)}
+    value = {**about, **found.as_dict(), 'mistakes': found.mistakes(_MISTAKES), 'report': None}
+    lines = _lines(found)
     if cmc:
         from gluon_cbam.recognition.report.plots import draw_cmc
 
         with atomic_path(cmc) as temporary:
             draw_cmc(found.scores.cmc, temporary)
-    return value, '\n'.join(_lines(found))
+    if output:
+        shown = {name: about[name] for name in ORIGIN_SHOWN if name in about}
+        value['report'] = str(write_report(found, shown, output, overwrite))
+        lines.append(f'report: {value["report"]}')
+    return value, '\n'.join(lines)
 
 
 def _templates(
@@ -132,23 +141,9 @@ def _sides(
 
 def _lines(found: Identified) -> List[str]:
     """The human-readable figures."""
-    from gluon_cbam.recognition.report.figure_texts import interval_text, percent
+    from gluon_cbam.recognition.report.figure_texts import identification_rows
 
-    scores = found.scores
-    lines = [
-        f'{scores.identities} persons, {scores.gallery_images} gallery images; '
-        f'{scores.known_probes} probes of known and {scores.unknown_probes} of unknown persons',
-        f'  {"rank-1":18} {percent(scores.rank1)} ({interval_text(scores.rank1_interval)})',
-        f'  {"rank-5":18} {percent(scores.rank5)} ({interval_text(scores.rank5_interval)})',
-    ]
-    for rank in (10, 20, 50, 100):
-        if rank <= len(scores.cmc):
-            lines.append(f'  {f"rank-{rank}":18} {percent(scores.cmc[rank - 1])}')
-    for level, point in scores.dir_at.items():
-        text = f'{percent(point.dir)} ({interval_text(point.interval)}), similarity from {point.threshold:.4f}'
-        if not point.resolved:
-            text += f', without any false alarm: {scores.unknown_probes} unknown probes do not resolve this level'
-        lines.append(f'  {f"DIR at FAR {level:.0e}":18} {text}')
+    lines = [f'  {name:18} {text}' for name, text in identification_rows(found)]
     for mistake in found.mistakes(3):
         lines.append(
             printable(

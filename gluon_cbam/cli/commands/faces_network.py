@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gluon_cbam.export.runtime import ExportedNetwork
     from gluon_cbam.recognition.encoder import Encoder
 
+ORIGIN_SHOWN = ('network', 'params_sha256', 'flip', 'exported', 'embeddings')
+"""What reports say of the embeddings."""
 _SETTINGS = ('image_size', 'crop_ratio', 'option', 'batch_size', 'gpus', 'cpus', 'workers')
 
 

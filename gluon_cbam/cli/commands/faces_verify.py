@@ -15,6 +15,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
 from .faces_network import (
+    ORIGIN_SHOWN,
     encoder_options,
     names_encoder,
     open_encoder,
@@ -25,10 +26,6 @@ from .faces_network import (
 
 if TYPE_CHECKING:
     from gluon_cbam.recognition.verification import VerifiedPairs
-
-
-_SHOWN = ('network', 'params_sha256', 'flip', 'exported', 'embeddings')
-"""What the report says of the embeddings."""
 
 
 @click.command()
@@ -75,7 +72,7 @@ def verify(
     if bool(sets) == bool(embeddings) or bool(embeddings) != bool(pairs) or (templates and sets):
         raise UsageError('give verification sets and a network, or --embeddings FILE with --pairs FILE')
     if output:  # before the work
-        from gluon_cbam.recognition.report.page import report_files
+        from gluon_cbam.recognition.report.verification_page import report_files
 
         refuse_existing(report_files([Path(name).stem for name in sets or (str(pairs),)], output), overwrite)
     if embeddings:
@@ -85,9 +82,9 @@ def verify(
     value = {**about, 'distance': distance, 'sets': [result.as_dict(distance) for result in results], 'report': None}
     lines = [line for result in results for line in _lines(result, distance)]
     if output:
-        from gluon_cbam.recognition.report.page import write_report
+        from gluon_cbam.recognition.report.verification_page import write_report
 
-        shown = {name: value for name, value in about.items() if name in _SHOWN}
+        shown = {name: value for name, value in about.items() if name in ORIGIN_SHOWN}
         value['report'] = str(write_report(results, shown, output, overwrite))
         lines.append(f'report: {value["report"]}')
     return value, '\n'.join(lines)

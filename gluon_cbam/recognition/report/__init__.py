@@ -1,4 +1,4 @@
-"""The report of a verification: plots, sheets of the worst pairs, and a page that shows them.
+"""The reports of a verification and of an identification: plots, sheets of the worst, and a page that shows them.
 
 It may import ``recognition``'s other modules, ``explain.figures`` and ``common``.
 """

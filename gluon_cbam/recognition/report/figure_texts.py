@@ -1,9 +1,10 @@
-"""The figures of a verification as text."""
+"""The figures of a verification or an identification as text."""
 
 from __future__ import annotations
 
 from typing import List, Optional, Tuple
 
+from gluon_cbam.recognition.identifying import Identified
 from gluon_cbam.recognition.verification import VerifiedPairs
 from gluon_cbam.tasks.faces.metrics.intervals import Interval
 from gluon_cbam.tasks.faces.metrics.roc import OperatingPoint
@@ -43,6 +44,27 @@ def figure_rows(result: VerifiedPairs) -> List[Tuple[str, str]]:
     ]
     for level, point in scores.tar_at.items():
         rows.append((f'TAR at FAR {level:.0e}', point_text(point, scores.different_pairs)))
+    return rows
+
+
+_RANKS = (10, 20, 50, 100)
+
+
+def identification_rows(found: Identified) -> List[Tuple[str, str]]:
+    """The figures of identified probes: (name, value) with intervals of 95 %."""
+    scores = found.scores
+    rows = [
+        ('gallery', f'{scores.identities} persons, {scores.gallery_images} images'),
+        ('probes', f'{scores.known_probes} of known and {scores.unknown_probes} of unknown persons'),
+        ('rank-1', f'{percent(scores.rank1)} ({interval_text(scores.rank1_interval)})'),
+        ('rank-5', f'{percent(scores.rank5)} ({interval_text(scores.rank5_interval)})'),
+    ]
+    rows += [(f'rank-{rank}', percent(scores.cmc[rank - 1])) for rank in _RANKS if rank <= len(scores.cmc)]
+    for level, point in scores.dir_at.items():
+        text = f'{percent(point.dir)} ({interval_text(point.interval)}), similarity from {point.threshold:.4f}'
+        if not point.resolved:
+            text += f', without any false alarm: {scores.unknown_probes} unknown probes do not resolve this level'
+        rows.append((f'DIR at FAR {level:.0e}', text))
     return rows
 
 

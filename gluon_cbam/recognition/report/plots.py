@@ -1,4 +1,4 @@
-"""Plots of a verification: ROC and DET curves, and histograms of similarities."""
+"""Plots of a verification and of an identification: ROC, DET and CMC curves, and histograms of similarities."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from gluon_cbam.explain.figures.plots import save_plot
 from gluon_cbam.recognition.verification import VerifiedPairs
 from gluon_cbam.tasks.faces.metrics.embeddings import cosine_of_distance
+from gluon_cbam.tasks.faces.metrics.identification import ProbeResults, open_set_curve
 from gluon_cbam.tasks.faces.metrics.roc import roc_curve
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 _MOST_POINTS = 2000  # of a curve
 _BINS = 60
-_DET_TICKS = (1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8)
+_MARKED = 20  # points of a curve up to which each is marked
+_DET_TICKS = (1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 _STYLES = ('-', '--', ':', '-.')
 
 
@@ -65,26 +67,65 @@ def draw_det(results: Sequence[VerifiedPairs], path: Path) -> None:
         results: the verified sets, a curve for each.
         path: the PNG file.
     """
-    from scipy.special import ndtri
 
     def draw(axes: Axes) -> None:
-        limits: List[float] = []
+        smallest: List[float] = []
         for number, result in enumerate(results):
             far, tar = _curve(result)
-            inside = (far > 0) & (far < 1) & (tar > 0) & (tar < 1)
-            style = _STYLES[number % len(_STYLES)]
             label = f'{result.name} (EER {100 * result.scores.eer:.2f} %)'
-            axes.plot(ndtri(far[inside]), ndtri(1 - tar[inside]), style, label=label)
-            limits += [0.5 / result.scores.different_pairs, 0.5 / result.scores.same_pairs]
-        low, high = float(ndtri(max(min(limits), _DET_TICKS[0] / 2))), float(ndtri(0.85))
-        axes.plot([low, high], [low, high], color='#999999', linewidth=0.8)
-        ticks = [tick for tick in _DET_TICKS if ndtri(tick) >= low]
-        names = [f'{100 * tick:g} %' for tick in ticks]
-        axes.set_xticks(ndtri(ticks), names)
-        axes.set_yticks(ndtri(ticks), names)
-        axes.set(xlabel='false-accept rate', ylabel='false-reject rate', title='DET', xlim=(low, high))
-        axes.set_ylim(low, high)
+            _plot_det(axes, far, tar, _STYLES[number % len(_STYLES)], label)
+            smallest += [1 / result.scores.different_pairs, 1 / result.scores.same_pairs]
+        _set_det_axes(axes, min(smallest), 0.85)
+        axes.set(xlabel='false-accept rate', ylabel='false-reject rate', title='DET')
         axes.legend(loc='upper right', fontsize=8)
+
+    save_plot(draw, path)
+
+
+def _plot_det(axes: Axes, far: np.ndarray, tar: np.ndarray, style: str, label: str) -> None:
+    """Plot a DET curve; quantiles of 0 and 1 are infinite."""
+    from scipy.special import ndtri
+
+    inside = (far > 0) & (far < 1) & (tar > 0) & (tar < 1)
+    marker = '.' if inside.sum() <= _MARKED else ''
+    axes.plot(ndtri(far[inside]), ndtri(1 - tar[inside]), style, label=label, marker=marker)
+
+
+def _set_det_axes(axes: Axes, smallest: float, largest: float) -> None:
+    """Set the axes of DET curves.
+
+    Args:
+        axes: with the curves.
+        smallest: the smallest rate but 0 that can be measured.
+        largest: the largest rate that is shown.
+    """
+    from scipy.special import ndtri
+
+    low, high = float(ndtri(max(smallest / 2, _DET_TICKS[0] / 2))), float(ndtri(largest))
+    axes.plot([low, high], [low, high], color='#999999', linewidth=0.8)
+    ticks = [tick for tick in _DET_TICKS if low <= ndtri(tick) <= high]
+    names = [f'{100 * tick:g} %' for tick in ticks]
+    axes.set_xticks(ndtri(ticks), names)
+    axes.set_yticks(ndtri(ticks), names)
+    axes.set_xlim(low, high)
+    axes.set_ylim(low, high)
+
+
+def draw_open_set_det(results: ProbeResults, path: Path) -> None:
+    """Draw the share of probes of known persons that are missed over that of unknown ones that raise an alarm.
+
+    Args:
+        results: the results of the probes, some of which show unknown persons.
+        path: the PNG file.
+    """
+    far, found = open_set_curve(results)
+    unknown, known = int((results.own < 0).sum()), int((results.own >= 0).sum())
+
+    def draw(axes: Axes) -> None:
+        _plot_det(axes, far, found, '-', '')
+        _set_det_axes(axes, min(1 / unknown, 1 / known), 0.993)  # a gallery that is hard may miss nearly all
+        axes.set(xlabel='false-alarm rate of unknown persons', ylabel='known persons that are missed, 1 - DIR')
+        axes.set_title(f'DET: {known} probes of known and {unknown} of unknown persons')
 
     save_plot(draw, path)
 

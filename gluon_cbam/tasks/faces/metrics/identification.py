@@ -195,6 +195,23 @@ def open_set_point(results: ProbeResults, level: float) -> OpenSetPoint:
     )
 
 
+def open_set_curve(results: ProbeResults) -> Tuple[np.ndarray, np.ndarray]:
+    """False-alarm rates, and the detection and identification rates there, over all similarities as thresholds.
+
+    Args:
+        results: the results, with probes of known and of unknown persons.
+
+    Returns:
+        Each (thresholds,) float64, from the highest threshold to the lowest.
+    """
+    known = results.own >= 0
+    alarms, hits = np.sort(results.score[~known]), np.sort(results.score[known & (results.rank == 1)])
+    thresholds = np.unique(results.score)[::-1]
+    far = 1 - np.searchsorted(alarms, thresholds) / len(alarms)
+    found = (len(hits) - np.searchsorted(hits, thresholds)) / int(known.sum())
+    return far, found
+
+
 def score_identification(
     gallery: Gallery, results: ProbeResults, far_levels: Sequence[float] = FAR_LEVELS
 ) -> IdentificationScores:
