@@ -32,6 +32,7 @@ class Features(CheckedBlock):
     Attributes:
         channels: the channels of each map.
         strides: the strides of each map, in pixels of the input.
+        network: the network, which is no child: its blocks that are needed are.
 
     Inputs:
         (N, C, H, W).
@@ -55,7 +56,7 @@ class Features(CheckedBlock):
         self._chosen = [index % count for index in chosen]
         if not self._chosen:
             raise ValueError('out_indices must name at least one stage, got none')
-        self._stage_outputs = network.stage_outputs
+        object.__setattr__(self, 'network', network)
         self._in_channels, self._smallest = network._in_channels, network._smallest
         self.channels: Tuple[int, ...] = tuple(network.stage_channels[index] for index in self._chosen)
         self.strides: Tuple[int, ...] = tuple(network.stage_strides[index] for index in self._chosen)
@@ -63,9 +64,11 @@ class Features(CheckedBlock):
         for name, block in _needed_blocks(network, needed):
             self.register_child(block, name)
 
+    network: HybridBlock
+
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tuple[Tensor, ...]:
         """Compute the chosen maps."""
-        outputs = list(islice(self._stage_outputs(F, x), max(self._chosen) + 1))
+        outputs = list(islice(self.network.stage_outputs(F, x), max(self._chosen) + 1))
         return tuple(outputs[index] for index in self._chosen)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from fnmatch import fnmatchcase
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Iterable, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.common.files import PathLike
@@ -88,6 +88,23 @@ def plain_network(name: str) -> Optional[str]:
     return next(
         (each.name for each in same if asdict(each) == {**asdict(row), 'name': each.name, 'attention': None}), None
     )
+
+
+def backbone_of(name: str, options: Mapping[str, Any]) -> Tuple[str, Dict[str, Any]]:
+    """Look up the backbone of a detector.
+
+    Args:
+        name: a detector, one of :func:`list_models`.
+        options: the options of the detector.
+
+    Returns:
+        The name of the network, and those of the options that are its own.
+
+    Raises:
+        UsageError: no model has this name.
+        ValueError: an option does not fit.
+    """
+    return family(variant(name)).backbone_of(options)
 
 
 def option_names(name: str) -> List[str]:

@@ -24,11 +24,12 @@ from gluon_cbam.common.files import PathLike, sha256
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.models.registry import check_options, default_classes, option_names, plain_network
+from gluon_cbam.models.registry import backbone_of, check_options, default_classes, option_names, plain_network
 from gluon_cbam.models.variants import Variant
 from gluon_cbam.weights.assignment import Contexts
 
 from . import locate
+from .backbone import copy_backbone, starts_from_backbone
 from .input_sizes import input_sizes
 
 _log = logging.getLogger('gluon_cbam.weights')
@@ -51,6 +52,7 @@ class ResolvedModel:
         params_sha256: SHA-256 of the parameter file; None for random weights.
         source: the weights as they were given, or the tag of the default weights; None for random weights.
         plain: the model without attention that the weights are of, where this one extends it; else None.
+        backbone: the record of the backbone of a detector, which starts from its weights; else None.
     """
 
     name: str
@@ -64,6 +66,7 @@ class ResolvedModel:
     params_sha256: Optional[str] = None
     source: Optional[str] = None
     plain: Optional[str] = None
+    backbone: Optional[ResolvedModel] = None
 
     @property
     def named_classes(self) -> ClassNames:
@@ -106,6 +109,8 @@ class ResolvedModel:
         """
         if self.params is None:
             net.initialize(ctx=ctx)
+        elif self.backbone:
+            self._start_from(self.backbone, net, ctx)
         elif strict:
             weights.load(net, self.params, ctx)
         else:
@@ -117,6 +122,15 @@ class ResolvedModel:
                     '%d parameters are from %s (%s), %d of the attention start anew', loaded, self.plain, self.source,
                     len(added),
                 )  # fmt: skip
+
+    def _start_from(self, backbone: ResolvedModel, net: mx.gluon.HybridBlock, ctx: Optional[Contexts]) -> None:
+        """Initialize a detector with the weights of its backbone."""
+        source = backbone.build()
+        backbone.initialize(source, strict=False)
+        net.initialize(ctx=ctx)
+        count = len(copy_backbone(source, net))
+        new = len(net._collect_params_with_prefix()) - count
+        _log.info('%d parameters of the backbone are from %s, %d others start anew', count, backbone.source, new)
 
     def _added(self, net: mx.gluon.HybridBlock) -> List[str]:
         """The names of the parameters that the network has in addition to the one without attention."""
@@ -132,7 +146,8 @@ class ResolvedModel:
         if self.params is None:
             return None
         started = {'source': self.source, 'sha256': self.params_sha256}
-        return {**started, 'network': self.plain} if self.plain else started
+        other = self.plain or (self.backbone and (self.backbone.plain or self.backbone.name))
+        return {**started, 'network': other} if other else started
 
 
 def resolve(
@@ -161,7 +176,8 @@ def resolve(
         root: folder of the store of published weights; default see :func:`gluon_cbam.zoo.location.root_of`.
         progress: is called while a file is downloaded, see :func:`gluon_cbam.zoo.get`.
         from_plain: whether ``pretrained`` may be weights of the network without attention, see
-            :func:`gluon_cbam.models.registry.plain_network`, or its name for its default weights.
+            :func:`gluon_cbam.models.registry.plain_network`, or its name for its default weights; and whether a
+            detector may start from those of its backbone.
 
     Returns:
         The record. The parameter file is on this machine and was compared with its card.
@@ -175,13 +191,18 @@ def resolve(
         check_options(name, options or {})  # before a download
     if params and pretrained:
         raise UsageError(f'params {params!r} and pretrained {pretrained!r} exclude each other: give one')
+    if name and from_plain and starts_from_backbone(name, pretrained, root):
+        record = _on_backbone(name, pretrained, options or {}, root, progress)
+        return replace(
+            record, classes=record.classes if classes is None else classes,
+            preprocessing=_changed(record.preprocessing, image_size, crop_ratio),
+        )  # fmt: skip
     other = plain_network(name) if from_plain and name else None
     name, (path, card) = _weights(name, params, pretrained, options or {}, root, progress, other)
     plain = other if other and path and _is_plain(path, card, name) else None
     row = models.variant(name)
     preprocessing = Preprocessing.from_dict(card.preprocessing) if card else Preprocessing.of(row)
     image_size, head_size = input_sizes(name, options or {}, card.options if card else None, image_size)
-    given: Dict[str, Any] = {'image_size': image_size, 'crop_ratio': crop_ratio}
     if classes is None:
         classes = card.classes if card else default_classes(name)
     return ResolvedModel(
@@ -190,7 +211,7 @@ def resolve(
         options={**(card.options if card else {}), **(options or {}), **head_size},
         classes=classes,
         class_names=card.class_names if card and card.classes == classes else None,
-        preprocessing=replace(preprocessing, **{key: value for key, value in given.items() if value is not None}),
+        preprocessing=_changed(preprocessing, image_size, crop_ratio),
         params=path,
         card=card,
         # the hash on the card was compared with the file already
@@ -198,6 +219,38 @@ def resolve(
         source=_source(params, pretrained, card, plain),
         plain=plain,
     )
+
+
+def _on_backbone(
+    name: str,
+    pretrained: Union[bool, str],
+    options: Mapping[str, Any],
+    root: Optional[PathLike],
+    progress: Optional[locate.Progress],
+) -> ResolvedModel:
+    """The record of a detector that starts from the weights of its backbone: their options and normalization."""
+    network, given = backbone_of(name, options)
+    backbone = resolve(network, None, pretrained, options=given, root=root, progress=progress, from_plain=True)
+    row, card = models.variant(name), backbone.preprocessing
+    known = option_names(name)
+    return ResolvedModel(
+        name=name,
+        variant=row,
+        options={**{key: value for key, value in backbone.options.items() if key in known}, **options},
+        classes=default_classes(name),
+        class_names=None,
+        preprocessing=replace(Preprocessing.of(row), mean=card.mean, std=card.std),
+        params=backbone.params,
+        params_sha256=backbone.params_sha256,
+        source=backbone.source,
+        backbone=backbone,
+    )
+
+
+def _changed(preprocessing: Preprocessing, image_size: Optional[int], crop_ratio: Optional[float]) -> Preprocessing:
+    """A preprocessing with other sizes, where these are given."""
+    given: Dict[str, Any] = {'image_size': image_size, 'crop_ratio': crop_ratio}
+    return replace(preprocessing, **{key: value for key, value in given.items() if value is not None})
 
 
 def pretrained_of_flag(value: Optional[str]) -> Union[bool, str]:

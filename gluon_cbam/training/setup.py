@@ -16,6 +16,7 @@ from gluon_cbam.compat import devices
 from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models import variant
+from gluon_cbam.pretrained.backbone import starts_from_backbone
 from gluon_cbam.pretrained.input_sizes import input_sizes
 from gluon_cbam.pretrained.resolve import ResolvedModel, card_of, network_of, pretrained_of_flag, resolve
 from gluon_cbam.tasks import Task
@@ -155,7 +156,8 @@ def open_values(config: TrainConfig) -> Dict[str, Tuple[Any, str]]:
     if network:
         row, path = variant(network), run_path(config.resume, config.output, network)
         pretrained = pretrained_of_flag(config.pretrained)
-        card = card_of(pretrained=pretrained, name=network if pretrained is True else None) if pretrained else None
+        own = pretrained and not starts_from_backbone(network, pretrained)
+        card = card_of(pretrained=pretrained, name=network if pretrained is True else None) if own else None
         preprocessing = Preprocessing.from_dict(card.preprocessing) if card else Preprocessing.of(row)
         source = f'weights {config.pretrained}' if card and config.pretrained else network
         values.update(network=(network, source), output=(str(path), 'default'), augment=(row.augmentation, network))

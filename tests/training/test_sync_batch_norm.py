@@ -1,5 +1,7 @@
 """MXNet's SyncBatchNorm in our networks, as far as it can be tested on a CPU."""
 
+import json
+
 import mxnet as mx
 import numpy as np
 import pytest
@@ -39,3 +41,12 @@ def test_several_cpu_contexts_are_refused():
     net = get_model('cbamnet_tiny', classes=10)
     with pytest.raises(EnvironmentProblem, match='SyncBatchNorm hangs on 2 CPU contexts: use GPUs, or one context'):
         convert_batch_norm(net, [mx.cpu(0), mx.cpu(1)])
+
+
+def test_the_layers_of_a_backbone_are_replaced_where_they_are_called():
+    """Those that are children of the backbone itself belong to its network, too."""
+    net = get_model('ssd_300', classes=2, backbone='cbam_resnet18', widen=0.25)
+    convert_batch_norm(net, [mx.cpu()])
+    operators = [node['op'] for node in json.loads(net(mx.sym.Variable('data')).tojson())['nodes']]
+    assert 'BatchNorm' not in operators
+    assert operators.count('_contrib_SyncBatchNorm') == 21 + 8 + 6  # of the stages, of the gates, of the extra layers

@@ -44,22 +44,31 @@ def build_parts(backbone: str, attention: Optional[str], attention_in: str, opti
     Raises:
         ValueError: a name is unknown, or an option does not fit.
     """
-    if attention_in not in PLACES:
-        raise ValueError(f'unknown attention_in {attention_in!r}: {closest(attention_in, PLACES)}')
-    if attention is not None and attention not in ATTENTIONS:
-        raise ValueError(f'unknown attention {attention!r}: {closest(attention, ATTENTIONS)}')
-    row = _with_attention(backbone_row(backbone), attention) if attention_in != 'heads' else backbone_row(backbone)
-    of_backbone = [name for name in family(row).options(row) if name not in _NOT_OF_BACKBONES]
-    in_heads = attention is not None and attention_in != 'backbone'
-    of_heads = option_names(ATTENTIONS[attention]) if attention is not None and in_heads else []
+    row = attended_row(backbone, attention, attention_in)
+    of_backbone = options_of(row)
+    module = ATTENTIONS[attention] if attention is not None and attention_in != 'backbone' else None
+    of_heads = option_names(module) if module else []
     for name in options:
         if name not in of_backbone and name not in of_heads:
             known = sorted({*of_backbone, *of_heads})
             raise ValueError(f'neither {row.name} nor the attention has an option {name!r}: {closest(name, known)}')
     network = family(row).build(row, **_chosen(options, of_backbone))
-    if attention is None or not in_heads:
-        return Parts(network, None)
-    return Parts(network, partial(ATTENTIONS[attention], **_chosen(options, of_heads)))
+    return Parts(network, partial(module, **_chosen(options, of_heads)) if module else None)
+
+
+def attended_row(backbone: str, attention: Optional[str], attention_in: str) -> Variant:
+    """Look up the row of a backbone with the attention of its detector; see :func:`build_parts`."""
+    if attention_in not in PLACES:
+        raise ValueError(f'unknown attention_in {attention_in!r}: {closest(attention_in, PLACES)}')
+    if attention is not None and attention not in ATTENTIONS:
+        raise ValueError(f'unknown attention {attention!r}: {closest(attention, ATTENTIONS)}')
+    row = backbone_row(backbone)
+    return row if attention_in == 'heads' else _with_attention(row, attention)
+
+
+def options_of(row: Variant) -> List[str]:
+    """List the options of a network that it has as a backbone, too."""
+    return [name for name in family(row).options(row) if name not in _NOT_OF_BACKBONES]
 
 
 def backbone_row(name: str) -> Variant:
@@ -84,7 +93,7 @@ def is_backbone(row: Variant) -> bool:
 def known_options() -> List[str]:
     """List the options that any backbone or any attention has."""
     rows = {row.module: row for row in VARIANTS.values() if is_backbone(row)}.values()
-    names = [name for row in rows for name in family(row).options(row) if name not in _NOT_OF_BACKBONES]
+    names = [name for row in rows for name in options_of(row)]
     return list(dict.fromkeys([*names, *option_names(*ATTENTIONS.values())]))
 
 

@@ -15,7 +15,8 @@ The variants are rows of :data:`gluon_cbam.models.detection_variants.SSDS`.
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence, Tuple
+from inspect import signature
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
@@ -27,7 +28,7 @@ from gluon_cbam.models.options import option_names
 from gluon_cbam.ops.tracing import FusedBlock
 
 from .anchors import AnchorLevel
-from .backbone import build_parts, known_options
+from .backbone import attended_row, build_parts, known_options, options_of
 from .detector import Detector
 from .heads import LevelHead
 from .suppression import Suppression
@@ -183,6 +184,16 @@ def build(variant: SSDVariant, **options: Any) -> SSD:
         ValueError: the value of an option does not fit.
     """
     return SSD(variant, **options)
+
+
+def backbone_of(options: Mapping[str, Any]) -> Tuple[str, Dict[str, Any]]:
+    """The name of the backbone that a network with these options has, and the options of the backbone."""
+    defaults = signature(SSD).parameters
+    backbone, attention, place = (
+        options.get(name, defaults[name].default) for name in ('backbone', 'attention', 'attention_in')
+    )
+    row = attended_row(backbone, attention, place)
+    return row.name, {name: value for name, value in options.items() if name in options_of(row)}
 
 
 def options(variant: SSDVariant) -> List[str]:

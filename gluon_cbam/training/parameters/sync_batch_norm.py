@@ -38,9 +38,10 @@ def replace_batch_norm(block: mx.gluon.Block, devices: int) -> None:
             continue
         layer = _sync_layer(child, devices)
         block._children[name] = layer
-        for attribute, value in list(vars(block).items()):
+        owner = getattr(block, 'network', block)  # the blocks of Features are called by their network
+        for attribute, value in list(vars(owner).items()):
             if value is child:
-                object.__setattr__(block, attribute, layer)
+                object.__setattr__(owner, attribute, layer)
 
 
 def _sync_layer(layer: BatchNorm, devices: int) -> SyncBatchNorm:
