@@ -74,6 +74,7 @@ START_WITHOUT_MXNET = (
     'cli.commands.predict',
     'cli.commands.validate',
     'data',
+    'detection.box_data',
     'detection.drawing',
     'detection.report.page',
     'detection.results',

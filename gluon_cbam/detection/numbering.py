@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Optional, Sequence, Tuple
 
-from gluon_cbam.common.errors import DataError
-
 
 @dataclass(frozen=True)
 class CocoIds:
@@ -36,21 +34,14 @@ class CocoIds:
         Args:
             images: number of images.
             classes: number of classes.
-            image_ids: id of each image; default, and where one is None, 1 and so on.
+            image_ids: id of each image; default 1 and so on, as where ids are None or not unique: records of other
+                tools may have the id 0 all.
             category_ids: id of each class; default 1 and so on.
             names: path of each image.
-
-        Raises:
-            DataError: an id is given twice.
         """
-        known = image_ids is not None and None not in image_ids
-        numbers = [int(number or 0) for number in image_ids or ()] if known else list(range(1, images + 1))
-        found = cls(tuple(numbers), tuple(category_ids or range(1, classes + 1)), tuple(names))
-        for what, ids in (('image', found.images), ('category', found.categories)):
-            twice = _first_twice(ids)
-            if twice is not None:
-                raise DataError(f'the {what} id {twice} is given twice')
-        return found
+        known = image_ids is not None and len(set(image_ids)) == images and None not in image_ids
+        numbers = [int(number or 0) for number in image_ids or ()] if known else range(1, images + 1)
+        return cls(tuple(numbers), tuple(category_ids or range(1, classes + 1)), tuple(names))
 
     def image_places(self) -> Dict[object, int]:
         """Id, name, and stem of a name -> index of the image; a name or stem of several images is left out."""
@@ -63,12 +54,3 @@ class CocoIds:
         places.update((text, index) for text, index in texts.items() if index is not None)
         places.update((number, index) for index, number in enumerate(self.images))
         return places
-
-
-def _first_twice(ids: Sequence[int]) -> Optional[int]:
-    seen = set()
-    for number in ids:
-        if number in seen:
-            return number
-        seen.add(number)
-    return None

@@ -100,13 +100,8 @@ def test_no_detections_are_an_empty_list(tmp_path):
     assert json.loads((tmp_path / 'x.json').read_text()) == []
 
 
-def test_ids_that_are_given_twice_are_refused():
-    with pytest.raises(DataError, match='image id 4 is given twice'):
-        CocoIds.of(2, 1, [4, 4])
-    with pytest.raises(DataError, match='category id 3 is given twice'):
-        CocoIds.of(1, 2, None, [3, 3])
-
-
 def test_ids_that_the_data_lack_are_numbers_from_1():
     assert CocoIds.of(2, 3, [None, None]).images == (1, 2)
+    assert CocoIds.of(2, 3, [0, 0]).images == (1, 2)
+    assert CocoIds.of(2, 3, [0, 5]).images == (0, 5)
     assert CocoIds.of(2, 3).categories == (1, 2, 3)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import cv2
 import pytest
+from detection_sets import coco_json, coco_results, random_set
 from records import photo
 
 from gluon_cbam.cli.main import cli
+from gluon_cbam.data.boxes.table import Boxes
+from gluon_cbam.tasks.detection.metrics.scores import score
 
 ROOT = Path(__file__).parent.parent.parent
 SEVEN = ROOT / 'tests' / 'data' / 'seven.png'
@@ -77,6 +80,19 @@ def test_data(run, tmp_path):
     assert [(code, output) for code, output in results if code] == []
     assert 'train.rec: 8 records' in results[1][1]
     assert '8 records' in results[2][1] and ': ok' in results[2][1]
+
+
+def test_results_of_detectors(run, tmp_path):
+    truths, found = random_set(0)
+    truths = [Boxes.of(each.corners, each.classes) for each in truths]
+    (tmp_path / 'val.json').write_text(json.dumps(coco_json(truths, 5)))
+    (tmp_path / 'results.json').write_text(json.dumps(coco_results(found)))
+    words = ('validate', '--results', tmp_path / 'results.json', '--data-val', tmp_path / 'val.json', '--json')
+    [(code, output)] = run((*words, '--report', tmp_path / 'report'))
+    assert code == 0, output
+    figures = score(truths, found, [f'class {number}' for number in range(5)]).figures
+    assert json.loads(output)['ap'] == figures['ap']
+    assert (tmp_path / 'report' / 'report.html').is_file()
 
 
 def test_exported_files(run, exported_digits, digits, cbam_here, tmp_path):

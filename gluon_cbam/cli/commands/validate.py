@@ -22,6 +22,7 @@ from .network_options import (
     show_warnings,
     task_option,
 )
+from .validate_boxes import BoxOptions, boxes_options, score_file
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -35,7 +36,15 @@ if TYPE_CHECKING:
 @click.command()
 @settings_options('network')
 @weights_options
-@click.option('--data-val', '--rec-val', 'data_val', required=True, metavar='FILE', help='a .rec file with its .idx')
+@click.option(
+    '--data-val',
+    '--rec-val',
+    'data_val',
+    required=True,
+    metavar='PATH',
+    help='a .rec file with its .idx; with --results also other boxes',
+)
+@boxes_options
 @task_option
 @exported_options
 @settings_options(*NETWORK[1:], 'label_index', 'ignore_classes')
@@ -48,26 +57,39 @@ def validate(
     ignore_classes: bool,
     **settings: Any,
 ) -> Tuple[Dict[str, Any], str]:
-    """Evaluate a network on a .rec file; every record counts exactly once."""
+    """Evaluate a network on a .rec file; every record counts exactly once.
+
+    With --results, a file of detections is scored instead: --data-val is then also COCO's JSON, or a folder of boxes.
+    """
     from gluon_cbam.compat.threads import usable_cpus
 
+    boxes = BoxOptions.taken_from(settings)
+    if boxes.results is not None:
+        return score_file(data_val, boxes, {'exported': exported, **settings})
     workers = workers or usable_cpus()
     placement = {name: settings.pop(name) for name in PLACEMENT}
     if exported is not None:
         network = load_exported(exported, placement, **settings)
-        return _exported(data_val, batch_size, workers, ignore_classes, network)
+        return _exported(data_val, batch_size, workers, ignore_classes, boxes, network)
     require_exported(placement)
-    return _on_devices(data_val, batch_size, workers, ignore_classes, *load(**settings))
+    return _on_devices(data_val, batch_size, workers, ignore_classes, boxes, *load(**settings))
 
 
 def _on_devices(
-    data_val: str, batch_size: int, workers: int, ignore_classes: bool, loaded: LoadedNetwork, ctx: List[mx.Context]
+    data_val: str,
+    batch_size: int,
+    workers: int,
+    ignore_classes: bool,
+    boxes: BoxOptions,
+    loaded: LoadedNetwork,
+    ctx: List[mx.Context],
 ) -> Tuple[Dict[str, Any], str]:
     """Evaluate a network; the value for --json, and the text."""
     from gluon_cbam.tasks.evaluation import evaluate
 
     if loaded.params_sha256 is None:
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
+    boxes.check(loaded.task)
     loaded.task.check_network(loaded.net, loaded.name, loaded.classes)
     records = loaded.task.open_validation(data_val, loaded.classes)
     checked = check_data(loaded, data_val, ignore_classes, records)
@@ -76,21 +98,24 @@ def _on_devices(
     )  # fmt: skip
     show_warnings(checked)
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}
+    value.update(boxes.of_evaluation(loaded.task, records, scored, loaded.name, data_val))
     return value, _text(loaded.task, scored, len(records))
 
 
 def _exported(
-    data_val: str, batch_size: int, workers: int, ignore_classes: bool, loaded: ExportedNetwork
+    data_val: str, batch_size: int, workers: int, ignore_classes: bool, boxes: BoxOptions, loaded: ExportedNetwork
 ) -> Tuple[Dict[str, Any], str]:
     """Evaluate an exported file; the value for --json, and the text."""
     from gluon_cbam.export.runtime.evaluation import evaluate_exported
 
+    boxes.check(loaded.task)
     records = loaded.task.open_validation(data_val, loaded.require_classes())
     checked = check_data(loaded, data_val, ignore_classes, records)
     scored = evaluate_exported(loaded, records, batch_size, workers, progress_bar)
     show_verification(loaded)
     show_warnings(checked)
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}
+    value.update(boxes.of_evaluation(loaded.task, records, scored, loaded.name, data_val))
     return {**value, **loaded.engine_as_dict()}, _text(loaded.task, scored, len(records))
 
 

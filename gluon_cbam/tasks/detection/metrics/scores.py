@@ -78,7 +78,7 @@ class DetectionScores:
         """The figures and those of the classes, as ``--json`` has them."""
         return {
             'images': self.images, 'objects': int(self.objects.sum()), 'detections': int(self.detections.sum()),
-            **self.figures, 'classes': self.of_classes(),
+            **self.figures, 'by_class': self.of_classes(),
         }  # fmt: skip
 
 
