@@ -6,6 +6,8 @@ import json
 import mxnet as mx
 import numpy as np
 import pytest
+from checks import assert_one_line
+from event_files import shown
 from face_identities import face_settings as settings
 from face_identities import write_identities
 from sklearn.model_selection import KFold
@@ -221,3 +223,31 @@ def test_it_is_published_and_verified(cbam_here, trained, data, tmp_path, monkey
     assert value['agrees']
     assert set(value['differences']) == {'accuracy', 'lfw_accuracy', 'lfw_auc', 'agedb_30_accuracy', 'agedb_30_auc'}
     assert set(value['differences'].values()) == {0}
+
+
+def test_float16_needs_gpus(cbam_here, data, tmp_path):
+    """MXNet has no float16 matrix product for the CPU: one line, and nothing is written, also by a dry run."""
+    flags = ['--task', 'faces', '--network', 'cbamnet_tiny', '--option', 'embedding=16', '--image-size', 16]
+    flags += ['--data-train', data / 'train.rec', '--output', tmp_path / 'run', '--dtype', 'float16']
+    for more in ([], ['--dry-run']):
+        line = assert_one_line(cbam_here('train', *flags, *more), 3)
+        assert '--dtype float16 needs GPUs' in line
+    assert not (tmp_path / 'run').exists()
+
+
+def test_events_for_tensorboard(data, tmp_path):
+    """The figures of training, and those of each set at each validation."""
+    train(make_config(**settings(data, tmp_path / 'run', tensorboard=True, val_interval=3, log_interval=2)))
+    found, expected = shown(tmp_path / 'run' / 'tensorboard'), {}
+    for record in metrics(tmp_path / 'run', 'interval'):
+        for name in ('loss', 'theta', 'hard', 'norm'):
+            expected[f'train/{name}', record['step']] = record[name]
+    for record in (*metrics(tmp_path / 'run', 'validation'), *metrics(tmp_path / 'run', 'epoch')):
+        for name, value in record.items():
+            if name.startswith('val_'):
+                expected[f'val/{name[4:]}', record['step']] = value
+    assert {step for tag, step in expected if tag == 'val/lfw_accuracy'} == {3, 5, 6, 9, 10}
+    assert ('val/agedb_30_xnorm', 9) in expected
+    assert {key: value for key, value in found.items() if key[0][:4] in ('trai', 'val/')} == {
+        key: pytest.approx(value, rel=1e-6) for key, value in expected.items() if value is not None
+    }
