@@ -1,6 +1,7 @@
 """The moving average against numpy, and where a run uses it."""
 
 import json
+from dataclasses import replace
 
 import mxnet as mx
 import numpy as np
@@ -13,8 +14,15 @@ from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.tasks.classification.evaluation import evaluate
 from gluon_cbam.training import TrainConfig, train
-from gluon_cbam.training.parameters.batch_norm import synchronize_statistics
+from gluon_cbam.training.distributed.process_group import ProcessGroup
+from gluon_cbam.training.loop.engine import Engine
+from gluon_cbam.training.parameters.batch_norm import (
+    mean_over_devices,
+    running_statistics,
+    synchronize_statistics,
+)
 from gluon_cbam.training.parameters.selection import named
+from gluon_cbam.training.setup import prepare
 
 
 @pytest.mark.parametrize('contexts', [1, 2])
@@ -65,3 +73,37 @@ def test_a_run_scores_and_keeps_the_average(few, tmp_path):
     scored = evaluate(net, RecordFile(digits / 'val.rec'), Preprocessing(8, 1.0), [mx.cpu()], 60, 2)
     assert scored.loss == pytest.approx(summary['final']['loss'], rel=1e-5) != plain['final']['loss']
     assert 'moving average of the parameters, decay 0.95' in (tmp_path / 'run' / 'train.log').read_text()
+
+
+class OneOfTwo(ProcessGroup):
+    """One of two processes; the other one has running statistics that are larger by 2."""
+
+    size = 2
+
+    def __init__(self):
+        super().__init__('device')
+        self.calls = 0
+
+    def mean(self, arrays):
+        self.calls += 1
+        return [array + 1 for array in arrays]
+
+
+def test_running_statistics_are_those_of_all_processes(few, tmp_path):
+    """Of the network and of the average in one call, in the same order in all processes."""
+    digits = few(*range(10))
+    setup = prepare(
+        TrainConfig(
+            network='cbamnet_tiny', data_train=str(digits / 'train.rec'), classes=10, image_size=8, ema=0.9,
+            output=str(tmp_path / 'run'), cpus=2, batch_size=4,
+        )
+    )  # fmt: skip
+    group = OneOfTwo()
+    engine = Engine(replace(setup, process_group=group))
+    nets = (engine.net, engine.average.net)
+    before = [[mean_over_devices(value).asnumpy() for value in running_statistics(net)] for net in nets]
+    engine.synchronize()
+    assert (group.calls, len(before[0])) == (1, len(before[1]))
+    for net, values in zip(nets, before):
+        for statistic, value in zip(running_statistics(net), values):
+            assert all(np.array_equal(copy.asnumpy(), value + 1) for copy in statistic.list_data())
