@@ -22,7 +22,8 @@ from gluon_cbam.common.signals import StopSignals
 from gluon_cbam.data.sources.images import ImageSource
 from gluon_cbam.tasks.faces.metrics.embeddings import norms
 
-from .embedding_files import FOLDER, written_files
+from .embedding_files import FOLDER
+from .embedding_formats import written_files
 from .embedding_parts import ImageDigest, PartFolder, PartSummary
 from .embedding_writing import EmbeddingRows, write_embeddings
 from .encoder import Encoded, Encoder
@@ -66,7 +67,7 @@ def embed_images(
     Args:
         encoder: the network.
         images: the images, read as they are needed; a run that continues needs the same, in the same order.
-        path: the file, ``.npy``, ``.npz`` or ``.csv``, see :mod:`.embedding_files`; its folder is created.
+        path: the file, ``.npy``, ``.npz`` or ``.csv``, see :mod:`.embedding_formats`; its folder is created.
         normalized: whether the embeddings are divided by their norms, which are written in both cases.
         overwrite: whether the file may exist, and parts of another run are removed.
         progress: shows the progress.

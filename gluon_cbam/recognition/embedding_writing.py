@@ -12,7 +12,7 @@ import numpy as np
 from gluon_cbam.common.files import PathLike, atomic_paths
 from gluon_cbam.common.printable import spreadsheet_cell
 
-from .embedding_files import COLUMNS, about_text, ending_of, written_files
+from .embedding_formats import COLUMNS, about_text, ending_of, written_files
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # of the members of an archive, so that the same embeddings give the same bytes
 
@@ -51,7 +51,7 @@ def write_embeddings(path: PathLike, table: EmbeddingTable) -> List[Path]:
     """Write a file of embeddings, and the files beside it; the same embeddings give the same bytes.
 
     Args:
-        path: ``.npy``, ``.npz`` or ``.csv``, see :mod:`.embedding_files`; existing files are replaced.
+        path: ``.npy``, ``.npz`` or ``.csv``, see :mod:`.embedding_formats`; existing files are replaced.
         table: the embeddings.
 
     Returns:

@@ -42,7 +42,7 @@ def embed(
     by the same command. Images that cannot be read are left out and reported at the end, with exit code 4.
     """
     from gluon_cbam.common.files import refuse_existing
-    from gluon_cbam.recognition.embedding_files import written_files
+    from gluon_cbam.recognition.embedding_formats import written_files
     from gluon_cbam.recognition.embedding_run import embed_images
 
     inputs = ImageInputs(images, *(options.pop(name) for name in INPUTS))

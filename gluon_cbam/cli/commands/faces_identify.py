@@ -108,7 +108,8 @@ def _sides(
 ) -> Tuple[List[Labelled], Dict[str, Any]]:
     """Gallery and probes from images or files of embeddings, and what made the embeddings."""
     from gluon_cbam.data.sources.images import open_images
-    from gluon_cbam.recognition.embedding_files import EmbeddingFile, is_embedding_file, read_embeddings
+    from gluon_cbam.recognition.embedding_files import EmbeddingFile, read_embeddings
+    from gluon_cbam.recognition.embedding_formats import is_embedding_file
     from gluon_cbam.recognition.identifying import labelled_file, labelled_images
     from gluon_cbam.recognition.origins import check_origins
 
