@@ -83,6 +83,14 @@ class TrainingBatches(Sized, Protocol):
     def bad(self) -> BadRecords:
         """The counter of skipped examples."""
 
+    def numbers(self, epoch: int, step: int) -> List[int]:
+        """The examples of a batch over all processes, for messages.
+
+        Args:
+            epoch: the number of the epoch, from 0.
+            step: the number of the batch in the epoch, from 0.
+        """
+
     def epoch(self, number: int, skip: int = 0) -> Generator[Sequence[mx.nd.NDArray], None, None]:
         """The batches of this process in an epoch, which depend on the seed and the number of the epoch only.
 
@@ -94,6 +102,16 @@ class TrainingBatches(Sized, Protocol):
             Named tuples of arrays on the CPU, each with one row per example, so that they can be split over the
             devices.
         """
+
+
+class Prepare(Protocol):
+    """Prepares images; a :class:`~gluon_cbam.data.loading.preprocessing.Preprocessing` does."""
+
+    def __call__(self, pixels: np.ndarray, /) -> np.ndarray:
+        """A row of a batch from an image, (H, W, 3) uint8 RGB."""
+
+    def to_image(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
+        """See :meth:`gluon_cbam.data.loading.preprocessing.Preprocessing.to_image`."""
 
 
 class Start(Protocol):

@@ -115,7 +115,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(settings, tmp_path):
     for lr, loss, output in ((1e25, r'nan|inf|[\d.]+e\+\d+', 'a'), (1e4, r'[\d.]+(e\+\d+)?', 'b')):
         run = tmp_path / output
         with pytest.raises(
-            RunError, match=rf'the loss is ({loss}) at step \d \(epoch 1\).*: use a smaller --lr'
+            RunError, match=rf'the loss is ({loss}) at step \d \(epoch 1\).*, of records \d+, \d+.*: use a smaller --lr'
         ) as caught:
             train(TrainConfig(**{**settings, 'lr': lr, 'output': str(run)}))
         assert not (run / 'summary.json').exists()

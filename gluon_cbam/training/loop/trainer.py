@@ -21,7 +21,7 @@ from gluon_cbam.training.logging.meters import Meters
 from gluon_cbam.training.logging.reporter import Display, Reporter
 from gluon_cbam.training.setup import Setup, prepare
 
-from .divergence import DivergenceCheck
+from .divergence import DivergenceCheck, about_step
 from .engine import Engine
 from .signals import STOP_SIGNALS, SignalHandler
 from .step import StepResult
@@ -170,21 +170,28 @@ class Trainer:
     def _train_step(self, batches: Sequence) -> StepResult:
         """Queue one step on the devices and count it."""
         result = self._engine.step(batches, self._state.step)
-        if result.updated:
-            self._meters.add(result.sums)  # a skipped update has no valid sums, since float16 overflowed
         self._state.step += 1
         self._state.batch += 1
+        if result.updated:  # a skipped update has no valid sums, since float16 overflowed
+            self._meters.add(result.sums, self._state.step)
         return result
 
     def _read_meters(self) -> None:
         """Read the statistics of the steps since the last reading."""
         if not len(self._meters):
             return
-        state = self._state
+        state, steps = self._state, list(self._meters.steps)
         sums = self._meters.read()
-        losses = sums[0] / state.images_per_step
-        self._check_loss(losses, state.step - len(losses) + 1, state.epoch + 1)
+        means = sums / state.images_per_step
+        self._check_loss(means[0], steps, state.epoch + 1, lambda number: self._about(steps[number], means[:, number]))
         state.add(sums)
+
+    def _about(self, step: int, means: np.ndarray) -> str:
+        """What is known of a step of this epoch, for a message."""
+        data, count = self._setup.data, self._config.accumulate
+        batch = (self._state.batch - 1 - (self._state.step - step)) * count
+        numbers = [each for index in range(count) for each in data.numbers(self._state.epoch, batch + index)]
+        return about_step(self._setup.task, means.tolist(), str(data.records.path), numbers)
 
     def _report_interval(self) -> None:
         """Report the steps since the last report."""
