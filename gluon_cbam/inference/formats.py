@@ -45,7 +45,7 @@ class Text:
 
 
 class Csv(Text):
-    """One row per image, the parts of its prediction in columns; ``error`` is the reason if it could not be read.
+    """One row per image, or per box; the parts of its prediction in columns; ``error`` is why it could not be read.
 
     Text is written by :func:`gluon_cbam.common.printable.spreadsheet_cell`; JSON has the names as they are.
     """
@@ -56,11 +56,11 @@ class Csv(Text):
         self._rows.writerow(['file', 'number', 'error', *columns])
 
     def add(self, prediction: Prediction) -> None:
-        """Write a row."""
-        cells = [] if prediction.error is not None else prediction.row()
-        row = [prediction.file, prediction.number, prediction.error, *cells]
-        row = [spreadsheet_cell(cell) if isinstance(cell, str) else cell for cell in row]
-        self._rows.writerow(row + [None] * (self._width - len(row)))
+        """Write the rows of a prediction."""
+        for cells in [[]] if prediction.error is not None else prediction.rows():
+            row = [prediction.file, prediction.number, prediction.error, *cells]
+            row = [spreadsheet_cell(cell) if isinstance(cell, str) else cell for cell in row]
+            self._rows.writerow(row + [None] * (self._width - len(row)))
 
 
 class JsonLines(Text):

@@ -82,20 +82,21 @@ class LoadedModel:
         return mx.nd.array(np.stack(rows), ctx=self.ctx[0])
 
     def predict(
-        self, pictures: Pictures, top: int = 5, batch_size: int = 32, workers: Optional[int] = None
+        self, pictures: Pictures, top: Optional[int] = None, batch_size: int = 32, workers: Optional[int] = None
     ) -> List[Prediction]:
         """Predict what is on images, as ``cbam predict`` does.
 
         Args:
             pictures: paths of images, folders, ``.rec`` files and videos, and shell patterns; images in memory,
                 (H, W, 3) uint8 RGB, (N, H, W, 3), or of Pillow; or any number of these.
-            top: the largest number of classes for an image.
+            top: the largest number of classes or boxes for an image; default 5 classes, 100 boxes.
             batch_size: images per device and batch.
             workers: threads that decode; default the CPUs that this process may use.
 
         Returns:
             The predictions in the order of the images, for classification
-            :class:`gluon_cbam.tasks.classification.prediction.ClassPrediction`. One whose file cannot be read has
+            :class:`gluon_cbam.tasks.classification.prediction.ClassPrediction`, for detection
+            :class:`gluon_cbam.tasks.detection.prediction.BoxPrediction`. One whose file cannot be read has
             ``error``. :func:`.prediction.predict` gives them one by one.
 
         Raises:

@@ -27,7 +27,7 @@ Outputs = Callable[[], Sequence[np.ndarray]]
 def predict(
     session: Session,
     pictures: Iterable[Union[ImageSource, np.ndarray]],
-    top: int = 5,
+    top: Optional[int] = None,
     batch_size: int = 32,
     workers: int = 1,
     names: Optional[Sequence[str]] = None,
@@ -44,7 +44,7 @@ def predict(
         session: a network with weights, or an exported file.
         pictures: see :func:`gluon_cbam.data.sources.images.open_images`; read as they are needed. Or decoded images,
             (H, W, 3) uint8 RGB, which the predictions name ``image 0`` and so on.
-        top: the largest number of entries per image, for classification of classes.
+        top: the largest number of entries per image, for classification of classes; default the task's.
         batch_size: images per device and batch.
         workers: threads that decode.
         names: the names of the outputs; default the session's.
@@ -64,7 +64,7 @@ def predict(
         >>> for prediction in predict(session, open_images(['photos/'])):
         ...     print(prediction.name, prediction.error or prediction.text())
     """
-    predictor = predictor or session.task.predictor(session, top, names)
+    predictor = predictor or session.task.predictor(session, top or session.task.top, names)
     size, ahead = batch_size * session.devices, 2 * batch_size * session.devices + workers
     if live:
         size, ahead = 1, 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, List, Optional
+from typing import TYPE_CHECKING, Callable, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -17,6 +17,26 @@ if TYPE_CHECKING:
     import mxnet as mx
 
     from .network import LoadedNetwork
+
+
+class Preparation(NamedTuple):
+    """Prepares images for a network on devices or for an exported file, which may do a part of it.
+
+    Attributes:
+        preprocessing: the preprocessing.
+        normalize: see :class:`Session`.
+    """
+
+    preprocessing: Preprocessing
+    normalize: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """See :meth:`Session.prepare`."""
+        return self.normalize(self.preprocessing.crop(pixels))
+
+    def to_image(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
+        """See :meth:`gluon_cbam.data.loading.preprocessing.Preprocessing.to_image`."""
+        return self.preprocessing.to_image(points, height, width)
 
 
 @dataclass(frozen=True)
@@ -43,6 +63,11 @@ class Session:
     task: Task
     preprocessing: Preprocessing
 
+    @property
+    def preparation(self) -> Preparation:
+        """What :meth:`prepare` does, with the way back, for evaluations."""
+        return Preparation(self.preprocessing, self.normalize)
+
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """Prepare an image.
 
@@ -52,7 +77,7 @@ class Session:
         Returns:
             A row of a batch.
         """
-        return self.normalize(self.preprocessing.crop(image))
+        return self.preparation(image)
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         """Run the network and wait for its first output.

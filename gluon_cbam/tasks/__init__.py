@@ -32,6 +32,7 @@ DEFAULT = 'classification'
 """The task of a run, a card or an exported file that names none."""
 TASKS: Dict[str, str] = {
     'classification': 'gluon_cbam.tasks.classification.task:Classification',
+    'detection': 'gluon_cbam.tasks.detection.task:Detection',
     'faces': 'gluon_cbam.tasks.faces.task:Faces',
 }
 """Name of a task -> ``module:class`` of its :class:`Task`."""

@@ -12,7 +12,7 @@ record files) and add a row to :data:`gluon_cbam.tasks.TASKS`. Importing this mo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import sha256
@@ -22,7 +22,7 @@ from .classes import ClassCheck, Labels
 from .figures import Evaluation
 from .objective import Objective
 from .prediction import Predictor
-from .protocols import Dataset, Model, ProcessGroup, Progress, Settings, Start, TrainingBatches, no_progress
+from .protocols import Dataset, Model, Prepare, ProcessGroup, Progress, Settings, Start, TrainingBatches, no_progress
 from .task_figures import TaskFigures
 
 if TYPE_CHECKING:
@@ -45,12 +45,14 @@ class Task(TaskFigures, ABC):
             task alone; None for a task without. They are flags of ``cbam train``, in recipes, in ``config.yaml`` and in
             :data:`.protocols.Settings`; a run that continues compares the immutable ones.
         finds_boxes: whether its networks find boxes in images, see :meth:`scored_boxes`.
+        top: the number of entries of a prediction, where none is asked for.
     """
 
     name: str
     output_names: Tuple[str, ...] = ('output',)
     settings: Optional[type] = None
     finds_boxes: bool = False
+    top: int = 5
 
     # settings, network and data
 
@@ -235,7 +237,7 @@ class Task(TaskFigures, ABC):
         self,
         start: Start,
         data: Any,
-        prepare: Callable[[np.ndarray], np.ndarray],
+        prepare: Prepare,
         batch_size: int,
         workers: int,
         progress: Progress = no_progress,
@@ -246,7 +248,7 @@ class Task(TaskFigures, ABC):
         Args:
             start: starts the network on a batch, one batch ahead of the counting.
             data: the result of :meth:`open_validation`.
-            prepare: function from an image, (H, W, 3) uint8 RGB, to an image of a batch.
+            prepare: makes an image of a batch of an image, (H, W, 3) uint8 RGB.
             batch_size: images in a batch, over all devices of this process.
             workers: threads that decode.
             progress: shows the progress.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
+from gluon_cbam.common.errors import UsageError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -67,6 +69,10 @@ class Prediction(ABC):
     def row(self) -> Sequence[Any]:
         """The prediction as the cells of :attr:`Predictor.columns`; may be shorter."""
 
+    def rows(self) -> Sequence[Sequence[Any]]:
+        """The rows of the prediction in CSV, at least one; by default :meth:`row` alone."""
+        return [self.row()]
+
 
 class Predictor(ABC):
     """Turns the outputs of a network into predictions.
@@ -85,6 +91,19 @@ class Predictor(ABC):
             image: the image.
             outputs: the outputs of the network for it: float64 arrays without the batch axis, finite.
         """
+
+    def filtered(self, threshold: Optional[float] = None, only: Sequence[str] = ()) -> Predictor:
+        """The predictor of boxes that leaves out some of them.
+
+        Args:
+            threshold: the smallest score; None for any.
+            only: the names of the classes to keep; empty for all.
+
+        Raises:
+            UsageError: the task has no boxes, or the network no class of such a name.
+        """
+        name = '--only' if threshold is None else '--threshold'
+        raise UsageError(f'{name} chooses boxes, which the task of the network does not give: leave it out')
 
     @abstractmethod
     def unreadable(self, image: ImageReference, error: str) -> Prediction:

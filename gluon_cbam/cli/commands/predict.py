@@ -34,8 +34,15 @@ if TYPE_CHECKING:
 
 _OUTPUT = [
     click.option(
-        '--top-k', default=5, show_default=True, type=click.IntRange(1), help='number of classes for each image'
+        '--top-k', type=click.IntRange(1), help='number of classes or boxes for each image  [5 classes, 100 boxes]'
     ),
+    click.option(
+        '--threshold',
+        type=click.FloatRange(0, 1),
+        metavar='X',
+        help='least score of a box  [any]',
+    ),
+    click.option('--only', multiple=True, metavar='CLASS', help='boxes of this class alone; repeat for more'),
     click.option('--labels', metavar='FILE', help="names of the classes, one in a line  [the weights']"),
     click.option('--csv', metavar='FILE', help='write CSV, a row for each image; - for standard output'),
     click.option('--jsonl', metavar='FILE', help='write a JSON object in a line for each image; - for standard output'),
@@ -71,7 +78,9 @@ def _add(options: Sequence[Callable[..., Any]]) -> Callable[[_Command], _Command
 def predict(
     images: Tuple[str, ...],
     labels: Optional[str],
-    top_k: int,
+    top_k: Optional[int],
+    threshold: Optional[float],
+    only: Tuple[str, ...],
     batch_size: int,
     workers: Optional[int],
     ignore_classes: bool,
@@ -92,7 +101,9 @@ def predict(
         raise UsageError(f'no images: --pretrained took {tag!r} as the tag of weights; write images before it')
     sources = inputs.sources()
     (session, network), live = _session(**others), inputs.camera is not None
-    predictor = session.task.predictor(session, top_k, labels=labels)
+    predictor = session.task.predictor(session, top_k or session.task.top, labels=labels)
+    if threshold is not None or only:
+        predictor = predictor.filtered(threshold, only)
     if labels is not None:
         _check_labels(session, labels, ignore_classes)
     predictions = run(

@@ -18,6 +18,7 @@ from .objects import Objects, read_objects
 from .table import Boxes
 
 _SIDES = 1 << 24  # float32 has all whole numbers below it
+_CROWD = 6  # column of an object
 
 
 class BoxRecords:
@@ -72,6 +73,33 @@ class BoxRecords:
     def counts(self) -> np.ndarray:
         """The number of boxes of each record: (records,) int64."""
         return np.diff(self._bounds)
+
+    @property
+    def objects(self) -> np.ndarray:
+        """The objects of all records in their order: (objects, 8) float32, see :class:`.objects.Objects`."""
+        return self._values
+
+    @property
+    def counted(self) -> int:
+        """The number of boxes that are no crowds."""
+        return int((self._values[:, _CROWD] == 0).sum())
+
+    def check_classes(self, classes: int) -> None:
+        """Check that every box has a class of a network.
+
+        Args:
+            classes: number of classes.
+
+        Raises:
+            DataError: a class is too large; the message names the record and the object.
+        """
+        wrong = np.flatnonzero(self._values[:, 0] >= classes)
+        for row in wrong[:1]:
+            record = int(np.searchsorted(self._bounds, row, side='right')) - 1
+            raise DataError(
+                f'{self.where(record)}: object {row - self._bounds[record]} has class {self._values[row, 0]:g}, not a '
+                f'class in 0..{classes - 1} ({len(wrong)} of {len(self._values)} objects): check --classes and the data'
+            )
 
     def where(self, number: int) -> str:
         """The file, the record and its offset, for messages."""

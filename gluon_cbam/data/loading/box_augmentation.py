@@ -68,7 +68,7 @@ def ssd(images: Sequence[LabeledImage], preprocessing: Preprocessing, rng: np.ra
     (image,), size = images, preprocessing.image_size
     height, width = image.pixels.shape[:2]
     canvas = _expansion(height, width, rng) if happens(rng) else _Canvas(height, width, 0, 0)
-    crop = random_crop(canvas, Region(canvas.top, canvas.left, height, width), image.corners, rng)
+    crop = random_crop(canvas, Region(canvas.top, canvas.left, height, width), image.corners[image.classes >= 0], rng)
     across, down = size / crop.width, size / crop.height
     left, top = canvas.left - crop.left, canvas.top - crop.top
     frame = Frame(left * across, top * down, (left + width) * across, (top + height) * down)
@@ -206,6 +206,6 @@ BOX_AUGMENTATIONS: Dict[str, BoxAugmentation] = {
     'ssd': BoxAugmentation(ssd),
     'mosaic': BoxAugmentation(mosaic, 4),
     'flip': BoxAugmentation(stretch_and_flip),
-    'stretch': BoxAugmentation(stretch),
+    'none': BoxAugmentation(stretch),
 }
 """Name -> augmentation of pictures with boxes."""

@@ -22,7 +22,7 @@ class LabeledImage(NamedTuple):
     Attributes:
         pixels: (H, W, 3) uint8 RGB.
         corners: (n, 4) float64: xmin, ymin, xmax, ymax in pixels, continuous; see :mod:`gluon_cbam.data.boxes.table`.
-        classes: (n,) int64.
+        classes: (n,) int64; negative for a region that is no object.
     """
 
     pixels: np.ndarray

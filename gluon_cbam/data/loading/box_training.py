@@ -18,8 +18,8 @@ from .draws import up_to
 from .epochs import Example, Load, RecordBatches
 
 _MULTIPLE = 8  # of the rows for boxes, so that few batches differ in shape
-PADDING = -1.0
-"""Every number of a row without a box."""
+PADDING, CROWD = -1.0, -2
+"""Every number of a row without a box, and the class of a crowd."""
 
 
 class DetectionBatch(NamedTuple):
@@ -27,8 +27,9 @@ class DetectionBatch(NamedTuple):
 
     Attributes:
         images: (N, H, W, 3) uint8 RGB on the CPU, for :class:`.training.Normalize`.
-        boxes: (N, M, 5) float32 on the CPU: class, xmin, ymin, xmax, ymax in pixels of the images, continuous; rows
-            without a box, at the end, are :data:`PADDING`. M is a multiple of 8.
+        boxes: (N, M, 5) float32 on the CPU: class, xmin, ymin, xmax, ymax in pixels of the images, continuous; a region
+            of many objects has the class :data:`CROWD`; rows without a box, at the end, are :data:`PADDING`. M is a
+            multiple of 8.
     """
 
     images: mx.nd.NDArray
@@ -39,8 +40,7 @@ class DetectionBatch(NamedTuple):
 class DetectionData(RecordBatches):
     """The batches of each epoch of a training run, of pictures with boxes.
 
-    Crowds are left out: a region of many objects is none. Boxes that Pascal VOC calls difficult are trained on, as in
-    the Caffe code of SSD and in GluonCV.
+    Boxes that Pascal VOC calls difficult are trained on, as in the Caffe code of SSD and in GluonCV.
 
     Attributes:
         records: the detection records.
@@ -78,8 +78,7 @@ class DetectionData(RecordBatches):
 
     def _labeled(self, example: Example) -> LabeledImage:
         boxes = self.records.boxes_of(example.number, example.pixels.shape[:2])
-        kept = ~boxes.crowd
-        return LabeledImage(example.pixels, boxes.corners[kept], boxes.classes[kept])
+        return LabeledImage(example.pixels, boxes.corners, np.where(boxes.crowd, CROWD, boxes.classes))
 
     def batch(self, images: mx.nd.NDArray, labels: Sequence[np.ndarray]) -> DetectionBatch:
         """Pictures with their boxes."""

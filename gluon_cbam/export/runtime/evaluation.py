@@ -39,7 +39,7 @@ def evaluate_exported(
         RunError: an output is not finite.
     """
     session = exported_session(exported)
-    return session.task.evaluate(session.start, data, session.prepare, batch_size, workers, progress)
+    return session.task.evaluate(session.start, data, session.preparation, batch_size, workers, progress)
 
 
 def median_milliseconds(exported: Sequence[ExportedNetwork], batch_size: int) -> List[float]:

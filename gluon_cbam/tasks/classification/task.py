@@ -55,6 +55,8 @@ class Classification(RecordTask):
 
     def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:
         """Check that the network returns logits and not embeddings."""
+        if getattr(net, 'detects', False):
+            raise UsageError(f'{network} finds boxes and classifies no images: give --task detection')
         outputs = getattr(net, 'outputs', classes)
         if outputs != classes:
             raise UsageError(

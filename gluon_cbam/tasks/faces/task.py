@@ -109,6 +109,8 @@ class Faces(RecordTask):
 
     def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:
         """Check that the network gives embeddings."""
+        if getattr(net, 'detects', False):
+            raise UsageError(f'{network} finds boxes and gives no embeddings: give --task detection')
         if not hasattr(net, 'outputs'):
             raise UsageError(f'{network} gives logits of classes, faces need embeddings: give --option embedding=512')
 

@@ -205,7 +205,8 @@ class TrainConfig:
     )
     augment: Optional[str] = setting(
         None,
-        "imagenet, imagenet_color, cifar, shift, face, face_color, face_color_jpeg or none  [the network's]",
+        'imagenet, imagenet_color, cifar, shift, face, face_color, face_color_jpeg or none; with boxes ssd, mosaic, '
+        "flip or none  [the network's]",
         immutable=True,
     )
     label_smoothing: float = setting(

@@ -1,0 +1,251 @@
+"""Object detection as a :class:`gluon_cbam.tasks.Task`."""
+
+from __future__ import annotations
+
+import hashlib
+from copy import copy
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, cast
+
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.class_names import ClassNames, compare, names_beside
+from gluon_cbam.tasks import figures
+from gluon_cbam.tasks.base import Task
+from gluon_cbam.tasks.classes import ClassCheck, Labels
+from gluon_cbam.tasks.figures import Figure
+from gluon_cbam.tasks.objective import Objective
+from gluon_cbam.tasks.prediction import Predictor
+from gluon_cbam.tasks.protocols import (
+    Dataset,
+    Model,
+    Prepare,
+    ProcessGroup,
+    Progress,
+    Settings,
+    Start,
+    TrainingBatches,
+    no_progress,
+)
+
+from .settings import DetectionSettings
+
+if TYPE_CHECKING:
+    import mxnet as mx
+    import numpy as np
+
+    from gluon_cbam.common.files import PathLike
+    from gluon_cbam.data.boxes.records import BoxRecords
+    from gluon_cbam.data.loading.box_training import DetectionBatch
+    from gluon_cbam.data.loading.preprocessing import Preprocessing
+
+    from .evaluation import Evaluation
+    from .scored import ScoredBoxes
+
+LOSS = Figure('loss', 'loss', 'loss', higher_is_better=False, unit='class and box terms over positive anchors')
+CLASS_LOSS = Figure('class_loss', 'class', 'class term of the loss', higher_is_better=False)
+BOX_LOSS = Figure('box_loss', 'box', 'box term of the loss', higher_is_better=False)
+POSITIVES = Figure('positives', 'positives', 'positive anchors of an image', higher_is_better=True, digits=1)
+_LIMITS = (0, 1.02)
+AP = Figure('ap', 'AP', 'AP at IoU 0.50 to 0.95', higher_is_better=True, limits=_LIMITS)
+AP50 = Figure('ap50', 'AP50', 'AP at IoU 0.50', higher_is_better=True, limits=_LIMITS)
+AP75 = Figure('ap75', 'AP75', 'AP at IoU 0.75', higher_is_better=True, limits=_LIMITS, shown=False)
+VOC07 = Figure('voc07', 'VOC07', 'mAP of Pascal VOC 2007', higher_is_better=True, limits=_LIMITS)
+# publisher: another decoder and another resizing; verified: the same computation on another processor, where a few
+# detections change their order
+_TOLERANCES = {'publisher': 0.01, 'verified': 0.001}
+
+
+class Detection(Task):
+    """Object detection: the label of a picture is its boxes with their classes.
+
+    Data are detection records, see :class:`gluon_cbam.data.boxes.records.BoxRecords`; ``classes.txt`` beside them names
+    the classes. Networks have the attribute ``detects``, see :class:`gluon_cbam.models.detection.detector.Detector`.
+    """
+
+    name = 'detection'
+    training_figures = (LOSS, CLASS_LOSS, BOX_LOSS, POSITIVES)
+    validation_figures = (AP, AP50, AP75, VOC07)
+    best = AP
+    compared = ('ap', 'ap50', 'ap75', 'voc07')
+    output_names = ('detections',)
+    settings = DetectionSettings
+    finds_boxes = True
+    top = 100
+
+    def configured(self, settings: Settings) -> Detection:
+        """The task with the figure that decides."""
+        task = copy(self)
+        task.best = self.figure(settings['best_figure'])
+        return task
+
+    def check_settings(self, settings: Settings) -> None:
+        """Refuse settings that mix the labels of whole images."""
+        for name in ('label_smoothing', 'mixup', 'cutmix'):
+            if settings[name]:
+                given = f'--{name.replace("_", "-")} {settings[name]:g}'
+                raise UsageError(f'{given} is for images with one label: leave it out')
+        if settings['label_index'] is not None:
+            self.with_label_index(settings['label_index'])
+
+    def labels(self, data_train: PathLike, classes: Optional[int]) -> Labels:
+        """As many classes as the settings or ``classes.txt`` say, or as the largest class of a box asks for."""
+        names = names_beside(data_train).names
+        if classes is None:
+            classes = len(names) if names else self._open(data_train).classes
+        return Labels(classes, names if names and len(names) == classes else None)
+
+    def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:
+        """Check that the network is a detector."""
+        if not getattr(net, 'detects', False):
+            raise UsageError(f'{network} finds no boxes: take a detector, such as ssd_300 --option backbone={network}')
+
+    def open_training(self, path: PathLike, classes: int) -> BoxRecords:
+        """Open detection records and check their boxes."""
+        records = self._open(path)
+        records.check_classes(classes)
+        return records
+
+    def open_validation(self, path: PathLike, classes: int) -> BoxRecords:
+        """Open detection records and check their boxes; something must count."""
+        records = self.open_training(path, classes)
+        if not records.counted:
+            raise DataError(f'{records.path} has no object, crowds aside: there is nothing to measure')
+        return records
+
+    def _open(self, path: PathLike) -> BoxRecords:
+        from gluon_cbam.data.boxes.records import BoxRecords
+
+        return BoxRecords(path)
+
+    def class_names(self, path: PathLike) -> ClassNames:
+        """The names in ``classes.txt`` next to the data."""
+        return names_beside(path)
+
+    def compare_classes(
+        self, expected: ClassNames, found: ClassNames, ignore: bool = False, moved: bool = False
+    ) -> ClassCheck:
+        """Compare index by index."""
+        if ignore:
+            return ClassCheck(False)
+        reason = compare(expected, found, moved=moved)
+        return ClassCheck(reason is None, () if reason is None else (reason,))
+
+    def check_images(self, data: Dataset, workers: int) -> None:
+        """Decode every image once."""
+        from gluon_cbam.data.loading.evaluation import check_images
+
+        check_images(cast('BoxRecords', data).records, workers)
+
+    def sample_images(self, path: PathLike, count: int) -> List[np.ndarray]:
+        """Sample images of a record file, evenly spaced; boxes are not read."""
+        from gluon_cbam.data.records.images import evenly_spaced
+        from gluon_cbam.data.records.recordio import RecordFile
+
+        return evenly_spaced(RecordFile(path), count)
+
+    def fingerprint(self, data: Dataset) -> str:
+        """A short hash of the offsets and the boxes of the records; the images are not read."""
+        records = cast('BoxRecords', data)
+        content = (
+            records.offsets.astype('<i8').tobytes()
+            + records.counts.astype('<i8').tobytes()
+            + records.objects.astype('<f4').tobytes()
+        )
+        return hashlib.sha256(content).hexdigest()[:16]
+
+    def contents(self, data: Dataset) -> str:
+        """See :func:`gluon_cbam.data.records.contents.contents_hash`."""
+        from gluon_cbam.data.records.contents import contents_hash
+
+        return contents_hash(cast('BoxRecords', data).records)
+
+    def training_batches(
+        self,
+        data: Dataset,
+        settings: Settings,
+        preprocessing: Preprocessing,
+        batch_size: int,
+        process_group: ProcessGroup,
+    ) -> TrainingBatches:
+        """The batches of a run, pictures and boxes augmented together."""
+        from gluon_cbam.data.loading.bad_records import BadRecords
+        from gluon_cbam.data.loading.box_training import DetectionData
+
+        return DetectionData(
+            cast('BoxRecords', data), batch_size, preprocessing, settings['augment'], settings['seed'],
+            settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
+        )  # fmt: skip
+
+    def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
+        """The loss of the detector."""
+        from .objective import DetectionObjective
+
+        return DetectionObjective(settings, preprocessing, cast('BoxRecords', data))
+
+    def evaluate(
+        self,
+        start: Start,
+        data: BoxRecords,
+        prepare: Prepare,
+        batch_size: int,
+        workers: int,
+        progress: Progress = no_progress,
+        process_group: Optional[ProcessGroup] = None,
+    ) -> Evaluation:
+        """The figures of COCO and Pascal VOC over all images."""
+        from .evaluation import evaluate
+
+        return evaluate(start, data, prepare, batch_size, workers, progress, process_group)
+
+    def scored_boxes(self, data: Any, evaluation: figures.Evaluation) -> ScoredBoxes:
+        """The boxes that an evaluation of records is of."""
+        from gluon_cbam.data.records.images import decode_record
+
+        from .scored import ScoredBoxes
+
+        records, found = cast('BoxRecords', data), cast('Evaluation', evaluation)
+        return ScoredBoxes(
+            name=records.path.stem, truths=found.results.truths, detections=found.results.detections,
+            scores=found.scores, image_name=lambda number: f'record {number}',
+            load=lambda number: decode_record(records.records, number), image_ids=records.records.ids.tolist(),
+        )  # fmt: skip
+
+    def predictor(
+        self, model: Model, top: int, names: Optional[Sequence[str]] = None, labels: Optional[PathLike] = None
+    ) -> Predictor:
+        """The boxes of each image, the surest first."""
+        from .prediction import BoxPredictor, class_names
+
+        return BoxPredictor(model.preprocessing, tuple(names or class_names(model, labels)), top)
+
+    def tolerance(self, measured_by: str, records: int) -> float:
+        """The tolerance of the source of the figures, at least one image."""
+        return max(_TOLERANCES[measured_by], 1.01 / records)  # 1.01: they are floats
+
+    def example_batch(self, images: int, image_size: int, classes: int) -> DetectionBatch:
+        """Noise, and three boxes an image."""
+        import mxnet as mx
+        import numpy as np
+
+        from gluon_cbam.data.loading.box_training import DetectionBatch, padded
+
+        random = np.random.RandomState(0)
+        pixels = random.randint(0, 256, (images, image_size, image_size, 3), np.uint8)
+        low, length = random.uniform(0, 0.5, (images, 3, 2)), random.uniform(0.1, 0.5, (images, 3, 2))
+        kinds = random.randint(0, classes, (images, 3, 1))
+        rows = np.concatenate([kinds, low * image_size, (low + length) * image_size], axis=2)
+        return DetectionBatch(mx.nd.array(pixels, dtype='uint8'), mx.nd.array(padded(list(rows))))
+
+    def write_example(self, path: PathLike, images: int, classes: int) -> None:
+        """Black images with a box each, of the classes 0 .. ``classes - 1`` in turn."""
+        import cv2
+        import numpy as np
+
+        from gluon_cbam.data.boxes.labels import encode
+        from gluon_cbam.data.boxes.table import Boxes
+        from gluon_cbam.data.records.recordio import RecordWriter
+
+        image = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+        with RecordWriter(path) as writer:
+            for number in range(images):
+                label = encode(Boxes.of([[1, 1, 7, 7]], [number % classes]), 8, 8)
+                writer.write(label.tolist(), image)
