@@ -11,8 +11,11 @@ from gluon_cbam.cli.errors import Group
 from gluon_cbam.cli.options import depth_option, force_option, settings_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
+from .box_formats import format_option, has_boxes
+from .data_boxes import data_convert, data_draw, list_result, pack_result
 from .data_face_folders import data_faces
 from .data_faces import data_merge, data_select
 from .data_pairs import data_pairs
@@ -21,10 +24,12 @@ from .data_reports import data_check, data_stats
 
 @click.group(cls=Group)
 def data() -> None:
-    """RecordIO files: make, check and describe them."""
+    """RecordIO files and pictures with boxes: make, check, convert and describe them."""
 
 
-for _command in (data_check, data_stats, data_merge, data_select, data_pairs, data_faces):
+for _command in (
+    data_check, data_stats, data_convert, data_draw, data_merge, data_select, data_pairs, data_faces,
+):  # fmt: skip
     data.add_command(_command)
 
 _Function = TypeVar('_Function', bound=Callable)
@@ -89,6 +94,16 @@ def data_shapes(folder: str, **settings: Any) -> _Output:
     return _written(folder, write_shapes(folder, **settings))
 
 
+def _boxes_in(source: str, form: Optional[str], options: Dict[str, Any]) -> bool:
+    """Whether a source holds boxes; the options for other images are removed then."""
+    names = {'labels': 'labels', 'label_index': 'label-index', 'all_labels': 'all-labels'}
+    if not has_boxes(source, form, {text: options[name] for name, text in names.items()}):
+        return False
+    for name in names:
+        options.pop(name)
+    return True
+
+
 def _written(folder: str, counts: Dict[str, int]) -> _Output:
     """The result for the files that were written."""
     text = '\n'.join(f'{printable(os.path.join(folder, name))}: {count} records' for name, count in counts.items())
@@ -101,15 +116,21 @@ def _written(folder: str, counts: Dict[str, int]) -> _Output:
 @click.option('--val-ratio', type=float, default=0.0, metavar='X', help='share of each class for OUTPUT_val.lst')
 @click.option('--test-ratio', type=float, default=0.0, metavar='X', help='share of each class for OUTPUT_test.lst')
 @_source_options
+@format_option
 @force_option
 @common_options
-def data_list(source: str, output: str, **options: Any) -> _Output:
+def data_list(source: str, output: str, form: Optional[str], **options: Any) -> _Output:
     """List the images of SOURCE in OUTPUT.lst, as MXNet's im2rec does: index, label, path.
 
-    SOURCE: see 'cbam data pack'. 'cbam data pack OUTPUT.lst FOLDER --root SOURCE' packs the list.
+    SOURCE: see 'cbam data pack'. 'cbam data pack OUTPUT.lst FOLDER --root SOURCE' packs the list. Of pictures with
+    boxes, the label is that of im2rec's --pack-label.
     """
     from gluon_cbam.data.preparation.lists import make_lists
 
+    if _boxes_in(source, form, options):
+        if options.pop('shuffle'):
+            raise UsageError(f'{source} has boxes, and is listed in its order: leave out --shuffle')
+        return list_result(source, output, form, options)
     lists = make_lists(source, output, **options)
     entries = [
         {'file': str(part.path), 'images': part.images, 'empty_classes': lists.empty_of(part.path)} for part in lists
@@ -131,10 +152,11 @@ def data_list(source: str, output: str, **options: Any) -> _Output:
 @depth_option
 @click.option('--root', help='folder or tar file that the paths of a list are relative to  [the folder of the list]')
 @_source_options
+@format_option
 @settings_options('workers')
 @force_option
 @common_options
-def data_pack(source: str, output: str, workers: Optional[int], **options: Any) -> _Output:
+def data_pack(source: str, output: str, form: Optional[str], workers: Optional[int], **options: Any) -> _Output:
     """Pack images into OUTPUT/*.rec, *.idx and classes.txt.
 
     SOURCE is one of: class folders (gives train.rec; --val-ratio 0.2 holds a fifth of each class out for val.rec);
@@ -143,11 +165,17 @@ def data_pack(source: str, output: str, workers: Optional[int], **options: Any) 
     label' list (gives a .rec of the same name); a folder with train_list.txt and val_list.txt. Instead of a folder, it
     may be a tar file, such as ILSVRC2012_img_train.tar, which is not unpacked.
 
+    Pictures with boxes give detection records: COCO's JSON or the folder of its annotations/; Pascal VOC's folder of
+    Annotations/; YOLO's data.yaml or folder of images/ and labels/; CSV of path,class,xmin,ymin,xmax,ymax; detection
+    records, or a list of im2rec --pack-label. --val-ratio then holds a share of the pictures out.
+
     What SOURCE holds besides is left out and counted. WebP, GIF (the first frame), TIFF and AVIF become PNG.
     """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.preparation.packing import pack
 
+    if _boxes_in(source, form, options):
+        return pack_result(source, output, form, workers or usable_cpus(), options)
     done = pack(source, output, workers=workers or usable_cpus(), progress=progress_bar, **options)
     files = [
         {

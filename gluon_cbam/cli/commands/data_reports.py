@@ -10,7 +10,11 @@ import click
 from gluon_cbam.cli.options import settings_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import byte_progress
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
+
+from .box_formats import format_option, has_boxes
+from .data_box_reports import check_lines, check_sources, check_value, stats_result
 
 if TYPE_CHECKING:
     from gluon_cbam.data.records.checking import Report
@@ -18,9 +22,11 @@ if TYPE_CHECKING:
 
 
 @click.command('check')
-@click.argument('files', nargs=-1, required=True)
+@click.argument('sources', nargs=-1, required=True)
 @click.option('--decode/--no-decode', default=True, help='decode every image, or read only the headers  [decode]')
-@click.option('--duplicates/--no-duplicates', default=None, help='search for equal images in all FILES  [as --decode]')
+@click.option(
+    '--duplicates/--no-duplicates', default=None, help='search for equal images in all SOURCES  [as --decode]'
+)
 @click.option('--classes', type=click.IntRange(1), help='number of classes; labels must be integers below it')
 @click.option('--strict', is_flag=True, help='equal images and equal ids are errors')
 @click.option(
@@ -30,42 +36,71 @@ if TYPE_CHECKING:
     is_flag=True,
     help='labels are for another task: several a record, or other numbers than classes',
 )
+@format_option
+@click.option('--root', help='folder of the pictures of boxes  [the usual places beside the annotations]')
+@click.option('--classes-file', metavar='FILE', help='names of the classes of boxes, in the order of the labels')
 @settings_options('label_index', 'workers')
 @common_options
 @click.pass_context
 def data_check(
     ctx: click.Context,
-    files: Sequence[str],
+    sources: Sequence[str],
     decode: bool,
     duplicates: Optional[bool],
     classes: Optional[int],
     strict: bool,
     all_labels: bool,
+    form: Optional[str],
+    root: Optional[str],
+    classes_file: Optional[str],
     label_index: Optional[int],
     workers: Optional[int],
 ) -> Tuple[dict, str]:
-    """Check .rec FILES and their .idx: structure, index, labels, images. Exit code 4 if anything is wrong.
+    """Check .rec files and their .idx, or pictures with boxes. Exit code 4 if anything is wrong.
 
-    Labels must be those of classes, one integer a record, unless --all-labels is given.
+    Of SOURCES that are .rec files: structure, index, labels, images. Labels must be those of classes, one integer a
+    record, unless --all-labels is given. Detection records are recognized. Of these, and of folders and files of
+    annotations (see 'cbam data pack'): boxes that are outside, empty, reversed, not finite or of unknown classes;
+    pictures that are missing or of another size.
     """
     from gluon_cbam.compat.threads import usable_cpus
+    from gluon_cbam.data.boxes.formats import record_files
     from gluon_cbam.data.records.checking import check_files
 
     if duplicates is None:
         duplicates = decode
-    with byte_progress('check') as progress:
-        checked = check_files(files, decode, duplicates, classes, workers or usable_cpus(), progress, label_index)
-    ok = checked.ok(strict, classification=not all_labels)
-    if not ok:
+    others = {'label-index': label_index, 'all-labels': all_labels}
+    boxes = [source for source in sources if has_boxes(source, form, others)]
+    if boxes and len(boxes) < len(sources):
+        other = next(source for source in sources if source not in boxes)
+        raise UsageError(f'{printable(boxes[0])} has boxes and {printable(other)} has none: check them apart')
+    value: dict = {'ok': True, 'decoded': decode, 'files': [], 'duplicates': None}
+    lines: List[str] = []
+    threads = workers or usable_cpus()
+    files = [file for source in boxes for file in record_files(source)] if boxes else list(sources)
+    if files:
+        with byte_progress('check') as progress:
+            checked = check_files(
+                files, decode, duplicates, None if boxes else classes, threads, progress, label_index
+            )  # fmt: skip
+        equal, other_task = checked.duplicates, all_labels or bool(boxes)
+        value['ok'] = checked.ok(strict, classification=not other_task)
+        value['files'] = [report.as_dict() for report in checked.files]
+        value['duplicates'] = equal._asdict() if equal else None
+        lines += [line for report in checked.files for line in _report_lines(report, other_task, bool(boxes))]
+        lines += duplicate_lines(equal) if equal else []
+    if boxes:
+        limits = {'root': root, 'classes_file': classes_file, 'classes': classes, 'decoding': decode}
+        more = check_sources(boxes, form, {**limits, 'duplicates': duplicates, 'workers': threads})
+        value['boxes'] = [check_value(source, found) for source, found in zip(boxes, more)]
+        value['ok'] = value['ok'] and all(found.ok(strict) for found in more)
+        lines += [line for source, found in zip(boxes, more) for line in check_lines(source, found)]
+    if not value['ok']:
         ctx.call_on_close(lambda: sys.exit(4))
-    equal = checked.duplicates
-    value = {'ok': ok, 'decoded': decode, 'files': [report.as_dict() for report in checked.files]}
-    value['duplicates'] = equal._asdict() if equal else None
-    lines = [line for report in checked.files for line in _report_lines(report, all_labels)]
-    return value, '\n'.join(lines + (duplicate_lines(equal) if equal else []))
+    return value, '\n'.join(lines)
 
 
-def _report_lines(report: Report, all_labels: bool) -> Iterator[str]:
+def _report_lines(report: Report, all_labels: bool, boxes: bool) -> Iterator[str]:
     wrong = ', '.join(f'{count} {kind}' for kind, count in report.counts.items())
     unfit = None if all_labels else report.unfit
     state = f'wrong: {wrong}' if wrong else 'intact, but not for classification' if unfit else 'ok'
@@ -75,7 +110,7 @@ def _report_lines(report: Report, all_labels: bool) -> Iterator[str]:
         yield f'  insightface: {pictures} pictures, a header, {report.identities} identity records'
     if report.identity_pictures is not None:
         yield f'  {_identities_text(report.identity_pictures)}'
-    if set(report.label_counts) - {1}:
+    if set(report.label_counts) - {1} and not boxes:
         yield f'  labels: {labels_text(report.label_counts)}'
     if unfit:
         choice = 'choose one with --label-index' if set(report.label_counts) - {1} else 'correct it'
@@ -119,23 +154,54 @@ def duplicate_lines(equal: Duplicates) -> List[str]:
 
 
 @click.command('stats')
-@click.argument('file')
+@click.argument('source')
 @click.option('--sample', type=click.IntRange(1), help='number of images to measure, chosen at random  [all]')
 @click.option(
     '--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='random seed of the sample'
 )
+@click.option('--anchors', type=click.IntRange(1, 64), metavar='K', help='suggest K anchors for the boxes  [none]')
+@click.option(
+    '--image-size', type=click.IntRange(1), default=300, show_default=True, help='side to which anchors are scaled'
+)
+@format_option
 @settings_options('label_index', 'workers')
 @common_options
 def data_stats(
-    file: str, sample: Optional[int], seed: int, label_index: Optional[int], workers: Optional[int]
+    source: str,
+    sample: Optional[int],
+    seed: int,
+    anchors: Optional[int],
+    image_size: int,
+    form: Optional[str],
+    label_index: Optional[int],
+    workers: Optional[int],
 ) -> Tuple[dict, str]:
-    """Describe a .rec FILE: images of each class, sizes, formats, channel means and standard deviations."""
+    """Describe a .rec file: images of each class, sizes, formats, channel means and standard deviations.
+
+    Of SOURCES with boxes, detection records or a format of 'cbam data pack': sizes and aspect ratios of the boxes,
+    boxes a picture, by class, and anchors for --anchors, found by k-means with the IoU as distance.
+    """
     from gluon_cbam.compat.threads import usable_cpus
+    from gluon_cbam.data.boxes.formats import record_files
     from gluon_cbam.data.records.statistics import statistics
 
-    with byte_progress('stats') as progress:
-        value = statistics(file, sample, seed, workers or usable_cpus(), progress, label_index)
-    return value, '\n'.join(_statistics_lines(value))
+    boxes = has_boxes(source, form, {'label-index': label_index})
+    if anchors and not boxes:
+        raise UsageError(f'{printable(source)} has no boxes: leave out --anchors')
+    measured = []
+    for file in record_files(source) if boxes else [source]:
+        with byte_progress('stats') as progress:
+            measured.append(statistics(file, sample, seed, workers or usable_cpus(), progress, label_index))
+    if not boxes:
+        return measured[0], '\n'.join(_statistics_lines(measured[0]))
+    value, text = stats_result(source, form, anchors, image_size)
+    value['images'] = measured
+    lines = [
+        line
+        for each in measured
+        for line in _statistics_lines({**each, 'label_counts': {}, 'unfit': 'boxes, see below'})
+    ]
+    return value, '\n'.join([*lines, text])
 
 
 def _statistics_lines(value: dict) -> Iterator[str]:

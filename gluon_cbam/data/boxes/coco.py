@@ -23,7 +23,7 @@ from .reading import ReadOptions, check_classes, checked_name, count_unannotated
 from .sets import BoxPart, BoxSet, PictureFiles
 from .table import Boxes, box_areas
 
-_MASKS = 'masks'
+_MASKS, _CATEGORY_IDS = 'masks', 'ids of categories'
 _MAX_SIDE = 1 << 24  # pixels
 _MANY = 1 << 63
 _FLAGS = (0, 1)  # True and False are equal to them
@@ -42,6 +42,8 @@ def read_coco(source: Path, options: ReadOptions) -> BoxSet:
         result.classes = classes
         given = options.given_classes()
         result.parts.append(raw.part(name, options, given))
+        if sorted(raw.categories) != list(range(1, len(raw.categories) + 1)):
+            result.lost[_CATEGORY_IDS] = len(raw.categories)
     given = options.given_classes()
     if given is not None:
         result.classes = tuple(given)

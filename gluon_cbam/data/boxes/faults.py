@@ -40,6 +40,7 @@ KINDS: Dict[str, Kind] = {
     'empty': Kind(True, 'empty boxes'),
     'outside': Kind(True, 'boxes outside their picture'),
     'border': Kind(False, 'boxes over the border of their picture'),
+    'stated': Kind(False, 'pictures of another size than their label states'),
     'id': Kind(False, 'annotations with the id of another one, which pycocotools takes for one'),
     'repeated': Kind(False, 'boxes that repeat another one'),
 }

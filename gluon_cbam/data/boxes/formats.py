@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, FrozenSet, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
@@ -90,6 +90,11 @@ def recognize(source: PathLike) -> Optional[BoxFormat]:
     """
     path = Path(source)
     return next((row for row in FORMATS if path.exists() and row.matches(path)), None)
+
+
+def record_files(source: PathLike) -> List[Path]:
+    """The files of a source that is detection records: itself, or those in the folder; empty for another source."""
+    return list(find_records(Path(source)).values())
 
 
 def read_boxes(source: PathLike, form: Optional[str] = None, options: Optional[ReadOptions] = None) -> BoxSet:

@@ -59,6 +59,14 @@ class Objects(NamedTuple):
     sizes: np.ndarray
     faults: List[LabelFault]
 
+    def without_faults(self) -> Objects:
+        """The objects that have no fault; those of a label with a fault of the whole are none."""
+        wrong = {(fault.record, fault.number) for fault in self.faults}
+        keep = np.array([pair not in wrong for pair in zip(self.records.tolist(), self.numbers.tolist())], bool)
+        return self._replace(
+            records=self.records[keep], numbers=self.numbers[keep], values=self.values[keep], faults=[]
+        )  # fmt: skip
+
 
 def read_objects(labels: np.ndarray, counts: np.ndarray) -> Objects:
     """Read the objects of many labels.

@@ -14,8 +14,10 @@ import numpy as np
 from gluon_cbam.common.damage import reading
 from gluon_cbam.common.errors import CbamError, DataError
 from gluon_cbam.common.printable import printable
-from gluon_cbam.data.decoding import format_of
+from gluon_cbam.data.class_names import names_beside
+from gluon_cbam.data.decoding import format_of, image_size
 from gluon_cbam.data.records.detection import is_detection
+from gluon_cbam.data.records.labels import are_classes
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.data.sources.labels import ListedLabels, read_list
 from gluon_cbam.data.sources.splits import SPLITS
@@ -25,7 +27,7 @@ from .faults import Faults
 from .labels import to_boxes
 from .objects import Objects, read_objects
 from .reading import ReadOptions, checked_name, file_size
-from .records import BoxRecords
+from .records import all_objects
 from .sets import BoxPart, BoxSet, PictureFiles, PictureRecords
 from .table import Boxes
 
@@ -50,48 +52,79 @@ def _has_boxes(path: Path) -> bool:
 
 
 def read_records(source: Path, options: ReadOptions) -> BoxSet:
-    """Read detection records."""
-    parts, names, count = [], options.given_classes(), 0
+    """Read detection records; faults of their labels are counted, not raised."""
+    parts, names, count = [], options.given_classes(), 1
     for name, path in find_records(source).items():
-        records = BoxRecords(path)
-        names = names or records.names.names
-        count = max(count, records.classes)
-        parts.append(_record_part(name, records, options))
+        records = RecordFile(path, indexed=False)
+        objects = all_objects(records)
+        names = names or names_beside(path).names
+        labels = objects.values[:, 0]
+        count = max([count, *(1 + np.unique(labels[are_classes(labels)]).astype(np.int64)).tolist()])
+        parts.append(_record_part(name, records, objects, options))
     classes = tuple(names) if names else tuple(str(index) for index in range(count))
     return BoxSet('rec', classes, parts)
 
 
-def _record_part(name: str, records: BoxRecords, options: ReadOptions) -> BoxPart:
-    names = _listed_names(records.records) or [_made_name(name, records, number) for number in range(len(records))]
-    sizes, boxes = [], []
+def _record_part(name: str, records: RecordFile, objects: Objects, options: ReadOptions) -> BoxPart:
+    faults, pictures = Faults(), PictureRecords(records.path, records.offsets)
+
+    def where(number: int) -> str:
+        return f'{records.path}: record {number} at offset {records.offset(number)}'
+
+    for fault in objects.faults:
+        faults.add('unreadable', where(fault.record), fault.text())
+    names, sizes = _listed_names(records), []
+    made = [] if names is None else names
     for number in options.progress(range(len(records)), len(records), name):
-        sizes.append(records.size_of(number))
-        boxes.append(records.boxes_of(number, sizes[-1]))
-    columns = joined(names, sizes, boxes, records.records.ids.astype(np.int64))
-    pictures = PictureRecords(records.path, records.offsets)
-    return BoxPart(name, columns, records.path, pictures, records.where, 'object')
+        image = records.image(number)
+        sizes.append(_size(image, where(number), objects.sizes[number], faults))
+        if names is None:
+            made.append(_made_name(name, image, number))
+    good = objects.without_faults()
+    columns = joined(made, sizes, _boxes_of(good, sizes), records.ids.astype(np.int64), good.numbers)
+    return BoxPart(name, columns, records.path, pictures, where, 'object', faults)
 
 
-def joined(names: List[str], sizes: List[Tuple[int, int]], boxes: List[Boxes], ids: Optional[np.ndarray]) -> BoxColumns:
-    """The columns of pictures whose boxes are numbered from 0 in each.
+def _size(image: memoryview, where: str, stated: np.ndarray, faults: Faults) -> Tuple[int, int]:
+    """Height and width of the picture of a record; 0, 0 where it cannot be read, which reading it finds."""
+    try:
+        size = image_size(image, where)
+    except DataError:
+        return 0, 0
+    width, height = stated.tolist()
+    if width > 0 and height > 0 and (height, width) != size:
+        faults.add('stated', where, f'{size[1]} x {size[0]} pixels, but {width:g} x {height:g} in its label')
+    return size
+
+
+def _boxes_of(objects: Objects, sizes: List[Tuple[int, int]]) -> List[Boxes]:
+    """The boxes of each label in pixels."""
+    bounds = np.searchsorted(objects.records, np.arange(len(sizes) + 1))
+    return [to_boxes(objects.values[bounds[at] : bounds[at + 1]], *size) for at, size in enumerate(sizes)]
+
+
+def joined(
+    names: List[str], sizes: List[Tuple[int, int]], boxes: List[Boxes], ids: Optional[np.ndarray], numbers: np.ndarray
+) -> BoxColumns:
+    """The columns of some pictures.
 
     Args:
         names: path of each picture.
         sizes: height and width of each.
         boxes: the boxes of each.
         ids: (pictures,) int64, id of each; None for none.
+        numbers: (n,) int64, the number of each box in its label.
     """
     counts = np.array([len(each) for each in boxes], np.int64)
     bounds = np.concatenate([[0], np.cumsum(counts)])
     fields = ('corners', 'classes', 'difficult', 'crowd', 'areas')
     every = [Boxes.empty(), *boxes]
     whole = Boxes(*(np.concatenate([getattr(each, name) for each in every]) for name in fields))
-    numbers = np.arange(bounds[-1]) - np.repeat(bounds[:-1], counts)
     return BoxColumns(names, np.array(sizes, np.int64).reshape(-1, 2), whole, bounds, numbers, ids)
 
 
-def _made_name(part: str, records: BoxRecords, number: int) -> str:
-    row = format_of(records.records.image(number))
+def _made_name(part: str, image: memoryview, number: int) -> str:
+    row = format_of(image)
     return f'{part}_{number:06d}{row.endings[0] if row else ".jpg"}'
 
 
@@ -141,20 +174,18 @@ def read_box_list(source: Path, options: ReadOptions) -> BoxSet:
     objects, names = _objects(labels), [checked_name(name, str(source)) for name in found]
     for fault in objects.faults:
         faults.add('unreadable', f'{source}: line {fault.record + 1}', fault.text())
-    sizes, boxes, kept = [], [], []
-    bounds = np.searchsorted(objects.records, np.arange(len(names) + 1))
-    faulty = {fault.record for fault in objects.faults}
-    for number in options.progress(range(len(names)), len(names), source.stem):
-        size = None if number in faulty else file_size(root / names[number], faults)
-        if size is not None:
-            kept.append(names[number])
-            sizes.append(size)
-            boxes.append(to_boxes(objects.values[bounds[number] : bounds[number + 1]], *size))
-    given = options.given_classes(source.parent)
-    count = 1 + int(objects.values[:, 0].max()) if len(objects.values) else 1
+    sizes = [
+        file_size(root / name, faults) for name in options.progress(names, len(names), source.stem)
+    ]  # of pictures that cannot be read, there is none
+    good = objects.without_faults()
+    columns = joined(names, [size or (0, 0) for size in sizes], _boxes_of(good, [size or (1, 1) for size in sizes]),
+                     None, good.numbers)  # fmt: skip
+    columns = columns.chosen(np.flatnonzero([size is not None for size in sizes]))
+    given, kept = options.given_classes(source.parent), columns.names
+    count = 1 + int(good.values[:, 0].max()) if len(good.values) else 1
     classes = tuple(given) if given else tuple(str(index) for index in range(count))
     part = BoxPart(
-        source.stem, joined(kept, sizes, boxes, None), root, PictureFiles(root, kept),
-        lambda number: f'{source}: {printable(kept[number])}', 'object', faults,
+        source.stem, columns, root, PictureFiles(root, kept), lambda number: f'{source}: {printable(kept[number])}',
+        'object', faults,
     )  # fmt: skip
     return BoxSet('lst', classes, [part])

@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from .recordio import RecordFile
 
 _SAMPLE = 64  # labels that are read
 _MOST_BEFORE = 64  # numbers before the objects; more is no such label
@@ -19,7 +16,16 @@ _MOST = 0.5  # share of the objects that must be plausible: a file with faults i
 _FAR = 2.0  # corners are shares of the width and height; this is far outside
 
 
-def is_detection(records: RecordFile) -> bool:
+class LabeledRecords(Protocol):
+    """What is needed of an opened file: the number of labels of each record, and all labels of one."""
+
+    label_counts: np.ndarray
+
+    def labels_of(self, number: int) -> np.ndarray:
+        """All labels of a record."""
+
+
+def is_detection(records: LabeledRecords) -> bool:
     """Whether the labels of all records seem to be boxes: a part of the labels is read, and the counts of all.
 
     Args:

@@ -21,6 +21,7 @@ from gluon_cbam.common.descriptors import read_at
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_paths
 
+from .detection import is_detection
 from .faces import find_pictures, wrong_ranges
 from .format import HEADER, LENGTH, MAGIC, MAGIC_BYTES, PART, Headers, read_headers, read_payload
 from .index import check_index, existing_file, index_path, read_index, rebuild_index, salvage_index
@@ -206,8 +207,12 @@ class RecordFile:
         """Check that every record has one label, or the one of ``label_index``.
 
         Raises:
-            DataError: a record has several labels, or too few.
+            DataError: a record has several labels, or too few; or the labels are boxes.
         """
+        if is_detection(self):
+            raise DataError(
+                f'{self.path}: these are detection records, whose labels are boxes, and no classes of whole images'
+            )
         index = self.label_index
         if index is None and self.identities is not None:
             index = 0  # the first label of a picture of insightface is its identity

@@ -60,7 +60,7 @@ def test_boxes_classes_and_ids(source):
     assert columns.ids.tolist() == [70, 9, 3]
     assert columns.boxes.areas.tolist() == [10, 7.5, 30]
     assert {image.name: (image.height, image.width) for image in columns} == SIZES
-    assert boxes.lost == {'masks': 2}
+    assert boxes.lost == {'masks': 2, 'ids of categories': 3}
     assert not check_part(boxes.parts[0], boxes.classes).counts
 
 
