@@ -77,21 +77,31 @@ def data_digits(folder: str, **settings: Any) -> _Output:
 
 @data.command('shapes')
 @click.argument('folder')
-@click.option('--size', type=click.IntRange(1), default=64, show_default=True, help='height and width in pixels')
+@click.option('--boxes', is_flag=True, help='up to 8 objects an image, as detection records')
+@click.option('--size', type=click.IntRange(1), help='height and width in pixels  [64; with --boxes 128]')
 @click.option('--train', type=click.IntRange(1), default=6000, show_default=True, help='number of training images')
 @click.option('--val', type=click.IntRange(1), default=800, show_default=True, help='number of validation images')
 @click.option('--classes', type=click.IntRange(1), default=8, show_default=True, help='number of classes, of eight')
 @click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='random seed')
+@settings_options('workers')
 @force_option
 @common_options
-def data_shapes(folder: str, **settings: Any) -> _Output:
+def data_shapes(folder: str, boxes: bool, size: Optional[int], workers: Optional[int], **settings: Any) -> _Output:
     """Draw images of one shape, the class, among distractors to FOLDER, with a mask of the shape for each.
 
-    'cbam explain --score' compares the masks with the explanations of a network.
+    'cbam explain --score' compares the masks with the explanations of a network. With --boxes, 0 to 8 objects of all
+    classes and of many sizes are drawn in each image, for detection.
     """
+    from gluon_cbam.compat.threads import usable_cpus
+    from gluon_cbam.data.datasets.box_scenes import write_box_shapes
     from gluon_cbam.data.datasets.shapes import write_shapes
 
-    return _written(folder, write_shapes(folder, **settings))
+    if size is not None:
+        settings['size'] = size
+    if not boxes:
+        return _written(folder, write_shapes(folder, **settings))
+    counts = write_box_shapes(folder, workers=workers or usable_cpus(), progress=progress_bar, **settings)
+    return _written(folder, counts)
 
 
 def _boxes_in(source: str, form: Optional[str], options: Dict[str, Any]) -> bool:

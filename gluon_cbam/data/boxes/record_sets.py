@@ -137,18 +137,30 @@ def _listed_names(records: RecordFile) -> Optional[List[str]]:
     path = records.path.with_suffix(_SUFFIX)
     if not path.is_file():
         return None
-    names: Dict[int, str] = {}
+    lines: Dict[int, List[str]] = {}
     with reading(path), open(path, encoding='utf-8', errors='surrogateescape', newline='\n') as file:
         for line in file:
-            index, *_, name = line.rstrip('\n').split('\t')
-            names[int(index)] = name
+            index, *rest = line.rstrip('\n').split('\t')
+            lines[int(index)] = rest
     ids = records.ids.tolist()
-    if sorted(names) != sorted(ids):
-        raise DataError(f'{path} has other indices than the ids of {records.path}: remove it, or pack again')
-    found = [checked_name(names[number], str(path)) for number in ids]
-    if len(set(found)) < len(found):
+    same = sorted(lines) == sorted(ids) and all(
+        _has_label(lines[number], records.labels_of(at)) for at, number in enumerate(ids)
+    )
+    if not same:
+        raise DataError(f'{path} lists other records than those of {records.path}: remove it, or pack again')
+    names = [checked_name(lines[number][-1], str(path)) for number in ids]
+    if len(set(names)) < len(names):
         raise DataError(f'{path}: a path occurs twice')
-    return found
+    return names
+
+
+def _has_label(fields: List[str], label: np.ndarray) -> bool:
+    """Whether the fields of a line after its index, labels and a path, have the label of a record."""
+    try:
+        values = np.array(fields[:-1], np.float32)
+    except ValueError:
+        return False
+    return values.shape == label.shape and np.allclose(values, label, rtol=1e-4, atol=1e-4, equal_nan=True)
 
 
 def is_list(source: Path) -> bool:

@@ -111,24 +111,30 @@ def draw_scene(name: str, size: int, random: np.random.RandomState) -> Scene:
     Returns:
         The image, the mask of the object, and the image without the object.
     """
-    canvas = _background(size, random)
+    canvas = background(size, random)
     for _ in range(random.randint(*_DISTRACTORS)):
-        _put(canvas, _choose(DISTRACTORS, random), random)
+        put_shape(canvas, choose(DISTRACTORS, random), random)
     behind = canvas.copy()
-    cover = _put(canvas, CLASSES[name], random)
-    return Scene(_rounded(canvas), cover >= 0.5, _rounded(behind))
+    cover = put_shape(canvas, CLASSES[name], random)
+    return Scene(rounded(canvas), cover >= 0.5, rounded(behind))
 
 
-def _rounded(canvas: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
+def _grayish(shape: Tuple[int, ...], amplitude: float, random: np.random.RandomState) -> np.ndarray:
+    """Random values around 0 with nearly equal R, G and B: (*shape, 3)."""
+    gray, tint = random.uniform(-1, 1, (*shape, 1)), random.uniform(-1, 1, (*shape, 3))
+    return amplitude * (gray + _TINT * tint)
 
 
-def _choose(table: Dict[str, Outline], random: np.random.RandomState) -> Outline:
-    return list(table.values())[random.randint(len(table))]
+def background(size: int, random: np.random.RandomState) -> np.ndarray:
+    """Noise of several scales with strokes, nearly gray.
 
+    Args:
+        size: height and width in pixels.
+        random: the random number generator.
 
-def _background(size: int, random: np.random.RandomState) -> np.ndarray:
-    """Noise of several scales with strokes, nearly gray: (size, size, 3) float32."""
+    Returns:
+        (size, size, 3) float32, to paint on with :func:`put_shape`.
+    """
     canvas = np.zeros((size, size, 3), np.float32)
     for cells, amplitude in _OCTAVES:
         noise = _grayish((cells, cells), amplitude, random).astype(np.float32)
@@ -140,16 +146,32 @@ def _background(size: int, random: np.random.RandomState) -> np.ndarray:
     return canvas
 
 
-def _grayish(shape: Tuple[int, ...], amplitude: float, random: np.random.RandomState) -> np.ndarray:
-    """Random values around 0 with nearly equal R, G and B: (*shape, 3)."""
-    gray, tint = random.uniform(-1, 1, (*shape, 1)), random.uniform(-1, 1, (*shape, 3))
-    return amplitude * (gray + _TINT * tint)
+def choose(table: Dict[str, Outline], random: np.random.RandomState) -> Outline:
+    """An outline of a table at random."""
+    return list(table.values())[random.randint(len(table))]
 
 
-def _put(canvas: np.ndarray, outline: Outline, random: np.random.RandomState) -> np.ndarray:
-    """Paint a shape at a random place inside the canvas; returns the coverage of each pixel: (size, size), in 0..1."""
+def rounded(canvas: np.ndarray) -> np.ndarray:
+    """A canvas as an image: uint8."""
+    return np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
+
+
+def put_shape(
+    canvas: np.ndarray, outline: Outline, random: np.random.RandomState, radii: Tuple[float, float] = _RADII
+) -> np.ndarray:
+    """Paint a shape at a random place, completely inside the canvas.
+
+    Args:
+        canvas: (size, size, 3) float32, which is changed.
+        outline: the shape.
+        random: the random number generator.
+        radii: range of the radius of the shape, relative to the size.
+
+    Returns:
+        The coverage of each pixel: (size, size), in 0..1.
+    """
     size = len(canvas)
-    radius = size * random.uniform(*_RADII)
+    radius = size * random.uniform(*radii)
     center = random.uniform(radius, size - radius, 2)
     angle = random.uniform(-_MAX_ANGLE, _MAX_ANGLE)
     low = np.floor(center - radius).astype(int).clip(0)
@@ -164,7 +186,7 @@ def _put(canvas: np.ndarray, outline: Outline, random: np.random.RandomState) ->
     part = canvas[low[0] : high[0], low[1] : high[1]]
     first, second = _colors((part * share[..., None]).sum(axis=(0, 1)) / share.sum(), random)
     unit = random.uniform(2, 4) / radius  # a pattern's stripe is 2 to 4 pixels wide
-    marked = _choose(_PATTERNS, random)(x / unit, y / unit) & inside
+    marked = choose(_PATTERNS, random)(x / unit, y / unit) & inside
     marks = marked.reshape(shape).mean(axis=(1, 3))[..., None]  # (h, w, 1)
     part += (first - part) * (share[..., None] - marks) + (second - part) * marks
     cover = np.zeros((size, size))

@@ -197,7 +197,7 @@ def test_draw(source, tmp_path, cbam_here):
 )  # fmt: skip
 def test_classification_refuses_boxes(packed, command, cbam_here):
     line = assert_one_line(cbam_here(*(part.format(packed) for part in command)), 4)
-    assert 'train.rec: these are detection records, whose labels are boxes' in line
+    assert 'train.rec: these are detection records' in line or 'train.rec has boxes' in line
 
 
 def test_boxes_are_not_taken_from_classification(digits, tmp_path, cbam_here):
@@ -207,3 +207,25 @@ def test_boxes_are_not_taken_from_classification(digits, tmp_path, cbam_here):
     assert 'has no boxes' in assert_one_line(process, 2)
     with pytest.raises(Exception, match='has 1 label, as records of classification'):
         BoxRecords(digits / 'val.rec')
+
+
+def test_names_of_a_list_of_other_records_are_refused(packed, cbam_here):
+    lines = packed.with_suffix('.lst').read_text().split('\n')
+    lines[0] = lines[0].replace('a.jpg', 'renamed.jpg')
+    packed.with_suffix('.lst').write_text('\n'.join(lines))
+    assert list(rows(read_boxes(packed))['train']) == ['renamed.jpg', 'b.png', 'c.jpg']
+    first, second = (line.split('\t') for line in lines[:2])
+    lines[:2] = ['\t'.join([first[0], *second[1:]]), '\t'.join([second[0], *first[1:]])]
+    packed.with_suffix('.lst').write_text('\n'.join(lines))
+    line = assert_one_line(cbam_here('data', 'check', packed), 4)
+    assert 'train.lst lists other records than those of' in line
+    packed.with_suffix('.lst').unlink()
+    assert list(rows(read_boxes(packed))['train']) == ['train_000000.jpg', 'train_000001.png', 'train_000002.jpg']
+
+
+def test_shapes(tmp_path, cbam_here):
+    command = ('data', 'shapes', tmp_path / 'shapes', '--boxes', '--train', 5, '--val', 3)
+    assert cbam_here(*command).returncode == 0
+    process = cbam_here('data', 'convert', tmp_path / 'shapes', tmp_path / 'coco', '--to', 'coco', '--json')
+    assert [part['pictures'] for part in value_of(process)['parts']] == [5, 3]
+    assert rows(read_boxes(tmp_path / 'coco')) == rows(read_boxes(tmp_path / 'shapes'))
