@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Optional, Tuple
+from typing import Any, ClassVar, Dict, Optional, Tuple
 
 _FOUR: Tuple[float, ...] = (1, 2, 1 / 2)  # four anchors a cell: these ratios, and a larger one of ratio 1
 _SIX: Tuple[float, ...] = (1, 2, 1 / 2, 3, 1 / 3)
@@ -29,6 +29,8 @@ class SSDVariant:
         resize: see :class:`gluon_cbam.data.loading.preprocessing.Preprocessing`.
         augmentation: the augmentation of training, which moves images and boxes together.
         classes: the default number of classes, those of Pascal VOC.
+        backbone: the default backbone.
+        head_kernel: size of the kernels of the heads.
     """
 
     module: ClassVar[str] = 'detection.ssd'
@@ -47,36 +49,68 @@ class SSDVariant:
     resize: str = 'stretch'
     augmentation: str = 'ssd'
     classes: int = 20
+    backbone: str = 'resnet50'
+    head_kernel: int = 3
 
 
-SSDS = (
-    # sizes, ratios, steps: the SSD paper for Pascal VOC; GluonCV's ssd_300_vgg16_atrous_voc
-    SSDVariant(
-        'ssd_300',
-        image_size=300,
-        stride=8,
-        backbone_maps=3,
-        channels=(512, 512, 512, 256, 256, 256),
-        transition=0.5,
-        pooled=True,
-        sizes=(30, 60, 111, 162, 213, 264, 315),
-        ratios=(_FOUR, _SIX, _SIX, _SIX, _FOUR, _FOUR),
-        steps=(8, 16, 32, 64, None, None),
-    ),
-    # GluonCV's ssd_512_resnet50_v1_voc
-    SSDVariant(
-        'ssd_512',
-        image_size=512,
-        stride=16,
-        backbone_maps=2,
-        channels=(512, 512, 512, 512, 256, 256),
-        transition=1.0,
-        pooled=False,
-        sizes=(51.2, 102.4, 189.4, 276.4, 363.52, 450.6, 492),
-        ratios=(_FOUR, _SIX, _SIX, _SIX, _FOUR, _FOUR),
-        steps=(16, 32, None, None, None, None),
-    ),
+@dataclass(frozen=True)
+class StairNetVariant(SSDVariant):
+    """A detector in the style of StairNet: models/detection/stairnet.py.
+
+    Attributes:
+        step_channels: channels of every map that a head reads.
+        separable: whether the convolutions of the steps are separable.
+    """
+
+    module: ClassVar[str] = 'detection.stairnet'
+    step_channels: int = 256
+    separable: bool = False
+
+
+# sizes, ratios, steps: the SSD paper for Pascal VOC; GluonCV's ssd_300_vgg16_atrous_voc
+_300: Dict[str, Any] = dict(
+    image_size=300,
+    stride=8,
+    backbone_maps=3,
+    channels=(512, 512, 512, 256, 256, 256),
+    transition=0.5,
+    pooled=True,
+    sizes=(30, 60, 111, 162, 213, 264, 315),
+    ratios=(_FOUR, _SIX, _SIX, _SIX, _FOUR, _FOUR),
+    steps=(8, 16, 32, 64, None, None),
+)
+# GluonCV's ssd_512_resnet50_v1_voc
+_512: Dict[str, Any] = dict(
+    image_size=512,
+    stride=16,
+    backbone_maps=2,
+    channels=(512, 512, 512, 512, 256, 256),
+    transition=1.0,
+    pooled=False,
+    sizes=(51.2, 102.4, 189.4, 276.4, 363.52, 450.6, 492),
+    ratios=(_FOUR, _SIX, _SIX, _SIX, _FOUR, _FOUR),
+    steps=(16, 32, None, None, None, None),
+)
+# sizes and steps of GluonCV's ssd_300_mobilenet1.0_lite; channels and heads of chuanqi305/MobileNet-SSD
+_LITE: Dict[str, Any] = dict(
+    image_size=300,
+    stride=16,
+    backbone_maps=2,
+    channels=(512, 1024, 512, 256, 256, 128),
+    transition=0.5,
+    pooled=False,
+    sizes=(60, 105, 150, 195, 240, 285, 300),
+    ratios=(_FOUR, _SIX, _SIX, _SIX, _SIX, _SIX),
+    steps=(16, None, None, None, None, None),
+    backbone='mobilenet1.0',
+    head_kernel=1,
 )
 
-DETECTORS: Tuple[SSDVariant, ...] = SSDS
+SSDS = (SSDVariant('ssd_300', **_300), SSDVariant('ssd_512', **_512), SSDVariant('ssd_300_lite', **_LITE))
+STAIRNETS = (
+    StairNetVariant('stairnet_300', **_300),
+    StairNetVariant('stairnet_300_lite', **_LITE, step_channels=128, separable=True),
+)
+
+DETECTORS: Tuple[SSDVariant, ...] = (*SSDS, *STAIRNETS)
 """Every detector."""

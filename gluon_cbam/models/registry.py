@@ -104,7 +104,8 @@ def backbone_of(name: str, options: Mapping[str, Any]) -> Tuple[str, Dict[str, A
         UsageError: no model has this name.
         ValueError: an option does not fit.
     """
-    return family(variant(name)).backbone_of(options)
+    row = variant(name)
+    return family(row).backbone_of(row, options)
 
 
 def option_names(name: str) -> List[str]:

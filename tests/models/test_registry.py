@@ -25,7 +25,8 @@ CONTRACT = {
     *(f'cbamnet_{size}' for size in ('tiny', 'small', 'base')),
     *(f'modified_cbamnet{depth}' for depth in (18, 34, 49, 50, 74, 90, 100, 101, 152, 200, 269)),
 }
-DETECTORS = {'ssd_300', 'ssd_512'}  # tests/models/detection runs them
+# tests/models/detection runs them
+DETECTORS = {'ssd_300', 'ssd_300_lite', 'ssd_512', 'stairnet_300', 'stairnet_300_lite'}
 
 
 def kind(name):

@@ -57,11 +57,14 @@ def models_info(name: str, classes: Optional[int], image_size: Optional[int], op
 @common_options
 @click.pass_context
 def models_table(ctx: click.Context, as_csv: bool) -> Result:
-    """Compare tables 4 and 5 of the CBAM paper with the networks of this package."""
-    from gluon_cbam.models import paper_tables
+    """Compare tables 4, 5 and 7 of the CBAM paper with the networks of this package; --csv has tables 4 and 5."""
+    from gluon_cbam.models import paper_detectors, paper_tables
 
     if as_csv and ctx.params['as_json']:
         raise UsageError('--json and --csv exclude each other: give one of them')
     rows = [paper_tables.compare(figures) for figures in progress_bar(paper_tables.PAPER, len(paper_tables.PAPER))]
-    text = (paper_tables.as_csv if as_csv else paper_tables.as_text)(rows)
-    return {'networks': [row.as_dict() for row in rows]}, text
+    if as_csv:
+        return {}, paper_tables.as_csv(rows)
+    detectors = [paper_detectors.compare(figures) for figures in paper_detectors.PAPER]
+    value = {'networks': [row.as_dict() for row in rows], 'detectors': [row.as_dict() for row in detectors]}
+    return value, f'{paper_tables.as_text(rows)}\n\n{paper_detectors.as_text(detectors)}'

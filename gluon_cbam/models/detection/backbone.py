@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+from inspect import signature
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from mxnet.gluon import HybridBlock
 
@@ -54,6 +55,25 @@ def build_parts(backbone: str, attention: Optional[str], attention_in: str, opti
             raise ValueError(f'neither {row.name} nor the attention has an option {name!r}: {closest(name, known)}')
     network = family(row).build(row, **_chosen(options, of_backbone))
     return Parts(network, partial(module, **_chosen(options, of_heads)) if module else None)
+
+
+def chosen_backbone(detector: type, default: str, options: Mapping[str, Any]) -> Tuple[str, Dict[str, Any]]:
+    """Find the backbone of a detector.
+
+    Args:
+        detector: the class of the detector.
+        default: the name of its backbone where the options have none.
+        options: the options of the detector.
+
+    Returns:
+        The name of the network, and those of the options that are its own.
+
+    Raises:
+        ValueError: an option does not fit.
+    """
+    place = signature(detector).parameters['attention_in'].default
+    row = attended_row(options.get('backbone') or default, options.get('attention'), options.get('attention_in', place))
+    return row.name, _chosen(options, options_of(row))
 
 
 def attended_row(backbone: str, attention: Optional[str], attention_in: str) -> Variant:

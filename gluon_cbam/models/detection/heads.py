@@ -13,7 +13,7 @@ from gluon_cbam.ops.tracing import FusedBlock
 
 
 class LevelHead(FusedBlock):
-    """Two convolutions 3 x 3 of a map: class logits and box offsets; attention before them is optional.
+    """Two convolutions of a map: class logits and box offsets; attention before them is optional.
 
     The CBAM paper (section 5.5) puts attention "right before every classifier", and leaves open whether the boxes are
     computed from the refined map, too.
@@ -24,6 +24,7 @@ class LevelHead(FusedBlock):
         outputs: logits of each anchor.
         attention: None, or a function from the number of channels to the attention module.
         attend_boxes: whether the boxes are computed from the refined map.
+        kernel: size of the kernels of both convolutions.
 
     Inputs:
         (N, channels, H, W).
@@ -39,14 +40,15 @@ class LevelHead(FusedBlock):
         outputs: int,
         attention: Optional[Callable[[int], HybridBlock]] = None,
         attend_boxes: bool = False,
+        kernel: int = 3,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._attend_boxes = attend_boxes
         with self.name_scope():
             self.attention = attention(channels) if attention else None
-            self.class_predictor = _predictor(anchors * outputs, channels)
-            self.box_predictor = _predictor(anchors * 4, channels)
+            self.class_predictor = _predictor(anchors * outputs, channels, kernel)
+            self.box_predictor = _predictor(anchors * 4, channels, kernel)
 
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tuple[Tensor, Tensor]:
         """See :class:`LevelHead`."""
@@ -55,5 +57,6 @@ class LevelHead(FusedBlock):
         return tuple(F.flatten(F.transpose(each, axes=(0, 2, 3, 1))) for each in maps)
 
 
-def _predictor(outputs: int, channels: int) -> nn.Conv2D:
-    return nn.Conv2D(outputs, 3, padding=1, in_channels=channels, weight_initializer=init.Xavier(magnitude=2))
+def _predictor(outputs: int, channels: int, kernel: int) -> nn.Conv2D:
+    weights = init.Xavier(magnitude=2)
+    return nn.Conv2D(outputs, kernel, padding=kernel // 2, in_channels=channels, weight_initializer=weights)

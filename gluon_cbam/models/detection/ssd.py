@@ -15,7 +15,6 @@ The variants are rows of :data:`gluon_cbam.models.detection_variants.SSDS`.
 
 from __future__ import annotations
 
-from inspect import signature
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mxnet import init
@@ -28,7 +27,7 @@ from gluon_cbam.models.options import option_names
 from gluon_cbam.ops.tracing import FusedBlock
 
 from .anchors import AnchorLevel
-from .backbone import attended_row, build_parts, known_options, options_of
+from .backbone import build_parts, chosen_backbone, known_options
 from .detector import Detector
 from .heads import LevelHead
 from .suppression import Suppression
@@ -77,8 +76,8 @@ class SSD(Detector):
     Args:
         variant: maps and anchors.
         classes: number of classes, without the background.
-        backbone: the name of a network of this package with stages. A map whose stride no stage has is made by an
-            extra layer.
+        backbone: the name of a network of this package with stages; default the variant's. A map whose stride no stage
+            has is made by an extra layer.
         attention: None or a key of :data:`gluon_cbam.attention.ATTENTIONS`.
         attention_in: ``backbone``, ``heads`` (before every classifier) or ``both``.
         attend_boxes: whether the boxes are computed from the refined maps of the heads, too.
@@ -101,7 +100,7 @@ class SSD(Detector):
         self,
         variant: SSDVariant,
         classes: int = 20,
-        backbone: str = 'resnet50',
+        backbone: Optional[str] = None,
         attention: Optional[str] = None,
         attention_in: str = 'backbone',
         attend_boxes: bool = False,
@@ -114,12 +113,12 @@ class SSD(Detector):
         super().__init__(classes, Suppression(nms_threshold, nms_top, keep, score_threshold))
         self._variant = variant
         with self.name_scope():
-            network, module = build_parts(backbone, attention, attention_in, options)
+            network, module = build_parts(backbone or variant.backbone, attention, attention_in, options)
             channels = self._add_maps(network)
             levels = levels_of(variant)
             self._add_heads(
                 [
-                    LevelHead(width, level.count, 1 + classes, module, attend_boxes)
+                    LevelHead(width, level.count, 1 + classes, module, attend_boxes, variant.head_kernel)
                     for width, level in zip(channels, levels)
                 ],
                 levels,
@@ -139,7 +138,7 @@ class SSD(Detector):
             stride *= 2
             width = self._variant.channels[max(len(channels) - first, 0)]
             width = min(width, 2 * channels[-1])
-            self.extras.add(ExtraLayer(channels[-1], max(128, int(width * self._variant.transition)), width))
+            self.extras.add(ExtraLayer(channels[-1], int(width * self._variant.transition), width))
             channels.append(width)
         return channels[first:]
 
@@ -186,14 +185,9 @@ def build(variant: SSDVariant, **options: Any) -> SSD:
     return SSD(variant, **options)
 
 
-def backbone_of(options: Mapping[str, Any]) -> Tuple[str, Dict[str, Any]]:
+def backbone_of(variant: SSDVariant, options: Mapping[str, Any]) -> Tuple[str, Dict[str, Any]]:
     """The name of the backbone that a network with these options has, and the options of the backbone."""
-    defaults = signature(SSD).parameters
-    backbone, attention, place = (
-        options.get(name, defaults[name].default) for name in ('backbone', 'attention', 'attention_in')
-    )
-    row = attended_row(backbone, attention, place)
-    return row.name, {name: value for name, value in options.items() if name in options_of(row)}
+    return chosen_backbone(SSD, variant.backbone, options)
 
 
 def options(variant: SSDVariant) -> List[str]:

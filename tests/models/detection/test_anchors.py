@@ -24,8 +24,10 @@ GLUONCV = {
         [16, 32, 64, 128, 256, 512],
         6132,
     ),
+    'ssd_300_lite': ([19, 10, 5, 3, 2, 1], [60, 105, 150, 195, 240, 285, 300], [16, 30, 60, 100, 150, 300], 2278),
 }
-RATIOS = [[1, 2, 0.5]] + [[1, 2, 0.5, 3, THIRD]] * 3 + [[1, 2, 0.5]] * 2
+FOUR, SIX = [1, 2, 0.5], [1, 2, 0.5, 3, THIRD]
+RATIOS = ([FOUR, SIX, SIX, SIX, FOUR, FOUR], [FOUR, SIX, SIX, SIX, SIX, SIX])
 
 
 @pytest.mark.parametrize('name', GLUONCV)
@@ -34,7 +36,7 @@ def test_anchors_are_gluoncvs(name):
     maps, sizes, steps, count = GLUONCV[name]
     base = variant(name).image_size
     theirs = []
-    for number, (cells, ratios, step) in enumerate(zip(maps, RATIOS, steps)):
+    for number, (cells, ratios, step) in enumerate(zip(maps, RATIOS[name == 'ssd_300_lite'], steps)):
         block = generator(number, (base, base), sizes[number : number + 2], ratios, step, (cells, cells))
         block.initialize()
         theirs.append(block(mx.nd.zeros((1, 1, cells, cells))).asnumpy()[0])

@@ -54,7 +54,7 @@ def test_detections_are_those_of_the_raw_outputs():
     assert np.array_equal(expected.asnumpy(), net(x).asnumpy())
 
 
-@pytest.mark.parametrize('name', ['ssd_300', 'ssd_512'])
+@pytest.mark.parametrize('name', ['ssd_300', 'ssd_512', 'ssd_300_lite'])
 @pytest.mark.parametrize('size', [64, 96, 130])
 def test_exports_at_any_size(name, size, tmp_path):
     net, x = tiny(name), images(size)
