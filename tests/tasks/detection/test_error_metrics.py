@@ -71,10 +71,11 @@ def test_confusion_matrix_by_hand():
     np.testing.assert_array_equal(matrix, [[0, 1, 0], [0, 1, 1], [1, 0, 0]])
 
 
-@pytest.mark.parametrize('seed', range(3))
-def test_curves_over_confidence_equal_scores_of_fewer_detections(seed):
-    """Keeping the surer detections alone and matching anew gives the same counts."""
-    truths, found = random_set(seed)
+@pytest.mark.parametrize('most_found', [30, 900])
+@pytest.mark.parametrize('seed', range(2))
+def test_curves_over_confidence_equal_scores_of_fewer_detections(seed, most_found):
+    """Keeping the surer detections alone and matching anew gives the same counts, also beyond 100 of a class."""
+    truths, found = random_set(seed, images=4, most_truths=30, most_found=most_found, score_digits=6)
     curves = confidence_curves(*columns(truths, found), CLASSES)
     for place in (0, 50, 120, 199):
         least = GRID[place]

@@ -152,6 +152,16 @@ def test_pairs_do_not_depend_on_the_size_of_the_blocks(monkeypatch):
     np.testing.assert_array_equal(small.voc, whole.voc)
 
 
+def test_of_equal_overlaps_coco_takes_the_last_box_and_voc_the_first():
+    """The second detection finds the first box only, which is free for COCO, as for pycocotools, and taken for VOC."""
+    truth = Boxes.of([[0, 0, 10, 10], [2, 0, 12, 10]], [0, 0])
+    found = Detections.of([0, 0], [0.9, 0.8], [[1, 0, 11, 10], [0, 0, 10, 10]])
+    scores = score([truth], [found], names(1))
+    assert scores.figures['ap75'] == 1
+    assert scores.figures['voc'] == pytest.approx(0.5)
+    assert pycocotools_evaluation(coco_json([truth], 1), coco_results([found])).stats[2] == 1
+
+
 def test_perfect_detections_score_one_and_none_score_zero():
     truths, _ = random_set(2)
     perfect = [Detections.of(t.classes, np.ones(len(t)), t.corners) for t in truths]
