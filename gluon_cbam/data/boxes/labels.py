@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.printable import printable
 from gluon_cbam.data.records.format import MAX_LABELS
 
 from .objects import NO_OBJECT, VALUES, read_objects
@@ -88,3 +89,20 @@ def to_boxes(values: np.ndarray, height: int, width: int) -> Boxes:
     boxes = Boxes.of(corners, values[:, 0], values[:, 5], values[:, 6])
     areas = np.where(np.isnan(values[:, 7]), boxes.areas, values[:, 7])
     return Boxes(boxes.corners, boxes.classes, boxes.difficult, boxes.crowd, areas)
+
+
+def list_line(key: int, label: np.ndarray, name: str) -> str:
+    """The line of a picture in a list of im2rec.
+
+    Args:
+        key: its index.
+        label: (m,) float32, see :func:`encode`.
+        name: its path.
+
+    Raises:
+        DataError: the name has a tab or a line break, which no line can hold.
+    """
+    if any(letter in name for letter in '\t\n\r'):
+        raise DataError(f"'{printable(name)}' cannot be in a list, as it has a tab or a line break: rename it")
+    values = ''.join(f'{value:.9g}\t' for value in label.tolist())
+    return f'{key}\t{values}{name}\n'

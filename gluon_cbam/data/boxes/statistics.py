@@ -20,7 +20,7 @@ def box_statistics(
     Args:
         columns: the pictures and their boxes; corners are finite and not reversed.
         classes: names of the classes.
-        anchors: number of anchors to suggest; default none.
+        anchors: number of anchors to suggest, for the boxes that are neither difficult nor crowds; default none.
         image_size: height and width of the network's input in pixels, to which anchors are scaled.
 
     Returns:
@@ -33,6 +33,7 @@ def box_statistics(
     """
     boxes, sizes = columns.boxes, columns.sizes
     sides = boxes.corners[:, 2:] - boxes.corners[:, :2]
+    usual = ~(boxes.difficult | boxes.crowd)
     shares = sides / np.maximum(sizes[columns.owners][:, ::-1], 1)
     return {
         'pictures': len(columns), 'empty': int((columns.counts == 0).sum()), 'boxes': len(boxes),
@@ -46,7 +47,7 @@ def box_statistics(
         'share': quantiles(np.sqrt(shares.prod(axis=1).clip(0))), 'aspect': quantiles(sides[:, 0] / sides[:, 1]),
         'picture_width': quantiles(sizes[:, 1]), 'picture_height': quantiles(sizes[:, 0]),
         'classes': _by_class(columns, classes),
-        'anchors': None if anchors is None else _anchors(shares * image_size, anchors, image_size),
+        'anchors': None if anchors is None else _anchors(shares[usual] * image_size, anchors, image_size),
     }  # fmt: skip
 
 

@@ -10,12 +10,11 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_paths, refuse_existing
 from gluon_cbam.data.boxes.faults import Faults
 from gluon_cbam.data.boxes.formats import read_boxes
-from gluon_cbam.data.boxes.labels import encode
+from gluon_cbam.data.boxes.labels import encode, list_line
 from gluon_cbam.data.boxes.reading import read_options
 from gluon_cbam.data.boxes.sets import BoxPart, BoxSet
 from gluon_cbam.data.class_names import check_classes, write_classes
 
-from .box_packing import list_line
 from .box_sources import split_parts, usable_parts
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing
 from gluon_cbam.common.parallel import ordered_map, process_pool
-from gluon_cbam.common.printable import printable
 from gluon_cbam.data.boxes.faults import Faults
 from gluon_cbam.data.boxes.formats import read_boxes
 from gluon_cbam.data.boxes.labels import encode as encode_label
+from gluon_cbam.data.boxes.labels import list_line
 from gluon_cbam.data.boxes.reading import Progress, read_options
 from gluon_cbam.data.boxes.sets import BoxPart, BoxSet
 from gluon_cbam.data.boxes.table import Boxes, ImageBoxes
@@ -216,15 +216,3 @@ def resized(boxes: Boxes, encoded: Encoded) -> Boxes:
     (height, width), (new_height, new_width) = encoded.size, encoded.stored
     scale = np.array([new_width / width, new_height / height])
     return replace(boxes, corners=boxes.corners * np.tile(scale, 2), areas=boxes.areas * scale.prod())
-
-
-def list_line(key: int, label: np.ndarray, name: str) -> str:
-    """The line of a picture in a list of im2rec.
-
-    Raises:
-        DataError: the name has a tab or a line break, which no line can hold.
-    """
-    if any(letter in name for letter in '\t\n\r'):
-        raise DataError(f"'{printable(name)}' cannot be in a list, as it has a tab or a line break: rename it")
-    values = ''.join(f'{value:.9g}\t' for value in label.tolist())
-    return f'{key}\t{values}{name}\n'
