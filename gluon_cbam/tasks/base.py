@@ -12,7 +12,7 @@ record files) and add a row to :data:`gluon_cbam.tasks.TASKS`. Importing this mo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import sha256
@@ -229,6 +229,25 @@ class Task(TaskFigures, ABC):
             rank: the rank of this process, which draws random numbers of its own.
             data: the training data, of :meth:`open_training`: how many identities there are, for instance.
         """
+
+    # dry runs
+
+    def rows_to_fit(self, batch: Sequence[mx.nd.NDArray]) -> List[int]:
+        """The rows of a training batch that ``--dry-run`` trains on until the network should know them.
+
+        Returns:
+            A few rows that :meth:`batch_figures` can measure; none, the default, to do without.
+        """
+        return []
+
+    def batch_figures(self, batch: Sequence[mx.nd.NDArray], outputs: Sequence[np.ndarray]) -> Dict[str, float]:
+        """Figures of a network on a training batch, by name.
+
+        Args:
+            batch: the batch.
+            outputs: the outputs of the network for it, in the mode of validation.
+        """
+        return {}
 
     # validation
 

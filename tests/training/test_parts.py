@@ -12,6 +12,7 @@ from gluon_cbam.tasks.classification.loss import SmoothedCrossEntropy
 from gluon_cbam.training import TrainConfig
 from gluon_cbam.training.optim.lr_schedule import schedule
 from gluon_cbam.training.optim.state import optimizer_arrays, restore_optimizer
+from gluon_cbam.training.parameters.batch_norm import take_statistics
 
 
 def config(**settings):
@@ -120,3 +121,27 @@ def test_another_optimizers_state_is_refused():
     arrays = optimizer_arrays(net, trainer)
     with pytest.raises(DataError, match='optimizer state'):
         restore_optimizer(*network_and_trainer('adam'), arrays)
+
+
+def test_the_statistics_of_a_batch_are_taken():
+    """Those of its second layer follow from a first layer that is normalized by the batch, too."""
+    net = mx.gluon.nn.HybridSequential()
+    for _ in range(2):
+        net.add(mx.gluon.nn.Conv2D(3, 1, in_channels=3), mx.gluon.nn.BatchNorm(in_channels=3, momentum=0.99))
+    ctx = [mx.cpu(0), mx.cpu(1)]
+    net.initialize(mx.init.Normal(1), ctx=ctx)
+    net.hybridize(static_alloc=True, static_shape=True)
+    batches = [mx.nd.random.normal(number, 2, shape=(6, 3, 5, 5), ctx=ctx[number]) for number in range(2)]
+    for batch in batches:
+        net(batch)
+    take_statistics(net, batches)
+    for batch, context in zip(batches, ctx):
+        values = batch
+        for conv, norm in zip(net[::2], net[1::2]):
+            values = conv(values)
+            mine = values.asnumpy().transpose(1, 0, 2, 3).reshape(3, -1)
+            assert np.allclose(norm.running_mean.data(context).asnumpy(), mine.mean(axis=1), atol=1e-4)
+            assert np.allclose(norm.running_var.data(context).asnumpy(), mine.var(axis=1), rtol=0.01)
+            assert norm._kwargs['momentum'] == 0.99
+            values = norm(values)
+        assert np.allclose(net(batch).asnumpy(), values.asnumpy(), atol=1e-5)

@@ -145,3 +145,22 @@ def _gathered(rows: np.ndarray, process_group: Optional[ProcessGroup]) -> np.nda
 
 def _detections(rows: np.ndarray) -> Detections:
     return Detections.of(rows[:, 1], rows[:, 2], rows[:, 3:])
+
+
+def batch_figures(boxes: np.ndarray, outputs: np.ndarray) -> Dict[str, float]:
+    """AP and AP50 of a network on a training batch.
+
+    Args:
+        boxes: (N, M, 5), see :class:`gluon_cbam.data.loading.box_training.DetectionBatch`; with an object.
+        outputs: (N, keep, 6), the output of the network.
+
+    Returns:
+        The figures by name.
+    """
+    objects = [rows[rows[:, 0] >= 0].astype(np.float64) for rows in boxes]
+    found = [rows[rows[:, 0] >= 0].astype(np.float64) for rows in outputs]
+    classes = 1 + int(max(rows[:, 0].max() for rows in (*objects, *found) if len(rows)))
+    truths = [Boxes.of(rows[:, 1:], rows[:, 0]) for rows in objects]
+    detections = [Detections.of(rows[:, 0], rows[:, 1], rows[:, 2:]) for rows in found]
+    figures = score(truths, detections, [str(number) for number in range(classes)]).figures
+    return {name: figures[name] for name in ('ap', 'ap50')}

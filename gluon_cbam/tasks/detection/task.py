@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from copy import copy
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence, cast
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, cast
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.class_names import ClassNames, compare, names_beside
@@ -45,6 +45,7 @@ CLASS_LOSS = Figure('class_loss', 'class', 'class term of the loss', higher_is_b
 BOX_LOSS = Figure('box_loss', 'box', 'box term of the loss', higher_is_better=False)
 POSITIVES = Figure('positives', 'positives', 'positive anchors of an image', higher_is_better=True, digits=1)
 _LIMITS = (0, 1.02)
+_FITTED = 4  # pictures of a dry run
 AP = Figure('ap', 'AP', 'AP at IoU 0.50 to 0.95', higher_is_better=True, limits=_LIMITS)
 AP50 = Figure('ap50', 'AP50', 'AP at IoU 0.50', higher_is_better=True, limits=_LIMITS)
 AP75 = Figure('ap75', 'AP75', 'AP at IoU 0.75', higher_is_better=True, limits=_LIMITS, shown=False)
@@ -180,6 +181,17 @@ class Detection(Task):
         from .objective import DetectionObjective
 
         return DetectionObjective(settings, preprocessing, cast('BoxRecords', data))
+
+    def rows_to_fit(self, batch: Sequence[mx.nd.NDArray]) -> List[int]:
+        """A few pictures that have objects."""
+        objects = (cast('DetectionBatch', batch).boxes.asnumpy()[:, :, 0] >= 0).any(axis=1)
+        return [number for number, some in enumerate(objects.tolist()) if some][:_FITTED]
+
+    def batch_figures(self, batch: Sequence[mx.nd.NDArray], outputs: Sequence[np.ndarray]) -> Dict[str, float]:
+        """AP and AP50 on the pictures of a batch, in pixels of the network's input."""
+        from .evaluation import batch_figures
+
+        return batch_figures(cast('DetectionBatch', batch).boxes.asnumpy(), outputs[0])
 
     def evaluate(
         self,

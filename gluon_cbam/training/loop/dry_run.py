@@ -1,4 +1,7 @@
-"""A dry run: builds everything and trains a step, to estimate time and memory of the run. It writes nothing."""
+"""A dry run: builds everything and trains a step, to estimate time and memory of the run. It writes nothing.
+
+Of tasks that ask for it, it also trains on a few images until the network should know them, and scores it on them.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.setup import Setup, prepare
 from gluon_cbam.training.sharding.plan import ShardPlan, plans
 
+from .batch_fit import fit_batch
 from .dry_run_report import DeviceMemory, DryRun, text_of_bytes
 from .engine import Engine
 
@@ -50,6 +54,7 @@ def dry_run(config: TrainConfig) -> DryRun:
         of_step = [batch] * config.accumulate
         loss, _ = _timed_step(engine, of_step, 0, setup.images_per_step)
         _, step_seconds = _timed_step(engine, of_step, 1, setup.images_per_step)
+        peak = peak_memory()
     load_seconds = batch_seconds * config.accumulate
     if not math.isfinite(loss):
         raise RunError(f'the loss of the first step is {loss:g}: look at the data, or take other settings')
@@ -76,12 +81,13 @@ def dry_run(config: TrainConfig) -> DryRun:
         step_seconds=step_seconds,
         load_seconds=load_seconds,
         run_seconds=steps * both(step_seconds, load_seconds),
-        peak_bytes=peak_memory(),
+        peak_bytes=peak,
         device_memory=_device_memory(setup),
         checkpoint_bytes=needed,
         free_bytes=free,
         classes=setup.classes,
         head=_plan_head(engine, setup),
+        fit=fit_batch(engine, setup, batch),
     )
 
 

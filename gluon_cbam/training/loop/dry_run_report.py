@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from gluon_cbam.tasks import Task
 from gluon_cbam.tasks.classes import ClassCheck
 from gluon_cbam.training.logging.throughput import duration
 from gluon_cbam.training.sharding.plan import ShardPlan
@@ -20,6 +21,38 @@ class DeviceMemory(NamedTuple):
     device: str
     used: int
     total: int
+
+
+@dataclass(frozen=True)
+class BatchFit:
+    """How well a network fits a few images after some steps, in which it sees nothing else.
+
+    Attributes:
+        images: number of images, over all devices.
+        steps: number of steps.
+        first_loss: the mean loss of the first step.
+        last_loss: the mean loss of the last step.
+        figures: figures of the network on these images after the last step, by name.
+        task: the task, which knows the figures.
+    """
+
+    images: int
+    steps: int
+    first_loss: float
+    last_loss: float
+    figures: Dict[str, float]
+    task: Task
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The attributes by name, as JSON holds them."""
+        return {name: value for name, value in asdict(self).items() if name != 'task'}
+
+    def text(self) -> str:
+        """Human-readable, in one line."""
+        return (
+            f'{self.images} images in {self.steps} steps of Adam: loss {self.first_loss:.4f} to {self.last_loss:.4f}, '
+            f'{self.task.text(self.figures)} on them'
+        )
 
 
 @dataclass(frozen=True)
@@ -51,6 +84,7 @@ class DryRun:
         classes: the comparison of the names of the classes.
         head: the memory of a sharded head on each device, for the devices of the run, for 1 and for 8; empty for a loss
             without one.
+        fit: how well the network fits a few images, for tasks that ask for it.
     """
 
     network: str
@@ -75,11 +109,14 @@ class DryRun:
     free_bytes: int
     classes: ClassCheck
     head: List[ShardPlan] = field(default_factory=list)
+    fit: Optional[BatchFit] = None
 
     def as_dict(self) -> Dict[str, Any]:
         """The attributes by name, as JSON holds them."""
         values = {**asdict(self), 'device_memory': [memory._asdict() for memory in self.device_memory]}
-        del values['classes'], values['head']
+        del values['classes'], values['head'], values['fit']
+        if self.fit is not None:
+            values['fit'] = self.fit.as_dict()
         if self.head:
             values['head'] = [{**asdict(entry), 'total': entry.total} for entry in self.head]
         return {**values, **self.classes.as_dict()}
@@ -102,6 +139,7 @@ class DryRun:
             ('', f'{numbers}, {self.learning_rates[-1]:.4g} in the last step'),
             ('a step', f'{self.step_seconds:.3f} s to train, {self.load_seconds:.3f} s to load: {speed:.1f} images/s'),
             ('the run', f'{duration(self.run_seconds)}, without validation and checkpoints'),
+            *((('fit', self.fit.text()),) if self.fit else ()),
             ('memory', ', '.join(memory)),
             *(entry.as_row(text_of_bytes) for entry in self.head),
             (

@@ -6,7 +6,7 @@ the batches, so that, except for rounding, the mean continues in the same way wh
 
 from __future__ import annotations
 
-from typing import Iterator, List
+from typing import Iterator, List, Sequence
 
 import mxnet as mx
 from mxnet.gluon import Block, Parameter
@@ -52,3 +52,31 @@ def synchronize_statistics(*nets: Block, process_group: ProcessGroup = _SINGLE_P
     means = [mean_over_devices(statistic).asnumpy() for statistic in statistics]
     for statistic, mean in zip(statistics, process_group.mean(means)):
         statistic.set_data(mx.nd.array(mean))
+
+
+def take_statistics(net: mx.gluon.HybridBlock, batches: Sequence[mx.nd.NDArray]) -> None:
+    """Set the running statistics on each device to those of a batch.
+
+    A network that was trained in a few steps on some images has running statistics that are far behind, since each step
+    moves them by a tenth or a hundredth only.
+
+    Args:
+        net: the network, hybridized afterwards; its gradients are overwritten.
+        batches: (N, 3, H, W) on each device.
+    """
+    norms = [norm for norm in batch_norms(net) if not norm._kwargs['use_global_stats']]
+    momenta = [norm._kwargs['momentum'] for norm in norms]
+    net.hybridize(False)  # a graph keeps the momentum that it was made with
+    try:
+        for norm in norms:
+            norm._kwargs['momentum'] = 0
+        for images in batches:  # MXNet updates running statistics in the backward pass
+            with mx.autograd.record():
+                outputs = net(images)
+                heads = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+            mx.autograd.backward(heads)
+        mx.nd.waitall()
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm._kwargs['momentum'] = momentum
+        net.hybridize(static_alloc=True, static_shape=True)

@@ -31,6 +31,7 @@ from gluon_cbam.tasks.detection.detections import Detections
 from gluon_cbam.tasks.detection.metrics.scores import score
 from gluon_cbam.tasks.evaluation import evaluate, on_contexts
 from gluon_cbam.training import make_config, train
+from gluon_cbam.training.loop.dry_run import dry_run
 
 CPU = [mx.cpu()]
 NAMES = ['red', 'green', 'blue', 'yellow', 'cyan']
@@ -162,6 +163,16 @@ def test_a_loss_that_is_not_finite_names_the_term_and_the_pictures(scenes, tmp_p
     assert '(class nan, box nan)' in text or '(class nan)' in text or '(box nan)' in text
     assert ', of records ' in text
     assert f'of {scenes / "train.rec"}: the run diverged' in text
+
+
+def test_a_dry_run_fits_some_pictures(scenes, tmp_path):
+    report = dry_run(make_config(**settings(scenes, tmp_path / 'run', batch_size=4, cpus=2, augment='none')))
+    assert (report.steps_per_epoch, report.fit.images) == (6, 8), 'four on each device'
+    assert report.fit.last_loss < 0.1 * report.fit.first_loss
+    assert report.fit.figures['ap50'] > 0.9
+    assert report.as_dict()['fit']['figures'] == report.fit.figures
+    assert f'8 images in 40 steps of Adam: loss {report.fit.first_loss:.4f} to' in report.as_text()
+    assert not (tmp_path / 'run').exists()
 
 
 # data
