@@ -29,7 +29,8 @@ def load_arrays(
     Args:
         net: the network, initialized or not.
         arrays: name of the source -> array, in the layout of the source.
-        source: a key of :data:`.sources.SOURCES`: ``official``, ``imgclsmob``, ``keras`` or ``modified``.
+        source: a key of :data:`.sources.SOURCES`: ``official``, ``imgclsmob``, ``keras``,
+            ``modified`` or ``gluoncv``.
         ctx: one context or a list of them, for a network that is not initialized; default the CPU.
         no_head: whether the arrays may lack the head, or have one of another size; it is initialized as in a new
             network then.
@@ -45,7 +46,8 @@ def load_arrays(
     scheme = scheme_of(source)
     ours: Dict[str, np.ndarray] = {}
     twice: List[str] = []
-    for name, array in arrays.items():
+    scheme.check(net, arrays)
+    for name, array in scheme.prepare(arrays).items():
         if re.search(scheme.ignored, name):
             continue
         target = scheme.our_name(name)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterable, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
 import numpy as np
+
+from . import gluoncv_ssd
 
 
 def _same(array: np.ndarray) -> np.ndarray:
@@ -42,6 +44,8 @@ class Source:
         layout_back: function from our array layout to the layout of the source.
         kernels: regular expression of the names of the source whose arrays are convolution kernels (out, in, 1, 1),
             where ours are dense weights (out, in).
+        prepare: function from all arrays of a file to those that the rules are applied to.
+        check: function of a network and the arrays of a file, which raises a DataError where they do not fit.
     """
 
     rules: Tuple[Tuple[str, str], ...]
@@ -51,6 +55,8 @@ class Source:
     layout: Callable[[np.ndarray], np.ndarray] = _same
     layout_back: Callable[[np.ndarray], np.ndarray] = _same
     kernels: str = r'(?!)'
+    prepare: Callable[[Mapping[str, np.ndarray]], Dict[str, np.ndarray]] = dict
+    check: Callable[[Any, Mapping[str, np.ndarray]], None] = lambda net, arrays: None
 
     def our_name(self, name: str) -> str:
         """Return our name for a parameter of the source; a name that no rule matches is returned as it is."""
@@ -229,6 +235,15 @@ SOURCES: Dict[str, Source] = {
         ),
         names=r'^\w+$',
         ignored=r'^(arg:)?fc7_(weight|bias)$',
+    ),
+    # dmlc/gluon-cv, SSD on resnet*_v1 and mobilenet*, Gluon save_parameters; its files are read only
+    'gluoncv': Source(
+        rules=(),
+        back=(),
+        names=r'(?!)',
+        ignored=gluoncv_ssd.ANCHORS,
+        prepare=gluoncv_ssd.our_arrays,
+        check=gluoncv_ssd.check_anchors,
     ),
 }
 """Source -> its naming scheme."""

@@ -17,7 +17,7 @@ from gluon_cbam.common.printable import printable
 @click.argument('source_file', metavar='SRC')
 @click.argument('output', metavar='DST')
 @settings_options('network')
-@click.option('--source', required=True, metavar='NAME', help='official, imgclsmob, modified or keras')
+@click.option('--source', required=True, metavar='NAME', help='official, imgclsmob, modified, keras or gluoncv')
 @click.option('--reverse', is_flag=True, help='convert our parameters to the format of the source')
 @click.option('--no-head', is_flag=True, help='SRC may lack the head, or have one of another size: it starts anew')
 @click.option('--state-dict', metavar='NAME', help='which state_dict of a checkpoint, such as model_ema')

@@ -57,15 +57,28 @@ def anchor_array(levels: Sequence[AnchorLevel], maps: Sequence[Tuple[int, int]],
         (A, 4) float32: center x, center y, width and height in pixels; maps one after the other, each row by row, the
         anchors of a cell next to each other.
     """
-    parts = []
-    for level, (rows, columns) in zip(levels, maps):
-        shapes = level.shapes * (width, height)
-        anchors = np.empty((rows, columns, level.count, 4))
-        anchors[..., 0] = ((np.arange(columns) + 0.5) * (level.step or width / columns))[:, None]
-        anchors[..., 1] = ((np.arange(rows) + 0.5) * (level.step or height / rows))[:, None, None]
-        anchors[..., 2:] = shapes
-        parts.append(anchors.reshape(-1, 4))
-    return np.concatenate(parts).astype(np.float32)
+    parts = [level_anchors(level, cells, height, width) for level, cells in zip(levels, maps)]
+    return np.concatenate([anchors.reshape(-1, 4) for anchors in parts]).astype(np.float32)
+
+
+def level_anchors(level: AnchorLevel, cells: Tuple[int, int], height: int, width: int) -> np.ndarray:
+    """Compute the anchors of a map.
+
+    Args:
+        level: the anchors of its cells.
+        cells: height and width of the map, in cells.
+        height: height of the image, in pixels.
+        width: width of the image, in pixels.
+
+    Returns:
+        (rows, columns, count, 4) float64, see :func:`anchor_array`.
+    """
+    rows, columns = cells
+    anchors = np.empty((rows, columns, level.count, 4))
+    anchors[..., 0] = ((np.arange(columns) + 0.5) * (level.step or width / columns))[:, None]
+    anchors[..., 1] = ((np.arange(rows) + 0.5) * (level.step or height / rows))[:, None, None]
+    anchors[..., 2:] = level.shapes * (width, height)
+    return anchors
 
 
 def anchor_graph(F: OpNamespace, levels: Sequence[AnchorLevel], maps: Sequence[Tensor], image: Tensor) -> Tensor:

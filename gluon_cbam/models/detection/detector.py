@@ -136,9 +136,7 @@ class Detector(CheckedBlock):
     def anchor_array(self, height: int, width: int) -> np.ndarray:
         """The anchors as numpy, see :meth:`anchors`."""
         if (height, width) not in self._anchors:
-            group = mx.sym.Group(self.maps(mx.sym, mx.sym.Variable('data')))
-            _, shapes, _ = group.infer_shape(data=(1, self._in_channels, height, width))
-            anchors = anchor_array(self._levels, [shape[2:] for shape in shapes], height, width)
+            anchors = anchor_array(self._levels, self.map_sizes(height, width), height, width)
             if len(anchors) * self.classes >= BOUND:
                 raise ValueError(
                     f'{len(anchors)} anchors of {height} x {width} pixels and {self.classes} classes are too many: '
@@ -146,6 +144,12 @@ class Detector(CheckedBlock):
                 )
             self._anchors[height, width] = anchors
         return self._anchors[height, width]
+
+    def map_sizes(self, height: int, width: int) -> List[Tuple[int, int]]:
+        """Height and width of the maps that the heads read, in cells, for inputs of a size in pixels."""
+        group = mx.sym.Group(self.maps(mx.sym, mx.sym.Variable('data')))
+        _, shapes, _ = group.infer_shape(data=(1, self._in_channels, height, width))
+        return [shape[2:] for shape in shapes]
 
     def hybridize(self, active: bool = True, **kwargs: Any) -> None:
         """Hybridize both graphs; see :meth:`mxnet.gluon.HybridBlock.hybridize`."""

@@ -15,8 +15,11 @@ The variants are rows of :data:`gluon_cbam.models.detection_variants.SSDS`.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+import numpy as np
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
@@ -26,7 +29,7 @@ from gluon_cbam.models.features import Features
 from gluon_cbam.models.options import option_names
 from gluon_cbam.ops.tracing import FusedBlock
 
-from .anchors import AnchorLevel
+from .anchors import AnchorLevel, level_anchors
 from .backbone import build_parts, chosen_backbone, known_options
 from .detector import Detector
 from .heads import LevelHead
@@ -85,6 +88,8 @@ class SSD(Detector):
         nms_top: see :class:`.suppression.Suppression`.
         keep: see :class:`.suppression.Suppression`.
         score_threshold: see :class:`.suppression.Suppression`.
+        anchor_sizes: sizes of the anchors in pixels at the variant's ``image_size``, one more than maps; default the
+            variant's.
         **options: options of the backbone and of the attention.
 
     Attributes:
@@ -108,6 +113,7 @@ class SSD(Detector):
         nms_top: int = 400,
         keep: int = 100,
         score_threshold: float = 0.01,
+        anchor_sizes: Optional[Sequence[float]] = None,
         **options: Any,
     ) -> None:
         super().__init__(classes, Suppression(nms_threshold, nms_top, keep, score_threshold))
@@ -115,7 +121,7 @@ class SSD(Detector):
         with self.name_scope():
             network, module = build_parts(backbone or variant.backbone, attention, attention_in, options)
             channels = self._add_maps(network)
-            levels = levels_of(variant)
+            levels = levels_of(_with_sizes(variant, anchor_sizes))
             self._add_heads(
                 [
                     LevelHead(width, level.count, 1 + classes, module, attend_boxes, variant.head_kernel)
@@ -142,6 +148,12 @@ class SSD(Detector):
             channels.append(width)
         return channels[first:]
 
+    def anchors_of_maps(self) -> List[np.ndarray]:
+        """The anchors of each map at the size of the variant, see :func:`.anchors.level_anchors`."""
+        size = self._variant.image_size
+        maps = self.map_sizes(size, size)
+        return [level_anchors(level, cells, size, size) for level, cells in zip(self._levels, maps)]
+
     def maps(self, F: OpNamespace, x: Tensor) -> List[Tensor]:
         """See :meth:`.detector.Detector.maps`."""
         maps = list(self.backbone(x))
@@ -161,6 +173,17 @@ def _chosen_stages(strides: Sequence[int], wanted: Sequence[int]) -> Tuple[List[
     if finer is None:
         raise ValueError(f'a stage with a stride of at most {wanted[0]} is needed, got strides {tuple(strides)}')
     return [last[finer]], (wanted[0] // finer).bit_length() - 1
+
+
+def _with_sizes(variant: SSDVariant, sizes: Optional[Sequence[float]]) -> SSDVariant:
+    """A variant with other sizes of anchors."""
+    if sizes is None:
+        return variant
+    count = len(variant.sizes)
+    numbers = all(isinstance(size, (int, float)) and 0 < size < math.inf for size in sizes)
+    if isinstance(sizes, str) or len(sizes) != count or not numbers or list(sizes) != sorted(sizes):
+        raise ValueError(f'anchor_sizes must be {count} positive numbers that grow, got {sizes!r}')
+    return replace(variant, sizes=tuple(sizes))
 
 
 def levels_of(variant: SSDVariant) -> List[AnchorLevel]:
