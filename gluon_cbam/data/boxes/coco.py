@@ -77,6 +77,8 @@ class _Raw:
 
     def _image(self, item: Any) -> None:
         number = _integer(item, 'id')
+        if number < 0:
+            raise ValueError(f'the id {number} is negative')
         name = item.get('file_name')
         if name is None:
             name = str(item.get('coco_url', '')).rpartition('/')[2]

@@ -19,15 +19,15 @@ def find_files(source: Path) -> Dict[str, Path]:
     """The files of annotations of a source.
 
     Args:
-        source: a ``.json`` file; a folder with ``annotations/instances_*.json``; or one with folders of pictures, each
-            with an ``_annotations.coco.json``.
+        source: a ``.json`` file; a folder with ``annotations/instances_*.json``, or with these files; or one with
+            folders of pictures, each with an ``_annotations.coco.json``.
 
     Returns:
         Split, or the name of the file without its suffix -> path; empty if there are none.
     """
     if source.is_file():
         return {_split(source.stem) or source.stem: source}
-    instances = sorted((source / 'annotations').glob('*.json'))
+    instances = sorted((source / 'annotations').glob('*.json')) or sorted(source.glob('instances_*.json'))
     chosen = [path for path in instances if path.name.startswith('instances_')] or instances
     files = [
         (path.stem[len('instances_') :] if path.name.startswith('instances_') else path.stem, path) for path in chosen

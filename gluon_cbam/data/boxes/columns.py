@@ -64,6 +64,12 @@ class BoxColumns(Sequence[ImageBoxes]):
         """The index of the picture of each box: (n,) int64."""
         return np.repeat(np.arange(len(self)), self.counts)
 
+    def numbered(self) -> BoxColumns:
+        """The same pictures with their ids; with the numbers from 1 where they have none, or not one each."""
+        own = self.ids is not None and len(np.unique(self.ids)) == len(self)
+        ids = self.ids if own else np.arange(1, len(self) + 1)
+        return BoxColumns(self.names, self.sizes, self.boxes, self.bounds, self.numbers, ids)
+
     def chosen(self, pictures: np.ndarray) -> BoxColumns:
         """Some of the pictures.
 

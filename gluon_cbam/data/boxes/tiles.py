@@ -51,14 +51,20 @@ def cut_tiles(pixels: np.ndarray, boxes: Boxes, size: int, overlap: int = 0) -> 
     if not 0 <= overlap < size:
         raise UsageError(f'the overlap of tiles of {size} pixels must be 0 to {size - 1}, got {overlap}')
     height, width = pixels.shape[:2]
-    for top in _starts(height, size, overlap):
-        for left in _starts(width, size, overlap):
+    for top in tile_starts(height, size, overlap):
+        for left in tile_starts(width, size, overlap):
             part = pixels[top : top + size, left : left + size]
             yield Tile(left, top, part, _cut(boxes, left, top, *part.shape[:2]))
 
 
-def _starts(length: int, size: int, overlap: int) -> List[int]:
-    """Where the tiles begin along a side."""
+def tile_starts(length: int, size: int, overlap: int) -> List[int]:
+    """Where the tiles begin along a side: as many as are needed, spread evenly.
+
+    Args:
+        length: the side in pixels.
+        size: side of a tile.
+        overlap: least number of pixels that neighbors share, less than ``size``.
+    """
     if length <= size:
         return [0]
     count = -(-(length - overlap) // (size - overlap))

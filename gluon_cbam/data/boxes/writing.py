@@ -76,35 +76,33 @@ def _open(path: Path) -> IO[str]:
 
 
 def write_coco(folder: Path, outputs: Sequence[Output], classes: Sequence[str]) -> None:
-    """Write ``annotations/instances_SPLIT.json``; the ids of the categories count from 1."""
-    with_ids = all(output.columns.ids is not None for output in outputs)
-    annotation = image_number = 0
+    """Write ``annotations/instances_SPLIT.json``; ids of categories, and of pictures without ids, count from 1."""
+    annotation = 0
     for output in outputs:
         with _open(folder / 'annotations' / f'instances_{output.name}.json') as file:
             file.write('{"images": [')
-            first = image_number
-            for number, image in enumerate(output.columns):
-                value: Dict[str, object] = {'id': image.id if with_ids else first + number + 1, 'file_name': image.name}
+            columns = output.columns.numbered()
+            for number, image in enumerate(columns):
+                value: Dict[str, object] = {'id': image.id, 'file_name': image.name}
                 value.update(width=image.width, height=image.height)
                 file.write((',\n' if number else '\n') + json.dumps(value))
             file.write('],\n"annotations": [')
             begin = annotation
-            for number, image in enumerate(output.columns):
-                for value in _coco_boxes(image, image.id if with_ids else first + number + 1):
+            for image in columns:
+                for value in _coco_boxes(image):
                     value['id'] = annotation + 1
                     file.write((',\n' if annotation > begin else '\n') + json.dumps(value))
                     annotation += 1
-            image_number = first + len(output.columns)
             categories = [{'id': number, 'name': name} for number, name in enumerate(classes, 1)]
             file.write(f'],\n"categories": {json.dumps(categories)}}}\n')
 
 
-def _coco_boxes(image: ImageBoxes, image_id: object) -> Iterator[Dict[str, object]]:
+def _coco_boxes(image: ImageBoxes) -> Iterator[Dict[str, object]]:
     boxes = image.boxes
     sides = np.column_stack([boxes.corners[:, :2], boxes.corners[:, 2:] - boxes.corners[:, :2]])
     for number, box in enumerate(_rounded(sides)):
         value: Dict[str, object] = {
-            'image_id': image_id, 'category_id': int(boxes.classes[number]) + 1, 'bbox': box,
+            'image_id': image.id, 'category_id': int(boxes.classes[number]) + 1, 'bbox': box,
             'area': float(boxes.areas[number]), 'iscrowd': int(boxes.crowd[number]),
         }  # fmt: skip
         if boxes.difficult[number]:

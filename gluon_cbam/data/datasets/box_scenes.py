@@ -149,7 +149,7 @@ def write_box_shapes(
         with RecordWriter(output / name) as writer, process_pool(workers) as pool:
             scenes = ordered_map(pool, draw, range(count), prefetch=16 * workers)
             for label, image in progress(scenes, count, name):
-                writer.write(label, image)
+                writer.write(label, image, writer.count + 1)
         remove_masks(output / name)
         (output / name).with_suffix('.lst').unlink(missing_ok=True)  # the names of other pictures
     write_classes(output, names)

@@ -177,8 +177,9 @@ def _write(path: Path, pictures: List[Tuple[Picture, np.ndarray, Boxes]], tile: 
             for each in cut_tiles(pixels, boxes, tile, overlap):
                 label = encode(each.boxes, *each.pixels.shape[:2])
                 name = f'{picture.name}_{each.top:04d}_{each.left:04d}.png'
-                lines.write(list_line(writer.count, label, name))
-                writer.write(label.tolist(), cv2.imencode('.png', each.pixels[..., ::-1])[1].tobytes())
+                lines.write(list_line(writer.count + 1, label, name))
+                image = cv2.imencode('.png', each.pixels[..., ::-1])[1].tobytes()
+                writer.write(label.tolist(), image, writer.count + 1)
     return writer.count
 
 

@@ -150,7 +150,7 @@ def _written(
 
 
 def _renamed(part: BoxPart, names: List[str]) -> BoxColumns:
-    columns = part.columns.chosen(np.arange(len(part.columns)))
+    columns = part.columns.numbered()
     columns.names = names
     return columns
 

@@ -99,8 +99,8 @@ def list_boxes(
 
 def _write(path: Path, part: BoxPart, root: Path) -> None:
     with open(path, 'w', encoding='utf-8', errors='surrogateescape', newline='\n') as file:
-        for number, image in enumerate(part.columns):
+        for image in part.columns.numbered():
             name = os.path.relpath(part.root / image.name, root)
             if name.startswith('..'):
                 raise DataError(f'{part.root / image.name} is not below {root}, which the paths in a list start from')
-            file.write(list_line(number, encode(image.boxes, image.height, image.width), name))
+            file.write(list_line(image.id or 0, encode(image.boxes, image.height, image.width), name))

@@ -153,8 +153,11 @@ def pack_set(boxes: BoxSet, parts: Sequence[BoxPart], faults: Faults, output: Pa
 
 
 def _ordered(part: BoxPart, how: PackOptions) -> BoxPart:
-    count = len(part.columns)
-    return part.chosen(np.random.RandomState(how.seed).permutation(count), part.name) if how.shuffle else part
+    """The part in the order of its records, with an id for each, which may be in any order."""
+    numbered = replace(part, columns=part.columns.numbered())
+    if not how.shuffle:
+        return numbered
+    return numbered.chosen(np.random.RandomState(how.seed).permutation(len(part.columns)), part.name)
 
 
 def _pack_part(
@@ -171,13 +174,11 @@ def _pack_part(
     listed = stack.enter_context(atomic_path(path.with_suffix('.lst')))
     lines = stack.enter_context(listed.open('w', encoding='utf-8', errors='surrogateescape', newline='\n'))
     result, used = PackedBoxes(path), np.zeros(len(classes), bool)
-    numbered = _have_ids(part)
     for image, encoded in _encoded_pictures(part, pool, how, faults):
         stored = resized(image.boxes, encoded)
-        key = image.id if numbered and image.id is not None else writer.count
         label = encode_label(stored, *encoded.stored)
-        writer.write(label.tolist(), encoded.data, key)
-        lines.write(list_line(key, label, image.name))
+        writer.write(label.tolist(), encoded.data, image.id)
+        lines.write(list_line(image.id or 0, label, image.name))
         used[stored.classes] = True
         result.boxes += len(stored)
         result.empty += not len(stored)
@@ -187,12 +188,6 @@ def _pack_part(
     result.records = writer.count
     result.unused = [name for name, seen in zip(classes, used.tolist()) if not seen]
     return result
-
-
-def _have_ids(part: BoxPart) -> bool:
-    """Whether the pictures of a part have ids that a record can have."""
-    ids = part.columns.ids
-    return ids is not None and len(np.unique(ids)) == len(ids) and not (ids < 0).any()
 
 
 def _encoded_pictures(

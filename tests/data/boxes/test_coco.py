@@ -81,6 +81,10 @@ def test_pictures_of_another_folder(tmp_path):
     assert boxes.parts[0].name == 'any'
 
 
+def test_the_folder_of_the_annotations(source):
+    assert rows(read_boxes(source / 'annotations')) == rows(read_boxes(source))
+
+
 def test_roboflows_folders(tmp_path):
     for split in ('train', 'valid'):
         pictures(tmp_path / split)

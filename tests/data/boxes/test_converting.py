@@ -172,3 +172,22 @@ def test_names_that_would_be_the_same(tmp_path):
     text(tmp_path / 'set' / 'train.csv', 'x/a.jpg,Dog,1,2,3,4\nx/a.png,Dog,1,2,3,5\n')
     with pytest.raises(DataError, match='two pictures would get one name'):
         convert_boxes(tmp_path / 'set', tmp_path / 'other', 'yolo')
+
+
+def test_pictures_without_ids_have_the_same_numbers_in_records_and_json(tmp_path):
+    """Detections of one are scored against the other by these numbers."""
+    for split in ('train', 'val'):
+        pictures(tmp_path / 'set' / split)
+        table = ''.join(f'{split}/{name},Dog,1,2,3,{row + 4}\n' for row, name in enumerate(['c.jpg', 'a.jpg', 'b.png']))
+        text(tmp_path / 'set' / f'{split}.csv', table)
+    (tmp_path / 'set' / 'val' / 'a.jpg').write_bytes(b'')  # left out
+    text(tmp_path / 'set' / 'val.csv', table)
+    skipping = PackOptions(skip_bad=True, shuffle=True)
+    for target in ('rec', 'coco'):
+        convert_boxes(tmp_path / 'set', tmp_path / target, target, options=skipping)
+    found = [
+        {part.name: dict(zip(part.columns.names, part.columns.ids.tolist())) for part in read_boxes(path).parts}
+        for path in (tmp_path / 'rec', tmp_path / 'coco')
+    ]
+    assert found[0] == found[1]
+    assert found[0] == {'train': {'c.jpg': 1, 'a.jpg': 2, 'b.png': 3}, 'val': {'c.jpg': 1, 'b.png': 2}}
