@@ -40,6 +40,9 @@ def export_network(request: ExportRequest, form: str, output: PathLike, samples:
         RunError: the outputs differ; no file is kept.
     """
     output, write = output_path(form, output), FORMATS[form].write
+    if getattr(request.loaded.net, 'detects', False) and not FORMATS[form].detectors:
+        formats = ' or '.join(name for name, row in FORMATS.items() if row.detectors)
+        raise UsageError(f'{form} does not hold detectors such as {request.loaded.name} yet: give --format {formats}')
     if not output.parent.is_dir():
         raise UsageError(f'no folder {str(output.parent)!r} for {output.name!r}: create it first')
     with disk_errors(output), _staged(output.parent) as (folder, kept):

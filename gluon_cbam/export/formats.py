@@ -38,10 +38,12 @@ class Format(NamedTuple):
     Attributes:
         suffix: the suffix of the file; None where the output is the prefix of several files.
         write: writes a request to a path, and compares it on sample images.
+        detectors: whether it can hold detectors, whose graph ends with a suppression that the others cannot express.
     """
 
     suffix: Optional[str]
     write: Callable[[ExportRequest, Path, SampleImages], Written]
+    detectors: bool = False
 
 
 def _write_symbol(request: ExportRequest, prefix: Path, samples: SampleImages) -> Written:
@@ -145,11 +147,11 @@ def _compared(request: ExportRequest, path: Path, samples: SampleImages) -> Diff
 
 
 FORMATS: Dict[str, Format] = {
-    'symbol': Format(None, _write_symbol),
+    'symbol': Format(None, _write_symbol, detectors=True),
     'insightface': Format(None, _write_insightface),
     'onnx': Format('.onnx', _write_onnx),
     'onnx-float16': Format('.onnx', _write_float16),
     'onnx-int8': Format('.onnx', _write_int8),
-    'safetensors': Format('.safetensors', _write_safetensors),
+    'safetensors': Format('.safetensors', _write_safetensors, detectors=True),
 }
 """Name of the format -> its suffix and its writer."""

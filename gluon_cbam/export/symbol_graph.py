@@ -8,7 +8,7 @@ from gluon_cbam.common.damage import Damaged
 from gluon_cbam.common.quoting import shown
 
 _Node = Dict[str, Any]
-_OUTPUTS = {'BatchNorm': 3, 'LayerNorm': 3, 'GroupNorm': 3, 'InstanceNorm': 3, 'Dropout': 2}
+_OUTPUTS = {'BatchNorm': 3, 'LayerNorm': 3, 'GroupNorm': 3, 'InstanceNorm': 3, 'Dropout': 2, 'topk': 2}
 """Outputs of the operators that have more than one."""
 
 
