@@ -68,6 +68,19 @@ def test_reads_what_was_written(tmp_path):
         assert records[number].labels.tolist() == np.atleast_1d(labels_of(number)).tolist()
 
 
+def test_beginnings_of_images(tmp_path):
+    path = tmp_path / 'a.rec'
+    labels = [3.0, [1.0, 2.0], [5.0] * 9]
+    with RecordWriter(path) as writer:
+        for payload in payloads():
+            for label in labels:
+                writer.write(label, payload)
+    records = RecordFile(path)
+    for number in range(len(records)):
+        for length in (0, 1, 5, 100):
+            assert records.image_begin(number, length) == records[number].image[:length]
+
+
 def cut(path, end):
     path.write_bytes(path.read_bytes()[:end])
 

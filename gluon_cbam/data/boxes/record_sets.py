@@ -15,7 +15,7 @@ from gluon_cbam.common.damage import reading
 from gluon_cbam.common.errors import CbamError, DataError
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.class_names import names_beside
-from gluon_cbam.data.decoding import format_of, image_size
+from gluon_cbam.data.decoding import IMAGE_ENDINGS, format_of
 from gluon_cbam.data.records.detection import is_detection
 from gluon_cbam.data.records.labels import are_classes
 from gluon_cbam.data.records.recordio import RecordFile
@@ -27,11 +27,12 @@ from .faults import Faults
 from .labels import to_boxes
 from .objects import Objects, read_objects
 from .reading import ReadOptions, checked_name, file_size
-from .records import all_objects
+from .records import all_objects, record_size
 from .sets import BoxPart, BoxSet, PictureFiles, PictureRecords
 from .table import Boxes
 
 _SUFFIX = '.lst'
+_SIGNATURE = 64  # bytes that tell the format of a picture
 
 
 def find_records(source: Path) -> Dict[str, Path]:
@@ -73,22 +74,19 @@ def _record_part(name: str, records: RecordFile, objects: Objects, options: Read
 
     for fault in objects.faults:
         faults.add('unreadable', where(fault.record), fault.text())
-    names, sizes = _listed_names(records), []
-    made = [] if names is None else names
+    names, sizes = _listed_names(records) or [f'{name}_{number:06d}' for number in range(len(records))], []
     for number in options.progress(range(len(records)), len(records), name):
-        image = records.image(number)
-        sizes.append(_size(image, where(number), objects.sizes[number], faults))
-        if names is None:
-            made.append(_made_name(name, image, number))
+        sizes.append(_size(records, number, where(number), objects.sizes[number], faults))
+        names[number] = _with_ending(names[number], records.image_begin(number, _SIGNATURE))
     good = objects.without_faults()
-    columns = joined(made, sizes, _boxes_of(good, sizes), records.ids.astype(np.int64), good.numbers)
+    columns = joined(names, sizes, _boxes_of(good, sizes), records.ids.astype(np.int64), good.numbers)
     return BoxPart(name, columns, records.path, pictures, where, 'object', faults)
 
 
-def _size(image: memoryview, where: str, stated: np.ndarray, faults: Faults) -> Tuple[int, int]:
+def _size(records: RecordFile, number: int, where: str, stated: np.ndarray, faults: Faults) -> Tuple[int, int]:
     """Height and width of the picture of a record; 0, 0 where it cannot be read, which reading it finds."""
     try:
-        size = image_size(image, where)
+        size = record_size(records, number, where)
     except DataError:
         return 0, 0
     width, height = stated.tolist()
@@ -123,9 +121,13 @@ def joined(
     return BoxColumns(names, np.array(sizes, np.int64).reshape(-1, 2), whole, bounds, numbers, ids)
 
 
-def _made_name(part: str, image: memoryview, number: int) -> str:
-    row = format_of(image)
-    return f'{part}_{number:06d}{row.endings[0] if row else ".jpg"}'
+def _with_ending(name: str, begin: bytes) -> str:
+    """The name of a picture with an ending of its format, which may be another than that of its file was."""
+    row = format_of(begin)
+    if row is None or name.lower().endswith(row.endings):
+        return name
+    stem = name[: name.rindex('.')] if name.lower().endswith(IMAGE_ENDINGS) else name
+    return stem + row.endings[0]
 
 
 def _listed_names(records: RecordFile) -> Optional[List[str]]:
@@ -150,10 +152,7 @@ def _listed_names(records: RecordFile) -> Optional[List[str]]:
     )
     if not same:
         raise DataError(f'{path} lists other records than those of {records.path}: remove it, or pack again')
-    names = [checked_name(lines[number][-1], str(path)) for number in ids]
-    if len(set(names)) < len(names):
-        raise DataError(f'{path}: a path occurs twice')
-    return names
+    return [checked_name(lines[number][-1], str(path)) for number in ids]
 
 
 def _has_label(fields: List[str], label: np.ndarray) -> bool:

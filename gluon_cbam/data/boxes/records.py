@@ -10,7 +10,7 @@ import numpy as np
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.data.class_names import ClassNames, names_beside
-from gluon_cbam.data.decoding import image_size
+from gluon_cbam.data.decoding import BEGIN, image_size, size_in_begin
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .labels import to_boxes
@@ -130,7 +130,7 @@ class BoxRecords:
         Raises:
             DataError: the header of the picture cannot be read.
         """
-        return image_size(self.records.image(number), self.where(number))
+        return record_size(self.records, number, self.where(number))
 
     def stated_size(self, number: int) -> Optional[Tuple[int, int]]:
         """Height and width as the label of a record states them; None where it does not.
@@ -140,6 +140,20 @@ class BoxRecords:
         """
         width, height = self._sizes[number].tolist()
         return (int(height), int(width)) if 0 < width < _SIDES and 0 < height < _SIDES else None
+
+
+def record_size(records: RecordFile, number: int, where: str) -> Tuple[int, int]:
+    """Height and width of the picture of a record in pixels; of most, the beginning is read.
+
+    Args:
+        records: the record file.
+        number: index of the record, from 0.
+        where: names the record in the error message.
+
+    Raises:
+        DataError: the header of the picture cannot be read.
+    """
+    return size_in_begin(records.image_begin(number, BEGIN)) or image_size(records.image(number), where)
 
 
 def all_objects(records: RecordFile) -> Objects:

@@ -1,13 +1,14 @@
 """Reading folders of YOLO: ``images/`` and ``labels/``, with a line ``class cx cy w h`` for each box, in shares of 1.
 
 The splits and the names of the classes are in a ``data.yaml`` (``path``, ``train``, ``val``, ``test``, ``names``);
-without one, the splits are folders of ``images/``, or have ``images/`` and ``labels/`` each, and the names are in
-``classes.txt``. A picture without a file of labels, or with an empty one, has no objects. A line with a polygon,
-``class x1 y1 x2 y2 x3 y3 ...``, becomes its bounds.
+without one, the splits are folders of ``images/``, or have ``images/`` and ``labels/`` each, or the files of labels are
+beside the pictures, and the names are in ``classes.txt``. A picture without a file of labels, or with an empty one, has
+no objects. A line with a polygon, ``class x1 y1 x2 y2 x3 y3 ...``, becomes its bounds.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -18,7 +19,7 @@ from gluon_cbam.common.quoting import shown
 from gluon_cbam.common.yaml_documents import parse_yaml
 from gluon_cbam.data.sources.folder_walk import walk
 from gluon_cbam.data.sources.labels import read_names
-from gluon_cbam.data.sources.left_out import IMAGE
+from gluon_cbam.data.sources.left_out import IMAGE, kind_of_file
 from gluon_cbam.data.sources.splits import SPLITS
 
 from .columns import BoxRows
@@ -57,6 +58,8 @@ def _is_description(path: Path) -> bool:
 def is_yolo(source: Path) -> bool:
     """Whether a source is a folder of YOLO, or the file that describes one."""
     if find_yaml(source) is not None:
+        return True
+    if _beside(source):
         return True
     folders = [source] + [source / name for names in SPLITS.values() for name in names]
     return any((folder / _IMAGES).is_dir() and (folder / _LABELS).is_dir() for folder in folders)
@@ -140,7 +143,17 @@ def _found_splits(source: Path) -> Dict[str, _Split]:
             for folder in (source / _IMAGES / name, source / name / _IMAGES):
                 if folder.is_dir():
                     found[split] = _pictures(folder)
-    return found or ({'train': _pictures(source / _IMAGES)} if (source / _IMAGES).is_dir() else {})
+    one = source if _beside(source) else source / _IMAGES
+    return found or ({'train': _pictures(one)} if one.is_dir() else {})
+
+
+def _beside(source: Path) -> bool:
+    """Whether a folder has pictures with files of labels beside them, and names of classes, as labelImg writes it."""
+    if not source.is_dir() or not any((source / name).is_file() for name in _NAME_FILES):
+        return False
+    names = {path.name for path in source.glob('*.txt')}
+    pictures = (entry.name for entry in os.scandir(source) if kind_of_file(entry.name) == IMAGE)
+    return any(f'{name.rpartition(".")[0]}.txt' in names for name in pictures)
 
 
 def _pictures(folder: Path) -> _Split:

@@ -6,10 +6,11 @@
 from .decoder import Decode, decode
 from .depth import DarkImages
 from .formats import FORMATS, IMAGE_ENDINGS, ImageFormat, format_of
-from .size import image_file_size, image_size
+from .size import BEGIN, image_file_size, image_size, size_in_begin
 from .threads import image_threads
 
 __all__ = [
+    'BEGIN',
     'FORMATS',
     'IMAGE_ENDINGS',
     'DarkImages',
@@ -20,4 +21,5 @@ __all__ = [
     'image_file_size',
     'image_size',
     'image_threads',
+    'size_in_begin',
 ]

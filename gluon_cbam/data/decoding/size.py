@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Tuple, Union
+from typing import Optional, Tuple, Union
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, open_regular, read_regular
@@ -12,7 +12,8 @@ from .decoder import decode
 from .formats import format_of
 from .headers import Damaged, Unsupported
 
-_BEGIN = 1 << 16  # bytes that hold the header of nearly every JPEG
+BEGIN = 1 << 16
+"""Bytes that hold the header of nearly every JPEG."""
 _PNG_EXIF = b'eXIf'
 
 
@@ -58,13 +59,25 @@ def image_file_size(path: PathLike) -> Tuple[int, int]:
         OSError: it cannot be read.
     """
     with open_regular(path) as file:
-        begin = file.read(_BEGIN)
+        size = size_in_begin(file.read(BEGIN))
+    return size or image_size(read_regular(path, MAX_IMAGE_BYTES), str(path))
+
+
+def size_in_begin(begin: bytes) -> Optional[Tuple[int, int]]:
+    """The size of a JPEG from its first bytes; whether the rest is intact is not known then.
+
+    Args:
+        begin: the first :data:`BEGIN` bytes, or all.
+
+    Returns:
+        (height, width) in pixels; None where more must be read: the header is longer, EXIF data may turn the image, or
+        the format is another.
+    """
     row = format_of(begin)
-    if row is not None and row.name == 'JPEG':
-        try:
-            header = row.header(begin)
-            if header.upright:
-                return header.height, header.width
-        except Damaged:  # perhaps by being cut
-            pass
-    return image_size(read_regular(path, MAX_IMAGE_BYTES), str(path))
+    if row is None or row.name != 'JPEG':
+        return None
+    try:
+        header = row.header(begin)
+    except Damaged:  # perhaps by being cut
+        return None
+    return (header.height, header.width) if header.upright else None

@@ -155,6 +155,22 @@ class RecordFile:
         begin, end = self._offsets[number], self._ends[number]
         return _image(read_payload(self._file.fileno(), begin, end - begin))
 
+    def image_begin(self, number: int, length: int) -> bytes:
+        """The first bytes of the encoded image of a record.
+
+        Args:
+            number: index of the record, from 0.
+            length: how many bytes, or all where there are fewer.
+        """
+        begin, skipped = self._offsets[number], PART.size + HEADER.size
+        skipped += 4 * (int(self.label_counts[number]) if self.label_counts[number] > 1 else 0)
+        head = read_at(self._file.fileno(), min(int(self._ends[number] - begin), skipped + length), begin)
+        _, word = PART.unpack_from(head)
+        count = HEADER.unpack_from(head, PART.size)[0]
+        if word >> 29 or count != (skipped - PART.size - HEADER.size) // 4:  # in parts, or an array of one label
+            return bytes(self.image(number)[:length])
+        return head[skipped : PART.size + (word & LENGTH)]
+
     def offset(self, number: int) -> int:
         """The offset of a record in the file in bytes.
 

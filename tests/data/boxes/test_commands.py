@@ -50,6 +50,37 @@ def test_pack_resizes_boxes_with_their_pictures(source, tmp_path, cbam_here):
     assert records.boxes_of(0).areas.tolist() == [14.5 * 19, 32 * 24]
 
 
+def test_pictures_of_other_formats_get_their_ending(tmp_path, cbam_here):
+    folder = tmp_path / 'set'
+    pictures(folder, ['a.jpg', 'b.png'])
+    cv2.imwrite(str(folder / 'x.tif'), cv2.imread(str(folder / 'b.png')))
+    (folder / 'b.jpg').write_bytes((folder / 'b.png').read_bytes())
+    text(folder / 'train.csv', 'x.tif,Dog,1,2,3,4\nb.jpg,Dog,1,2,3,5\na.jpg,Dog,1,2,3,6\n')
+    value = value_of(cbam_here('data', 'pack', folder, tmp_path / 'rec', '--json'))
+    assert value['files'][0]['converted'] == 1
+    assert list(rows(read_boxes(tmp_path / 'rec'))['train']) == ['x.png', 'b.png', 'a.jpg']
+    assert cbam_here('data', 'convert', tmp_path / 'rec', tmp_path / 'voc', '--to', 'voc').returncode == 0
+    for path in (tmp_path / 'voc' / 'JPEGImages').iterdir():
+        assert path.read_bytes().startswith({'.png': b'\x89PNG', '.jpg': b'\xff\xd8'}[path.suffix])
+
+
+def test_pictures_that_exif_data_turn(tmp_path, cbam_here):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / 'val').mkdir()
+    Image.fromarray(np.zeros((30, 50, 3), np.uint8)).save(tmp_path / 'val' / 'a.jpg', exif=exif)
+    value = {'images': [{'id': 1, 'file_name': 'a.jpg', 'height': 30, 'width': 50}], 'annotations': []}
+    value['categories'] = [{'id': 1, 'name': 'a'}]
+    path = text(tmp_path / 'val.json', json.dumps(value))
+    line = assert_one_line(cbam_here('data', 'pack', path, tmp_path / 'rec'), 4)
+    assert '30 x 50 pixels, as its EXIF data turn it, but 50 x 30 in' in line
+    value['images'][0].update(height=50, width=30)
+    text(path, json.dumps(value))
+    assert cbam_here('data', 'pack', path, tmp_path / 'rec').returncode == 0
+
+
 def test_pack_splits_by_picture(tmp_path, cbam_here):
     lines = []
     for number in range(10):

@@ -67,6 +67,15 @@ def test_splits_without_description(tmp_path, layout):
     assert rows(read_boxes(tmp_path)) == {'train': EXPECTED, 'val': EXPECTED}
 
 
+def test_labels_beside_the_pictures(tmp_path):
+    write(tmp_path, '', '')
+    assert recognize(tmp_path) is None  # whatever these texts are
+    text(tmp_path / 'classes.txt', 'Dog\ncat\n')
+    assert recognize(tmp_path).name == 'yolo'
+    assert rows(read_boxes(tmp_path)) == {'train': EXPECTED}
+    assert not read_boxes(tmp_path).left_out.total
+
+
 def test_polygons_become_their_bounds(tmp_path):
     write(tmp_path)
     text(tmp_path / 'classes.txt', 'Dog\n')
