@@ -66,10 +66,15 @@ def evaluate(
     progress: Progress = no_progress,
     process_group: Optional[ProcessGroup] = None,
 ) -> Evaluation:
-    """Score a detector on every record; see :meth:`gluon_cbam.tasks.Task.evaluate`."""
+    """Score a detector on every record; see :meth:`gluon_cbam.tasks.Task.evaluate`.
+
+    Of equal scores, those of the record with the smaller id come first, as in scores of files of results.
+    """
     began = time.time()
     results = detect(start, data, prepare, batch_size, workers, progress, process_group)
-    scores = score(*results, _class_names(data, results.detections))
+    order = np.argsort(data.records.ids, kind='stable').tolist()
+    truths, detections = ([column[number] for number in order] for column in results)
+    scores = score(truths, detections, _class_names(data, results.detections))
     return Evaluation(len(data), scores, results, time.time() - began)
 
 
