@@ -98,7 +98,7 @@ def test_csv_files_hold_the_data(report):
     first = [float(row[3]) for row in curves[1:] if row[:2] == ['tree', '0.75']]
     np.testing.assert_allclose(first, scored.scores.precision[0, 5], rtol=1e-5, atol=1e-12)
     confusions = np.array([row[1:] for row in rows(folder / 'confusions.csv')[1:]], int)
-    np.testing.assert_array_equal(confusions, measure(scored, 0.25).confusions)
+    np.testing.assert_array_equal(confusions, measure(scored).confusions)
     assert [row[0] for row in rows(folder / 'pictures.csv')] == ['image', *(f'<b>{n}.png' for n in range(8))]
 
 

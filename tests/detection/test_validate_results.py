@@ -138,6 +138,7 @@ def test_wrong_entries_are_named(coco, cbam_here, tmp_path, entry, message):
         ),
         (['--results', 'R', '--params', 'x'], 2, 'leave --params out'),
         (['--results', 'R', '--save-results', 'x'], 2, 'leave --save-results out'),
+        (['--results', 'R', '--threshold', '0.5'], 2, '--threshold 0.5 is for --report DIR'),
         (['--results', 'none.json'], 4, 'none.json is missing'),
         (['--results', 'R', '--ids-of', 'R'], 4, ''),
     ],

@@ -30,6 +30,12 @@ boxes_options = add_options(
         click.option('--results', metavar='FILE', help="score this file of detections in COCO's format, not a network"),
         click.option('--save-results', metavar='FILE', help="write the detections in COCO's format"),
         click.option('--report', metavar='DIR', help='write a report of the detections: report.html, plots and tables'),
+        click.option(
+            '--threshold',
+            type=click.FloatRange(0, 1),
+            metavar='X',
+            help='smallest score in the confusions, errors and pictures of --report  [that of the best F1]',
+        ),
         click.option('--ids-of', metavar='JSON', help="COCO's JSON whose ids name the classes in files of results"),
         force_option,
     ]
@@ -45,6 +51,7 @@ class BoxOptions:
         results: ``--results``.
         save_results: ``--save-results``.
         report: ``--report``.
+        threshold: ``--threshold``.
         ids_of: ``--ids-of``.
         overwrite: ``--force``.
     """
@@ -52,6 +59,7 @@ class BoxOptions:
     results: Optional[str]
     save_results: Optional[str]
     report: Optional[str]
+    threshold: Optional[float]
     ids_of: Optional[str]
     overwrite: bool
 
@@ -67,12 +75,19 @@ class BoxOptions:
             task: the task of the network; None for a file of results.
 
         Raises:
-            UsageError: the task finds no boxes, or a file exists.
+            UsageError: the task finds no boxes, an option has no use, or a file exists.
         """
-        given = {'--save-results': self.save_results, '--report': self.report, '--ids-of': self.ids_of}
+        given = {
+            '--save-results': self.save_results, '--report': self.report, '--threshold': self.threshold,
+            '--ids-of': self.ids_of,
+        }  # fmt: skip
         names = [name for name, value in given.items() if value is not None]
         if task is not None and not task.finds_boxes and names:
             raise UsageError(f'{names[0]} is for detectors, and the task {task.name} finds no boxes: leave it out')
+        if self.threshold is not None and self.report is None:
+            raise UsageError(
+                f'--threshold {self.threshold:g} is for --report DIR: leave it out; figures take all scores'
+            )
         from gluon_cbam.common.files import refuse_existing
         from gluon_cbam.detection.report.page import report_files
 
@@ -110,7 +125,7 @@ class BoxOptions:
         if self.report is not None:
             from gluon_cbam.detection.report.page import write_report
 
-            written['report'] = str(write_report(scored, about, self.report, self.overwrite))
+            written['report'] = str(write_report(scored, about, self.report, self.overwrite, self.threshold))
         return written
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -55,12 +55,13 @@ class Measures:
         return [(names[true], names[found], int(counts[true, found])) for true, found in pairs if counts[true, found]]
 
 
-def measure(scored: ScoredBoxes, least_score: float) -> Measures:
+def measure(scored: ScoredBoxes, least_score: Optional[float] = None) -> Measures:
     """Measure a set.
 
     Args:
         scored: the set.
-        least_score: the smallest score of detections in the confusion matrix and the kinds of errors.
+        least_score: the smallest score of detections in the confusion matrix and the kinds of errors; default that of
+            the best mean F1, as detectors differ in how sure they are.
 
     Returns:
         The measures.
@@ -69,7 +70,10 @@ def measure(scored: ScoredBoxes, least_score: float) -> Measures:
     truths, found = columns_of(scored.truths, scored.detections, classes)
     found = found.by_score()
     errors = find_errors(found, truths)
+    confidence = confidence_curves(found, truths, classes)
+    if least_score is None:
+        least_score = float(confidence.least[confidence.best()])
     return Measures(
-        least_score, confidence_curves(found, truths, classes), confusion_matrix(found, truths, classes, least_score),
+        least_score, confidence, confusion_matrix(found, truths, classes, least_score),
         errors.counts(least_score), errors.costs(), picture_scores(found, truths, len(scored.truths)),
     )  # fmt: skip

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing, write_text
 from gluon_cbam.explain.figures.html import STYLE, escaped, png_source
-from gluon_cbam.tasks.detection.metrics.confusion import LEAST_SCORE
 from gluon_cbam.tasks.detection.metrics.error_kinds import KINDS
 from gluon_cbam.tasks.detection.scored import ScoredBoxes
 
@@ -41,7 +40,7 @@ def write_report(
     about: Dict[str, Any],
     directory: PathLike,
     overwrite: bool = False,
-    least_score: float = LEAST_SCORE,
+    least_score: Optional[float] = None,
     pictures: int = PICTURES,
 ) -> Path:
     """Write the report of scored detections.
@@ -51,7 +50,8 @@ def write_report(
         about: where the detections come from: a line of the page for each.
         directory: the folder, created if it does not exist.
         overwrite: whether its files may exist.
-        least_score: the smallest score of detections in the confusion matrix, the kinds of errors and the pictures.
+        least_score: the smallest score of detections in the confusion matrix, the kinds of errors and the pictures;
+            default that of the best mean F1.
         pictures: the most pictures among the best, and among the worst.
 
     Returns:
@@ -74,7 +74,7 @@ def write_report(
     worst, best = measures.pictures.worst(pictures).tolist(), measures.pictures.best(pictures).tolist()
     page = _PAGE.format(
         style=STYLE, title=f'Detection: {escaped(scored.name)}', about=lines, summary=_summary(scored),
-        curves=plots['precision_recall.png'] + plots['confidence.png'], score=f'{least_score:g}',
+        curves=plots['precision_recall.png'] + plots['confidence.png'], score=f'{measures.least_score:g}',
         confusions=plots['confusions.png'], confused=_confused(scored, measures), errors=_errors(measures),
         classes=_classes(scored), worst=''.join(picture_figure(scored, measures, number) for number in worst),
         best=''.join(picture_figure(scored, measures, number) for number in best),
