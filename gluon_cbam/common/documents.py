@@ -103,8 +103,14 @@ def parse_json(text: Union[str, bytes], where: str, max_bytes: int = MAX_BYTES) 
             or has more than 64 bits.
     """
     try:
-        value = json.loads(decoded(text, where, max_bytes), **PLAIN_JSON)
-        check_nesting(value)
+        value = json.loads(
+            decoded(text, where, max_bytes),
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_number,
+            object_pairs_hook=_mapping,
+        )
+        _check_nesting(value)
     except DocumentError:
         raise
     except RecursionError:
@@ -196,19 +202,8 @@ def _mapping(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     return values
 
 
-PLAIN_JSON: Dict[str, Any] = {
-    'parse_int': _integer, 'parse_float': _number, 'parse_constant': _number, 'object_pairs_hook': _mapping,
-}  # fmt: skip
-"""Arguments with which :mod:`json` makes plain values, and raises ValueError for others."""
-
-
-def check_nesting(value: Any) -> None:
-    """Check how deeply a value is nested, and the characters of all texts in it.
-
-    Raises:
-        RecursionError: it is nested too deeply.
-        ValueError: a text cannot be encoded.
-    """
+def _check_nesting(value: Any) -> None:
+    """Raise RecursionError for a value that is nested too deeply; checks the characters of all texts."""
     level = [value]
     for depth in count():
         check_characters(''.join(item for item in level if isinstance(item, str)))

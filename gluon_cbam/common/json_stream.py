@@ -1,6 +1,6 @@
-"""Reading a JSON object whose members are long lists, one item at a time: in the memory of one item, whatever the file.
+"""Reading long JSON lists one item at a time, in the memory of one item: a list, or the lists of an object.
 
-:mod:`.documents` reads whole documents of a few megabytes. COCO's annotations have hundreds of megabytes.
+:mod:`.documents` reads whole documents of a few megabytes. COCO's annotations and results have hundreds.
 """
 
 from __future__ import annotations
@@ -54,6 +54,30 @@ def read_lists(path: PathLike, add: Mapping[str, _Add]) -> Dict[str, int]:
     return {name: counts[name] for name in add if name in counts}
 
 
+def read_list(path: PathLike, add: _Add, name: str = 'item') -> int:
+    """Read a JSON list.
+
+    Args:
+        path: path of the file, in UTF-8.
+        add: what is called with each item.
+        name: what an item is called in messages, with its number.
+
+    Returns:
+        The number of items.
+
+    Raises:
+        DataError: it is not a JSON list, or see :func:`read_lists`.
+        OSError: the file cannot be read.
+    """
+    with open_regular(path) as file, reading(path):
+        stream = _Stream(file, str(path))
+        if stream.peek() != '[':
+            raise DocumentError(str(path), 'no JSON list')
+        count = stream.items(name, add)
+        stream.end()
+        return count
+
+
 def _skip(item: Any) -> None:
     pass
 
@@ -81,6 +105,10 @@ class _Stream:
                 yield name
                 if self._next(f'after {shown(name)}', '}'):
                     break
+        self.end()
+
+    def end(self) -> None:
+        """Refuse what follows the object or the list."""
         if self.peek():
             raise DocumentError(self._where, 'not JSON (something follows its end)')
 

@@ -8,20 +8,21 @@ pycocotools.
 from __future__ import annotations
 
 from array import array
+from pathlib import Path
 from typing import Any, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
-from gluon_cbam.common.json_lists import json_items
+from gluon_cbam.common.json_stream import read_list
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.tasks.detection.detections import Detections
 
 from .numbering import CocoIds
 
-MAX_BYTES = 1 << 30
-"""The largest size of a file of results: about ten million detections."""
+MAX_DETECTIONS = 1 << 24
+"""The most detections in a file; they take a gigabyte."""
 _LARGEST = 1e9  # of a coordinate, so that areas are finite
 
 
@@ -36,20 +37,25 @@ def read_results(path: PathLike, ids: CocoIds) -> List[Detections]:
         The detections of each image in the order of ``ids``; those of an image keep their order.
 
     Raises:
-        DataError: the file is missing, too large or no JSON list; or an entry lacks a value, has one that is no number
-            or not finite, a box without four numbers or of negative size, or an image or a category that the data do
-            not have. The message has the number of the entry, from 0.
+        UsageError: there is no such file.
+        DataError: the file is no JSON list, or has more than :data:`MAX_DETECTIONS` entries; or an entry lacks a value,
+            has one that is no number or not finite, a box without four numbers or of negative size, or an image or a
+            category that the data do not have. The message has the number of the entry, from 0.
     """
+    if not Path(path).exists():
+        raise UsageError(f'no file of results {str(path)!r}')
     images, classes = ids.image_places(), {number: index for index, number in enumerate(ids.categories)}
     owners, labels, values = array('q'), array('q'), array('d')
-    for number, entry in enumerate(json_items(path, MAX_BYTES)):
-        try:
-            owner, label, row = _entry(entry, images, classes)
-        except DataError as error:
-            raise DataError(f'{path}: entry {number}: {error}') from None
+
+    def add(entry: Any) -> None:
+        if len(owners) == MAX_DETECTIONS:
+            raise DataError(f'there may be no more than {MAX_DETECTIONS} detections')
+        owner, label, row = _entry(entry, images, classes)
         owners.append(owner)
         labels.append(label)
         values.extend(row)
+
+    read_list(path, add, 'entry')
     return _split(np.array(owners, np.int64), np.array(labels, np.int64), np.array(values), len(ids.images))
 
 

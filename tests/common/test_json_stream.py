@@ -6,7 +6,7 @@ import pytest
 
 from gluon_cbam.common import json_stream
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.common.json_stream import read_lists
+from gluon_cbam.common.json_stream import read_list, read_lists
 
 VALUE = {
     'info': {'year': 2017, 'list': [1, 2]},
@@ -80,3 +80,33 @@ def test_an_item_that_is_refused_is_named(tmp_path):
     (tmp_path / 'a.json').write_text('{"images": [1, "two"]}')
     with pytest.raises(DataError, match=r'a.json: images\[1\]: .*two'):
         read_lists(tmp_path / 'a.json', {'images': float})
+
+
+@pytest.mark.parametrize('chunk', [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    'text', ['[]', ' [ ] \n', '[1]', '\t[{"a": [1, 2.5]},\n null , "]"]\r\n', '[[],[[]],true,-1e-3]']
+)
+def test_a_list_has_the_items_of_json(tmp_path, monkeypatch, text, chunk):
+    monkeypatch.setattr(json_stream, '_CHUNK', chunk)
+    (tmp_path / 'a.json').write_text(text)
+    found = []
+    assert read_list(tmp_path / 'a.json', found.append) == len(found)
+    assert found == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('', 'no JSON list'),
+        ('{"a": []}', 'no JSON list'),
+        ('[1, 2', r'after row\[1\]'),
+        ('[1, NaN]', r'row\[1\]: .*nan is not a finite number'),
+        ('[1] 2', 'follows its end'),
+        ('[] ]', 'follows its end'),
+        ('[1, [' + '[' * 100000, r'row\[1\]: nested too deeply'),
+    ],
+)
+def test_lists_that_are_refused(tmp_path, text, message):
+    (tmp_path / 'a.json').write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_list(tmp_path / 'a.json', lambda item: None, 'row')

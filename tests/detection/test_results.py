@@ -44,15 +44,15 @@ def without(key):
 @pytest.mark.parametrize(
     ('entry', 'message'),
     [
-        ([1], 'entry 1: .1. is no mapping'),
-        (without('bbox'), 'entry 1: it has no bbox: an entry has image_id, category_id, bbox and score'),
-        (without('score'), 'entry 1: it has no score'),
-        ({**ENTRY, 'image_id': 6}, 'entry 1: image_id 6 is not in the data, whose ids are 3 from 5 to 90'),
+        ([1], r'entry\[1\]: .1. is no mapping'),
+        (without('bbox'), r'entry\[1\]: it has no bbox: an entry has image_id, category_id, bbox and score'),
+        (without('score'), r'entry\[1\]: it has no score'),
+        ({**ENTRY, 'image_id': 6}, r'entry\[1\]: image_id 6 is not in the data, whose ids are 3 from 5 to 90'),
         ({**ENTRY, 'image_id': 5.5}, 'image_id 5.5 is not in the data'),
         ({**ENTRY, 'image_id': True}, 'image_id True is not in the data'),
         ({**ENTRY, 'image_id': 'one'}, "image_id 'one' is not in the data"),
         ({**ENTRY, 'image_id': [5]}, 'image_id .5. is not in the data'),
-        ({**ENTRY, 'category_id': 2}, 'entry 1: category_id 2 is not in the data, whose ids are 2 from 1 to 18'),
+        ({**ENTRY, 'category_id': 2}, r'entry\[1\]: category_id 2 is not in the data, whose ids are 2 from 1 to 18'),
         ({**ENTRY, 'bbox': [1, 2, 3]}, 'bbox is .1, 2, 3.: it must be'),
         ({**ENTRY, 'bbox': {'x': 1}}, 'bbox is'),
         ({**ENTRY, 'bbox': [1, 2, -3, 4]}, 'must not be negative'),
@@ -60,7 +60,7 @@ def without(key):
         ({**ENTRY, 'bbox': [1, 2, 1e300, 4]}, '1e.300 is no number of at most 1e.09'),
         ({**ENTRY, 'score': None}, 'None is no number'),
         ({**ENTRY, 'score': False}, 'False is no number'),
-        ({**ENTRY, 'score': float('nan')}, 'item 1 is not JSON .nan is not a finite number'),
+        ({**ENTRY, 'score': float('nan')}, r'entry\[1\]: not JSON .nan is not a finite number'),
     ],
 )
 def test_entries_that_are_refused(tmp_path, entry, message):
@@ -69,7 +69,7 @@ def test_entries_that_are_refused(tmp_path, entry, message):
 
 
 def test_a_document_that_is_no_list_is_refused(tmp_path):
-    with pytest.raises(DataError, match='not a JSON list'):
+    with pytest.raises(DataError, match='no JSON list'):
         read(tmp_path, {'annotations': []})
 
 

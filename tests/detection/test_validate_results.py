@@ -113,10 +113,10 @@ def test_a_report_is_written_with_and_without_pictures(coco, cbam_here, tmp_path
 @pytest.mark.parametrize(
     ('entry', 'message'),
     [
-        ({'image_id': 77}, 'entry 1: image_id 77 is not in the data, whose ids are 10 from 1 to 10'),
-        ({'category_id': 4}, 'entry 1: category_id 4 is not in the data, whose ids are 5 from 3 to 90'),
-        ({'bbox': [0, 0, 5]}, 'entry 1: bbox is [0, 0, 5]'),
-        ({'score': float('inf')}, 'item 1 is not JSON (inf is not a finite number)'),
+        ({'image_id': 77}, 'entry[1]: image_id 77 is not in the data, whose ids are 10 from 1 to 10'),
+        ({'category_id': 4}, 'entry[1]: category_id 4 is not in the data, whose ids are 5 from 3 to 90'),
+        ({'bbox': [0, 0, 5]}, 'entry[1]: bbox is [0, 0, 5]'),
+        ({'score': float('inf')}, 'entry[1]: not JSON (inf is not a finite number)'),
     ],
 )
 def test_wrong_entries_are_named(coco, cbam_here, tmp_path, entry, message):
@@ -139,7 +139,7 @@ def test_wrong_entries_are_named(coco, cbam_here, tmp_path, entry, message):
         (['--results', 'R', '--params', 'x'], 2, 'leave --params out'),
         (['--results', 'R', '--save-results', 'x'], 2, 'leave --save-results out'),
         (['--results', 'R', '--threshold', '0.5'], 2, '--threshold 0.5 is for --report DIR'),
-        (['--results', 'none.json'], 4, 'none.json is missing'),
+        (['--results', 'none.json'], 2, "no file of results 'none.json'"),
         (['--results', 'R', '--ids-of', 'R'], 4, ''),
     ],
 )
