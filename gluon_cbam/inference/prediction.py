@@ -22,6 +22,7 @@ from gluon_cbam.tasks.prediction import ImageReference, Prediction, Predictor
 from .session import Session
 
 Outputs = Callable[[], Sequence[np.ndarray]]
+See = Callable[[Prediction, np.ndarray], None]
 
 
 def predict(
@@ -33,6 +34,7 @@ def predict(
     names: Optional[Sequence[str]] = None,
     live: bool = False,
     predictor: Optional[Predictor] = None,
+    see: Optional[See] = None,
 ) -> Iterator[Prediction]:
     """The predictions for images, in the order of the images.
 
@@ -50,6 +52,8 @@ def predict(
         names: the names of the outputs; default the session's.
         live: give the result of each image before the next one is taken, for cameras.
         predictor: makes the predictions; default the predictor of the session's task, with ``top`` and ``names``.
+        see: is called with each prediction and the pixels of its image before the prediction is given, for drawings.
+            Without it, the pixels of an image are freed as soon as it is prepared.
 
     Yields:
         The task's predictions.
@@ -66,25 +70,28 @@ def predict(
     """
     predictor = predictor or session.task.predictor(session, top or session.task.top, names)
     size, ahead = batch_size * session.devices, 2 * batch_size * session.devices + workers
+    if see is not None:
+        ahead = workers
     if live:
         size, ahead = 1, 0
     running: Deque[Tuple[List[_Image], Outputs]] = deque()
-    with closing(_decoded(_sources(pictures), session.prepare, workers, ahead)) as images:
+    with closing(_decoded(_sources(pictures), session.prepare, workers, ahead, see is not None)) as images:
         for batch in _batches(images, size, session.devices):
             outputs = session.start(batch.rows) if len(batch.rows) else list
             running.append((batch.images, outputs))
             if live or len(running) > 1:
-                yield from _predicted(*running.popleft(), predictor)
+                yield from _predicted(*running.popleft(), predictor, see)
         while running:
-            yield from _predicted(*running.popleft(), predictor)
+            yield from _predicted(*running.popleft(), predictor, see)
 
 
 class _Image(NamedTuple):
-    """An image, and its row of a batch if it could be read, or the error."""
+    """An image, and its row of a batch if it could be read, or the error; and its pixels where they are asked for."""
 
     image: ImageReference
     row: Optional[np.ndarray]
     error: str = ''
+    pixels: Optional[np.ndarray] = None
 
 
 class _Batch(NamedTuple):
@@ -105,7 +112,11 @@ def _sources(pictures: Iterable[Union[ImageSource, np.ndarray]]) -> Iterator[Ima
 
 
 def _decoded(
-    pictures: Iterable[ImageSource], prepare: Callable[[np.ndarray], np.ndarray], workers: int, ahead: int
+    pictures: Iterable[ImageSource],
+    prepare: Callable[[np.ndarray], np.ndarray],
+    workers: int,
+    ahead: int,
+    keep_pixels: bool,
 ) -> Generator[_Image, None, None]:
     """Yield the images, decoded by threads up to ``ahead`` images in advance; without threads for 0."""
 
@@ -113,7 +124,8 @@ def _decoded(
         image = ImageReference(picture.file, picture.number)
         try:
             pixels = picture.decode()
-            return _Image(image._replace(size=(pixels.shape[0], pixels.shape[1])), prepare(pixels))
+            image = image._replace(size=(pixels.shape[0], pixels.shape[1]))
+            return _Image(image, prepare(pixels), pixels=pixels if keep_pixels else None)
         except UsageError:  # not of the image, but of the caller
             raise
         except (CbamError, OSError, cv2.error) as error:
@@ -150,17 +162,22 @@ def _batches(images: Iterator[_Image], size: int, devices: int) -> Iterator[_Bat
         yield _Batch(chunk, rows)
 
 
-def _predicted(images: List[_Image], wait: Outputs, predictor: Predictor) -> Iterator[Prediction]:
+def _predicted(
+    images: List[_Image], wait: Outputs, predictor: Predictor, see: Optional[See] = None
+) -> Iterator[Prediction]:
     """The predictions of a batch."""
     rows = zip(*(output.astype(np.float64) for output in wait()))
-    for image, row, error in images:
+    for image, row, error, pixels in images:
         if row is None:
             yield predictor.unreadable(image, error)
             continue
         outputs = next(rows)
         if not all(np.isfinite(output).all() for output in outputs):
             raise DataError(f'the output for {image.name} is not finite: the weights or the preprocessing are wrong')
-        yield predictor(image, outputs)
+        prediction = predictor(image, outputs)
+        if see is not None and pixels is not None:
+            see(prediction, pixels)
+        yield prediction
 
 
 __getattr__ = renamed_attributes(

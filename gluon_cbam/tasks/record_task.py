@@ -7,8 +7,6 @@ from abc import abstractmethod
 from copy import copy
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, cast
 
-from gluon_cbam.common.errors import DataError
-
 from .base import Task
 from .protocols import Dataset, ProcessGroup, Settings, TrainingBatches
 
@@ -68,8 +66,6 @@ class RecordTask(Task):
 
         records = RecordFile(path, label_index=self.label_index)
         if self.one_label:
-            if self.label_index is None:
-                _refuse_boxes(records)
             records.check_label_counts()
         return records
 
@@ -141,11 +137,3 @@ class RecordTask(Task):
         with RecordWriter(path) as writer:
             for number in range(images):
                 writer.write(number % classes, image)
-
-
-def _refuse_boxes(records: RecordFile) -> None:
-    """Refuse detection records, whose labels have several numbers, too."""
-    from gluon_cbam.data.boxes.objects import holds_boxes
-
-    if len(records) and holds_boxes(records.labels_of(0)):
-        raise DataError(f'{records.path} has boxes: give --task detection')

@@ -25,6 +25,7 @@ from .network_options import (
     show_verification,
     task_option,
 )
+from .predict_boxes import BoxOptions, BoxOutputs, box_options
 
 if TYPE_CHECKING:
     from gluon_cbam.export.runtime import ExportedNetwork
@@ -36,13 +37,6 @@ _OUTPUT = [
     click.option(
         '--top-k', type=click.IntRange(1), help='number of classes or boxes for each image  [5 classes, 100 boxes]'
     ),
-    click.option(
-        '--threshold',
-        type=click.FloatRange(0, 1),
-        metavar='X',
-        help='least score of a box  [any]',
-    ),
-    click.option('--only', multiple=True, metavar='CLASS', help='boxes of this class alone; repeat for more'),
     click.option('--labels', metavar='FILE', help="names of the classes, one in a line  [the weights']"),
     click.option('--csv', metavar='FILE', help='write CSV, a row for each image; - for standard output'),
     click.option('--jsonl', metavar='FILE', help='write a JSON object in a line for each image; - for standard output'),
@@ -72,6 +66,7 @@ def _add(options: Sequence[Callable[..., Any]]) -> Callable[[_Command], _Command
 @task_option
 @exported_options
 @_add(_OUTPUT)
+@box_options
 @settings_options(*NETWORK[1:], 'ignore_classes')
 @json_option
 @debug_option
@@ -79,8 +74,6 @@ def predict(
     images: Tuple[str, ...],
     labels: Optional[str],
     top_k: Optional[int],
-    threshold: Optional[float],
-    only: Tuple[str, ...],
     batch_size: int,
     workers: Optional[int],
     ignore_classes: bool,
@@ -94,6 +87,7 @@ def predict(
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.inference.prediction import predict as run
 
+    boxes = BoxOptions.taken_from(others)
     outputs = _outputs(*(others.pop(name) for name in ('as_json', 'csv', 'jsonl', 'output')))
     inputs = ImageInputs(images, *(others.pop(name) for name in INPUTS))
     if others['pretrained'] and not (images or inputs.files_from or inputs.camera):
@@ -101,15 +95,15 @@ def predict(
         raise UsageError(f'no images: --pretrained took {tag!r} as the tag of weights; write images before it')
     sources = inputs.sources()
     (session, network), live = _session(**others), inputs.camera is not None
-    predictor = session.task.predictor(session, top_k or session.task.top, labels=labels)
-    if threshold is not None or only:
-        predictor = predictor.filtered(threshold, only)
+    predictor = boxes.predictor(session.task.predictor(session, top_k or session.task.top, labels=labels))
+    files = boxes.outputs(session, predictor)
     if labels is not None:
         _check_labels(session, labels, ignore_classes)
     predictions = run(
-        session, sources, batch_size=batch_size, workers=workers or usable_cpus(), live=live, predictor=predictor
-    )
-    _write(predictions, outputs, predictor.columns, live, inputs, network)
+        session, sources, batch_size=batch_size, workers=workers or usable_cpus(), live=live, predictor=predictor,
+        see=files.see if files.pictures is not None else None,
+    )  # fmt: skip
+    _write(predictions, outputs, predictor.columns, live, inputs, network, files)
     show_verification(network)
 
 
@@ -166,6 +160,7 @@ def _write(
     live: bool,
     inputs: ImageInputs,
     network: Optional[ExportedNetwork],
+    boxes: BoxOutputs,
 ) -> None:
     """Write predictions as they are computed. With a camera, an interrupt is the normal end, and files are complete."""
     from gluon_cbam.inference.formats import STANDARD_OUTPUT, Json, Tally, written
@@ -184,12 +179,14 @@ def _write(
                 tally.add(prediction)
                 for writer in writers:
                     writer.add(prediction)
+                boxes.add(prediction)
         except KeyboardInterrupt:
             if not live:
                 raise
             interrupted = True
         if not tally.images and not interrupted:
             raise UsageError(f'no images in {inputs.where}')
+        boxes.end()
     if silent:
         click.echo('\n'.join(f'{printable(file)}: {tally.images} images' for file in files))
     if interrupted:

@@ -93,15 +93,6 @@ def read_objects(labels: np.ndarray, counts: np.ndarray) -> Objects:
     return Objects(records, numbers, values, _sizes(labels, starts, np.where(whole, before, 0)), faults)
 
 
-def holds_boxes(label: np.ndarray) -> bool:
-    """Whether the label of a record is one of a detection record.
-
-    Args:
-        label: (m,) float32, all labels of the record.
-    """
-    return len(label) > 1 and not read_objects(np.asarray(label, np.float32), np.array([len(label)])).faults
-
-
 def _divided(labels: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> tuple:
     """Whether each label consists of A numbers and objects of B numbers; A, B: (labels,) bool, int64, int64."""
     long = counts >= HEAD

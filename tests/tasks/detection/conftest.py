@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from box_scenes import apart, drawn, write_boxes
+from detection_runs import NAMES, settings
 
 from gluon_cbam.data.boxes.table import Boxes
-
-NAMES = ['red', 'green', 'blue', 'yellow', 'cyan']
+from gluon_cbam.training import make_config, train
 
 
 def scene(seed, height=32, width=32):
@@ -31,3 +31,11 @@ def crowded(tmp_path_factory):
     folder = tmp_path_factory.mktemp('crowded')
     write_boxes(folder / 'train.rec', [(drawn(32, 32, boxes), boxes)] * 8, NAMES)
     return folder
+
+
+@pytest.fixture(scope='package')
+def trained(scenes, tmp_path_factory):
+    """The folder of a run."""
+    output = tmp_path_factory.mktemp('runs') / 'scenes'
+    train(make_config(**settings(scenes, output, epochs=6, augment='flip', keep_best=2)))
+    return output

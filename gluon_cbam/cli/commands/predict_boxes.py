@@ -1,0 +1,110 @@
+"""The options of ``cbam predict`` for networks that find boxes: which boxes, pictures of them, annotations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, cast
+
+import click
+
+from gluon_cbam.cli.options import add_options
+from gluon_cbam.common.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gluon_cbam.detection.annotations import Annotations
+    from gluon_cbam.detection.drawn_pictures import DrawnPictures
+    from gluon_cbam.inference.session import Session
+    from gluon_cbam.tasks.detection.prediction import BoxPrediction, BoxPredictor
+    from gluon_cbam.tasks.prediction import Prediction, Predictor
+
+_FORMATS = ('coco', 'voc', 'yolo', 'csv')  # the keys of a table that imports numpy
+BOXES = ('threshold', 'only', 'draw', 'annotations', 'annotations_format')
+"""The parameters of :data:`box_options`."""
+box_options = add_options(
+    [
+        click.option('--threshold', type=click.FloatRange(0, 1), metavar='X', help='least score of a box  [any]'),
+        click.option('--only', multiple=True, metavar='CLASS', help='boxes of this class alone; repeat for more'),
+        click.option('--draw', metavar='DIR', help='also write each picture with its boxes to a folder, as PNG'),
+        click.option('--annotations', metavar='DIR', help='also write the boxes as annotations to a new folder'),
+        click.option(
+            '--annotations-format', type=click.Choice(_FORMATS), default='coco', show_default=True,
+            help='format of --annotations',
+        ),
+    ]
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BoxOptions:
+    """What the options say; see :data:`box_options`."""
+
+    threshold: Optional[float]
+    only: Tuple[str, ...]
+    draw: Optional[str]
+    annotations: Optional[str]
+    annotations_format: str
+
+    @classmethod
+    def taken_from(cls, options: Dict[str, Any]) -> BoxOptions:
+        """Take the options out of all of a command."""
+        return cls(**{name: options.pop(name) for name in BOXES})
+
+    def predictor(self, predictor: Predictor) -> Predictor:
+        """The predictor of the boxes that are asked for.
+
+        Raises:
+            UsageError: the predictor gives no boxes, or the network has no such class.
+        """
+        return predictor.filtered(self.threshold, self.only) if self.threshold is not None or self.only else predictor
+
+    def outputs(self, session: Session, predictor: Predictor) -> BoxOutputs:
+        """The files that are asked for, checked and not written yet.
+
+        Raises:
+            UsageError: the network finds no boxes, or a folder cannot be taken.
+        """
+        given = {'--draw': self.draw, '--annotations': self.annotations}
+        asked = [f'{flag} {value}' for flag, value in given.items() if value]
+        if asked and not session.task.finds_boxes:
+            raise UsageError(f'{asked[0]}: {session.name} finds no boxes: leave it out')
+        result = BoxOutputs()
+        if self.annotations:
+            from gluon_cbam.detection.annotations import Annotations
+
+            names = cast('BoxPredictor', predictor).names
+            result.annotations = Annotations(self.annotations, self.annotations_format, names)
+        if self.draw:
+            from gluon_cbam.detection.drawn_pictures import DrawnPictures
+
+            result.pictures = DrawnPictures(self.draw, cast('BoxPredictor', predictor).names)
+        return result
+
+
+@dataclass
+class BoxOutputs:
+    """Files of boxes besides the formats of predictions.
+
+    Attributes:
+        annotations: the annotations, or None.
+        pictures: the drawn pictures, or None.
+    """
+
+    annotations: Optional[Annotations] = None
+    pictures: Optional[DrawnPictures] = None
+
+    def see(self, prediction: Prediction, pixels: np.ndarray) -> None:
+        """Draw a picture."""
+        if self.pictures is not None:
+            self.pictures.add(cast('BoxPrediction', prediction), pixels)
+
+    def add(self, prediction: Prediction) -> None:
+        """Keep the annotations of a picture."""
+        if self.annotations is not None:
+            self.annotations.add(cast('BoxPrediction', prediction))
+
+    def end(self) -> None:
+        """Write what can only be written after the last picture."""
+        if self.annotations is not None:
+            self.annotations.write()
