@@ -5,6 +5,8 @@ import json
 import logging
 import os
 import signal
+from pathlib import Path
+from types import SimpleNamespace
 
 import mxnet as mx
 import numpy as np
@@ -14,6 +16,8 @@ from run_folders import assert_same_run, metrics, newest, state
 from gluon_cbam.common.errors import Interrupted, RunError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.publishing.publish import _progress_of
+from gluon_cbam.tasks import get_task
 from gluon_cbam.tasks.classification.evaluation import evaluate
 from gluon_cbam.training import TrainConfig, train
 from gluon_cbam.training.checkpoint.manager import CheckpointManager
@@ -219,3 +223,15 @@ def test_states_of_a_version_without_it_continue(settings, tmp_path):
     assert summaries[0]['best'] == summaries[1]['best']
     assert_same_run(tmp_path / 'old', tmp_path / 'new')
     assert best_files(tmp_path / 'old') == best_files(tmp_path / 'new')
+
+
+def test_the_command_and_the_card_say_at_which_step(settings, tmp_path, monkeypatch, cbam_here):
+    """The best one is at step 15, within the second epoch."""
+    scores(monkeypatch, [0.25, 0.5, 0.5, 0.75, 0.5, 0.5])
+    flags = [part for name, value in settings.items() for part in (f'--{name.replace("_", "-")}', value)]
+    lines = cbam_here('train', *flags).stdout.splitlines()
+    assert lines[-2] == f'best top-1 0.7500 in epoch 2, step 15: {tmp_path}/run/checkpoints/best.params'
+    source = SimpleNamespace(
+        task=get_task(), directory=tmp_path / 'run', settings={'epochs': 2}, params=Path('best.params')
+    )
+    assert _progress_of(source) == 'epoch 2 (step 15), the best of 2'

@@ -112,9 +112,14 @@ def test_three_workers_give_the_weights_of_one(job, alone, tmp_path, digits):
 
 
 def test_asynchronous_workers_learn(job, tmp_path):
-    status, out, _ = job(tmp_path / 'run', workers=2, servers=1, store='dist_async').ended()
-    assert status == 0
+    """Each reaches a validation within an epoch at its own time, and waits there for the other."""
+    one = job(tmp_path / 'run', workers=2, servers=1, store='dist_async', val_interval=7)
+    status, out, _ = one.ended()
+    assert status == 0, one.log()
     assert json.loads(out)['final']['top1'] > 0.8
+    steps = RECORDS // BATCH
+    within = [step for step in range(7, 2 * steps, 7) if step != steps]
+    assert [each['step'] for each in metrics(tmp_path / 'run', 'validation')] == within
 
 
 def listening(one):
