@@ -138,8 +138,11 @@ def dying(patch, owner, name, time):
     ],
 )
 def test_a_run_that_ends_around_a_validation(settings, tmp_path, monkeypatch, owner, name, time, cpus):
-    """Bit for bit with two devices, too: the states are those after a validation, with the mean of the statistics."""
-    settings.update(keep_best=3, cpus=cpus, batch_size=8 // cpus, save_minutes=0)
+    """Bit for bit with two devices, too: states of a validation have the mean of the statistics.
+
+    One in a validation has it before it, whatever was recorded after it was saved.
+    """
+    settings.update(keep_best=3, cpus=cpus, batch_size=8 // cpus, save_minutes=0, save_interval=5)
     run(settings, output=str(tmp_path / 'unbroken'))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         dying(patch, owner, name, time)
