@@ -214,7 +214,10 @@ def cases(digits, folder):
         (['convert', 'a.npz', 'b.params', '--source', 'keras'], 2, '--network is needed'),
         (['convert', 'a.npz', 'b.params', '--source', 'kears', '--network', 'cbamnet_tiny'], 2, 'did you mean keras'),
         (['convert', 'a.npz', 'b.params', '--source', 'keras', '--network', 'cbamnet_tiny'], 2, "no parameter file 'a"),
-        (['models', 'info', 'modified_cbamnet18', '--image-size', 64], 2, '(1, 3, 64, 64) gives 16'),
+        (
+            ['models', 'info', 'modified_cbamnet18', '--image-size', 64, '--option', 'image_size=112'], 2,
+            '--image-size 64 and --option image_size=112 contradict each other',
+        ),
         (['models', 'info', 'cbam_resnet5'], 2, 'did you mean cbam_resnet50'),
     ]  # fmt: skip
 
