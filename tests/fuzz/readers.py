@@ -14,6 +14,7 @@ from pathlib import Path
 import mxnet as mx
 import numpy as np
 import torch_files
+from fuzz.boxes import BOX_READERS
 from fuzz.faces import FACE_READERS
 from fuzz.images import IMAGE_READERS, image
 from fuzz.reader import Reader, of_bytes, written
@@ -249,6 +250,7 @@ _ROWS = [
     Reader('tar bz2', of_bytes('a.tar.bz2', bz2.compress(tar_bytes())), each_member),
     *IMAGE_READERS,
     *FACE_READERS,
+    *BOX_READERS,
     Reader('card', make_card, lambda path: weights.read_card(path.with_suffix('.params'))),
     Reader('registry', make_registry, lambda path: zoo.cards(None, [str(path)], path.parent, True), [laughs]),
     Reader('config', lambda folder: make_run(folder) / 'config.yaml', read_run, [laughs]),

@@ -20,7 +20,8 @@ NAMES = [
     'tar bz2', 'jpg', 'png', 'bmp', 'card', 'registry', 'config', 'metrics', 'state card', 'state arrays', 'symbol',
     'onnx', 'archive', 'turned jpg', 'animated png', 'gif', 'webp', 'lossless webp', 'tiff', 'deep tiff', 'avif',
     'pairs of Python 2', 'pairs of protocol 0', 'pairs of protocol 2', 'pairs of protocol 4', 'pairs npz', 'pairs txt',
-    'pairs csv', 'faces', 'property',
+    'pairs csv', 'faces', 'property', 'boxes coco', 'boxes voc', 'boxes yaml', 'boxes yolo', 'boxes csv', 'boxes rec',
+    'boxes lst',
 ]  # fmt: skip
 
 

@@ -62,6 +62,11 @@ def find_tables(source: Path) -> Dict[str, Path]:
     return {split: path for split, path in found.items() if path is not None and _is_table(path)}
 
 
+def _files(source: Path) -> Dict[str, Path]:
+    """The tables to read; of a file, the reader says what is wrong with it."""
+    return {source.stem: source} if source.is_file() else find_tables(source)
+
+
 def _is_table(path: Path) -> bool:
     try:
         return _order(path) is not None
@@ -140,7 +145,7 @@ def _rows(path: Path) -> Iterator[_Row]:
 def read_tables(source: Path, options: ReadOptions) -> BoxSet:
     """Read a set in CSV."""
     classes = ClassIndices(options.given_classes(source if source.is_dir() else source.parent))
-    parts = [_part(name, path, classes, options) for name, path in find_tables(source).items()]
+    parts = [_part(name, path, classes, options) for name, path in _files(source).items()]
     check_classes(classes.names(), source)
     final = classes.final()
     result = BoxSet('csv', classes.names(), parts)

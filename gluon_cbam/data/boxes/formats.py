@@ -57,14 +57,19 @@ def _any(find: Callable[[Path], dict]) -> Callable[[Path], bool]:
     return lambda source: bool(find(source))
 
 
+def _file_or(find: Callable[[Path], dict]) -> Callable[[Path], bool]:
+    """Whether a source is a file, whose reader says what is wrong with it, or has files."""
+    return lambda source: source.is_file() or bool(find(source))
+
+
 FORMATS: Sequence[BoxFormat] = (
-    BoxFormat('rec', 'detection records', _any(find_records), _any(find_records), read_records, ALL),
-    BoxFormat('lst', 'a list of detection labels', is_list, is_list, read_box_list, _FLAGS),
+    BoxFormat('rec', 'detection records', _any(find_records), _file_or(find_records), read_records, ALL),
+    BoxFormat('lst', 'a list of detection labels', is_list, Path.is_file, read_box_list, _FLAGS),
     BoxFormat('coco', "COCO's JSON", is_coco, _any(find_files), read_coco, ALL),
     BoxFormat('voc', "Pascal VOC's XML", _is_voc, lambda path: annotations_folder(inner_folder(path)) is not None,
               read_voc, frozenset(('difficult',))),
     BoxFormat('yolo', "YOLO's folders", is_yolo, is_yolo, read_yolo),
-    BoxFormat('csv', 'CSV of boxes', _any(find_tables), _any(find_tables), read_tables, _FLAGS),
+    BoxFormat('csv', 'CSV of boxes', _any(find_tables), _file_or(find_tables), read_tables, _FLAGS),
 )  # fmt: skip
 """The formats in the order in which they are tried."""
 NAMES: Tuple[str, ...] = tuple(row.name for row in FORMATS)

@@ -55,7 +55,8 @@ def _has_boxes(path: Path) -> bool:
 def read_records(source: Path, options: ReadOptions) -> BoxSet:
     """Read detection records; faults of their labels are counted, not raised."""
     parts, names, count = [], options.given_classes(), 1
-    for name, path in find_records(source).items():
+    files = {source.stem: source} if source.is_file() else find_records(source)
+    for name, path in files.items():
         records = RecordFile(path, indexed=False)
         objects = all_objects(records)
         names = names or names_beside(path).names

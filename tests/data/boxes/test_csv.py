@@ -3,7 +3,7 @@
 import pytest
 from box_files import pictures, rows, text
 
-from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.boxes.formats import read_boxes, recognize
 from gluon_cbam.data.boxes.sets import check_part
 
@@ -31,7 +31,7 @@ def test_orders_of_columns(tmp_path, table):
 def test_numbers_as_classes_need_a_header(tmp_path):
     pictures(tmp_path)
     path = text(tmp_path / 'boxes.csv', 'a.jpg,1,2,30,40,7\n')
-    with pytest.raises(UsageError, match='is not CSV of boxes'):
+    with pytest.raises(DataError, match="whether the class '1' or '7' is unclear: begin it with the line path,class"):
         read_boxes(path, 'csv')
     text(path, 'path,class,xmin,ymin,xmax,ymax\na.jpg,7,1,2,30,40\n')
     assert read_boxes(path).classes == ('7',)
