@@ -10,6 +10,7 @@ import click
 from gluon_cbam.cli.options import force_option, settings_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
 from .box_formats import counts_text, fault_lines, left_out_lines, source_format_option
@@ -87,6 +88,8 @@ def data_convert(
     from gluon_cbam.data.preparation.box_converting import convert_boxes
     from gluon_cbam.data.preparation.box_packing import PackOptions
 
+    if overwrite and target != 'rec':
+        raise UsageError(f'--force is for --to rec: {target} is written to a new folder')
     how = PackOptions(
         skip_bad=skip_bad, workers=workers or usable_cpus(), overwrite=overwrite, progress=progress_bar
     )  # fmt: skip

@@ -226,9 +226,7 @@ class RecordFile:
             DataError: a record has several labels, or too few; or the labels are boxes.
         """
         if is_detection(self):
-            raise DataError(
-                f'{self.path}: these are detection records, whose labels are boxes, and no classes of whole images'
-            )
+            raise DataError(f'{self.path} has boxes, and no classes of whole images: give --task detection')
         index = self.label_index
         if index is None and self.identities is not None:
             index = 0  # the first label of a picture of insightface is its identity

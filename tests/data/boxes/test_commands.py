@@ -228,7 +228,7 @@ def test_draw(source, tmp_path, cbam_here):
 )  # fmt: skip
 def test_classification_refuses_boxes(packed, command, cbam_here):
     line = assert_one_line(cbam_here(*(part.format(packed) for part in command)), 4)
-    assert 'train.rec: these are detection records' in line or 'train.rec has boxes' in line
+    assert 'train.rec has boxes, and no classes of whole images: give --task detection' in line
 
 
 def test_boxes_are_not_taken_from_classification(digits, tmp_path, cbam_here):

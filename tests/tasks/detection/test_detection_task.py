@@ -192,7 +192,7 @@ def test_other_names_of_classes_are_refused(scenes, tmp_path):
 def test_records_of_classification_and_of_detection_are_told_apart(scenes, digits, tmp_path):
     with pytest.raises(DataError, match='has 1 label, as records of classification: it holds no boxes'):
         train(make_config(**settings(digits, tmp_path / 'run')))
-    with pytest.raises(DataError, match='val.rec: these are detection records, whose labels are boxes'):
+    with pytest.raises(DataError, match='val.rec has boxes, .*: give --task detection'):
         get_task().open_validation(scenes / 'val.rec', 5)
 
 
