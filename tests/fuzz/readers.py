@@ -18,6 +18,7 @@ from fuzz.boxes import BOX_READERS
 from fuzz.faces import FACE_READERS
 from fuzz.images import IMAGE_READERS, image
 from fuzz.reader import Reader, of_bytes, written
+from fuzz.results import RESULT_READERS
 
 from gluon_cbam import weights, zoo
 from gluon_cbam.convert.files import read_arrays
@@ -251,6 +252,7 @@ _ROWS = [
     *IMAGE_READERS,
     *FACE_READERS,
     *BOX_READERS,
+    *RESULT_READERS,
     Reader('card', make_card, lambda path: weights.read_card(path.with_suffix('.params'))),
     Reader('registry', make_registry, lambda path: zoo.cards(None, [str(path)], path.parent, True), [laughs]),
     Reader('config', lambda folder: make_run(folder) / 'config.yaml', read_run, [laughs]),

@@ -22,6 +22,7 @@ NAMES = [
     'pairs of Python 2', 'pairs of protocol 0', 'pairs of protocol 2', 'pairs of protocol 4', 'pairs npz', 'pairs txt',
     'pairs csv', 'faces', 'property', 'boxes coco', 'boxes voc', 'boxes yaml', 'boxes yolo', 'boxes csv', 'boxes rec',
     'boxes lst',
+    'coco results',
 ]  # fmt: skip
 
 
