@@ -30,7 +30,7 @@ def test_saved_results_score_as_the_network_did(records, cbam_here, tmp_path):
     done = cbam_here(*NETWORK, '--data-val', records, '--save-results', results, '--report', report, '--json')
     assert done.returncode == 0, done.stderr
     value = json.loads(done.stdout)
-    assert (value['save_results'], value['report']) == (str(results), str(report / 'report.html'))
+    assert (value['saved_results'], value['report']) == (str(results), str(report / 'report.html'))
     again = json.loads(cbam_here('validate', '--results', results, '--data-val', records, '--json').stdout)
     assert {name: again.get(name) for name in NAMES} == {name: value.get(name) for name in NAMES}
     entries = json.loads(results.read_text())

@@ -98,8 +98,8 @@ def _on_devices(
     )  # fmt: skip
     show_warnings(checked)
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}
-    value.update(boxes.of_evaluation(loaded.task, records, scored, loaded.name, data_val))
-    return value, _text(loaded.task, scored, len(records))
+    written = boxes.of_evaluation(loaded.task, records, scored, loaded.name, data_val)
+    return {**value, **written}, _text(loaded.task, scored, len(records), written)
 
 
 def _exported(
@@ -115,9 +115,12 @@ def _exported(
     show_verification(loaded)
     show_warnings(checked)
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}
-    value.update(boxes.of_evaluation(loaded.task, records, scored, loaded.name, data_val))
-    return {**value, **loaded.engine_as_dict()}, _text(loaded.task, scored, len(records))
+    written = boxes.of_evaluation(loaded.task, records, scored, loaded.name, data_val)
+    text = _text(loaded.task, scored, len(records), written)
+    return {**value, **loaded.engine_as_dict(), **written}, text
 
 
-def _text(task: Task, scored: Evaluation, records: int) -> str:
-    return f'{scored.records} of {records} records, each once: {task.text(scored.figures)} ({scored.seconds:.1f} s)'
+def _text(task: Task, scored: Evaluation, records: int, written: Dict[str, Any]) -> str:
+    counts = f'{scored.records} of {records} records, each once'
+    line = f'{counts}: {task.text(scored.figures)} ({scored.seconds:.1f} s)'
+    return '\n'.join([line, *(f'{name.replace("_", " ")}: {path}' for name, path in written.items())])

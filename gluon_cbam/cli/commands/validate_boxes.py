@@ -110,7 +110,7 @@ class BoxOptions:
             about: where they come from, for the report.
 
         Returns:
-            ``save_results`` and ``report``, the paths, for ``--json``; what was not asked for is left out.
+            ``saved_results`` and ``report``, the paths, for ``--json``; what was not asked for is left out.
         """
         written: Dict[str, Any] = {}
         if self.save_results is not None:
@@ -121,7 +121,7 @@ class BoxOptions:
             categories = None if self.ids_of is None else category_ids_of(self.ids_of, scored.classes)
             ids = CocoIds.of(len(scored.truths), len(scored.classes), scored.image_ids, categories)
             write_results(self.save_results, scored.detections, ids)
-            written['save_results'] = self.save_results
+            written['saved_results'] = self.save_results
         if self.report is not None:
             from gluon_cbam.detection.report.page import write_report
 
