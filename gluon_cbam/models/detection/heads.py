@@ -9,6 +9,7 @@ from mxnet.gluon import HybridBlock, nn
 
 from gluon_cbam.attention.base import apply_attention
 from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.ops.convolution import convolve_together
 from gluon_cbam.ops.tracing import FusedBlock
 
 
@@ -53,7 +54,13 @@ class LevelHead(FusedBlock):
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tuple[Tensor, Tensor]:
         """See :class:`LevelHead`."""
         refined = x if self.attention is None else apply_attention(F, self.attention, x)
-        maps = self.class_predictor(refined), self.box_predictor(refined if self._attend_boxes else x)
+        if self._attend_boxes or self.attention is None:
+            maps = convolve_together(F, refined, [self.class_predictor, self.box_predictor])
+        else:
+            maps = [
+                *convolve_together(F, refined, [self.class_predictor]),
+                *convolve_together(F, x, [self.box_predictor]),
+            ]
         return tuple(F.flatten(F.transpose(each, axes=(0, 2, 3, 1))) for each in maps)
 
 
