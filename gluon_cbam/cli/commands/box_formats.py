@@ -26,6 +26,10 @@ format_option = click.option(
 )
 source_format_option = click.option('--format', 'form', type=click.Choice(_FORMATS), help='of SOURCE  [recognized]')
 
+split_option = click.option(
+    '--split', 'splits', multiple=True, metavar='NAME', help='only this split, such as trainval of VOC; repeatable'
+)
+
 
 def has_boxes(source: str, form: Optional[str], others: Mapping[str, Any]) -> bool:
     """Whether a source holds boxes.

@@ -14,7 +14,7 @@ from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
-from .box_formats import format_option, has_boxes
+from .box_formats import format_option, has_boxes, split_option
 from .data_boxes import data_convert, data_draw, data_trees, list_result, pack_result
 from .data_face_folders import data_faces
 from .data_faces import data_merge, data_select
@@ -163,6 +163,7 @@ def data_list(source: str, output: str, form: Optional[str], **options: Any) -> 
 @click.option('--root', help='folder or tar file that the paths of a list are relative to  [the folder of the list]')
 @_source_options
 @format_option
+@split_option
 @settings_options('workers')
 @force_option
 @common_options
@@ -186,6 +187,8 @@ def data_pack(source: str, output: str, form: Optional[str], workers: Optional[i
 
     if _boxes_in(source, form, options):
         return pack_result(source, output, form, workers or usable_cpus(), options)
+    if options.pop('splits'):
+        raise UsageError(f'{printable(source)} has no boxes: leave out --split')
     done = pack(source, output, workers=workers or usable_cpus(), progress=progress_bar, **options)
     files = [
         {

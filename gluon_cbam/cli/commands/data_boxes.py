@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import click
 
@@ -13,7 +13,7 @@ from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
-from .box_formats import counts_text, fault_lines, left_out_lines, source_format_option
+from .box_formats import counts_text, fault_lines, left_out_lines, source_format_option, split_option
 
 _Output = Tuple[dict, str]
 _TARGETS = ('coco', 'voc', 'yolo', 'csv', 'rec')
@@ -25,7 +25,7 @@ def pack_result(source: str, output: str, form: Optional[str], workers: int, opt
     """Pack pictures with boxes; the result of ``cbam data pack``."""
     from gluon_cbam.data.preparation.box_packing import PackOptions, pack_boxes
 
-    of_source = {name: options.pop(name) for name in ('root', 'classes_file', 'val_ratio', 'test_ratio')}
+    of_source = {name: options.pop(name) for name in ('root', 'classes_file', 'val_ratio', 'test_ratio', 'splits')}
     how = PackOptions(workers=workers, progress=progress_bar, **options)
     done = pack_boxes(source, output, form, options=how, **of_source)
     files, lines = [], []
@@ -66,6 +66,7 @@ def list_result(source: str, output: str, form: Optional[str], options: dict) ->
 @click.argument('output')
 @click.option('--to', 'target', type=click.Choice(_TARGETS), required=True, help='format to write')
 @source_format_option
+@split_option
 @ROOT
 @CLASSES_FILE
 @click.option(
@@ -77,7 +78,7 @@ def list_result(source: str, output: str, form: Optional[str], options: dict) ->
 @common_options
 def data_convert(
     source: str, output: str, target: str, form: Optional[str], root: Optional[str], classes_file: Optional[str],
-    pictures: bool, skip_bad: bool, workers: Optional[int], overwrite: bool,
+    splits: Sequence[str], pictures: bool, skip_bad: bool, workers: Optional[int], overwrite: bool,
 ) -> _Output:  # fmt: skip
     """Convert pictures with boxes into another format, in a new folder OUTPUT.
 
@@ -93,7 +94,7 @@ def data_convert(
     how = PackOptions(
         skip_bad=skip_bad, workers=workers or usable_cpus(), overwrite=overwrite, progress=progress_bar
     )  # fmt: skip
-    done = convert_boxes(source, output, target, form, root, classes_file, pictures, how)
+    done = convert_boxes(source, output, target, form, root, classes_file, pictures, splits, how)
     lines = [f'{printable(output)}: {target}, {len(done.boxes.classes)} classes']
     lines += [f'  {printable(part.name)}: {part.pictures} pictures, {part.boxes} boxes' for part in done.parts]
     lines += [*fault_lines(done.faults, 'left out'), *done.boxes.left_out.as_lines()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -30,11 +30,14 @@ class ReadOptions:
     Attributes:
         root: the folder that the names of pictures are relative to; default where each format has them.
         classes_file: names of the classes in the order of the class indices; default those of the data.
+        splits: the only splits that are read, for instance ``trainval`` and ``test`` of Pascal VOC; default the usual
+            ones.
         progress: wraps what takes long.
     """
 
     root: Optional[Path] = None
     classes_file: Optional[Path] = None
+    splits: Sequence[str] = ()
     progress: Progress = lambda items, total, name: items
 
     def given_classes(self, folder: Optional[Path] = None) -> Optional[List[str]]:
@@ -46,11 +49,15 @@ class ReadOptions:
 
 
 def read_options(
-    root: Optional[PathLike], classes_file: Optional[PathLike], progress: Optional[Progress] = None
+    root: Optional[PathLike],
+    classes_file: Optional[PathLike],
+    progress: Optional[Progress] = None,
+    splits: Sequence[str] = (),
 ) -> ReadOptions:
     """The options of arguments that may be texts."""
     folder, names = (None if path is None else Path(path) for path in (root, classes_file))
-    return ReadOptions(folder, names) if progress is None else ReadOptions(folder, names, progress)
+    made = ReadOptions(folder, names, tuple(splits))
+    return made if progress is None else replace(made, progress=progress)
 
 
 class ClassIndices:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 from xml.etree.ElementTree import Element
 
 from gluon_cbam.common.errors import DataError, UsageError
@@ -60,7 +60,7 @@ def read_voc(source: Path, options: ReadOptions) -> BoxSet:
         (source / name for name in ('JPEGImages', 'images') if (source / name).is_dir()), folder
     )
     reader = _Reader(folder, root, ClassIndices(options.given_classes(source)), options)
-    splits, unlisted = _splits(source, folder)
+    splits, unlisted = _splits(source, folder, options.splits)
     parts = [reader.part(name, stems) for name, stems in splits.items()]
     classes = reader.classes.names()
     check_classes(classes, source)
@@ -76,14 +76,15 @@ def read_voc(source: Path, options: ReadOptions) -> BoxSet:
     return result
 
 
-def _splits(source: Path, folder: Path) -> Tuple[Dict[str, List[str]], List[str]]:
+def _splits(source: Path, folder: Path, wanted: Sequence[str]) -> Tuple[Dict[str, List[str]], List[str]]:
     """Split -> names of its files of annotations, without ``.xml``; and those that no split has."""
     stems = sorted(path.name[: -len('.xml')] for path in folder.glob('*.xml'))
     sets = source / 'ImageSets' / 'Main'
-    names = {name: sets / f'{name}.txt' for name in (*_SPLITS, _BOTH) if (sets / f'{name}.txt').is_file()}
-    if 'train' in names and 'val' in names:
+    usual = (*_SPLITS, _BOTH)
+    names = {name: sets / f'{name}.txt' for name in wanted or usual if (sets / f'{name}.txt').is_file()}
+    if not wanted and 'train' in names and 'val' in names:
         names.pop(_BOTH, None)
-    elif _BOTH in names:
+    elif not wanted and _BOTH in names:
         names = {name: path for name, path in names.items() if name not in ('train', 'val')}
     if not names:
         return {'train': stems}, []

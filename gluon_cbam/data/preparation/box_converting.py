@@ -69,6 +69,7 @@ def convert_boxes(
     root: Optional[PathLike] = None,
     classes_file: Optional[PathLike] = None,
     pictures: bool = True,
+    splits: Sequence[str] = (),
     options: Optional[PackOptions] = None,
 ) -> Converted:
     """Convert pictures with boxes into another format.
@@ -82,6 +83,7 @@ def convert_boxes(
         classes_file: names of the classes in the order of the class indices; default those of the data.
         pictures: whether the pictures are copied; otherwise the annotations are written alone, and the sizes of the
             pictures are not compared.
+        splits: the only splits that are converted; default the usual ones.
         options: how pictures are packed into records; ``skip_bad``, ``workers`` and ``progress`` hold for all.
 
     Returns:
@@ -98,7 +100,7 @@ def convert_boxes(
         raise UsageError(f'no format {target!r} to convert to: known are {", ".join(TARGETS)}')
     if target == 'rec' and not pictures:
         raise UsageError('records hold their pictures: leave out --no-pictures')
-    read = read_options(root, classes_file, how.progress)
+    read = read_options(root, classes_file, how.progress, splits)
     boxes = read_boxes(source, form, read)
     parts, faults = usable_parts(boxes, source, how.skip_bad)
     lost = losses(boxes, parts, target)

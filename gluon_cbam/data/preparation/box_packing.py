@@ -91,6 +91,7 @@ def pack_boxes(
     classes_file: Optional[PathLike] = None,
     val_ratio: float = 0.0,
     test_ratio: float = 0.0,
+    splits: Sequence[str] = (),
     options: Optional[PackOptions] = None,
 ) -> PackedSet:
     """Pack pictures with boxes into ``.rec``, ``.idx``, ``.lst`` and ``classes.txt``.
@@ -103,6 +104,7 @@ def pack_boxes(
         classes_file: names of the classes in the order of the class indices; default those of the data.
         val_ratio: share of the pictures for ``val.rec``, 0..1; default 0, no such file.
         test_ratio: share of the pictures for ``test.rec``, 0..1; default 0, no such file.
+        splits: the only splits that are packed; default the usual ones.
         options: how pictures are packed.
 
     Returns:
@@ -114,7 +116,7 @@ def pack_boxes(
         DataError: a picture or a box is wrong and must not be left out. Nothing is written under the final names.
     """
     how = options or PackOptions()
-    boxes = read_boxes(source, form, read_options(root, classes_file, how.progress))
+    boxes = read_boxes(source, form, read_options(root, classes_file, how.progress, splits))
     parts, faults = usable_parts(boxes, source, how.skip_bad)
     return pack_set(boxes, split_parts(boxes, parts, source, val_ratio, test_ratio, how.seed), faults, output, how)
 

@@ -106,6 +106,12 @@ def test_pycocotools_reads_what_is_written(source, tmp_path):
         assert [each['iscrowd'] for each in new] == [each.get('iscrowd', 0) for each in old]
 
 
+def test_one_split(source, tmp_path):
+    done = convert_boxes(source, tmp_path / 'out', 'csv', splits=['val'])
+    assert [part.name for part in done.parts] == ['val']
+    assert [path.name for path in (tmp_path / 'out').glob('*.csv')] == ['val.csv']
+
+
 def test_annotations_alone(source, tmp_path):
     convert_boxes(source, tmp_path / 'out', 'coco', pictures=False)
     assert sorted(path.name for path in (tmp_path / 'out').rglob('*')) == [

@@ -74,6 +74,14 @@ def test_trainval_is_used_where_train_or_val_is_missing(source):
     assert boxes.left_out.as_dict() == {'unlisted': {'count': 1, 'first': 'Annotations/c.xml'}}
 
 
+def test_chosen_splits(source):
+    text(source / 'ImageSets' / 'Main' / 'trainval.txt', 'a\nb\n')
+    boxes = read_boxes(source, options=ReadOptions(splits=('trainval', 'val')))
+    assert [(part.name, len(part.columns)) for part in boxes.parts] == [('trainval', 2), ('val', 1)]
+    with pytest.raises(UsageError, match="has no split 'test'"):
+        read_boxes(source, options=ReadOptions(splits=('test',)))
+
+
 def test_xml_beside_the_pictures(tmp_path):
     pictures(tmp_path)
     for name, content in (('a', A), ('b', B)):
