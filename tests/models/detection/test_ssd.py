@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from gluon_cbam import get_model
+from gluon_cbam.attention import ATTENTIONS
+from gluon_cbam.attention.base import Attention
 from gluon_cbam.models import build
 from gluon_cbam.models.complexity import complexity
 
@@ -109,6 +111,30 @@ def test_attention_in_the_backbone_is_the_named_network():
     attended = build('ssd_300', backbone='resnet18', attention='cbam')
     shapes = [{name: p.shape for name, p in net._collect_params_with_prefix().items()} for net in (named, attended)]
     assert shapes[0] == shapes[1]
+
+
+def test_a_module_of_the_user_in_both_places(monkeypatch):
+    """Its options are options of the detector, too."""
+
+    class Halving(Attention):
+        def __init__(self, channels, share=0.5, **kwargs):
+            super().__init__(**kwargs)
+            self.share, self._in_channels = share, channels
+
+        def forward_ops(self, ops, x):
+            (mean,) = ops.global_pool(x, ['avg'])
+            return ops.scale(x, channel=0 * mean + self.share)
+
+    monkeypatch.setitem(ATTENTIONS, 'halving', Halving)
+    net = tiny(backbone='resnet18', attention='halving', attention_in='both', share=0.25)
+    assert {block.share for block in (net.heads[0].attention, net.backbone.network.layer1[0].attention)} == {0.25}
+    plain = tiny(backbone='resnet18')
+    x = mx.nd.ones((1, 32, 4, 4))
+    logits, offsets = net.heads[0](x)
+    others = plain.heads[0](x)
+    bias = plain.heads[0].class_predictor.bias.data().tile(16)
+    assert np.allclose(((others[0] - bias) * 0.25 + bias).asnumpy(), logits.asnumpy(), atol=1e-5)
+    assert np.array_equal(offsets.asnumpy(), others[1].asnumpy())
 
 
 @pytest.mark.parametrize('attention', ['se', 'cbam', 'bam'])
