@@ -36,13 +36,15 @@ _SIGNATURE = 64  # bytes that tell the format of a picture
 
 
 def find_records(source: Path) -> Dict[str, Path]:
-    """The detection records of a source: a ``.rec`` file, or those of a folder that are named after splits.
+    """The detection records of a source: a ``.rec`` file, or the files of a folder that are named after splits.
 
     Returns:
-        Name of the file without its suffix -> path; empty if there are none.
+        Name of the file without its suffix -> path; empty if none of them has boxes. One of other records beside one
+        with boxes is not left out: reading finds its faults.
     """
-    files = [source] if source.is_file() else [source / f'{split}.rec' for split in SPLITS]
-    return {path.stem: path for path in files if path.is_file() and path.suffix == '.rec' and _has_boxes(path)}
+    places = [source] if source.is_file() else [source / f'{split}.rec' for split in SPLITS]
+    files = {path.stem: path for path in places if path.is_file() and path.suffix == '.rec'}
+    return files if any(map(_has_boxes, files.values())) else {}
 
 
 def _has_boxes(path: Path) -> bool:

@@ -176,6 +176,14 @@ def test_check_of_a_source(source, cbam_here):
     assert 'train.csv: line 8: xmin, ymin, xmax, ymax = 70, 50, 80, 60 in a picture of 64 x 48' in printed
 
 
+def test_a_folder_of_both_kinds_is_not_read_in_part(packed, digits, tmp_path, cbam_here):
+    for name in ('val.rec', 'val.idx'):
+        packed.with_name(name).write_bytes((digits / name).read_bytes())
+    line = assert_one_line(cbam_here('data', 'convert', packed.parent, tmp_path / 'out', '--to', 'coco'), 4)
+    assert '360 annotations that are no box' in line
+    assert 'val.rec: record 0 at offset 0: has 1 label, as records of classification' in line
+
+
 def test_check_of_both_kinds_is_refused(packed, source, digits, cbam_here):
     process = cbam_here('data', 'check', packed, digits / 'val.rec')
     assert 'check them apart' in assert_one_line(process, 2)
