@@ -1,9 +1,13 @@
 """Formats of images: recognized by their bytes, under any name."""
 
+from io import BytesIO
+
+import numpy as np
 import pytest
 from odd_images import OTHER, READABLE
+from PIL import Image
 
-from gluon_cbam.data.decoding import FORMATS, IMAGE_ENDINGS, format_of
+from gluon_cbam.data.decoding import FORMATS, IMAGE_ENDINGS, decode, format_of
 
 NAMES = {'jpg': 'JPEG', 'png': 'PNG', 'bmp': 'BMP', 'webp': 'WebP', 'gif': 'GIF', 'tiff': 'TIFF', 'avif': 'AVIF'}
 
@@ -34,3 +38,10 @@ def test_brands_of_avif(begin, known):
 def test_endings_are_named_once():
     assert len(set(IMAGE_ENDINGS)) == len(IMAGE_ENDINGS)
     assert {row.name for row in FORMATS if row.packed_as_is} == {'JPEG', 'PNG', 'BMP'}
+
+
+def test_tags_of_maps_in_tiff_are_no_warnings(capfd):
+    file = BytesIO()
+    Image.fromarray(np.full((8, 9, 3), 70, np.uint8)).save(file, 'TIFF', tiffinfo={33550: (0.1, 0.1, 0.0)})
+    assert decode(file.getvalue(), 'map.tif').shape == (8, 9, 3)
+    assert capfd.readouterr().err == ''

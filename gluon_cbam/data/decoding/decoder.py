@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Callable, Dict, Optional, Union
 
@@ -12,6 +13,7 @@ import numpy as np
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.limits import MAX_PIXELS_VARIABLE, max_pixels
 
+from . import opencv_log
 from .depth import DarkImages, few_bits, scaled
 from .formats import FORMAT_NAMES, ImageFormat, format_of
 from .headers import Damaged, ImageHeader, Unsupported, still_png
@@ -93,7 +95,8 @@ def _jpeg(image: bytes, row: ImageFormat, header: ImageHeader) -> Optional[np.nd
 def _opencv(image: bytes, row: ImageFormat, header: ImageHeader) -> Optional[np.ndarray]:
     if row.name == 'PNG' and b'acTL' in image:  # OpenCV 4.11 crashes in an animation whose first frame is damaged
         image = still_png(image)
-    return cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
+    with opencv_log.silenced() if row.name == 'TIFF' else nullcontext():  # it warns of each tag of maps
+        return cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
 def _pillow(image: bytes, row: ImageFormat, header: ImageHeader) -> Optional[np.ndarray]:
