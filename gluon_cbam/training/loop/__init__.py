@@ -1,4 +1,4 @@
-"""The training loop: the step, epochs, random numbers, signals, the dry run. It may import all of ``training``.
+"""The training loop: the step, epochs, validation, random numbers, signals, the dry run.
 
-From other packages it may import what :mod:`gluon_cbam.training` states.
+It may import all of ``training``, and from other packages what :mod:`gluon_cbam.training` states.
 """
