@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from gluon_cbam.attention.blocks import positive_int
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.models.registry import gives_embeddings, variant
 
@@ -26,10 +27,11 @@ def input_sizes(
 
     Raises:
         UsageError: both are given, and differ.
+        ValueError: the option is no positive integer.
     """
     if not gives_embeddings(name, {**(of_weights or {}), **given}):
         return image_size, {}
-    head = given.get(_OPTION)
+    head = None if given.get(_OPTION) is None else positive_int(_OPTION, given[_OPTION])
     if image_size is None or head is None:
         fixed = of_weights is not None and gives_embeddings(name, of_weights)
         needed = image_size not in (None, variant(name).image_size) and not fixed
