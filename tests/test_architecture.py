@@ -76,6 +76,7 @@ START_WITHOUT_MXNET = (
     'data',
     'detection.box_data',
     'detection.drawing',
+    'detection.explaining',
     'detection.report.page',
     'detection.results',
     'explain',

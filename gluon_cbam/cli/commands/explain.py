@@ -16,6 +16,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import refuse_existing
 from gluon_cbam.common.printable import printable
 
+from .explain_boxes import explained_boxes, finds_boxes
 from .explain_methods import exported_explainer, network_explainer
 from .explain_pair import explain_pair_of
 from .explain_score import SCORE_OPTIONS, score_network
@@ -54,6 +55,12 @@ _FIGURES = [
     click.option(
         '--pair', metavar='IMAGE', help='explain the similarity to this image, of a network that gives embeddings'
     ),
+    click.option(
+        '--boxes',
+        type=click.IntRange(1),
+        metavar='N',
+        help='number of boxes to explain in an image, of a detector  [3]',
+    ),
     click.option('--compare', metavar='NETWORK=PARAMS,...', help='draw one figure with Grad-CAM of these networks'),
 ]
 
@@ -75,6 +82,7 @@ def explain(
     images: Tuple[str, ...],
     compare: Optional[str],
     pair: Optional[str],
+    boxes: Optional[int],
     workers: Optional[int],
     score: bool,
     data_val: Optional[str],
@@ -92,6 +100,8 @@ def explain(
     PARAMS of --compare is a parameter file, a run folder or a tag; without =PARAMS, it is the published weights. The
     networks are compared on --class, else on the true class, else on the class that the first network predicts.
 
+    Of a detector, a map shows for each of the surest boxes what speaks for it.
+
     With --pair, Grad-CAM shows which parts of two faces speak for one person: the map is of the cosine similarity of
     their embeddings, on either image.
 
@@ -107,8 +117,9 @@ def explain(
     placement = {name: options.pop(name) for name in PLACEMENT}
     if exported is None:
         require_exported(placement)
-    elif score or compare or pair:
-        raise UsageError(f'--exported {exported} is explained image by image: leave --score, --compare and --pair out')
+    if (exported or boxes) and (score or compare or pair):
+        what = f'--exported {exported}' if exported else f'--boxes {boxes}'
+        raise UsageError(f'{what} is explained image by image: leave --score, --compare and --pair out')
     if pair and (score or compare):
         raise UsageError('--pair explains one network and two images: leave --score and --compare out')
     if score:
@@ -128,7 +139,7 @@ def explain(
         elif pair:
             written, engine = explain_pair_of(inputs, pair, **options)
         else:
-            written, engine = _explain(inputs, pool, exported, placement, **options)
+            written, engine = _explain(inputs, pool, exported, placement, boxes, **options)
     if written.unreadable:
         from gluon_cbam.inference.formats import Tally
 
@@ -145,6 +156,7 @@ def _explain(
     pool: Executor,
     exported: Optional[str],
     placement: Dict[str, Any],
+    boxes: Optional[int],
     output: str,
     stages: Optional[str],
     target: Optional[str],
@@ -173,8 +185,13 @@ def _explain(
         explainer, network = exported_explainer(exported, placement, method, batch_size, stages, **options)
     loaded = explainer.explained
     index = None if target is None else class_index(target, loaded)
-    wanted = ExplainOptions(None if stages is None else _split(stages), index)
-    explained = explain_images(explainer, images, wanted, batch_size, pool)
+    modules = None if stages is None else _split(stages)
+    if finds_boxes(loaded):
+        explained = explained_boxes(explainer, images, boxes, index, modules, method)
+    elif boxes:
+        raise UsageError(f'--boxes {boxes} is for detectors, and {loaded.name} is none: leave it out')
+    else:
+        explained = explain_images(explainer, images, ExplainOptions(modules, index), batch_size, pool)
     names = output_names(loaded)
     shown = progress_bar(explained, None)
     written = write_explanations(shown, output, files, loaded.name, names, method, channels, report, overwrite)

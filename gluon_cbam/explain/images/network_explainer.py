@@ -9,6 +9,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.explain.maps.attention import AttentionMaps, attention_maps
+from gluon_cbam.explain.maps.box_cam import BoxMap, box_maps
 from gluon_cbam.explain.maps.class_maps import ClassMaps, Targets
 from gluon_cbam.explain.maps.grad_cam import grad_cam
 from gluon_cbam.explain.maps.methods import find_method
@@ -54,6 +55,20 @@ class NetworkExplainer:
         inputs = np.stack([self.explained.preprocessing.normalize(each) for each in pixels])
         perturbed = self._perturbation.batch(pixels) if self._perturbation else None
         return _NetworkBatch(self.explained.net, mx.nd.array(inputs, self._ctx), self._method, self._layer, perturbed)
+
+    def boxes(self, pixels: np.ndarray, most: int, label: Optional[int] = None) -> List[BoxMap]:
+        """The maps of the surest boxes of an image.
+
+        Args:
+            pixels: (S, S, 3) uint8 RGB, the network's input before normalization.
+            most: the largest number of boxes.
+            label: index of a class; default all classes.
+
+        Raises:
+            UsageError: the network is no detector, or an unknown layer.
+        """
+        image = mx.nd.array(self.explained.preprocessing.normalize(pixels)[None], self._ctx)
+        return box_maps(self.explained.net, image, most, label, self._layer)
 
     def pair(self, first: np.ndarray, second: np.ndarray) -> PairMaps:
         """The maps of the similarity of two images.

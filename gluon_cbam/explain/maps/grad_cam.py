@@ -149,18 +149,32 @@ def weighted_maps(
     if not isinstance(graph.output, mx.sym.Symbol) or len(graph.output.list_outputs()) != 1:
         raise UsageError(f'{type(net).__name__} returns several arrays, but Grad-CAM needs one of (N, classes)')
     shapes = graph.map_shapes(images.shape)
-    layer = _default_layer(net, graph, shapes) if layer is None else _checked_layer(layer, graph, shapes)
-    values, gradients, outputs = _differentiated(net, graph, layer, images, gradient)
+    layer = _default_layer(net, graph, shapes) if layer is None else checked_layer(layer, graph, shapes)
+    values, gradients, outputs = differentiated(net, graph, layer, images, gradient)
     weights = METHODS[method](values, gradients)
     heat = scaled_to_peak(np.einsum('nc,nchw->nhw', weights, values))
     grid = graph.grids({layer: shapes[layer]}, images.shape[2:])[layer]
     return WeightedMaps(heat, outputs, layer, grid)
 
 
-def _differentiated(
+def differentiated(
     net: mx.gluon.HybridBlock, graph: NetworkGraph, layer: str, images: mx.nd.NDArray, gradient: OutputGradient
 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The layer's maps and the gradients of the target by them, both float64, and the output."""
+    """Differentiate a target by the output of a block.
+
+    Args:
+        net: the network, for messages.
+        graph: its graph; the output must be (N, D).
+        layer: path of the block.
+        images: (N, C, H, W).
+        gradient: the gradient of the target by the output.
+
+    Returns:
+        The layer's maps and the gradients of the target by them, both float64, and the output.
+
+    Raises:
+        UsageError: the output does not depend on the block, or is not (N, D).
+    """
     with mx.autograd.pause(train_mode=False):
         (maps,) = evaluate_symbols([graph.outputs[layer]], graph.parameters, {DATA: images})
     head, variable = replace_by_variable(graph.output, graph.outputs[layer])
@@ -186,7 +200,17 @@ def _default_layer(net: mx.gluon.HybridBlock, graph: NetworkGraph, shapes: Dict[
     return layers[-1]
 
 
-def _checked_layer(layer: str, graph: NetworkGraph, shapes: Dict[str, Shape]) -> str:
+def checked_layer(layer: str, graph: NetworkGraph, shapes: Dict[str, Shape]) -> str:
+    """Check that the output of a block is a map.
+
+    Args:
+        layer: path of the block, which is returned.
+        graph: the graph of the network.
+        shapes: see :meth:`.graph.NetworkGraph.map_shapes`.
+
+    Raises:
+        UsageError: there is no such block, or its output is no map.
+    """
     if layer in shapes:
         return layer
     if layer in graph.outputs:
