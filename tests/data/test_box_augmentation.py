@@ -110,7 +110,7 @@ def test_stretch_is_the_preprocessing_of_validation():
 
 
 @pytest.mark.usefixtures('plain_colors')
-@pytest.mark.parametrize('interpolation', [0, 1, 2, 3, 4])
+@pytest.mark.parametrize('interpolation', [0, 1, 2, 3])
 @pytest.mark.parametrize('flip', [False, True])
 def test_ssd_equals_a_crop_of_a_filled_canvas(monkeypatch, interpolation, flip):
     preprocessing = Preprocessing(40, mean=(0.2, 0.4, 0.6), resize='stretch')
@@ -128,11 +128,11 @@ def test_ssd_equals_a_crop_of_a_filled_canvas(monkeypatch, interpolation, flip):
     filled = np.empty((120, 160, 3), np.uint8)
     filled[:] = (51, 102, 153)
     filled[16:64, 32:96] = pixels
-    kind = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA, cv2.INTER_LANCZOS4)[interpolation]
+    kind = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA)[interpolation]
     expected = cv2.resize(filled[8:88, 40:120], (40, 40), interpolation=kind)
     inside = expected[4:28, :28]  # rows 16 - 8 = 8 to 56, columns 0 to 56, by two
     mine = result.pixels[:, ::-1] if flip else result.pixels
-    edge = 0 if interpolation in (0, 1, 3) else 4  # cubic weights reach over the border of the picture
+    edge = 4 if interpolation == 2 else 0  # cubic weights reach over the border of the picture
     assert np.array_equal(mine[4 + edge : 28 - edge, : 28 - edge], inside[edge : 24 - edge, : 28 - edge])
     assert (mine[:4] == (51, 102, 153)).all()
     assert (mine[28:] == (51, 102, 153)).all()

@@ -24,7 +24,8 @@ _SCALES = (0.3, 1.0)  # of the sides of a crop
 _MAX_ASPECT = 2.0
 _TRIES = 50
 _OVERLAPS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.0)  # least IoU of a crop with an object; 0 for any crop
-_INTERPOLATIONS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA, cv2.INTER_LANCZOS4)
+# without Lanczos, which takes fifteen times as long as the others: a fifth of the time of the loader
+_INTERPOLATIONS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA)
 _MOSAIC_CENTER = (0.25, 0.75)  # of the sides
 _MOSAIC_SCALES = (0.5, 1.5)  # of a picture, where 1 is the size of the result
 
@@ -63,7 +64,8 @@ def ssd(images: Sequence[LabeledImage], preprocessing: Preprocessing, rng: np.ra
     mirrored in half of the cases. The ground is never computed in its size: only what is seen of the picture is
     resized. Colors are distorted after the resize, which is cheaper, and the ground is not.
 
-    As in the Caffe code and in torchvision, one object that overlaps enough admits a crop; GluonCV asks for all.
+    As in the Caffe code and in torchvision, one object that overlaps enough admits a crop; GluonCV asks for all. Its
+    fifth interpolation, Lanczos, is left out.
     """
     (image,), size = images, preprocessing.image_size
     height, width = image.pixels.shape[:2]
@@ -176,14 +178,20 @@ def _expansion(height: int, width: int, rng: np.random.Generator) -> _Canvas:
 def _put(parts: List[Tuple[np.ndarray, Placement]], preprocessing: Preprocessing) -> np.ndarray:
     """The resized parts at their places; the mean color elsewhere."""
     size = preprocessing.image_size
-    if len(parts) == 1 and parts[0][0].shape[:2] == (size, size):
-        return parts[0][0]
     ground = [min(max(math.floor(255 * value + 0.5), 0), 255) for value in preprocessing.mean]
-    result = np.empty((size, size, 3), np.uint8)
-    result[:] = ground
-    for pixels, placement in parts:
+    if not parts:
+        return np.full((size, size, 3), ground, np.uint8)
+    (first, place_of_first), *others = parts
+    if first.shape[:2] == (size, size):
+        return first
+    # several times as fast as an array that is filled by numpy
+    top, left, height, width = place_of_first.target
+    result = cv2.copyMakeBorder(
+        first, top, size - top - height, left, size - left - width, cv2.BORDER_CONSTANT, value=ground
+    )
+    for pixels, placement in others:
         placement.target.of(result)[:] = pixels
-    return result
+    return np.asarray(result)
 
 
 def _half_flipped(image: LabeledImage, rng: np.random.Generator) -> LabeledImage:
