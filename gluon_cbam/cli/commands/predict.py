@@ -85,7 +85,6 @@ def predict(
     or - for one image on standard input. Images that cannot be read are reported at the end, with exit code 4.
     """
     from gluon_cbam.compat.threads import usable_cpus
-    from gluon_cbam.inference.prediction import predict as run
 
     boxes = BoxOptions.taken_from(others)
     outputs = _outputs(*(others.pop(name) for name in ('as_json', 'csv', 'jsonl', 'output')))
@@ -99,9 +98,9 @@ def predict(
     files = boxes.outputs(session, predictor)
     if labels is not None:
         _check_labels(session, labels, ignore_classes)
-    predictions = run(
-        session, sources, batch_size=batch_size, workers=workers or usable_cpus(), live=live, predictor=predictor,
-        see=files.see if files.pictures is not None else None,
+    predictions = boxes.predictions(
+        session, sources, predictor, files.see if files.pictures is not None else None, batch_size=batch_size,
+        workers=workers or usable_cpus(), live=live,
     )  # fmt: skip
     _write(predictions, outputs, predictor.columns, live, inputs, network, files)
     show_verification(network)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, cast
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Tuple, cast
 
 import click
 
@@ -13,19 +13,25 @@ from gluon_cbam.common.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from gluon_cbam.data.sources.images import ImageSource
     from gluon_cbam.detection.annotations import Annotations
     from gluon_cbam.detection.drawn_pictures import DrawnPictures
+    from gluon_cbam.inference.prediction import See
     from gluon_cbam.inference.session import Session
     from gluon_cbam.tasks.detection.prediction import BoxPrediction, BoxPredictor
     from gluon_cbam.tasks.prediction import Prediction, Predictor
 
 _FORMATS = ('coco', 'voc', 'yolo', 'csv')  # the keys of a table that imports numpy
-BOXES = ('threshold', 'only', 'draw', 'annotations', 'annotations_format')
+BOXES = ('threshold', 'only', 'tiles', 'draw', 'annotations', 'annotations_format')
 """The parameters of :data:`box_options`."""
 box_options = add_options(
     [
         click.option('--threshold', type=click.FloatRange(0, 1), metavar='X', help='least score of a box  [any]'),
         click.option('--only', multiple=True, metavar='CLASS', help='boxes of this class alone; repeat for more'),
+        click.option(
+            '--tiles', type=click.IntRange(8), metavar='N',
+            help='cut large pictures into tiles of N pixels that overlap, and merge their boxes  [whole pictures]',
+        ),
         click.option('--draw', metavar='DIR', help='also write each picture with its boxes to a folder, as PNG'),
         click.option('--annotations', metavar='DIR', help='also write the boxes as annotations to a new folder'),
         click.option(
@@ -42,6 +48,7 @@ class BoxOptions:
 
     threshold: Optional[float]
     only: Tuple[str, ...]
+    tiles: Optional[int]
     draw: Optional[str]
     annotations: Optional[str]
     annotations_format: str
@@ -59,13 +66,31 @@ class BoxOptions:
         """
         return predictor.filtered(self.threshold, self.only) if self.threshold is not None or self.only else predictor
 
+    def predictions(
+        self, session: Session, sources: Iterator[ImageSource], predictor: Predictor, see: Optional[See], **options: Any
+    ) -> Iterator[Prediction]:
+        """The predictions for images, of whole ones or in tiles; see :func:`gluon_cbam.inference.prediction.predict`.
+
+        Raises:
+            UsageError: a camera's images are asked for in tiles.
+        """
+        from gluon_cbam.inference.prediction import predict
+
+        if self.tiles is None:
+            return predict(session, sources, predictor=predictor, see=see, **options)
+        from gluon_cbam.detection.tiling import predict_tiles
+
+        if options.pop('live'):
+            raise UsageError(f'--tiles {self.tiles} is for pictures: leave it out with --camera')
+        return predict_tiles(session, sources, cast('BoxPredictor', predictor), self.tiles, see=see, **options)
+
     def outputs(self, session: Session, predictor: Predictor) -> BoxOutputs:
         """The files that are asked for, checked and not written yet.
 
         Raises:
             UsageError: the network finds no boxes, or a folder cannot be taken.
         """
-        given = {'--draw': self.draw, '--annotations': self.annotations}
+        given = {'--tiles': self.tiles, '--draw': self.draw, '--annotations': self.annotations}
         asked = [f'{flag} {value}' for flag, value in given.items() if value]
         if asked and not session.task.finds_boxes:
             raise UsageError(f'{asked[0]}: {session.name} finds no boxes: leave it out')

@@ -1,5 +1,7 @@
 """Predicted boxes as pictures and as annotations that the readers of these formats read."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -93,3 +95,28 @@ def test_what_cannot_be_written(cbam_here, trained, pictures, digits, tmp_path):
     assert process.returncode == 2
     assert f'--draw {tmp_path}/new: cbamnet_tiny finds no boxes: leave it out' in process.stderr
     assert not (tmp_path / 'new').exists()
+
+
+def test_large_pictures_in_tiles(cbam_here, trained, pictures, predicted, tmp_path):
+    """Four pictures side by side and one above the other, in tiles of their size that share a quarter."""
+    parts = [cv2.resize(cv2.imread(str(pictures / f'{number}.png')), (48, 48)) for number in range(4)]
+    cv2.imwrite(str(tmp_path / 'large.png'), np.vstack([np.hstack(parts[:2]), np.hstack(parts[2:])]))
+    arguments = ['predict', tmp_path / 'large.png', pictures / '1.png', '--params', trained, '--tiles', 48, '--json']
+    process = cbam_here(*arguments, '--draw', tmp_path / 'drawn')
+    assert process.returncode == 0, process.stderr
+    large, small = json.loads(process.stdout)['images']
+    assert (large['height'], large['width']) == (96, 96)
+    corners = np.array([box['box'] for box in large['boxes']])
+    assert len(corners)
+    assert corners.min() >= 0
+    assert corners.max() <= 96
+    assert (corners[:, 2] > 60).any(), 'in the right half, too'
+    assert cv2.imread(str(tmp_path / 'drawn' / 'large.png')).shape == (96, 96, 3)
+    if max(small['height'], small['width']) <= 48:
+        assert len(small['boxes']) == len(predicted['1.png'].boxes)
+
+
+def test_tiles_are_for_boxes(cbam_here, digits):
+    process = cbam_here('predict', digits / 'val.rec', '--pretrained', 'cbamnet_tiny.digits', '--tiles', 48)
+    assert process.returncode == 2
+    assert '--tiles 48: cbamnet_tiny finds no boxes: leave it out' in process.stderr
