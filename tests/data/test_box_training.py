@@ -107,6 +107,8 @@ def test_crowds_are_marked_and_difficult_ones_are_not(tmp_path):
     records = write_boxes(tmp_path / 'one.rec', [(drawn(40, 40, boxes), boxes)])
     ((_, (row,)),) = batches(loader(records, 1, 'none'), 0)
     assert row[:, 0].tolist() == [0, -2, 2, -1, -1, -1, -1, -1]
+    ((_, (row,)),) = batches(loader(records, 1, 'none', ignore_difficult=True), 0)
+    assert row[:, 0].tolist() == [0, -2, -2, -1, -1, -1, -1, -1]
 
 
 def test_numbers_of_a_batch(tmp_path):

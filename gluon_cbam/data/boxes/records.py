@@ -18,7 +18,7 @@ from .objects import Objects, read_objects
 from .table import Boxes
 
 _SIDES = 1 << 24  # float32 has all whole numbers below it
-_CROWD = 6  # column of an object
+_DIFFICULT, _CROWD = 5, 6  # columns of an object
 
 
 class BoxRecords:
@@ -78,6 +78,11 @@ class BoxRecords:
     def objects(self) -> np.ndarray:
         """The objects of all records in their order: (objects, 8) float32, see :class:`.objects.Objects`."""
         return self._values
+
+    @property
+    def difficult(self) -> int:
+        """The number of boxes that are marked as difficult and are no crowds."""
+        return int(((self._values[:, _CROWD] == 0) & (self._values[:, _DIFFICULT] == 1)).sum())
 
     @property
     def counted(self) -> int:

@@ -40,17 +40,20 @@ class DetectionBatch(NamedTuple):
 class DetectionData(RecordBatches):
     """The batches of each epoch of a training run, of pictures with boxes.
 
-    Boxes that Pascal VOC calls difficult are trained on, as in the Caffe code of SSD and in GluonCV.
+    Boxes that are marked as difficult are trained on, as in the Caffe code of SSD and in GluonCV, unless they are to be
+    ignored.
 
     Attributes:
         records: the detection records.
         augmentation: a key of :data:`.box_augmentation.BOX_AUGMENTATIONS`.
+        ignore_difficult: whether boxes that are marked as difficult are given as crowds.
 
     Raises:
         UsageError: unknown augmentation, or see :class:`.epochs.RecordBatches`.
     """
 
     records: BoxRecords
+    ignore_difficult: bool = False
 
     def __post_init__(self) -> None:
         if self.augmentation not in BOX_AUGMENTATIONS:
@@ -78,7 +81,8 @@ class DetectionData(RecordBatches):
 
     def _labeled(self, example: Example) -> LabeledImage:
         boxes = self.records.boxes_of(example.number, example.pixels.shape[:2])
-        return LabeledImage(example.pixels, boxes.corners, np.where(boxes.crowd, CROWD, boxes.classes))
+        ignored = boxes.crowd | boxes.difficult if self.ignore_difficult else boxes.crowd
+        return LabeledImage(example.pixels, boxes.corners, np.where(ignored, CROWD, boxes.classes))
 
     def batch(self, images: mx.nd.NDArray, labels: Sequence[np.ndarray]) -> DetectionBatch:
         """Pictures with their boxes."""

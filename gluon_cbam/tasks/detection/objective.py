@@ -67,7 +67,8 @@ class DetectionObjective(Objective):
     def __init__(self, settings: Settings, preprocessing: Preprocessing, data: BoxRecords) -> None:
         self._net = build(settings['network'], classes=settings['classes'], **settings['option'])  # for its anchors
         parts = _DETECTORS[self._net.detector]
-        self._targets, self._loss = parts.targets(settings, data.counted < len(data.objects)), parts.loss(settings)
+        ignored = len(data.objects) - data.counted + (data.difficult if settings['ignore_difficult'] else 0)
+        self._targets, self._loss = parts.targets(settings, ignored > 0), parts.loss(settings)
         self._loss.hybridize(static_alloc=True, static_shape=True)
         self._normalize = Normalize(preprocessing)
         self._normalize.hybridize(static_alloc=True, static_shape=True)

@@ -11,9 +11,11 @@ from gluon_cbam.common.settings import setting
 class DetectionSettings:
     """The settings that detection alone has."""
 
-    best_figure: str = setting(
-        'ap', 'figure by which parameters are kept as the best', choices=('ap', 'ap50', 'voc07'), section='Detection'
-    )
+    ignore_difficult: bool = setting(
+        False, 'let anchors in objects that are marked as difficult count for nothing, as in crowds', kind=bool,
+        immutable=True, section='Detection',
+    )  # fmt: skip
+    best_figure: str = setting('ap', 'figure by which parameters are kept as the best', choices=('ap', 'ap50', 'voc07'))
     match_iou: float = setting(
         0.5, 'IoU with an object above which an anchor is positive', kind=float, minimum=0, exclusive_maximum=1,
         immutable=True,

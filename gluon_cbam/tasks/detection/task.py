@@ -174,6 +174,7 @@ class Detection(Task):
         return DetectionData(
             cast('BoxRecords', data), batch_size, preprocessing, settings['augment'], settings['seed'],
             settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
+            ignore_difficult=settings['ignore_difficult'],
         )  # fmt: skip
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:

@@ -3,8 +3,10 @@
 import mxnet as mx
 import numpy as np
 import pytest
+from box_scenes import drawn, write_boxes
 
 from gluon_cbam.data.boxes.records import BoxRecords
+from gluon_cbam.data.boxes.table import Boxes
 from gluon_cbam.data.loading.box_training import CROWD, DetectionBatch, padded
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models.registry import build
@@ -17,7 +19,7 @@ SIZE = 32
 PREPROCESSING = Preprocessing(SIZE, resize='stretch')
 SETTINGS = {
     'network': 'ssd_300', 'classes': 3, 'option': {'backbone': 'cbamnet_tiny'}, 'match_iou': 0.5, 'negatives': 3.0,
-    'box_weight': 1.0,
+    'box_weight': 1.0, 'ignore_difficult': False,
 }  # fmt: skip
 
 
@@ -137,3 +139,10 @@ def test_crowds_matter_only_where_the_data_have_them(scenes, crowded):
     assert CROWD == ssd.CROWD
     assert not objective(scenes)._targets._crowds
     assert objective(crowded)._targets._crowds
+
+
+def test_difficult_objects_are_ignored_where_it_is_asked_for(tmp_path):
+    boxes = Boxes.of([[0, 0, 20, 20], [4, 22, 30, 30]], [0, 1], difficult=[False, True])
+    write_boxes(tmp_path / 'train.rec', [(drawn(32, 32, boxes), boxes)])
+    assert not objective(tmp_path)._targets._crowds
+    assert objective(tmp_path, ignore_difficult=True)._targets._crowds
