@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.explain.maps.box_cam import box_maps
+from gluon_cbam.explain import box_maps
 from gluon_cbam.models import build
 
 

@@ -85,6 +85,10 @@ def box_maps(
 
     Raises:
         UsageError: the network is no such detector, there is not one image, or an unknown layer.
+
+    Example:
+        >>> for box in gluon_cbam.explain.box_maps(net, image):
+        ...     print(box.label, box.score, box.corners, box.heat.shape)
     """
     if not getattr(net, 'detects', False):
         raise UsageError(f'{type(net).__name__} finds no boxes')
