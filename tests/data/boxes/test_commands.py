@@ -94,6 +94,11 @@ def test_pack_splits_by_picture(tmp_path, cbam_here):
         read_boxes(tmp_path / 'rec' / f'{name}.rec')).items()}  # fmt: skip
     assert [len(names[split]) for split in ('train', 'val')] == [7, 3]
     assert sorted(names['train'] + names['val']) == [f'{number}.png' for number in range(10)]
+    for name in ('train', 'val'):
+        for image in (
+            read_boxes(tmp_path / 'rec' / f'{name}.rec').parts[0].columns
+        ):  # the boxes are those of the picture
+            assert image.boxes.corners[:, 3].tolist() == [int(image.name[0]) + 4] * 3
     first = (tmp_path / 'rec' / 'val.rec').read_bytes()
     assert cbam_here(*command, '--force').returncode == 0
     assert (tmp_path / 'rec' / 'val.rec').read_bytes() == first
