@@ -273,3 +273,26 @@ def test_shapes(tmp_path, cbam_here):
     process = cbam_here('data', 'convert', tmp_path / 'shapes', tmp_path / 'coco', '--to', 'coco', '--json')
     assert [part['pictures'] for part in value_of(process)['parts']] == [5, 3]
     assert rows(read_boxes(tmp_path / 'coco')) == rows(read_boxes(tmp_path / 'shapes'))
+
+
+def test_check_reads_the_pictures(tmp_path, cbam_here):
+    """COCO's JSON states the sizes, so that its reader opens no picture."""
+    pictures(tmp_path / 'val')
+    (tmp_path / 'val' / 'd.jpg').write_bytes((tmp_path / 'val' / 'a.jpg').read_bytes())
+    sizes = {'a.jpg': (64, 48), 'b.png': (60, 41), 'c.jpg': (90, 30), 'd.jpg': (64, 48), 'gone.jpg': (9, 9)}
+    images = [
+        {'id': number, 'file_name': name, 'width': width, 'height': height}
+        for number, (name, (width, height)) in enumerate(sizes.items())
+    ]
+    value = {'images': images, 'annotations': [], 'categories': [{'id': 1, 'name': 'a'}]}
+    path = text(tmp_path / 'val.json', json.dumps(value))
+    data = (tmp_path / 'val' / 'c.jpg').read_bytes()
+    (tmp_path / 'val' / 'c.jpg').write_bytes(data[: len(data) // 2])  # its header is intact
+    for command, picture in (((), 1), (('--no-decode', '--duplicates'), 0)):
+        process = cbam_here('data', 'check', path, '--json', *command)
+        assert process.returncode == 4
+        (found,) = json.loads(process.stdout)['boxes']
+        counts = {kind: row['count'] for kind, row in found['parts'][0]['faults'].items()}
+        assert counts == {'missing': 1, 'size': 1, **({'picture': 1} if picture else {})}
+        assert found['equal_pictures']['pictures'] == 1
+        assert found['equal_pictures']['first'] == [[str(tmp_path / 'val' / name) for name in ('a.jpg', 'd.jpg')]]

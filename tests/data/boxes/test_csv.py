@@ -28,6 +28,14 @@ def test_orders_of_columns(tmp_path, table):
     assert boxes.left_out.as_dict() == {'unannotated': {'count': 1, 'first': 'c.jpg'}}
 
 
+def test_classes_are_sorted_whatever_comes_first(tmp_path):
+    pictures(tmp_path)
+    path = text(tmp_path / 'boxes.csv', 'a.jpg,zebra,1,2,3,4\na.jpg,cat,1,2,3,5\nb.png,Dog,1,2,3,6\n')
+    boxes = read_boxes(path)
+    assert boxes.classes == ('Dog', 'cat', 'zebra')
+    assert boxes.parts[0].columns.boxes.classes.tolist() == [2, 1, 0]
+
+
 def test_numbers_as_classes_need_a_header(tmp_path):
     pictures(tmp_path)
     path = text(tmp_path / 'boxes.csv', 'a.jpg,1,2,30,40,7\n')

@@ -55,6 +55,13 @@ def test_boxes_and_classes(source):
     assert not any(check_part(part, boxes.classes).counts for part in boxes.parts)
 
 
+def test_classes_are_sorted_whatever_comes_first(source):
+    text(source / 'Annotations' / 'c.xml', annotation('c.jpg', ('zebra', '', 1, 2, 3, 4)))
+    boxes = read_boxes(source)
+    assert boxes.classes == ('Dog', 'cat', 'zebra')
+    assert [part.columns.boxes.classes.tolist() for part in boxes.parts] == [[2, 0, 1], [1]]
+
+
 def test_a_folder_of_one_year(source, tmp_path_factory):
     outer = tmp_path_factory.mktemp('VOCdevkit')
     (outer / 'VOC2007').symlink_to(source)
