@@ -41,7 +41,7 @@ def quantize(net: mx.gluon.HybridBlock, images: Images) -> mx.gluon.SymbolBlock:
     Raises:
         EnvironmentProblem: the compiled operators cannot be used.
         UsageError: there are no images, a batch does not fit the network, or the network is not initialized on the CPU
-            in float32. Nothing is computed before.
+            in float32, or is a detector. Nothing is computed before.
     """
     found = operators_status()
     if not found.ok:
@@ -58,7 +58,9 @@ def quantize(net: mx.gluon.HybridBlock, images: Images) -> mx.gluon.SymbolBlock:
 
 
 def _check_network(net: mx.gluon.HybridBlock) -> None:
-    """Check that a network has parameters in float32 on the CPU."""
+    """Check that a network has parameters in float32 on the CPU, and can be quantized."""
+    if getattr(net, 'detects', False):
+        raise UsageError(f'{type(net).__name__} is a detector, which cannot be quantized yet: use it in float32')
     for name, parameter in net._collect_params_with_prefix().items():
         if parameter._data is None:
             raise UsageError(

@@ -23,6 +23,7 @@ from gluon_cbam.attention.blocks import positive_int
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.models.detection_variants import StairNetVariant
 from gluon_cbam.models.options import option_names
+from gluon_cbam.ops.convolution import Conv2D
 from gluon_cbam.ops.tracing import FusedBlock
 
 from .backbone import chosen_backbone, known_options
@@ -45,7 +46,7 @@ class StepConvolution(FusedBlock):
         )
         with self.name_scope():
             kernel = 1 if separable else 3
-            self.conv = nn.Conv2D(channels, kernel, padding=kernel // 2, in_channels=in_channels, **weights)
+            self.conv = Conv2D(channels, kernel, padding=kernel // 2, in_channels=in_channels, **weights)
             self.depthwise = self._depthwise(channels, weights) if separable else None
             self.bn = nn.BatchNorm(in_channels=channels)
 

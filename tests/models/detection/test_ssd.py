@@ -7,9 +7,10 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cbam import get_model
+from gluon_cbam import get_model, quantize
 from gluon_cbam.attention import ATTENTIONS
 from gluon_cbam.attention.base import Attention
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.models import build
 from gluon_cbam.models.complexity import complexity
 
@@ -92,6 +93,7 @@ def test_every_parameter_learns():
         ('resnet18', {}, (8, 16, 32), 3),
         ('mobilenet0.7', {}, (8, 16, 32), 3),
         ('cifar_resnet18', {}, (8,), 5),
+        ('resnet18', {'dilated': True}, (8,), 5),
         ('cbamnet_tiny', {}, (2,), 7),
         ('cbamnet_small', {}, (4,), 6),
     ],
@@ -187,6 +189,11 @@ def test_too_many_scores():
     net = build('ssd_300', classes=2000, backbone='resnet18')
     with pytest.raises(ValueError, match='8732 anchors of 300 x 300 pixels and 2000 classes are too many'):
         net.anchors(300, 300)
+
+
+def test_quantization_refuses_detectors():
+    with pytest.raises(UsageError, match='SSD is a detector, which cannot be quantized yet: use it in float32'):
+        quantize(tiny(), images())
 
 
 def test_default_classes_are_those_of_voc():
