@@ -49,19 +49,22 @@ class Job:
         defaults = dict(workers=2, servers=1, hosts=['localhost'], ssh='ssh', grace=0.5, role=WAITS, environment={})
         environment = {**options.get('environment', {}), 'MARK': self.mark, 'PYTHONFAULTHANDLER': '1'}
         options = {**defaults, **options, 'environment': environment}
-        self._log = (cwd / f'{self.mark}.err').open('w+b')  # noqa: SIM115 (as long as the job)
-        self.process = subprocess.Popen(
-            [sys.executable, '-c', JOB, 'run', json.dumps(options)],
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            cwd=cwd,
-            env={**os.environ, 'PYTHONPATH': str(ROOT)},
-        )
+        self._log = cwd / f'{self.mark}.err'
+        with self._log.open('wb') as log:
+            self.process = subprocess.Popen(
+                [sys.executable, '-c', JOB, 'run', json.dumps(options)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=cwd,
+                env={**os.environ, 'PYTHONPATH': str(ROOT)},
+            )
 
     def log(self):
-        """Standard error so far, as lines."""
-        self._log.seek(0)
-        return self._log.read().decode().splitlines()
+        """Standard error so far, as lines.
+
+        A file of its own is read: to seek in the one that the job has would move the place where the job writes.
+        """
+        return self._log.read_bytes().decode().splitlines()
 
     def wait_for(self, line, times=1):
         deadline = time.time() + PATIENCE
@@ -134,4 +137,5 @@ def end(jobs):
     for job in jobs:
         job.process.kill()
         for pid in job.left():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
