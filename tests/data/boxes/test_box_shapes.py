@@ -16,13 +16,13 @@ NAMES = list(CLASSES)
 @pytest.fixture(scope='module')
 def shapes(tmp_path_factory):
     folder = tmp_path_factory.mktemp('shapes')
-    assert write_box_shapes(folder, 96, 30, 12, seed=3, workers=2) == {'train.rec': 30, 'val.rec': 12}
+    assert write_box_shapes(folder, 64, 12, 5, seed=3, workers=2) == {'train.rec': 12, 'val.rec': 5}
     return folder
 
 
 def test_reproducible(shapes, tmp_path):
-    for folder, count, seed in (('again', 30, 3), ('more', 35, 3), ('other', 30, 4)):
-        write_box_shapes(tmp_path / folder, 96, count, 12, seed=seed)
+    for folder, count, seed in (('again', 12, 3), ('more', 15, 3), ('other', 12, 4)):
+        write_box_shapes(tmp_path / folder, 64, count, 5, seed=seed)
     for name in ('train.rec', 'train.idx', 'val.rec', 'classes.txt'):
         assert (tmp_path / 'again' / name).read_bytes() == (shapes / name).read_bytes(), name
     assert (tmp_path / 'more' / 'val.rec').read_bytes() == (shapes / 'val.rec').read_bytes()
@@ -35,22 +35,22 @@ def test_records(shapes):
     assert (records.classes, records.names.names) == (8, NAMES)
     assert set(records.counts.tolist()) <= set(range(9))
     for number in range(len(records)):
-        assert decode_record(records.records, number).shape == (96, 96, 3)
+        assert decode_record(records.records, number).shape == (64, 64, 3)
         boxes = records.boxes_of(number)
         assert (boxes.corners >= 0).all()
-        assert (boxes.corners <= 96).all()
+        assert (boxes.corners <= 64).all()
         assert np.array_equal(boxes.corners, np.round(boxes.corners))
 
 
 def test_numbers_and_sizes_vary():
-    scenes = [draw_box_scene(NAMES, 96, np.random.RandomState([1, number])) for number in range(80)]
+    scenes = [draw_box_scene(NAMES, 64, np.random.RandomState([1, number])) for number in range(60)]
     counts = np.bincount([len(scene.boxes) for scene in scenes], minlength=9)
     assert len(counts) == 9
     assert (counts > 0).all()
     corners = np.concatenate([scene.boxes.corners for scene in scenes])
     sides = (corners[:, 2:] - corners[:, :2]).max(axis=1)
-    assert sides.min() < 16
-    assert sides.max() > 45
+    assert sides.min() < 11
+    assert sides.max() > 30
     assert set(np.concatenate([scene.boxes.classes for scene in scenes])) == set(range(8))
 
 
@@ -66,7 +66,7 @@ def test_boxes_bound_what_is_painted(monkeypatch):
         return cover
 
     monkeypatch.setattr(box_scenes, 'put_shape', spy)
-    for seed in range(12):
+    for seed in range(6):
         painted.clear()
         scene = draw_box_scene(NAMES, 96, np.random.RandomState(seed))
         found = []
@@ -92,7 +92,7 @@ def test_objects_stay_visible(monkeypatch):
         return cover
 
     monkeypatch.setattr(box_scenes, 'put_shape', spy)
-    for seed in range(12):
+    for seed in range(6):
         states.clear()
         scene = draw_box_scene(NAMES, 96, np.random.RandomState(seed))
         for corners in scene.boxes.corners:
