@@ -61,6 +61,7 @@ INNER_LEVELS = {
 HEAVY = ('mxnet', 'gluoncv', 'cv2', 'numpy', 'scipy', 'PIL', 'matplotlib', 'sklearn', 'torch', 'onnx', 'onnxruntime')
 # what may import mxnet as soon as it is imported, below packages that otherwise may not
 IMPORT_MXNET = (
+    'data.loading.batch_slices',
     'data.loading.epochs',
     'data.loading.training',
     'data.loading.box_training',

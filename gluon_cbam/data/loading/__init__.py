@@ -4,5 +4,5 @@
 pictures with boxes, which ``box_augmentation`` augments together.
 
 May import ``data.records``, ``data.boxes``, ``data.decoding``, ``data.resizing``, ``common`` and ``compat``. Only
-``epochs``, ``training`` and ``box_training`` import mxnet.
+``epochs`` with ``batch_slices``, ``training`` and ``box_training`` import mxnet.
 """

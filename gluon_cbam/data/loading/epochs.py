@@ -6,7 +6,6 @@ label are augmented. :mod:`.training` has images with a number as their label.
 
 from __future__ import annotations
 
-import ctypes
 from abc import ABC, abstractmethod
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, O
 
 import mxnet as mx
 import numpy as np
-from mxnet.base import _LIB, check_call
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.parallel import ordered_map
@@ -24,6 +22,7 @@ from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .bad_records import BadRecords
+from .batch_slices import BatchSlice, memory_of
 from .order import Order, RandomOrder
 from .preprocessing import Preprocessing
 
@@ -181,34 +180,6 @@ class RecordBatches(ABC):
                 yield self.batch(slices[0].images, slices[0].labels)
 
 
-def _memory(array: mx.nd.NDArray) -> np.ndarray:
-    """The memory of a uint8 array on the CPU, to be written to before the array is used elsewhere.
-
-    Writing here avoids ``mx.nd.array``, which takes ten times as long as the copy that it makes.
-    """
-    pointer = ctypes.c_void_p()
-    check_call(_LIB.MXNDArrayGetData(array.handle, ctypes.byref(pointer)))
-    return np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_uint8)), shape=array.shape)
-
-
-class _Slice(NamedTuple):
-    """A few images of a batch, which one thread decodes.
-
-    Attributes:
-        images: images of the whole batch, uint8.
-        pixels: the memory of ``images``.
-        labels: labels of the whole batch.
-        rows: indices of the slice within the batch.
-        first: position of row 0 in the order of the epoch.
-    """
-
-    images: mx.nd.NDArray
-    pixels: np.ndarray
-    labels: List[Any]
-    rows: range
-    first: int
-
-
 class _Epoch:
     """The order and the random numbers of an epoch, for the threads."""
 
@@ -217,16 +188,16 @@ class _Epoch:
         self.share = data.batch_size // data.processes
         self.order = data.epoch_order(self._random(_ORDER))
 
-    def slices(self, step: int) -> Iterator[_Slice]:
+    def slices(self, step: int) -> Iterator[BatchSlice]:
         """The slices of the batch of this process in a step, not decoded yet."""
         size = self._data.preprocessing.image_size
         images = mx.nd.empty((self.share, size, size, 3), dtype='uint8')
-        pixels, labels = _memory(images), [None] * self.share
+        pixels, labels = memory_of(images), [None] * self.share
         first = step * self._data.batch_size + self._data.rank * self.share
         for row in range(0, self.share, _SLICE):
-            yield _Slice(images, pixels, labels, range(row, min(row + _SLICE, self.share)), first)
+            yield BatchSlice(images, pixels, labels, range(row, min(row + _SLICE, self.share)), first)
 
-    def fill(self, batch_slice: _Slice) -> Tuple[_Slice, Dict[int, str]]:
+    def fill(self, batch_slice: BatchSlice) -> Tuple[BatchSlice, Dict[int, str]]:
         """Decode and augment the images of a slice; returns it with the faults of bad records by index.
 
         The consumer of the batches counts them, in the order of the epoch and not in the order of the threads.
@@ -236,7 +207,7 @@ class _Epoch:
             self._fill_row(batch_slice, row, found)
         return batch_slice, found
 
-    def _fill_row(self, batch_slice: _Slice, row: int, found: Dict[int, str]) -> None:
+    def _fill_row(self, batch_slice: BatchSlice, row: int, found: Dict[int, str]) -> None:
         """Decode and augment one image.
 
         A separate function, so that its pixels are freed before the next image is decoded into the same memory: two

@@ -236,29 +236,12 @@ class Detection(Task):
 
     def example_batch(self, images: int, image_size: int, classes: int) -> DetectionBatch:
         """Noise, and three boxes an image."""
-        import mxnet as mx
-        import numpy as np
+        from .examples import noise_batch
 
-        from gluon_cbam.data.loading.box_training import DetectionBatch, padded
-
-        random = np.random.RandomState(0)
-        pixels = random.randint(0, 256, (images, image_size, image_size, 3), np.uint8)
-        low, length = random.uniform(0, 0.5, (images, 3, 2)), random.uniform(0.1, 0.5, (images, 3, 2))
-        kinds = random.randint(0, classes, (images, 3, 1))
-        rows = np.concatenate([kinds, low * image_size, (low + length) * image_size], axis=2)
-        return DetectionBatch(mx.nd.array(pixels, dtype='uint8'), mx.nd.array(padded(list(rows))))
+        return noise_batch(images, image_size, classes)
 
     def write_example(self, path: PathLike, images: int, classes: int) -> None:
         """Black images with a box each, of the classes 0 .. ``classes - 1`` in turn."""
-        import cv2
-        import numpy as np
+        from .examples import write_black_images
 
-        from gluon_cbam.data.boxes.labels import encode
-        from gluon_cbam.data.boxes.table import Boxes
-        from gluon_cbam.data.records.recordio import RecordWriter
-
-        image = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
-        with RecordWriter(path) as writer:
-            for number in range(images):
-                label = encode(Boxes.of([[1, 1, 7, 7]], [number % classes]), 8, 8)
-                writer.write(label.tolist(), image)
+        write_black_images(path, images, classes)
