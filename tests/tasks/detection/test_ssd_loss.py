@@ -83,6 +83,15 @@ def test_parts_of_a_batch_add_up():
         assert np.array_equal(value, np.concatenate([first, second]))
 
 
+def test_logits_that_are_not_finite_show_in_the_loss_of_their_image():
+    """Whatever the anchor, also where it is no hard negative."""
+    logits, offsets, labels, targets = example(anchors=300)
+    logits[1, labels[1] == 0] = np.nan
+    entropy, distance = loss_of((logits, offsets, labels, targets), hybridized=True)
+    assert np.isnan(entropy).tolist() == [False, True, False]
+    assert np.isfinite(distance).all()
+
+
 def test_gradients():
     """Against finite differences of the loops above; the hard negatives stay the same within the steps."""
     arrays = example(images=2, anchors=25, seed=4)

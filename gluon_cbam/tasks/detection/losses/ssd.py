@@ -39,12 +39,14 @@ class SSDLoss(mx.gluon.HybridBlock):
         positive = labels > 0
         entropy = -F.pick(F.log_softmax(logits, axis=-1), F.maximum(labels, 0), axis=-1)  # (N, A)
         count = F.sum(positive, axis=1, keepdims=True)
-        sorted_negatives = F.sort(F.where(labels == 0, entropy, F.zeros_like(entropy)), axis=1, is_ascend=False)
+        finite = entropy == entropy  # MXNet's sort has no order for NaN, and may read beyond its array
+        negatives = F.where((labels == 0) * finite, entropy, F.zeros_like(entropy))
+        sorted_negatives = F.sort(negatives, axis=1, is_ascend=False)
         place = F.contrib.arange_like(entropy, axis=1).reshape((1, -1))
         hard = F.broadcast_lesser(place, count * self._negatives)
         distance = F.abs(offsets - targets)
         huber = F.where(distance > self._rho, distance - self._rho / 2, F.square(distance) / (2 * self._rho))
         return (
-            F.sum(entropy * positive, axis=1) + F.sum(sorted_negatives * hard, axis=1),
+            F.sum(entropy * positive, axis=1) + F.sum(sorted_negatives * hard, axis=1),  # a NaN times 0 is a NaN
             F.sum(F.sum(huber, axis=2) * positive, axis=1),
         )
