@@ -39,7 +39,7 @@ class SSDLoss(mx.gluon.HybridBlock):
         positive = labels > 0
         entropy = -F.pick(F.log_softmax(logits, axis=-1), F.maximum(labels, 0), axis=-1)  # (N, A)
         count = F.sum(positive, axis=1, keepdims=True)
-        finite = entropy == entropy  # MXNet's sort has no order for NaN, and may read beyond its array
+        finite = entropy > -1  # false for NaN: MXNet's sort has no order for NaN, and may read beyond its array
         negatives = F.where((labels == 0) * finite, entropy, F.zeros_like(entropy))
         sorted_negatives = F.sort(negatives, axis=1, is_ascend=False)
         place = F.contrib.arange_like(entropy, axis=1).reshape((1, -1))
