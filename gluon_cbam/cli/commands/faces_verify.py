@@ -114,8 +114,11 @@ def _of_network(
     """What computed the embeddings, and the figures of each set."""
     from gluon_cbam.data.faces.verification_sets import open_verification_set
     from gluon_cbam.recognition.verification import verify_set
+    from gluon_cbam.tasks.faces.metrics.verification import check_protocol
 
     opened = [open_verification_set(path, pictures) for path in sets]  # before the network is loaded
+    for data in opened:
+        check_protocol(data.same, data.folds, str(data.path))
     encoder, network = open_encoder(**options)
     results = []
     for data in opened:

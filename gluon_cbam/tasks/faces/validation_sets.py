@@ -15,6 +15,8 @@ from gluon_cbam.data.faces.pair_lists import lists_in
 from gluon_cbam.data.faces.verification_sets import FILE_ENDINGS, VerificationSet, open_verification_set
 from gluon_cbam.data.loading.evaluation import load_all
 
+from .metrics.verification import check_protocol
+
 _FIRST = ('lfw', 'cfp_ff', 'cfp_fp', 'agedb_30')  # insightface's order
 
 
@@ -91,23 +93,30 @@ def open_validation_sets(path: PathLike) -> ValidationSets:
 
     Raises:
         UsageError: there is no set, or two have one name.
-        DataError: a set is damaged.
+        DataError: a set is damaged, lacks a kind of pair, or has fewer pairs than folds.
     """
     place = Path(path)
     if not place.is_dir() or lists_in(place):
-        return ValidationSets(place, [open_verification_set(place)])
+        return ValidationSets(place, [_opened(place)])
     names = naturally_sorted([file.name for file in place.iterdir() if file.suffix.lower() in FILE_ENDINGS])
     if not names:
         raise UsageError(
             f'{place}: no verification set in it ({", ".join(FILE_ENDINGS)}): give a file or another folder'
         )
-    sets = [open_verification_set(place / name) for name in sorted(names, key=_rank)]
+    sets = [_opened(place / name) for name in sorted(names, key=_rank)]
     of_name: Dict[str, VerificationSet] = {}
     for each in sets:
         first = of_name.setdefault(each.name, each)
         if first is not each:
             raise UsageError(f'{first.path} and {each.path} have one name: leave one of them')
     return ValidationSets(place, sets)
+
+
+def _opened(path: Path) -> VerificationSet:
+    """A set that can be scored; found now, and not after an epoch of training."""
+    found = open_verification_set(path)
+    check_protocol(found.same, found.folds, str(found.path))
+    return found
 
 
 def _rank(name: str) -> int:

@@ -251,3 +251,16 @@ def test_events_for_tensorboard(data, tmp_path):
     assert {key: value for key, value in found.items() if key[0][:4] in ('trai', 'val/')} == {
         key: pytest.approx(value, rel=1e-6) for key, value in expected.items() if value is not None
     }
+
+
+@pytest.mark.parametrize(
+    ('same', 'folds', 'message'),
+    [([True] * 4, 2, '4 of 4 pairs'), ([False] * 4, 2, '0 of 4 pairs'), ([True, False], 1, '2 pairs in 1 folds')],
+)
+def test_a_set_that_cannot_be_scored_is_refused_before_training(data, tmp_path, same, folds, message):
+    picture = open_verification_set(data / 'val' / 'lfw.npz').pictures[0]
+    pairs = np.arange(2 * len(same)).reshape(-1, 2)
+    write_archived(tmp_path / 'odd.npz', [picture] * pairs.size, pairs, np.array(same), folds)
+    with pytest.raises(DataError, match=f'odd.npz: {message}'):
+        train(make_config(**settings(data, tmp_path / 'run', data_val=str(tmp_path / 'odd.npz'))))
+    assert not (tmp_path / 'run').exists()

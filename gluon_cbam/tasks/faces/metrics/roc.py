@@ -119,6 +119,18 @@ def check_pairs(distances: np.ndarray, same: np.ndarray) -> None:
     bad = np.flatnonzero(~np.isfinite(distances))
     if bad.size:
         raise DataError(f'the distance of pair {bad[0]} is not finite ({distances[bad[0]]}): check the embeddings')
+    check_kinds(same)
+
+
+def check_kinds(same: np.ndarray) -> None:
+    """Check that there are pairs of both kinds.
+
+    Args:
+        same: (P,) bool.
+
+    Raises:
+        DataError: all are of the same, or all of different persons.
+    """
     positives = int(same.sum())
     if positives in (0, len(same)):
         raise DataError(

@@ -7,9 +7,11 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .folds import fold_accuracies, fold_rates
+from gluon_cbam.common.errors import DataError
+
+from .folds import fold_accuracies, fold_of_pairs, fold_rates
 from .intervals import Interval, equal_error, wilson
-from .roc import OperatingPoint, check_pairs, roc_curve
+from .roc import OperatingPoint, check_kinds, check_pairs, roc_curve
 
 FAR_LEVELS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """The false-accept rates at which true-accept rates are reported."""
@@ -61,6 +63,24 @@ class VerificationScores:
         values = asdict(self)
         values['tar_at'] = {f'{level:.0e}': point.as_dict() for level, point in self.tar_at.items()}
         return values
+
+
+def check_protocol(same: np.ndarray, folds: int, where: str) -> None:
+    """Check, before any embedding is computed, that pairs can be scored.
+
+    Args:
+        same: (P,) bool, whether a pair is of the same person.
+        folds: number of folds.
+        where: the set, for messages.
+
+    Raises:
+        DataError: a kind of pair is missing, or there are fewer pairs than folds, or fewer than two folds.
+    """
+    try:
+        check_kinds(same)
+        fold_of_pairs(len(same), folds)
+    except DataError as error:
+        raise DataError(f'{where}: {error}') from None
 
 
 def verify(
