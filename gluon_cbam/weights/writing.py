@@ -9,9 +9,10 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import Callable, Mapping, Optional
+from typing import Mapping, Optional
 
 import mxnet as mx
+import numpy as np
 
 from gluon_cbam.common.errors import DataError
 
@@ -30,11 +31,17 @@ def write_arrays(arrays: Mapping[str, mx.nd.NDArray], path: Path) -> None:
     Raises:
         OSError: the file was not written, or only a part of it.
     """
-    _write(path, lambda name: mx.nd.save(name, dict(arrays)))
+    try:
+        mx.nd.save(str(path), dict(arrays))
+        parameter_file.check(path)
+    except (mx.base.MXNetError, DataError) as error:
+        raise _reason(path) or error from None
 
 
 def write_parameters(net: mx.gluon.Block, path: Path) -> None:
-    """Write what ``Block.save_parameters`` writes, and check that the file is complete; see :func:`write_arrays`.
+    """Write the parameters under the names of ``Block.save_parameters``; see :func:`write_arrays`.
+
+    That function writes the mean over the devices, which on three devices is not the value that all of them have.
 
     Args:
         net: the network.
@@ -43,15 +50,17 @@ def write_parameters(net: mx.gluon.Block, path: Path) -> None:
     Raises:
         OSError: the file was not written, or only a part of it.
     """
-    _write(path, net.save_parameters)
+    values = {name: value_of(parameter) for name, parameter in net._collect_params_with_prefix().items()}
+    write_arrays(values, path)
 
 
-def _write(path: Path, save: Callable[[str], None]) -> None:
-    try:
-        save(str(path))
-        parameter_file.check(path)
-    except (mx.base.MXNetError, DataError) as error:
-        raise _reason(path) or error from None
+def value_of(parameter: mx.gluon.Parameter) -> mx.nd.NDArray:
+    """The value that a parameter has on all devices, or the mean of its values where they differ, on the CPU."""
+    copies = [each.as_in_context(mx.cpu()) for each in parameter.list_data()]
+    first = copies[0].asnumpy()
+    if all(np.array_equal(first, each.asnumpy()) for each in copies[1:]):
+        return copies[0]
+    return mx.nd.add_n(*copies) / len(copies)
 
 
 def _reason(path: Path) -> Optional[OSError]:

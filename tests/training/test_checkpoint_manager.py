@@ -97,17 +97,14 @@ def test_networks_that_draw_are_found(block, drawn):
 
 
 def test_several_devices_continue(settings, tmp_path):
-    """Bit for bit, except running statistics: each device has its own, a state has their mean."""
-    settings = {**settings, 'cpus': 2, 'batch_size': 4}
+    """Bit for bit: a state has the running statistics of each device, which the parameters have the mean of."""
+    settings = {**settings, 'cpus': 3, 'batch_size': 4}
     train(TrainConfig(**{**settings, 'output': str(tmp_path / 'unbroken')}))
-    stopped(settings, signal.SIGINT, 16)
+    stopped(settings, signal.SIGINT, 10)
     resumed(settings)
     mine, expected = state(tmp_path / 'run'), state(tmp_path / 'unbroken')
     for name, value in mine.items():
-        if 'running' in name:
-            assert np.allclose(value, expected[name], rtol=1e-5, atol=1e-6), name
-        else:
-            assert np.array_equal(value, expected[name]), name
+        assert np.array_equal(value, expected[name]), name
 
 
 def test_a_signal_in_validation_does_not_train_again(settings, tmp_path, monkeypatch):

@@ -17,9 +17,9 @@ from gluon_cbam.training import TrainConfig, train
 from gluon_cbam.training.distributed.process_group import ProcessGroup
 from gluon_cbam.training.loop.engine import Engine
 from gluon_cbam.training.parameters.batch_norm import (
-    mean_over_devices,
     running_statistics,
     synchronize_statistics,
+    value_of,
 )
 from gluon_cbam.training.parameters.selection import named
 from gluon_cbam.training.setup import prepare
@@ -101,7 +101,7 @@ def test_running_statistics_are_those_of_all_processes(few, tmp_path):
     group = OneOfTwo()
     engine = Engine(replace(setup, process_group=group))
     nets = (engine.net, engine.average.net)
-    before = [[mean_over_devices(value).asnumpy() for value in running_statistics(net)] for net in nets]
+    before = [[value_of(value).asnumpy() for value in running_statistics(net)] for net in nets]
     engine.synchronize()
     assert (group.calls, len(before[0])) == (1, len(before[1]))
     for net, values in zip(nets, before):

@@ -30,6 +30,8 @@ from .tables import NO_TABLES, Tables, check_tables, restore_tables, take_part, 
 
 _log = logging.getLogger('gluon_cbam.training')
 _KEPT = 2
+OPTIONAL = ('device_statistics',)
+"""Parts that a state may lack, or have without the run that continues it."""
 
 
 class SavedState(NamedTuple):
@@ -181,11 +183,11 @@ class Checkpoints:
         for key, array in weights.read_arrays(state.path.with_suffix('.states')).items():
             owner, _, name = key.partition('/')
             saved.setdefault(owner, {})[name] = array
-        if set(saved) != set(parts):
+        if set(saved).difference(OPTIONAL) != set(parts).difference(OPTIONAL):
             raise DataError(f'{state.path} was saved with {_listed(saved)}, this run has {_listed(parts)}')
         weights.load(net, state.path)
         for name, part in parts.items():
-            part.restore(saved[name], state.progress['step'])
+            part.restore(saved.get(name, {}), state.progress['step'])
         restore_tables(state.path, tables)
         self._last = state.path.stem
 

@@ -54,7 +54,8 @@ class ProcessGroup:
         """Give every process and device the same parameters. Call it once, before the first step.
 
         Otherwise the trainer would do so in its first update, when each device has its own running statistics already,
-        and would overwrite these with the statistics of the first device.
+        and would overwrite these with the statistics of the first device. A resumed run of one process keeps those that
+        each device was given.
 
         Args:
             trainer: made with :meth:`kvstore` and :meth:`optimizer`.
@@ -64,8 +65,12 @@ class ProcessGroup:
         Raises:
             DataError: the processes do not continue from the same step.
         """
+        fixed = [parameter for parameter in trainer._params if parameter.grad_req == 'null' and self.size == 1]
+        kept = [(value, value.copy()) for parameter in fixed for value in parameter.list_data()]
         trainer._init_kvstore()
         trainer._init_params()
+        for value, before in kept:
+            before.copyto(value)
 
     def sum(self, values: np.ndarray) -> np.ndarray:
         """The sum of an array over all processes, in float64: exact, and bitwise the same in all of them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, List, Optional
 
 import mxnet as mx
 
@@ -13,6 +13,7 @@ from gluon_cbam.training.optim.lr_schedule import schedule
 from gluon_cbam.training.optim.shards import ShardedOptimizer
 from gluon_cbam.training.optim.update import Optimization
 from gluon_cbam.training.parameters.batch_norm import synchronize_statistics
+from gluon_cbam.training.parameters.device_statistics import DeviceStatistics
 from gluon_cbam.training.parameters.ema import ModelEma
 from gluon_cbam.training.parameters.initialization import initialize
 from gluon_cbam.training.parameters.loss_head import LossHead, NetworkWithHead
@@ -47,7 +48,7 @@ class Engine:
 
     def __init__(self, setup: Setup, rate: Optional[Callable[[int], float]] = None) -> None:
         config, ctx, process_group = setup.config, setup.ctx, setup.process_group
-        self._process_group = process_group
+        self._process_group, self._devices = process_group, len(ctx)
         mx.random.seed(config.seed)
         amp.enable(config.dtype)
         self.net = setup.net
@@ -77,6 +78,8 @@ class Engine:
         parts: Dict[str, Optional[Stateful]] = {
             'head': self.head, 'moving_statistics': moving, 'shards': self._shards,
         }  # fmt: skip
+        if self._process_group.size == 1:  # several processes share one mean before each save
+            parts['device_statistics'] = DeviceStatistics(self._averaged_nets(), self._devices)
         return {**self.optimization.parts(), **{name: part for name, part in parts.items() if part}}
 
     def tables(self) -> Dict[str, RowTable]:
@@ -92,8 +95,11 @@ class Engine:
 
     def synchronize(self) -> None:
         """Set BatchNorm's running statistics on every device of every process to their mean, as a checkpoint has it."""
-        nets = [self.net, self.average.net] if self.average else [self.net]
-        synchronize_statistics(*nets, process_group=self._process_group)
+        synchronize_statistics(*self._averaged_nets(), process_group=self._process_group)
+
+    def _averaged_nets(self) -> List[mx.gluon.HybridBlock]:
+        """The networks with running statistics of each device, which a checkpoint has the mean of."""
+        return [self.net, self.average.net] if self.average else [self.net]
 
 
 def _sharded_loss(objective: Objective, setup: Setup, exchange: Exchange) -> Optional[ShardedLoss]:

@@ -62,6 +62,8 @@ class Validation:
     def after_epoch(self) -> None:
         """End the epoch: validate if there are data, report, and save the state."""
         state = self._state
+        if self._setup.val is None:
+            self._engine.synchronize()  # a checkpoint has the mean over all processes, whether or not it was validated
         evaluation = self._evaluate() if self._setup.val is not None else None
         state.epoch, state.batch = state.epoch + 1, 0
         self._report.epoch(evaluation, self._engine.optimization.rate)

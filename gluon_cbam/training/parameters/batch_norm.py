@@ -12,6 +12,7 @@ import mxnet as mx
 from mxnet.gluon import Block, Parameter
 
 from gluon_cbam.training.distributed.process_group import ProcessGroup
+from gluon_cbam.weights.writing import value_of
 
 _SINGLE_PROCESS = ProcessGroup('device')
 
@@ -30,12 +31,6 @@ def running_statistics(net: Block) -> List[Parameter]:
     return [statistic for norm in updated for statistic in (norm.running_mean, norm.running_var)]
 
 
-def mean_over_devices(statistic: Parameter) -> mx.nd.NDArray:
-    """The mean of a parameter's values over the devices, on the CPU."""
-    copies = [data.as_in_context(mx.cpu()) for data in statistic.list_data()]
-    return mx.nd.add_n(*copies) / len(copies)
-
-
 def synchronize_statistics(*nets: Block, process_group: ProcessGroup = _SINGLE_PROCESS) -> None:
     """Set the running statistics on every device of every process to their mean, as a checkpoint has it.
 
@@ -49,7 +44,7 @@ def synchronize_statistics(*nets: Block, process_group: ProcessGroup = _SINGLE_P
         for statistic in running_statistics(net)
         if len(statistic.list_data()) > 1 or process_group.size > 1
     ]
-    means = [mean_over_devices(statistic).asnumpy() for statistic in statistics]
+    means = [value_of(statistic).asnumpy() for statistic in statistics]
     for statistic, mean in zip(statistics, process_group.mean(means)):
         statistic.set_data(mx.nd.array(mean))
 

@@ -7,8 +7,9 @@ from typing import Dict, List
 import mxnet as mx
 
 from gluon_cbam.common.errors import DataError
+from gluon_cbam.weights.writing import value_of
 
-from .batch_norm import mean_over_devices, running_statistics
+from .batch_norm import running_statistics
 from .selection import named
 
 _UPDATES = 'updates'
@@ -61,7 +62,7 @@ class ModelEma:
     def arrays(self) -> Dict[str, mx.nd.NDArray]:
         """The state by name; see :class:`gluon_cbam.training.parameters.stateful.Stateful`."""
         values = {
-            name: mean_over_devices(average) if id(average) in self._running else average.list_data()[0]
+            name: value_of(average) if id(average) in self._running else average.list_data()[0]
             for name, average in self._averages.items()
         }
         return {**values, _UPDATES: mx.nd.array([self._updates], dtype='int64')}

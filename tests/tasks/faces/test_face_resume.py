@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from face_identities import face_settings as settings
 from face_identities import write_identities
@@ -38,7 +37,7 @@ train(make_config(**json.loads(sys.argv[1])), progress=show)
 # CurricularFace's t and AdaFace's mean and deviation follow from all steps before
 @pytest.mark.parametrize(
     ('head', 'moving', 'cpus', 'sharded'),
-    [('curricularface', 't', 1, True), ('adaface', 'mean', 2, True), ('curricularface', 't', 1, False)],
+    [('curricularface', 't', 1, True), ('adaface', 'mean', 3, True), ('curricularface', 't', 1, False)],
 )
 def test_a_killed_run_resumes_bit_for_bit(data, tmp_path, head, moving, cpus, sharded):
     changes = {'head': head, 'sharded': sharded, 'save_interval': 2, 'cpus': cpus, 'batch_size': 12 // cpus}
@@ -52,11 +51,7 @@ def test_a_killed_run_resumes_bit_for_bit(data, tmp_path, head, moving, cpus, sh
     name = f'moving_statistics/{moving}' if sharded else f'head/moving.{moving}'
     assert mine[name] == expected[name]
     assert ({'table/weight', 'table/weight.0'} <= set(mine)) == sharded
-    if cpus == 1:
-        assert_same_run(tmp_path / 'run', tmp_path / 'unbroken')
-    for name, value in mine.items():  # of several devices, a checkpoint has the mean of running statistics
-        same = np.allclose if 'running_' in name and cpus > 1 else np.array_equal
-        assert same(value, expected[name]), name
+    assert_same_run(tmp_path / 'run', tmp_path / 'unbroken')
 
 
 KILLED_IN_VALIDATION = """
