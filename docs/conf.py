@@ -59,7 +59,7 @@ _ELSEWHERE = (
 )
 _STANDARD = (
     r'abc|typing|module|argparse|array|collections|concurrent|contextlib|ctypes|dataclasses|io|logging|multiprocessing|os|pathlib|pickle|pickletools|'
-    r'socket|subprocess|tarfile|threading|types|zipfile'
+    r'socket|subprocess|tarfile|threading|types|xml|zipfile'
 )
 nitpick_ignore_regex = [
     (r'py:.*', rf'({_ELSEWHERE}|{_STANDARD})(\..*)?'),

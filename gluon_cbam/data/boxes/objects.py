@@ -3,7 +3,8 @@
 A label (im2rec ``--pack-label``, ``mxnet/image/detection.py``) is ``[A, B, extra..., object...]``: A numbers come
 before the objects, and each object is B numbers: ``class, xmin, ymin, xmax, ymax, extra...``, corners divided by the
 width and the height of the picture. By custom the first extra ones are the width and the height of the picture, and
-those of an object begin with VOC's ``difficult``; :mod:`.labels` writes ``crowd`` and the area after it.
+those of an object begin with VOC's ``difficult``; :mod:`gluon_cbam.data.boxes.labels` writes ``crowd`` and the area
+after it.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ class BoxSet:
     """A set of pictures with boxes.
 
     Attributes:
-        format: name of its format, a key of :data:`.formats.FORMATS`.
+        format: name of its format, a key of :data:`gluon_cbam.data.boxes.formats.FORMATS`.
         classes: names of the classes, in the order of the class indices.
         parts: the splits, at least one.
         left_out: files that are not used.

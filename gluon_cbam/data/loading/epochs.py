@@ -1,7 +1,7 @@
 """The epochs of training on record files; order and random numbers depend only on seed and epoch.
 
 :class:`RecordBatches` is the base of the training batches of all tasks: a task adds what a label is, and how image and
-label are augmented. :mod:`.training` has images with a number as their label.
+label are augmented. :mod:`gluon_cbam.data.loading.training` has images with a number as their label.
 """
 
 from __future__ import annotations

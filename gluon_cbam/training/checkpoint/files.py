@@ -5,8 +5,8 @@ after a validation within an epoch, before which there may be a state of the sam
 ``.states``, the arrays of everything else that changes (optimizer, moving averages, ...) as ``part/name``; and
 ``.json``, the card of the parameters with the run's progress and the hashes of all of them, which is written last:
 files without a card are not a state. Where rows of a loss head are sharded, there is a file for each such array
-besides, see :mod:`.tables`. A stem is written once, and its card is removed first, so that a crash at any moment
-leaves only complete states. The newest two are kept. Nothing is pickled.
+besides, see :mod:`gluon_cbam.training.checkpoint.tables`. A stem is written once, and its card is removed first, so
+that a crash at any moment leaves only complete states. The newest two are kept. Nothing is pickled.
 """
 
 from __future__ import annotations

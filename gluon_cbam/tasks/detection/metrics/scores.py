@@ -23,7 +23,7 @@ _STACKED = ('precision', 'scores', 'ap', 'recall', 'recall_of_few')
 
 @dataclass(frozen=True, eq=False)
 class DetectionScores:
-    """The figures of detections; K classes, and T, R, A and M as in :mod:`.coco`.
+    """The figures of detections; K classes, and T, R, A and M as in :mod:`gluon_cbam.tasks.detection.metrics.coco`.
 
     Attributes:
         classes: names of the classes.
