@@ -132,8 +132,8 @@ class Faces(RecordTask):
         sets = open_validation_sets(path)
         if self.best_set is not None and self.best_set not in sets.names:
             raise UsageError(
-                f'--best-set {self.best_set} of the run decides, but {sets.path} has {", ".join(sets.names)}: '
-                'give data with that set'
+                f'--best-set {self.best_set}: {sets.path} has {", ".join(sets.names)}: '
+                'give data with the set that decides in this run'
             )
         return sets
 
