@@ -104,7 +104,7 @@ def test_other_weights_come_from_a_release(installed, server, tmp_path):
 def test_the_wheels_are_small_and_equal(built):
     contents = []
     for wheel in (built.wheel, built.wheel_of_sdist):
-        assert wheel.stat().st_size < 2 * MEGABYTE
+        assert wheel.stat().st_size < 3 * MEGABYTE
         with zipfile.ZipFile(wheel) as archive:
             contents.append({info.filename: info.CRC for info in archive.infolist() if is_of_the_package(info)})
             assert max(info.file_size for info in archive.infolist() if info.filename.endswith('.params')) < MEGABYTE
