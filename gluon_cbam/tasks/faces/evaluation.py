@@ -27,8 +27,9 @@ class Evaluation(figures.Evaluation):
         records: number of pairs, each counted once.
         accuracy: mean of the accuracies of the sets.
         of_sets: name of a set, ``_`` and the name of a figure -> its value: ``accuracy``, ``std`` (over the folds),
-            ``val`` (true-accept rate at a false-accept rate of 0.001; missing where the pairs are too few), ``auc``,
-            ``threshold`` (mean over the folds, a squared distance) and ``xnorm`` (mean norm of the embeddings).
+            ``val`` (true-accept rate at a false-accept rate of 0.001; missing where the pairs are too few), ``far``
+            (the false-accept rate that ``val`` has in fact, far above 0.001 where equal distances leave no threshold),
+            ``auc``, ``threshold`` (mean over the folds, a squared distance) and ``xnorm`` (mean norm of embeddings).
         seconds: time of the evaluation.
     """
 
@@ -82,7 +83,8 @@ def _score_set(
     both = flip_embedding(plain, mirrored, pairs.picture_name)
     scores = verify(pair_distances(both, pairs.pairs), pairs.same, pairs.folds)
     values = {
-        'accuracy': scores.accuracy, 'std': scores.accuracy_std, 'val': scores.val, 'auc': scores.auc,
+        'accuracy': scores.accuracy, 'std': scores.accuracy_std, 'val': scores.val, 'far': scores.far,
+        'auc': scores.auc,
         'threshold': float(np.mean(scores.thresholds)),
         'xnorm': float(np.mean([norms(each, pairs.picture_name).mean() for each in (plain, mirrored)])),
     }  # fmt: skip

@@ -264,3 +264,14 @@ def test_a_set_that_cannot_be_scored_is_refused_before_training(data, tmp_path, 
     with pytest.raises(DataError, match=f'odd.npz: {message}'):
         train(make_config(**settings(data, tmp_path / 'run', data_val=str(tmp_path / 'odd.npz'))))
     assert not (tmp_path / 'run').exists()
+
+
+def test_the_false_accept_rate_of_equal_embeddings_is_stated(data):
+    sets = get_task('faces').open_validation(data / 'val' / 'lfw.npz', 1)
+
+    def start(images):
+        return lambda: [np.ones((len(images), 4))]
+
+    values = get_task('faces').evaluate(start, sets, lambda pixels: pixels.astype(np.float32), 8, 1).as_dict()
+    assert values['lfw_auc'] == 0.5
+    assert values['lfw_val'] == values['lfw_far'] == 1
