@@ -97,7 +97,7 @@ def test_no_weight_changes(settings, tmp_path, small_network, cpus, ema):
     run(settings, val_interval=None, output=str(tmp_path / 'plain'))
     mine, expected = state(tmp_path / 'run'), state(tmp_path / 'plain')
     for name, value in expected.items():
-        if cpus > 1 and 'running' in name:
+        if cpus > 1 and ('running' in name or name.startswith('device_statistics')):
             assert np.allclose(mine[name], value, rtol=1e-5, atol=1e-6), name
         else:
             assert np.array_equal(mine[name], value), name
