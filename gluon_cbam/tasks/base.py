@@ -157,6 +157,7 @@ class Task(TaskFigures, ABC):
         """Decode every image of validation data once, before a run starts.
 
         Raises:
+            UsageError: the data lack what the settings of the run need.
             DataError: an image cannot be decoded.
         """
 

@@ -129,17 +129,14 @@ class Faces(RecordTask):
         """Open verification sets; ``classes`` is without effect: their persons are others."""
         from .validation_sets import open_validation_sets
 
-        sets = open_validation_sets(path)
-        if self.best_set is not None and self.best_set not in sets.names:
-            raise UsageError(
-                f'--best-set {self.best_set}: {sets.path} has {", ".join(sets.names)}: '
-                'give data with the set that decides in this run'
-            )
-        return sets
+        return open_validation_sets(path)
 
     def check_images(self, data: Dataset, workers: int) -> None:
-        """Decode every picture of the verification sets once."""
-        cast('ValidationSets', data).check_images(workers)
+        """Decode every picture of the verification sets once; the set that decides in the run must be one of them."""
+        sets = cast('ValidationSets', data)
+        if self.best_set is not None and self.best_set not in sets.names:
+            raise UsageError(f'--best-set {self.best_set}: {sets.path} has {", ".join(sets.names)}')
+        sets.check_images(workers)
 
     def sample_images(self, path: PathLike, count: int) -> List[np.ndarray]:
         """Sample pictures of records or of verification sets."""

@@ -225,6 +225,27 @@ def test_it_is_published_and_verified(cbam_here, trained, data, tmp_path, monkey
     assert set(value['differences'].values()) == {0}
 
 
+def test_it_is_published_with_other_sets_than_the_one_that_decided(cbam_here, trained, data, tmp_path, monkeypatch):
+    monkeypatch.setenv('CBAM_HOME', str(tmp_path / 'home'))
+    flags = [
+        '--name',
+        'cbamnet_tiny',
+        '--tag-source',
+        'first',
+        '-o',
+        tmp_path / 'shop',
+        '--source',
+        'x',
+        '--licence',
+        'MIT',
+    ]
+    process = cbam_here('zoo', 'publish', trained, *flags, '--data-val', data / 'val' / 'agedb_30.npz', '--json')
+    assert process.returncode == 0, process.stderr
+    metrics = (tmp_path / 'shop' / 'registry.yaml').read_text()
+    assert 'agedb_30_accuracy' in metrics
+    assert 'lfw_accuracy' not in metrics
+
+
 def test_float16_needs_gpus(cbam_here, data, tmp_path):
     """MXNet has no float16 matrix product for the CPU: one line, and nothing is written, also by a dry run."""
     flags = ['--task', 'faces', '--network', 'cbamnet_tiny', '--option', 'embedding=16', '--image-size', 16]
