@@ -42,7 +42,8 @@ def test_text_and_json(settings, tmp_path):
     assert [report.learning_rates[epoch] for epoch in (0, 29, 30, 40)] == pytest.approx([0.1, 0.1, 0.01, 0.01])
     assert report.run_seconds == pytest.approx(440 * (report.step_seconds + report.load_seconds))
     assert 1.5 < report.loss < 4
-    assert max(before, 50e6) <= report.peak_bytes <= memory.peak(), 'of the process, so that other tests count'
+    # of the process, so that other tests count; Linux counts the pages of each thread apart, and is off by a few
+    assert max(before - 2**20, 50e6) <= report.peak_bytes <= memory.peak() + 2**20
     assert report.free_bytes == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.2)
     assert report.checkpoint_bytes == pytest.approx(8 * 4 * report.parameters, rel=0.05)
     assert '11 an epoch, 40 epochs: 440' in report.as_text()
