@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
+
+from gluon_cbam.common.errors import DataError
+
+if TYPE_CHECKING:
+    from gluon_cbam.common.files import PathLike
+
+    from .protocols import Model
 
 
 class Labels(NamedTuple):
@@ -40,3 +48,29 @@ class ClassCheck:
         """The check as ``--json`` has it in every command: ``classes_compared`` if it is false, ``warnings`` if any."""
         compared = {'classes_compared': False} if self.compared is False else {}
         return {**compared, **({'warnings': list(self.warnings)} if self.warnings else {})}
+
+
+def given_names(model: Model, labels: Optional[PathLike] = None) -> Optional[List[str]]:
+    """The names of the classes of a model.
+
+    Args:
+        model: a session or a loaded network.
+        labels: a text file with other names than those of the weights, one per line.
+
+    Returns:
+        The names, in the order of the outputs; None if neither the file nor the weights name them.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: the file has more or fewer names than the model has classes.
+    """
+    from gluon_cbam.data.sources.labels import read_names
+
+    if labels is not None:
+        names = read_names(Path(labels))
+        if len(names) != model.classes:
+            raise DataError(f'{labels} names {len(names)} classes, {model.name} has {model.classes}')
+        return names
+    if model.class_names and len(model.class_names) == model.classes:
+        return list(model.class_names)
+    return None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError, UsageError, closest
+from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.data.sources.labels import read_names
+from gluon_cbam.tasks.classes import given_names
 from gluon_cbam.tasks.prediction import ImageReference, Prediction, Predictor
 from gluon_cbam.tasks.protocols import Model
 
@@ -145,19 +144,9 @@ class BoxPredictor(Predictor):
 def class_names(model: Model, labels: Optional[PathLike] = None) -> List[str]:
     """The names of the classes: those of the weights, else the numbers.
 
-    Args:
-        model: a session or a loaded network.
-        labels: a text file with other names, one per line.
-
-    Raises:
-        UsageError: there is no such file.
-        DataError: the file has more or fewer names than the model has classes.
+    See :func:`gluon_cbam.tasks.classes.given_names`.
     """
-    if labels is not None:
-        names = read_names(Path(labels))
-        if len(names) != model.classes:
-            raise DataError(f'{labels} names {len(names)} classes, {model.name} has {model.classes}')
+    names = given_names(model, labels)
+    if names is not None:
         return names
-    if model.class_names and len(model.class_names) == model.classes:
-        return list(model.class_names)
     return [str(index) for index in range(model.classes)]
