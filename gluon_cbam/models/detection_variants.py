@@ -14,6 +14,7 @@ class SSDVariant:
     """A single shot detector: models/detection/ssd.py.
 
     Attributes:
+        kind: how it is trained: a key of ``gluon_cbam.tasks.detection.terms.TERMS``.
         name: the name of the model.
         image_size: height and width that it is trained at, in pixels.
         stride: stride of the first map; each map after it has twice the stride.
@@ -35,6 +36,7 @@ class SSDVariant:
 
     module: ClassVar[str] = 'detection.ssd'
     detects: ClassVar[bool] = True
+    kind: ClassVar[str] = 'ssd'
     name: str
     image_size: int
     stride: int

@@ -29,9 +29,9 @@ from gluon_cbam.models.features import Features
 from gluon_cbam.models.options import option_names
 from gluon_cbam.ops.tracing import FusedBlock
 
+from .anchor_detector import AnchorDetector
 from .anchors import AnchorLevel, level_anchors
 from .backbone import build_parts, chosen_backbone, known_options
-from .detector import Detector
 from .heads import LevelHead
 from .suppression import Suppression
 
@@ -73,7 +73,7 @@ def _conv(channels: int, kernel: int, stride: int, in_channels: int) -> nn.Conv2
     )
 
 
-class SSD(Detector):
+class SSD(AnchorDetector):
     """An SSD, as the docstring of the module describes it.
 
     Args:
@@ -92,14 +92,9 @@ class SSD(Detector):
             variant's.
         **options: options of the backbone and of the attention.
 
-    Attributes:
-        detector: ``ssd``, which says how it is trained.
-
     Raises:
         ValueError: an argument or an input does not fit.
     """
-
-    detector = 'ssd'
 
     def __init__(
         self,
@@ -155,7 +150,7 @@ class SSD(Detector):
         return [level_anchors(level, cells, size, size) for level, cells in zip(self._levels, maps)]
 
     def maps(self, F: OpNamespace, x: Tensor) -> List[Tensor]:
-        """See :meth:`.detector.Detector.maps`."""
+        """See :meth:`.anchor_detector.AnchorDetector.maps`."""
         maps = list(self.backbone(x))
         for layer in self.extras:
             maps.append(layer(maps[-1]))

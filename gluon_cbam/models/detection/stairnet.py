@@ -103,7 +103,7 @@ class StairNet(SSD):
         return [width] * len(channels)
 
     def maps(self, F: OpNamespace, x: Tensor) -> List[Tensor]:
-        """See :meth:`.detector.Detector.maps`."""
+        """See :meth:`.anchor_detector.AnchorDetector.maps`."""
         own = [local(each) for local, each in zip(self.locals, super().maps(F, x))]
         refined = [F.Activation(own[-1], act_type='relu')]
         for number in reversed(range(len(own) - 1)):

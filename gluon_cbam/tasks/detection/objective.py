@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import mxnet as mx
 
@@ -14,49 +14,29 @@ from gluon_cbam.models.registry import build
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.protocols import ProcessGroup, Settings
 
-from .losses.ssd import SSDLoss
-from .targets.ssd import SSDTargets
+from .losses.criterion import Criterion, Place
+from .losses.ssd import SSDCriterion
+from .terms import kind_of
 
-
-class _Parts(NamedTuple):
-    """What the loss of a kind of detectors is made of.
-
-    Attributes:
-        targets: from the settings, and whether there are crowds, to a function from boxes and anchors to labels (N, A),
-            of which positive ones are above 0, and further targets.
-        loss: from the settings to a function from the outputs of the network and these targets to the class term and
-            the box term of each image, (N,), summed over its anchors.
-    """
-
-    targets: Callable[[Settings, bool], Callable[[mx.nd.NDArray, mx.nd.NDArray], Sequence[mx.nd.NDArray]]]
-    loss: Callable[[Settings], mx.gluon.HybridBlock]
-
-
-_DETECTORS: Dict[str, _Parts] = {
-    'ssd': _Parts(
-        lambda settings, crowds: SSDTargets(settings['match_iou'], crowds),
-        lambda settings: SSDLoss(settings['negatives']),
-    ),
-}
-"""``detector`` of a network -> its loss."""
+CRITERIA: Dict[str, Callable[[Any, Settings, bool], Criterion]] = {'ssd': SSDCriterion}
+"""``kind`` of a detector -> its loss, from a network for its sizes, the settings, and whether there are crowds."""
 
 
 class _Inputs(NamedTuple):
-    """One device's part of a batch: (N, 3, H, W) images, targets, (N,) numbers of positive anchors, (1,) weight."""
+    """One device's part of a batch: (N, 3, H, W) images, targets, and the (1,) weight of their terms."""
 
     images: mx.nd.NDArray
     targets: Sequence[mx.nd.NDArray]
-    positives: mx.nd.NDArray
     weight: mx.nd.NDArray
 
 
 class DetectionObjective(Objective):
-    """The class and the box terms of a detector, over its positive anchors.
+    """The terms of the loss of a detector.
 
-    Both terms are divided by the number of positive anchors of a batch over all devices and processes, so that they do
-    not depend on how the batch is divided; a batch without any has no loss. The mean over the images of a batch is this
-    loss: an image has its sums times images over positives. Accumulated batches are divided by the positives of each,
-    and averaged.
+    They are divided by the positive anchors, or whatever the :class:`.losses.criterion.Criterion` counts, of a batch
+    over all devices and processes, so that they do not depend on how the batch is divided; a batch without any has no
+    loss. The mean over the images of a batch is this loss: an image has its sums times images over positives.
+    Accumulated batches are divided by the positives of each, and averaged.
 
     Args:
         settings: the settings of the run; those of the network and of the task are read.
@@ -65,50 +45,52 @@ class DetectionObjective(Objective):
     """
 
     def __init__(self, settings: Settings, preprocessing: Preprocessing, data: BoxRecords) -> None:
-        self._net = build(settings['network'], classes=settings['classes'], **settings['option'])  # for its anchors
-        parts = _DETECTORS[self._net.detector]
+        net = build(settings['network'], classes=settings['classes'], **settings['option'])
         ignored = len(data.objects) - data.counted + (data.difficult if settings['ignore_difficult'] else 0)
-        self._targets, self._loss = parts.targets(settings, ignored > 0), parts.loss(settings)
-        self._loss.hybridize(static_alloc=True, static_shape=True)
+        self._criterion = CRITERIA[kind_of(settings['network'])](net, settings, ignored > 0)
         self._normalize = Normalize(preprocessing)
         self._normalize.hybridize(static_alloc=True, static_shape=True)
-        self._box_weight = settings['box_weight']
-        self._process_group: Any = None
+        self._process_group: Optional[ProcessGroup] = None
 
     def join(self, process_group: ProcessGroup) -> None:
-        """Positive anchors are counted over all processes."""
+        """What the terms are divided by is counted over all processes."""
         self._process_group = process_group
 
     def prepare(self, parts: Sequence[DetectionBatch], step: int, index: int) -> List[_Inputs]:
-        """Normalize the images, make the targets, and count the positive anchors."""
-        targets = [self._targets_of(part) for part in parts]
-        positives = [(labels > 0).sum(axis=1) for labels, *_ in targets]
-        weights = self._weights(positives, sum(len(part.images) for part in parts))
-        return [
-            _Inputs(self._normalize(part.images), *of_part)
-            for part, *of_part in zip(parts, targets, positives, weights)
-        ]
+        """Normalize the images, make the targets, and count what the terms are divided by."""
+        sizes = [len(part.images) for part in parts]
+        rank = 0 if self._process_group is None else self._process_group.rank
+        first = [rank * sum(sizes) + sum(sizes[:number]) for number in range(len(sizes))]
+        targets = [self._targets(part, Place(step, index, number)) for part, number in zip(parts, first)]
+        images = [self._normalize(part.images) for part in parts]
+        return [_Inputs(*each) for each in zip(images, targets, self._weights(targets, parts))]
 
-    def _targets_of(self, part: DetectionBatch) -> Sequence[mx.nd.NDArray]:
+    def _targets(self, part: DetectionBatch, place: Place) -> Sequence[mx.nd.NDArray]:
         height, width = part.images.shape[1:3]
-        return self._targets(part.boxes, self._net.anchors(height, width, part.boxes.context))
+        return self._criterion.targets(part.boxes, height, width, place)
 
-    def _weights(self, positives: Sequence[mx.nd.NDArray], images: int) -> List[mx.nd.NDArray]:
-        """Images over positive anchors of the batch on each device, (1,); no device is waited for."""
-        first = positives[0].context
-        total = mx.nd.add_n(*(each.sum().as_in_context(first) for each in positives))
+    def _weights(
+        self, targets: Sequence[Sequence[mx.nd.NDArray]], parts: Sequence[DetectionBatch]
+    ) -> List[mx.nd.NDArray]:
+        """Images over divisors of the batch on each device, (1,); no device is waited for."""
+        counted = [self._criterion.divisors(each) for each in targets]
+        divisors = [each for each in counted if each is not None]
+        if not divisors:
+            return [mx.nd.ones((1,), ctx=part.boxes.context) for part in parts]
+        first, images = divisors[0].context, sum(len(part.images) for part in parts)
+        total = mx.nd.add_n(*(each.sum().as_in_context(first) for each in divisors))
         if self._process_group is not None:
             total, images = self._process_group.add('positives', total), images * self._process_group.size
         weight = images / mx.nd.maximum(total, 1)
-        return [weight.as_in_context(each.context) for each in positives]
+        return [weight.as_in_context(each.context) for each in divisors]
 
     def loss(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, Any]:
-        """The loss of each image, (N,), and its two terms."""
-        of_classes, of_boxes = self._loss(*net(inputs.images), *inputs.targets)
-        terms = [mx.nd.broadcast_mul(of_classes, inputs.weight)]
-        terms.append(mx.nd.broadcast_mul(of_boxes, inputs.weight * self._box_weight))
-        return terms[0] + terms[1], terms
+        """The loss of each image, (N,); its terms, and the positives."""
+        found, positives = self._criterion(net, inputs.images, inputs.targets)
+        terms = [mx.nd.broadcast_mul(each, inputs.weight) for each in found]
+        return mx.nd.add_n(*terms), (terms, positives)
 
     def statistics(self, inputs: _Inputs, losses: mx.nd.NDArray, outputs: Any) -> Tuple[mx.nd.NDArray, ...]:
-        """The sums of the losses, of both terms, and of the positive anchors."""
-        return losses.sum(), outputs[0].sum(), outputs[1].sum(), inputs.positives.sum()
+        """The sums of the losses, of each term, and of the positives."""
+        terms, positives = outputs
+        return (losses.sum(), *(each.sum() for each in terms), positives.sum())

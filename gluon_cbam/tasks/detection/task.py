@@ -27,6 +27,7 @@ from gluon_cbam.tasks.protocols import (
 )
 
 from .settings import DetectionSettings
+from .terms import LOSS, TERMS, kind_of
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -40,10 +41,6 @@ if TYPE_CHECKING:
     from .evaluation import Evaluation
     from .scored import ScoredBoxes
 
-LOSS = Figure('loss', 'loss', 'loss', higher_is_better=False, unit='class and box terms over positive anchors')
-CLASS_LOSS = Figure('class_loss', 'class', 'class term of the loss', higher_is_better=False)
-BOX_LOSS = Figure('box_loss', 'box', 'box term of the loss', higher_is_better=False)
-POSITIVES = Figure('positives', 'positives', 'positive anchors of an image', higher_is_better=True, digits=1)
 _LIMITS = (0, 1.02)
 _FITTED = 4  # pictures of a dry run
 AP = Figure('ap', 'AP', 'AP at IoU 0.50 to 0.95', higher_is_better=True, limits=_LIMITS)
@@ -63,7 +60,7 @@ class Detection(Task):
     """
 
     name = 'detection'
-    training_figures = (LOSS, CLASS_LOSS, BOX_LOSS, POSITIVES)
+    training_figures = (LOSS, *TERMS[kind_of(None)])
     validation_figures = (AP, AP50, AP75, VOC07)
     best = AP
     compared = ('ap', 'ap50', 'ap75', 'voc07')
@@ -73,9 +70,10 @@ class Detection(Task):
     top = 100
 
     def configured(self, settings: Settings) -> Detection:
-        """The task with the figure that decides."""
+        """The task with the figure that decides, and the terms of the loss of its detector."""
         task = copy(self)
         task.best = self.figure(settings['best_figure'])
+        task.training_figures = (LOSS, *TERMS[kind_of(settings['network'])])
         return task
 
     def check_settings(self, settings: Settings) -> None:

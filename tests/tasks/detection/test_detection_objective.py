@@ -137,12 +137,12 @@ def test_the_weight_of_the_boxes(scenes, net, batch):
 
 def test_crowds_matter_only_where_the_data_have_them(scenes, crowded):
     assert CROWD == ssd.CROWD
-    assert not objective(scenes)._targets._crowds
-    assert objective(crowded)._targets._crowds
+    assert not objective(scenes)._criterion._targets._crowds
+    assert objective(crowded)._criterion._targets._crowds
 
 
 def test_difficult_objects_are_ignored_where_it_is_asked_for(tmp_path):
     boxes = Boxes.of([[0, 0, 20, 20], [4, 22, 30, 30]], [0, 1], difficult=[False, True])
     write_boxes(tmp_path / 'train.rec', [(drawn(32, 32, boxes), boxes)])
-    assert not objective(tmp_path)._targets._crowds
-    assert objective(tmp_path, ignore_difficult=True)._targets._crowds
+    assert not objective(tmp_path)._criterion._targets._crowds
+    assert objective(tmp_path, ignore_difficult=True)._criterion._targets._crowds

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Sequence, Tuple
 
 import mxnet as mx
 
 from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.models.detection.anchor_detector import AnchorDetector
+from gluon_cbam.tasks.detection.targets.ssd import SSDTargets
+from gluon_cbam.tasks.protocols import Settings
+
+from .criterion import Criterion, Place
 
 
 class SSDLoss(mx.gluon.HybridBlock):
@@ -50,3 +55,37 @@ class SSDLoss(mx.gluon.HybridBlock):
             F.sum(entropy * positive, axis=1) + F.sum(sorted_negatives * hard, axis=1),  # a NaN times 0 is a NaN
             F.sum(F.sum(huber, axis=2) * positive, axis=1),
         )
+
+
+class SSDCriterion(Criterion):
+    """Trains detectors with anchors by :class:`SSDLoss`, divided by the positive anchors.
+
+    Args:
+        net: a network like the one that is trained, for its anchors; not initialized.
+        settings: the settings of the run.
+        crowds: whether there may be crowd regions.
+    """
+
+    def __init__(self, net: AnchorDetector, settings: Settings, crowds: bool) -> None:
+        self._net = net
+        self._targets = SSDTargets(settings['match_iou'], crowds)
+        self._loss = SSDLoss(settings['negatives'])
+        self._loss.hybridize(static_alloc=True, static_shape=True)
+        self._box_weight = settings['box_weight']
+
+    def targets(self, boxes: mx.nd.NDArray, height: int, width: int, place: Place) -> Sequence[mx.nd.NDArray]:
+        """The labels and offsets of :class:`.SSDTargets`, and the number of positive anchors of each image, (N,)."""
+        labels, offsets = self._targets(boxes, self._net.anchors(height, width, boxes.context))
+        return labels, offsets, (labels > 0).sum(axis=1)
+
+    def divisors(self, targets: Sequence[mx.nd.NDArray]) -> mx.nd.NDArray:
+        """The positive anchors."""
+        return targets[2]
+
+    def __call__(
+        self, net: mx.gluon.HybridBlock, images: mx.nd.NDArray, targets: Sequence[mx.nd.NDArray]
+    ) -> Tuple[Sequence[mx.nd.NDArray], mx.nd.NDArray]:
+        """The class term and the box term."""
+        labels, offsets, positives = targets
+        of_classes, of_boxes = self._loss(*net(images), labels, offsets)
+        return (of_classes, of_boxes * self._box_weight), positives

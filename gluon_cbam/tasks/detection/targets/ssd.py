@@ -38,7 +38,7 @@ class SSDTargets:
         Args:
             boxes: (N, M, 5) float32: class from 0, xmin, ymin, xmax and ymax in pixels of the input. Rows of class -1
                 are padding, rows of class -2 crowd regions.
-            anchors: (A, 4) float32, see :meth:`gluon_cbam.models.detection.detector.Detector.anchors`.
+            anchors: (A, 4) float32, see :meth:`gluon_cbam.models.detection.anchor_detector.AnchorDetector.anchors`.
 
         Returns:
             Labels (N, A): 1 + class, 0 for the background, -1 for ignored anchors; and offsets (N, A, 4), 0 for anchors
