@@ -14,7 +14,7 @@ from gluon_cbam.common.printable import printable
 from gluon_cbam.data.records.format import MAX_LABELS
 
 from .objects import NO_OBJECT, VALUES, read_objects
-from .table import Boxes
+from .table import Boxes, box_areas
 
 _HEAD = 4
 MAX_OBJECTS = (MAX_LABELS - _HEAD) // VALUES
@@ -82,13 +82,14 @@ def to_boxes(values: np.ndarray, height: int, width: int) -> Boxes:
     Returns:
         The boxes.
     """
-    exact = values[:, 1:5].astype(np.float64) * [width, height, width, height]
+    exact = values[:, 1:5] * np.array([width, height, width, height], np.float64)
     corners = np.round(exact, _DECIMALS) + 0.0  # no -0
-    tiny = (corners[:, 2:] <= corners[:, :2]).any(axis=1)
-    corners[tiny] = exact[tiny]
-    boxes = Boxes.of(corners, values[:, 0], values[:, 5], values[:, 6])
-    areas = np.where(np.isnan(values[:, 7]), boxes.areas, values[:, 7])
-    return Boxes(boxes.corners, boxes.classes, boxes.difficult, boxes.crowd, areas)
+    tiny = corners[:, 2:] <= corners[:, :2]
+    if tiny.any():
+        rows = tiny.any(axis=1)
+        corners[rows] = exact[rows]
+    areas = np.where(np.isnan(values[:, 7]), box_areas(corners), values[:, 7])
+    return Boxes(corners, values[:, 0].astype(np.int64), values[:, 5] != 0, values[:, 6] != 0, areas)
 
 
 def list_line(key: int, label: np.ndarray, name: str) -> str:

@@ -15,28 +15,16 @@ import numpy as np
 from gluon_cbam.data.resizing import Region
 
 from .box_color import distort
+from .box_crops import Canvas, random_crop
 from .box_placement import Frame, LabeledImage, Placement, flipped, joined, place
 from .draws import happens, uniform, up_to
 from .preprocessing import Preprocessing
 
 _MAX_EXPANSION = 4.0  # of each side
-_SCALES = (0.3, 1.0)  # of the sides of a crop
-_MAX_ASPECT = 2.0
-_TRIES = 50
-_OVERLAPS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.0)  # least IoU of a crop with an object; 0 for any crop
-# without Lanczos, which takes fifteen times as long as the others: a fifth of the time of the loader
-_INTERPOLATIONS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA)
+# without Lanczos and area averaging, which take five to fifteen times as long: a tenth of the loader's time, or more
+_INTERPOLATIONS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 _MOSAIC_CENTER = (0.25, 0.75)  # of the sides
 _MOSAIC_SCALES = (0.5, 1.5)  # of a picture, where 1 is the size of the result
-
-
-class _Canvas(NamedTuple):
-    """A picture on a larger ground: size of the ground, and the place of the picture's first pixel."""
-
-    height: int
-    width: int
-    top: int
-    left: int
 
 
 def stretch(images: Sequence[LabeledImage], preprocessing: Preprocessing, rng: np.random.Generator) -> LabeledImage:
@@ -60,16 +48,16 @@ def ssd(images: Sequence[LabeledImage], preprocessing: Preprocessing, rng: np.ra
     """The augmentation of SSD (Liu et al., ECCV 2016, section 2.2, and the data augmentation of its Caffe code).
 
     The picture is put on a ground of the mean color of 1 to 4 times its sides, in half of the cases; a part is cropped
-    (:func:`random_crop`), resized with a random interpolation, distorted in color (:func:`.box_color.distort`), and
-    mirrored in half of the cases. The ground is never computed in its size: only what is seen of the picture is
-    resized. Colors are distorted after the resize, which is cheaper, and the ground is not.
+    (:func:`.box_crops.random_crop`), resized with a random interpolation, distorted in color
+    (:func:`.box_color.distort`), and mirrored in half of the cases. The ground is never computed in its size: only what
+    is seen of the picture is resized. The color of the ground is not distorted.
 
-    As in the Caffe code and in torchvision, one object that overlaps enough admits a crop; GluonCV asks for all. Its
-    fifth interpolation, Lanczos, is left out.
+    As in the Caffe code and in torchvision, one object that overlaps enough admits a crop; GluonCV asks for all. Of its
+    five interpolations, Lanczos and area averaging are left out.
     """
     (image,), size = images, preprocessing.image_size
     height, width = image.pixels.shape[:2]
-    canvas = _expansion(height, width, rng) if happens(rng) else _Canvas(height, width, 0, 0)
+    canvas = _expansion(height, width, rng) if happens(rng) else Canvas(height, width, 0, 0)
     crop = random_crop(canvas, Region(canvas.top, canvas.left, height, width), image.corners[image.classes >= 0], rng)
     across, down = size / crop.width, size / crop.height
     left, top = canvas.left - crop.left, canvas.top - crop.top
@@ -78,8 +66,9 @@ def ssd(images: Sequence[LabeledImage], preprocessing: Preprocessing, rng: np.ra
     placement = place(height, width, frame, window)
     if placement is None:  # less than half a pixel is seen
         placement = Placement(Region(0, 0, height, width), window)
-    part = placement.resized(image.pixels, _INTERPOLATIONS[up_to(rng, len(_INTERPOLATIONS) - 1)])
-    result = _put([(distort(part, rng), placement)], preprocessing)
+    interpolation = _INTERPOLATIONS[up_to(rng, len(_INTERPOLATIONS) - 1)]
+    part = placement.resized(image.pixels, interpolation, lambda part: distort(part, rng))
+    result = _put([(part, placement)], preprocessing)
     return _half_flipped(LabeledImage(result, *joined(image, placement)), rng)
 
 
@@ -103,7 +92,7 @@ def mosaic(images: Sequence[LabeledImage], preprocessing: Preprocessing, rng: np
         placement = place(height, width, Frame(left, top, left + length, top + length), window)
         if placement is None:  # a quarter without a pixel, of tiny results
             continue
-        parts.append((distort(placement.resized(image.pixels), rng), placement))
+        parts.append((placement.resized(image.pixels, recolor=lambda part: distort(part, rng)), placement))
         seen, kinds = joined(image, placement)
         corners.append(seen)
         classes.append(kinds)
@@ -111,68 +100,11 @@ def mosaic(images: Sequence[LabeledImage], preprocessing: Preprocessing, rng: np
     return _half_flipped(found, rng)
 
 
-def random_crop(canvas: _Canvas, picture: Region, corners: np.ndarray, rng: np.random.Generator) -> Region:
-    """A random part of a canvas that objects must overlap.
-
-    One of seven rules is chosen at random: the whole canvas, or a crop with 0.3 to 1 of both sides and an aspect ratio
-    of 1/2 to 2 that has an IoU of at least 0.1, 0.3, 0.5, 0.7 or 0.9 with an object, or of any. A crop must have the
-    center of an object, if there are objects, and show some of the picture. If 50 crops do not fulfill the rule,
-    another one is chosen.
-
-    Args:
-        canvas: its height and width are used.
-        picture: the place of the picture on the canvas.
-        corners: (n, 4) boxes in pixels of the picture.
-        rng: the random number generator.
-
-    Returns:
-        The part.
-    """
-    boxes = corners + [picture.left, picture.top] * 2
-    for rule in rng.permutation(1 + len(_OVERLAPS)):
-        if rule == len(_OVERLAPS):
-            break
-        crops = _random_crops(canvas, rng)
-        fit = _fits(crops, picture, boxes, _OVERLAPS[rule])
-        if fit.any():
-            left, top, right, bottom = crops[np.argmax(fit)].tolist()
-            return Region(top, left, bottom - top, right - left)
-    return Region(0, 0, canvas.height, canvas.width)
-
-
-def _random_crops(canvas: _Canvas, rng: np.random.Generator) -> np.ndarray:
-    """Crops of a canvas: (tries, 4) int64, left, top, right and bottom."""
-    scale, aspect, x, y = rng.random((4, _TRIES))
-    scale = _SCALES[0] + (_SCALES[1] - _SCALES[0]) * scale
-    narrowest, widest = np.maximum(1 / _MAX_ASPECT, scale**2), np.minimum(_MAX_ASPECT, 1 / scale**2)
-    aspect = np.sqrt(narrowest + (widest - narrowest) * aspect)
-    width, height = (
-        np.clip(length * factor, 1, length).astype(np.int64)
-        for length, factor in ((canvas.width, scale * aspect), (canvas.height, scale / aspect))
-    )
-    left, top = (x * (canvas.width - width + 1)).astype(np.int64), (y * (canvas.height - height + 1)).astype(np.int64)
-    return np.stack([left, top, left + width, top + height], axis=1)
-
-
-def _fits(crops: np.ndarray, picture: Region, boxes: np.ndarray, overlap: float) -> np.ndarray:
-    """Whether each crop shows some of the picture, and has objects as a rule asks for: (tries,) bool."""
-    edges = [picture.left, picture.top, picture.left + picture.width, picture.top + picture.height]
-    seen = (np.minimum(crops[:, 2:], edges[2:]) > np.maximum(crops[:, :2], edges[:2])).all(axis=1)
-    if not len(boxes):
-        return seen if overlap == 0 else np.zeros(len(crops), bool)
-    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
-    inside = (crops[:, None, :2] <= centers) & (centers < crops[:, None, 2:])
-    low, high = np.maximum(crops[:, None, :2], boxes[:, :2]), np.minimum(crops[:, None, 2:], boxes[:, 2:])
-    common = (high - low).clip(0).prod(axis=2)
-    areas = (crops[:, 2:] - crops[:, :2]).prod(axis=1)[:, None] + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return seen & inside.all(axis=2).any(axis=1) & (common >= overlap * (areas - common)).any(axis=1)
-
-
-def _expansion(height: int, width: int, rng: np.random.Generator) -> _Canvas:
+def _expansion(height: int, width: int, rng: np.random.Generator) -> Canvas:
     """A canvas of 1 to 4 times the sides of a picture, with the picture at a random place."""
     factor = uniform(rng, 1, _MAX_EXPANSION)
     tall, wide = int(height * factor), int(width * factor)
-    return _Canvas(tall, wide, up_to(rng, tall - height), up_to(rng, wide - width))
+    return Canvas(tall, wide, up_to(rng, tall - height), up_to(rng, wide - width))
 
 
 def _put(parts: List[Tuple[np.ndarray, Placement]], preprocessing: Preprocessing) -> np.ndarray:

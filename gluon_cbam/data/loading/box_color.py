@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Tuple
+from typing import Optional
 
 import cv2
 import numpy as np
@@ -16,14 +16,19 @@ _HUE = math.radians(18)
 _LUMA = np.array([0.299, 0.587, 0.114])
 _YIQ = np.array([_LUMA, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])  # of NTSC
 _RGB = np.linalg.inv(_YIQ)
+_GRAY = np.tile(_LUMA, (3, 1))  # from a color to its gray
+# a turn of the hue by an angle is: gray, plus its cosine times the first matrix, plus its sine times the second
+_CHROMA = np.outer(_RGB[:, 1], _YIQ[1]) + np.outer(_RGB[:, 2], _YIQ[2])
+_TURNED = np.outer(_RGB[:, 2], _YIQ[1]) - np.outer(_RGB[:, 1], _YIQ[2])
 
 
 def distort(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Distort brightness, contrast, saturation and hue, each in half of the cases.
 
-    The steps and their order are GluonCV's ``random_color_distort``: brightness by up to 32, then contrast, saturation
-    and hue, or saturation, hue and contrast. Hue is turned by up to 18 degrees, as in torchvision; GluonCV's factor of
-    pi instead of pi / 180 turns it by any angle. All steps are one affine map of the colors, limited to 0..255 once.
+    The steps are those of GluonCV's ``random_color_distort``: brightness by up to 32, then contrast, saturation and
+    hue. Hue is turned by up to 18 degrees, as in torchvision; GluonCV's factor of pi instead of pi / 180 turns it by
+    any angle. All steps are one affine map of the colors, limited to 0..255 once. GluonCV has contrast last in half of
+    the cases, which makes no difference to such a map.
 
     Args:
         pixels: (H, W, 3) uint8 RGB.
@@ -32,40 +37,28 @@ def distort(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Returns:
         (H, W, 3) uint8 RGB; ``pixels`` itself where nothing happens.
     """
-    matrix, shift = color_map(rng)
-    if np.array_equal(matrix, np.eye(3)) and not shift.any():
-        return pixels
-    return cv2.transform(pixels, np.column_stack([matrix, shift]))
+    colors = color_map(rng)
+    return pixels if colors is None else cv2.transform(pixels, colors)
 
 
-def color_map(rng: np.random.Generator) -> Tuple[np.ndarray, np.ndarray]:
+def color_map(rng: np.random.Generator) -> Optional[np.ndarray]:
     """Draw a distortion.
 
     Args:
         rng: the random number generator.
 
     Returns:
-        The matrix (3, 3) and the summand (3,) of the affine map.
+        The affine map, a matrix and a summand: (3, 4). None where nothing happens.
     """
-    shift = np.full(3, uniform(rng, -_BRIGHTNESS, _BRIGHTNESS)) if happens(rng) else np.zeros(3)
-    contrast_first = happens(rng)
-    contrast = (uniform(rng, *_CONTRAST) if happens(rng) else 1.0) * np.eye(3)
-    matrix = _hue(rng) @ _saturation(rng)
-    matrix = matrix @ contrast if contrast_first else contrast @ matrix
-    return matrix, matrix @ shift
-
-
-def _saturation(rng: np.random.Generator) -> np.ndarray:
-    if not happens(rng):
-        return np.eye(3)
-    factor = uniform(rng, *_SATURATION)
-    return factor * np.eye(3) + (1 - factor) * np.tile(_LUMA, (3, 1))
-
-
-def _hue(rng: np.random.Generator) -> np.ndarray:
-    if not happens(rng):
-        return np.eye(3)
-    angle = uniform(rng, -_HUE, _HUE)
-    turn = np.eye(3)
-    turn[1:, 1:] = [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
-    return _RGB @ turn @ _YIQ
+    brightness = uniform(rng, -_BRIGHTNESS, _BRIGHTNESS) if happens(rng) else 0.0
+    contrast = uniform(rng, *_CONTRAST) if happens(rng) else 1.0
+    angle = uniform(rng, -_HUE, _HUE) if happens(rng) else 0.0
+    saturation = uniform(rng, *_SATURATION) if happens(rng) else 1.0
+    if (brightness, contrast, angle, saturation) == (0.0, 1.0, 0.0, 1.0):
+        return None
+    colors = np.empty((3, 4))
+    colors[:, :3] = contrast * _GRAY
+    colors[:, :3] += (contrast * saturation * math.cos(angle)) * _CHROMA
+    colors[:, :3] += (contrast * saturation * math.sin(angle)) * _TURNED
+    colors[:, 3] = contrast * brightness  # the same in all channels, as gray stays gray
+    return colors

@@ -8,7 +8,7 @@ rounded from, so that they stay on their objects to a fraction of a pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -58,18 +58,26 @@ class Placement:
     source: Region
     target: Region
 
-    def resized(self, pixels: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+    def resized(
+        self,
+        pixels: np.ndarray,
+        interpolation: int = cv2.INTER_LINEAR,
+        recolor: Callable[[np.ndarray], np.ndarray] = lambda part: part,
+    ) -> np.ndarray:
         """The part of a picture in the size of its place.
 
         Args:
             pixels: (H, W, 3) uint8.
             interpolation: one of OpenCV.
+            recolor: changes the color of each pixel, before or after the resize: where there are fewer of them.
 
         Returns:
             (target.height, target.width, 3) uint8.
         """
-        size = (self.target.width, self.target.height)
-        return cv2.resize(self.source.of(pixels), size, interpolation=interpolation)
+        part, size = self.source.of(pixels), (self.target.width, self.target.height)
+        if self.source.height * self.source.width < self.target.height * self.target.width:
+            return cv2.resize(recolor(part), size, interpolation=interpolation)
+        return recolor(cv2.resize(part, size, interpolation=interpolation))
 
     def moved(self, corners: np.ndarray) -> np.ndarray:
         """Boxes of the picture in the result, not clipped.
@@ -81,8 +89,11 @@ class Placement:
             (n, 4) float64 in pixels of the result.
         """
         source, target = self.source, self.target
-        factors = np.array([target.width / source.width, target.height / source.height] * 2)
-        return (corners - [source.left, source.top] * 2) * factors + [target.left, target.top] * 2
+        across, down = target.width / source.width, target.height / source.height
+        begin, factors, place = np.array([
+            [source.left, source.top] * 2, [across, down] * 2, [target.left, target.top] * 2
+        ])  # fmt: skip
+        return (corners - begin) * factors + place
 
     def visible(self, corners: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Boxes of the picture in the result, clipped to the place; without those whose center is outside.
@@ -93,12 +104,13 @@ class Placement:
         Returns:
             (m, 4) float64 in pixels of the result, and their indices, (m,).
         """
-        low = np.array([self.target.left, self.target.top])
-        high = low + [self.target.width, self.target.height]
-        moved = self.moved(corners)
+        target, moved = self.target, self.moved(corners)
+        right, bottom = target.left + target.width, target.top + target.height
+        low, high = np.array([[target.left, target.top] * 2, [right, bottom] * 2], np.float64)
         centers = (moved[:, :2] + moved[:, 2:]) / 2
-        kept = np.flatnonzero(((low <= centers) & (centers < high)).all(axis=1))
-        return moved[kept].clip([*low, *low], [*high, *high]), kept
+        inside = (low[:2] <= centers) & (centers < high[:2])
+        kept = np.flatnonzero(inside[:, 0] & inside[:, 1])
+        return np.minimum(np.maximum(moved[kept], low), high), kept
 
 
 def place(height: int, width: int, frame: Frame, window: Region) -> Optional[Placement]:
@@ -142,5 +154,5 @@ def flipped(image: LabeledImage) -> LabeledImage:
     """The mirror image, left and right exchanged."""
     width = image.pixels.shape[1]
     corners = image.corners.copy()
-    corners[:, [0, 2]] = width - image.corners[:, [2, 0]]
+    np.subtract(width, image.corners[:, 2::-2], out=corners[:, ::2])
     return LabeledImage(cv2.flip(image.pixels, 1), corners, image.classes)

@@ -77,7 +77,9 @@ class DetectionData(RecordBatches):
         row, last = BOX_AUGMENTATIONS[self.augmentation], len(self.epoch_order) - 1
         places = [position, *(up_to(rng, last) for _ in range(row.pictures - 1))]
         found = row.augment([self._labeled(load(place)) for place in places], self.preprocessing, rng)
-        return found.pixels, np.column_stack([found.classes, found.corners]).astype(np.float32)
+        rows = np.empty((len(found.classes), 5), np.float32)
+        rows[:, 0], rows[:, 1:] = found.classes, found.corners
+        return found.pixels, rows
 
     def _labeled(self, example: Example) -> LabeledImage:
         boxes = self.records.boxes_of(example.number, example.pixels.shape[:2])
