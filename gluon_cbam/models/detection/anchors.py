@@ -93,7 +93,7 @@ def anchor_graph(F: OpNamespace, levels: Sequence[AnchorLevel], maps: Sequence[T
     Returns:
         (A, 4), up to rounding :func:`anchor_array`.
     """
-    height, width = _length(F, image, 2), _length(F, image, 3)
+    height, width = length(F, image, 2), length(F, image, 3)
     parts = []
     for level, cells in zip(levels, maps):
         x = _centers(F, cells, 3, level.step, width).reshape((1, -1, 1, 1))
@@ -108,12 +108,12 @@ def anchor_graph(F: OpNamespace, levels: Sequence[AnchorLevel], maps: Sequence[T
     return F.concat(*parts, dim=0)
 
 
-def _length(F: OpNamespace, x: Tensor, axis: int) -> Tensor:
-    """The length of an axis: (1,) float32."""
+def length(F: OpNamespace, x: Tensor, axis: int) -> Tensor:
+    """The length of an axis as the value of an array, for graphs that know no sizes: (1,) float32."""
     return F.max(F.contrib.arange_like(x, axis=axis), axis=0, keepdims=True) + 1
 
 
 def _centers(F: OpNamespace, cells: Tensor, axis: int, step: Optional[int], image: Tensor) -> Tensor:
     """The centers of the cells along an axis of a map."""
     places = F.contrib.arange_like(cells, axis=axis) + 0.5
-    return places * step if step else F.broadcast_mul(places, F.broadcast_div(image, _length(F, cells, axis)))
+    return places * step if step else F.broadcast_mul(places, F.broadcast_div(image, length(F, cells, axis)))

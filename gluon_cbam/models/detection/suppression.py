@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple, Tuple
 
 from gluon_cbam.common.types import OpNamespace, Tensor
 
 from .box_coding import decode
+from .picking import of_each
 
 BOUND = 2**24
 """Scores of an image, anchors times classes, must be fewer: their numbers are float32."""
@@ -57,19 +59,64 @@ class Suppression:
             a detection.
         """
         scores = F.slice_axis(F.softmax(logits, axis=-1), axis=-1, begin=1, end=None).reshape((0, -1))  # (N, A classes)
-        first = F.slice_axis(scores, axis=1, begin=0, end=1)
-        padding = F.broadcast_axis(F.zeros_like(first), axis=1, size=self.top)  # there may be fewer scores than top
-        best, places = F.topk(F.concat(scores, padding, dim=1), k=self.top, axis=1, ret_typ='both')  # (N, top)
-        valid = best > self.score
-        places = places * valid
-        anchor = F.floor(places / classes)
-        which = places - anchor * classes
-        image = F.broadcast_add(F.zeros_like(best), F.contrib.arange_like(best, axis=0).reshape((-1, 1)))
-        picked = F.gather_nd(offsets, F.stack(image, anchor, axis=0))  # (N, top, 4)
-        boxes = decode(F, picked, F.take(anchors, anchor, axis=0))
-        rows = F.concat(which.expand_dims(2), best.expand_dims(2), boxes, dim=2)
+        best = self.best(F, scores)
+        anchor = F.floor(best.place / classes)
+        boxes = decode(F, of_each(F, offsets, anchor), F.take(anchors, anchor, axis=0))
+        return self.suppress(F, best.place - anchor * classes, best.score, boxes)
+
+    def best(self, F: OpNamespace, scores: Tensor) -> Best:
+        """Choose the best scores of each image.
+
+        Args:
+            F: ``mxnet.ndarray`` or ``mxnet.symbol``.
+            scores: (N, S) float32; there may be fewer than ``top``.
+        """
+        score, place = top_scores(F, scores, self.top)
+        return Best(score, place * (score > self.score))
+
+    def suppress(self, F: OpNamespace, classes: Tensor, scores: Tensor, boxes: Tensor) -> Tensor:
+        """Leave out boxes that overlap better ones of their class.
+
+        Args:
+            F: ``mxnet.ndarray`` or ``mxnet.symbol``.
+            classes: (N, top), from 0.
+            scores: (N, top), by falling score.
+            boxes: (N, top, 4): xmin, ymin, xmax and ymax.
+
+        Returns:
+            (N, keep, 6), see :meth:`__call__`.
+        """
+        rows = F.concat(classes.expand_dims(2), scores.expand_dims(2), boxes, dim=2)
         kept = F.contrib.box_nms(
             rows, overlap_thresh=self.threshold, valid_thresh=self.score, topk=-1, id_index=0, score_index=1,
             coord_start=2, force_suppress=False,
         )  # fmt: skip
         return F.slice_axis(kept, axis=1, begin=0, end=self.keep)
+
+
+class Best(NamedTuple):
+    """The best scores of each image, by falling score.
+
+    Attributes:
+        score: (N, top); 0 where an image has fewer.
+        place: (N, top), their places among the scores of the image; 0 for scores that are too low.
+    """
+
+    score: Tensor
+    place: Tensor
+
+
+def top_scores(F: OpNamespace, scores: Tensor, count: int) -> Tuple[Tensor, Tensor]:
+    """Choose the best of scores that may be fewer.
+
+    Args:
+        F: ``mxnet.ndarray`` or ``mxnet.symbol``.
+        scores: (N, S) float32, not negative.
+        count: how many are chosen.
+
+    Returns:
+        The scores (N, count), by falling score, and their places; 0 and places from S on where there are fewer.
+    """
+    first = F.slice_axis(scores, axis=1, begin=0, end=1)
+    padding = F.broadcast_axis(F.zeros_like(first), axis=1, size=count)
+    return F.topk(F.concat(scores, padding, dim=1), k=count, axis=1, ret_typ='both')

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import List, Tuple
 
 from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.models.detection.picking import of_each
 
 _ORDER = 1e-15
 """What a number of an anchor takes from its IoU in float64: less than the rounding of float32 does."""
@@ -76,18 +77,3 @@ def assigned_anchors(F: OpNamespace, overlaps: Tensor, shape: Tuple[int, int, in
         scores = scores * F.cast(taken == 0, dtype='float64')
     given = F.add_n(*won) * (numbers + 1)
     return F.sum(given.reshape((0, objects, candidates)), axis=2) - 1, first
-
-
-def of_each(F: OpNamespace, values: Tensor, numbers: Tensor) -> Tensor:
-    """Pick a value of an image for each anchor.
-
-    Args:
-        F: ``mxnet.ndarray`` or ``mxnet.symbol``.
-        values: (N, M) or (N, M, D).
-        numbers: (N, A), from 0 to M - 1.
-
-    Returns:
-        (N, A) or (N, A, D).
-    """
-    image = F.broadcast_add(F.zeros_like(numbers), F.contrib.arange_like(numbers, axis=0).reshape((-1, 1)))
-    return F.gather_nd(values, F.stack(image, numbers, axis=0))

@@ -8,12 +8,11 @@ import mxnet as mx
 
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.models.detection.box_coding import encode
+from gluon_cbam.models.detection.boxes import COVERED, CROWD, cornered, halves
+from gluon_cbam.models.detection.picking import of_each
 
-from .matching import match, of_each
-
-CROWD = -2
-"""The class of a row that is a region with many objects."""
-_COVERED = 0.5  # share of an anchor in a crowd region, the limit of COCO's evaluation at IoU 0.5
+from .matching import match
+from .overlaps import box_overlaps, share_in_crowds
 
 
 class SSDTargets:
@@ -60,33 +59,16 @@ class _Targets(mx.gluon.HybridBlock):
         self._shape, self._threshold, self._crowds = shape, threshold, crowds
 
     def hybrid_forward(self, F: OpNamespace, boxes: Tensor, anchors: Tensor) -> Tuple[Tensor, Tensor]:
-        centers, sizes = (F.slice_axis(anchors, axis=1, begin=begin, end=begin + 2) for begin in (0, 2))
-        corners = F.concat(centers - sizes / 2, centers + sizes / 2, dim=1)  # (A, 4)
+        corners, sizes = cornered(F, anchors), halves(F, anchors)[1]  # (A, 4), (A, 2)
         classes = F.slice_axis(boxes, axis=2, begin=0, end=1)  # (N, M, 1)
-        matched = match(F, _overlaps(F, boxes, classes >= 0, corners), self._shape, self._threshold)
+        matched = match(F, box_overlaps(F, boxes, classes >= 0, corners), self._shape, self._threshold)
         found = matched >= 0
         picked = of_each(F, boxes, matched * found)  # (N, A, 5)
         labels = F.slice_axis(picked, axis=2, begin=0, end=1).reshape((0, -1)) + 1
         other = F.zeros_like(labels)
         if self._crowds:
-            overlaps = _overlaps(F, boxes, classes == CROWD, corners)
-            other = other - (_share_in_crowds(F, overlaps, boxes, sizes) > _COVERED)
+            overlaps = box_overlaps(F, boxes, classes == CROWD, corners)
+            other = other - (share_in_crowds(F, overlaps, boxes, sizes) > COVERED)
         coded = encode(F, F.slice_axis(picked, axis=2, begin=1, end=5), anchors.expand_dims(0))
         positive = F.broadcast_axis(found.expand_dims(2), axis=2, size=4)
         return F.where(found, labels, other), F.where(positive, coded, F.zeros_like(coded))
-
-
-def _overlaps(F: OpNamespace, boxes: Tensor, chosen: Tensor, corners: Tensor) -> Tensor:
-    """The IoU of boxes and anchors, (N, M, A); 0 for boxes that are not chosen."""
-    rows = F.broadcast_mul(F.slice_axis(boxes, axis=2, begin=1, end=5), chosen)
-    return F.contrib.box_iou(rows, corners, format='corner')
-
-
-def _share_in_crowds(F: OpNamespace, overlaps: Tensor, boxes: Tensor, sizes: Tensor) -> Tensor:
-    """The largest share of each anchor that lies in a crowd region: (N, A), from their IoU."""
-    low, high = (F.slice_axis(boxes, axis=2, begin=begin, end=begin + 2) for begin in (1, 3))
-    region = F.prod(high - low, axis=2, keepdims=True)  # (N, M, 1)
-    anchor = F.prod(sizes, axis=1).reshape((1, 1, -1))
-    both = F.broadcast_add(region, anchor)
-    shares = F.broadcast_div(overlaps / (1 + overlaps) * both, anchor)  # the intersection is IoU / (1 + IoU) of both
-    return F.pick(shares, F.argmax(shares, axis=1), axis=1)
