@@ -11,7 +11,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Sequence, Tuple, TypeVar
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 import click
 import numpy as np
@@ -35,19 +35,21 @@ class Row(NamedTuple):
         return ['--network', self.network, *(flag for option in self.options for flag in ('--option', option))]
 
 
-def study_options(name: str, epochs: int, images: int, seeds: int = 3, what: str = 'training images'):
+def study_options(name: str, epochs: Optional[int], images: int, seeds: int = 3, what: str = 'training images'):
     """A decorator that adds the options of every study, with their defaults.
 
     Args:
         name: the directory of the runs below ``runs``.
-        epochs: passes over the training data.
+        epochs: passes over the training data; None for a study whose data sets have their own.
         images: number of images.
         seeds: runs of each network.
         what: which images are counted.
     """
     options = (
         click.option('--seeds', default=seeds, show_default=True, type=click.IntRange(2), help='runs of each network'),
-        click.option('--epochs', default=epochs, show_default=True, type=click.IntRange(1)),
+        click.option(
+            '--epochs', default=epochs, show_default=True if epochs else 'of each data set', type=click.IntRange(1)
+        ),
         click.option('--images', default=images, show_default=True, type=click.IntRange(64), help=what),
         click.option(
             '--work', default=ROOT / 'runs' / name, type=click.Path(path_type=Path), help='directory of the runs'
@@ -79,13 +81,20 @@ ROWS = (
 
 def call(*arguments: str) -> dict:
     """The value of ``cbam ... --json``, computed on one thread for reproducibility."""
+    return measured_call(*arguments)[0]
+
+
+def measured_call(*arguments: str) -> Tuple[dict, float]:
+    """The value of ``cbam ... --json`` as :func:`call` gives it, and the CPU time that it took in seconds."""
     environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-    done = subprocess.run(
-        [_CBAM, *arguments, '--json'], env=environment, stdout=subprocess.PIPE, text=True, check=False
-    )
-    if done.returncode:
-        raise click.ClickException(f'cbam {" ".join(arguments)} exited with {done.returncode}')
-    return json.loads(done.stdout)
+    with subprocess.Popen([_CBAM, *arguments, '--json'], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        printed = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+    if process.returncode:
+        raise click.ClickException(f'cbam {" ".join(arguments)} exited with {process.returncode}')
+    return json.loads(printed), usage.ru_utime + usage.ru_stime
 
 
 def train(row: Row, seed: int, work: Path, recipe: Sequence[str]) -> Path:
@@ -132,6 +141,34 @@ def flags(settings: dict) -> List[str]:
 def plus_minus(values: Sequence[float], digits: int = 4) -> str:
     """Mean and standard deviation of the seeds."""
     return f'{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}'
+
+
+class Difference(NamedTuple):
+    """A mean of paired differences with its 95 % confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def differs(self) -> bool:
+        """Whether the interval excludes 0."""
+        return self.low > 0 or self.high < 0
+
+
+def paired(values: Sequence[float], base: Sequence[float]) -> Difference:
+    """The mean of the differences of pairs, and its interval by Student's t distribution.
+
+    Args:
+        values: a value for each seed.
+        base: the values that they are compared with, in the same order.
+    """
+    from scipy import stats
+
+    differences = np.subtract(values, base)
+    mean, error = differences.mean(), differences.std(ddof=1) / np.sqrt(len(differences))
+    reach = stats.t.ppf(0.975, len(differences) - 1) * error
+    return Difference(float(mean), float(mean - reach), float(mean + reach))
 
 
 def draw_seeds(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
-from study import draw_seeds, plus_minus
+from study import Difference, draw_seeds, paired, plus_minus
 
 from .pictures import CLASSES, FOLDS, SOURCES
 
@@ -87,34 +87,6 @@ class Outcome(NamedTuple):
     def values(self, figure: str) -> List[float]:
         """A figure of every seed."""
         return [_FIGURES[figure](scores) for scores in self.scores]
-
-
-class Difference(NamedTuple):
-    """A mean of paired differences with its 95 % confidence interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def differs(self) -> bool:
-        """Whether the interval excludes 0."""
-        return self.low > 0 or self.high < 0
-
-
-def paired(values: Sequence[float], base: Sequence[float]) -> Difference:
-    """The mean of the differences of pairs, and its interval by Student's t distribution.
-
-    Args:
-        values: a value for each seed.
-        base: the values that they are compared with, in the same order.
-    """
-    from scipy import stats
-
-    differences = np.subtract(values, base)
-    mean, error = differences.mean(), differences.std(ddof=1) / np.sqrt(len(differences))
-    reach = stats.t.ppf(0.975, len(differences) - 1) * error
-    return Difference(float(mean), float(mean - reach), float(mean + reach))
 
 
 def text(

@@ -7,6 +7,7 @@ import struct
 import mxnet as mx
 import numpy as np
 import pytest
+import study
 from faces_studies import report
 from faces_studies.idx import read_idx
 from faces_studies.pictures import SOURCES, Pictures, divide, read_fashion, withheld_classes, write_pairs, write_records
@@ -109,12 +110,12 @@ def test_differences_are_those_of_pairs():
     from scipy import stats
 
     base, noise = np.array([0.1, 0.9, 0.5, 0.3, 0.7]), np.array([0.01, -0.02, 0.0, 0.02, 0.01])
-    found = report.paired(base + 0.1 + noise, base)
+    found = study.paired(base + 0.1 + noise, base)
     wanted = stats.ttest_rel(base + 0.1 + noise, base)
     assert found.mean == pytest.approx(0.104)
     assert found.differs
     assert found.mean / ((found.high - found.low) / 2 / stats.t.ppf(0.975, 4)) == pytest.approx(wanted.statistic)
-    assert not report.paired(base + noise, base).differs
+    assert not study.paired(base + noise, base).differs
 
 
 def outcomes():

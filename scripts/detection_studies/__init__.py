@@ -1,0 +1,1 @@
+"""The parts of ``scripts/detection_study``: the ``pictures`` and the ``report``."""
