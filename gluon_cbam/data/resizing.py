@@ -38,6 +38,31 @@ class Region(NamedTuple):
         return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
+class Frame(NamedTuple):
+    """A rectangle with edges between pixels, such as the place of a whole image in the network's input.
+
+    Attributes:
+        left: x of the left edge.
+        top: y of the upper edge.
+        right: x of the right edge.
+        bottom: y of the lower edge.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def inside(self, size: int) -> Region:
+        """The part of it that is in a square of whole pixels, for a frame of whole numbers.
+
+        Args:
+            size: height and width of the square, whose first pixel is at (0, 0).
+        """
+        left, top, right, bottom = (min(max(int(edge), 0), size) for edge in self)
+        return Region(top, left, bottom - top, right - left)
+
+
 def short_side_shape(height: int, width: int, size: int) -> Tuple[int, int]:
     """Height and width of an image after its shorter side was resized to a given length.
 
@@ -49,6 +74,21 @@ def short_side_shape(height: int, width: int, size: int) -> Tuple[int, int]:
         size: length of the shorter side of the result, in pixels.
     """
     return (size, width * size // height) if height < width else (height * size // width, size)
+
+
+def letterbox_shape(height: int, width: int, size: int) -> Tuple[int, int]:
+    """Height and width of an image after its longer side was resized to a given length.
+
+    The shorter side is rounded to the next pixel, a half up, and is at least one.
+
+    Args:
+        height: height of the image, in pixels.
+        width: width of the image, in pixels.
+        size: length of the longer side of the result, in pixels.
+    """
+    longer = max(height, width)
+    tall, wide = (max(1, (2 * length * size + longer) // (2 * longer)) for length in (height, width))
+    return tall, wide
 
 
 def resize_short_side(pixels: np.ndarray, size: int) -> np.ndarray:
@@ -137,16 +177,17 @@ def _weights(
     return (before.clip(0, length - 1), (before + 1).clip(0, length - 1)), (weights[0], weights[1])
 
 
-def resize_both_sides(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Resize an image to a square, bilinear; its aspect ratio is not kept.
+def resize_to(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize an image to a given size, bilinear.
 
     Args:
         pixels: (H, W, ...) uint8 or float32.
-        size: height and width of the result, in pixels.
+        height: height of the result, in pixels.
+        width: width of the result, in pixels.
 
     Returns:
-        (size, size, ...) of the same type; ``pixels`` itself where it has that size already.
+        (height, width, ...) of the same type; ``pixels`` itself where it has that size already.
     """
-    if pixels.shape[:2] == (size, size):
+    if pixels.shape[:2] == (height, width):
         return pixels
-    return cv2.resize(pixels, (size, size), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)

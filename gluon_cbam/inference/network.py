@@ -55,6 +55,7 @@ def load_network(
     classes: Optional[int] = None,
     image_size: Optional[int] = None,
     crop_ratio: Optional[float] = None,
+    resize: Optional[str] = None,
     options: Optional[Dict[str, Any]] = None,
     root: Optional[PathLike] = None,
     progress: Optional[Callable[[int, Optional[int]], None]] = None,
@@ -74,6 +75,7 @@ def load_network(
         classes: number of outputs.
         image_size: height and width of the input in pixels.
         crop_ratio: ``image_size`` over the short side before the crop.
+        resize: how an image becomes square, one of :data:`gluon_cbam.data.loading.preprocessing.RESIZES`.
         options: the options of the network.
         root: folder of the store of published weights, see :func:`gluon_cbam.zoo.get`.
         progress: is called while a file is downloaded, see :func:`gluon_cbam.zoo.get`.
@@ -87,7 +89,9 @@ def load_network(
         DataError: the weights are damaged or do not fit.
         TransferError: published weights could not be downloaded.
     """
-    model = resolve(network, params, pretrained, classes or None, options, image_size, crop_ratio, root, progress)
+    model = resolve(
+        network, params, pretrained, classes or None, options, image_size, crop_ratio, resize, root, progress
+    )
     net = model.build()
     model.initialize(net, ctx)
     if features is not None:

@@ -158,6 +158,7 @@ def resolve(
     options: Optional[Mapping[str, Any]] = None,
     image_size: Optional[int] = None,
     crop_ratio: Optional[float] = None,
+    resize: Optional[str] = None,
     root: Optional[PathLike] = None,
     progress: Optional[locate.Progress] = None,
     from_plain: bool = False,
@@ -173,6 +174,7 @@ def resolve(
         options: the options of the model's family.
         image_size: height and width of the input in pixels.
         crop_ratio: ``image_size`` over the short side before the crop.
+        resize: how an image becomes square, one of :data:`gluon_cbam.data.loading.preprocessing.RESIZES`.
         root: folder of the store of published weights; default see :func:`gluon_cbam.zoo.location.root_of`.
         progress: is called while a file is downloaded, see :func:`gluon_cbam.zoo.get`.
         from_plain: whether ``pretrained`` may be weights of the network without attention, see
@@ -195,7 +197,7 @@ def resolve(
         record = _on_backbone(name, pretrained, options or {}, root, progress)
         return replace(
             record, classes=record.classes if classes is None else classes,
-            preprocessing=_changed(record.preprocessing, image_size, crop_ratio),
+            preprocessing=_changed(record.preprocessing, image_size=image_size, crop_ratio=crop_ratio, resize=resize),
         )  # fmt: skip
     other = plain_network(name) if from_plain and name else None
     name, (path, card) = _weights(name, params, pretrained, options or {}, root, progress, other)
@@ -211,7 +213,7 @@ def resolve(
         options={**(card.options if card else {}), **(options or {}), **head_size},
         classes=classes,
         class_names=card.class_names if card and card.classes == classes else None,
-        preprocessing=_changed(preprocessing, image_size, crop_ratio),
+        preprocessing=_changed(preprocessing, image_size=image_size, crop_ratio=crop_ratio, resize=resize),
         params=path,
         card=card,
         # the hash on the card was compared with the file already
@@ -247,9 +249,8 @@ def _on_backbone(
     )
 
 
-def _changed(preprocessing: Preprocessing, image_size: Optional[int], crop_ratio: Optional[float]) -> Preprocessing:
-    """A preprocessing with other sizes, where these are given."""
-    given: Dict[str, Any] = {'image_size': image_size, 'crop_ratio': crop_ratio}
+def _changed(preprocessing: Preprocessing, **given: Any) -> Preprocessing:
+    """A preprocessing with other attributes, where these are not None."""
     return replace(preprocessing, **{key: value for key, value in given.items() if value is not None})
 
 

@@ -106,7 +106,7 @@ def prepare(config: TrainConfig) -> Setup:
     classes, class_names = task.labels(config.data_train, config.classes)
     model = resolve(
         config.network, None, pretrained_of_flag(config.pretrained), classes, config.option, config.image_size,
-        config.crop_ratio, from_plain=True,
+        config.crop_ratio, config.resize, from_plain=True,
     )  # fmt: skip
     net = _build(model, task)
     ctx = devices.contexts(config.gpus, config.cpus)
@@ -122,8 +122,8 @@ def prepare(config: TrainConfig) -> Setup:
     batch_size, lr = _batch_and_rate(config, len(ctx), process_group.size)
     run = RunConfig.resolved(
         config, option=model.options, classes=classes, image_size=model.preprocessing.image_size,
-        crop_ratio=model.preprocessing.crop_ratio, augment=config.augment or model.variant.augmentation,
-        workers=workers, batch_size=batch_size, lr=lr,
+        crop_ratio=model.preprocessing.crop_ratio, resize=model.preprocessing.resize,
+        augment=config.augment or model.variant.augmentation, workers=workers, batch_size=batch_size, lr=lr,
     )  # fmt: skip
     images = batch_size * len(ctx) * process_group.size
     data = task.training_batches(train, run.as_dict(), model.preprocessing, images, process_group)
@@ -161,7 +161,7 @@ def open_values(config: TrainConfig) -> Dict[str, Tuple[Any, str]]:
         preprocessing = Preprocessing.from_dict(card.preprocessing) if card else Preprocessing.of(row)
         source = f'weights {config.pretrained}' if card and config.pretrained else network
         values.update(network=(network, source), output=(str(path), 'default'), augment=(row.augmentation, network))
-        values.update({name: (getattr(preprocessing, name), source) for name in ('image_size', 'crop_ratio')})
+        values.update({name: (getattr(preprocessing, name), source) for name in ('image_size', 'crop_ratio', 'resize')})
         size, _ = input_sizes(network, config.option, card.options if card else None, config.image_size)
         if size is not None:
             values['image_size'] = size, '--option image_size'

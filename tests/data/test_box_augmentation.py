@@ -1,6 +1,7 @@
 """Boxes follow the pixels, and the steps are what their definitions say."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,11 +14,12 @@ from gluon_cbam.data.loading.box_augmentation import BOX_AUGMENTATIONS
 from gluon_cbam.data.loading.box_color import color_map, distort
 from gluon_cbam.data.loading.box_crops import Canvas, random_crop
 from gluon_cbam.data.loading.box_placement import Frame, LabeledImage, place
-from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.loading.preprocessing import RESIZES, Preprocessing
 from gluon_cbam.data.resizing import Region
 
 SIZE = 96
 BLACK = Preprocessing(SIZE, mean=(0.0, 0.0, 0.0), resize='stretch')
+LETTERBOX = Preprocessing(SIZE, mean=(0.0, 0.0, 0.0), resize='letterbox')
 SHAPES = [(120, 80), (64, 200), (96, 96), (300, 310)]
 
 
@@ -42,12 +44,13 @@ def pictures_of(name, seed):
 
 
 @pytest.mark.usefixtures('plain_colors')
+@pytest.mark.parametrize('preprocessing', [BLACK, LETTERBOX], ids=['stretch', 'letterbox'])
 @pytest.mark.parametrize('name', BOX_AUGMENTATIONS)
-def test_boxes_are_where_the_pixels_are(name):
+def test_boxes_are_where_the_pixels_are(name, preprocessing):
     seen = 0
     for seed in range(120):
         images = pictures_of(name, seed)
-        result = BOX_AUGMENTATIONS[name].augment(images, BLACK, np.random.default_rng(seed))
+        result = BOX_AUGMENTATIONS[name].augment(images, preprocessing, np.random.default_rng(seed))
         assert result.pixels.shape == (SIZE, SIZE, 3)
         assert result.pixels.dtype == np.uint8
         assert len(set(result.classes.tolist())) == len(result.classes) == len(result.corners)
@@ -82,7 +85,7 @@ def test_pictures_of_any_shape(name, shape):
         )
         images = [image] * BOX_AUGMENTATIONS[name].pictures
         for size in (1, 8):
-            preprocessing = Preprocessing(size, resize='stretch')
+            preprocessing = Preprocessing(size, resize=RESIZES[seed % 3])
             result = BOX_AUGMENTATIONS[name].augment(images, preprocessing, np.random.default_rng(seed))
             assert result.pixels.shape == (size, size, 3)
             assert np.isfinite(result.corners).all()
@@ -99,12 +102,43 @@ def test_half_are_mirrored():
     assert other.corners.tolist() == [[96 - right, top, 96 - left, bottom]]
 
 
-def test_stretch_is_the_preprocessing_of_validation():
+@pytest.mark.parametrize('preprocessing', [BLACK, LETTERBOX], ids=['stretch', 'letterbox'])
+def test_none_is_the_preprocessing_of_validation(preprocessing):
     image = labeled(120, 80, 3, 5)
-    result = BOX_AUGMENTATIONS['none'].augment([image], BLACK, np.random.default_rng(0))
-    assert np.array_equal(result.pixels, BLACK.crop(image.pixels))
-    back = BLACK.to_image(result.corners.reshape(-1, 2), 120, 80).reshape(-1, 4)
+    result = BOX_AUGMENTATIONS['none'].augment([image], preprocessing, np.random.default_rng(0))
+    assert np.array_equal(result.pixels, preprocessing.crop(image.pixels))
+    back = preprocessing.to_image(result.corners.reshape(-1, 2), 120, 80).reshape(-1, 4)
     assert np.allclose(back, image.corners, atol=1e-9)
+
+
+@pytest.mark.usefixtures('plain_colors')
+def test_a_letterboxed_picture_is_mirrored_in_its_place(monkeypatch):
+    monkeypatch.setattr(box_augmentation, 'happens', lambda rng: True)
+    image, rng = labeled(96, 48, 1, 0), np.random.default_rng(0)  # 96 x 48 is not resized, and fills the left half
+    result = BOX_AUGMENTATIONS['flip'].augment([image], replace(LETTERBOX, mean=(1.0, 1.0, 1.0)), rng)
+    assert np.array_equal(result.pixels[:, :48], image.pixels[:, ::-1])
+    assert (result.pixels[:, 48:] == 255).all()
+    left, top, right, bottom = image.corners[0]
+    assert result.corners.tolist() == [[48 - right, top, 48 - left, bottom]]
+
+
+@pytest.mark.usefixtures('plain_colors')
+def test_a_crop_of_ssd_keeps_its_aspect_ratio_in_a_letterbox(monkeypatch):
+    """A crop of 80 x 40 pixels becomes 40 x 20; what is beside it in the picture is not seen."""
+    preprocessing = Preprocessing(40, mean=(0.2, 0.4, 0.6), resize='letterbox')
+    pixels = np.random.RandomState(0).randint(0, 256, (120, 160, 3), np.uint8)
+    draws = iter([False, False])
+    monkeypatch.setattr(box_augmentation, 'happens', lambda rng: next(draws))
+    monkeypatch.setattr(box_augmentation, 'random_crop', lambda *_: Region(20, 60, 80, 40))
+    monkeypatch.setattr(box_augmentation, 'up_to', lambda rng, most: 0)
+    image = LabeledImage(pixels, np.array([[70, 40, 110, 60], [0, 0, 20, 20]], float), np.array([3, 1]))
+    result = box_augmentation.ssd([image], preprocessing, np.random.default_rng(0))
+    expected = np.empty((40, 40, 3), np.uint8)
+    expected[:] = (51, 102, 153)
+    expected[:, :20] = cv2.resize(pixels[20:100, 60:100], (20, 40), interpolation=cv2.INTER_NEAREST)
+    assert np.array_equal(result.pixels, expected)
+    assert result.corners.tolist() == [[5, 10, 20, 20]]  # clipped at the edge of the crop
+    assert result.classes.tolist() == [3]
 
 
 # the same by a canvas that is really filled

@@ -106,9 +106,38 @@ def test_points_of_the_input_are_found_in_the_image(resize, height, width):
     assert np.abs(preprocessing.to_image(places + 0.5, height, width) - expected).max() < 1e-3
 
 
+LETTERBOXED = [
+    ((60, 100), (19, 32)),
+    ((97, 41), (32, 14)),
+    ((32, 32), (32, 32)),
+    ((9, 16), (18, 32)),
+    ((1, 500), (1, 32)),
+]
+
+
+@pytest.mark.parametrize(('shape', 'resized'), LETTERBOXED)
+def test_letterbox_keeps_the_aspect_ratio(shape, resized):
+    """32 / 100 of 60 is 19.2, 32 / 97 of 41 is 13.5..., and so on; half of a pixel is rounded up."""
+    preprocessing = Preprocessing(32, mean=(0.1, 0.5, 1.0), resize='letterbox')
+    (height, width), (tall, wide) = shape, resized
+    pixels = np.random.RandomState(0).randint(0, 256, (height, width, 3), np.uint8)
+    expected = np.empty((32, 32, 3), np.uint8)
+    expected[:] = (26, 128, 255)  # 25.5 and 127.5 rounded up
+    expected[:tall, :wide] = cv2.resize(pixels, (wide, tall), interpolation=cv2.INTER_LINEAR)
+    assert np.array_equal(preprocessing.crop(pixels), expected)
+    mask = pixels[:, :, 0]
+    assert not preprocessing.crop_map(mask)[tall:].any()
+    assert not preprocessing.crop_map(mask)[:, wide:].any()
+    corners = np.array([[0, 0], [wide, tall], [wide / 4, tall / 2], [32, 32]])
+    found = preprocessing.to_image(corners, height, width)
+    assert np.allclose(found[:3], [[0, 0], [width, height], [width / 4, height / 2]], rtol=1e-12)
+    assert (found[3] >= found[1]).all()
+
+
 def test_a_card_names_the_resize_where_it_is_another():
     assert 'resize' not in Preprocessing(32).as_dict()
-    stretched = Preprocessing(32, resize='stretch')
-    assert Preprocessing.from_dict(stretched.as_dict()) == stretched
-    with pytest.raises(UsageError, match="resize must be crop or stretch, got 'squeeze'"):
+    for resize in ('stretch', 'letterbox'):
+        other = Preprocessing(32, resize=resize)
+        assert Preprocessing.from_dict(other.as_dict()) == other
+    with pytest.raises(UsageError, match="resize must be crop, stretch or letterbox, got 'squeeze'"):
         Preprocessing(32, resize='squeeze')

@@ -1,5 +1,6 @@
 """Boxes of several tiles are merged, and pictures are found whole again."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,13 +22,13 @@ NAMES = ('red', 'green', 'blue', 'yellow', 'cyan')
 class ColorDetector:
     """A session whose network finds the rectangle of each pure color in its input of 40 pixels."""
 
-    name, classes, class_names, devices, preprocessing, task = 'colors', 5, list(NAMES), 1, PLAIN, None
+    name, classes, class_names, devices, task = 'colors', 5, list(NAMES), 1, None
 
-    def __init__(self):
-        self.inputs = 0
+    def __init__(self, preprocessing=PLAIN):
+        self.inputs, self.preprocessing = 0, preprocessing
 
     def prepare(self, pixels):
-        return PLAIN(pixels)
+        return self.preprocessing(pixels)
 
     def start(self, images):
         outputs = np.full((len(images), 8, 6), -1.0)
@@ -49,10 +50,13 @@ def predictor():
     return BoxPredictor(PLAIN, NAMES, top=100)
 
 
+@pytest.mark.parametrize('resize', ['stretch', 'letterbox'])
 @pytest.mark.parametrize('shape', [(100, 170), (40, 40), (37, 90), (30, 20)])
-def test_objects_over_borders_of_tiles_are_whole(predictor, shape):
+def test_objects_over_borders_of_tiles_are_whole(shape, resize):
+    preprocessing = replace(PLAIN, resize=resize)
+    predictor = BoxPredictor(preprocessing, NAMES, top=100)
     boxes = apart(*shape, 3, seed=4) if min(shape) > 35 else Boxes.of([[2, 3, 18, 28]], [1])
-    picture, detector = drawn(*shape, boxes), ColorDetector()
+    picture, detector = drawn(*shape, boxes), ColorDetector(preprocessing)
     (prediction,) = predict_tiles(detector, [source(picture)], predictor, SIZE, batch_size=2)
     assert prediction.image.size == shape
     mine = {box.number: box.corners for box in prediction.boxes}

@@ -7,7 +7,7 @@ import pytest
 from gluon_cbam.training import TrainConfig
 from gluon_cbam.training.config.run_config import RunConfig
 
-FOUND = {'workers': 2, 'classes': 10, 'image_size': 32, 'crop_ratio': 1.0, 'augment': 'cifar'}
+FOUND = {'workers': 2, 'classes': 10, 'image_size': 32, 'crop_ratio': 1.0, 'resize': 'crop', 'augment': 'cifar'}
 
 
 @pytest.fixture

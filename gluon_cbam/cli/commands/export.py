@@ -83,7 +83,7 @@ _INT8 = [
 @settings_options('network')
 @weights_options
 @add_options([*_FORMAT, *_SAMPLES, *_INT8])
-@settings_options('classes', 'image_size', 'crop_ratio', 'option', 'label_index', 'ignore_classes')
+@settings_options('classes', 'image_size', 'crop_ratio', 'resize', 'option', 'label_index', 'ignore_classes')
 @force_option
 @common_options
 def export(file_format: str, output: str, overwrite: bool, **arguments: Any) -> Tuple[Dict[str, Any], str]:

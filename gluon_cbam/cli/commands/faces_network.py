@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ORIGIN_SHOWN = ('network', 'params_sha256', 'flip', 'exported', 'embeddings')
 """What reports say of the embeddings."""
-_SETTINGS = ('image_size', 'crop_ratio', 'option', 'batch_size', 'gpus', 'cpus', 'workers')
+_SETTINGS = ('image_size', 'crop_ratio', 'resize', 'option', 'batch_size', 'gpus', 'cpus', 'workers')
 
 
 template_weights_option = click.option(

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from gluon_cbam.tasks.classes import ClassCheck
     from gluon_cbam.tasks.protocols import Dataset
 
-NETWORK = ('network', 'classes', 'image_size', 'crop_ratio', 'option', 'batch_size', 'gpus', 'cpus', 'workers')
+NETWORK = (
+    'network',
+    'classes',
+    'image_size',
+    'crop_ratio',
+    'resize',
+    'option',
+    'batch_size',
+    'gpus',
+    'cpus',
+    'workers',
+)
 """The settings of commands that load a network."""
 
 
@@ -114,7 +125,7 @@ exported_options = add_options(
 PLACEMENT = ('engine', 'provider', 'device', 'precision', 'verify')
 """The options that say where ``--exported`` runs."""
 # options that an exported file determines
-_DETERMINED = ('params', 'pretrained', 'classes', 'image_size', 'crop_ratio', 'option', 'gpus', 'cpus')
+_DETERMINED = ('params', 'pretrained', 'classes', 'image_size', 'crop_ratio', 'resize', 'option', 'gpus', 'cpus')
 
 
 def require_exported(placement: Dict[str, Any]) -> None:

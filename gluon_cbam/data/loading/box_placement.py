@@ -13,7 +13,7 @@ from typing import Callable, NamedTuple, Optional, Tuple
 import cv2
 import numpy as np
 
-from gluon_cbam.data.resizing import Region
+from gluon_cbam.data.resizing import Frame, Region
 
 
 class LabeledImage(NamedTuple):
@@ -28,22 +28,6 @@ class LabeledImage(NamedTuple):
     pixels: np.ndarray
     corners: np.ndarray
     classes: np.ndarray
-
-
-class Frame(NamedTuple):
-    """A rectangle with edges between pixels, such as the place of a whole picture in the result.
-
-    Attributes:
-        left: x of the left edge.
-        top: y of the upper edge.
-        right: x of the right edge.
-        bottom: y of the lower edge.
-    """
-
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 @dataclass(frozen=True)
@@ -150,9 +134,15 @@ def joined(image: LabeledImage, placement: Placement) -> Tuple[np.ndarray, np.nd
     return corners, image.classes[kept]
 
 
-def flipped(image: LabeledImage) -> LabeledImage:
-    """The mirror image, left and right exchanged."""
-    width = image.pixels.shape[1]
-    corners = image.corners.copy()
+def flipped(image: LabeledImage, width: int) -> LabeledImage:
+    """The mirror image, left and right exchanged.
+
+    Args:
+        image: the picture; all boxes are in the columns that are mirrored.
+        width: how many columns, from the left, are mirrored; the others stay.
+    """
+    corners, pixels = image.corners.copy(), cv2.flip(image.pixels[:, :width], 1)
     np.subtract(width, image.corners[:, 2::-2], out=corners[:, ::2])
-    return LabeledImage(cv2.flip(image.pixels, 1), corners, image.classes)
+    if width < image.pixels.shape[1]:
+        pixels = np.concatenate([pixels, image.pixels[:, width:]], axis=1)
+    return LabeledImage(pixels, corners, image.classes)

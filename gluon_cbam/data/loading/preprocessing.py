@@ -5,6 +5,7 @@ This module imports NumPy and OpenCV on use only, so that the cards of weights c
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Tuple
 
@@ -18,16 +19,18 @@ from .pixels import check_pixels
 if TYPE_CHECKING:
     import numpy as np
 
+    from gluon_cbam.data.resizing import Frame
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-RESIZES = ('crop', 'stretch')
+RESIZES = ('crop', 'stretch', 'letterbox')
 """How an image of any size becomes a square one."""
 _LARGEST = 10_000  # mean, and standard deviation or its inverse
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize, center crop, scaling and normalization.
+    """Resize, center crop or fill, scaling and normalization.
 
     Attributes:
         image_size: height and width of the result, in pixels.
@@ -36,7 +39,8 @@ class Preprocessing:
         std: standard deviation of the channels R, G, B, for pixels in 0..1.
         interpolation: interpolation of the resize; only ``bilinear`` is supported.
         resize: ``crop``: the short side, and a center crop; ``stretch``: both sides to ``image_size``, so that the
-            whole image is seen, its aspect ratio lost. With ``stretch``, ``crop_ratio`` is without effect.
+            whole image is seen, its aspect ratio lost; ``letterbox``: the long side, the aspect ratio kept, the rest at
+            the right and at the bottom filled with the mean color. ``crop_ratio`` is for ``crop`` alone.
 
     Raises:
         UsageError: a value is out of bounds.
@@ -66,7 +70,7 @@ class Preprocessing:
             raise UsageError(f'interpolation must be bilinear, got {self.interpolation!r}')
 
         if self.resize not in RESIZES:
-            raise UsageError(f'resize must be {" or ".join(RESIZES)}, got {self.resize!r}')
+            raise UsageError(f'resize must be {", ".join(RESIZES[:-1])} or {RESIZES[-1]}, got {self.resize!r}')
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """Prepare an image.
@@ -106,8 +110,14 @@ class Preprocessing:
 
         return -np.array(self.mean, np.float32) / np.array(self.std, np.float32)
 
+    @property
+    def ground(self) -> Tuple[int, int, int]:
+        """The mean color in 0..255, which is put where there is no image."""
+        red, green, blue = (min(max(math.floor(255 * value + 0.5), 0), 255) for value in self.mean)
+        return red, green, blue
+
     def crop(self, pixels: np.ndarray) -> np.ndarray:
-        """Resize and crop an image.
+        """Resize an image, and crop or fill it.
 
         Args:
             pixels: (H, W, 3) uint8, RGB.
@@ -119,10 +129,10 @@ class Preprocessing:
             UsageError: ``pixels`` is something else; see :func:`.pixels.check_pixels`.
         """
         check_pixels(pixels)
-        return self.crop_map(pixels)
+        return self._resized(pixels, self.ground)
 
     def crop_map(self, values: np.ndarray) -> np.ndarray:
-        """Resize and crop what belongs to an image, such as a mask, as :meth:`crop` does the image.
+        """Resize what belongs to an image, such as a mask, as :meth:`crop` does the image; zeros are filled in.
 
         Args:
             values: (H, W, ...) uint8 or float32.
@@ -130,14 +140,42 @@ class Preprocessing:
         Returns:
             (image_size, image_size, ...) of the same type.
         """
-        from gluon_cbam.data.resizing import Region, resize_and_crop, resize_both_sides, short_side_shape
+        return self._resized(values, (0, 0, 0))
+
+    def _resized(self, values: np.ndarray, fill: Tuple[int, int, int]) -> np.ndarray:
+        import cv2
+
+        from gluon_cbam.data.resizing import Region, resize_and_crop, resize_to
+
+        size, (left, top, right, bottom) = self.image_size, map(int, self.frame(*values.shape[:2]))
+        if self.resize == 'crop':
+            return resize_and_crop(values, min(bottom - top, right - left), Region(-top, -left, size, size))
+        resized = resize_to(values, bottom, right)
+        if resized.shape[:2] == (size, size):
+            return resized
+        return cv2.copyMakeBorder(resized, 0, size - bottom, 0, size - right, cv2.BORDER_CONSTANT, value=fill)
+
+    def frame(self, height: int, width: int) -> Frame:
+        """The place of a whole image in the network's input, in its pixels.
+
+        Args:
+            height: height of the image, in pixels.
+            width: width of the image, in pixels.
+
+        Returns:
+            The place, whole numbers; with ``crop``, it is larger than the input.
+        """
+        from gluon_cbam.data.resizing import Frame, letterbox_shape, short_side_shape
 
         size = self.image_size
         if self.resize == 'stretch':
-            return resize_both_sides(values, size)
-        short = int(round(size / self.crop_ratio))
-        top, left = ((length - size) // 2 for length in short_side_shape(values.shape[0], values.shape[1], short))
-        return resize_and_crop(values, short, Region(top, left, size, size))
+            return Frame(0, 0, size, size)
+        if self.resize == 'letterbox':
+            tall, wide = letterbox_shape(height, width, size)
+            return Frame(0, 0, wide, tall)
+        tall, wide = short_side_shape(height, width, int(round(size / self.crop_ratio)))
+        left, top = -((wide - size) // 2), -((tall - size) // 2)
+        return Frame(left, top, left + wide, top + tall)
 
     def to_image(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
         """Find the places of points of the network's input in the image that :meth:`crop` was given.
@@ -153,12 +191,9 @@ class Preprocessing:
         """
         import numpy as np
 
-        points, size = np.asarray(points, np.float64), self.image_size
-        if self.resize == 'stretch':
-            return points * (width / size, height / size)
-        short = int(round(size / self.crop_ratio))
-        resized = np.array([width, height]) * short // min(width, height)
-        return (points + (resized - size) // 2) * ((width, height) / resized)
+        left, top, right, bottom = self.frame(height, width)
+        factors = (width / (right - left), height / (bottom - top))
+        return (np.asarray(points, np.float64) - (left, top)) * factors
 
     def as_dict(self) -> Dict[str, Any]:
         """The attributes by name, as values for JSON."""

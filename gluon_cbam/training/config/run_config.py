@@ -7,7 +7,7 @@ from typing import Any
 
 from .train_config import TrainConfig
 
-_RESOLVED = ('network', 'data_train', 'workers', 'classes', 'image_size', 'crop_ratio', 'augment')
+_RESOLVED = ('network', 'data_train', 'workers', 'classes', 'image_size', 'crop_ratio', 'resize', 'augment')
 
 
 class RunConfig(TrainConfig):
@@ -23,6 +23,7 @@ class RunConfig(TrainConfig):
     classes: int
     image_size: int
     crop_ratio: float
+    resize: str
     augment: str
 
     @classmethod

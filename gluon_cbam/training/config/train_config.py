@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.limits import MAX_IMAGE_SIZE
 from gluon_cbam.common.settings import default_of, flag, setting, validated
+from gluon_cbam.data.loading.preprocessing import RESIZES
 from gluon_cbam.tasks import DEFAULT, TASKS
 
 from . import recipes
@@ -202,6 +203,12 @@ class TrainConfig:
     )
     crop_ratio: Optional[float] = setting(
         None, "image size over the short side before validation's crop  [the network's]", kind=float, immutable=True
+    )
+    resize: Optional[str] = setting(
+        None,
+        "how images of any size become square, in validation  [the network's]",
+        choices=RESIZES,
+        immutable=True,
     )
     augment: Optional[str] = setting(
         None,
