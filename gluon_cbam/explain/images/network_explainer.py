@@ -56,19 +56,22 @@ class NetworkExplainer:
         perturbed = self._perturbation.batch(pixels) if self._perturbation else None
         return _NetworkBatch(self.explained.net, mx.nd.array(inputs, self._ctx), self._method, self._layer, perturbed)
 
-    def boxes(self, pixels: np.ndarray, most: int, label: Optional[int] = None) -> List[BoxMap]:
+    def boxes(
+        self, pixels: np.ndarray, most: int, label: Optional[int] = None, within: Optional[Sequence[float]] = None
+    ) -> List[BoxMap]:
         """The maps of the surest boxes of an image.
 
         Args:
             pixels: (S, S, 3) uint8 RGB, the network's input before normalization.
             most: the largest number of boxes.
             label: index of a class; default all classes.
+            within: the place of the picture in the input, see :func:`gluon_cbam.explain.maps.box_cam.box_maps`.
 
         Raises:
             UsageError: the network is no detector, or an unknown layer.
         """
         image = mx.nd.array(self.explained.preprocessing.normalize(pixels)[None], self._ctx)
-        return box_maps(self.explained.net, image, most, label, self._layer)
+        return box_maps(self.explained.net, image, most, label, self._layer, within)
 
     def pair(self, first: np.ndarray, second: np.ndarray) -> PairMaps:
         """The maps of the similarity of two images.

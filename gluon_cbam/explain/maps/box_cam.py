@@ -69,7 +69,12 @@ class _Head(NamedTuple):
 
 
 def box_maps(
-    net: mx.gluon.HybridBlock, image: Images, most: int = 3, label: Optional[int] = None, layer: Optional[str] = None
+    net: mx.gluon.HybridBlock,
+    image: Images,
+    most: int = 3,
+    label: Optional[int] = None,
+    layer: Optional[str] = None,
+    within: Optional[Sequence[float]] = None,
 ) -> List[BoxMap]:
     """Compute the maps of the surest detections of an image.
 
@@ -79,6 +84,8 @@ def box_maps(
         most: the largest number of detections.
         label: index of a class, whose detections alone are explained; default all.
         layer: path of a block; default the last one before the heads that has the finest map that a head reads.
+        within: left, top, right and bottom of the picture in the input; detections of which nothing is in it are left
+            out. Default the whole input.
 
     Returns:
         The maps, the surest detection first; empty without detections.
@@ -97,7 +104,10 @@ def box_maps(
         raise UsageError(f'the boxes of one image are explained at a time, got {len(images)} images')
     with mx.autograd.pause(train_mode=False):
         rows = net(images)[0].asnumpy().astype(np.float64)
-    rows = rows[(rows[:, 0] >= 0) & (rows[:, 0] == label if label is not None else True)][:most]
+    rows = rows[(rows[:, 0] >= 0) & (rows[:, 0] == label if label is not None else True)]
+    left, top, right, bottom = within or (0, 0, *images.shape[:1:-1])
+    seen = np.minimum(rows[:, 4:], [right, bottom]) > np.maximum(rows[:, 2:4], [left, top])
+    rows = rows[seen.all(axis=1)][:most]
     graph = trace_network(net)
     heads = _heads(net, graph, images)
     shapes = graph.map_shapes(images.shape)
