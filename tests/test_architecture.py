@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (
     ('__main__',),
     ('cli',),
+    ('segmentation',),
     ('recognition', 'detection', 'benchmarks'),
     ('publishing', 'explain', 'export', 'gluoncv'),
     ('adapters',),
@@ -37,6 +38,7 @@ INNER_LEVELS = {
         ('faces',),
         ('preparation',),
         ('datasets', 'loading'),
+        ('class_masks',),
         ('boxes',),
         ('sources',),
         ('records',),

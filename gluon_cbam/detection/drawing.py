@@ -106,13 +106,13 @@ def draw_boxes(pixels: np.ndarray, boxes: Sequence[DrawnBox]) -> np.ndarray:
     image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
     side = max(image.size)
-    width, font = max(1, round(side / _LINE)), _font(max(_LEAST_TEXT, round(side / _TEXT)))
+    width, letters = max(1, round(side / _LINE)), font(max(_LEAST_TEXT, round(side / _TEXT)))
     for box in reversed(boxes):
         _draw_lines(draw, box, width)
     taken: List[Tuple[int, int, int, int]] = []
     for box in boxes:
         if box.text:
-            _draw_label(draw, box, font, width, image.size, taken, len(boxes) > _MANY)
+            _draw_label(draw, box, letters, width, image.size, taken, len(boxes) > _MANY)
     return np.array(image)
 
 
@@ -139,8 +139,12 @@ def scaled(boxes: Sequence[DrawnBox], scale: float) -> List[DrawnBox]:
     return [box._replace(corners=tuple(value * scale for value in box.corners)) for box in boxes]  # type: ignore[arg-type]
 
 
-def _font(size: int) -> Any:
-    """The font that comes with matplotlib, since Pillow's own has no sizes before its release 10."""
+def font(size: int) -> Any:
+    """The font that comes with matplotlib, since Pillow's own has no sizes before its release 10.
+
+    Args:
+        size: height of the letters in pixels.
+    """
     import matplotlib
     from PIL import ImageFont
 
@@ -169,14 +173,14 @@ def _dashes(length: int, width: int) -> List[Tuple[int, int]]:
 def _draw_label(
     draw: Any,
     box: DrawnBox,
-    font: Any,
+    letters: Any,
     width: int,
     size: Tuple[int, int],
     taken: List[Tuple[int, int, int, int]],
     many: bool,
 ) -> None:
     """Draw a label on the color of its box, unless it would cover one of ``taken``, to which it is added."""
-    left, top, right, bottom = draw.textbbox((0, 0), box.text, font=font)
+    left, top, right, bottom = draw.textbbox((0, 0), box.text, font=letters)
     wide, high = right - left + 4, bottom - top + 4
     if many and wide * high > (box.corners[2] - box.corners[0]) * (box.corners[3] - box.corners[1]):
         return
@@ -191,7 +195,7 @@ def _draw_label(
     y = place[1]
     dark = 0.299 * box.color[0] + 0.587 * box.color[1] + 0.114 * box.color[2] < 128
     draw.rectangle((x, y, x + wide - 1, y + high - 1), fill=box.color)
-    draw.text((x + 2 - left, y + 2 - top), box.text, font=font, fill=(255, 255, 255) if dark else (0, 0, 0))
+    draw.text((x + 2 - left, y + 2 - top), box.text, font=letters, fill=(255, 255, 255) if dark else (0, 0, 0))
 
 
 def _cover(first: Tuple[int, int, int, int], second: Tuple[int, int, int, int]) -> bool:

@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 IMAGES = 'images'
 """The value of ``--format`` for images with one class each."""
 _FORMATS = ('coco', 'voc', 'yolo', 'csv', 'rec', 'lst')
+_OF_MASKS = ('cityscapes', 'folders')
 _WRONG_NAMED, _WARNINGS_NAMED = 5, 1  # faults of a kind in the text; --json has more
 
 format_option = click.option(
     '--format',
     'form',
-    type=click.Choice([IMAGES, *_FORMATS]),
-    help='of SOURCE; images: one class each; the others: boxes  [recognized]',
+    type=click.Choice([IMAGES, *_FORMATS, *_OF_MASKS]),
+    help='of SOURCE; images: one class each; the others: boxes, or with --masks masks  [recognized]',
 )
 source_format_option = click.option('--format', 'form', type=click.Choice(_FORMATS), help='of SOURCE  [recognized]')
+boxes_or_masks_option = click.option(
+    '--format', 'form', type=click.Choice([*_FORMATS, *_OF_MASKS]), help='of SOURCE  [recognized]'
+)
 
 split_option = click.option(
     '--split', 'splits', multiple=True, metavar='NAME', help='only this split, such as trainval of VOC; repeatable'
@@ -71,10 +75,8 @@ def fault_lines(faults: Faults, wrong: str = 'wrong') -> Iterator[str]:
         faults: the faults.
         wrong: what begins the line of a kind that is wrong.
     """
-    from gluon_cbam.data.boxes.faults import KINDS
-
     for kind, count, first in faults.items():
-        row = KINDS[kind]
+        row = faults.kinds[kind]
         yield f'  {wrong if row.wrong else "warning"}: {count} {row.text}'
         named = first[: _WRONG_NAMED if row.wrong else _WARNINGS_NAMED]
         yield from (f'    {printable(fault.where)}: {printable(fault.reason)}' for fault in named)

@@ -18,13 +18,16 @@ from .box_formats import format_option, has_boxes, split_option
 from .data_boxes import data_convert, data_draw, data_trees, list_result, pack_result
 from .data_face_folders import data_faces
 from .data_faces import data_merge, data_select
+from .data_masks import list_result as list_masks_result
+from .data_masks import masks_option, takes_masks
+from .data_masks import pack_result as pack_masks_result
 from .data_pairs import data_pairs
 from .data_reports import data_check, data_stats
 
 
 @click.group(cls=Group)
 def data() -> None:
-    """RecordIO files and pictures with boxes: make, check, convert and describe them."""
+    """RecordIO files and pictures with boxes or masks: make, check, convert and describe them."""
 
 
 for _command in (
@@ -78,7 +81,8 @@ def data_digits(folder: str, **settings: Any) -> _Output:
 @data.command('shapes')
 @click.argument('folder')
 @click.option('--boxes', is_flag=True, help='up to 8 objects an image, as detection records')
-@click.option('--size', type=click.IntRange(1), help='height and width in pixels  [64; with --boxes 128]')
+@click.option('--masks', is_flag=True, help='up to 8 objects an image, as segmentation records')
+@click.option('--size', type=click.IntRange(1), help='height and width in pixels  [64; of several objects 128]')
 @click.option('--train', type=click.IntRange(1), default=6000, show_default=True, help='number of training images')
 @click.option('--val', type=click.IntRange(1), default=800, show_default=True, help='number of validation images')
 @click.option('--classes', type=click.IntRange(1), default=8, show_default=True, help='number of classes, of eight')
@@ -86,22 +90,39 @@ def data_digits(folder: str, **settings: Any) -> _Output:
 @settings_options('workers')
 @force_option
 @common_options
-def data_shapes(folder: str, boxes: bool, size: Optional[int], workers: Optional[int], **settings: Any) -> _Output:
+def data_shapes(
+    folder: str, boxes: bool, masks: bool, size: Optional[int], workers: Optional[int], **settings: Any
+) -> _Output:
     """Draw images of one shape, the class, among distractors to FOLDER, with a mask of the shape for each.
 
     'cbam explain --score' compares the masks with the explanations of a network. With --boxes, 0 to 8 objects of all
-    classes and of many sizes are drawn in each image, for detection.
+    classes and of many sizes are drawn in each image, for detection; with --masks the same, with the class of each
+    pixel, for segmentation.
     """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.datasets.box_scenes import write_box_shapes
+    from gluon_cbam.data.datasets.mask_scenes import write_mask_shapes
     from gluon_cbam.data.datasets.shapes import write_shapes
 
     if size is not None:
         settings['size'] = size
-    if not boxes:
+    if boxes and masks:
+        raise UsageError('--boxes and --masks exclude each other: give one of them')
+    if not (boxes or masks):
         return _written(folder, write_shapes(folder, **settings))
-    counts = write_box_shapes(folder, workers=workers or usable_cpus(), progress=progress_bar, **settings)
+    write = write_box_shapes if boxes else write_mask_shapes
+    counts = write(folder, workers=workers or usable_cpus(), progress=progress_bar, **settings)
     return _written(folder, counts)
+
+
+def _masks_in(source: str, masks: bool, form: Optional[str], options: Dict[str, Any], *others: str) -> bool:
+    """Whether a source is taken for masks; the options for other images are removed then."""
+    refused = ('labels', 'label_index', 'all_labels', *others)
+    if not takes_masks([source], masks, form, {name.replace('_', '-'): options[name] for name in refused}):
+        return False
+    for name in refused:
+        options.pop(name)
+    return True
 
 
 def _boxes_in(source: str, form: Optional[str], options: Dict[str, Any]) -> bool:
@@ -127,16 +148,19 @@ def _written(folder: str, counts: Dict[str, int]) -> _Output:
 @click.option('--test-ratio', type=float, default=0.0, metavar='X', help='share of each class for OUTPUT_test.lst')
 @_source_options
 @format_option
+@masks_option
 @force_option
 @common_options
-def data_list(source: str, output: str, form: Optional[str], **options: Any) -> _Output:
+def data_list(source: str, output: str, form: Optional[str], masks: bool, **options: Any) -> _Output:
     """List the images of SOURCE in OUTPUT.lst, as MXNet's im2rec does: index, label, path.
 
     SOURCE: see 'cbam data pack'. 'cbam data pack OUTPUT.lst FOLDER --root SOURCE' packs the list. Of pictures with
-    boxes, the label is that of im2rec's --pack-label.
+    boxes, the label is that of im2rec's --pack-label; with --masks, the path of the mask is in its place.
     """
     from gluon_cbam.data.preparation.lists import make_lists
 
+    if _masks_in(source, masks, form, options, 'shuffle'):
+        return list_masks_result(source, output, form, options)
     if _boxes_in(source, form, options):
         if options.pop('shuffle'):
             raise UsageError(f'{source} has boxes, and is listed in its order: leave out --shuffle')
@@ -163,11 +187,14 @@ def data_list(source: str, output: str, form: Optional[str], **options: Any) -> 
 @click.option('--root', help='folder or tar file that the paths of a list are relative to  [the folder of the list]')
 @_source_options
 @format_option
+@masks_option
 @split_option
 @settings_options('workers')
 @force_option
 @common_options
-def data_pack(source: str, output: str, form: Optional[str], workers: Optional[int], **options: Any) -> _Output:
+def data_pack(
+    source: str, output: str, form: Optional[str], masks: bool, workers: Optional[int], **options: Any
+) -> _Output:
     """Pack images into OUTPUT/*.rec, *.idx and classes.txt.
 
     SOURCE is one of: class folders (gives train.rec; --val-ratio 0.2 holds a fifth of each class out for val.rec);
@@ -180,11 +207,17 @@ def data_pack(source: str, output: str, form: Optional[str], workers: Optional[i
     Annotations/; YOLO's data.yaml or folder of images/ and labels/; CSV of path,class,xmin,ymin,xmax,ymax; detection
     records, or a list of im2rec --pack-label. --val-ratio then holds a share of the pictures out.
 
+    With --masks, pictures with the class of each pixel give segmentation records: folders images/ and masks/ with PNGs
+    of the same names, or a list of them; Pascal VOC's folder of SegmentationClass/; Cityscapes; the regions of COCO's
+    JSON. 255 is ignored.
+
     What SOURCE holds besides is left out and counted. WebP, GIF (the first frame), TIFF and AVIF become PNG.
     """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.preparation.packing import pack
 
+    if _masks_in(source, masks, form, options):
+        return pack_masks_result(source, output, form, workers or usable_cpus(), options)
     if _boxes_in(source, form, options):
         return pack_result(source, output, form, workers or usable_cpus(), options)
     if options.pop('splits'):

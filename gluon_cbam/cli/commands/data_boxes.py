@@ -13,7 +13,15 @@ from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
-from .box_formats import counts_text, fault_lines, left_out_lines, source_format_option, split_option
+from .box_formats import (
+    boxes_or_masks_option,
+    counts_text,
+    fault_lines,
+    left_out_lines,
+    source_format_option,
+    split_option,
+)
+from .data_masks import draw_result, masks_option, takes_masks
 
 _Output = Tuple[dict, str]
 _TARGETS = ('coco', 'voc', 'yolo', 'csv', 'rec')
@@ -141,25 +149,29 @@ def data_trees(folder: str, source: Optional[str], **options: Any) -> _Output:
 @click.option('--count', type=click.IntRange(1), default=16, show_default=True, help='number of pictures of each split')
 @click.option('--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='chooses the pictures')
 @click.option('--side', type=click.IntRange(32, 4096), default=800, show_default=True, help='longer side in pixels')
-@source_format_option
+@boxes_or_masks_option
+@masks_option
 @ROOT
 @CLASSES_FILE
 @force_option
 @common_options
 def data_draw(
-    source: str, output: str, count: int, seed: int, side: int, form: Optional[str], root: Optional[str],
+    source: str, output: str, count: int, seed: int, side: int, form: Optional[str], masks: bool, root: Optional[str],
     classes_file: Optional[str], overwrite: bool,
 ) -> _Output:  # fmt: skip
-    """Draw the boxes and the names of the classes on pictures of SOURCE, as PNG in the folder OUTPUT, to look at.
+    """Draw boxes or masks, with the names of classes, on pictures of SOURCE, as PNG in the folder OUTPUT, to look at.
 
     The pictures are chosen at random, with and without boxes. Difficult objects and crowds are dashed. SOURCE: see
-    'cbam data pack'.
+    'cbam data pack'. Masks are drawn with --masks, and of segmentation records.
     """
     from gluon_cbam.common.files import refuse_existing
     from gluon_cbam.data.boxes.formats import read_boxes
     from gluon_cbam.data.boxes.reading import read_options
     from gluon_cbam.data.boxes.sampling import sampled_pictures
 
+    if takes_masks([source], masks, form, {}):
+        others = {'root': root, 'classes_file': classes_file, 'overwrite': overwrite}
+        return draw_result(source, output, count, seed, side, form, others)
     boxes = read_boxes(source, form, read_options(root, classes_file, progress_bar))
     chosen = [(part, number) for part in boxes.parts for number in sampled_pictures(part, count, seed)]
     folder = Path(output)

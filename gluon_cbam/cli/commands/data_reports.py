@@ -15,6 +15,8 @@ from gluon_cbam.common.printable import printable
 
 from .box_formats import format_option, has_boxes
 from .data_box_reports import check_lines, check_sources, check_value, stats_result
+from .data_masks import check_result, masks_option, takes_masks
+from .data_masks import stats_result as masks_stats_result
 
 if TYPE_CHECKING:
     from gluon_cbam.data.records.checking import Report
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     help='labels are for another task: several a record, or other numbers than classes',
 )
 @format_option
+@masks_option
 @click.option('--root', help='folder of the pictures of boxes  [the usual places beside the annotations]')
 @click.option('--classes-file', metavar='FILE', help='names of the classes of boxes, in the order of the labels')
 @settings_options('label_index', 'workers')
@@ -51,6 +54,7 @@ def data_check(
     strict: bool,
     all_labels: bool,
     form: Optional[str],
+    masks: bool,
     root: Optional[str],
     classes_file: Optional[str],
     label_index: Optional[int],
@@ -61,16 +65,19 @@ def data_check(
     Of SOURCES that are .rec files: structure, index, labels, images. Labels must be those of classes, one integer a
     record, unless --all-labels is given. Detection records are recognized. Of these, and of folders and files of
     annotations (see 'cbam data pack'): boxes that are outside, empty, reversed, not finite or of unknown classes;
-    pictures that are missing or of another size.
+    pictures that are missing or of another size. Of segmentation records, and with --masks of other sources: masks that
+    are missing, of another size than their picture, or have values that are no class.
     """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.boxes.formats import record_files
+    from gluon_cbam.data.class_masks.formats import mask_record_files
     from gluon_cbam.data.records.checking import check_files
 
     if duplicates is None:
         duplicates = decode
     others = {'label-index': label_index, 'all-labels': all_labels}
-    boxes = [source for source in sources if has_boxes(source, form, others)]
+    of_masks = takes_masks(sources, masks, form, others)
+    boxes = [] if of_masks else [source for source in sources if has_boxes(source, form, others)]
     if boxes and len(boxes) < len(sources):
         other = next(source for source in sources if source not in boxes)
         raise UsageError(f'{printable(boxes[0])} has boxes and {printable(other)} has none: check them apart')
@@ -78,16 +85,20 @@ def data_check(
     lines: List[str] = []
     threads = workers or usable_cpus()
     files = [file for source in boxes for file in record_files(source)] if boxes else list(sources)
+    if of_masks:
+        files = [file for source in sources for file in mask_record_files(source)]
     if files:
         with byte_progress('check') as progress:
             checked = check_files(
-                files, decode, duplicates, None if boxes else classes, threads, progress, label_index
+                files, decode, duplicates, None if boxes or of_masks else classes, threads, progress, label_index
             )  # fmt: skip
-        equal, other_task = checked.duplicates, all_labels or bool(boxes)
+        equal, other_task = checked.duplicates, all_labels or bool(boxes) or of_masks
         value['ok'] = checked.ok(strict, classification=not other_task)
         value['files'] = [report.as_dict() for report in checked.files]
         value['duplicates'] = equal._asdict() if equal else None
-        lines += [line for report in checked.files for line in _report_lines(report, other_task, bool(boxes))]
+        lines += [
+            line for report in checked.files for line in _report_lines(report, other_task, bool(boxes) or of_masks)
+        ]
         lines += duplicate_lines(equal) if equal else []
     if boxes:
         limits = {'root': root, 'classes_file': classes_file, 'classes': classes, 'decoding': decode}
@@ -95,6 +106,20 @@ def data_check(
         value['boxes'] = [check_value(source, found) for source, found in zip(boxes, more)]
         value['ok'] = value['ok'] and all(found.ok(strict) for found in more)
         lines += [line for source, found in zip(boxes, more) for line in check_lines(source, found)]
+    if of_masks:
+        value['masks'] = []
+        limits = {
+            'root': root,
+            'classes_file': classes_file,
+            'classes': classes,
+            'decoding': decode,
+            'workers': threads,
+        }
+        for source in sources:
+            fine, found_masks, more_lines = check_result(source, form, limits)
+            value['ok'] = value['ok'] and fine
+            value['masks'].append(found_masks)
+            lines += more_lines
     if not value['ok']:
         ctx.call_on_close(lambda: sys.exit(4))
     return value, '\n'.join(lines)
@@ -164,6 +189,7 @@ def duplicate_lines(equal: Duplicates) -> List[str]:
     '--image-size', type=click.IntRange(1), default=300, show_default=True, help='side to which anchors are scaled'
 )
 @format_option
+@masks_option
 @settings_options('label_index', 'workers')
 @common_options
 def data_stats(
@@ -173,18 +199,22 @@ def data_stats(
     anchors: Optional[int],
     image_size: int,
     form: Optional[str],
+    masks: bool,
     label_index: Optional[int],
     workers: Optional[int],
 ) -> Tuple[dict, str]:
     """Describe a .rec file: images of each class, sizes, formats, channel means and standard deviations.
 
     Of SOURCES with boxes, detection records or a format of 'cbam data pack': sizes and aspect ratios of the boxes,
-    boxes a picture, by class, and anchors for --anchors, found by k-means with the IoU as distance.
+    boxes a picture, by class, and anchors for --anchors, found by k-means with the IoU as distance. Of segmentation
+    records, and with --masks of other sources: pixels and pictures of each class, and sizes.
     """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.boxes.formats import record_files
     from gluon_cbam.data.records.statistics import statistics
 
+    if takes_masks([source], masks, form, {'label-index': label_index, 'sample': sample, 'anchors': anchors}):
+        return masks_stats_result(source, form, workers or usable_cpus())
     boxes = has_boxes(source, form, {'label-index': label_index})
     if anchors and not boxes:
         raise UsageError(f'{printable(source)} has no boxes: leave out --anchors')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Tuple
 from typing import Counter as CounterType
 
 import numpy as np
@@ -60,9 +60,14 @@ class Fault(NamedTuple):
 
 
 class Faults:
-    """The faults of some annotations: how many of each kind, and the first of each."""
+    """The faults of some annotations: how many of each kind, and the first of each.
 
-    def __init__(self) -> None:
+    Args:
+        kinds: the kinds, in the order of reports; default those of boxes.
+    """
+
+    def __init__(self, kinds: Mapping[str, Kind] = KINDS) -> None:
+        self.kinds = kinds
         self.counts: CounterType[str] = Counter()
         self._first: Dict[str, List[Fault]] = {}
 
@@ -84,20 +89,20 @@ class Faults:
         self.counts.update(other.counts)
 
     def items(self) -> Iterator[Tuple[str, int, List[Fault]]]:
-        """(kind, number, first ones) of each kind that occurs, in the order of :data:`KINDS`."""
-        for kind in KINDS:
+        """(kind, number, first ones) of each kind that occurs, in the order of :attr:`kinds`."""
+        for kind in self.kinds:
             if self.counts[kind]:
                 yield kind, self.counts[kind], self._first[kind]
 
     @property
     def wrong(self) -> int:
         """The number of faults that are no warnings."""
-        return sum(count for kind, count in self.counts.items() if KINDS[kind].wrong)
+        return sum(count for kind, count in self.counts.items() if self.kinds[kind].wrong)
 
     def as_dict(self) -> Dict[str, Any]:
         """The faults for JSON: kind -> ``wrong``, ``count`` and ``first``."""
         return {
-            kind: {'wrong': KINDS[kind].wrong, 'count': count, 'first': [each._asdict() for each in first]}
+            kind: {'wrong': self.kinds[kind].wrong, 'count': count, 'first': [each._asdict() for each in first]}
             for kind, count, first in self.items()
         }
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
-from gluon_cbam.common.errors import DataError, UsageError, closest
+from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.printable import printable
 
 from .coco import read_coco
 from .coco_files import find_files, is_coco
 from .csv_tables import find_tables, read_tables
-from .reading import ReadOptions
+from .reading import ReadOptions, chosen_splits
 from .record_sets import find_records, is_list, read_box_list, read_records
-from .sets import BoxPart, BoxSet
+from .sets import BoxSet
 from .voc import annotations_folder, inner_folder, read_voc
 from .yolo import is_yolo, read_yolo
 
@@ -127,16 +127,7 @@ def read_boxes(source: PathLike, form: Optional[str] = None, options: Optional[R
         raise UsageError(f'{printable(path)} is not {row.text}')
     given = options or ReadOptions()
     found = row.read(path, given)
-    found.parts = _wanted(found.parts, given.splits, path)
+    found.parts = chosen_splits(found.parts, given.splits, path)
     if not any(len(part.columns) for part in found.parts) and not any(part.faults.wrong for part in found.parts):
         raise DataError(f'{printable(path)}: no picture')
     return found
-
-
-def _wanted(parts: List[BoxPart], splits: Sequence[str], path: Path) -> List[BoxPart]:
-    """The parts of some splits; all where none is given."""
-    known = [part.name for part in parts]
-    missing = [name for name in splits if name not in known]
-    if missing:
-        raise UsageError(f'{printable(path)} has no split {missing[0]!r}: {closest(missing[0], known)}')
-    return [part for part in parts if not splits or part.name in splits]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Protocol, Sequence, Tuple, TypeVar
 
-from gluon_cbam.common.errors import DataError, closest
+from gluon_cbam.common.errors import DataError, UsageError, closest
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.printable import printable
 from gluon_cbam.common.quoting import shown, shown_name
@@ -46,6 +46,35 @@ class ReadOptions:
         if path is None and folder is not None and (folder / CLASSES_FILE).is_file():
             path = folder / CLASSES_FILE
         return None if path is None else read_classes(path)
+
+
+class Split(Protocol):
+    """A part of a set."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+_Split = TypeVar('_Split', bound=Split)
+
+
+def chosen_splits(parts: List[_Split], splits: Sequence[str], path: Path) -> List[_Split]:
+    """The parts of some splits; all where none is given.
+
+    Args:
+        parts: the parts of a set.
+        splits: names of the splits.
+        path: path of the set, for the message.
+
+    Raises:
+        UsageError: there is no such split.
+    """
+    known = [part.name for part in parts]
+    missing = [name for name in splits if name not in known]
+    if missing:
+        raise UsageError(f'{printable(path)} has no split {missing[0]!r}: {closest(missing[0], known)}')
+    return [part for part in parts if not splits or part.name in splits]
 
 
 def read_options(

@@ -41,10 +41,12 @@ class BoxScene(NamedTuple):
         image: (size, size, 3) uint8, RGB.
         boxes: the objects: the bounds of the pixels that each covers by at least half, of parts too that a later
             object hides; their areas are the numbers of these pixels.
+        mask: (size, size) uint8: 1 and the class of the object that is seen in a pixel, 0 for no object.
     """
 
     image: np.ndarray
     boxes: Boxes
+    mask: np.ndarray
 
 
 def draw_box_scene(names: Sequence[str], size: int, random: np.random.RandomState) -> BoxScene:
@@ -75,7 +77,11 @@ def draw_box_scene(names: Sequence[str], size: int, random: np.random.RandomStat
                 labels.append(label)
                 break
     corners = [_bounds(cover) for cover in covers]
-    return BoxScene(rounded(canvas), Boxes.of(corners, labels, areas=[float(cover.sum()) for cover in covers]))
+    boxes = Boxes.of(corners, labels, areas=[float(cover.sum()) for cover in covers])
+    mask = np.zeros((size, size), np.uint8)
+    for label, cover in zip(labels, covers):
+        mask[cover] = 1 + label
+    return BoxScene(rounded(canvas), boxes, mask)
 
 
 def _radii(random: np.random.RandomState) -> Tuple[float, float]:
@@ -135,19 +141,59 @@ def write_box_shapes(
         UsageError: a file exists and must not be overwritten, the size is below :data:`SMALLEST`, or the number of
             classes is out of range.
     """
-    names = list(CLASSES)[:classes]
+    encoded = partial(_encoded_scene, chosen_classes(classes, size), size, seed)
+    return write_scenes(folder, encoded, list(CLASSES)[:classes], train, val, overwrite, workers, progress)
+
+
+def chosen_classes(classes: int, size: int) -> List[str]:
+    """The first classes, after a check of their number and of the size of the images.
+
+    Raises:
+        UsageError: one of them is out of range.
+    """
     if not 1 <= classes <= len(CLASSES):
         raise UsageError(f'the classes must be 1 to {len(CLASSES)} ({", ".join(CLASSES)}), got {classes}')
     if size < SMALLEST:
-        raise UsageError(f'the size must be at least {SMALLEST} pixels for boxes, got {size}')
+        raise UsageError(f'the size must be at least {SMALLEST} pixels for several objects, got {size}')
+    return list(CLASSES)[:classes]
+
+
+def write_scenes(
+    folder: PathLike,
+    encoded: Callable[[int, int], Tuple[List[float], bytes]],
+    names: Sequence[str],
+    train: int,
+    val: int,
+    overwrite: bool,
+    workers: int,
+    progress: _Progress,
+) -> Dict[str, int]:
+    """Write ``train.rec`` and ``val.rec`` of drawn images, their ``.idx``, and ``classes.txt``.
+
+    Args:
+        folder: created if it does not exist.
+        encoded: from the number of a file and the number of an image in it to the labels and the contents of a record;
+            called in other processes.
+        names: the names of the classes.
+        train: number of training images.
+        val: number of validation images.
+        overwrite: whether the files may exist.
+        workers: number of processes.
+        progress: see :func:`write_box_shapes`.
+
+    Returns:
+        File name -> number of records.
+
+    Raises:
+        UsageError: a file exists and must not be overwritten.
+    """
     counts = {'train.rec': train, 'val.rec': val}
     output = Path(folder)
     refuse_existing([output / name for name in (*counts, 'classes.txt')], overwrite)
     output.mkdir(parents=True, exist_ok=True)
     for part, (name, count) in enumerate(counts.items()):
-        draw = partial(_encoded_scene, names, size, seed, part)
         with RecordWriter(output / name) as writer, process_pool(workers) as pool:
-            scenes = ordered_map(pool, draw, range(count), prefetch=16 * workers)
+            scenes = ordered_map(pool, partial(encoded, part), range(count), prefetch=16 * workers)
             for label, image in progress(scenes, count, name):
                 writer.write(label, image, writer.count + 1)
         remove_masks(output / name)

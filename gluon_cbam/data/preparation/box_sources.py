@@ -10,7 +10,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.printable import printable
-from gluon_cbam.data.boxes.faults import KINDS, Faults
+from gluon_cbam.data.boxes.faults import Faults
 from gluon_cbam.data.boxes.labels import MAX_OBJECTS
 from gluon_cbam.data.boxes.sets import BoxPart, BoxSet, check_part, without_wrong_boxes
 from gluon_cbam.data.boxes.table import ImageBoxes
@@ -51,9 +51,9 @@ def refuse(faults: Faults, source: object) -> None:
         DataError: with the number and the first of each kind.
     """
     wrong = [
-        f'{count} {KINDS[kind].text} ({first[0].where}: {first[0].reason})'
+        f'{count} {faults.kinds[kind].text} ({first[0].where}: {first[0].reason})'
         for kind, count, first in faults.items()
-        if KINDS[kind].wrong
+        if faults.kinds[kind].wrong
     ]
     if wrong:
         raise DataError(

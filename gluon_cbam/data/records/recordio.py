@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from copy import copy
 from pathlib import Path
 from types import TracebackType
-from typing import Iterator, NamedTuple, Optional, Sequence, Type, Union
+from typing import Iterator, NamedTuple, Optional, Sequence, Tuple, Type, Union
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from .faces import find_pictures, wrong_ranges
 from .format import HEADER, LENGTH, MAGIC, MAGIC_BYTES, PART, Headers, read_headers, read_payload
 from .index import check_index, existing_file, index_path, read_index, rebuild_index, salvage_index
 from .labels import Wrong, checked_index, wrong_classes, wrong_counts
+from .segmentation import LABELS, has_masks, mask_length
 
 _log = logging.getLogger('gluon_cbam.data')
 
@@ -48,11 +49,13 @@ class Record(NamedTuple):
         labels: (n,) float32, at least one.
         id: id of the record, as stored in its header.
         image: the encoded image.
+        mask: the encoded mask of the image, see :mod:`.segmentation`; empty for a record without.
     """
 
     labels: np.ndarray
     id: int
     image: bytes
+    mask: bytes = b''
 
 
 def read_record(descriptor: int, offset: int) -> Record:
@@ -70,13 +73,17 @@ def read_record(descriptor: int, offset: int) -> Record:
     payload = read_payload(descriptor, offset)
     count, label, record_id, _ = HEADER.unpack_from(payload)
     labels = np.frombuffer(payload, '<f4', count, HEADER.size) if count else np.array([label], np.float32)
-    return Record(labels, record_id, bytes(_image(payload)))
+    image, mask = _contents(payload)
+    return Record(labels, record_id, bytes(image), bytes(mask))
 
 
-def _image(payload: memoryview) -> memoryview:
-    """The encoded image in the payload of a record, without a copy."""
+def _contents(payload: memoryview) -> Tuple[memoryview, memoryview]:
+    """The encoded image and mask in the payload of a record, without a copy."""
     count, *_ = HEADER.unpack_from(payload)
-    return payload[HEADER.size + 4 * count :]
+    begin, end = HEADER.size + 4 * count, len(payload)
+    if count == LABELS:
+        end = max(begin, end - mask_length(np.frombuffer(payload, '<f4', count, HEADER.size)))
+    return payload[begin:end], payload[end:]
 
 
 class RecordFile:
@@ -152,8 +159,19 @@ class RecordFile:
         Returns:
             The bytes of the image.
         """
+        return self._contents(number)[0]
+
+    def mask(self, number: int) -> memoryview:
+        """The encoded mask of a record, see :mod:`.segmentation`; empty where it has none.
+
+        Args:
+            number: index of the record, from 0.
+        """
+        return self._contents(number)[1]
+
+    def _contents(self, number: int) -> Tuple[memoryview, memoryview]:
         begin, end = self._offsets[number], self._ends[number]
-        return _image(read_payload(self._file.fileno(), begin, end - begin))
+        return _contents(read_payload(self._file.fileno(), begin, end - begin))
 
     def image_begin(self, number: int, length: int) -> bytes:
         """The first bytes of the encoded image of a record.
@@ -227,6 +245,8 @@ class RecordFile:
         """
         if is_detection(self):
             raise DataError(f'{self.path} has boxes, and no classes of whole images: give --task detection')
+        if has_masks(self):
+            raise DataError(f'{self.path} has masks, and no classes of whole images: give --task segmentation')
         index = self.label_index
         if index is None and self.identities is not None:
             index = 0  # the first label of a picture of insightface is its identity

@@ -1,0 +1,206 @@
+"""Each layout gives records with the masks that were written, and the names of its classes."""
+
+import json
+
+import mask_files
+import numpy as np
+import pytest
+
+from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.class_masks.cityscapes import CLASSES as CITYSCAPES
+from gluon_cbam.data.class_masks.formats import read_masks
+from gluon_cbam.data.class_masks.records import MaskRecords
+from gluon_cbam.data.class_masks.voc import CLASSES as VOC
+from gluon_cbam.data.preparation.box_packing import PackOptions
+from gluon_cbam.data.preparation.mask_lists import list_masks
+from gluon_cbam.data.preparation.mask_packing import pack_masks
+
+
+def packed(source, folder, **options):
+    """The masks of each file that packing writes, and the names of the classes."""
+    done = pack_masks(source, folder, **options)
+    records = {file.path.stem: MaskRecords(file.path) for file in done.files}
+    masks = {name: [each.load(number)[1] for number in range(len(each))] for name, each in records.items()}
+    return masks, (folder / 'classes.txt').read_text().splitlines()
+
+
+def same(found, names, change=lambda mask: mask):
+    return len(found) == len(names) and all(
+        np.array_equal(mask, change(mask_files.mask_of(name))) for mask, name in zip(found, names)
+    )
+
+
+def test_folders(tmp_path):
+    source = mask_files.folders(tmp_path / 'set')
+    masks, classes = packed(source, tmp_path / 'rec')
+    assert same(masks['train'], 'abc') and classes == ['0', '1', '2']
+    (source / 'classes.txt').write_text('sky\nland\nsea\ncity\n')
+    masks, classes = packed(source, tmp_path / 'named', val_ratio=0.34)
+    assert (len(masks['train']), len(masks['val'])) == (2, 1) and classes == ['sky', 'land', 'sea', 'city']
+
+
+def test_folders_of_splits(tmp_path):
+    for split in ('train', 'val'):
+        mask_files.picture(tmp_path / 'a' / 'images' / split / 'x' / 'a.png', 'a')
+        mask_files.gray(tmp_path / 'a' / 'masks' / split / 'x' / 'a.png', mask_files.mask_of('a'))
+        mask_files.picture(tmp_path / 'b' / split / 'images' / 'a.png', 'a')
+        mask_files.gray(tmp_path / 'b' / split / 'masks' / 'a.png', mask_files.mask_of('a'))
+    for name in 'ab':
+        masks, _ = packed(tmp_path / name, tmp_path / f'rec_{name}')
+        assert same(masks['train'], 'a') and same(masks['val'], 'a')
+
+
+def test_pascal_voc(tmp_path):
+    source = mask_files.voc(tmp_path / 'VOC2012')
+    masks, classes = packed(source.parent, tmp_path / 'rec')
+    assert same(masks['train'], 'ab') and same(masks['val'], 'c')
+    assert classes == list(VOC) and len(classes) == 21
+    masks, _ = packed(source, tmp_path / 'both', splits=('trainval',))
+    assert same(masks['trainval'], 'abc')
+    with pytest.raises(UsageError, match="no split 'tset'"):
+        packed(source, tmp_path / 'none', splits=('tset',))
+    (source / 'class_names.txt').write_text('_background_\nleft\nright\n')
+    assert packed(source, tmp_path / 'own')[1] == ['_background_', 'left', 'right']
+
+
+def test_classes_of_pascal_voc_are_gluoncvs():
+    data = pytest.importorskip('gluoncv.data')
+    theirs = ['background' if name == 'background' else name for name in data.VOCSegmentation.CLASSES]
+    assert [{'airplane': 'aeroplane', 'motorcycle': 'motorbike', 'potted-plant': 'pottedplant', 'tv': 'tvmonitor'}.get(
+        name, name) for name in theirs] == list(VOC)  # fmt: skip
+
+
+def test_cityscapes(tmp_path):
+    source = mask_files.cityscapes(tmp_path / 'city')
+    masks, classes = packed(source, tmp_path / 'rec')
+    train_ids = np.array([0, 18, 255], np.uint8)  # of road, bicycle and what is no class
+
+    def expected(mask):
+        return np.where(mask == 255, 255, train_ids[np.minimum(mask, 2)])
+
+    assert same(masks['train'], 'ab', expected) and same(masks['val'], 'c', expected)
+    assert classes == list(CITYSCAPES) and len(classes) == 19
+
+
+def test_cityscapes_with_classes_of_training(tmp_path):
+    mask_files.picture(tmp_path / 'leftImg8bit' / 'train' / 'bonn' / 'a_leftImg8bit.png', 'a')
+    mask_files.gray(tmp_path / 'gtFine' / 'train' / 'bonn' / 'a_gtFine_labelTrainIds.png', mask_files.mask_of('a'))
+    assert same(packed(tmp_path, tmp_path / 'rec')[0]['train'], 'a')
+
+
+def test_ids_of_cityscapes():
+    """The ids of training of the labels -1 to 33, as GluonCV's ``CitySegmentation`` has them."""
+    known = [
+        -1,
+        -1,
+        -1,
+        -1,
+        -1,
+        -1,
+        -1,
+        -1,
+        0,
+        1,
+        -1,
+        -1,
+        2,
+        3,
+        4,
+        -1,
+        -1,
+        -1,
+        5,
+        -1,
+        6,
+        7,
+        8,
+        9,
+        10,
+        11,
+        12,
+        13,
+        14,
+        15,
+    ]
+    known += [-1, -1, 16, 17, 18]
+    ids = {label: number for number, label in enumerate(CITYSCAPES.values())}
+    assert [ids.get(label, -1) for label in range(-1, 34)] == known
+
+
+def coco_mask(coco, image, size, values):
+    """The mask of a picture by pycocotools: the first object has a pixel, crowds what is left."""
+    mask, free = np.zeros(size, np.uint8), np.ones(size, bool)
+    annotations = coco.loadAnns(coco.getAnnIds(imgIds=image))
+    for each in sorted(annotations, key=lambda each: each['iscrowd']):
+        inside = coco.annToMask(each).astype(bool) & free
+        mask[inside] = 255 if each['iscrowd'] else values[each['category_id']]
+        free &= ~inside
+    return mask
+
+
+def test_coco_beside_pycocotools(tmp_path):
+    source = mask_files.coco(tmp_path / 'coco')
+    masks, classes = packed(source, tmp_path / 'rec', form='coco')
+    assert classes == ['background', 'cat', 'dog']
+    assert {0, 1, 2, 255} == set(np.unique(masks['val'][0]).tolist())
+    assert not masks['val'][2].any(), 'a picture without objects is background'
+    COCO = pytest.importorskip('pycocotools.coco').COCO
+    path = source / 'annotations' / 'instances_val.json'
+    value = json.loads(path.read_text())
+    for image, size in zip(value['images'], mask_files.SIZES.values()):
+        image['height'], image['width'] = size
+    path.write_text(json.dumps(value))
+    coco = COCO(str(path))
+    for found, image, size in zip(masks['val'], (5, 6, 9), mask_files.SIZES.values()):
+        assert np.array_equal(found, coco_mask(coco, image, size, {2: 1, 7: 2}))
+
+
+def test_coco_annotations_that_are_no_regions(tmp_path):
+    source = mask_files.coco(tmp_path / 'coco')
+    path = source / 'annotations' / 'instances_val.json'
+    value = json.loads(path.read_text())
+    for changes, reason in (
+        ({'segmentation': None}, 'annotation 2: its segmentation is'),
+        ({'segmentation': [[1, 2, 3]]}, 'annotation 2: a polygon has three corners'),
+        ({'segmentation': {'size': [5, 5], 'counts': [25]}}, 'annotation 2: run lengths of a picture'),
+        ({'category_id': 99}, 'annotation 2: category_id 99 is unknown'),
+        ({'image_id': 99}, 'annotation 2: its image is unknown'),
+    ):
+        changed = {**value, 'annotations': [{**value['annotations'][1], **changes}]}
+        path.write_text(json.dumps(changed))
+        with pytest.raises(DataError, match=reason):
+            pack_masks(source, tmp_path / 'rec', form='coco')
+        assert not (tmp_path / 'rec' / 'val.rec').exists()
+
+
+def test_a_list_gives_the_records_of_its_source(tmp_path):
+    source = mask_files.folders(tmp_path / 'set')
+    done = list_masks(source, source / 'all.lst')
+    assert (source / 'all.lst').read_text().splitlines()[1] == '1\tmasks/b.png\timages/b.jpg'
+    assert [each.images for each in done.lists] == [3]
+    masks, _ = packed(source / 'all.lst', tmp_path / 'rec')
+    assert same(masks['all'], 'abc')
+    with pytest.raises(UsageError, match='no files of classes to list'):
+        list_masks(mask_files.cityscapes(tmp_path / 'city'), tmp_path / 'x.lst')
+
+
+def test_records_are_packed_again_and_resized(tmp_path):
+    mask_files.folders(tmp_path / 'set')
+    pack_masks(tmp_path / 'set', tmp_path / 'rec')
+    masks, _ = packed(tmp_path / 'rec', tmp_path / 'again')
+    assert same(masks['train'], 'abc')
+    masks, _ = packed(tmp_path / 'rec', tmp_path / 'small', options=PackOptions(resize=8))
+    assert [mask.shape for mask in masks['train']] == [(8, 12), (8, 8), (8, 20)]
+    assert all(set(np.unique(mask)) <= {0, 1, 2, 255} for mask in masks['train']), 'classes are not mixed'
+
+
+def test_what_is_no_source(tmp_path):
+    (tmp_path / 'empty').mkdir()
+    for path, form, reason in (
+        ('none', None, 'no file or folder'),
+        ('empty', None, 'no known format of masks'),
+        ('empty', 'voc', 'is not the layout of Pascal VOC'),
+        ('empty', 'vok', "no format 'vok' of masks"),
+    ):
+        with pytest.raises(UsageError, match=reason):
+            read_masks(tmp_path / path, form)
