@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Optional, Sequence, Tuple
 
 from .sharded_head import ShardedHead
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class Objective(ABC):
     """The loss of a training run and its statistics.
 
-    :class:`gluon_cbam.training.loop.step.TrainStep` calls :meth:`prepare`, :meth:`losses`, which calls :meth:`loss` for
-    each device, and :meth:`statistics` in this order for every batch. Of an objective with a sharded head it calls
+    :class:`gluon_cbam.training.loop.step.TrainStep` calls :meth:`prepare_step`, which calls :meth:`prepare` for every
+    batch of a step, and for every batch :meth:`losses`, which calls :meth:`loss` for each device, and
+    :meth:`statistics`. Of an objective with a sharded head it calls
     :meth:`embed` instead of :meth:`losses`, and :meth:`statistics` with the losses and the
     :class:`.sharded_head.ShardedOutputs` of that head.
 
@@ -54,6 +55,21 @@ class Objective(ABC):
         Returns:
             The inputs of :meth:`loss` for each device.
         """
+
+    def prepare_step(self, batches: Iterable[Sequence[Any]], step: int) -> Iterator[Sequence[Any]]:
+        """Make the inputs of all batches of a step, whose gradients are added; by default one batch after the other.
+
+        A loss that is divided by a count over the whole step has its own, which reads all batches first.
+
+        Args:
+            batches: ``parts`` of :meth:`prepare` for each batch; read as late as possible, to save memory.
+            step: see :meth:`prepare`.
+
+        Yields:
+            The result of :meth:`prepare` for each batch.
+        """
+        for index, parts in enumerate(batches):
+            yield self.prepare(parts, step, index)
 
     @abstractmethod
     def loss(self, net: mx.gluon.HybridBlock, inputs: Any) -> Tuple[mx.nd.NDArray, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import mxnet as mx
 
@@ -22,21 +22,25 @@ CRITERIA: Dict[str, Callable[[Any, Settings, bool], Criterion]] = {'ssd': SSDCri
 """``kind`` of a detector -> its loss, from a network for its sizes, the settings, and whether there are crowds."""
 
 
+_Targets = Sequence[mx.nd.NDArray]  # of a device's part of a batch
+
+
 class _Inputs(NamedTuple):
     """One device's part of a batch: (N, 3, H, W) images, targets, and the (1,) weight of their terms."""
 
     images: mx.nd.NDArray
-    targets: Sequence[mx.nd.NDArray]
+    targets: _Targets
     weight: mx.nd.NDArray
 
 
 class DetectionObjective(Objective):
     """The terms of the loss of a detector.
 
-    They are divided by the positive anchors, or whatever the :class:`.losses.criterion.Criterion` counts, of a batch
-    over all devices and processes, so that they do not depend on how the batch is divided; a batch without any has no
-    loss. The mean over the images of a batch is this loss: an image has its sums times images over positives.
-    Accumulated batches are divided by the positives of each, and averaged.
+    They are divided by the positive anchors, or whatever the :class:`.losses.criterion.Criterion` counts, of a step
+    over all devices, processes and accumulated batches, so that they do not depend on how the images are divided; a
+    step without any has no loss. The mean over the images of a step is this loss: an image has its sums times images
+    over positives. The targets of all batches of a step are made before the first is trained on, and the images of a
+    batch are normalized when it is.
 
     Args:
         settings: the settings of the run; those of the network and of the task are read.
@@ -57,32 +61,48 @@ class DetectionObjective(Objective):
         self._process_group = process_group
 
     def prepare(self, parts: Sequence[DetectionBatch], step: int, index: int) -> List[_Inputs]:
-        """Normalize the images, make the targets, and count what the terms are divided by."""
-        sizes = [len(part.images) for part in parts]
-        rank = 0 if self._process_group is None else self._process_group.rank
-        first = [rank * sum(sizes) + sum(sizes[:number]) for number in range(len(sizes))]
-        targets = [self._targets(part, Place(step, index, number)) for part, number in zip(parts, first)]
-        images = [self._normalize(part.images) for part in parts]
-        return [_Inputs(*each) for each in zip(images, targets, self._weights(targets, parts))]
+        """The inputs of a batch that is a step of its own."""
+        targets = self._targets(parts, step, index)
+        return self._inputs(parts, targets, self._weights([targets], [parts]))
 
-    def _targets(self, part: DetectionBatch, place: Place) -> Sequence[mx.nd.NDArray]:
-        height, width = part.images.shape[1:3]
-        return self._criterion.targets(part.boxes, height, width, place)
+    def prepare_step(self, batches: Iterable[Sequence[DetectionBatch]], step: int) -> Iterator[List[_Inputs]]:
+        """Make the targets of all batches, count what their terms are divided by, and normalize the images of each."""
+        batches = list(batches)
+        targets = [self._targets(parts, step, index) for index, parts in enumerate(batches)]
+        weights = self._weights(targets, batches)
+        for parts, of_batch in zip(batches, targets):
+            yield self._inputs(parts, of_batch, weights)
+
+    def _inputs(
+        self, parts: Sequence[DetectionBatch], targets: Sequence[_Targets], weights: Sequence[mx.nd.NDArray]
+    ) -> List[_Inputs]:
+        images = [self._normalize(part.images) for part in parts]
+        return [_Inputs(*each) for each in zip(images, targets, weights)]
+
+    def _targets(self, parts: Sequence[DetectionBatch], step: int, index: int) -> List[_Targets]:
+        """The targets of a batch on each device."""
+        rank = 0 if self._process_group is None else self._process_group.rank
+        first, found = rank * sum(len(part.images) for part in parts), []
+        for part in parts:
+            height, width = part.images.shape[1:3]
+            found.append(self._criterion.targets(part.boxes, height, width, Place(step, index, first)))
+            first += len(part.images)
+        return found
 
     def _weights(
-        self, targets: Sequence[Sequence[mx.nd.NDArray]], parts: Sequence[DetectionBatch]
+        self, targets: Sequence[Sequence[_Targets]], batches: Sequence[Sequence[DetectionBatch]]
     ) -> List[mx.nd.NDArray]:
-        """Images over divisors of the batch on each device, (1,); no device is waited for."""
-        counted = [self._criterion.divisors(each) for each in targets]
-        divisors = [each for each in counted if each is not None]
+        """Images over divisors of a step on each device, (1,); no device is waited for."""
+        contexts = [part.boxes.context for part in batches[0]]
+        counted = [self._criterion.divisors(each) for of_batch in targets for each in of_batch]
+        divisors = [each.sum().as_in_context(contexts[0]) for each in counted if each is not None]
         if not divisors:
-            return [mx.nd.ones((1,), ctx=part.boxes.context) for part in parts]
-        first, images = divisors[0].context, sum(len(part.images) for part in parts)
-        total = mx.nd.add_n(*(each.sum().as_in_context(first) for each in divisors))
+            return [mx.nd.ones((1,), ctx=context) for context in contexts]
+        total, images = mx.nd.add_n(*divisors), sum(len(part.images) for parts in batches for part in parts)
         if self._process_group is not None:
             total, images = self._process_group.add('positives', total), images * self._process_group.size
         weight = images / mx.nd.maximum(total, 1)
-        return [weight.as_in_context(each.context) for each in divisors]
+        return [weight.as_in_context(context) for context in contexts]
 
     def loss(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, Any]:
         """The loss of each image, (N,); its terms, and the positives."""

@@ -84,15 +84,18 @@ class TrainStep:
             parameter.zero_grad()
         if self._sharded:
             self._sharded.weight.begin_step()
-        results = [self._backward(batch, number, index) for index, batch in enumerate(batches)]
+        inputs = self._objective.prepare_step(map(self._split, batches), number)
+        images = [len(batches[0][0]) // len(self._ctx)] * len(self._ctx)
+        results = [self._backward(batch, images, number, index) for index, batch in enumerate(inputs)]
         return [[mx.nd.add_n(*sums) for sums in zip(*devices)] for devices in zip(*results)]
 
-    def _backward(self, batch: Sequence[mx.nd.NDArray], number: int, index: int) -> Sums:
-        """Forward and backward of one batch, split over the devices."""
+    def _split(self, batch: Sequence[mx.nd.NDArray]) -> Sequence[Any]:
+        """The part of a batch for each device, on that device."""
         arrays = [mx.gluon.utils.split_and_load(array, self._ctx) for array in batch]
-        parts = [type(batch)._make(part) for part in zip(*arrays)]  # type: ignore[attr-defined]
-        inputs = self._objective.prepare(parts, number, index)
-        images = [len(part[0]) for part in parts]
+        return [type(batch)._make(part) for part in zip(*arrays)]  # type: ignore[attr-defined]
+
+    def _backward(self, inputs: Sequence[Any], images: Sequence[int], number: int, index: int) -> Sums:
+        """Forward and backward of one batch, from the inputs and the number of images of each device."""
         if self._sharded is None:
             losses, outputs = self._whole(inputs, images)
         else:

@@ -101,6 +101,24 @@ def test_two_devices_equal_one(scenes, net, batch):
         assert np.allclose(two[name], gradient, rtol=1e-4, atol=1e-5 * np.abs(gradient).max()), name
 
 
+def test_accumulated_batches_equal_one_batch(scenes, net, batch):
+    """The second batch has no object at all, so that dividing each by its own positives would show."""
+    one, sums = trained(net, objective(scenes), batch, 1)
+    loss = objective(scenes)
+    halves = [[DetectionBatch(*(array[begin : begin + 4] for array in batch))] for begin in (0, 4)]
+    gradients, statistics = [], []
+    for inputs in loss.prepare_step(halves, 0):
+        with mx.autograd.record():
+            ((losses, outputs),) = loss.losses(net, inputs)
+        losses.backward()
+        statistics.append([each.asscalar() for each in loss.statistics(*inputs, losses, outputs)])
+        gradients.append({name: value.grad(mx.cpu(0)).asnumpy() for name, value in net.collect_params().items()})
+    assert np.sum(statistics, axis=0) == pytest.approx(sums, rel=1e-5)
+    for name, gradient in one.items():
+        added = sum(each[name] for each in gradients)
+        assert np.allclose(added, gradient, rtol=1e-4, atol=1e-5 * np.abs(gradient).max()), name
+
+
 class _Processes:
     """Two processes, of which the other one has some positive anchors."""
 
