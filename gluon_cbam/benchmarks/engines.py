@@ -25,6 +25,8 @@ ENGINES: Dict[str, Dict[str, str]] = {
         'train': 'gluoncv2_workloads:train',
         'validate': 'gluoncv2_workloads:validate',
     },
+    'gluoncv': {'predict': 'gluoncv_workloads:predict', 'train': 'gluoncv_workloads:train'},
+    'gluoncv fused': {'predict': 'gluoncv_workloads:predict', 'train': 'gluoncv_workloads:train'},
     'torch': {'predict': 'torch_workloads:predict', 'train': 'torch_workloads:train'},
     'torch channels_last': {'predict': 'torch_workloads:predict', 'train': 'torch_workloads:train'},
     'torch compiled': {'predict': 'torch_workloads:predict', 'train': 'torch_workloads:train'},
@@ -35,7 +37,7 @@ ENGINES: Dict[str, Dict[str, str]] = {
 """Engine -> mode -> ``module:function``: a context manager that makes a :class:`~.workload.Workload` for a context. Its
 module, or the function, imports what the engine needs."""
 
-_PACKAGES = ('mxnet', 'gluoncv2', 'torch', 'onnxruntime', 'openvino', 'numpy', 'opencv-python')
+_PACKAGES = ('mxnet', 'gluoncv', 'gluoncv2', 'torch', 'onnxruntime', 'openvino', 'numpy', 'opencv-python')
 _IMPORT_NAMES = {'opencv-python': 'cv2'}
 
 

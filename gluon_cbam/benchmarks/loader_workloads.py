@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from itertools import count
-from typing import Iterator, Sequence
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -13,16 +13,43 @@ import numpy as np
 from gluon_cbam.data.decoding import image_threads
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.tasks import DEFAULT
 
 from .context import BenchmarkContext
 from .workload import Workload
 
-_AUGMENTATION = 'imagenet'
+if TYPE_CHECKING:
+    from gluon_cbam.data.loading.epochs import RecordBatches
+
+
+def _images(context: BenchmarkContext) -> RecordBatches:
+    """Random resized crops with random horizontal flips."""
+    from gluon_cbam.data.loading.training import TrainingData
+
+    preprocessing = Preprocessing(context.image_size)
+    return TrainingData(
+        RecordFile(context.record_path), context.batch, preprocessing, 'imagenet', seed=0, workers=context.workers
+    )
+
+
+def _pictures_with_boxes(context: BenchmarkContext) -> RecordBatches:
+    """The augmentation of SSD."""
+    from gluon_cbam.data.boxes.records import BoxRecords
+    from gluon_cbam.data.loading.box_training import DetectionData
+
+    preprocessing = Preprocessing(context.image_size, resize='stretch')
+    return DetectionData(
+        BoxRecords(context.record_path), context.batch, preprocessing, 'ssd', seed=0, workers=context.workers
+    )
+
+
+_OF_TASKS: Dict[str, Callable[[BenchmarkContext], RecordBatches]] = {'detection': _pictures_with_boxes}
+"""Task -> its training batches; other tasks have those of images. The pixels of one file can be read for any task."""
 
 
 @contextmanager
 def training_loader(context: BenchmarkContext) -> Iterator[Workload]:
-    """An epoch of training batches: random resized crops with random horizontal flips.
+    """An epoch of training batches of the task.
 
     Args:
         context: description of the measurement, with ``data``.
@@ -30,11 +57,7 @@ def training_loader(context: BenchmarkContext) -> Iterator[Workload]:
     Yields:
         The workload.
     """
-    from gluon_cbam.data.loading.training import TrainingData
-
-    records, preprocessing = RecordFile(context.record_path), Preprocessing(context.image_size)
-    data = TrainingData(records, context.batch, preprocessing, _AUGMENTATION, seed=0, workers=context.workers)
-    epochs = count()
+    data, epochs = _OF_TASKS.get(context.task or DEFAULT, _images)(context), count()
 
     def epoch() -> None:
         for batch in data.epoch(next(epochs)):

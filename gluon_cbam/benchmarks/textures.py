@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple, Union
 
 import cv2
 import numpy as np
 
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.data.boxes.labels import encode
+from gluon_cbam.data.boxes.table import Boxes
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 
 _SIZE = (375, 500)
 _UNIQUE = 200  # number of different images in a file; further records repeat them
+_MOST_BOXES = 5  # of an image
 
 
 def texture(random: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -61,8 +64,39 @@ def write_records(path: PathLike, images: int, classes: int = 10, size: Optional
     Returns:
         The file.
     """
+    return _write(path, images, size, lambda number: number % classes)
+
+
+def write_detection_records(
+    path: PathLike, images: int, classes: int = 10, size: Optional[Tuple[int, int]] = None
+) -> RecordFile:
+    """Write the images of :func:`write_records` with 1 to 5 random boxes each, of a tenth to a half of both sides.
+
+    Args:
+        path: path of the .rec file; its .idx file is written next to it.
+        images: number of records.
+        classes: number of classes.
+        size: height and width in pixels; default 375 x 500.
+
+    Returns:
+        The file.
+    """
+    random, (height, width) = np.random.default_rng(0), size or _SIZE
+
+    def label(number: int) -> List[float]:
+        count = number % _MOST_BOXES + 1
+        low, lengths = random.uniform(0, 0.5, (count, 2)), random.uniform(0.1, 0.5, (count, 2))
+        corners = np.concatenate([low, low + lengths], axis=1) * [width, height, width, height]
+        return encode(Boxes.of(corners, random.integers(0, classes, count)), height, width).tolist()
+
+    return _write(path, images, size, label)
+
+
+def _write(
+    path: PathLike, images: int, size: Optional[Tuple[int, int]], label: Callable[[int], Union[float, List[float]]]
+) -> RecordFile:
     encoded = jpegs(min(images, _UNIQUE), size)
     with RecordWriter(path) as writer:
         for number in range(images):
-            writer.write(number % classes, encoded[number % len(encoded)])
+            writer.write(label(number), encoded[number % len(encoded)])
     return RecordFile(path)

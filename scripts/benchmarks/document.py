@@ -11,8 +11,7 @@ from gluon_cbam.benchmarks.report import processor
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.files import write_json, write_text
 
-from .ratios import Ratio
-from .rows import Row
+from .ratios import Ratio, Row
 
 _INSTRUCTIONS = {'avx512f': 'AVX-512', 'avx2': 'AVX2'}
 Document = Dict[str, Any]

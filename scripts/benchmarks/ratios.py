@@ -66,6 +66,21 @@ class Ratio(NamedTuple):
     repetitions: int
 
 
+class Row(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        title: title in the table.
+        target: target of the ratio.
+        measure: from :class:`Conditions` to the :class:`Ratio`; raises EnvironmentProblem if a file or package is
+            missing.
+    """
+
+    title: str
+    target: Target
+    measure: Callable[..., Ratio]
+
+
 @dataclass(frozen=True)
 class Conditions:
     """The conditions under which the rows are measured.
@@ -124,6 +139,7 @@ def on_records(
     images: int,
     jpeg_size: Optional[Tuple[int, int]] = None,
     part: float = 1.0,
+    boxes: bool = False,
 ):
     """As :func:`ratio`, on a temporary file of generated JPEGs.
 
@@ -133,14 +149,16 @@ def on_records(
         images: number of images in the file.
         jpeg_size: height and width of the images; default 375 x 500.
         part: see :func:`ratio`.
+        boxes: whether the labels are boxes.
     """
 
     def run(conditions: Conditions) -> Ratio:
-        from gluon_cbam.benchmarks.textures import write_records
+        from gluon_cbam.benchmarks.textures import write_detection_records, write_records
 
         with tempfile.TemporaryDirectory(prefix='cbam-benchmark-') as folder:
             path = f'{folder}/textures.rec'
-            write_records(path, images, numerator.classes, jpeg_size)
+            write = write_detection_records if boxes else write_records
+            write(path, images, numerator.classes, jpeg_size)
             contexts = [context.replace(data=path) for context in (numerator, denominator)]
             return ratio(*contexts, warm_up=1, part=part)(conditions)
 

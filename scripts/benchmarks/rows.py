@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Callable, Dict, NamedTuple
+from typing import Dict
 
 from gluon_cbam.benchmarks.context import BenchmarkContext
 
 from . import IMPORTABLE
+from .detection_rows import DETECTION_ROWS
 from .ratios import (
-    Conditions,
-    Ratio,
-    Target,
+    Row,
     at_least,
     at_most,
     on_records,
@@ -21,20 +20,6 @@ from .ratios import (
     ratio_of_int8,
     ratio_of_onnx,
 )
-
-
-class Row(NamedTuple):
-    """A row of the table.
-
-    Attributes:
-        title: title in the table.
-        target: target of the ratio.
-        measure: measures the ratio; raises EnvironmentProblem if a file or package is missing.
-    """
-
-    title: str
-    target: Target
-    measure: Callable[[Conditions], Ratio]
 
 
 def _plain(context: BenchmarkContext) -> BenchmarkContext:
@@ -155,6 +140,7 @@ ROWS: Dict[str, Row] = {
         at_least(0.8),
         on_records(_LOADER.replace(engine='cv2.imdecode', label='bare cv2.imdecode'), _LOADER, 2000),
     ),
+    **DETECTION_ROWS,
     'epoch': Row(
         'epoch of 64 steps: cbam train on RecordIO / bare Gluon loop on data in memory',
         at_most(1.05),

@@ -7,7 +7,7 @@ from benchmarks.epoch import PacedRun
 from records import encoded, photo, write
 
 import gluon_cbam
-from gluon_cbam.benchmarks import cbam_workloads
+from gluon_cbam.benchmarks import cbam_workloads, gluoncv_workloads, loader_workloads, textures
 from gluon_cbam.benchmarks.context import BenchmarkContext
 from gluon_cbam.benchmarks.engines import ENGINES, build
 from gluon_cbam.benchmarks.gluoncv2_workloads import gluoncv2_name
@@ -36,6 +36,15 @@ def photos(tmp_path_factory):
 )
 def test_every_workload_can_be_called_again(photos, mode, engine, images):
     check(TINY.replace(mode=mode, engine=engine, data=str(photos.path)), images)
+
+
+def test_the_loader_of_pictures_with_boxes_can_be_called_again(tmp_path):
+    textures.write_detection_records(tmp_path / 'boxes.rec', 5, 3, (20, 30))
+    for task, batches in ((None, 'Batch'), ('detection', 'DetectionBatch')):
+        context = TINY.replace(mode='loader', task=task, data=str(tmp_path / 'boxes.rec'))
+        check(context, 4)
+        loader = loader_workloads._OF_TASKS.get(task, loader_workloads._images)(context)
+        assert type(next(loader.epoch(0))).__name__ == batches
 
 
 @pytest.mark.parametrize(
@@ -153,6 +162,64 @@ def test_names_of_gluoncv2_give_equal_networks():
     for name in ('se_resnet50', 'cifar_resnet18', 'resnet20'):
         with pytest.raises(UsageError):
             gluoncv2_name(name)
+
+
+DETECTOR = BenchmarkContext(
+    'predict', network='ssd_300', batch=2, image_size=64, classes=3, options={'backbone': 'cbam_resnet18'}
+)
+
+
+@pytest.mark.parametrize('engine', ['gluoncv', 'gluoncv fused'])
+def test_detectors_of_gluoncv_have_our_layers(engine):
+    pytest.importorskip('gluoncv')
+    context = DETECTOR.replace(engine=engine)
+    with build(context) as (workload, _):
+        classes, scores, boxes = workload.call()
+    assert (classes.shape, scores.shape, boxes.shape) == ((2, 100, 1), (2, 100, 1), (2, 100, 4))
+    theirs = gluoncv_workloads.network(context)
+    theirs.initialize()
+    logits, offsets, anchors = theirs_in_training(theirs, context)
+    ours = gluon_cbam.get_model('ssd_300', classes=3, **context.options)
+    count = len(ours.anchors(64, 64))
+    assert (logits.shape, offsets.shape, anchors.shape) == ((2, count, 4), (2, count, 4), (1, count, 4))
+    shapes = [
+        sorted(str(each.shape) for name, each in net._collect_params_with_prefix().items() if 'anchor' not in name)
+        for net in (theirs, ours)
+    ]
+    assert shapes[0] == shapes[1]
+
+
+def theirs_in_training(net, context):
+    with mx.autograd.train_mode():
+        return net(mx.nd.zeros((context.batch, 3, context.image_size, context.image_size)))
+
+
+@pytest.mark.parametrize('engine', ['gluoncv', 'gluoncv fused'])
+def test_a_training_step_of_gluoncv_learns(engine, monkeypatch):
+    pytest.importorskip('gluoncv')
+    nets, real = [], gluoncv_workloads.network
+    monkeypatch.setattr(gluoncv_workloads, 'network', lambda context: nets.append(real(context)) or nets[-1])
+    with build(DETECTOR.replace(engine=engine, mode='train')) as (workload, facts):
+        before = {name: value.data().asnumpy() for name, value in nets[0].collect_params().items()}
+        workload.call()
+        workload.wait()
+        changed = [
+            name for name, value in nets[0].collect_params().items() if (value.data().asnumpy() != before[name]).any()
+        ]
+    assert len(changed) > 0.9 * len([name for name in before if 'anchor' not in name])
+    assert {'gluoncv', 'mxnet'} <= set(facts['versions'])
+
+
+def test_gluoncv_has_some_detectors():
+    pytest.importorskip('gluoncv')
+    with pytest.raises(UsageError, match='GluonCV has no detector like ssd_300_lite here: did you mean ssd_300'), build(
+        DETECTOR.replace(engine='gluoncv', network='ssd_300_lite', options={})
+    ):
+        pass
+    with pytest.raises(UsageError, match='gluoncv2 has no network like mobilenet1.0'), build(
+        DETECTOR.replace(engine='gluoncv', options={'backbone': 'mobilenet1.0'})
+    ):
+        pass
 
 
 def test_the_official_network_in_torch_equals_ours():

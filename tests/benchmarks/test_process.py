@@ -87,5 +87,5 @@ def test_all_processes_are_terminated_after_an_error(child, tmp_path, monkeypatc
 
 def test_errors_of_a_real_process():
     """Its process imports neither mxnet nor any other engine."""
-    with pytest.raises(UsageError, match="unknown engine 'gluoncv': did you mean gluoncv2"):
-        measure([BenchmarkContext('predict', engine='gluoncv', network='resnet18')])
+    with pytest.raises(UsageError, match="unknown engine 'gluon_cv': did you mean"):
+        measure([BenchmarkContext('predict', engine='gluon_cv', network='resnet18')])

@@ -35,6 +35,7 @@ class _Other(NamedTuple):
 
 _OTHERS: Dict[str, _Other] = {
     'gluoncv2': _Other(('gluoncv2',), ('gluoncv2',), 'gluoncv2'),
+    'gluoncv': _Other(('gluoncv', 'gluoncv fused'), ('gluoncv', 'gluoncv2'), 'gluoncv gluoncv2', True),
     'torch': _Other(('torch', 'torch channels_last'), ('torch',), 'torch'),
     'onnxruntime': _Other(('onnxruntime',), ('onnx', 'onnxruntime'), "'gluon_cbam[onnx]'", True),
     'openvino': _Other(('openvino',), ('onnx', 'onnxruntime', 'openvino'), "'gluon_cbam[onnx,openvino]'", True),
@@ -60,7 +61,7 @@ _TEXTURES = 400  # number of images in a generated file
 @click.option(
     '--compare',
     metavar='ENGINE,...',
-    help='the same network elsewhere, in turn: gluoncv2, torch, onnxruntime, openvino',
+    help='the same network elsewhere, in turn: gluoncv2, gluoncv (detectors), torch, onnxruntime, openvino',
 )
 @click.option('--repetitions', default=10, show_default=True, type=click.IntRange(1), metavar='N', help='measured')
 @click.option(
@@ -166,12 +167,14 @@ def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, An
 
 def _example(mode: str, folder: str, settings: Dict[str, Any]) -> str:
     """A file of images for the loader, or of examples of another task to validate; returns its path."""
-    from gluon_cbam.benchmarks.textures import write_records
+    from gluon_cbam.benchmarks.textures import write_detection_records, write_records
     from gluon_cbam.tasks import DEFAULT, get_task
 
     path, images, classes = f'{folder}/textures.rec', max(_TEXTURES, settings['batch_size']), settings['classes']
     task = get_task(settings['task'])
-    if mode == 'loader' or task.name == DEFAULT:
+    if mode == 'loader' and task.finds_boxes:
+        write_detection_records(path, images, classes or 10)
+    elif mode == 'loader' or task.name == DEFAULT:
         write_records(path, images, classes or 10)
     else:
         task.write_example(path, images, classes or 1000)
