@@ -39,7 +39,7 @@ from .variants import ResNetVariant
 AFTER_STAGES = ('bam',)
 """The attentions that follow stages 1, 2 and 3; the others are part of every block."""
 _AttentionFactory = Callable[[int], HybridBlock]  # from the number of channels
-STEMS = ('imagenet', 'cifar')
+STEMS = ('imagenet', 'deep', 'cifar')
 STRIDES = ('3x3', '1x1')
 
 
@@ -183,7 +183,8 @@ class ResNet(ClassesOrEmbedding):
         block: ``basic`` or ``bottleneck``.
         layers: blocks of the four stages, of width 64, 128, 256, 512.
         classes: outputs of the last layer.
-        stem: ``imagenet`` (conv 7 x 7 / 2, BN, ReLU, max-pool 3 x 3 / 2) or ``cifar`` (conv 3 x 3, BN, ReLU).
+        stem: ``imagenet`` (conv 7 x 7 / 2, BN, ReLU, max-pool 3 x 3 / 2), ``deep`` (the same with three conv 3 x 3, as
+            in GluonCV's ``resnet50_v1s``) or ``cifar`` (conv 3 x 3, BN, ReLU).
         attention: None or a key of :data:`gluon_cbam.attention.ATTENTIONS`.
         bottleneck_stride: ``3x3`` (official code, torchvision) or ``1x1`` (the paper's count).
         in_channels: channels of the input.
@@ -241,7 +242,7 @@ class ResNet(ClassesOrEmbedding):
         super().__init__(prefix=prefix, params=params)
         _check(block, stem, attention, bottleneck_stride, widen, groups, group_width, options)
         self._in_channels = positive_int('in_channels', in_channels)
-        self._imagenet_stem = stem == 'imagenet'
+        self._imagenet_stem = stem != 'cifar'
         self.stage_channels = tuple(int(64 * 2**stage * widen) * BLOCKS[block].expansion for stage in range(4))
         first = 4 if self._imagenet_stem else 1
         self.stage_strides = tuple(first * 2 ** (min(stage, 1) if dilated else stage) for stage in range(4))
@@ -249,9 +250,8 @@ class ResNet(ClassesOrEmbedding):
         in_blocks = None if attention in AFTER_STAGES else module
         after_stages = module if attention in AFTER_STAGES else None
         with self.name_scope():
-            self.conv1 = _conv(64, 7, 2, in_channels) if self._imagenet_stem else _conv(64, 3, 1, in_channels)
-            self.bn1 = nn.BatchNorm(in_channels=64)
-            channels = 64
+            self.conv1, channels = _stem(stem, in_channels)
+            self.bn1 = nn.BatchNorm(in_channels=channels)
             for stage, blocks in enumerate(layers):
                 width = int(64 * 2**stage * widen)
                 sequence = nn.HybridSequential(prefix=f'layer{stage + 1}_')
@@ -282,9 +282,9 @@ class ResNet(ClassesOrEmbedding):
         Yields:
             (N, C, H / stride, W / stride), with C and stride of ``stage_channels`` and ``stage_strides``.
         """
-        x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')  # (N, 64, H / 2, W / 2); the CIFAR stem keeps H, W
+        x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')  # (N, C, H / 2, W / 2); the CIFAR stem keeps H, W
         if self._imagenet_stem:
-            x = F.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type='max')  # (N, 64, H / 4, W / 4)
+            x = F.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type='max')  # (N, C, H / 4, W / 4)
         for stage, attention in (
             (self.layer1, self.attention1),
             (self.layer2, self.attention2),
@@ -300,6 +300,18 @@ class ResNet(ClassesOrEmbedding):
         """Compute the logits, or the embeddings."""
         *_, x = self.stage_outputs(F, x)
         return self._end(F, x)
+
+
+def _stem(stem: str, in_channels: int) -> Tuple[HybridBlock, int]:
+    """The convolution of a stem before its last BatchNorm, and its channels."""
+    if stem != 'deep':
+        return (_conv(64, 7, 2, in_channels) if stem == 'imagenet' else _conv(64, 3, 1, in_channels)), 64
+    layers = nn.HybridSequential(prefix='conv1_')
+    with layers.name_scope():
+        for stride, channels in ((2, in_channels), (1, 64)):
+            layers.add(_conv(64, 3, stride, channels), nn.BatchNorm(in_channels=64), nn.Activation('relu'))
+        layers.add(_conv(128, 3, 1, 64))
+    return layers, 128
 
 
 def _stride_and_dilations(stage: int, first: bool, dilated: bool) -> Tuple[int, Tuple[int, int]]:

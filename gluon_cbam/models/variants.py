@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Dict, Optional, Tuple, Union
 
 from .detection_variants import DETECTORS, SSDVariant
+from .segmentation_variants import SEGMENTERS, FCNVariant
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class ResNetVariant:
         block: ``basic`` or ``bottleneck``.
         layers: residual blocks of the four stages.
         attention: a key of :data:`gluon_cbam.attention.ATTENTIONS`, or None.
-        stem: ``imagenet`` (7 x 7 / 2 and max-pool) or ``cifar`` (3 x 3 / 1).
+        stem: ``imagenet`` (7 x 7 / 2 and max-pool), ``deep`` (three 3 x 3 and max-pool) or ``cifar`` (3 x 3 / 1).
         image_size: height and width that it is trained at, in pixels.
         crop_ratio: ``image_size`` over the short side to which images are resized before the center crop of validation.
         augmentation: the augmentation of training, a key of :data:`gluon_cbam.data.loading.augmentation.AUGMENTATIONS`.
@@ -119,7 +120,7 @@ class ModifiedCBAMNetVariant:
     std: Tuple[float, float, float] = (1 / 255, 1 / 255, 1 / 255)
 
 
-Variant = Union[ResNetVariant, MobileNetVariant, CBAMNetVariant, ModifiedCBAMNetVariant, SSDVariant]
+Variant = Union[ResNetVariant, MobileNetVariant, CBAMNetVariant, ModifiedCBAMNetVariant, SSDVariant, FCNVariant]
 """A row of any family."""
 
 # depth -> block, residual blocks per stage (He et al., CVPR 2016, table 1)
@@ -143,6 +144,7 @@ _RESNETS: Tuple[Tuple[str, int, Tuple[Optional[str], ...], Dict[str, Any]], ...]
     ('{}wide_resnet18_x2_0', 18, _PAPER, {**_IMAGENET, 'widen': 2.0}),
     ('{}resnext50_32x4d', 50, _PAPER, {**_IMAGENET, **_32X4D}),
     ('{}resnext101_32x4d', 101, _PAPER, {**_IMAGENET, **_32X4D}),
+    *((f'{{}}resnet{depth}_v1s', depth, _PAPER, {**_IMAGENET, 'stem': 'deep'}) for depth in (50, 101, 152)),
     *((f'cifar_{{}}resnet{depth}', depth, _ALL, _CIFAR) for depth in (18, 34, 50, 101)),
 )
 _MOBILENETS = (('{}mobilenet0.7', 0.7), ('{}mobilenet1.0', 1.0))
@@ -190,7 +192,7 @@ MODIFIED_CBAMNETS = tuple(
     for depth, units in _MODIFIED_DEPTHS.items()
 )
 
-_ROWS: Tuple[Variant, ...] = (*RESNETS, *MOBILENETS, *CBAMNETS, *MODIFIED_CBAMNETS, *DETECTORS)
+_ROWS: Tuple[Variant, ...] = (*RESNETS, *MOBILENETS, *CBAMNETS, *MODIFIED_CBAMNETS, *DETECTORS, *SEGMENTERS)
 
 VARIANTS: Dict[str, Variant] = {row.name: row for row in _ROWS}
 """Name of the model -> its row."""

@@ -1,4 +1,4 @@
-"""Detectors that start from the weights of their backbone."""
+"""Detectors and networks of segmentation that start from the weights of their backbone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def starts_from_backbone(name: Optional[str], pretrained: Union[bool, str], root
     Raises:
         CbamError: there are no such weights, or they are damaged.
     """
-    if not name or not pretrained or not getattr(variant(name), 'detects', False):
+    if not name or not pretrained or not hasattr(variant(name), 'backbone'):
         return False
     file = locate.file_named(None, pretrained)
     if file:

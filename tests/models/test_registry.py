@@ -18,6 +18,7 @@ from gluon_cbam.models.registry import family, option_names
 PAPER, ALL = ('', 'se_', 'cbam_'), ('', 'se_', 'cbam_', 'bam_')
 CONTRACT = {
     *(f'{form}resnet{depth}' for form, depth in product(ALL, (18, 34, 50, 101, 152))),
+    *(f'{form}resnet{depth}_v1s' for form, depth in product(PAPER, (50, 101, 152))),
     *(f'cifar_{form}resnet{depth}' for form, depth in product(ALL, (18, 34, 50, 101))),
     *(f'{form}wide_resnet18_x{widen}' for form, widen in product(PAPER, ('1_5', '2_0'))),
     *(f'{form}resnext{depth}_32x4d' for form, depth in product(PAPER, (50, 101))),
@@ -28,6 +29,9 @@ CONTRACT = {
 # tests/models/detection runs them
 DETECTORS = {'ssd_300', 'ssd_300_lite', 'ssd_512', 'stairnet_300', 'stairnet_300_lite'}
 
+# tests/models/segmentation runs them
+SEGMENTERS = {'fcn', 'deeplabv3'}
+
 
 def kind(name):
     """The kind of a network: its name without numbers, and the strings of its row."""
@@ -35,7 +39,7 @@ def kind(name):
     return re.sub(r'[\d.]+', '', name), *(value for value in words if value != name)
 
 
-SMALLEST = {kind(name): name for name in reversed(list_models()) if name not in DETECTORS}
+SMALLEST = {kind(name): name for name in reversed(list_models()) if name not in DETECTORS | SEGMENTERS}
 """Kind -> the network of it with the smallest number."""
 
 
@@ -54,14 +58,15 @@ def shallow(name):
 def test_names():
     names = list_models()
     assert len(names) == len(set(names))
-    assert set(names) == CONTRACT | DETECTORS
+    assert set(names) == CONTRACT | DETECTORS | SEGMENTERS
     assert {name for name in names if getattr(variant(name), 'detects', False)} == DETECTORS
     assert list_models('cbam_resn*') == [
-        *(f'cbam_resnet{depth}' for depth in (18, 34, 50, 101, 152)),
+        *('cbam_resnet18', 'cbam_resnet34'),
+        *(f'cbam_resnet{depth}{stem}' for depth in (50, 101, 152) for stem in ('', '_v1s')),
         *(f'cbam_resnext{depth}_32x4d' for depth in (50, 101)),
     ]
     assert list_models('cbam_resn') == list_models('cbam_resn*')  # the beginning of names, too
-    assert list_models('resnet50') == ['resnet50']
+    assert list_models('resnet50') == ['resnet50', 'resnet50_v1s']
     assert list_models('nothing*') == list_models('nothing') == []
 
 

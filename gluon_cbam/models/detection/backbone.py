@@ -101,13 +101,13 @@ def backbone_row(name: str) -> Variant:
     row = variant(name)
     if not is_backbone(row):
         names = [each for each, row in VARIANTS.items() if is_backbone(row)]
-        raise ValueError(f'{name} cannot be the backbone of a detector: {closest(name, names)}')
+        raise ValueError(f'{name} cannot be a backbone: {closest(name, names)}')
     return row
 
 
 def is_backbone(row: Variant) -> bool:
     """Whether detectors can have a network as their backbone: it has stages, and takes images of the usual mean."""
-    return not getattr(row, 'detects', False) and not hasattr(row, 'std')
+    return not hasattr(row, 'backbone') and not hasattr(row, 'std')
 
 
 def known_options() -> List[str]:

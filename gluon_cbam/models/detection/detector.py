@@ -1,34 +1,16 @@
-"""The base of detectors: one network, two graphs that share its parameters."""
+"""The base of detectors."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Sequence, Union
+from typing import Any
 
-import mxnet as mx
-
-from gluon_cbam.attention.blocks import CheckedBlock, positive_int
+from gluon_cbam.attention.blocks import positive_int
 from gluon_cbam.common.types import OpNamespace, Tensor
-from gluon_cbam.ops.tracing import FusedBlock, export_symbol
+from gluon_cbam.models.mode_graphs import ModeGraphs
 
 
-class _Graph(FusedBlock):
-    """A function of a network's blocks, which has a graph of its own and shares their parameters."""
-
-    def __init__(self, function: Callable[..., Any], blocks: Dict[str, mx.gluon.HybridBlock], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._function = function
-        for name, block in blocks.items():
-            self.register_child(block, name)
-
-    def hybrid_forward(self, F: OpNamespace, *inputs: Tensor) -> Any:
-        return self._function(F, *inputs)
-
-
-class Detector(CheckedBlock):
+class Detector(ModeGraphs):
     """A network that finds objects.
-
-    A HybridBlock keeps the graph of the mode in which it is first called; this one has a graph for each mode, so that
-    it may be called in both in any order. Called with a symbol, it gives detections.
 
     Subclasses add their blocks, call :meth:`_add_graphs` last, and implement :meth:`raw` and :meth:`detections`.
 
@@ -54,16 +36,6 @@ class Detector(CheckedBlock):
         super().__init__(**kwargs)
         self.classes = positive_int('classes', classes)
 
-    def raw(self, F: OpNamespace, x: Tensor, *inputs: Tensor) -> Any:
-        """Compute the outputs that the loss reads.
-
-        Args:
-            F: ``mxnet.ndarray`` or ``mxnet.symbol``.
-            x: (N, C, H, W).
-            *inputs: what the detector needs while training, besides the images.
-        """
-        raise NotImplementedError
-
     def detections(self, F: OpNamespace, x: Tensor, *constants: Tensor) -> Tensor:
         """Compute detections; see :class:`Detector`.
 
@@ -74,51 +46,6 @@ class Detector(CheckedBlock):
         """
         raise NotImplementedError
 
-    def constants(self, x: mx.nd.NDArray) -> Sequence[mx.nd.NDArray]:
-        """Arrays that follow from the size of the input alone and are computed once for each, on its device."""
-        return ()
-
-    def _add_graphs(self) -> None:
-        """Add the graphs of both modes; call it when all blocks were added, in the name scope."""
-        blocks = dict(self._children)
-        for name, function in (('_raw_graph', self.raw), ('_detection_graph', self.detections)):
-            object.__setattr__(self, name, _Graph(function, blocks))  # not a child: the parameters have one name
-
-    def forward(self, x: Tensor, *args: Any) -> Union[Tensor, Sequence[Tensor]]:
-        """Compute the outputs of the current mode; see :class:`Detector`."""
-        if not isinstance(x, mx.nd.NDArray):
-            return super().forward(x, *args)
-        self.check_input(x.shape)
-        if mx.autograd.is_training():
-            return self._raw_graph(x, *args)
-        return self._detection_graph(x, *self.constants(x))
-
-    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
-        """Compute detections of inputs of any size."""
-        return self.detections(F, x)
-
-    def hybridize(self, active: bool = True, **kwargs: Any) -> None:
-        """Hybridize both graphs; see :meth:`mxnet.gluon.HybridBlock.hybridize`."""
-        super().hybridize(active, **kwargs)
-        for graph in self._graphs():
-            graph.hybridize(active, **kwargs)
-
-    def export(self, path: str, epoch: int = 0, remove_amp_cast: bool = True) -> None:
-        """Write the graph of detections and its parameters; see :meth:`mxnet.gluon.HybridBlock.export`."""
-        symbol = export_symbol(self, mx.sym.Variable('data'))
-        symbol.save(f'{path}-symbol.json', remove_amp_cast=remove_amp_cast)
-        auxiliary = set(symbol.list_auxiliary_states())
-        values = {
-            f'{"aux" if parameter.name in auxiliary else "arg"}:{parameter.name}': parameter._reduce()
-            for parameter in self.collect_params().values()
-        }
-        mx.nd.save(f'{path}-{epoch:04d}.params', values)
-
-    def _clear_cached_op(self) -> None:
-        super()._clear_cached_op()
-        for graph in self._graphs():
-            graph._clear_cached_op()
-
-    def _graphs(self) -> List[_Graph]:
-        """Both graphs; none while the network is built."""
-        return [vars(self)[name] for name in ('_raw_graph', '_detection_graph') if name in vars(self)]
+    def final(self, F: OpNamespace, x: Tensor, *constants: Tensor) -> Tensor:
+        """See :meth:`detections`."""
+        return self.detections(F, x, *constants)

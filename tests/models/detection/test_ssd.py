@@ -169,8 +169,8 @@ def test_without_its_attention_a_head_is_the_plain_one():
     ('options', 'message'),
     [
         ({'backbone': 'resnet5'}, "unknown network 'resnet5'"),
-        ({'backbone': 'ssd_512'}, 'ssd_512 cannot be the backbone of a detector'),
-        ({'backbone': 'modified_cbamnet18'}, 'modified_cbamnet18 cannot be the backbone'),
+        ({'backbone': 'ssd_512'}, 'ssd_512 cannot be a backbone'),
+        ({'backbone': 'modified_cbamnet18'}, 'modified_cbamnet18 cannot be a backbone'),
         ({'attention': 'cbm'}, "unknown attention 'cbm'"),
         ({'attention_in': 'head'}, "unknown attention_in 'head'"),
         ({'backbone': 'cbam_resnet18', 'attention': 'se'}, 'cbam_resnet18 has cbam attention'),
