@@ -6,6 +6,7 @@ from box_scenes import COLORS, apart, drawn, found, write_boxes
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.boxes.table import Boxes
+from gluon_cbam.data.loading import epochs
 from gluon_cbam.data.loading.bad_records import BadRecords
 from gluon_cbam.data.loading.box_augmentation import BOX_AUGMENTATIONS
 from gluon_cbam.data.loading.box_training import DetectionData, padded
@@ -74,6 +75,26 @@ def test_shapes_and_padding(records):
             assert (each[~real] == -1).all()
             assert not real[np.argmin(real) :].any() or real.all(), 'padding is at the end'
             assert (each[real][:, 1:3] < each[real][:, 3:]).all()
+
+
+def test_batches_in_a_row_have_one_of_several_sizes(records, monkeypatch):
+    """Pictures and boxes follow; threads, processes and a resume change nothing."""
+    monkeypatch.setattr(epochs, '_ONE_SIZE', 2)
+    sizes = {'augmentation': 'none', 'image_sizes': (32, 64, 96)}
+    expected = [batches(loader(records, 3, **sizes), epoch) for epoch in (0, 1)]
+    sides = [[images.shape[1] for images, _ in epoch] for epoch in expected]
+    assert [side[::2][:5] == side[1::2] for side in sides] == [True, True]
+    assert sides[0] != sides[1]
+    assert set(sides[0] + sides[1]) == {32, 64, 96}
+    for images, boxes in expected[0]:
+        for pixels, rows_of in zip(images, boxes):
+            for kind, *box in rows_of[rows_of[:, 0] >= 0].tolist():
+                if min(box[2] - box[0], box[3] - box[1]) >= 3:
+                    assert np.abs(found(pixels, int(kind)) - box).max() <= 1.01
+    shares = [batches(loader(records, 3, workers=3, rank=rank, processes=3, **sizes), 0, skip=3) for rank in range(3)]
+    for step, (images, boxes) in enumerate(expected[0][3:]):
+        assert np.array_equal(np.concatenate([share[step][0] for share in shares]), images)
+        assert sum((rows(share[step][1]) for share in shares), []) == rows(boxes)
 
 
 @pytest.mark.parametrize(('counts', 'expected'), [([0, 0], 8), ([1, 8], 8), ([9], 16), ([3, 17], 24)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, List, NamedTuple
+from typing import Any, Callable, List, NamedTuple, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -19,6 +19,7 @@ class BatchSlice(NamedTuple):
         labels: labels of the whole batch.
         rows: indices of the slice within the batch.
         first: position of row 0 in the order of the epoch.
+        augmented: makes a row, see :meth:`.epochs.RecordBatches.augmented`.
     """
 
     images: mx.nd.NDArray
@@ -26,6 +27,7 @@ class BatchSlice(NamedTuple):
     labels: List[Any]
     rows: range
     first: int
+    augmented: Callable[..., Tuple[np.ndarray, Any]]
 
 
 def memory_of(array: mx.nd.NDArray) -> np.ndarray:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 import mxnet as mx
 import numpy as np
@@ -23,12 +23,16 @@ from gluon_cbam.data.records.recordio import RecordFile
 
 from .bad_records import BadRecords
 from .batch_slices import BatchSlice, memory_of
+from .draws import up_to
 from .order import Order, RandomOrder
 from .preprocessing import Preprocessing
 
 _SLICE = 4  # images that a thread decodes at a time: fewer cost more switches, more leave threads idle at the end
 _PREFETCHED_BATCHES = 2
-_ORDER, _PIXELS = range(2)  # independent streams of random numbers
+_ONE_SIZE = 10  # batches in a row, as GluonCV's RandomTransformDataLoader
+_ORDER, _PIXELS, _SIZES = range(3)  # independent streams of random numbers
+
+_Self = TypeVar('_Self', bound='RecordBatches')
 
 
 class Example(NamedTuple):
@@ -73,6 +77,8 @@ class RecordBatches(ABC):
         processes: number of processes in the group.
         bad: counts the bad records that this process finds.
         order: the order of the records in an epoch; default every record once, at random.
+        image_sizes: sizes in pixels, of which ten batches in a row have one at random, which depends on the seed, the
+            epoch and the batch; default none: all have that of ``preprocessing``.
 
     Raises:
         UsageError: fewer records than one batch, or a batch that the processes cannot share.
@@ -88,6 +94,7 @@ class RecordBatches(ABC):
     processes: int = 1
     bad: BadRecords = field(default_factory=BadRecords)
     order: Optional[Order] = None
+    image_sizes: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         if self.batch_size % self.processes:
@@ -115,7 +122,7 @@ class RecordBatches(ABC):
             rng: the random numbers of this position.
 
         Returns:
-            (image_size, image_size, 3) uint8 RGB, and the label.
+            (image_size, image_size, 3) uint8 RGB, of ``self.preprocessing``, and the label.
         """
 
     @abstractmethod
@@ -137,6 +144,10 @@ class RecordBatches(ABC):
     def epoch_order(self) -> Order:
         """The order of the records in an epoch."""
         return RandomOrder(len(self.records)) if self.order is None else self.order
+
+    def of_size(self: _Self, image_size: int) -> _Self:
+        """The same batches, all of one image size, in pixels."""
+        return replace(self, preprocessing=replace(self.preprocessing, image_size=image_size), image_sizes=())
 
     def numbers(self, epoch: int, step: int) -> List[int]:
         """The records of a batch over all processes, for messages.
@@ -190,12 +201,20 @@ class _Epoch:
 
     def slices(self, step: int) -> Iterator[BatchSlice]:
         """The slices of the batch of this process in a step, not decoded yet."""
-        size = self._data.preprocessing.image_size
+        data = self._sized(step)
+        size = data.preprocessing.image_size
         images = mx.nd.empty((self.share, size, size, 3), dtype='uint8')
         pixels, labels = memory_of(images), [None] * self.share
         first = step * self._data.batch_size + self._data.rank * self.share
         for row in range(0, self.share, _SLICE):
-            yield BatchSlice(images, pixels, labels, range(row, min(row + _SLICE, self.share)), first)
+            yield BatchSlice(images, pixels, labels, range(row, min(row + _SLICE, self.share)), first, data.augmented)
+
+    def _sized(self, step: int) -> RecordBatches:
+        """The data, of the image size of a step."""
+        sizes = self._data.image_sizes
+        if not sizes:
+            return self._data
+        return self._data.of_size(sizes[up_to(self._random(_SIZES, step // _ONE_SIZE), len(sizes) - 1)])
 
     def fill(self, batch_slice: BatchSlice) -> Tuple[BatchSlice, Dict[int, str]]:
         """Decode and augment the images of a slice; returns it with the faults of bad records by index.
@@ -215,7 +234,7 @@ class _Epoch:
         """
         position = batch_slice.first + row
         rng = self._random(_PIXELS, position)
-        batch_slice.pixels[row], batch_slice.labels[row] = self._data.augmented(
+        batch_slice.pixels[row], batch_slice.labels[row] = batch_slice.augmented(
             position, lambda place: self._good_record(place, found), rng
         )
 

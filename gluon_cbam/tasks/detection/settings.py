@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import List, Sequence
 
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.limits import MAX_IMAGE_SIZE
 from gluon_cbam.common.settings import setting
+
+_STRIDE = 32  # of the last map of most backbones
 
 
 @dataclass
@@ -16,6 +21,10 @@ class DetectionSettings:
         immutable=True, section='Detection',
     )  # fmt: skip
     best_figure: str = setting('ap', 'figure by which parameters are kept as the best', choices=('ap', 'ap50', 'voc07'))
+    multi_scale: List[float] = setting(
+        (), 'smallest and largest image size in training, such as 320,608: every ten batches have another multiple of '
+        '32, at random', kind=list, immutable=True,
+    )  # fmt: skip
     match_iou: float = setting(
         0.5, 'IoU with an object above which an anchor is positive', kind=float, minimum=0, exclusive_maximum=1,
         immutable=True,
@@ -25,3 +34,27 @@ class DetectionSettings:
         immutable=True,
     )  # fmt: skip
     box_weight: float = setting(1.0, 'factor of the loss of the boxes', kind=float, minimum=0, immutable=True)
+
+
+def image_sizes(multi_scale: Sequence[float]) -> List[int]:
+    """The image sizes that training takes at random.
+
+    Args:
+        multi_scale: the setting.
+
+    Returns:
+        The sizes in pixels, from the smallest to the largest; none for the image size of the run alone.
+
+    Raises:
+        UsageError: the setting is not two multiples of 32, the smaller one first.
+    """
+    if not multi_scale:
+        return []
+    sizes = [int(value) for value in multi_scale if value % _STRIDE == 0]
+    if len(multi_scale) != 2 or len(sizes) != 2 or not 0 < sizes[0] < sizes[1] <= MAX_IMAGE_SIZE:
+        given = ','.join(f'{value:g}' for value in multi_scale)
+        raise UsageError(
+            f'--multi-scale takes two multiples of {_STRIDE} up to {MAX_IMAGE_SIZE}, the smaller one first, such as '
+            f'320,608, got {given}'
+        )
+    return list(range(sizes[0], sizes[1] + 1, _STRIDE))

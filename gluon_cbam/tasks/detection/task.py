@@ -26,7 +26,7 @@ from gluon_cbam.tasks.protocols import (
     no_progress,
 )
 
-from .settings import DetectionSettings
+from .settings import DetectionSettings, image_sizes
 from .terms import LOSS, TERMS, kind_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ class Detection(Task):
         return task
 
     def check_settings(self, settings: Settings) -> None:
-        """Refuse settings that mix the labels of whole images."""
+        """Refuse settings that mix the labels of whole images, and sizes that are none."""
+        image_sizes(settings['multi_scale'])
         for name in ('label_smoothing', 'mixup', 'cutmix'):
             if settings[name]:
                 given = f'--{name.replace("_", "-")} {settings[name]:g}'
@@ -172,7 +173,7 @@ class Detection(Task):
         return DetectionData(
             cast('BoxRecords', data), batch_size, preprocessing, settings['augment'], settings['seed'],
             settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
-            ignore_difficult=settings['ignore_difficult'],
+            ignore_difficult=settings['ignore_difficult'], image_sizes=image_sizes(settings['multi_scale']),
         )  # fmt: skip
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:

@@ -17,7 +17,9 @@ def command(values):
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_equals_an_uninterrupted_one(scenes, tmp_path):
-    values = settings(scenes, tmp_path / 'run', epochs=3, log_interval=1, save_interval=2, augment='ssd', ema=0.9)
+    values = settings(
+        scenes, tmp_path / 'run', epochs=3, log_interval=1, save_interval=2, augment='ssd', ema=0.9, multi_scale='32,64'
+    )
     train(make_config(**{**values, 'output': str(tmp_path / 'unbroken')}))
     chance = random.Random(1)
     moments = [kill(command(values), tmp_path / 'run', chance) for _ in range(2)]

@@ -22,6 +22,7 @@ from gluon_cbam.data.boxes.labels import encode
 from gluon_cbam.data.boxes.records import BoxRecords
 from gluon_cbam.data.boxes.table import Boxes
 from gluon_cbam.data.decoding import decode
+from gluon_cbam.data.loading import epochs
 from gluon_cbam.data.loading.box_training import DetectionData
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordWriter
@@ -124,9 +125,16 @@ def interrupted(step):
     return show
 
 
-@pytest.mark.parametrize('augment', ['ssd', pytest.param('mosaic', marks=pytest.mark.slow)])
-def test_a_run_resumes_bit_for_bit(scenes, tmp_path, augment):
-    run, unbroken = (settings(scenes, tmp_path / name, augment=augment, ema=0.9) for name in ('run', 'unbroken'))
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'augment': 'ssd', 'multi_scale': [32, 96]},
+        pytest.param({'augment': 'mosaic'}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_resumes_bit_for_bit(scenes, tmp_path, changes, monkeypatch):
+    monkeypatch.setattr(epochs, '_ONE_SIZE', 2)
+    run, unbroken = (settings(scenes, tmp_path / name, **changes, ema=0.9) for name in ('run', 'unbroken'))
     train(make_config(**unbroken))
     with pytest.raises(Interrupted, match='SIGTERM at step 4'):
         train(make_config(**run), progress=interrupted(4))
@@ -211,6 +219,9 @@ def test_settings_of_labels_are_refused(scenes, tmp_path):
             train(make_config(**settings(scenes, tmp_path / 'run', **{name: value})))
     with pytest.raises(UsageError, match='--label-index 1: the task detection has no label to choose'):
         train(make_config(**settings(scenes, tmp_path / 'run', label_index=1)))
+    for sizes in ([320], [30, 64], [64, 32], [32.5, 64], [0, 32], [32, 8192]):
+        with pytest.raises(UsageError, match=f'--multi-scale takes two multiples of 32 .*, got {sizes[0]:g}'):
+            train(make_config(**settings(scenes, tmp_path / 'run', multi_scale=sizes)))
     with pytest.raises(UsageError, match="unknown augmentation 'imagenet' of pictures with boxes"):
         train(make_config(**settings(scenes, tmp_path / 'run', augment='imagenet')))
 
