@@ -16,6 +16,7 @@ from .formats import FORMATS
 from .request import ExportReport, ExportRequest
 from .samples import SampleImages
 from .symbol import SYMBOL_ENDINGS, symbol_files
+from .tracing import USUAL
 
 _SUFFIXES = {row.suffix for row in FORMATS.values() if row.suffix} | {'.json', '.params'}
 
@@ -40,14 +41,23 @@ def export_network(request: ExportRequest, form: str, output: PathLike, samples:
         RunError: the outputs differ; no file is kept.
     """
     output, write = output_path(form, output), FORMATS[form].write
-    if getattr(request.loaded.net, 'detects', False) and not FORMATS[form].detectors:
-        formats = ' or '.join(name for name, row in FORMATS.items() if row.detectors)
-        raise UsageError(f'{form} does not hold detectors such as {request.loaded.name} yet: give --format {formats}')
+    _check_format(request, form)
     if not output.parent.is_dir():
         raise UsageError(f'no folder {str(output.parent)!r} for {output.name!r}: create it first')
     with disk_errors(output), _staged(output.parent) as (folder, kept):
         difference, details = write(request, folder / output.name, samples)
     return ExportReport(kept, difference, samples.description, details)
+
+
+def _check_format(request: ExportRequest, form: str) -> None:
+    """Refuse a network or a graph that the format does not hold."""
+    if getattr(request.loaded.net, 'detects', False) and not FORMATS[form].detectors:
+        formats = ' or '.join(name for name, row in FORMATS.items() if row.detectors)
+        raise UsageError(f'{form} does not hold detectors such as {request.loaded.name}: give --format {formats}')
+    if request.graph != USUAL and not FORMATS[form].graphs:
+        name = '--dynamic' if request.graph.dynamic else '--no-nms'
+        formats = ' or '.join(name for name, row in FORMATS.items() if row.graphs)
+        raise UsageError(f'{name} is for {formats}, got --format {form}: leave it out')
 
 
 def output_path(form: str, output: PathLike) -> Path:

@@ -20,7 +20,7 @@ from .onnx.graph import OnnxGraph, checked_opset, to_model
 from .onnx.simplification import simplify
 from .onnx.translation import to_onnx_graph
 from .parity import Difference, check_parity, compare_outputs
-from .precision import FLOAT16, TOLERANCES
+from .precision import FLOAT16, FLOAT32, INT8, TOLERANCES
 from .request import ExportRequest
 from .runtime import ExportedNetwork, load_exported
 from .runtime.evaluation import evaluate_exported, median_milliseconds
@@ -38,12 +38,14 @@ class Format(NamedTuple):
     Attributes:
         suffix: the suffix of the file; None where the output is the prefix of several files.
         write: writes a request to a path, and compares it on sample images.
-        detectors: whether it can hold detectors, whose graph ends with a suppression that the others cannot express.
+        detectors: whether it can hold detectors.
+        graphs: whether it is written from the graph that the request asks for; see :class:`.tracing.GraphKind`.
     """
 
     suffix: Optional[str]
     write: Callable[[ExportRequest, Path, SampleImages], Written]
-    detectors: bool = False
+    detectors: bool = True
+    graphs: bool = False
 
 
 def _write_symbol(request: ExportRequest, prefix: Path, samples: SampleImages) -> Written:
@@ -80,8 +82,7 @@ def _write_float16(request: ExportRequest, path: Path, samples: SampleImages) ->
     graph = _simplified_graph(request)
     to_float16(graph)
     _save(graph, request, path)
-    difference = compare_outputs(request.loaded, load_exported(path), samples)
-    check_parity(difference, path.name, TOLERANCES[FLOAT16])
+    difference = _compared(request, path, samples, FLOAT16)
     return difference, {'opset': request.opset, 'tolerance': TOLERANCES[FLOAT16]}
 
 
@@ -100,7 +101,7 @@ def _write_int8(request: ExportRequest, path: Path, samples: SampleImages) -> Wr
         quantized = quantize(_simplified_graph(request), request.calibration, exact.prepare, runner)
         _save(quantized.graph, request, path)
         integer = load_exported(path)
-        difference = compare_outputs(request.loaded, integer, samples)
+        difference = compare_outputs(request.loaded, integer, samples, INT8, request.sizes)
         details: Dict[str, Any] = {
             'opset': request.opset,
             'attention': quantized.attention,
@@ -139,19 +140,19 @@ def _write_safetensors(request: ExportRequest, path: Path, samples: SampleImages
     return None, {'arrays': len(arrays)}
 
 
-def _compared(request: ExportRequest, path: Path, samples: SampleImages) -> Difference:
+def _compared(request: ExportRequest, path: Path, samples: SampleImages, precision: str = FLOAT32) -> Difference:
     """Run a file that was written, and raise RunError if its outputs differ from the network's."""
-    difference = compare_outputs(request.loaded, load_exported(path), samples)
-    check_parity(difference, path.name)
+    difference = compare_outputs(request.loaded, load_exported(path), samples, precision, request.sizes)
+    check_parity(difference, path.name, precision)
     return difference
 
 
 FORMATS: Dict[str, Format] = {
-    'symbol': Format(None, _write_symbol, detectors=True),
-    'insightface': Format(None, _write_insightface),
-    'onnx': Format('.onnx', _write_onnx),
-    'onnx-float16': Format('.onnx', _write_float16),
-    'onnx-int8': Format('.onnx', _write_int8),
-    'safetensors': Format('.safetensors', _write_safetensors, detectors=True),
+    'symbol': Format(None, _write_symbol),
+    'insightface': Format(None, _write_insightface, detectors=False),
+    'onnx': Format('.onnx', _write_onnx, graphs=True),
+    'onnx-float16': Format('.onnx', _write_float16, graphs=True),
+    'onnx-int8': Format('.onnx', _write_int8, graphs=True),
+    'safetensors': Format('.safetensors', _write_safetensors),
 }
 """Name of the format -> its suffix and its writer."""

@@ -16,7 +16,7 @@ FLOATS, PIXELS, RAW = 'NCHW float32', 'NHWC uint8', 'NCHW float32 in 0..255'
 SYMBOL_SUFFIX = '-symbol.json'
 """End of the name of a symbol's file, as ``mxnet.model.load_checkpoint`` expects it."""
 _PREFIX = 'gluon_cbam.'
-_OPTIONAL = ('task', 'embeddings')
+_OPTIONAL = ('task', 'embeddings', 'nms', 'dynamic')
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class ExportMetadata:
         task: the task that the network was trained for; None for classification, which is not written.
         embeddings: True for a network that gives embeddings, of ``classes`` numbers; None for others, and in files of
             former versions.
+        nms: False for a detector that gives the boxes and scores of all its anchors; None for others.
+        dynamic: True where height and width of the images are free; None where they are ``image_size``.
     """
 
     network: str
@@ -43,6 +45,8 @@ class ExportMetadata:
     params_sha256: Optional[str]
     task: Optional[str] = None
     embeddings: Optional[bool] = None
+    nms: Optional[bool] = None
+    dynamic: Optional[bool] = None
 
     @property
     def input_preprocessing(self) -> Preprocessing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from gluon_cbam.inference.network import LoadedNetwork
 from gluon_cbam.models.features import Features
@@ -14,8 +14,11 @@ from gluon_cbam.tasks.protocols import Dataset
 from .int8.quantization import Calibration
 from .metadata import FLOATS, PIXELS, ExportMetadata
 from .onnx.graph import DEFAULT_OPSET
-from .parity import Difference
-from .tracing import TracedNetwork, trace
+from .parity import Difference, Size
+from .tracing import USUAL, GraphKind, TracedNetwork, trace
+
+CANDIDATES = ('boxes', 'scores')
+"""The outputs of a detector before its non-maximum suppression: corners (N, A, 4) and scores (N, A, classes)."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class ExportRequest:
             :data:`gluon_cbam.export.onnx.engine_passes.ENGINE_PASSES`; any engine runs the file.
         calibration: the calibration data for int8; None for other formats.
         records: validation data that int8 is evaluated on; None for no evaluation.
+        graph: whether the size of images is free, and whether a detector's file has its non-maximum suppression.
     """
 
     loaded: LoadedNetwork
@@ -38,11 +42,13 @@ class ExportRequest:
     engine: str = 'onnxruntime'
     calibration: Optional[Calibration] = None
     records: Optional[Dataset] = None
+    graph: GraphKind = USUAL
 
     def traced(self) -> TracedNetwork:
         """Trace the network."""
         preprocessing = self.loaded.preprocessing
-        return trace(self.loaded.net, preprocessing.image_size, preprocessing if self.pixels else None)
+        pixels = preprocessing if self.pixels else None
+        return trace(self.loaded.net, preprocessing.image_size, pixels, graph=self.graph)
 
     def metadata(self) -> ExportMetadata:
         """The metadata of the file."""
@@ -57,7 +63,17 @@ class ExportRequest:
             loaded.params_sha256,
             None if loaded.task.name == DEFAULT else loaded.task.name,
             not features and hasattr(loaded.net, 'outputs') or None,
+            None if self.graph.nms else False,
+            self.graph.dynamic or None,
         )
+
+    @property
+    def sizes(self) -> Sequence[Size]:
+        """Heights and widths besides ``image_size`` that the file is compared at, where the size is free."""
+        size, least = self.loaded.preprocessing.image_size, getattr(self.loaded.net, '_smallest', 1)
+        if not self.graph.dynamic:
+            return ()
+        return (size + size // 4 + 1, size + size // 2), (max(least, 3 * size // 4), size)
 
     def output_names(self, count: int) -> List[str]:
         """The names of the outputs: those of the task; feature maps are numbered.
@@ -65,7 +81,7 @@ class ExportRequest:
         Args:
             count: the number of the outputs.
         """
-        names = self.loaded.task.output_names
+        names = self.loaded.task.output_names if self.graph.nms else CANDIDATES
         return list(names) if len(names) == count else [f'output{number}' for number in range(count)]
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
 
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.models.mode_graphs import ModeGraphs
 from gluon_cbam.ops.tracing import export_symbol
 
 DATA = 'data'
-_PIXELS = 'preprocessing.'
+_PIXELS, _CONSTANT = 'preprocessing.', 'constants.'
 _PER_CHANNEL = (1, 3, 1, 1)  # the shape of the constants of preprocessing
 
 
@@ -31,12 +33,31 @@ class TracedNetwork:
         params: float32 array by variable name, including running statistics.
         shape: the shape of the input, without the batch axis.
         dtype: the data type of the input, ``float32`` or ``uint8``.
+        other_shape: another shape that the input may have, where the size of images is free; None where it is fixed.
+        classes: the number of classes of a detector; 0 for other networks.
     """
 
     symbol: mx.sym.Symbol
     params: Dict[str, np.ndarray]
     shape: Tuple[int, int, int]
     dtype: str
+    other_shape: Optional[Tuple[int, int, int]] = None
+    classes: int = 0
+
+
+class GraphKind(NamedTuple):
+    """Which graph of a network is traced.
+
+    Attributes:
+        dynamic: one that fits images of any size.
+        nms: False for the boxes and scores of a detector before its non-maximum suppression.
+    """
+
+    dynamic: bool = False
+    nms: bool = True
+
+
+USUAL = GraphKind()
 
 
 def trace(
@@ -44,6 +65,7 @@ def trace(
     image_size: int,
     pixels: Optional[Preprocessing] = None,
     raw: Optional[Preprocessing] = None,
+    graph: GraphKind = USUAL,
 ) -> TracedNetwork:
     """Trace a network.
 
@@ -53,9 +75,13 @@ def trace(
         pixels: preprocessing to put in front, so that the input is (N, H, W, 3) uint8, RGB; default None, an input of
             (N, 3, H, W) float32.
         raw: preprocessing to put in front, so that the input is (N, 3, H, W) float32, RGB in 0..255; default None.
+        graph: which graph of the network.
 
     Returns:
         The symbol with its parameters.
+
+    Raises:
+        UsageError: the network does not take images of any size, or has no such outputs.
     """
     channels = net._in_channels or 3
     parameters = net._collect_params_with_prefix()
@@ -64,17 +90,65 @@ def trace(
     data = mx.sym.Variable(DATA)
     normalization = pixels or raw
     x = data if pixels is None else _channels_first(data)
-    output = export_symbol(net, x if normalization is None else _normalized(x))
-    symbol = output if isinstance(output, mx.sym.Symbol) else mx.sym.Group(list(output))
+    image = (channels, image_size, image_size)
+    symbol, constants = _outputs(net, x if normalization is None else _normalized(x), image, graph)
     names = {parameter.name: name for name, parameter in parameters.items()}
     params = {name: parameter.data(parameter.list_ctx()[0]).asnumpy() for name, parameter in parameters.items()}
     if normalization is not None:
         params.update(_constants(normalization))
+    params.update(constants)
     symbol = _renamed(symbol, names, net.prefix)
     used = set(symbol.list_inputs())
-    shape = (channels, image_size, image_size) if pixels is None else (image_size, image_size, channels)
     params = {name: np.float32(value) for name, value in params.items() if name in used}
-    return TracedNetwork(symbol, params, shape, 'float32' if pixels is None else 'uint8')
+    shape, other = (each if pixels is None else (*each[1:], each[0]) for each in (image, _other(image)))
+    traced = TracedNetwork(
+        symbol,
+        params,
+        shape,
+        'float32' if pixels is None else 'uint8',
+        other if graph.dynamic else None,
+        net.classes if _detects(net) else 0,
+    )
+    _check_size_is_free(net, traced)
+    return traced
+
+
+def _outputs(
+    net: mx.gluon.HybridBlock, x: mx.sym.Symbol, image: Tuple[int, int, int], graph: GraphKind
+) -> Tuple[mx.sym.Symbol, Dict[str, np.ndarray]]:
+    """The outputs, and the constants that a network has for images of one size, such as anchors."""
+    constants: Dict[str, np.ndarray] = {}
+    if not graph.nms and not _detects(net):
+        raise UsageError('--no-nms is for detectors: leave it out')
+    if isinstance(net, ModeGraphs):
+        arrays = () if graph.dynamic else net.constants(mx.nd.zeros((1, *image)))
+        constants = {f'{_CONSTANT}{number}': value.asnumpy() for number, value in enumerate(arrays)}
+        function = net.final if graph.nms else net.candidates
+        output = net.export_graph(function, x, *map(mx.sym.Variable, constants))
+    else:
+        output = export_symbol(net, x)
+    return output if isinstance(output, mx.sym.Symbol) else mx.sym.Group(list(output)), constants
+
+
+def _detects(net: mx.gluon.HybridBlock) -> bool:
+    return bool(getattr(net, 'detects', False))
+
+
+def _other(image: Tuple[int, int, int]) -> Tuple[int, int, int]:
+    """A shape at which every map has another size, with a stride of up to 1024."""
+    channels, height, width = image
+    return channels, height + 1024, width + 2048
+
+
+def _check_size_is_free(net: mx.gluon.HybridBlock, traced: TracedNetwork) -> None:
+    """Check that the parameters fit another size of images: those of a dense layer over a map do not."""
+    if traced.other_shape is None:
+        return
+    known = {name: value.shape for name, value in traced.params.items()}
+    try:
+        traced.symbol.infer_shape(**{DATA: (1, *traced.other_shape)}, **known)
+    except mx.MXNetError:
+        raise UsageError(f'{type(net).__name__} has layers for images of one size: leave out --dynamic') from None
 
 
 def _context(parameters: Mapping[str, mx.gluon.Parameter]) -> mx.Context:

@@ -79,7 +79,8 @@ def load_network(
         options: the options of the network.
         root: folder of the store of published weights, see :func:`gluon_cbam.zoo.get`.
         progress: is called while a file is downloaded, see :func:`gluon_cbam.zoo.get`.
-        task: the task that the weights are for; default their card's, else classification.
+        task: the task that the weights are for; default their card's, else detection for a detector, and classification
+            for other networks.
         label_index: the label that the task uses of records with several; see :meth:`.Task.with_label_index`.
         features: stages whose maps the network gives instead of logits, see
             :class:`gluon_cbam.models.features.Features`.
@@ -94,6 +95,7 @@ def load_network(
     )
     net = model.build()
     model.initialize(net, ctx)
+    task = task or (model.card.task if model.card else None) or ('detection' if getattr(net, 'detects', 0) else None)
     if features is not None:
         net = Features(net, features)
     net.hybridize(static_alloc=True, static_shape=True)
@@ -105,6 +107,6 @@ def load_network(
         preprocessing=model.preprocessing,
         params_sha256=model.params_sha256,
         options=model.options,
-        task=get_task(task or (model.card.task if model.card else None)).with_label_index(label_index),
+        task=get_task(task).with_label_index(label_index),
         names_from=model.named_classes.where,
     )

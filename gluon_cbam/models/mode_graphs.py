@@ -82,6 +82,16 @@ class ModeGraphs(CheckedBlock):
         """Compute the outputs outside training, of inputs of any size."""
         return self.final(F, x)
 
+    def export_graph(self, function: Callable[..., Any], x: mx.sym.Symbol, *constants: mx.sym.Symbol) -> Any:
+        """Trace a graph for export.
+
+        Args:
+            function: :meth:`final`, or another method of its arguments.
+            x: the input.
+            *constants: symbols for the arrays of :meth:`constants`; none for a graph that fits any size.
+        """
+        return export_symbol(_Graph(function, {}, prefix=self.prefix), x, *constants)
+
     def hybridize(self, active: bool = True, **kwargs: Any) -> None:
         """Hybridize both graphs; see :meth:`mxnet.gluon.HybridBlock.hybridize`."""
         super().hybridize(active, **kwargs)

@@ -57,7 +57,7 @@ def is_traced_for_inference() -> bool:
     return _state.for_inference
 
 
-def export_symbol(block: HybridBlock, data: mx.sym.Symbol) -> Any:
+def export_symbol(block: HybridBlock, *inputs: mx.sym.Symbol) -> Any:
     """Trace the graph of a block for export, in the operators that other programs know.
 
     Calling the block with the symbol gives the same graph except for PReLU, which is composed of several operators
@@ -65,14 +65,14 @@ def export_symbol(block: HybridBlock, data: mx.sym.Symbol) -> Any:
     wrong.
 
     Args:
-        block: a block with one input.
-        data: the input.
+        block: a block.
+        *inputs: its inputs.
 
     Returns:
         What the block returns: a symbol, or a list or tuple of symbols.
     """
     with _tracing_for(_EXPORT):
-        return block(data)
+        return block(*inputs)
 
 
 def inference_symbol(block: HybridBlock, name: str = 'data') -> mx.sym.Symbol:

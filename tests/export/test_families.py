@@ -7,14 +7,14 @@ from lively import lively
 
 from gluon_cbam import CBAMNet, features, get_model
 from gluon_cbam.attention.blocks import CheckedBlock
-from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.export.onnx.engine_passes import ENGINE_PASSES, optimize_for_engine
 from gluon_cbam.export.onnx.float16 import to_float16
 from gluon_cbam.export.onnx.graph import to_model
 from gluon_cbam.export.onnx.simplification import simplify
 from gluon_cbam.export.onnx.translation import to_onnx_graph
 from gluon_cbam.export.runtime.onnxruntime_engine import onnxruntime_session
-from gluon_cbam.export.tracing import trace
+from gluon_cbam.export.tracing import USUAL, GraphKind, trace
 from gluon_cbam.models.features import Features
 from gluon_cbam.models.mobilenet import MobileNet
 from gluon_cbam.models.modified_cbamnet import HEADS, ModifiedCBAMNet
@@ -75,15 +75,15 @@ NETWORKS = {
 TOLERANCE = 2e-5  # of the largest output; seen: 6e-6
 
 
-def difference(net, size):
+def difference(net, size, shape=None, kind=USUAL):
     """The largest difference of ONNX sessions from MXNet, as a part of the largest output."""
-    batch = np.random.RandomState(3).uniform(0, 255, (3, 3, size, size)).astype(np.float32)
+    batch = np.random.RandomState(3).uniform(0, 255, (3, 3, *(shape or (size, size)))).astype(np.float32)
     batch = batch if 'Modified' in type(net).__name__ else batch / 64 - 2
     wanted = net(mx.nd.array(batch))
     wanted = [value.asnumpy() for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
     differences = []
     for engine in ENGINE_PASSES:
-        graph = to_onnx_graph(trace(net, size))
+        graph = to_onnx_graph(trace(net, size, graph=kind))
         simplify(graph)
         optimize_for_engine(graph, engine)
         given = onnxruntime_session(to_model(graph, 17, {}, 'net').SerializeToString(), 1)(batch)
@@ -96,6 +96,25 @@ def difference(net, size):
 def test_equals_mxnet(what):
     size, make = NETWORKS[what]
     assert difference(lively(make(), size), size) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    'what',
+    [
+        'bam_resnet', 'cbam_resnet, bottlenecks', 'cbam, four poolings', 'cbam, conv1x1', 'cbam, identity, parallel',
+        'cifar_cbam_resnet', 'cbam_mobilenet', 'cbamnet_tiny', 'modified, head A', 'features',
+    ],
+)  # fmt: skip
+def test_images_of_any_size(what):
+    size, make = NETWORKS[what]
+    net = lively(make(), size)
+    assert difference(net, size, (size + 21, size + 6), GraphKind(dynamic=True)) < TOLERANCE
+
+
+def test_dense_layers_over_maps_need_one_size():
+    size, make = NETWORKS['modified, head F']
+    with pytest.raises(UsageError, match='ModifiedCBAMNet has layers for images of one size: leave out --dynamic'):
+        trace(lively(make(), size), size, graph=GraphKind(dynamic=True))
 
 
 @pytest.mark.parametrize(

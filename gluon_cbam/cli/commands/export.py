@@ -14,6 +14,7 @@ from gluon_cbam.common.printable import printable
 from .network_options import check_data, load, show_warnings
 
 if TYPE_CHECKING:
+    from gluon_cbam.export.parity import Difference
     from gluon_cbam.export.request import ExportRequest
     from gluon_cbam.export.samples import SampleImages
     from gluon_cbam.tasks import Task
@@ -53,6 +54,14 @@ _FORMAT = [
         callback=_stages,
         metavar='N,N,...',
         help='feature maps of these stages, from 0, instead of logits',
+    ),
+    click.option(
+        '--dynamic', is_flag=True, help='height and width of the images are free in the file, as the batch is'
+    ),
+    click.option(
+        '--nms/--no-nms',
+        default=True,
+        help='of a detector, detections after non-maximum suppression, or boxes and scores before it  [nms]',
     ),
     click.option('--opset', type=int, metavar='N', help='ONNX opset  [17]'),
     click.option(
@@ -109,8 +118,19 @@ def export(file_format: str, output: str, overwrite: bool, **arguments: Any) -> 
         value['largest_difference'] = report.difference.largest
         value['largest_output'] = report.difference.scale
         value['compared_on'] = f'{report.difference.images} {report.images}'
+        value.update(_compared_further(report.difference))
     value.update(checked.as_dict())
     return value, '\n'.join(_lines(value, request.loaded.task))
+
+
+def _compared_further(difference: Difference) -> Dict[str, Any]:
+    """The detections and the sizes that were compared, if any."""
+    value: Dict[str, Any] = {}
+    if difference.detections is not None:
+        value['detections'] = {'compared': difference.detections.rows, 'agreeing': difference.detections.agreeing}
+    if difference.sizes:
+        value['further_sizes'] = [list(size) for size in difference.sizes]
+    return value
 
 
 def _request(
@@ -124,6 +144,8 @@ def _request(
     calibration_images: int,
     attention: str,
     features: Optional[Tuple[int, ...]],
+    dynamic: bool,
+    nms: bool,
     ignore_classes: bool,
     **options: Any,
 ) -> Tuple[ExportRequest, SampleImages, ClassCheck]:
@@ -132,6 +154,7 @@ def _request(
     from gluon_cbam.export.onnx.graph import DEFAULT_OPSET
     from gluon_cbam.export.request import ExportRequest
     from gluon_cbam.export.samples import sample_images, task_images
+    from gluon_cbam.export.tracing import GraphKind
     from gluon_cbam.tasks.classes import ClassCheck
 
     loaded, _ = load(gpus=None, cpus=None, features=features, **options)
@@ -146,7 +169,8 @@ def _request(
     calibrated = None
     if calibration:
         calibrated = Calibration(task_images(task, calibration, calibration_images), attention)
-    request = ExportRequest(loaded, preprocessing, opset or DEFAULT_OPSET, engine, calibrated, validation)
+    graph = GraphKind(dynamic, nms)
+    request = ExportRequest(loaded, preprocessing, opset or DEFAULT_OPSET, engine, calibrated, validation, graph)
     if data_val:
         return request, task_images(task, data_val), checked
     return request, sample_images(loaded.preprocessing.image_size, files=images), checked
@@ -160,6 +184,11 @@ def _lines(value: Dict[str, Any], task: Task) -> Iterator[str]:
             f'differs from MXNet by {value["largest_difference"]:.3g} at most, where the largest output is '
             f'{value["largest_output"]:.3g}, on {value["compared_on"]}'
         )
+    if 'detections' in value:
+        yield '{agreeing} of {compared} detections agree with MXNet'.format(**value['detections'])
+    if 'further_sizes' in value:
+        sizes = ', '.join(f'{height} x {width}' for height, width in value['further_sizes'])
+        yield f'height and width are free; also compared at {sizes}'
     if 'error' in value:
         yield (
             f'int8, attention in {value["attention"]}: mean error of the outputs {100 * value["error"]:.2f} % of their '

@@ -9,6 +9,7 @@ quantization is monotonic.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 
 import numpy as np
@@ -66,8 +67,8 @@ class _QdqWriter:
 
     def __init__(self, graph: OnnxGraph, parameters: Mapping[str, QuantizationParameters], attention: bool) -> None:
         self._source, self._parameters, self._attention = graph, parameters, attention
-        self._made = OnnxGraph(
-            [], dict(graph.constants), graph.input, graph.input_shape, graph.input_dtype, [], dict(graph.shapes)
+        self._made = replace(
+            graph, nodes=[], constants=dict(graph.constants), outputs=[], shapes=dict(graph.shapes), of_batch=[]
         )
         self._consumers, self._producers = graph.consumers(), graph.producers()
         self._quantized: Dict[str, QuantizedTensor] = {}  # value -> its uint8 tensor
@@ -89,7 +90,7 @@ class _QdqWriter:
             (('Add',), self._is_quantized_map, self._write_elementwise),
             (('MaxPool', 'Flatten'), self._is_quantized, self._write_monotonic),
             (('Mul',), self._is_attention, self._write_elementwise),
-            (('GlobalMaxPool',), self._is_attention, self._write_global_max_pool),
+            (('GlobalMaxPool',), self._is_attention_of_known_size, self._write_global_max_pool),
             (('GlobalAveragePool',), self._is_attention, self._write_elementwise),
             (('ReduceMax',), self._is_attention, self._write_monotonic),
             (('ReduceMean',), self._is_channel_mean, self._write_channel_mean),
@@ -116,6 +117,9 @@ class _QdqWriter:
 
     def _is_attention(self, node: Node) -> bool:
         return self._attention and (self._is_quantized_map(node) if node.op == 'Mul' else self._is_quantized(node))
+
+    def _is_attention_of_known_size(self, node: Node) -> bool:
+        return self._is_attention(node) and bool(self._source.fixed_shape(node.inputs[0]))
 
     def _is_channel_mean(self, node: Node) -> bool:
         return self._is_attention(node) and node.attributes['axes'] == [1]
@@ -157,12 +161,12 @@ class _QdqWriter:
 
         ONNX Runtime's integer reductions are slow over axes that are not the last ones in its blocked layout.
         """
-        size = self._source.shapes[node.inputs[0]][2:]
+        size = self._source.fixed_shape(node.inputs[0])[2:]
         self._write_monotonic(Node('MaxPool', node.inputs, node.outputs, {'kernel_shape': list(size)}))
 
     def _write_channel_mean(self, node: Node) -> None:
         """The mean over channels, as a 1 x 1 convolution."""
-        channels = self._source.shapes[node.inputs[0]][1]
+        channels = self._source.channels(node.inputs[0])
         weight = np.full((1, channels, 1, 1), 1 / channels, np.float32)
         name = self._source.constant(f'{node.output}/weight', weight)
         self._write_linear(Node('Conv', [node.inputs[0], name], node.outputs, {'kernel_shape': [1, 1]}))

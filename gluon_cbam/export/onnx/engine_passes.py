@@ -1,6 +1,7 @@
 """Graph optimizations for one engine in float32, chosen by measurements with ``scripts/benchmark_onnx.py``.
 
-Results stay the same up to rounding. Attention needs little arithmetic and much memory traffic, so most passes reduce
+Results stay the same up to rounding. Where the size of images is free, the passes that need the size of a map leave it
+as it is. Attention needs little arithmetic and much memory traffic, so most passes reduce
 how often an engine reads and writes the feature maps.
 """
 
@@ -21,7 +22,7 @@ _MAX_GROUPS = 4
 def global_pooling_as_pooling(graph: OnnxGraph) -> None:
     """Replace global pooling by pooling with a kernel of the map's size, which OpenVINO runs faster."""
     for node in graph.nodes:
-        size = graph.shapes.get(node.inputs[0], ())[2:]
+        size = graph.fixed_shape(node.inputs[0])[2:]
         if node.op in ('GlobalAveragePool', 'GlobalMaxPool') and size:
             node.op, node.attributes = node.op[len('Global') :], {'kernel_shape': list(size)}
 
@@ -29,7 +30,7 @@ def global_pooling_as_pooling(graph: OnnxGraph) -> None:
 def channel_mean_as_product(graph: OnnxGraph) -> None:
     """Replace the mean over channels by a product with a row of 1 / C: ONNX Runtime's mean of one image is slow."""
     for node in _channel_reductions(graph, 'ReduceMean'):
-        _, channels, height, width = graph.shapes[node.inputs[0]]
+        _, channels, height, width = graph.fixed_shape(node.inputs[0])
         row = graph.constant(f'{node.output}/row', np.full((1, channels), 1 / channels, np.float32))
         product = Node('MatMul', [row, f'{node.output}/flat'], [f'{node.output}/mean'])
         _replace_reduction(graph, node, [0, channels, height * width], [product])
@@ -41,7 +42,7 @@ def channel_maximum_in_groups(graph: OnnxGraph) -> None:
     ONNX Runtime's threads divide the axes before the reduced one among themselves, and for one image there is only one.
     """
     for node in _channel_reductions(graph, 'ReduceMax'):
-        _, channels, height, width = graph.shapes[node.inputs[0]]
+        _, channels, height, width = graph.fixed_shape(node.inputs[0])
         if channels % _MAX_GROUPS == 0:
             parts, whole = f'{node.output}/of_parts', f'{node.output}/maximum'
             maxima = [
@@ -53,12 +54,12 @@ def channel_maximum_in_groups(graph: OnnxGraph) -> None:
 
 def _channel_reductions(graph: OnnxGraph, op: str) -> List[Node]:
     found = [node for node in graph.nodes if node.op == op and node.attributes['axes'] == [1]]
-    return [node for node in found if len(graph.shapes.get(node.inputs[0], ())) == 4]
+    return [node for node in found if len(graph.fixed_shape(node.inputs[0])) == 4]
 
 
 def _replace_reduction(graph: OnnxGraph, node: Node, shape: List[int], nodes: List[Node]) -> None:
     """Replace a reduction over channels by nodes that take ``{output}/flat``, the input reshaped to ``shape``."""
-    back = [0, 1, *graph.shapes[node.inputs[0]][2:]]
+    back = [0, 1, *graph.fixed_shape(node.inputs[0])[2:]]
     flat, whole = (
         graph.constant(f'{node.output}/{name}', np.asarray(value, np.int64))
         for name, value in (('split', shape), ('shape', back))
@@ -126,8 +127,9 @@ def residual_add_in_convolution(graph: OnnxGraph) -> None:
         shape = graph.shapes.get(name, ())
         if len(shape) != 4 or len(consumers[name]) != 1:
             continue
-        ones = graph.constant(f'{name}/ones', np.ones((shape[1], 1, 1, 1), np.float32))
-        made = Node('Conv', [name, ones], [f'{name}/same'], {'kernel_shape': [1, 1], 'group': shape[1]})
+        channels = graph.channels(name)
+        ones = graph.constant(f'{name}/ones', np.ones((channels, 1, 1, 1), np.float32))
+        made = Node('Conv', [name, ones], [f'{name}/same'], {'kernel_shape': [1, 1], 'group': channels})
         graph.shapes[made.output] = shape
         graph.nodes.insert(graph.nodes.index(total), made)
         total.inputs = [made.output if value == name else value for value in total.inputs]

@@ -24,7 +24,8 @@ _AS_INPUT = {
 }
 
 
-Shape = Tuple[int, ...]
+Shape = Tuple[Optional[int], ...]
+"""Lengths of axes; None for one that depends on the size of the image, where that is free."""
 
 
 @dataclass
@@ -61,12 +62,15 @@ class OnnxGraph:
         nodes: the nodes.
         constants: array by name of the value.
         input: name of the input.
-        input_shape: the shape of one image, without the batch axis.
+        input_shape: the shape of one image, without the batch axis; None for height and width that are free.
         input_dtype: name of numpy's type.
         outputs: names of the outputs.
         shapes: the shapes of values, for a batch of 1, where they are known.
         of_batch: values whose first axis is the batch, which shape inference cannot derive; files state it, since ONNX
             Runtime fuses an addition into a convolution only where it knows that both inputs have the same shape.
+        classes: the number of classes of a detector; 0 for other networks.
+        exact: values that the network has in float32 in every precision, such as the outputs of a detector's heads;
+            what is computed from them is, too.
     """
 
     nodes: List[Node]
@@ -77,6 +81,8 @@ class OnnxGraph:
     outputs: List[str]
     shapes: Dict[str, Shape]
     of_batch: List[str] = field(default_factory=list)
+    classes: int = 0
+    exact: List[str] = field(default_factory=list)
 
     def producers(self) -> Dict[str, Node]:
         """Value -> the node that outputs it."""
@@ -92,13 +98,23 @@ class OnnxGraph:
             taken.setdefault(name, []).append(None)
         return taken
 
+    def fixed_shape(self, name: str) -> Tuple[int, ...]:
+        """The shape of a value, for a batch of 1; () where it is not known or depends on a free size."""
+        shape = self.shapes.get(name, ())
+        known = tuple(length for length in shape if length is not None)
+        return known if len(known) == len(shape) else ()
+
+    def channels(self, name: str) -> int:
+        """The number of channels of a feature map."""
+        return int(self.shapes[name][1] or 0)
+
     def constant(self, name: str, value: Union[np.ndarray, np.generic]) -> str:
         """Add a constant; returns its name, ``name`` with a number if that is taken."""
         unique, number = name, 0
         while unique in self.constants:
             number += 1
             unique = f'{name}_{number}'
-        self.constants[unique] = np.ascontiguousarray(value)
+        self.constants[unique] = np.asarray(value, order='C')
         return unique
 
     def replace(self, old: str, new: str) -> None:
@@ -171,7 +187,7 @@ def to_model(graph: OnnxGraph, opset: int, texts: Mapping[str, str], name: str) 
     made = helper.make_graph(
         nodes,
         name,
-        [helper.make_tensor_value_info(graph.input, kind, ['N', *graph.input_shape])],
+        [helper.make_tensor_value_info(graph.input, kind, ['N', *_named_axes(graph.input_shape)])],
         [helper.make_tensor_value_info(name, kinds.FLOAT, _dynamic(graph.shapes.get(name))) for name in graph.outputs],
         [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
         value_info=[
@@ -185,6 +201,12 @@ def to_model(graph: OnnxGraph, opset: int, texts: Mapping[str, str], name: str) 
     return model
 
 
-def _dynamic(shape: Optional[Shape]) -> Optional[List[Union[int, str]]]:
+def _named_axes(shape: Shape) -> List[Union[int, str]]:
+    """The axes of an input with names of those that are free: height comes before width."""
+    names = iter(('H', 'W'))
+    return [next(names) if length is None else length for length in shape]
+
+
+def _dynamic(shape: Optional[Shape]) -> Optional[List[Union[int, str, None]]]:
     """A shape with a dynamic batch axis; None where it is not known."""
     return None if shape is None else ['N', *shape[1:]]

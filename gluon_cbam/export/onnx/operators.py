@@ -2,63 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import math
-from typing import Any, Callable, Dict, List, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
 
-from .graph import Node, OnnxGraph, Shape
-
-
-class Call:
-    """An operator of a symbol that is translated.
-
-    Args:
-        graph: the ONNX graph that nodes are added to.
-        name: the name of the MXNet operator; ONNX values are named after it.
-        attributes: the attributes of the MXNet operator, as text by name.
-        inputs: names of the ONNX values.
-        shapes: the shapes of the inputs, for a batch of 1.
-    """
-
-    def __init__(
-        self, graph: OnnxGraph, name: str, attributes: Dict[str, str], inputs: List[str], shapes: Sequence[Shape]
-    ) -> None:
-        self._graph, self._name, self._count = graph, name, 0
-        self._attributes, self.inputs, self.shapes = attributes, inputs, shapes
-
-    def attribute(self, name: str, default: Any = None) -> Any:
-        """An attribute of the MXNet operator as a Python value."""
-        text = self._attributes.get(name)
-        if text is None:
-            return default
-        try:
-            return ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            return text
-
-    def emit(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
-        """Add an ONNX node; returns the name of its output, or a list of names if there are several."""
-        self._count += 1
-        name = self._name if self._count == 1 else f'{self._name}/{self._count}'
-        names = [name] if outputs == 1 else [f'{name}:{number}' for number in range(outputs)]
-        self._graph.nodes.append(Node(op, list(inputs), names, attributes))
-        return names[0] if outputs == 1 else names
-
-    def constant(self, value: Union[np.ndarray, np.generic], name: str = 'constant') -> str:
-        """Add a constant; returns its name."""
-        return self._graph.constant(f'{self._name}/{name}', value)
-
-    def value(self, number: int) -> np.ndarray:
-        """The array of an input that is a parameter."""
-        return self._graph.constants[self.inputs[number]]
-
-    def scalar(self) -> str:
-        """The attribute ``scalar`` as a constant."""
-        return self.constant(np.float32(self.attribute('scalar')), 'scalar')
+from .call import Call
+from .selection_operators import SELECTION_OPERATORS
 
 
 def _convolution(call: Call) -> str:
@@ -139,9 +91,18 @@ def _leaky(call: Call) -> str:
     return _LEAKY[call.attribute('act_type', 'leaky')](call)
 
 
+def _softmax(call: Call) -> str:
+    if call.attribute('temperature') not in (None, 1.0) or len(call.inputs) > 1:
+        raise DataError('softmax with a temperature or lengths cannot be translated to ONNX')
+    return call.emit('Softmax', call.inputs[0], axis=call.attribute('axis', -1))
+
+
 def _split(call: Call) -> List[str]:
     axis, count = call.attribute('axis', 1), call.attribute('num_outputs')
-    return call.emit('Split', call.inputs[0], outputs=count, axis=axis, split=[call.shapes[0][axis] // count] * count)
+    length = call.shapes[0][axis]
+    if length is None:
+        raise DataError(f'SliceChannel along axis {axis} cannot be translated to ONNX where the size of images is free')
+    return call.emit('Split', call.inputs[0], outputs=count, axis=axis, split=[length // count] * count)
 
 
 def _reshape(call: Call) -> str:
@@ -151,13 +112,8 @@ def _reshape(call: Call) -> str:
     return call.emit('Reshape', call.inputs[0], call.constant(np.array(shape, np.int64), 'shape'))
 
 
-def _axes(call: Call) -> List[int]:
-    axis = call.attribute('axis')
-    return list(axis) if isinstance(axis, tuple) else [axis]
-
-
 def _reduction(op: str) -> Callable[[Call], str]:
-    return lambda call: call.emit(op, call.inputs[0], axes=_axes(call), keepdims=int(call.attribute('keepdims', False)))
+    return lambda call: call.emit(op, call.inputs[0], axes=call.axes(), keepdims=int(call.attribute('keepdims', False)))
 
 
 def _plain(op: str) -> Callable[[Call], str]:
@@ -169,6 +125,11 @@ def _with_scalar(op: str, neutral: float) -> Callable[[Call], str]:
         return call.inputs[0] if call.attribute('scalar') == neutral else call.emit(op, call.inputs[0], call.scalar())
 
     return translate
+
+
+def _cast(call: Call) -> str:
+    """To float32: of pixels, or of what has to be exact in every precision."""
+    return call.exact(call.emit('Cast', call.inputs[0], to=_FLOAT))
 
 
 def _same(call: Call) -> str:
@@ -189,13 +150,19 @@ OPERATORS: Dict[str, Callable[[Call], Any]] = {
     'sqrt': _plain('Sqrt'),
     'square': lambda call: call.emit('Mul', call.inputs[0], call.inputs[0]),
     'elemwise_add': _plain('Add'),
+    'elemwise_sub': _plain('Sub'),
     'elemwise_mul': _plain('Mul'),
+    'floor': _plain('Floor'),
+    'softmax': _softmax,
     'broadcast_add': _plain('Add'),
     'broadcast_sub': _plain('Sub'),
     'broadcast_mul': _plain('Mul'),
+    'broadcast_div': _plain('Div'),
     '_plus_scalar': _with_scalar('Add', 0),
     '_minus_scalar': _with_scalar('Sub', 0),
     '_mul_scalar': _with_scalar('Mul', 1),
+    '_div_scalar': _with_scalar('Div', 1),
+    '_minimum_scalar': _with_scalar('Min', math.inf),
     'max': _reduction('ReduceMax'),
     'mean': _reduction('ReduceMean'),
     'sum': _reduction('ReduceSum'),
@@ -203,11 +170,12 @@ OPERATORS: Dict[str, Callable[[Call], Any]] = {
     'SliceChannel': _split,
     'Reshape': _reshape,
     'Flatten': lambda call: call.emit('Flatten', call.inputs[0], axis=1),
-    'expand_dims': lambda call: call.emit('Unsqueeze', call.inputs[0], axes=_axes(call)),
+    'expand_dims': lambda call: call.emit('Unsqueeze', call.inputs[0], axes=call.axes()),
     'transpose': lambda call: call.emit('Transpose', call.inputs[0], perm=list(call.attribute('axes'))),
-    'Cast': lambda call: call.emit('Cast', call.inputs[0], to=_FLOAT),
+    'Cast': _cast,
     'BlockGrad': _same,
     'Dropout': _same,
+    **SELECTION_OPERATORS,
 }
 """MXNet's operator -> function of a :class:`Call` that adds nodes and returns the name of the output, or a list."""
 _FLOAT = 1  # onnx.TensorProto.FLOAT

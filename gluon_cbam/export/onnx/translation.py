@@ -9,8 +9,11 @@ import mxnet as mx
 
 from gluon_cbam.export.tracing import DATA, TracedNetwork
 
-from .graph import OnnxGraph
-from .operators import Call, translate
+from .call import Call
+from .graph import OnnxGraph, Shape
+from .operators import translate
+
+Shapes = Dict[Tuple[str, int], Shape]
 
 
 def to_onnx_graph(traced: TracedNetwork) -> OnnxGraph:
@@ -24,7 +27,10 @@ def to_onnx_graph(traced: TracedNetwork) -> OnnxGraph:
     """
     described = json.loads(traced.symbol.tojson())
     nodes, shapes = described['nodes'], _shapes(traced)
-    made = OnnxGraph([], dict(traced.params), DATA, traced.shape, traced.dtype, [], {DATA: (1, *traced.shape)})
+    image = shapes[DATA, 0][1:]
+    made = OnnxGraph(
+        [], dict(traced.params), DATA, image, traced.dtype, [], {DATA: (1, *image)}, classes=traced.classes
+    )
     values: Dict[Tuple[int, int], str] = {}
     for number, node in enumerate(nodes):
         if node['op'] == 'null':
@@ -46,12 +52,20 @@ def to_onnx_graph(traced: TracedNetwork) -> OnnxGraph:
     return made
 
 
-def _shapes(traced: TracedNetwork) -> Dict[Tuple[str, int], Tuple[int, ...]]:
-    """(node, output) -> shape, for a batch of 1."""
+def _shapes(traced: TracedNetwork) -> Shapes:
+    """(node, output) -> shape, for a batch of 1; where the size of images is free, None for what depends on it."""
+    shapes: Shapes = _shapes_at(traced, traced.shape)
+    if traced.other_shape is None:
+        return shapes
+    other = _shapes_at(traced, traced.other_shape)
+    return {key: tuple(one if one == two else None for one, two in zip(shapes[key], other[key])) for key in shapes}
+
+
+def _shapes_at(traced: TracedNetwork, image: Tuple[int, ...]) -> Shapes:
     internals: mx.sym.Symbol = traced.symbol.get_internals()
     known = {name: value.shape for name, value in traced.params.items()}
-    _, found, _ = internals.infer_shape(**{DATA: (1, *traced.shape)}, **known)
-    shapes: Dict[Tuple[str, int], Tuple[int, ...]] = {}
+    _, found, _ = internals.infer_shape(**{DATA: (1, *image)}, **known)
+    shapes: Shapes = {}
     for name, shape in zip(internals.list_outputs(), found):
         owner, mark, output = name.rpartition('_output')
         if mark and (output == '' or output.isdigit()):

@@ -107,14 +107,14 @@ def winograd_convolutions(graph: OnnxGraph) -> None:
     """Replace 3 x 3 convolutions with a stride of 1 by Winograd's, where :func:`best_tile` is not None."""
     for conv in [node for node in graph.nodes if _is_supported(graph, node)]:
         filters, channels = graph.constants[conv.inputs[1]].shape[:2]
-        tile = best_tile(channels, filters, *graph.shapes[conv.inputs[0]][2:])
+        tile = best_tile(channels, filters, *graph.fixed_shape(conv.inputs[0])[2:])
         if tile is not None:
             replace_convolution(graph, conv, tile)
 
 
 def _is_supported(graph: OnnxGraph, node: Node) -> bool:
     """Whether a node is a convolution that :func:`replace_convolution` supports."""
-    if node.op != 'Conv' or len(graph.shapes.get(node.inputs[0], ())) != 4 or node.inputs[1] not in graph.constants:
+    if node.op != 'Conv' or len(graph.fixed_shape(node.inputs[0])) != 4 or node.inputs[1] not in graph.constants:
         return False
     wanted = {'kernel_shape': [3, 3], 'strides': [1, 1], 'dilations': [1, 1], 'pads': [1] * 4, 'group': 1}
     usual = {'strides': [1, 1], 'dilations': [1, 1], 'pads': [0] * 4, 'group': 1}
@@ -144,7 +144,7 @@ class _WinogradWriter:
         self._graph, self._conv, self._tile = graph, conv, tile
         self._nodes: List[Node] = []
         self._filters, self._channels = graph.constants[conv.inputs[1]].shape[:2]
-        self._size = graph.shapes[conv.inputs[0]][2:]
+        self._size = graph.fixed_shape(conv.inputs[0])[2:]
         self._counts = [tile_count(size, tile) for size in self._size]
         self._matrices, self._points = WinogradMatrices.of_tile(tile), tile + _KERNEL - 1
 

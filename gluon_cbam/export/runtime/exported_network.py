@@ -42,6 +42,8 @@ class ExportedNetwork:
         placement: where the engine computes, and in which precision.
         verification: the comparison with the CPU, which the first batch completes; None without ``verify``.
         embeddings: whether the file says that its outputs are embeddings.
+        nms: False for a detector whose file gives the boxes and scores of all anchors, before the suppression.
+        dynamic: whether the file takes images of any size; predictions are made at that of ``preprocessing``.
     """
 
     path: Path
@@ -57,6 +59,13 @@ class ExportedNetwork:
     placement: Placement = Placement()
     verification: Optional[Verification] = None
     embeddings: bool = False
+    nms: bool = True
+    dynamic: bool = False
+
+    @property
+    def gives_detections(self) -> bool:
+        """Whether the output is the detections of each image, (N, keep, 6)."""
+        return self.task.finds_boxes and self.classes > 0 and self.nms
 
     @property
     def named_classes(self) -> ClassNames:
@@ -93,7 +102,7 @@ class ExportedNetwork:
             batch: (N, ...), see :meth:`prepare`.
 
         Returns:
-            Logits, (N, classes) float32.
+            Logits, (N, classes) float32; of a detector its detections, (N, keep, 6) float32.
 
         Raises:
             DataError: the file gives feature maps.
@@ -186,6 +195,8 @@ def load_exported(
         get_task(metadata.task),
         placement,
         embeddings=bool(metadata.embeddings),
+        nms=metadata.nms is not False,
+        dynamic=bool(metadata.dynamic),
     )
     return _verified(loaded, threads) if verify else loaded
 
@@ -196,7 +207,8 @@ def _verified(loaded: ExportedNetwork, threads: Optional[int]) -> ExportedNetwor
     size = loaded.preprocessing.image_size
     images = np.random.RandomState(0).randint(0, 256, (IMAGES, size, size, 3)).astype(np.uint8)
     batch = np.stack([loaded.prepare(image) for image in images])
-    verification = Verification(f'{loaded.engine} {loaded.placement.text}'.strip(), loaded.placement.coarsest)
+    where = f'{loaded.engine} {loaded.placement.text}'.strip()
+    verification = Verification(where, loaded.placement.coarsest, loaded.gives_detections)
     start = verified(loaded.start, reference, batch, verification)
     return replace(loaded, start=start, verification=verification)
 

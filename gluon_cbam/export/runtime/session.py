@@ -27,9 +27,13 @@ def exported_session(network: ExportedNetwork, embeddings: bool = False) -> Sess
         A session that takes batches of any size, in the order in which they are started.
 
     Raises:
-        UsageError: the file gives embeddings, and its task needs logits of classes.
+        UsageError: the file gives embeddings, and its task needs logits of classes, or boxes before the suppression.
         DataError: the file gives feature maps, not the outputs of a task.
     """
+    if not network.nms:
+        raise UsageError(
+            f'{network.path} gives the boxes and scores of all anchors, no detections: export it without --no-nms'
+        )
     if network.embeddings and not embeddings and network.task.name == DEFAULT:
         raise UsageError(
             f'{network.path} gives embeddings of {network.classes} numbers, no logits: there are no classes to '

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
+from gluon_cbam.export.detection_rows import LEAST_AGREEING, RowAgreement, compare_rows
 from gluon_cbam.export.precision import TOLERANCES
 
 from .placement import Run, Start
@@ -42,6 +43,46 @@ class Agreement:
         """The largest difference divided by the largest output."""
         return self.largest / max(self.scale, 1e-12)
 
+    def agrees(self, precision: str) -> bool:
+        """Whether the difference is small, and the largest outputs are of the same classes, near ties aside."""
+        return self.relative <= TOLERANCES[precision] and self.same_top1 + self.near_ties >= self.images
+
+    def text(self) -> str:
+        """What agrees."""
+        return f'top-1 the same for {self.same_top1} of {self.images}'
+
+
+@dataclass(frozen=True)
+class DetectionAgreement:
+    """How well detections agree with those of the CPU.
+
+    Attributes:
+        largest: the largest absolute difference of the detections that agree.
+        scale: the largest absolute coordinate of the CPU.
+        images: number of images.
+        detections: number of detections.
+        agreeing: number of those that agree, see :func:`gluon_cbam.export.detection_rows.compare_rows`.
+    """
+
+    largest: float
+    scale: float
+    images: int
+    detections: int
+    agreeing: int
+
+    @property
+    def relative(self) -> float:
+        """The largest difference divided by the largest coordinate."""
+        return self.largest / max(self.scale, 1e-12)
+
+    def agrees(self, precision: str) -> bool:
+        """Whether enough detections agree."""
+        return self.largest < np.inf and self.agreeing >= LEAST_AGREEING[precision] * self.detections
+
+    def text(self) -> str:
+        """What agrees."""
+        return f'{self.agreeing} of {self.detections} detections the same'
+
 
 def compare(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], tolerance: float) -> Agreement:
     """Compare the outputs for some images.
@@ -66,6 +107,17 @@ def compare(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], toleran
     return Agreement(largest, scale, len(same), int(same.sum()), int(ties.sum()))
 
 
+def compare_detections(
+    found: Sequence[np.ndarray], expected: Sequence[np.ndarray], tolerance: float
+) -> DetectionAgreement:
+    """Compare the detections for some images; see :func:`compare`."""
+    comparable = [value.shape for value in found] == [value.shape for value in expected]
+    if not comparable or not all(np.isfinite(value).all() for value in (*found, *expected)):
+        return DetectionAgreement(float('inf'), 1.0, len(expected[0]), 0, 0)
+    rows: RowAgreement = compare_rows(found[0], expected[0], tolerance)
+    return DetectionAgreement(rows.largest, rows.scale, len(expected[0]), rows.rows, rows.agreeing)
+
+
 @dataclass
 class Verification:
     """The comparison of an engine with the CPU.
@@ -73,12 +125,14 @@ class Verification:
     Attributes:
         where: the engine and its placement, for messages.
         precision: the coarsest precision that takes part.
+        detections: whether the outputs are detections.
         agreements: what was compared -> the agreement.
     """
 
     where: str
     precision: str
-    agreements: Dict[str, Agreement] = field(default_factory=dict)
+    detections: bool = False
+    agreements: Dict[str, Union[Agreement, DetectionAgreement]] = field(default_factory=dict)
 
     @property
     def tolerance(self) -> float:
@@ -94,10 +148,12 @@ class Verification:
             expected: those of the CPU.
 
         Raises:
-            DataError: they differ by more than the tolerance, or the largest outputs are of other classes.
+            DataError: they differ by more than the tolerance, the largest outputs are of other classes, or detections
+                differ.
         """
-        agreement = self.agreements[what] = compare(found, expected, self.tolerance)
-        if not agreement.relative <= self.tolerance or agreement.same_top1 + agreement.near_ties < agreement.images:
+        run = compare_detections if self.detections else compare
+        agreement = self.agreements[what] = run(found, expected, self.tolerance)
+        if not agreement.agrees(self.precision):
             raise DataError(f'{self.where} disagrees with the CPU on the {self._text(what)}')
         _log.info('%s agrees with the CPU on the %s', self.where, self._text(what))
 
@@ -105,7 +161,7 @@ class Verification:
         found = self.agreements[what]
         return (
             f'{what.replace("_", " ")}: difference {found.relative:.2g} of the largest output ({self.precision}: '
-            f'{self.tolerance:g} at most), top-1 the same for {found.same_top1} of {found.images}'
+            f'{self.tolerance:g} at most), {found.text()}'
         )
 
     def text(self) -> str:

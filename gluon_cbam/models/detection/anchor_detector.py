@@ -10,9 +10,10 @@ import numpy as np
 from gluon_cbam.common.types import OpNamespace, Tensor
 
 from .anchors import AnchorLevel, anchor_array, anchor_graph
+from .box_coding import decode
 from .detector import Detector
 from .heads import LevelHead
-from .suppression import BOUND, Suppression
+from .suppression import BOUND, Suppression, class_scores
 
 
 class AnchorDetector(Detector):
@@ -69,9 +70,19 @@ class AnchorDetector(Detector):
 
     def detections(self, F: OpNamespace, x: Tensor, *constants: Tensor) -> Tensor:
         """Compute detections; without anchors as a constant, they follow from the input."""
+        return self.suppression(F, *self._raw_and_anchors(F, x, *constants), self.classes)
+
+    def candidates(self, F: OpNamespace, x: Tensor, *constants: Tensor) -> Tuple[Tensor, Tensor]:
+        """Compute the boxes and scores of all anchors; see :meth:`.detector.Detector.candidates`."""
+        logits, offsets, anchors = self._raw_and_anchors(F, x, *constants)
+        return decode(F, offsets, anchors.expand_dims(0)), class_scores(F, logits)
+
+    def _raw_and_anchors(self, F: OpNamespace, x: Tensor, *constants: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+        """Logits, offsets, and the anchors (A, 4), which follow from the input where they are no constant."""
         maps = self.maps(F, x)
         anchors = constants[0] if constants else anchor_graph(F, self._levels, maps, x)
-        return self.suppression(F, *self._of_maps(F, maps), anchors, self.classes)
+        logits, offsets = self._of_maps(F, maps)
+        return logits, offsets, anchors
 
     def constants(self, x: mx.nd.NDArray) -> Sequence[mx.nd.NDArray]:
         """The anchors."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Tuple
 
 from gluon_cbam.attention.blocks import positive_int
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.models.mode_graphs import ModeGraphs
 
@@ -49,3 +50,19 @@ class Detector(ModeGraphs):
     def final(self, F: OpNamespace, x: Tensor, *constants: Tensor) -> Tensor:
         """See :meth:`detections`."""
         return self.detections(F, x, *constants)
+
+    def candidates(self, F: OpNamespace, x: Tensor, *constants: Tensor) -> Tuple[Tensor, Tensor]:
+        """Compute the boxes and scores that non-maximum suppression chooses from.
+
+        Args:
+            F: ``mxnet.ndarray`` or ``mxnet.symbol``.
+            x: (N, C, H, W).
+            *constants: see :meth:`detections`.
+
+        Returns:
+            (N, A, 4) float32 xmin, ymin, xmax and ymax in pixels of the input, and (N, A, classes) float32 scores.
+
+        Raises:
+            UsageError: this detector chooses in another way.
+        """
+        raise UsageError(f'{type(self).__name__} has no boxes before one non-maximum suppression: leave out --no-nms')

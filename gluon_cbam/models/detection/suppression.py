@@ -14,6 +14,11 @@ BOUND = 2**24
 """Scores of an image, anchors times classes, must be fewer: their numbers are float32."""
 
 
+def class_scores(F: OpNamespace, logits: Tensor) -> Tensor:
+    """The scores of the classes without the background: (N, A, 1 + classes) logits to (N, A, classes)."""
+    return F.slice_axis(F.softmax(logits, axis=-1), axis=-1, begin=1, end=None)
+
+
 @dataclass(frozen=True)
 class Suppression:
     """Non-maximum suppression (Liu et al., ECCV 2016, section 3.1: scores of at least 0.01, 0.45, 200 of an image).
@@ -58,8 +63,7 @@ class Suppression:
             (N, keep, 6) float32: class from 0, score, xmin, ymin, xmax and ymax; by falling score; -1 in rows without
             a detection.
         """
-        scores = F.slice_axis(F.softmax(logits, axis=-1), axis=-1, begin=1, end=None).reshape((0, -1))  # (N, A classes)
-        best = self.best(F, scores)
+        best = self.best(F, class_scores(F, logits).reshape((0, -1)))  # of (N, A classes)
         anchor = F.floor(best.place / classes)
         boxes = decode(F, of_each(F, offsets, anchor), F.take(anchors, anchor, axis=0))
         return self.suppress(F, best.place - anchor * classes, best.score, boxes)

@@ -1,0 +1,80 @@
+"""Comparison of detections row by row.
+
+Two engines compute scores and boxes that differ by rounding, so that two detections of nearly the same score may change
+places, and a box whose overlap is at the threshold of the suppression may be left out by one of them. So a detection
+agrees where the other result has one of the same class with nearly the same score and box, at any place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict
+
+import numpy as np
+
+from .precision import FLOAT16, FLOAT32, INT8, TF32
+
+LEAST_AGREEING: Dict[str, float] = {FLOAT32: 0.998, TF32: 0.95, FLOAT16: 0.9, INT8: 0.5}
+"""Precision -> the part of the detections that must agree: coarser numbers decide otherwise more often."""
+
+
+@dataclass(frozen=True)
+class RowAgreement:
+    """How well detections agree.
+
+    Attributes:
+        rows: detections of all images, of the result that has more.
+        agreeing: those that the other result has, too.
+        largest: the largest absolute difference of a score or a coordinate of those.
+        scale: the largest absolute coordinate that was expected.
+    """
+
+    rows: int
+    agreeing: int
+    largest: float
+    scale: float
+
+    @property
+    def part(self) -> float:
+        """The part of the detections that agree; 1 where there are none."""
+        return self.agreeing / self.rows if self.rows else 1.0
+
+    def __add__(self, other: RowAgreement) -> RowAgreement:
+        """The agreement of both."""
+        return RowAgreement(
+            self.rows + other.rows,
+            self.agreeing + other.agreeing,
+            max(self.largest, other.largest),
+            max(self.scale, other.scale),
+        )
+
+
+def compare_rows(found: np.ndarray, expected: np.ndarray, tolerance: float) -> RowAgreement:
+    """Compare the detections of some images.
+
+    Args:
+        found: (N, keep, 6): class, score, xmin, ymin, xmax, ymax; a negative class in rows without a detection.
+        expected: likewise.
+        tolerance: the largest difference of scores, and of coordinates over the largest one, of detections that agree.
+
+    Returns:
+        The agreement.
+    """
+    total = RowAgreement(0, 0, 0.0, 0.0)
+    for one, two in zip(found, expected):
+        total += _compare_image(one[one[:, 0] >= 0], two[two[:, 0] >= 0], tolerance)
+    return total
+
+
+def _compare_image(found: np.ndarray, expected: np.ndarray, tolerance: float) -> RowAgreement:
+    rows, scale = max(len(found), len(expected)), float(np.abs(expected[:, 2:]).max(initial=0))
+    differences = np.abs(found[None, :, 1:].astype(np.float64) - expected[:, None, 1:])  # (expected, found, 5)
+    distances = np.maximum(differences[..., 0], differences[..., 1:].max(axis=2, initial=0) / max(scale, 1.0))
+    distances[found[None, :, 0] != expected[:, None, 0]] = np.inf
+    agreeing, largest = 0, 0.0
+    for number in range(len(expected)):
+        nearest = int(distances[number].argmin()) if len(found) else -1
+        if nearest >= 0 and distances[number, nearest] <= tolerance:
+            agreeing, largest = agreeing + 1, max(largest, float(differences[number, nearest].max()))
+            distances[:, nearest] = np.inf  # it is taken
+    return RowAgreement(rows, agreeing, largest, scale)
