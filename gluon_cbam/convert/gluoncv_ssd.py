@@ -1,10 +1,11 @@
-"""Parameters of GluonCV's SSD on ``resnet*_v1`` and ``mobilenet*``, under our names.
+"""Parameters of GluonCV's SSD on ``resnet*_v1``, ``mobilenet*`` and ``vgg16_atrous``, under our names.
 
 GluonCV numbers the layers of a stage in the order in which they are made; the structure of the blocks follows from the
-sizes of the kernels. Three things differ from ours and are carried over, so that the outputs stay the same:
+sizes of the kernels. Four things differ from ours and are carried over, so that the outputs stay the same:
 
 * the 1 x 1 convolutions of its bottlenecks have a bias, though BatchNorm follows: it is taken from the running mean;
 * the BatchNorm of its extra layers has a fixed gamma, which computes as 1 whatever the file holds;
+* its VGG16 multiplies the channels of the image by constants: they are multiplied into the first convolution;
 * the anchors are part of the file: they are compared with ours.
 """
 
@@ -20,6 +21,9 @@ from gluon_cbam.common.errors import DataError
 _LAYER = re.compile(r'^features\.(resnetv1|mobilenet)\d+_(?:stage(\d)_)?(conv|batchnorm)(\d+)_(\w+)$')
 _EXTRA = re.compile(r'^features\.expand_(trans_)?(conv|bn)(\d+)_(\w+)$')
 _HEAD = re.compile(r'^(class|box)_predictors\.(\d+)\.predictor\.(weight|bias)$')
+_VGG = re.compile(r'^features\.(stages|extras)\.(\d+)\.(\d+)\.(weight|bias)$')
+_VGG_SCALES = {'features.norm4.scale': 'first_norm.scale'}
+_IMAGE_SCALE, _FIRST_WEIGHT = 'features.init_scale', 'backbone.stages.0.convs.0.weight'
 _ANCHORS = re.compile(r'^anchor_generators\.(\d+)\.anchors$')
 _Layer = Tuple[Optional[str], str]  # stage, if any, and number
 ANCHORS = _ANCHORS.pattern
@@ -38,7 +42,7 @@ def our_arrays(arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
     paths = _paths_of_layers(arrays)
     renamed, biases = {}, {}
     for name, array in arrays.items():
-        layer, extra, head = _LAYER.match(name), _EXTRA.match(name), _HEAD.match(name)
+        layer, extra, head, vgg = _LAYER.match(name), _EXTRA.match(name), _HEAD.match(name), _VGG.match(name)
         if layer and (layer[2], layer[4]) in paths:
             path = paths[layer[2], layer[4]][layer[3] == 'batchnorm']
             if layer[3] == 'conv' and layer[5] == 'bias':
@@ -51,12 +55,22 @@ def our_arrays(arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
             renamed[f'{path}.{kind}'] = np.ones_like(array) if kind == 'gamma' else array
         elif head:
             renamed[f'heads.{head[2]}.{head[1]}_predictor.{head[3]}'] = array
+        elif vgg:
+            renamed[f'{_vgg_path(vgg[1], vgg[2], int(vgg[3]) // 2)}.{vgg[4]}'] = array  # activations are numbered, too
         else:
-            renamed[name] = array
+            renamed[_VGG_SCALES.get(name, name)] = array
+    weight, scale = (renamed.get(name, np.empty(0)) for name in (_FIRST_WEIGHT, _IMAGE_SCALE))
+    if weight.ndim == 4 and scale.shape == (1, weight.shape[1], 1, 1):
+        renamed[_FIRST_WEIGHT] = weight * renamed.pop(_IMAGE_SCALE)
     for name, bias in biases.items():
         if name in renamed and renamed[name].shape == bias.shape:
             renamed[name] = renamed[name] - bias
     return renamed
+
+
+def _vgg_path(kind: str, stage: str, number: int) -> str:
+    """Our path of a convolution of a VGG16 or of an extra layer without BatchNorm."""
+    return f'extras.{stage}.conv{number + 1}' if kind == 'extras' else f'backbone.stages.{stage}.convs.{number}'
 
 
 def check_anchors(net: Any, arrays: Mapping[str, np.ndarray]) -> None:

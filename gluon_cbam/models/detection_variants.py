@@ -32,6 +32,12 @@ class SSDVariant:
         classes: the default number of classes, those of Pascal VOC.
         backbone: the default backbone.
         head_kernel: size of the kernels of the heads.
+        normalized: whether the extra layers have BatchNorm; otherwise their convolutions have a bias.
+        ends: kernel and padding of the last extra layers, whose stride is 1; the others have a kernel of 3 and a stride
+            of 2.
+        first_scale: the initial scale of the first map, which is divided by the norm of its channels; None for a map
+            that is left as it is.
+        smallest: height and width that images must have at least, so that every map has a cell.
     """
 
     module: ClassVar[str] = 'detection.ssd'
@@ -53,6 +59,10 @@ class SSDVariant:
     classes: int = 20
     backbone: str = 'resnet50'
     head_kernel: int = 3
+    normalized: bool = True
+    ends: Tuple[Tuple[int, int], ...] = ()
+    first_scale: Optional[float] = None
+    smallest: int = 1
 
 
 @dataclass(frozen=True)
@@ -62,11 +72,13 @@ class StairNetVariant(SSDVariant):
     Attributes:
         step_channels: channels of every map that a head reads.
         separable: whether the convolutions of the steps are separable.
+        deconvolved: whether a step enlarges a map by a deconvolution, and the last map is read as it is.
     """
 
     module: ClassVar[str] = 'detection.stairnet'
     step_channels: int = 256
     separable: bool = False
+    deconvolved: bool = False
 
 
 # sizes, ratios, steps: the SSD paper for Pascal VOC; GluonCV's ssd_300_vgg16_atrous_voc
@@ -108,10 +120,52 @@ _LITE: Dict[str, Any] = dict(
     head_kernel=1,
 )
 
-SSDS = (SSDVariant('ssd_300', **_300), SSDVariant('ssd_512', **_512), SSDVariant('ssd_300_lite', **_LITE))
+_VGG16: Dict[str, Any] = dict(
+    stride=8,
+    backbone_maps=2,
+    transition=0.5,
+    pooled=False,
+    backbone='vgg16_atrous',
+    normalized=False,
+    first_scale=20,
+    smallest=257,  # smaller ones leave no cell of the last map
+)
+# the SSD paper; GluonCV's ssd_300_vgg16_atrous_voc
+_300_VGG16: Dict[str, Any] = {
+    **_300,
+    **_VGG16,
+    'channels': (512, 1024, 512, 256, 256, 256),
+    'ends': ((3, 0), (3, 0)),
+}
+_STAIRNET_VGG16: Dict[str, Any] = {
+    **_300_VGG16,
+    'ratios': (_SIX, _SIX, _SIX, _SIX, _FOUR, _FOUR),
+    'pooled': True,
+    'ends': (),
+    'smallest': 1,
+}
+# the SSD paper; GluonCV's ssd_512_vgg16_atrous_voc
+_512_VGG16: Dict[str, Any] = dict(
+    image_size=512,
+    channels=(512, 1024, 512, 256, 256, 256, 256),
+    sizes=(51.2, 76.8, 153.6, 230.4, 307.2, 384.0, 460.8, 537.6),
+    ratios=(_FOUR, _SIX, _SIX, _SIX, _SIX, _FOUR, _FOUR),
+    steps=(8, 16, 32, 64, None, None, None),
+    ends=((4, 1),),
+    **_VGG16,
+)
+
+SSDS = (
+    SSDVariant('ssd_300', **_300),
+    SSDVariant('ssd_512', **_512),
+    SSDVariant('ssd_300_lite', **_LITE),
+    SSDVariant('ssd_300_vgg16', **_300_VGG16),
+    SSDVariant('ssd_512_vgg16', **_512_VGG16),
+)
 STAIRNETS = (
     StairNetVariant('stairnet_300', **_300),
     StairNetVariant('stairnet_300_lite', **_LITE, step_channels=128, separable=True),
+    StairNetVariant('stairnet_300_vgg16', **_STAIRNET_VGG16, deconvolved=True),
 )
 
 DETECTORS: Tuple[SSDVariant, ...] = (*SSDS, *STAIRNETS)

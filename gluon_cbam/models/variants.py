@@ -69,6 +69,28 @@ class MobileNetVariant:
 
 
 @dataclass(frozen=True)
+class VGGVariant:
+    """A VGG whose dense layers are dilated convolutions: models/vgg.py.
+
+    Attributes:
+        name: the name of the model.
+        convolutions: the 3 x 3 convolutions of the five stages.
+        attention: a key of :data:`gluon_cbam.attention.ATTENTIONS`, or None.
+        image_size: see :class:`ResNetVariant`.
+        crop_ratio: see :class:`ResNetVariant`.
+        augmentation: see :class:`ResNetVariant`.
+    """
+
+    module: ClassVar[str] = 'vgg'
+    name: str
+    convolutions: Tuple[int, int, int, int, int]
+    attention: Optional[str] = None
+    image_size: int = 224
+    crop_ratio: float = 0.875
+    augmentation: str = 'imagenet'
+
+
+@dataclass(frozen=True)
 class CBAMNetVariant:
     """A CBAMNet: models/cbamnet.py.
 
@@ -120,7 +142,9 @@ class ModifiedCBAMNetVariant:
     std: Tuple[float, float, float] = (1 / 255, 1 / 255, 1 / 255)
 
 
-Variant = Union[ResNetVariant, MobileNetVariant, CBAMNetVariant, ModifiedCBAMNetVariant, SSDVariant, FCNVariant]
+Variant = Union[
+    ResNetVariant, MobileNetVariant, VGGVariant, CBAMNetVariant, ModifiedCBAMNetVariant, SSDVariant, FCNVariant
+]
 """A row of any family."""
 
 # depth -> block, residual blocks per stage (He et al., CVPR 2016, table 1)
@@ -165,6 +189,8 @@ MOBILENETS = tuple(
     MobileNetVariant(_named(name, attention), alpha, attention) for name, alpha in _MOBILENETS for attention in _PAPER
 )
 
+VGGS = (VGGVariant('vgg16_atrous', (2, 2, 3, 3, 3)),)
+
 CBAMNETS = (
     CBAMNetVariant('cbamnet_tiny', (64, 128)),
     CBAMNetVariant('cbamnet_small', (64, 128, 256)),
@@ -192,7 +218,7 @@ MODIFIED_CBAMNETS = tuple(
     for depth, units in _MODIFIED_DEPTHS.items()
 )
 
-_ROWS: Tuple[Variant, ...] = (*RESNETS, *MOBILENETS, *CBAMNETS, *MODIFIED_CBAMNETS, *DETECTORS, *SEGMENTERS)
+_ROWS: Tuple[Variant, ...] = (*RESNETS, *MOBILENETS, *VGGS, *CBAMNETS, *MODIFIED_CBAMNETS, *DETECTORS, *SEGMENTERS)
 
 VARIANTS: Dict[str, Variant] = {row.name: row for row in _ROWS}
 """Name of the model -> its row."""

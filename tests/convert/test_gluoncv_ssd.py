@@ -8,20 +8,22 @@ from gluon_cbam import convert, get_model
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.convert.files import converted
 from gluon_cbam.convert.gluoncv_ssd import _blocks
+from gluon_cbam.models import variant
 
 NETWORKS = {
-    'resnet18_v1': {'backbone': 'resnet18'},
-    'resnet50_v1': {'backbone': 'resnet50', 'bottleneck_stride': '1x1'},
-    'mobilenet1_0': {'backbone': 'mobilenet1.0'},
+    'resnet18_v1': ('ssd_512', {'backbone': 'resnet18'}),
+    'resnet50_v1': ('ssd_512', {'backbone': 'resnet50', 'bottleneck_stride': '1x1'}),
+    'mobilenet1_0': ('ssd_512', {'backbone': 'mobilenet1.0'}),
+    'vgg16_atrous': ('ssd_300_vgg16', {}),
 }
 
 
-def gluoncv_ssd(name, data='voc'):
+def gluoncv_ssd(name, data='voc', size=512):
     """Their network with every parameter random, and scores that are far apart."""
     presets = pytest.importorskip('gluoncv.model_zoo.ssd.presets')
-    net = getattr(presets, f'ssd_512_{name}_{data}')(pretrained=False, pretrained_base=False)
+    net = getattr(presets, f'ssd_{size}_{name}_{data}')(pretrained=False, pretrained_base=False)
     net.initialize()
-    net(mx.nd.zeros((1, 3, 128, 128)))
+    net(mx.nd.zeros((1, 3, 257 if 'vgg' in name else 128, 257 if 'vgg' in name else 128)))
     random = np.random.RandomState(0)
     for path, parameter in net._collect_params_with_prefix().items():
         shape = parameter.shape
@@ -29,8 +31,10 @@ def gluoncv_ssd(name, data='voc'):
             value = random.uniform(0.7, 1.3, shape)
         elif path.endswith('weight'):
             value = random.normal(0, (1.5 / np.prod(shape[1:])) ** 0.5, shape)
-        elif 'anchors' in path:
+        elif 'anchors' in path or 'init_scale' in path:
             continue
+        elif 'norm4' in path:
+            value = random.uniform(15, 25, shape)
         else:
             value = random.normal(0, 0.2, shape)
         parameter.set_data(mx.nd.array(value))
@@ -48,14 +52,16 @@ def scaled(net, x):
 
 
 @pytest.mark.parametrize(
-    'name', ['mobilenet1_0', *(pytest.param(name, marks=pytest.mark.slow) for name in ('resnet18_v1', 'resnet50_v1'))]
+    'name', [pytest.param(name, marks=[] if name == 'mobilenet1_0' else pytest.mark.slow) for name in NETWORKS]
 )
 def test_raw_outputs_and_detections_are_theirs(name, tmp_path):
-    x = mx.nd.array(np.random.RandomState(1).normal(0, 1, (1, 3, 512, 512)))
-    theirs = scaled(gluoncv_ssd(name), x)
+    network, options = NETWORKS[name]
+    size = variant(network).image_size
+    x = mx.nd.array(np.random.RandomState(1).normal(0, 1, (1, 3, size, size)))
+    theirs = scaled(gluoncv_ssd(name, size=size), x)
     path = tmp_path / 'theirs.params'
     theirs.save_parameters(str(path))
-    ours = converted(path, 'ssd_512', 'gluoncv', NETWORKS[name])
+    ours = converted(path, network, 'gluoncv', options)
     maps = theirs.features(x)
     for value, wanted in zip(ours.maps(mx.nd, x), maps):
         assert np.abs(value.asnumpy() - wanted.asnumpy()).max() <= 1e-4 * np.abs(wanted.asnumpy()).max()
@@ -65,7 +71,23 @@ def test_raw_outputs_and_detections_are_theirs(name, tmp_path):
     assert np.abs(found[:, 1] - scores[:, 0]).max() <= 1e-4
     same = found[:, 0] == ids[:, 0]
     assert same.mean() > 0.97  # of nearly equal scores, the order may differ
-    assert np.abs(found[same, 2:] - boxes[same]).max() <= 1e-4 * 512
+    assert np.abs(found[same, 2:] - boxes[same]).max() <= 1e-4 * size
+
+
+@pytest.mark.slow
+def test_logits_of_a_large_vgg_are_theirs():
+    """The smallest images, for their time; the anchors are those of 512 pixels."""
+    x = mx.nd.array(np.random.RandomState(1).normal(0, 1, (1, 3, 257, 257)))
+    theirs = scaled(gluoncv_ssd('vgg16_atrous'), x)
+    arrays = {name: value.data().asnumpy() for name, value in theirs._collect_params_with_prefix().items()}
+    ours = get_model('ssd_512_vgg16')
+    convert.load_arrays(ours, arrays, 'gluoncv')
+    maps = theirs.features(x)
+    for predictors, value in zip((theirs.class_predictors, theirs.box_predictors), ours.raw(mx.nd, x)):
+        wanted = np.concatenate(
+            [block(each).transpose((0, 2, 3, 1)).asnumpy().ravel() for block, each in zip(predictors, maps)]
+        )
+        assert np.abs(value.asnumpy().ravel() - wanted).max() <= 1e-4 * np.abs(wanted).max()
 
 
 def test_anchors_of_other_data_need_an_option(tmp_path):

@@ -57,6 +57,7 @@ NETWORKS = {
     'mobilenet': (32, lambda: MobileNet(0.25, 7)),
     'se_mobilenet': (32, lambda: MobileNet(0.25, 7, 'se')),
     'cbam_mobilenet': (32, lambda: MobileNet(0.25, 7, 'cbam')),
+    'vgg16_atrous': (37, lambda: get_model('vgg16_atrous', classes=7, widen=0.0625)),
     'cbamnet_tiny': (17, lambda: get_model('cbamnet_tiny', classes=7)),
     'cbamnet without its top': (16, lambda: CBAMNet(dims=(16, 24), include_top=False)),
     **{f'modified, head {head}': (32, modified(version_output=head)) for head in HEADS},

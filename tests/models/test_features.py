@@ -27,6 +27,7 @@ def outputs(backbone, x):
         ('se_wide_resnet18_x1_5', (3,), (768,), (32,)),
         ('cbam_mobilenet0.7', None, (44, 89, 179, 358, 716), (2, 4, 8, 16, 32)),
         ('mobilenet1.0', (-1, 0), (1024, 64), (32, 2)),
+        ('vgg16_atrous', (3, -1), (512, 1024), (8, 16)),
         ('modified_cbamnet18', (0, 3), (64, 512), (2, 16)),
         ('cbamnet_base', (0,), (128,), (1,)),
     ],

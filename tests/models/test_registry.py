@@ -23,11 +23,15 @@ CONTRACT = {
     *(f'{form}wide_resnet18_x{widen}' for form, widen in product(PAPER, ('1_5', '2_0'))),
     *(f'{form}resnext{depth}_32x4d' for form, depth in product(PAPER, (50, 101))),
     *(f'{form}mobilenet{alpha}' for form, alpha in product(PAPER, ('0.7', '1.0'))),
+    'vgg16_atrous',
     *(f'cbamnet_{size}' for size in ('tiny', 'small', 'base')),
     *(f'modified_cbamnet{depth}' for depth in (18, 34, 49, 50, 74, 90, 100, 101, 152, 200, 269)),
 }
 # tests/models/detection runs them
-DETECTORS = {'ssd_300', 'ssd_300_lite', 'ssd_512', 'stairnet_300', 'stairnet_300_lite'}
+DETECTORS = {
+    *('ssd_300', 'ssd_300_lite', 'ssd_300_vgg16', 'ssd_512', 'ssd_512_vgg16'),
+    *('stairnet_300', 'stairnet_300_lite', 'stairnet_300_vgg16'),
+}
 
 # tests/models/segmentation runs them
 SEGMENTERS = {'fcn', 'deeplabv3'}
@@ -45,7 +49,8 @@ SMALLEST = {kind(name): name for name in reversed(list_models()) if name not in 
 
 def size_of(name):
     """Small, but for networks whose row says for what size they are built."""
-    return variant(name).image_size if 'image_size' in option_names(name) else 32
+    row = variant(name)
+    return row.image_size if 'image_size' in option_names(name) else max(32, getattr(row, 'smallest', 1))
 
 
 def shallow(name):

@@ -44,18 +44,22 @@ def _batch_norm(call: Call) -> str:
 
 def _pooling(call: Call) -> str:
     kind = {'max': 'MaxPool', 'avg': 'AveragePool'}.get(call.attribute('pool_type', 'max'))
-    if kind is None or call.attribute('pooling_convention', 'valid') != 'valid':
+    pads = call.attribute('pad', (0,) * len(call.attribute('kernel', ())))
+    rounds_up = call.attribute('pooling_convention', 'valid') == 'full' and kind == 'MaxPool' and not any(pads)
+    if kind is None or (call.attribute('pooling_convention', 'valid') != 'valid' and not rounds_up):
         raise DataError(f'{call.attribute("pool_type")} pooling of this kind cannot be translated to ONNX')
     if call.attribute('global_pool', False):
         return call.emit(f'Global{kind}', call.inputs[0])
     kernel = call.attribute('kernel')
     extra = {'count_include_pad': int(call.attribute('count_include_pad', True))} if kind == 'AveragePool' else {}
+    if rounds_up:
+        extra['ceil_mode'] = 1
     return call.emit(
         kind,
         call.inputs[0],
         kernel_shape=list(kernel),
         strides=list(call.attribute('stride', (1,) * len(kernel))),
-        pads=2 * list(call.attribute('pad', (0,) * len(kernel))),
+        pads=2 * list(pads),
         **extra,
     )
 

@@ -3,8 +3,8 @@
 The stages of a backbone give the first maps, extra layers the others; a head of two convolutions on each map says for
 each anchor which class it has and where its box is. Differences to the paper:
 
-* the backbones are those of this package, with BatchNorm, also after the convolutions of the extra layers, and without
-  the scaling of the first map that a VGG16 without BatchNorm needs;
+* ``ssd_300_vgg16`` and ``ssd_512_vgg16`` are the paper's networks: a VGG16 without BatchNorm, whose first map is
+  scaled. In the other variants backbones and extra layers have BatchNorm;
 * the last map of ``ssd_300`` is averaged to one cell, where the paper has a convolution without padding, so that images
   of any size can be used;
 * ``ssd_512`` has the maps, channels and anchors of GluonCV's ``ssd_512_resnet50_v1_voc``;
@@ -32,6 +32,7 @@ from gluon_cbam.ops.tracing import FusedBlock
 from .anchor_detector import AnchorDetector
 from .anchors import AnchorLevel, level_anchors
 from .backbone import build_parts, chosen_backbone, known_options
+from .channel_norm import ChannelNorm
 from .heads import LevelHead
 from .suppression import Suppression
 
@@ -45,29 +46,39 @@ class ExtraLayer(FusedBlock):
         in_channels: C.
         inner: channels between the convolutions.
         channels: channels of the output.
+        normalized: whether there is BatchNorm; otherwise the convolutions have a bias.
+        kernel: size of the kernel, stride and padding of the second convolution.
     """
 
-    def __init__(self, in_channels: int, inner: int, channels: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        inner: int,
+        channels: int,
+        normalized: bool = True,
+        kernel: Tuple[int, int, int] = (3, 2, 1),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         with self.name_scope():
-            self.conv1 = _conv(inner, 1, 1, in_channels)
-            self.bn1 = nn.BatchNorm(epsilon=1e-3, in_channels=inner)
-            self.conv2 = _conv(channels, 3, 2, inner)
-            self.bn2 = nn.BatchNorm(epsilon=1e-3, in_channels=channels)
+            self.conv1 = _conv(inner, (1, 1, 0), in_channels, not normalized)
+            self.bn1 = nn.BatchNorm(epsilon=1e-3, in_channels=inner) if normalized else None
+            self.conv2 = _conv(channels, kernel, inner, not normalized)
+            self.bn2 = nn.BatchNorm(epsilon=1e-3, in_channels=channels) if normalized else None
 
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         """See :class:`ExtraLayer`."""
-        x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')
-        return F.Activation(self.bn2(self.conv2(x)), act_type='relu')
+        for conv, bn in ((self.conv1, self.bn1), (self.conv2, self.bn2)):
+            x = conv(x)
+            x = F.Activation(x if bn is None else bn(x), act_type='relu')
+        return x
 
 
-def _conv(channels: int, kernel: int, stride: int, in_channels: int) -> nn.Conv2D:
+def _conv(channels: int, kernel: Tuple[int, int, int], in_channels: int, bias: bool) -> nn.Conv2D:
     return nn.Conv2D(
         channels,
-        kernel,
-        stride,
-        kernel // 2,
-        use_bias=False,
+        *kernel,
+        use_bias=bias,
         in_channels=in_channels,
         weight_initializer=init.Xavier(rnd_type='gaussian', factor_type='out', magnitude=2),
     )
@@ -130,7 +141,7 @@ class SSD(AnchorDetector):
         wanted = [self._variant.stride * 2**number for number in range(len(self._variant.channels))]
         stages, first = _chosen_stages(network.stage_strides, wanted[: self._variant.backbone_maps])
         self.backbone = Features(network, stages)
-        self._in_channels, self._smallest = network._in_channels, network._smallest
+        self._in_channels, self._smallest = network._in_channels, max(network._smallest, self._variant.smallest)
         self.adaptable = (*(f'backbone.{name}' for name in network.adaptable), 'heads.')
         self._on_maps = first  # stages and layers before it only lead to the first map
         self.extras = nn.HybridSequential(prefix='')
@@ -139,9 +150,20 @@ class SSD(AnchorDetector):
             stride *= 2
             width = self._variant.channels[max(len(channels) - first, 0)]
             width = min(width, 2 * channels[-1])
-            self.extras.add(ExtraLayer(channels[-1], int(width * self._variant.transition), width))
+            inner, kernel = int(width * self._variant.transition), self._kernel_of(len(channels) - first)
+            self.extras.add(ExtraLayer(channels[-1], inner, width, self._variant.normalized, kernel))
             channels.append(width)
+        scale = self._variant.first_scale
+        self.first_norm = None if scale is None else ChannelNorm(channels[first], scale)
         return channels[first:]
+
+    def _kernel_of(self, number: int) -> Tuple[int, int, int]:
+        """Kernel, stride and padding of the layer that makes a map."""
+        before_end = len(self._variant.channels) - number
+        if before_end > len(self._variant.ends):
+            return 3, 2, 1
+        kernel, padding = self._variant.ends[-before_end]
+        return kernel, 1, padding
 
     def anchors_of_maps(self) -> List[np.ndarray]:
         """The anchors of each map at the size of the variant, see :func:`.anchors.level_anchors`."""
@@ -156,6 +178,8 @@ class SSD(AnchorDetector):
             maps.append(layer(maps[-1]))
         if self._variant.pooled:
             maps[-1] = F.Pooling(maps[-1], global_pool=True, pool_type='avg')
+        if self.first_norm is not None:
+            maps[self._on_maps] = self.first_norm(maps[self._on_maps])
         return maps[self._on_maps :]
 
 

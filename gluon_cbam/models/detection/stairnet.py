@@ -6,8 +6,10 @@ number of channels by a convolution; from the deepest one on, a step doubles the
 convolves it and adds it to the next shallower one. Every convolution is 3 x 3 with BatchNorm; a ReLU follows the sum.
 The heads are those of SSD, all of the same form, with attention right before every classifier as in table 7.
 
-``stairnet_300_lite`` has separable convolutions, 128 channels and heads of 1 x 1, and a MobileNet as its backbone: so
-chosen, its parameters are those of table 7, with SE and CBAM, too. That does not prove that it has the same structure.
+``stairnet_300_lite`` has separable convolutions, 128 channels and heads of 1 x 1, and a MobileNet as its backbone.
+``stairnet_300_vgg16`` has a VGG16 as its backbone, six anchors in the cells of the first map, and steps that are
+deconvolutions of 2 x 2; its last map has the right number of channels and is not convolved. So chosen, their parameters
+are those of table 7, with SE and CBAM, too. That does not prove that they have the same structure.
 
 The variants are rows of :data:`gluon_cbam.models.detection_variants.STAIRNETS`.
 """
@@ -29,6 +31,8 @@ from gluon_cbam.ops.tracing import FusedBlock
 from .backbone import chosen_backbone, known_options
 from .ssd import SSD
 
+_INITIALIZED: Dict[str, Any] = {'weight_initializer': init.Xavier(rnd_type='gaussian', factor_type='out', magnitude=2)}
+
 
 class StepConvolution(FusedBlock):
     """conv 3 x 3 - BN: (N, in_channels, H, W) to (N, channels, H, W).
@@ -41,23 +45,36 @@ class StepConvolution(FusedBlock):
 
     def __init__(self, in_channels: int, channels: int, separable: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        weights: Dict[str, Any] = dict(
-            use_bias=False, weight_initializer=init.Xavier(rnd_type='gaussian', factor_type='out', magnitude=2)
-        )
         with self.name_scope():
             kernel = 1 if separable else 3
-            self.conv = Conv2D(channels, kernel, padding=kernel // 2, in_channels=in_channels, **weights)
-            self.depthwise = self._depthwise(channels, weights) if separable else None
+            self.conv = Conv2D(
+                channels, kernel, padding=kernel // 2, in_channels=in_channels, use_bias=False, **_INITIALIZED
+            )
+            self.depthwise = self._depthwise(channels) if separable else None
             self.bn = nn.BatchNorm(in_channels=channels)
 
     @staticmethod
-    def _depthwise(channels: int, weights: Mapping[str, Any]) -> nn.Conv2D:
-        return nn.Conv2D(channels, 3, padding=1, groups=channels, in_channels=channels, **weights)
+    def _depthwise(channels: int) -> nn.Conv2D:
+        return nn.Conv2D(channels, 3, padding=1, groups=channels, in_channels=channels, use_bias=False, **_INITIALIZED)
 
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         """See :class:`StepConvolution`."""
         x = self.conv(x)
         return self.bn(x if self.depthwise is None else self.depthwise(x))
+
+
+class StepDeconvolution(FusedBlock):
+    """deconv 2 x 2 - BN: (N, channels, H, W) to (N, channels, 2 H, 2 W)."""
+
+    def __init__(self, channels: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.deconv = nn.Conv2DTranspose(channels, 2, 2, in_channels=channels, use_bias=False, **_INITIALIZED)
+            self.bn = nn.BatchNorm(in_channels=channels)
+
+    def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
+        """See :class:`StepDeconvolution`."""
+        return self.bn(self.deconv(x))
 
 
 class StairNet(SSD):
@@ -76,6 +93,8 @@ class StairNet(SSD):
         ValueError: an argument or an input does not fit.
     """
 
+    _variant: StairNetVariant
+
     def __init__(
         self,
         variant: StairNetVariant,
@@ -88,7 +107,6 @@ class StairNet(SSD):
     ) -> None:
         chosen = variant.step_channels if step_channels is None else step_channels
         self._step_channels = positive_int('step_channels', chosen)
-        self._separable = variant.separable
         super().__init__(variant, classes, backbone, attention, attention_in, **options)
 
     def _add_maps(self, network: HybridBlock) -> List[int]:
@@ -96,15 +114,18 @@ class StairNet(SSD):
         channels, width = super()._add_maps(network), self._step_channels
         self.locals = nn.HybridSequential(prefix='')
         self.steps = nn.HybridSequential(prefix='')
-        for each in channels:
-            self.locals.add(StepConvolution(each, width, self._separable))
+        separable, deconvolved = self._variant.separable, self._variant.deconvolved
+        for each in channels[:-1] if deconvolved and channels[-1] == width else channels:
+            self.locals.add(StepConvolution(each, width, separable))
         for _ in channels[1:]:
-            self.steps.add(StepConvolution(width, width, self._separable))
+            self.steps.add(StepDeconvolution(width) if deconvolved else StepConvolution(width, width, separable))
         return [width] * len(channels)
 
     def maps(self, F: OpNamespace, x: Tensor) -> List[Tensor]:
         """See :meth:`.anchor_detector.AnchorDetector.maps`."""
-        own = [local(each) for local, each in zip(self.locals, super().maps(F, x))]
+        own = super().maps(F, x)
+        for number, local in enumerate(self.locals):
+            own[number] = local(own[number])
         refined = [F.Activation(own[-1], act_type='relu')]
         for number in reversed(range(len(own) - 1)):
             stepped = self._step(F, refined[0], own[number], number)
@@ -114,7 +135,12 @@ class StairNet(SSD):
     def _step(self, F: OpNamespace, deeper: Tensor, own: Tensor, number: int) -> Tensor:
         """A map plus the deeper one, which is enlarged to its size."""
         if self._variant.pooled and number == len(self.steps) - 1:  # one cell, for a map of any size
-            return F.broadcast_add(own, self.steps[number](deeper))
+            stepped = self.steps[number](deeper)
+            if self._variant.deconvolved:
+                stepped = F.Pooling(stepped, global_pool=True, pool_type='avg')
+            return F.broadcast_add(own, stepped)
+        if self._variant.deconvolved:
+            return own + F.slice_like(self.steps[number](deeper), own, axes=(2, 3))
         twice = F.UpSampling(deeper, scale=2, sample_type='nearest')
         return own + self.steps[number](F.slice_like(twice, own, axes=(2, 3)))
 

@@ -10,7 +10,7 @@ from gluon_cbam.models.detection.box_coding import decode, encode
 from gluon_cbam.models.detection.ssd import levels_of
 
 THIRD = 1 / 3
-# maps, sizes, ratios and steps of GluonCV's presets ssd_300_vgg16_atrous_voc and ssd_512_resnet50_v1_voc
+# maps, sizes, ratios and steps of GluonCV's presets
 GLUONCV = {
     'ssd_300': (
         [38, 19, 10, 5, 3, 1],
@@ -24,10 +24,20 @@ GLUONCV = {
         [16, 32, 64, 128, 256, 512],
         6132,
     ),
+    'ssd_512_vgg16': (
+        [64, 32, 16, 8, 4, 2, 1],
+        [51.2, 76.8, 153.6, 230.4, 307.2, 384.0, 460.8, 537.6],
+        [8, 16, 32, 64, 128, 256, 512],
+        24564,
+    ),
     'ssd_300_lite': ([19, 10, 5, 3, 2, 1], [60, 105, 150, 195, 240, 285, 300], [16, 30, 60, 100, 150, 300], 2278),
 }
 FOUR, SIX = [1, 2, 0.5], [1, 2, 0.5, 3, THIRD]
-RATIOS = ([FOUR, SIX, SIX, SIX, FOUR, FOUR], [FOUR, SIX, SIX, SIX, SIX, SIX])
+USUAL = [FOUR, SIX, SIX, SIX, FOUR, FOUR]
+RATIOS = {
+    'ssd_512_vgg16': [FOUR, SIX, SIX, SIX, SIX, FOUR, FOUR],
+    'ssd_300_lite': [FOUR, SIX, SIX, SIX, SIX, SIX],
+}
 
 
 @pytest.mark.parametrize('name', GLUONCV)
@@ -36,7 +46,7 @@ def test_anchors_are_gluoncvs(name):
     maps, sizes, steps, count = GLUONCV[name]
     base = variant(name).image_size
     theirs = []
-    for number, (cells, ratios, step) in enumerate(zip(maps, RATIOS[name == 'ssd_300_lite'], steps)):
+    for number, (cells, ratios, step) in enumerate(zip(maps, RATIOS.get(name, USUAL), steps)):
         block = generator(number, (base, base), sizes[number : number + 2], ratios, step, (cells, cells))
         block.initialize()
         theirs.append(block(mx.nd.zeros((1, 1, cells, cells))).asnumpy()[0])

@@ -7,6 +7,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 
+import gluon_cbam
 from gluon_cbam import get_model, quantize
 from gluon_cbam.attention import ATTENTIONS
 from gluon_cbam.attention.base import Attention
@@ -74,17 +75,25 @@ def test_exports_at_any_size(name, size, tmp_path):
     assert np.abs(imported(other).asnumpy() - net(other).asnumpy()).max() <= 1e-4
 
 
-def test_every_parameter_learns():
-    net = tiny(attention='cbam', attention_in='both', backbone='resnet18', attend_boxes=True, reduction=4)
-    x = images(96)
+@pytest.mark.parametrize(
+    ('name', 'size', 'options'),
+    [
+        ('ssd_300', 96, {'backbone': 'resnet18', 'reduction': 4}),
+        ('ssd_300_vgg16', 257, {'backbone': 'vgg16_atrous', 'widen': 0.125, 'reduction': 1}),
+        ('ssd_512_vgg16', 257, {'backbone': 'vgg16_atrous', 'widen': 0.125, 'reduction': 1}),
+    ],
+)
+def test_every_parameter_learns(name, size, options):
+    net = tiny(name, attention='cbam', attention_in='both', attend_boxes=True, **options)
+    x = images(size)
     random = np.random.RandomState(1)
     with mx.autograd.record():
         loss = sum((output * mx.nd.array(random.normal(size=output.shape))).sum() for output in net(x))
     loss.backward()
-    for name, parameter in net._collect_params_with_prefix().items():
+    for path, parameter in net._collect_params_with_prefix().items():
         if parameter.grad_req != 'null':
             assert np.isfinite(parameter.grad().asnumpy()).all()
-            assert parameter.grad().asnumpy().any(), name
+            assert parameter.grad().asnumpy().any(), path
 
 
 @pytest.mark.parametrize(
@@ -95,6 +104,7 @@ def test_every_parameter_learns():
         ('cifar_resnet18', {}, (8,), 5),
         ('resnet18', {'dilated': True}, (8,), 5),
         ('cbamnet_tiny', {}, (2,), 7),
+        ('vgg16_atrous', {'widen': 0.25}, (8, 16), 4),
         ('cbamnet_small', {}, (4,), 6),
     ],
 )
@@ -106,6 +116,23 @@ def test_backbones(backbone, options, strides, extra):
     rounded = [shape[2] for shape in shapes]
     assert rounded[0] in (37, 38)  # CBAMNet rounds down
     assert (len(rounded), rounded[-1]) == (6, 1)
+
+
+def test_the_networks_of_the_paper():
+    """SSD on a VGG16: the first map is scaled, layers have biases and no BatchNorm, and small images are refused."""
+    net = tiny('ssd_300_vgg16', backbone='vgg16_atrous', widen=0.0625)
+    assert not any('bn' in name for name in net._collect_params_with_prefix())
+    assert [each.conv2._kwargs['kernel'] for each in net.extras] == [(3, 3)] * 4
+    assert [each.conv2._kwargs['pad'] for each in net.extras] == [(1, 1), (1, 1), (0, 0), (0, 0)]
+    x = images(257, count=1)
+    (plain,), first = gluon_cbam.features(net.backbone.network, (3,))(x), net.maps(mx.nd, x)[0].asnumpy()
+    values, scale = plain.asnumpy().astype(float), net.first_norm.scale.data().asnumpy()
+    assert np.abs(values / np.sqrt((values**2).sum(1, keepdims=True) + 1e-5) * scale - first).max() <= 1e-5
+    assert net(x).shape == (1, 100, 6)
+    with pytest.raises(ValueError, match='SSD takes inputs of at least 257 x 257, got 256 x 300'):
+        net(mx.nd.zeros((1, 3, 256, 300)))
+    net.initialize(force_reinit=True)
+    assert set(net.first_norm.scale.data().asnumpy().ravel()) == {20}
 
 
 def test_attention_in_the_backbone_is_the_named_network():

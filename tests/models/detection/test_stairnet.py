@@ -8,7 +8,7 @@ import pytest
 from gluon_cbam.models import build
 from gluon_cbam.models.detection.ssd import SSD
 
-NAMES = ('stairnet_300', 'stairnet_300_lite')
+NAMES = ('stairnet_300', 'stairnet_300_lite', 'stairnet_300_vgg16')
 
 
 def tiny(name, **options):
@@ -26,16 +26,29 @@ def doubled(deeper, shape):
     return deeper.repeat(2, axis=2).repeat(2, axis=3)[:, :, : shape[2], : shape[3]]
 
 
+def deconvolved(step, deeper, shape, single):
+    """A map enlarged by a deconvolution of 2 x 2, cut to a size; a single cell becomes the mean of its four."""
+    weight = step.deconv.weight.data().asnumpy()  # (inputs, outputs, 2, 2)
+    count, _, rows, columns = deeper.shape
+    cells = np.einsum('ncij,coab->noiajb', deeper, weight).reshape(count, -1, 2 * rows, 2 * columns)
+    larger = step.bn(mx.nd.array(cells)).asnumpy()
+    if single:
+        return np.broadcast_to(larger.mean((2, 3), keepdims=True), shape)
+    return larger[:, :, : shape[2], : shape[3]]
+
+
 @pytest.mark.parametrize('name', NAMES)
 @pytest.mark.parametrize('size', [96, 300])
 def test_steps_add_enlarged_maps(name, size):
     net, x = tiny(name), images(size)
     own = [local(each).asnumpy() for local, each in zip(net.locals, SSD.maps(net, mx.nd, x))]
-    assert own[-1].shape[2:] == (1, 1)
+    assert (len(own), own[-1].shape[2:]) == (6, (1, 1))
     expected = [np.maximum(own[-1], 0)]
     for number in reversed(range(5)):
         larger = doubled(expected[0], own[number].shape)
-        if name == 'stairnet_300' and number == 4:
+        if name == 'stairnet_300_vgg16':
+            larger = deconvolved(net.steps[number], expected[0], own[number].shape, number == 4)
+        elif name == 'stairnet_300' and number == 4:
             larger = np.broadcast_to(net.steps[4](mx.nd.array(expected[0])).asnumpy(), own[4].shape)
         else:
             larger = net.steps[number](mx.nd.array(larger)).asnumpy()
@@ -45,7 +58,15 @@ def test_steps_add_enlarged_maps(name, size):
         assert np.abs(value.asnumpy() - wanted).max() <= 1e-5 * np.abs(wanted).max()
 
 
-@pytest.mark.parametrize('name', NAMES)
+def test_a_last_map_of_the_right_width_is_read_as_it_is():
+    net, x = tiny('stairnet_300_vgg16', step_channels=256), images()
+    assert len(net.locals) == 5
+    wanted = SSD.maps(net, mx.nd, x)[-1].asnumpy()
+    assert np.array_equal(net.maps(mx.nd, x)[-1].asnumpy(), wanted)
+    assert wanted.any()
+
+
+@pytest.mark.parametrize('name', NAMES[:2])
 def test_a_separable_convolution_has_one_kernel_for_each_channel(name):
     block = tiny(name).steps[0]
     if name == 'stairnet_300':
