@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
@@ -11,6 +12,7 @@ import click
 
 from gluon_cbam.common.errors import CbamError
 from gluon_cbam.common.printable import printable
+from gluon_cbam.common.signals import Terminated, unwinding
 
 debug_option = click.option('--debug', is_flag=True, expose_value=False, help='show the traceback of an error')
 
@@ -43,7 +45,8 @@ class Group(click.Group):
         """
         arguments = list(sys.argv[1:] if args is None else args)
         try:
-            super().main(args=arguments, prog_name=prog_name, **{**extra, 'standalone_mode': False})
+            with unwinding():
+                super().main(args=arguments, prog_name=prog_name, **{**extra, 'standalone_mode': False})
             code = 0
         except click.exceptions.Exit as error:
             code = error.exit_code
@@ -68,7 +71,8 @@ def _one_line(error: Exception, message: str) -> str:
 def _message_and_code(error: Exception) -> Tuple[str, int]:
     """The message and the exit code of an error."""
     if isinstance(error, click.Abort):
-        return 'interrupted', 130
+        terminated = isinstance(error.__cause__ or error.__context__, Terminated)
+        return ('terminated', 128 + signal.SIGTERM) if terminated else ('interrupted', 128 + signal.SIGINT)
     if isinstance(error, click.ClickException):
         context = getattr(error, 'ctx', None)
         hint = f' (see {context.command_path} --help)' if context else ''

@@ -1,14 +1,17 @@
-"""Signals that ask a long command to stop: it finishes the step that it is in, saves, and ends.
+"""Signals that ask a command to stop.
 
-A second signal stops at once.
+With :class:`StopSignals` a long command finishes the step that it is in, saves, and ends. With :func:`unwinding` a
+command ends where it is, and removes what it has written under temporary names. A second signal stops at once.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Handler = Callable[[int, Optional[FrameType]], None]
@@ -47,3 +50,32 @@ class StopSignals:
         for number in numbers:
             if number in self._previous:
                 signal.signal(number, self._previous.pop(number))
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as an exception that ends a command as SIGINT does."""
+
+
+@contextmanager
+def unwinding() -> Iterator[None]:
+    """Raise :class:`Terminated` for SIGTERM inside a ``with`` block, whose default ends the process where it is.
+
+    Outside the main thread, where Python allows no handlers, and in processes that are forked inside the block, nothing
+    changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    process = os.getpid()
+
+    def end(number: int, frame: Optional[FrameType]) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() != process:
+            os.kill(os.getpid(), number)
+        raise Terminated
+
+    previous = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
