@@ -158,8 +158,8 @@ class Reporter:
         *sums, images = state.sums
         train = task.training_values(sums, max(images, 1))  # 0 where every update was skipped in float16
         val = task.validation_values(evaluation)
-        decisive: Mapping[str, Optional[float]] = val if evaluation else train
-        state.last = {name: decisive.get(name) for name in task.final_names}
+        known = {**train, **{name: value for name, value in val.items() if value is not None}}
+        state.last = {name: known[name] for name in task.final_names if name in known}
         state.seconds = self._seconds_before + self._throughput.seconds
         self._add({
             'kind': 'epoch',

@@ -57,9 +57,10 @@ def test_files_of_a_run(trained):
     assert epochs[-1]['train_loss'] < 0.7 * epochs[0]['train_loss']
     summary = json.loads((trained / 'summary.json').read_text())
     assert summary['best']['ap'] == max(epoch['val_ap'] for epoch in epochs)
-    assert set(summary['final']) == {
-        'ap', 'ap50', 'voc07', 'loss', 'class_loss', 'box_loss', 'positives'
-    } & set(summary['final'])  # fmt: skip
+    assert summary['final'] == {
+        'ap': epochs[-1]['val_ap'], 'ap50': epochs[-1]['val_ap50'], 'voc07': epochs[-1]['val_voc07'],
+        **{name: epochs[-1][f'train_{name}'] for name in ('loss', 'class_loss', 'box_loss', 'positives')},
+    }  # fmt: skip
     card = json.loads((trained / 'checkpoints' / 'best.json').read_text())
     assert (card['task'], card['classes'], card['class_names']) == ('detection', 5, NAMES)
     assert card['preprocessing']['resize'] == 'stretch'
