@@ -9,8 +9,6 @@ import pytest
 from box_scenes import apart, drawn
 from checks import assert_one_line
 
-from gluon_cbam.cli.commands.explain_boxes import explained_boxes
-from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.sources.images import open_images
 from gluon_cbam.detection.explaining import explain_boxes
 from gluon_cbam.explain.images.explanation import UnreadableImage
@@ -74,8 +72,9 @@ def test_other_networks_have_no_boxes(folder, cbam_here, tmp_path, other):
     assert expected in assert_one_line(cbam_here('explain', folder / '0.png', *words), 2)
 
 
-def test_other_methods_are_refused():
-    with pytest.raises(
-        UsageError, match='boxes are explained by gradcam, with MXNet and --params, and not by occlusion'
-    ):
-        explained_boxes(None, [], 3, None, None, 'occlusion')
+@pytest.mark.parametrize('method', ['occlusion', 'rise', 'gradcam++'])
+def test_other_methods_are_refused(folder, cbam_here, tmp_path, method):
+    """Without a card, too, which would name the task."""
+    words = ['--params', folder / 'net.params', *DETECTOR, '--method', method, '--output', tmp_path / 'out']
+    line = assert_one_line(cbam_here('explain', folder / '0.png', *words), 2)
+    assert f'boxes are explained by gradcam, with MXNet and --params, and not by {method}' in line

@@ -16,7 +16,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import refuse_existing
 from gluon_cbam.common.printable import printable
 
-from .explain_boxes import explained_boxes, finds_boxes
+from .explain_boxes import check_box_method, explained_boxes, finds_boxes
 from .explain_methods import exported_explainer, network_explainer
 from .explain_pair import explain_pair_of
 from .explain_score import SCORE_OPTIONS, score_network
@@ -187,7 +187,8 @@ def _explain(
     index = None if target is None else class_index(target, loaded)
     modules = None if stages is None else _split(stages)
     if finds_boxes(loaded):
-        explained = explained_boxes(explainer, images, boxes, index, modules, method)
+        check_box_method(loaded, method)  # an exported file, too
+        explained = explained_boxes(explainer, images, boxes, index, modules)
     elif boxes:
         raise UsageError(f'--boxes {boxes} is for detectors, and {loaded.name} is none: leave it out')
     else:

@@ -18,21 +18,24 @@ def finds_boxes(explained: Explained) -> bool:
     return explained.task.finds_boxes or getattr(getattr(explained, 'net', None), 'detects', False)
 
 
+def check_box_method(explained: Explained, method: str) -> None:
+    """Refuse methods that explain no boxes, for a detector.
+
+    Raises:
+        UsageError: the method is another than Grad-CAM.
+    """
+    if finds_boxes(explained) and method != 'gradcam':
+        raise UsageError(f'boxes are explained by gradcam, with MXNet and --params, and not by {method}')
+
+
 def explained_boxes(
     explainer: Explainer,
     images: Iterable[ImageSource],
     most: Optional[int],
     label: Optional[int],
     stages: Optional[List[str]],
-    method: str,
 ) -> Iterator[Union[Explanation, UnreadableImage]]:
-    """The explanations of images by a detector, see :func:`gluon_cbam.detection.explaining.explain_boxes`.
-
-    Raises:
-        UsageError: the method is another than Grad-CAM, or the detector is an exported file, which takes others.
-    """
-    if method != 'gradcam':
-        raise UsageError(f'boxes are explained by gradcam, with MXNet and --params, and not by {method}')
+    """The explanations of images by a detector, see :func:`gluon_cbam.detection.explaining.explain_boxes`."""
     from gluon_cbam.detection.explaining import BOXES, explain_boxes
 
     return explain_boxes(cast('NetworkExplainer', explainer), images, most or BOXES, label, stages)

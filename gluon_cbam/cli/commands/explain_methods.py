@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError
 
+from .explain_boxes import check_box_method
 from .network_options import load, load_exported
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def network_explainer(
     if layer and not find_method(method).differentiates:
         raise UsageError(f'{method} is of the pixels and takes no --layer, got {layer!r}')
     loaded, ctx = load(**options)
+    check_box_method(loaded, method)
     from gluon_cbam.explain.images.network_explainer import NetworkExplainer  # imports mxnet
 
     return NetworkExplainer(loaded, ctx[0], method, layer, samples, batch_size)
