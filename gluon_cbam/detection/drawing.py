@@ -88,6 +88,26 @@ def _name(names: Sequence[str], index: Any) -> str:
     return name if len(name) <= _MOST_LETTERS else f'{name[: _MOST_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}'
 
 
+def draw_segmentations(pixels: np.ndarray, boxes: Boxes) -> np.ndarray:
+    """Color the pixels of the true objects of an image that have a segmentation, half of which is the image's.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB, in the size of the picture; it is not changed.
+        boxes: the objects.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    from gluon_cbam.data.boxes.segmentations import bitmap
+
+    result = pixels.copy()
+    for text, label in zip(boxes.segmentations if boxes.segmentations is not None else (), boxes.classes.tolist()):
+        if text:
+            inside = bitmap(text, *pixels.shape[:2]) > 0
+            result[inside] = (result[inside].astype(np.int64) + class_color(label)) // 2
+    return result
+
+
 def draw_boxes(pixels: np.ndarray, boxes: Sequence[DrawnBox]) -> np.ndarray:
     """Draw boxes and their labels; lines and letters grow with the image.
 

@@ -89,7 +89,7 @@ def stats_result(
 
 
 def _stats_lines(stats: Dict[str, Any]) -> Iterator[str]:
-    flags = ''.join(f', {stats[name]} {name}' for name in ('difficult', 'crowd') if stats[name])
+    flags = ''.join(f', {stats[name]} {name}' for name in ('difficult', 'crowd', 'segmented') if stats[name])
     yield f'  {stats["pictures"]} pictures, {stats["empty"]} without boxes; {stats["boxes"]} boxes{flags}'
     for name, text in _QUANTILES.items():
         if stats[name] is not None:

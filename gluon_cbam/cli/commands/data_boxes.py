@@ -193,9 +193,9 @@ def _draw(path: Path, data: bytes, image: Any, classes: Any, side: int) -> None:
 
     from gluon_cbam.common.files import atomic_path
     from gluon_cbam.data.decoding import decode
-    from gluon_cbam.detection.drawing import draw_boxes, fit, scaled, true_boxes
+    from gluon_cbam.detection.drawing import draw_boxes, draw_segmentations, fit, scaled, true_boxes
 
-    pixels, scale = fit(decode(data, printable(image.name)), side)
+    pixels, scale = fit(draw_segmentations(decode(data, printable(image.name)), image.boxes), side)
     drawn = draw_boxes(pixels, scaled(true_boxes(image.boxes, classes), scale))
     with atomic_path(path) as temporary:
         temporary.write_bytes(cv2.imencode('.png', drawn[..., ::-1])[1].tobytes())

@@ -1,7 +1,7 @@
 """Reading COCO's JSON of objects: ``instances_*.json``, or ``_annotations.coco.json`` beside the pictures.
 
 The classes are the categories in the order of their ids, which may have gaps. ``difficult``, or ``ignore``, of an
-annotation is read as Pascal VOC's flag. Masks are not read: the flag ``iscrowd`` and the ``area`` are.
+annotation is read as Pascal VOC's flag.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from .coco_files import LISTS, find_files, pictures_folder
 from .columns import BoxColumns, BoxRows
 from .faults import Faults
 from .reading import ReadOptions, check_classes, checked_name, count_unannotated, file_size
+from .segmentations import normalized
 from .sets import BoxPart, BoxSet, PictureFiles
 from .table import Boxes, box_areas
 
-_MASKS, _CATEGORY_IDS = 'masks', 'ids of categories'
 _MAX_SIDE = 1 << 24  # pixels
 _MANY = 1 << 63
 _FLAGS = (0, 1)  # True and False are equal to them
@@ -35,18 +35,16 @@ def read_coco(source: Path, options: ReadOptions) -> BoxSet:
     result = BoxSet('coco', (), [])
     for name, path in files.items():
         raw = _Raw(path)
-        result.lost[_MASKS] = result.lost.get(_MASKS, 0) + raw.masks
-        classes = raw.class_names()
+        classes, ids = raw.class_names(), {name: number for number, name in raw.categories.items()}
         if result.parts and classes != result.classes:
             raise DataError(f'{path} has other categories than {next(iter(files.values()))}')
         result.classes = classes
         given = options.given_classes()
         result.parts.append(raw.part(name, options, given))
-        if sorted(raw.categories) != list(range(1, len(raw.categories) + 1)):
-            result.lost[_CATEGORY_IDS] = len(raw.categories)
     given = options.given_classes()
     if given is not None:
         result.classes = tuple(given)
+    result.of_categories(ids)
     for part in result.parts:
         count_unannotated(part.root, part.columns.names, result.left_out)
     return result
@@ -56,13 +54,14 @@ class _Raw:
     """The lists of a file, as columns, in the order of the file."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.masks = path, 0
+        self.path = path
         self.rows, self.faults = BoxRows(), Faults()
         self.categories: Dict[int, str] = {}
         self._unsized = 0
         self._corners, self._areas = array('d'), array('d')
         self._ids, self._images, self._labels = array('q'), array('q'), array('q')
         self._difficult, self._crowd = bytearray(), bytearray()
+        self._segmentations: List[str] = []
         self._image_ids = array('q')
         counts = read_lists(
             path, {'images': self._image, 'annotations': self._annotation, 'categories': self._category}
@@ -110,12 +109,17 @@ class _Raw:
                 f'bbox {shown(item.get("bbox"))}, area {shown(item.get("area"))}',
             )
             return
+        try:
+            segmentation = normalized(item.get('segmentation'))
+        except ValueError as error:
+            self.faults.add('mask', f'{self.path}: annotation {number}', str(error))
+            return
         crowd, difficult = item.get('iscrowd') or 0, item.get('difficult') or item.get('ignore') or 0
         if crowd not in _FLAGS or difficult not in _FLAGS:
             raise ValueError(
                 f'the flags iscrowd, difficult and ignore are 0 or 1, got {shown(crowd)}, {shown(difficult)}'
             )
-        self.masks += bool(item.get('segmentation'))
+        self._segmentations.append(segmentation)
         self._corners.extend((x, y, x + width, y + height))
         self._areas.append(area)
         self._ids.append(number)
@@ -160,6 +164,7 @@ class _Raw:
         boxes = Boxes(
             corners, labels[order], np.frombuffer(bytes(self._difficult), bool)[order],
             np.frombuffer(bytes(self._crowd), bool)[order], np.where(np.isnan(areas), box_areas(corners), areas),
+            np.array(self._segmentations, object)[order] if any(self._segmentations) else None,
         )  # fmt: skip
         bounds = np.searchsorted(owners[order], np.arange(len(ids) + 1))
         return BoxColumns(pictures.names, pictures.sizes, boxes, bounds, np.array(self._ids, np.int64)[order], ids)

@@ -9,6 +9,7 @@ from typing import Counter as CounterType
 import numpy as np
 
 from .columns import BoxColumns
+from .segmentations import mask_size
 
 KEPT = 5
 """The faults of a kind that are named."""
@@ -39,6 +40,7 @@ KINDS: Dict[str, Kind] = {
     'reversed': Kind(True, 'boxes with exchanged corners'),
     'empty': Kind(True, 'empty boxes'),
     'outside': Kind(True, 'boxes outside their picture'),
+    'mask': Kind(True, 'segmentations that are damaged, or of another size than their picture'),
     'border': Kind(False, 'boxes over the border of their picture'),
     'stated': Kind(False, 'pictures of another size than their label states'),
     'id': Kind(False, 'annotations with the id of another one, which pycocotools takes for one'),
@@ -127,6 +129,7 @@ def wrong_boxes(columns: BoxColumns, classes: int) -> Dict[str, np.ndarray]:
             'not_finite': ~np.isfinite(corners).all(axis=1),
             'reversed': (sides <= -THIN).any(axis=1),
             'empty': (sides < THIN).any(axis=1),
+            'mask': _masks_of_other_sizes(columns),
             'outside': (corners[:, :2] >= sizes).any(axis=1) | (corners[:, 2:] <= 0).any(axis=1),
         }
         border = (corners[:, :2] < -_BORDER).any(axis=1) | (corners[:, 2:] > sizes + _BORDER).any(axis=1)
@@ -136,6 +139,17 @@ def wrong_boxes(columns: BoxColumns, classes: int) -> Dict[str, np.ndarray]:
         only[kind] = boxes & ~bad
         bad |= boxes
     return {**only, 'border': border & ~bad, 'repeated': _repeated(columns) & ~bad}
+
+
+def _masks_of_other_sizes(columns: BoxColumns) -> np.ndarray:
+    """Whether each box has a mask that states another size than its picture has: (n,) bool."""
+    found, texts = np.zeros(len(columns.boxes), bool), columns.boxes.segmentations
+    if texts is not None:
+        owners = columns.owners
+        for box in np.flatnonzero([text.startswith('{') for text in texts]).tolist():
+            size = tuple(columns.sizes[owners[box]].tolist())
+            found[box] = size > (0, 0) and mask_size(texts[box]) != size
+    return found
 
 
 def _repeated(columns: BoxColumns) -> np.ndarray:

@@ -28,7 +28,7 @@ class BoxFormat(NamedTuple):
         matches: whether a source seems to be of it.
         found: whether a source that is said to be of it has the files.
         read: reads a source.
-        keeps: what it holds of ``difficult``, ``crowd``, ``areas`` and ``ids``.
+        keeps: what it holds of :data:`ALL`.
     """
 
     name: str
@@ -39,8 +39,8 @@ class BoxFormat(NamedTuple):
     keeps: FrozenSet[str] = frozenset()
 
 
-ALL = frozenset(('difficult', 'crowd', 'areas', 'ids'))
-_FLAGS = ALL - {'ids'}
+ALL = frozenset(('difficult', 'crowd', 'areas', 'ids', 'segmentations', 'category_ids'))
+_FLAGS = frozenset(('difficult', 'crowd', 'areas'))
 
 
 def _is_voc(source: Path) -> bool:

@@ -6,6 +6,7 @@ ids of its records as indices, it gives the names of the pictures; without it th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
@@ -28,6 +29,7 @@ from .labels import to_boxes
 from .objects import Objects, read_objects
 from .reading import ReadOptions, checked_name, file_size
 from .records import all_objects, record_size
+from .segmentation_files import Segmentations, read_segmentations
 from .sets import BoxPart, BoxSet, PictureFiles, PictureRecords
 from .table import Boxes
 
@@ -57,6 +59,7 @@ def _has_boxes(path: Path) -> bool:
 def read_records(source: Path, options: ReadOptions) -> BoxSet:
     """Read detection records; faults of their labels are counted, not raised."""
     parts, names, count = [], options.given_classes(), 1
+    ids: List[Dict[str, int]] = []
     files = {source.stem: source} if source.is_file() else find_records(source)
     for name, path in files.items():
         records = RecordFile(path, indexed=False)
@@ -64,12 +67,19 @@ def read_records(source: Path, options: ReadOptions) -> BoxSet:
         names = names or names_beside(path).names
         labels = objects.values[:, 0]
         count = max([count, *(1 + np.unique(labels[are_classes(labels)]).astype(np.int64)).tolist()])
-        parts.append(_record_part(name, records, objects, options))
+        segmented = read_segmentations(records)
+        ids.append({} if segmented is None else segmented.category_ids)
+        parts.append(_record_part(name, records, objects, options, segmented))
     classes = tuple(names) if names else tuple(str(index) for index in range(count))
-    return BoxSet('rec', classes, parts)
+    result = BoxSet('rec', classes, parts)
+    if all(each == ids[0] for each in ids):
+        result.of_categories(ids[0])
+    return result
 
 
-def _record_part(name: str, records: RecordFile, objects: Objects, options: ReadOptions) -> BoxPart:
+def _record_part(
+    name: str, records: RecordFile, objects: Objects, options: ReadOptions, segmented: Optional[Segmentations]
+) -> BoxPart:
     faults, pictures = Faults(), PictureRecords(records.path, records.offsets)
 
     def where(number: int) -> str:
@@ -83,7 +93,16 @@ def _record_part(name: str, records: RecordFile, objects: Objects, options: Read
         names[number] = _with_ending(names[number], records.image_begin(number, _SIGNATURE))
     good = objects.without_faults()
     columns = joined(names, sizes, _boxes_of(good, sizes), records.ids.astype(np.int64), good.numbers)
+    if segmented is not None and segmented.objects:
+        columns.boxes = replace(columns.boxes, segmentations=_segmentations_of(good, segmented))
     return BoxPart(name, columns, records.path, pictures, where, 'object', faults)
+
+
+def _segmentations_of(objects: Objects, segmented: Segmentations) -> np.ndarray:
+    """The segmentation of each object, (n,)."""
+    pairs = zip(objects.records.tolist(), objects.numbers.tolist())
+    texts = [segmented.objects[record][number] if record in segmented.objects else '' for record, number in pairs]
+    return np.array([*texts, ''], object)[:-1]
 
 
 def _size(records: RecordFile, number: int, where: str, stated: np.ndarray, faults: Faults) -> Tuple[int, int]:

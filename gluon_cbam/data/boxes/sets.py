@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from gluon_cbam.data.sources.left_out import LeftOut
 
 from .columns import BoxColumns
 from .faults import KEPT, KINDS, Faults, wrong_boxes
+from .segmentations import mask_size
 from .table import BoxTable
 
 
@@ -141,7 +142,8 @@ class BoxSet:
         classes: names of the classes, in the order of the class indices.
         parts: the splits, at least one.
         left_out: files that are not used.
-        lost: what the table does not hold, such as masks -> how many.
+        lost: what the table does not hold -> how many.
+        category_ids: COCO's id of each class, where a format has them.
     """
 
     format: str
@@ -149,6 +151,22 @@ class BoxSet:
     parts: List[BoxPart]
     left_out: LeftOut = field(default_factory=LeftOut)
     lost: Dict[str, int] = field(default_factory=dict)
+    category_ids: Optional[Tuple[int, ...]] = None
+
+    def of_categories(self, ids: Mapping[str, int]) -> None:
+        """Set :attr:`category_ids` where every class has an id.
+
+        Args:
+            ids: name of a category -> its id.
+        """
+        if set(self.classes) <= set(ids):
+            self.category_ids = tuple(ids[name] for name in self.classes)
+
+    @property
+    def own_category_ids(self) -> int:
+        """How many ids of categories there are; 0 where they count from 1, as those that are made do."""
+        ids = self.category_ids or ()
+        return 0 if sorted(ids) == list(range(1, len(ids) + 1)) else len(ids)
 
     def table(self, name: Optional[str] = None) -> BoxTable:
         """The table of a part.
@@ -197,5 +215,8 @@ def _reason(part: BoxPart, box: int, kind: str) -> str:
         return f'class {columns.boxes.classes[box]}'
     owner = int(np.searchsorted(columns.bounds, box, 'right')) - 1
     height, width = columns.sizes[owner]
+    if kind == 'mask' and columns.boxes.segmentations is not None:
+        tall, wide = mask_size(columns.boxes.segmentations[box])
+        return f'a mask of {wide} x {tall} in a picture of {width} x {height}'
     corners = ', '.join(f'{value:.10g}' for value in columns.boxes.corners[box])
     return f'xmin, ymin, xmax, ymax = {corners} in a picture of {width} x {height}'

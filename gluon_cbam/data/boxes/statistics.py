@@ -24,7 +24,8 @@ def box_statistics(
         image_size: height and width of the network's input in pixels, to which anchors are scaled.
 
     Returns:
-        Values for JSON: ``pictures``; ``empty`` ones among them; ``boxes``; ``difficult`` and ``crowd`` ones;
+        Values for JSON: ``pictures``; ``empty`` ones among them; ``boxes``; ``difficult`` and ``crowd`` ones, and
+        those ``segmented``;
         ``by_area``, numbers of small, medium and large boxes as COCO divides areas; ``per_picture``, ``width``,
         ``height`` in pixels, ``share`` of the picture's side (the square root of the area's share) and ``aspect``
         (width over height), each with ``min``, ``median`` and ``max``, or None without boxes; ``picture_width`` and
@@ -37,7 +38,7 @@ def box_statistics(
     shares = sides / np.maximum(sizes[columns.owners][:, ::-1], 1)
     return {
         'pictures': len(columns), 'empty': int((columns.counts == 0).sum()), 'boxes': len(boxes),
-        'difficult': int(boxes.difficult.sum()), 'crowd': int(boxes.crowd.sum()),
+        'difficult': int(boxes.difficult.sum()), 'crowd': int(boxes.crowd.sum()), 'segmented': boxes.segmented,
         'by_area': {
             'small': int((boxes.areas < _SMALL).sum()),
             'medium': int(((boxes.areas >= _SMALL) & (boxes.areas <= _MEDIUM)).sum()),

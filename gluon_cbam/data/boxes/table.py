@@ -25,6 +25,8 @@ class Boxes:
         difficult: (n,) bool, Pascal VOC's flag: neither a miss nor a false positive counts.
         crowd: (n,) bool, COCO's ``iscrowd``: a region of many objects.
         areas: (n,) float64, COCO's area of the mask in square pixels; the area of the box where a format has none.
+        segmentations: (n,) of texts, see :func:`.segmentations.normalized`, empty for an object without; None where no
+            object has one.
     """
 
     corners: np.ndarray
@@ -32,6 +34,7 @@ class Boxes:
     difficult: np.ndarray
     crowd: np.ndarray
     areas: np.ndarray
+    segmentations: Optional[np.ndarray] = None
 
     @classmethod
     def of(
@@ -84,7 +87,13 @@ class Boxes:
         Args:
             which: (n,) bool, the indices of boxes in their new order, or a slice.
         """
-        return Boxes(*(getattr(self, field.name)[which] for field in fields(self)))
+        columns = (getattr(self, field.name) for field in fields(self))
+        return Boxes(*(None if column is None else column[which] for column in columns))  # type: ignore[arg-type]
+
+    @property
+    def segmented(self) -> int:
+        """How many of the boxes have a segmentation."""
+        return 0 if self.segmentations is None else int((self.segmentations != '').sum())
 
 
 def box_areas(corners: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import IO, Callable, Dict, Iterator, List, NamedTuple, Sequence
+from typing import IO, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -33,10 +33,12 @@ class Output(NamedTuple):
     Attributes:
         name: its name.
         columns: the pictures, under the names that they get, and their boxes.
+        category_ids: COCO's id of each class; None to count from 1.
     """
 
     name: str
     columns: BoxColumns
+    category_ids: Optional[Sequence[int]] = None
 
 
 class Writer(NamedTuple):
@@ -76,9 +78,10 @@ def _open(path: Path) -> IO[str]:
 
 
 def write_coco(folder: Path, outputs: Sequence[Output], classes: Sequence[str]) -> None:
-    """Write ``annotations/instances_SPLIT.json``; ids of categories, and of pictures without ids, count from 1."""
+    """Write ``annotations/instances_SPLIT.json``; ids of categories and of pictures that have none count from 1."""
     annotation = 0
     for output in outputs:
+        ids = output.category_ids or range(1, len(classes) + 1)
         with _open(folder / 'annotations' / f'instances_{output.name}.json') as file:
             file.write('{"images": [')
             columns = output.columns.numbered()
@@ -89,24 +92,26 @@ def write_coco(folder: Path, outputs: Sequence[Output], classes: Sequence[str]) 
             file.write('],\n"annotations": [')
             begin = annotation
             for image in columns:
-                for value in _coco_boxes(image):
+                for value in _coco_boxes(image, ids):
                     value['id'] = annotation + 1
                     file.write((',\n' if annotation > begin else '\n') + json.dumps(value))
                     annotation += 1
-            categories = [{'id': number, 'name': name} for number, name in enumerate(classes, 1)]
+            categories = [{'id': number, 'name': name} for number, name in sorted(zip(ids, classes))]
             file.write(f'],\n"categories": {json.dumps(categories)}}}\n')
 
 
-def _coco_boxes(image: ImageBoxes) -> Iterator[Dict[str, object]]:
+def _coco_boxes(image: ImageBoxes, ids: Sequence[int]) -> Iterator[Dict[str, object]]:
     boxes = image.boxes
     sides = np.column_stack([boxes.corners[:, :2], boxes.corners[:, 2:] - boxes.corners[:, :2]])
     for number, box in enumerate(_rounded(sides)):
         value: Dict[str, object] = {
-            'image_id': image.id, 'category_id': int(boxes.classes[number]) + 1, 'bbox': box,
+            'image_id': image.id, 'category_id': ids[boxes.classes[number]], 'bbox': box,
             'area': float(boxes.areas[number]), 'iscrowd': int(boxes.crowd[number]),
         }  # fmt: skip
         if boxes.difficult[number]:
             value['difficult'] = 1
+        if boxes.segmentations is not None and boxes.segmentations[number]:
+            value['segmentation'] = json.loads(boxes.segmentations[number])
         yield value
 
 

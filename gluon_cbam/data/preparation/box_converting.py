@@ -122,6 +122,8 @@ def losses(boxes: BoxSet, parts: Sequence[BoxPart], target: str) -> Dict[str, in
         'crowd flags': sum(int(each.boxes.crowd.sum()) for each in columns) * ('crowd' not in keeps),
         'areas of masks': sum(int(areas_of_masks(each.boxes).sum()) for each in columns) * ('areas' not in keeps),
         'ids of pictures': sum(len(each) for each in columns if each.ids is not None) * ('ids' not in keeps),
+        'masks': sum(each.boxes.segmented for each in columns) * ('segmentations' not in keeps),
+        'ids of categories': boxes.own_category_ids * ('category_ids' not in keeps),
         **boxes.lost,
     }
     return {name: count for name, count in lost.items() if count}
@@ -135,7 +137,7 @@ def _written(
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
         raise UsageError(f'{printable(output)} exists and is not empty: give another folder')
     names = _names(parts, writer)
-    outputs = [Output(part.name, _renamed(part, each)) for part, each in zip(parts, names)]
+    outputs = [Output(part.name, _renamed(part, each), boxes.category_ids) for part, each in zip(parts, names)]
     output.parent.mkdir(parents=True, exist_ok=True)
     with disk_errors(output), TemporaryDirectory(prefix='.converting-', dir=str(output.parent)) as temporary:
         folder = Path(temporary) / 'set'

@@ -19,6 +19,8 @@ from gluon_cbam.data.boxes.formats import read_boxes
 from gluon_cbam.data.boxes.labels import encode as encode_label
 from gluon_cbam.data.boxes.labels import list_line
 from gluon_cbam.data.boxes.reading import Progress, read_options
+from gluon_cbam.data.boxes.segmentation_files import segmentations_path, segmentations_writer
+from gluon_cbam.data.boxes.segmentations import scaled
 from gluon_cbam.data.boxes.sets import BoxPart, BoxSet
 from gluon_cbam.data.boxes.table import Boxes, ImageBoxes
 from gluon_cbam.data.class_names import check_classes, write_classes
@@ -139,16 +141,17 @@ def pack_set(boxes: BoxSet, parts: Sequence[BoxPart], faults: Faults, output: Pa
     found = Faults()
     with ExitStack() as stack, process_pool(how.workers) as pool:
         files = [
-            _pack_part(_ordered(part, how), path, boxes.classes, found, how, stack, pool)
-            for part, path in zip(parts, paths)
+            _pack_part(_ordered(part, how), path, boxes, found, how, stack, pool) for part, path in zip(parts, paths)
         ]
         if not how.skip_bad:
             refuse(found, folder)
         for file in files:
             if not file.records:
                 raise DataError(f'{file.path}: no picture is left for it')
-    for path in paths:
+    for part, path in zip(parts, paths):
         remove_masks(path)
+        if not _has_segmentations(boxes, part):
+            segmentations_path(path).unlink(missing_ok=True)  # of older records
     write_classes(folder, boxes.classes)
     faults.update(found)
     return PackedSet(boxes, files, faults)
@@ -165,7 +168,7 @@ def _ordered(part: BoxPart, how: PackOptions) -> BoxPart:
 def _pack_part(
     part: BoxPart,
     path: Path,
-    classes: Sequence[str],
+    boxes: BoxSet,
     faults: Faults,
     how: PackOptions,
     stack: ExitStack,
@@ -175,12 +178,16 @@ def _pack_part(
     writer = stack.enter_context(RecordWriter(path))
     listed = stack.enter_context(atomic_path(path.with_suffix('.lst')))
     lines = stack.enter_context(listed.open('w', encoding='utf-8', errors='surrogateescape', newline='\n'))
-    result, used = PackedBoxes(path), np.zeros(len(classes), bool)
+    result, used, segmented = PackedBoxes(path), np.zeros(len(boxes.classes), bool), None
+    if _has_segmentations(boxes, part):
+        segmented = stack.enter_context(segmentations_writer(path, boxes.classes, boxes.category_ids))
     for image, encoded in _encoded_pictures(part, pool, how, faults):
         stored = resized(image.boxes, encoded)
         label = encode_label(stored, *encoded.stored)
         writer.write(label.tolist(), encoded.data, image.id)
         lines.write(list_line(image.id or 0, label, image.name))
+        if segmented is not None:
+            segmented(image.id or 0, label, stored)
         used[stored.classes] = True
         result.boxes += len(stored)
         result.empty += not len(stored)
@@ -188,8 +195,13 @@ def _pack_part(
         if encoded.bits:
             result.dark.add(image.name, encoded.bits)
     result.records = writer.count
-    result.unused = [name for name, seen in zip(classes, used.tolist()) if not seen]
+    result.unused = [name for name, seen in zip(boxes.classes, used.tolist()) if not seen]
     return result
+
+
+def _has_segmentations(boxes: BoxSet, part: BoxPart) -> bool:
+    """Whether records of a part have a file of segmentations beside them."""
+    return part.columns.boxes.segmented > 0 or boxes.own_category_ids > 0
 
 
 def _encoded_pictures(
@@ -212,4 +224,9 @@ def resized(boxes: Boxes, encoded: Encoded) -> Boxes:
         return boxes
     (height, width), (new_height, new_width) = encoded.size, encoded.stored
     scale = np.array([new_width / width, new_height / height])
-    return replace(boxes, corners=boxes.corners * np.tile(scale, 2), areas=boxes.areas * scale.prod())
+    texts = boxes.segmentations
+    if texts is not None:
+        sizes = (height, width, new_height, new_width)
+        texts = np.array([text and scaled(text, *sizes) for text in texts], object)
+    corners, areas = boxes.corners * np.tile(scale, 2), boxes.areas * scale.prod()
+    return replace(boxes, corners=corners, areas=areas, segmentations=texts)

@@ -11,7 +11,7 @@ from gluon_cbam.data.boxes.formats import read_boxes, recognize
 from gluon_cbam.data.boxes.reading import ReadOptions
 from gluon_cbam.data.boxes.sets import check_part
 
-RLE = {'counts': [0, 10, 20], 'size': [40, 60]}
+RLE = {'size': [48, 64], 'counts': [0, 3072]}
 
 
 def images():
@@ -60,7 +60,9 @@ def test_boxes_classes_and_ids(source):
     assert columns.ids.tolist() == [70, 9, 3]
     assert columns.boxes.areas.tolist() == [10, 7.5, 30]
     assert {image.name: (image.height, image.width) for image in columns} == SIZES
-    assert boxes.lost == {'masks': 2, 'ids of categories': 3}
+    assert boxes.lost == {}
+    assert boxes.category_ids == (2, 44, 90)
+    assert columns.boxes.segmented == 2
     assert not check_part(boxes.parts[0], boxes.classes).counts
 
 
