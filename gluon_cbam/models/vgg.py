@@ -21,7 +21,6 @@ from mxnet.gluon import HybridBlock, ParameterDict, nn
 from gluon_cbam.attention import ATTENTIONS
 from gluon_cbam.attention.blocks import positive_int
 from gluon_cbam.common.types import OpNamespace, Tensor
-from gluon_cbam.ops.convolution import convolve_together
 from gluon_cbam.ops.tracing import FusedBlock
 
 from .embedding_head import ClassesOrEmbedding
@@ -44,8 +43,7 @@ class _Stage(FusedBlock):
 
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         for conv in self.convs:
-            (x,) = convolve_together(F, x, [conv])
-            x = F.Activation(x, act_type='relu')
+            x = F.Activation(conv(x), act_type='relu')
         return x if self.attention is None else self.attention(x)
 
 
