@@ -1,8 +1,8 @@
 """The rows of detectors, beside GluonCV's on the same input, with the same maps, anchors and classes.
 
-The first rows of each detector are beside what runs without this package: GluonCV's detector on gluoncv2's
-CBAM-ResNet-50. In the others, GluonCV's reads the maps of our backbone with its fused operators, so that only the rest
-differs. See :mod:`gluon_cbam.benchmarks.gluoncv_workloads`.
+``gluoncv`` is what runs without this package: GluonCV's detector on gluoncv2's CBAM-ResNet-50. With ``fused``,
+GluonCV's reads the maps of our backbone with its fused operators, so that only the rest differs. See
+:mod:`gluon_cbam.benchmarks.gluoncv_maps`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gluon_cbam.benchmarks.context import BenchmarkContext
 from .ratios import Row, at_least, on_records, ratio
 
 _CONTEXT = BenchmarkContext('predict', classes=20, options={'backbone': 'cbam_resnet50'}, task='detection')
-_SSDS = {f'ssd-{size}': _CONTEXT.replace(network=f'ssd_{size}', image_size=size) for size in (300, 512)}
+_DETECTORS = {f'ssd-{size}': _CONTEXT.replace(network=f'ssd_{size}', image_size=size) for size in (300, 512)}
 
 
 class _Side(NamedTuple):
@@ -23,50 +23,50 @@ class _Side(NamedTuple):
     Attributes:
         name: its name in the titles.
         engine: a key of :data:`gluon_cbam.benchmarks.engines.ENGINES`.
-        inference: bound of the rows of inference.
-        training: bound of the rows of training.
+        bounds: mode -> least ratio.
     """
 
     name: str
     engine: str
-    inference: float
-    training: float
+    bounds: Dict[str, float]
 
 
 _SIDES = {
-    'gluoncv': _Side("GluonCV's detector on gluoncv2's backbone", 'gluoncv', 1.3, 1.2),
-    'fused': _Side("GluonCV's detector on our fused backbone", 'gluoncv fused', 1.0, 1.0),
+    'gluoncv': _Side("GluonCV's detector on gluoncv2's backbone", 'gluoncv', {'predict': 1.3, 'train': 1.2}),
+    'fused': _Side("GluonCV's detector on our fused backbone", 'gluoncv fused', {'predict': 1.0, 'train': 1.0}),
+    'onnxruntime': _Side('ONNX Runtime, the exported network', 'onnxruntime', {'predict': 1.0}),
 }
+_MODES = {'predict': 'inference', 'train': 'training step'}
+_MEASURED = (
+    *((detector, 'gluoncv', 'predict', batch) for detector in _DETECTORS for batch in (1, 8)),
+    *((detector, 'gluoncv', 'train', 4) for detector in _DETECTORS),
+    *((detector, 'fused', 'predict', 8) for detector in _DETECTORS),
+    *((detector, 'fused', 'train', 4) for detector in _DETECTORS),
+    *((detector, 'onnxruntime', 'predict', 1) for detector in _DETECTORS),
+    ('ssd-300', 'onnxruntime', 'predict', 8),
+)
+"""Detector, side, mode and batch of each row."""
 
 
-def _row(context: BenchmarkContext, side: _Side, what: str, part: float) -> Row:
+def _row(detector: str, side: _Side, mode: str, batch: int) -> Row:
+    context = _DETECTORS[detector].replace(mode=mode, batch=batch)
     title = (
-        f'{side.name} / ours, {context.network} on {context.options["backbone"]}, {what}, batch {context.batch}, '
+        f'{side.name} / ours, {context.network} on {context.options["backbone"]}, {_MODES[mode]}, batch {batch}, '
         f'{context.image_size} x {context.image_size}'
     )
-    bound = side.training if context.mode == 'train' else side.inference
-    return Row(title, at_least(bound), ratio(context.replace(engine=side.engine), context, warm_up=1, part=part))
-
-
-def _inference(context: BenchmarkContext, side: _Side, batch: int) -> Row:
-    return _row(context.replace(batch=batch), side, 'inference', 0.5 if batch > 1 else 1)
-
-
-def _training(context: BenchmarkContext, side: _Side) -> Row:
-    return _row(context.replace(batch=4, mode='train'), side, 'training step', 0.4)
+    part = 1 if batch == 1 and mode == 'predict' else 0.4
+    return Row(
+        title, at_least(side.bounds[mode]), ratio(context.replace(engine=side.engine), context, warm_up=1, part=part)
+    )
 
 
 _LOADER = BenchmarkContext('loader', batch=50, classes=10, image_size=300, label='classification')
 
 DETECTION_ROWS: Dict[str, Row] = {
     **{
-        f'{key}-gluoncv-inference-{batch}': _inference(context, _SIDES['gluoncv'], batch)
-        for key, context in _SSDS.items()
-        for batch in (1, 8)
+        f'{detector}-{side}-{_MODES[mode].split()[0]}-{batch}': _row(detector, _SIDES[side], mode, batch)
+        for detector, side, mode, batch in _MEASURED
     },
-    **{f'{key}-gluoncv-training-4': _training(context, _SIDES['gluoncv']) for key, context in _SSDS.items()},
-    **{f'{key}-fused-inference-8': _inference(context, _SIDES['fused'], 8) for key, context in _SSDS.items()},
-    **{f'{key}-fused-training-4': _training(context, _SIDES['fused']) for key, context in _SSDS.items()},
     'detection-loader': Row(
         'training loader of images / of pictures with boxes (augmentation ssd), 500 x 375 pixels to 300 x 300, same '
         'threads',

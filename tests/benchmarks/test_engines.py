@@ -177,7 +177,6 @@ def test_detectors_of_gluoncv_have_our_layers(engine):
         classes, scores, boxes = workload.call()
     assert (classes.shape, scores.shape, boxes.shape) == ((2, 100, 1), (2, 100, 1), (2, 100, 4))
     theirs = gluoncv_workloads.network(context)
-    theirs.initialize()
     logits, offsets, anchors = theirs_in_training(theirs, context)
     ours = gluon_cbam.get_model('ssd_300', classes=3, **context.options)
     count = len(ours.anchors(64, 64))
