@@ -23,7 +23,6 @@ from gluon_cbam.tasks.detection.scored import ScoredBoxes
 from .numbering import CocoIds
 from .results import read_results
 
-_COCO = 'coco'
 _REFUSED = ('missing', 'unreadable', 'class', 'not_finite', 'reversed')  # kinds of faults; other boxes can be scored
 
 
@@ -53,7 +52,7 @@ def open_box_data(path: PathLike, ids_of: Optional[PathLike] = None) -> BoxData:
 
     Args:
         path: a file or folder. Of several splits, ``val`` is taken.
-        ids_of: COCO's JSON whose ids name the classes; default the data's own, or 1 and so on.
+        ids_of: COCO's JSON whose ids name the classes; default the data's own, of records, too, or 1 and so on.
 
     Returns:
         The data.
@@ -68,12 +67,10 @@ def open_box_data(path: PathLike, ids_of: Optional[PathLike] = None) -> BoxData:
     for kind, count, first in faults.items():
         if kind in _REFUSED:
             raise DataError(f'{first[0].where}: {first[0].reason} ({count} such faults; see cbam data check)')
-    if boxes.format == _COCO:
-        ids_of = ids_of or part.file(0)
     if part.columns.ids is not None:
         part = part.chosen(np.argsort(part.columns.ids, kind='stable'), part.name)
     columns = part.columns
-    category_ids = None if ids_of is None else category_ids_of(ids_of, boxes.classes)
+    category_ids = boxes.category_ids if ids_of is None else category_ids_of(ids_of, boxes.classes)
     ids = CocoIds.of(
         len(columns), len(boxes.classes), None if columns.ids is None else columns.ids.tolist(), category_ids,
         columns.names,
@@ -143,5 +140,6 @@ def score_results(path: PathLike, data: BoxData) -> ScoredBoxes:
     detections = read_results(path, data.ids)
     scores = score(data.truths, detections, data.classes)
     return ScoredBoxes(
-        data.name, data.truths, detections, scores, data.ids.names.__getitem__, data.load, data.ids.images
-    )
+        data.name, data.truths, detections, scores, data.ids.names.__getitem__, data.load, data.ids.images,
+        data.ids.categories,
+    )  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from box_scenes import apart, drawn, write_boxes
 
+from gluon_cbam.data.boxes.segmentation_files import segmentations_writer
 from gluon_cbam.tasks.detection.metrics.coco import NAMES
 
 NETWORK = [
@@ -38,6 +39,21 @@ def test_saved_results_score_as_the_network_did(records, cbam_here, tmp_path):
     assert {entry['category_id'] for entry in entries} <= set(range(1, 6))
     assert all(np.array(entry['bbox'])[2:].min() >= 0 for entry in entries)
     assert 'network: ssd_300' in (report / 'report.html').read_text()
+
+
+def test_saved_results_have_the_ids_of_the_categories(records, cbam_here, tmp_path):
+    for name in ('val.rec', 'val.idx', 'classes.txt'):
+        (tmp_path / name).write_bytes((records.parent / name).read_bytes())
+    names = (tmp_path / 'classes.txt').read_text().split()
+    with segmentations_writer(tmp_path / 'val.rec', names, [3, 90, 5, 8, 7]):
+        pass
+    results = tmp_path / 'results.json'
+    done = cbam_here(*NETWORK, '--data-val', tmp_path / 'val.rec', '--save-results', results, '--json')
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    assert {entry['category_id'] for entry in json.loads(results.read_text())} <= {3, 90, 5, 8, 7}
+    again = json.loads(cbam_here('validate', '--results', results, '--data-val', tmp_path / 'val.rec', '--json').stdout)
+    assert {name: again.get(name) for name in NAMES} == {name: value.get(name) for name in NAMES}
 
 
 def test_nothing_is_written_over(records, cbam_here, tmp_path):

@@ -9,6 +9,7 @@ from checks import assert_one_line
 from detection_sets import SIDE, coco_json, coco_results, pycocotools_evaluation, random_set
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.boxes.segmentation_files import segmentations_path
 from gluon_cbam.data.boxes.table import Boxes
 from gluon_cbam.data.preparation.box_converting import convert_boxes
 from gluon_cbam.data.preparation.box_packing import pack_boxes
@@ -71,12 +72,14 @@ def test_the_text_has_the_figures_of_all_and_of_each_class(coco, cbam_here):
 
 
 def test_records_give_the_same_figures(coco, cbam_here, tmp_path):
-    """Records keep the ids of the images; --ids-of gives those of the categories, which they lose."""
+    """Records keep the ids of the images and of the categories; --ids-of is for those that have lost them."""
     pack_boxes(coco / 'val.json', tmp_path)
     results = ['--results', coco / 'results.json', '--json', '--data-val', tmp_path / 'val.rec']
     expected = figures(
         cbam_here('validate', '--results', coco / 'results.json', '--json', '--data-val', coco / 'val.json')
     )
+    np.testing.assert_allclose(figures(cbam_here('validate', *results)), expected, rtol=0, atol=1e-9)
+    segmentations_path(tmp_path / 'val.rec').unlink()
     on_records = figures(cbam_here('validate', *results, '--ids-of', coco / 'val.json'))
     np.testing.assert_allclose(on_records, expected, rtol=0, atol=1e-9)
     assert 'category_id 90 is not in the data' in assert_one_line(cbam_here('validate', *results), 4)

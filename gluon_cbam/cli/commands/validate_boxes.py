@@ -118,7 +118,9 @@ class BoxOptions:
             from gluon_cbam.detection.numbering import CocoIds
             from gluon_cbam.detection.results import write_results
 
-            categories = None if self.ids_of is None else category_ids_of(self.ids_of, scored.classes)
+            categories = scored.category_ids
+            if self.ids_of is not None:
+                categories = category_ids_of(self.ids_of, scored.classes)
             ids = CocoIds.of(len(scored.truths), len(scored.classes), scored.image_ids, categories)
             write_results(self.save_results, scored.detections, ids)
             written['saved_results'] = self.save_results

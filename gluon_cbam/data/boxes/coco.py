@@ -112,8 +112,8 @@ class _Raw:
         try:
             segmentation = normalized(item.get('segmentation'))
         except ValueError as error:
+            segmentation = ''
             self.faults.add('mask', f'{self.path}: annotation {number}', str(error))
-            return
         crowd, difficult = item.get('iscrowd') or 0, item.get('difficult') or item.get('ignore') or 0
         if crowd not in _FLAGS or difficult not in _FLAGS:
             raise ValueError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
@@ -103,12 +104,6 @@ def read_segmentations(records: RecordFile) -> Optional[Segmentations]:
     places = {number: index for index, number in enumerate(records.ids.tolist())}
     found = Segmentations({}, {})
 
-    def category(item: Any) -> None:
-        number, name = (item.get(key) if isinstance(item, dict) else None for key in ('id', 'name'))
-        if type(number) is not int or not isinstance(name, str):
-            raise ValueError(f'a category is an id and a name, got {shown(item)}')
-        found.category_ids[name] = number
-
     def record(item: Any) -> None:
         keys = ('id', 'label', 'segmentations')
         number, label, values = (item.get(key) if isinstance(item, dict) else None for key in keys)
@@ -119,7 +114,34 @@ def read_segmentations(records: RecordFile) -> Optional[Segmentations]:
             raise ValueError(f'it is of another record than that with the id {number}: pack the records again')
         found.objects[index] = [normalized(value) for value in values]
 
-    counts = read_lists(path, {'categories': category, 'records': record})
+    counts = read_lists(path, {'categories': partial(_add_category, found.category_ids), 'records': record})
     if len(counts) < len(('categories', 'records')):
         raise DataError(f'{path}: it has no lists categories and records: pack {records.path} again')
     return found
+
+
+def read_category_ids(path: PathLike, classes: Sequence[str]) -> Optional[List[int]]:
+    """COCO's id of each class of a ``.rec`` file.
+
+    Args:
+        path: path of the ``.rec`` file.
+        classes: names of its classes.
+
+    Returns:
+        The ids; None where the file has none for one of the classes.
+
+    Raises:
+        DataError: the file beside it is damaged.
+    """
+    beside = segmentations_path(path)
+    ids: Dict[str, int] = {}
+    if beside.is_file():
+        read_lists(beside, {'categories': partial(_add_category, ids)})
+    return [ids[name] for name in classes] if classes and set(classes) <= set(ids) else None
+
+
+def _add_category(ids: Dict[str, int], item: Any) -> None:
+    number, name = (item.get(key) if isinstance(item, dict) else None for key in ('id', 'name'))
+    if type(number) is not int or not isinstance(name, str):
+        raise ValueError(f'a category is an id and a name, got {shown(item)}')
+    ids[name] = number

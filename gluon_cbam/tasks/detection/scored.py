@@ -27,6 +27,7 @@ class ScoredBoxes:
         load: from the number of an image to (H, W, 3) uint8 RGB; raises :class:`~gluon_cbam.common.errors.CbamError`
             or OSError where there is no such picture.
         image_ids: COCO's id of each image; None where the data have none.
+        category_ids: COCO's id of each class; None where the data have none.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ScoredBoxes:
     image_name: Callable[[int], str]
     load: Callable[[int], np.ndarray]
     image_ids: Optional[Sequence[int]] = None
+    category_ids: Optional[Sequence[int]] = None
 
     @property
     def classes(self) -> Tuple[str, ...]:

@@ -210,6 +210,7 @@ class Detection(Task):
 
     def scored_boxes(self, data: Any, evaluation: figures.Evaluation) -> ScoredBoxes:
         """The boxes that an evaluation of records is of."""
+        from gluon_cbam.data.boxes.segmentation_files import read_category_ids
         from gluon_cbam.data.records.images import decode_record
 
         from .scored import ScoredBoxes
@@ -219,6 +220,7 @@ class Detection(Task):
             name=records.path.stem, truths=found.results.truths, detections=found.results.detections,
             scores=found.scores, image_name=lambda number: f'record {number}',
             load=lambda number: decode_record(records.records, number), image_ids=records.records.ids.tolist(),
+            category_ids=read_category_ids(records.path, found.scores.classes),
         )  # fmt: skip
 
     def predictor(

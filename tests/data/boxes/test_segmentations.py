@@ -169,7 +169,10 @@ def test_wrong_segmentations_are_named(source, tmp_path, cbam_here):
     assert 'annotation 7: polygon [1, 2, 3] is no list of x, y of two points or more' in done.stdout + done.stderr
     assert 'annotation 7' in assert_one_line(cbam_here('data', 'pack', source, tmp_path / 'rec'), 4)
     assert cbam_here('data', 'pack', source, tmp_path / 'rec', '--skip-bad').returncode == 0
-    assert read_boxes(tmp_path / 'rec').parts[0].columns.boxes.segmented == 1
+    (part,) = read_boxes(tmp_path / 'rec').parts
+    assert (len(part.columns.boxes), part.columns.boxes.segmented) == (2, 1), (
+        'a box without its damaged polygon is kept'
+    )
 
 
 def test_they_are_counted_and_drawn(source, tmp_path, cbam_here):
