@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.packages import import_optional
 from gluon_cbam.compat.threads import physical_cores, usable_cpus
 from gluon_cbam.weights import safetensors
 
@@ -15,6 +14,7 @@ from .insightface import write_insightface
 from .int8.calibration import Run
 from .int8.quantization import quantize
 from .onnx.engine_passes import optimize_for_engine
+from .onnx.file import write_model
 from .onnx.float16 import to_float16
 from .onnx.graph import OnnxGraph, checked_opset, to_model
 from .onnx.simplification import simplify
@@ -74,8 +74,7 @@ def _simplified_graph(request: ExportRequest) -> OnnxGraph:
 
 def _save(graph: OnnxGraph, request: ExportRequest, path: Path) -> None:
     metadata = request.metadata()
-    model = to_model(graph, request.opset, metadata.as_texts(), metadata.network)
-    import_optional('onnx').save(model, str(path))
+    write_model(to_model(graph, request.opset, metadata.as_texts(), metadata.network), path)
 
 
 def _write_float16(request: ExportRequest, path: Path, samples: SampleImages) -> Written:

@@ -117,6 +117,20 @@ def test_a_file_that_was_cut_is_known_without_any_package(exported_digits, tmp_p
             read_metadata(tmp_path / 'cut.onnx')
 
 
+def test_every_changed_byte_is_noticed(exported_digits, tmp_path):
+    """An engine would compute with a changed weight; a file of a former version, which has no hash, is read."""
+    data = (exported_digits / 'digits.onnx').read_bytes()
+    for place in range(5, len(data), len(data) // 40):
+        (tmp_path / 'changed.onnx').write_bytes(flipped(bytearray(data), [place]))
+        with pytest.raises(DataError, match='changed.onnx'):
+            load_exported(tmp_path / 'changed.onnx')
+    onnx = pytest.importorskip('onnx')
+    model = onnx.load_from_string(data)
+    del model.metadata_props[-1]
+    (tmp_path / 'former.onnx').write_bytes(model.SerializeToString())
+    assert load_exported(tmp_path / 'former.onnx').classes == 10
+
+
 SYMBOL_DAMAGE = {
     'symbol cut': ('digits-symbol.json', lambda data: data[: len(data) // 2]),
     'symbol of another network': ('digits-symbol.json', lambda data: data.replace(b'stages.1', b'stages.7')),
