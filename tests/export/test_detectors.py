@@ -61,9 +61,9 @@ def loaded(detector):
     return load_network(None, [mx.cpu()], str(detector[1]))
 
 
-def exported(loaded, path, form='onnx', **request):
+def exported(loaded, path, form='onnx', size=SIZE, **request):
     """The report of an export, and the file in ONNX Runtime."""
-    report = export_network(ExportRequest(loaded, **request), form, path, sample_images(SIZE))
+    report = export_network(ExportRequest(loaded, **request), form, path, sample_images(size))
     return report, load_exported(path, 'onnxruntime', threads=1)
 
 
@@ -78,17 +78,27 @@ def assert_same_rows(found, expected):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize('name', ['ssd_300', 'ssd_300_lite', 'stairnet_300'])
-def test_onnx_gives_the_rows_of_the_network(name, tmp_path):
-    net = checks.fill(get_model(name, classes=3, **OPTIONS))
-    preprocessing = Preprocessing.of(variant(name), image_size=SIZE)
+@pytest.mark.parametrize(
+    ('name', 'size'),
+    [
+        ('ssd_300', SIZE),
+        ('ssd_300_lite', SIZE),
+        ('stairnet_300', SIZE),
+        ('ssd_300_vgg16', 259),
+        ('stairnet_300_vgg16', 75),
+    ],
+)
+def test_onnx_gives_the_rows_of_the_network(name, size, tmp_path):
+    options = {'widen': 0.0625} if 'vgg16' in name else OPTIONS
+    net = checks.fill(get_model(name, classes=3, **options))
+    preprocessing = Preprocessing.of(variant(name), image_size=size)
     network = LoadedNetwork(net, name, 3, ['a', 'b', 'c'], preprocessing, None, task=get_task('detection'))
-    report, file = exported(network, tmp_path / 'net.onnx')
+    report, file = exported(network, tmp_path / 'net.onnx', size=size)
     rows = report.difference.detections
     assert rows.agreeing == rows.rows > 500
     for count in (1, 3):
-        (found,) = file.run(batch(count))
-        assert_same_rows(found, net(mx.nd.array(batch(count))).asnumpy())
+        x = batch(count, size, size)
+        assert_same_rows(file.run(x)[0], net(mx.nd.array(x)).asnumpy())
     assert (file.class_names, file.preprocessing.resize) == (['a', 'b', 'c'], 'stretch')
 
 

@@ -151,6 +151,25 @@ class TwoOutputs(CheckedBlock):
         return F.reshape(self.score(x), (0, -1)), boxes
 
 
+class Enlarged(CheckedBlock):
+    """Deconvolutions, of which one has padding, another kernel and stride for each side, and groups."""
+
+    def __init__(self):
+        super().__init__()
+        self._in_channels = 3
+        self.first = mx.gluon.nn.Conv2DTranspose(4, 2, 2, in_channels=3, use_bias=False)
+        self.second = mx.gluon.nn.Conv2DTranspose(6, (3, 4), (2, 3), (1, 0), (1, 0), groups=2, in_channels=4)
+
+    def hybrid_forward(self, F, x):
+        return self.second(self.first(x))
+
+
+def test_deconvolutions():
+    net = lively(Enlarged(), 9)
+    assert net(mx.nd.zeros((1, 3, 9, 9))).shape == (1, 6, 36, 55)
+    assert difference(net, 9) < TOLERANCE
+
+
 def test_outputs_of_other_shapes():
     assert difference(lively(TwoOutputs(), 16), 16) < TOLERANCE
 

@@ -26,6 +26,22 @@ def _convolution(call: Call) -> str:
     )
 
 
+def _deconvolution(call: Call) -> str:
+    if call.attribute('target_shape', ()):
+        raise DataError('Deconvolution with target_shape cannot be translated to ONNX: use pad and adj')
+    kernel = call.attribute('kernel')
+    return call.emit(
+        'ConvTranspose',
+        *call.inputs,
+        kernel_shape=list(kernel),
+        strides=list(call.attribute('stride', (1,) * len(kernel))),
+        dilations=list(call.attribute('dilate', (1,) * len(kernel))),
+        pads=2 * list(call.attribute('pad', (0,) * len(kernel))),
+        output_padding=list(call.attribute('adj', (0,) * len(kernel))),
+        group=call.attribute('num_group', 1),
+    )
+
+
 def _dense(call: Call) -> str:
     data = call.inputs[0]
     if len(call.shapes[0]) > 2:
@@ -142,6 +158,7 @@ def _same(call: Call) -> str:
 
 OPERATORS: Dict[str, Callable[[Call], Any]] = {
     'Convolution': _convolution,
+    'Deconvolution': _deconvolution,
     'FullyConnected': _dense,
     'BatchNorm': _batch_norm,
     'InstanceNorm': lambda call: call.emit('InstanceNormalization', *call.inputs, epsilon=call.attribute('eps', 1e-3)),
