@@ -15,7 +15,7 @@ from .csv_tables import find_tables, read_tables
 from .reading import ReadOptions, chosen_splits
 from .record_sets import find_records, is_list, read_box_list, read_records
 from .sets import BoxSet
-from .voc import annotations_folder, inner_folder, read_voc
+from .voc import annotations_folder, read_voc, year_folders
 from .yolo import is_yolo, read_yolo
 
 
@@ -44,8 +44,8 @@ _FLAGS = frozenset(('difficult', 'crowd', 'areas'))
 
 
 def _is_voc(source: Path) -> bool:
-    folder = annotations_folder(inner_folder(source))
-    return folder is not None and folder.name == 'Annotations' or _only_xml(source)
+    folders = map(annotations_folder, year_folders(source))
+    return any(folder is not None and folder.name == 'Annotations' for folder in folders) or _only_xml(source)
 
 
 def _only_xml(source: Path) -> bool:
@@ -66,8 +66,8 @@ FORMATS: Sequence[BoxFormat] = (
     BoxFormat('rec', 'detection records', _any(find_records), _file_or(find_records), read_records, ALL),
     BoxFormat('lst', 'a list of detection labels', is_list, Path.is_file, read_box_list, _FLAGS),
     BoxFormat('coco', "COCO's JSON", is_coco, _any(find_files), read_coco, ALL),
-    BoxFormat('voc', "Pascal VOC's XML", _is_voc, lambda path: annotations_folder(inner_folder(path)) is not None,
-              read_voc, frozenset(('difficult',))),
+    BoxFormat('voc', "Pascal VOC's XML", _is_voc, lambda path: bool(year_folders(path)), read_voc,
+              frozenset(('difficult',))),
     BoxFormat('yolo', "YOLO's folders", is_yolo, is_yolo, read_yolo),
     BoxFormat('csv', 'CSV of boxes', _any(find_tables), _file_or(find_tables), read_tables, _FLAGS),
 )  # fmt: skip

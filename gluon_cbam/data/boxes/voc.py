@@ -2,7 +2,7 @@
 
 Corners count pixels from 1 and include the last one; a box from 1 to the width covers the whole picture. The names of
 classes are taken as they are. The picture of an annotation is the one with the name of its file; otherwise the one
-that its ``filename`` names.
+that its ``filename`` names. Of several years in one folder, as in ``VOCdevkit/``, the splits of one name are one split.
 """
 
 from __future__ import annotations
@@ -37,43 +37,56 @@ def annotations_folder(source: Path) -> Optional[Path]:
     return None
 
 
-def inner_folder(source: Path) -> Path:
-    """The folder that has ``Annotations/``: the source, or the only such folder in it, as ``VOC2007/``.
-
-    Raises:
-        UsageError: there are several.
-    """
+def year_folders(source: Path) -> List[Path]:
+    """The folders that have annotations: the source, or those in it that have ``Annotations/``, as ``VOC2007/``."""
+    if annotations_folder(source) is not None:
+        return [source]
     inside = sorted(path.parent for path in source.glob('*/Annotations')) if source.is_dir() else []
-    if annotations_folder(source) is not None or not inside:
-        return source
-    if len(inside) > 1:
-        raise UsageError(f'{source} has {" and ".join(path.name for path in inside)}: give one of them')
-    return inside[0]
+    return [folder for folder in inside if annotations_folder(folder) is not None]
 
 
 def read_voc(source: Path, options: ReadOptions) -> BoxSet:
-    """Read a set in Pascal VOC's format."""
-    source = inner_folder(source)
-    folder = annotations_folder(source)
-    assert folder is not None  # it was recognized by it
-    root = options.root or next(
-        (source / name for name in ('JPEGImages', 'images') if (source / name).is_dir()), folder
-    )
-    reader = _Reader(folder, root, ClassIndices(options.given_classes(source)), options)
-    splits, unlisted = _splits(source, folder, options.splits)
-    parts = [reader.part(name, stems) for name, stems in splits.items()]
-    classes = reader.classes.names()
-    check_classes(classes, source)
-    result = BoxSet('voc', classes, parts)
-    final = reader.classes.final()
+    """Read a set in Pascal VOC's format; of a folder of several years, all as one set."""
+    folders = year_folders(source)
+    if len(folders) == 1:
+        source = folders[0]
+    elif options.root is not None:
+        raise UsageError(f'{source} has {len(folders)} years with pictures of their own: leave out --root')
+    root = options.root or (_pictures_folder(source) if len(folders) == 1 else source)
+    classes = ClassIndices(options.given_classes(source))
+    years = [_Year(folder, root, options, classes) for folder in folders]
+    names = list(dict.fromkeys(name for year in years for name in year.splits))
+    parts = [_part(name, [year for year in years if name in year.splits], root, options) for name in names]
+    check_classes(classes.names(), source)
+    result, final = BoxSet('voc', classes.names(), parts), classes.final()
     for part in parts:
         labels = part.columns.boxes.classes
         labels[:] = [final[label] for label in labels.tolist()]
-    for stem in unlisted:
-        result.left_out.add('unlisted', f'{folder.name}/{stem}.xml')
-    if not unlisted:
+    for year in years:
+        for stem in year.unlisted:
+            result.left_out.add('unlisted', os.path.relpath(year.folder / f'{stem}.xml', source))
+    if not any(year.unlisted for year in years):
         count_unannotated(root, [name for part in parts for name in part.columns.names], result.left_out)
     return result
+
+
+def _pictures_folder(source: Path) -> Path:
+    """The folder of the pictures of a year: that of the annotations where there is none."""
+    places = (source / name for name in ('JPEGImages', 'images') if (source / name).is_dir())
+    return next(places, None) or annotations_folder(source) or source
+
+
+def _part(name: str, years: Sequence[_Year], root: Path, options: ReadOptions) -> BoxPart:
+    """The pictures of a split of all years."""
+    rows, faults, files = BoxRows(), Faults(), []
+    listed = [(year, stem) for year in years for stem in year.splits[name]]
+    for year, stem in options.progress(listed, len(listed), name):
+        if year.add(rows, stem, faults):
+            files.append(year.folder / f'{stem}.xml')
+    columns = rows.columns()
+    return BoxPart(
+        name, columns, root, PictureFiles(root, columns.names), lambda number: str(files[number]), 'object', faults
+    )
 
 
 def _splits(source: Path, folder: Path, wanted: Sequence[str]) -> Tuple[Dict[str, List[str]], List[str]]:
@@ -87,7 +100,7 @@ def _splits(source: Path, folder: Path, wanted: Sequence[str]) -> Tuple[Dict[str
     elif not wanted and _BOTH in names:
         names = {name: path for name, path in names.items() if name not in ('train', 'val')}
     if not names:
-        return {'train': stems}, []
+        return ({}, []) if wanted and sets.is_dir() else ({'train': stems}, [])
     known = set(stems)
     splits = {name: [_stem(line, known) for line in read_names(path) if line.strip()] for name, path in names.items()}
     for name, listed in splits.items():
@@ -105,31 +118,30 @@ def _stem(line: str, known: set) -> str:
     return line if line in known else line.split()[0]
 
 
-class _Reader:
-    """Reads files of annotations."""
+class _Year:
+    """Reads the files of annotations of a folder.
 
-    def __init__(self, folder: Path, root: Path, classes: ClassIndices, options: ReadOptions) -> None:
-        self._folder, self._root, self.classes, self._options = folder, root, classes, options
+    Attributes:
+        folder: the folder of the XML files.
+        splits: split -> names of its files of annotations, without ``.xml``.
+        unlisted: those that no split has.
+    """
+
+    def __init__(self, source: Path, root: Path, options: ReadOptions, classes: ClassIndices) -> None:
+        folder = annotations_folder(source)
+        assert folder is not None  # it was found by it
+        self.folder, self._root, self._classes = folder, root, classes
+        self.splits, self.unlisted = _splits(source, folder, options.splits)
+        pictures = options.root or _pictures_folder(source)
+        self._prefix = '' if pictures == root else f'{pictures.relative_to(root).as_posix()}/'
         self._pictures: Dict[str, List[str]] = {}
-        for entry in sorted(os.listdir(root)):
+        for entry in sorted(os.listdir(pictures)):
             if kind_of_file(entry) == IMAGE:
                 self._pictures.setdefault(entry.rpartition('.')[0], []).append(entry)
 
-    def part(self, name: str, stems: List[str]) -> BoxPart:
-        """The pictures of a split."""
-        rows, faults, files = BoxRows(), Faults(), []
-        for stem in self._options.progress(stems, len(stems), name):
-            if self._add(rows, stem, faults):
-                files.append(stem)
-        columns, folder = rows.columns(), self._folder
-        return BoxPart(
-            name, columns, self._root, PictureFiles(self._root, columns.names),
-            lambda number: str(folder / f'{files[number]}.xml'), 'object', faults,
-        )  # fmt: skip
-
-    def _add(self, rows: BoxRows, stem: str, faults: Faults) -> bool:
+    def add(self, rows: BoxRows, stem: str, faults: Faults) -> bool:
         """Add a picture; whether it could be."""
-        path = self._folder / f'{stem}.xml'
+        path = self.folder / f'{stem}.xml'
         if not path.is_file():
             faults.add('missing', printable(path), 'there is no such file of annotations')
             return False
@@ -139,6 +151,7 @@ class _Reader:
         picture = self._picture(stem, root, path, faults)
         if picture is None:
             return False
+        picture = self._prefix + picture
         size = _size(root, path) or file_size(self._root / picture, faults)
         if size is None:
             return False
@@ -157,7 +170,11 @@ class _Reader:
             return named
         if found:
             raise DataError(f'{path}: {" and ".join(found)} have its name, and its filename is {shown(named)}')
-        faults.add('missing', printable(path), f'no picture {shown(stem)} or {shown(named)} in {printable(self._root)}')
+        faults.add(
+            'missing',
+            printable(path),
+            f'no picture {shown(stem)} or {shown(named)} in {printable(self._root / self._prefix)}',
+        )
         return None
 
     def _add_box(self, rows: BoxRows, owner: int, item: Element, order: int, where: str, faults: Faults) -> None:
@@ -169,7 +186,7 @@ class _Reader:
         except ValueError as error:
             faults.add('unreadable', where, str(error))
             return
-        label = self.classes.index((item.findtext('name') or '').strip(), faults, where)
+        label = self._classes.index((item.findtext('name') or '').strip(), faults, where)
         if label is not None:
             difficult = _flag(item, where)
             rows.box(owner, (xmin - 1, ymin - 1, xmax, ymax), label, order, difficult)

@@ -1,5 +1,7 @@
 """Reading Pascal VOC's XML, by hand and against GluonCV."""
 
+import shutil
+
 import pytest
 from box_files import SIZES, pictures, rows, text
 
@@ -7,6 +9,7 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.boxes.formats import read_boxes, recognize
 from gluon_cbam.data.boxes.reading import ReadOptions
 from gluon_cbam.data.boxes.sets import check_part
+from gluon_cbam.data.preparation.box_converting import convert_boxes
 
 
 def annotation(name, *objects, size=None, extra=''):
@@ -66,9 +69,36 @@ def test_a_folder_of_one_year(source, tmp_path_factory):
     outer = tmp_path_factory.mktemp('VOCdevkit')
     (outer / 'VOC2007').symlink_to(source)
     assert rows(read_boxes(outer)) == EXPECTED
-    (outer / 'VOC2012').symlink_to(source)
-    with pytest.raises(UsageError, match='VOC2007 and VOC2012: give one'):
-        read_boxes(outer)
+
+
+def test_several_years_are_one_set(source, tmp_path_factory):
+    outer = tmp_path_factory.mktemp('VOCdevkit')
+    shutil.copytree(source, outer / 'VOC2007')
+    shutil.copytree(source, outer / 'VOC2012')
+    text(outer / 'VOC2007' / 'ImageSets' / 'Main' / 'test.txt', 'c\n')
+    text(outer / 'VOC2012' / 'Annotations' / 'a.xml', annotation('a.jpg', ('aardvark', DIFFICULT, 1, 2, 3, 4)))
+    boxes = read_boxes(outer)
+    assert boxes.classes == ('Dog', 'aardvark', 'cat')
+    found = rows(boxes)
+    assert set(found) == {'train', 'val', 'test'}
+    assert found['val'] == {
+        f'{year}/JPEGImages/{name}': kept
+        for year in ('VOC2007', 'VOC2012') for name, kept in EXPECTED['val'].items()
+    }  # fmt: skip
+    assert found['train'] == {
+        **{f'VOC2007/JPEGImages/{name}': kept for name, kept in EXPECTED['train'].items()},
+        'VOC2012/JPEGImages/c.jpg': [],
+        'VOC2012/JPEGImages/a.jpg': [('aardvark', (0, 1, 3, 4), True, False)],
+    }
+    assert list(found['test']) == ['VOC2007/JPEGImages/c.jpg']
+    (train,) = (part for part in boxes.parts if part.name == 'train')
+    assert train.where(len(train.columns.boxes) - 1) == f'{outer / "VOC2012" / "Annotations" / "a.xml"}: object 0'
+    assert train.pictures.picture(3).read() == (outer / 'VOC2012' / 'JPEGImages' / 'a.jpg').read_bytes()
+    assert [part.name for part in read_boxes(outer, options=ReadOptions(splits=('test',))).parts] == ['test']
+    with pytest.raises(UsageError, match='has 2 years with pictures of their own: leave out --root'):
+        read_boxes(outer, options=ReadOptions(root=outer))
+    convert_boxes(outer, outer.parent / 'one', 'voc')
+    assert sum(len(part.columns) for part in read_boxes(outer.parent / 'one').parts) == 7
 
 
 def test_trainval_is_used_where_train_or_val_is_missing(source):
