@@ -2,6 +2,10 @@
 
 NAMES = ['red', 'green', 'blue', 'yellow', 'cyan']
 OPTION = {'backbone': 'resnet18', 'widen': 0.25, 'keep': 20}
+RCNN_OPTION = {
+    **OPTION, 'use_global_stats': False, 'pyramid_channels': 16, 'head_channels': 32, 'region_channels': 16,
+    'proposals': 40, 'training_proposals': 60, 'samples': 16, 'anchor_sizes': [8, 16, 24, 32, 40],
+}  # fmt: skip
 
 
 def settings(data, output, **changes):

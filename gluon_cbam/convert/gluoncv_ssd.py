@@ -26,8 +26,10 @@ _VGG_SCALES = {'features.norm4.scale': 'first_norm.scale'}
 _IMAGE_SCALE, _FIRST_WEIGHT = 'features.init_scale', 'backbone.stages.0.convs.0.weight'
 _ANCHORS = re.compile(r'^anchor_generators\.(\d+)\.anchors$')
 _Layer = Tuple[Optional[str], str]  # stage, if any, and number
-ANCHORS = _ANCHORS.pattern
+IGNORED = _ANCHORS.pattern
 """The names of the anchors, which are constants."""
+OF_KIND = re.compile('^anchor_generators|^class_predictors')
+"""A name that only files of this kind have."""
 
 
 def our_arrays(arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
@@ -73,7 +75,7 @@ def _vgg_path(kind: str, stage: str, number: int) -> str:
     return f'extras.{stage}.conv{number + 1}' if kind == 'extras' else f'backbone.stages.{stage}.convs.{number}'
 
 
-def check_anchors(net: Any, arrays: Mapping[str, np.ndarray]) -> None:
+def check(net: Any, arrays: Mapping[str, np.ndarray]) -> None:
     """Compare the anchors of a file with those of a detector, at the size that the detector is made for.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
 import numpy as np
 
-from . import gluoncv_ssd
+from . import gluoncv
 
 
 def _same(array: np.ndarray) -> np.ndarray:
@@ -236,14 +236,14 @@ SOURCES: Dict[str, Source] = {
         names=r'^\w+$',
         ignored=r'^(arg:)?fc7_(weight|bias)$',
     ),
-    # dmlc/gluon-cv, SSD on resnet*_v1 and mobilenet*, Gluon save_parameters; its files are read only
+    # dmlc/gluon-cv, SSD and Faster R-CNN, see gluoncv.py, Gluon save_parameters; its files are read only
     'gluoncv': Source(
         rules=(),
         back=(),
         names=r'(?!)',
-        ignored=gluoncv_ssd.ANCHORS,
-        prepare=gluoncv_ssd.our_arrays,
-        check=gluoncv_ssd.check_anchors,
+        ignored=gluoncv.IGNORED,
+        prepare=gluoncv.our_arrays,
+        check=gluoncv.check,
     ),
 }
 """Source -> its naming scheme."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Dict, Optional, Tuple, Union
 
-from .detection_variants import DETECTORS, SSDVariant
+from .detection_variants import DETECTORS, DetectorVariant
 from .segmentation_variants import SEGMENTERS, FCNVariant
 
 
@@ -143,7 +143,7 @@ class ModifiedCBAMNetVariant:
 
 
 Variant = Union[
-    ResNetVariant, MobileNetVariant, VGGVariant, CBAMNetVariant, ModifiedCBAMNetVariant, SSDVariant, FCNVariant
+    ResNetVariant, MobileNetVariant, VGGVariant, CBAMNetVariant, ModifiedCBAMNetVariant, DetectorVariant, FCNVariant
 ]
 """A row of any family."""
 

@@ -29,8 +29,16 @@ CONTRACT = {
 }
 # tests/models/detection runs them
 DETECTORS = {
-    *('ssd_300', 'ssd_300_lite', 'ssd_300_vgg16', 'ssd_512', 'ssd_512_vgg16'),
-    *('stairnet_300', 'stairnet_300_lite', 'stairnet_300_vgg16'),
+    'faster_rcnn_c4',
+    'faster_rcnn_fpn',
+    'ssd_300',
+    'ssd_300_lite',
+    'ssd_300_vgg16',
+    'ssd_512',
+    'ssd_512_vgg16',
+    'stairnet_300',
+    'stairnet_300_lite',
+    'stairnet_300_vgg16',
 }
 
 # tests/models/segmentation runs them

@@ -102,7 +102,7 @@ def test_the_recipes_of_the_package(name):
     resolved = resolve({'recipe': name})
     resolved.config.check_values()
     of_a_device = resolved.settings['task'] == 'faces'  # insightface states the pictures of a device
-    assert resolved.settings['batch_size' if of_a_device else 'total_batch_size'] >= 32
+    assert resolved.settings['batch_size' if of_a_device else 'total_batch_size'] >= 8
 
 
 def test_recipes_have_the_figures_of_their_sources():

@@ -99,6 +99,8 @@ def box_maps(
     """
     if not getattr(net, 'detects', False):
         raise UsageError(f'{type(net).__name__} finds no boxes')
+    if not hasattr(net, 'heads'):
+        raise UsageError(f'the boxes of {type(net).__name__} are not explained yet: take an SSD')
     images = prepare_images(net, image)
     if len(images) != 1:
         raise UsageError(f'the boxes of one image are explained at a time, got {len(images)} images')

@@ -33,10 +33,10 @@ def halves(F: OpNamespace, boxes: Tensor) -> Tuple[Tensor, Tensor]:
 
 
 def clipped(F: OpNamespace, corners: Tensor, image: Tensor) -> Tensor:
-    """Clip boxes (N, R, 4) to the first and the last pixel of the images (N, C, H, W)."""
-    last = F.concat(length(F, image, 3), length(F, image, 2), dim=0) - 1
-    last = F.concat(last, last, dim=0).reshape((1, 1, 4))
-    return F.maximum(F.broadcast_minimum(corners, last), 0)
+    """Clip boxes (N, R, 4) at the borders of the images (N, C, H, W)."""
+    width, height = length(F, image, 3), length(F, image, 2)
+    ends = F.concat(width, height, width, height, dim=0).reshape((1, 1, 4))
+    return F.maximum(F.broadcast_minimum(corners, ends), 0)
 
 
 def intersections(F: OpNamespace, first: Tensor, second: Tensor) -> Tuple[Tensor, Tensor, Tensor]:

@@ -15,10 +15,14 @@ from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.protocols import ProcessGroup, Settings
 
 from .losses.criterion import Criterion, Place
+from .losses.faster_rcnn import FasterRCNNCriterion
 from .losses.ssd import SSDCriterion
 from .terms import kind_of
 
-CRITERIA: Dict[str, Callable[[Any, Settings, bool], Criterion]] = {'ssd': SSDCriterion}
+CRITERIA: Dict[str, Callable[[Any, Settings, bool], Criterion]] = {
+    'ssd': SSDCriterion,
+    'faster_rcnn': FasterRCNNCriterion,
+}
 """``kind`` of a detector -> its loss, from a network for its sizes, the settings, and whether there are crowds."""
 
 

@@ -11,6 +11,9 @@ from gluon_cbam.common.settings import setting
 
 _STRIDE = 32  # of the last map of most backbones
 
+OF_SSD = ('match_iou', 'negatives')
+"""The settings that detectors of the kind ``ssd`` alone have."""
+
 
 @dataclass
 class DetectionSettings:

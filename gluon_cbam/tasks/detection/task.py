@@ -26,7 +26,7 @@ from gluon_cbam.tasks.protocols import (
     no_progress,
 )
 
-from .settings import DetectionSettings, image_sizes
+from .settings import OF_SSD, DetectionSettings, image_sizes
 from .terms import LOSS, TERMS, kind_of
 
 if TYPE_CHECKING:
@@ -83,6 +83,10 @@ class Detection(Task):
             if settings[name]:
                 given = f'--{name.replace("_", "-")} {settings[name]:g}'
                 raise UsageError(f'{given} is for images with one label: leave it out')
+        for name in OF_SSD if kind_of(settings['network']) != 'ssd' else ():
+            if settings[name] != DetectionSettings.__dataclass_fields__[name].default:
+                given = f'--{name.replace("_", "-")} {settings[name]:g}'
+                raise UsageError(f'{given} is for SSD, which {settings["network"]} is not: leave it out')
         if settings['label_index'] is not None:
             self.with_label_index(settings['label_index'])
 

@@ -22,6 +22,13 @@ LOSS = Figure('loss', 'loss', 'loss', higher_is_better=False, unit='sum of its t
 
 TERMS: Dict[str, Tuple[Figure, ...]] = {
     'ssd': (term('class', 'class', 'class term'), term('box', 'box', 'box term'), positives('anchors')),
+    'faster_rcnn': (
+        term('region_class', 'rpn class', 'class term of the proposals'),
+        term('region_box', 'rpn box', 'box term of the proposals'),
+        term('class', 'class', 'class term'),
+        term('box', 'box', 'box term'),
+        positives('RoIs'),
+    ),
 }
 """``kind`` of a detector -> the terms of its :class:`.losses.criterion.Criterion`, in order, and the positives."""
 _DEFAULT = 'ssd'  # for a run whose network is not known yet

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from detection_runs import settings
+from detection_runs import OPTION, RCNN_OPTION, settings
 from kills import CBAM, finish, kill
 from run_folders import assert_same_run
 
@@ -16,10 +16,12 @@ def command(values):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_equals_an_uninterrupted_one(scenes, tmp_path):
+@pytest.mark.parametrize(('network', 'option'), [('ssd_300', OPTION), ('faster_rcnn_fpn', RCNN_OPTION)])
+def test_a_run_that_is_killed_equals_an_uninterrupted_one(network, option, scenes, tmp_path):
     values = settings(
-        scenes, tmp_path / 'run', epochs=3, log_interval=1, save_interval=2, augment='ssd', ema=0.9, multi_scale='32,64'
-    )
+        scenes, tmp_path / 'run', network=network, option=option, epochs=3, log_interval=1, save_interval=2,
+        augment='ssd', ema=0.9, multi_scale='32,64',
+    )  # fmt: skip
     train(make_config(**{**values, 'output': str(tmp_path / 'unbroken')}))
     chance = random.Random(1)
     moments = [kill(command(values), tmp_path / 'run', chance) for _ in range(2)]
