@@ -16,7 +16,7 @@ from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.ops.tracing import use_fused_ops
 from gluon_cbam.tasks.detection.examples import noise_batch as noise_with_boxes
 
-from . import gluoncv_ssd
+from . import gluoncv_rcnn, gluoncv_ssd
 from .cbam_workloads import noise_batch
 from .context import BenchmarkContext
 from .gluoncv2_workloads import single_device
@@ -40,6 +40,7 @@ _SSD = _Detector(gluoncv_ssd.network, gluoncv_ssd.loss)
 _DETECTORS: Dict[str, _Detector] = {
     'ssd_300': _SSD,
     'ssd_512': _SSD,
+    'faster_rcnn_fpn': _Detector(gluoncv_rcnn.network, gluoncv_rcnn.loss),
 }
 """Name of our network -> theirs."""
 

@@ -14,7 +14,11 @@ from gluon_cbam.benchmarks.context import BenchmarkContext
 from .ratios import Row, at_least, on_records, ratio
 
 _CONTEXT = BenchmarkContext('predict', classes=20, options={'backbone': 'cbam_resnet50'}, task='detection')
-_DETECTORS = {f'ssd-{size}': _CONTEXT.replace(network=f'ssd_{size}', image_size=size) for size in (300, 512)}
+_DETECTORS = {
+    **{f'ssd-{size}': _CONTEXT.replace(network=f'ssd_{size}', image_size=size) for size in (300, 512)},
+    'faster-rcnn-fpn': _CONTEXT.replace(network='faster_rcnn_fpn', image_size=320),
+}
+_SSDS = ('ssd-300', 'ssd-512')
 
 
 class _Side(NamedTuple):
@@ -38,12 +42,13 @@ _SIDES = {
 }
 _MODES = {'predict': 'inference', 'train': 'training step'}
 _MEASURED = (
-    *((detector, 'gluoncv', 'predict', batch) for detector in _DETECTORS for batch in (1, 8)),
-    *((detector, 'gluoncv', 'train', 4) for detector in _DETECTORS),
-    *((detector, 'fused', 'predict', 8) for detector in _DETECTORS),
-    *((detector, 'fused', 'train', 4) for detector in _DETECTORS),
-    *((detector, 'onnxruntime', 'predict', 1) for detector in _DETECTORS),
+    *((detector, 'gluoncv', 'predict', batch) for detector in _SSDS for batch in (1, 8)),
+    *((detector, 'gluoncv', 'train', 4) for detector in _SSDS),
+    *((detector, 'fused', 'predict', 8) for detector in _SSDS),
+    *((detector, 'fused', 'train', 4) for detector in _SSDS),
+    *((detector, 'onnxruntime', 'predict', 1) for detector in _SSDS),
     ('ssd-300', 'onnxruntime', 'predict', 8),
+    *(('faster-rcnn-fpn', side, mode, 1) for side in ('gluoncv', 'fused') for mode in _MODES),  # theirs infers on one
 )
 """Detector, side, mode and batch of each row."""
 

@@ -181,11 +181,29 @@ def test_detectors_of_gluoncv_have_our_layers(engine):
     ours = gluon_cbam.get_model('ssd_300', classes=3, **context.options)
     count = len(ours.anchors(64, 64))
     assert (logits.shape, offsets.shape, anchors.shape) == ((2, count, 4), (2, count, 4), (1, count, 4))
-    shapes = [
-        sorted(str(each.shape) for name, each in net._collect_params_with_prefix().items() if 'anchor' not in name)
-        for net in (theirs, ours)
-    ]
-    assert shapes[0] == shapes[1]
+    assert shapes_of(theirs) == shapes_of(ours)
+
+
+def shapes_of(net):
+    parameters = net._collect_params_with_prefix().items()
+    return sorted(str(each.shape) for name, each in parameters if 'anchor' not in name)
+
+
+REGIONS = DETECTOR.replace(network='faster_rcnn_fpn', image_size=128, batch=1)
+
+
+@pytest.mark.slow
+def test_gluoncv_has_the_layers_of_faster_rcnn():
+    pytest.importorskip('gluoncv')
+    nets = [gluoncv_workloads.network(REGIONS.replace(engine=engine)) for engine in ('gluoncv', 'gluoncv fused')]
+    x = mx.nd.random.normal(shape=(1, 3, 128, 128))
+    for net in nets:
+        first, second = ([each.asnumpy() for each in net(x)] for _ in range(2))
+        assert all(np.array_equal(*pair) for pair in zip(first, second)), 'the same outputs twice'
+        assert all(np.isfinite(each).all() for each in first)
+    ours = gluon_cbam.get_model('faster_rcnn_fpn', classes=3, **REGIONS.options)
+    shapes = [shapes_of(net) for net in (*nets, ours)]
+    assert shapes[0] == shapes[1] == shapes[2]
 
 
 def theirs_in_training(net, context):
@@ -193,19 +211,27 @@ def theirs_in_training(net, context):
         return net(mx.nd.zeros((context.batch, 3, context.image_size, context.image_size)))
 
 
-@pytest.mark.parametrize('engine', ['gluoncv', 'gluoncv fused'])
-def test_a_training_step_of_gluoncv_learns(engine, monkeypatch):
+@pytest.mark.parametrize(
+    ('engine', 'context'),
+    [
+        ('gluoncv', DETECTOR),
+        ('gluoncv fused', DETECTOR),
+        pytest.param('gluoncv fused', REGIONS, marks=pytest.mark.slow),
+    ],
+)
+def test_a_training_step_of_gluoncv_learns(engine, context, monkeypatch):
     pytest.importorskip('gluoncv')
     nets, real = [], gluoncv_workloads.network
     monkeypatch.setattr(gluoncv_workloads, 'network', lambda context: nets.append(real(context)) or nets[-1])
-    with build(DETECTOR.replace(engine=engine, mode='train')) as (workload, facts):
+    with build(context.replace(engine=engine, mode='train')) as (workload, facts):
         before = {name: value.data().asnumpy() for name, value in nets[0].collect_params().items()}
         workload.call()
         workload.wait()
         changed = [
             name for name, value in nets[0].collect_params().items() if (value.data().asnumpy() != before[name]).any()
         ]
-    assert len(changed) > 0.9 * len([name for name in before if 'anchor' not in name])
+    learned = [name for name in before if 'anchor' not in name and 'running' not in name]
+    assert len(set(learned) & set(changed)) > 0.9 * len(learned)
     assert {'gluoncv', 'mxnet'} <= set(facts['versions'])
 
 
