@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
-from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing, write_text
-from gluon_cbam.explain.figures.html import STYLE, escaped, png_source
+from gluon_cbam.common.files import PathLike
+from gluon_cbam.explain.figures.document import REPORT, Document, table_of
 from gluon_cbam.tasks.detection.metrics.error_kinds import KINDS
 from gluon_cbam.tasks.detection.scored import ScoredBoxes
 
@@ -15,7 +16,6 @@ from .gallery import picture_figure
 from .measures import Measures, measure
 from .plots import draw_confidence, draw_confusions, draw_precision_recall
 
-REPORT = 'report.html'
 PICTURES = 12
 """The most pictures among the best, and among the worst."""
 _CONFUSED = 10  # pairs of classes that are listed
@@ -61,26 +61,29 @@ def write_report(
         UsageError: a file exists.
     """
     directory = Path(directory)
-    refuse_existing(report_files(directory), overwrite)
-    directory.mkdir(parents=True, exist_ok=True)
     measures = measure(scored, least_score)
-    for name, draw in _PLOTS.items():
-        with atomic_path(directory / name) as temporary:
-            draw(scored, measures, temporary)
+    document = Document(directory, report_files(directory), overwrite)
+    plots = {name: document.figure(name, partial(draw, scored, measures)) for name, draw in _PLOTS.items()}
     for name, write in CSV_FILES.items():
         write(scored, measures, directory / name)
-    plots = {name: f'<img class=plot src="{png_source(directory / name)}" alt="{name}">' for name in _PLOTS}
-    lines = ''.join(f'<br>{escaped(name)}: {escaped(str(value))}' for name, value in about.items())
+    return document.write(f'Detection: {scored.name}', _NOTE, about, _parts(scored, measures, plots, pictures))
+
+
+def _parts(scored: ScoredBoxes, measures: Measures, plots: Mapping[str, str], pictures: int) -> List[str]:
+    """The tables, plots and pictures of the page, each with what it shows."""
+    score = f'{measures.least_score:g}'
     worst, best = measures.pictures.worst(pictures).tolist(), measures.pictures.best(pictures).tolist()
-    page = _PAGE.format(
-        style=STYLE, title=f'Detection: {escaped(scored.name)}', about=lines, summary=_summary(scored),
-        curves=plots['precision_recall.png'] + plots['confidence.png'], score=f'{measures.least_score:g}',
-        confusions=plots['confusions.png'], confused=_confused(scored, measures), errors=_errors(measures),
-        classes=_classes(scored), worst=''.join(picture_figure(scored, measures, number) for number in worst),
-        best=''.join(picture_figure(scored, measures, number) for number in best),
-    )  # fmt: skip
-    write_text(directory / REPORT, page)
-    return directory / REPORT
+    return [
+        _summary(scored),
+        f'<h2>Curves</h2><p>{_CURVES}</p>', plots['precision_recall.png'], plots['confidence.png'],
+        f'<h2>Confusions</h2><p>{_CONFUSIONS.format(score=score)}</p>', plots['confusions.png'],
+        _confused(scored, measures),
+        f'<h2>Errors</h2><p>{_ERRORS.format(score=score)}</p>', _errors(measures),
+        '<h2>Classes</h2>', _classes(scored),
+        f'<h2>Worst pictures</h2><p>{_PICTURES.format(score=score)}</p>',
+        *(picture_figure(scored, measures, number) for number in worst),
+        '<h2>Best pictures</h2>', *(picture_figure(scored, measures, number) for number in best),
+    ]  # fmt: skip
 
 
 def _summary(scored: ScoredBoxes) -> str:
@@ -104,51 +107,23 @@ def _errors(measures: Measures) -> str:
 
 def _confused(scored: ScoredBoxes, measures: Measures) -> str:
     pairs = measures.most_confused(scored.classes, _CONFUSED)
-    return _table(['true class', 'detected as', 'times'], pairs) if pairs else '<p>No two classes are confused.'
+    return _table(['true class', 'detected as', 'times'], pairs) if pairs else '<p>No two classes are confused.</p>'
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    head = ''.join(f'<th>{escaped(name)}' for name in header)
-    body = ''.join(f'<tr>{"".join(f"<td>{_cell(value)}" for value in row)}' for row in rows)
-    return f'<div class=wide><table><thead><tr>{head}</thead><tbody>{body}</tbody></table></div>'
+    return table_of(list(header), [[_cell(value) for value in row] for row in rows])
 
 
 def _cell(value: Any) -> str:
-    return '' if value is None else f'{value:.4f}' if isinstance(value, float) else escaped(str(value))
+    return '' if value is None else f'{value:.4f}' if isinstance(value, float) else str(value)
 
 
-_PAGE = """<!DOCTYPE html>
-<html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width,initial-scale=1">
-<title>{title}</title>
-<style>
-{style}
-td {{ overflow-wrap: normal }} .wide {{ overflow-x: auto }}
-.plot {{ max-width: 100%; height: auto; display: block; margin: .6rem 0 }}
-figure {{ margin: 1rem 0 }} figure div {{ display: flex; flex-wrap: wrap; gap: .4rem }}
-figure img {{ max-width: 100%; height: auto }} figcaption {{ color: #555; overflow-wrap: anywhere }}
-</style>
-<h1>{title}</h1><p>AP and AR are COCO's, voc07 and voc those of Pascal VOC at an IoU of 0.5.{about}
-{summary}
-<h2>Curves</h2>
-<p>Above: precision over recall. Below: over the smallest score that is kept, at an IoU of 0.5; the dashed line is where
-the mean F1 is the highest.
-{curves}
-<h2>Confusions</h2>
-<p>Detections with a score of at least {score}, at an IoU of 0.5. The last column counts true boxes that are missed, the
-last row detections of nothing.
-{confusions}
-{confused}
-<h2>Errors</h2>
-<p>Kinds as TIDE defines them. They are counted for detections with a score of at least {score}; the costs are what ap50
-would gain if all errors of the kind were corrected, those of lower scores too.
-{errors}
-<h2>Classes</h2>
-{classes}
-<h2>Worst pictures</h2>
-<p>The truth, and beside it the detections with a score of at least {score}, the wrong ones dashed. AP is that of the
-picture alone, over all its classes. Crowds and difficult objects are dashed.
-{worst}
-<h2>Best pictures</h2>
-{best}
-</html>
-"""
+_NOTE = "AP and AR are COCO's, voc07 and voc those of Pascal VOC at an IoU of 0.5."
+_CURVES = """Above: precision over recall. Below: over the smallest score that is kept, at an IoU of 0.5; the dashed
+line is where the mean F1 is the highest."""
+_CONFUSIONS = """Detections with a score of at least {score}, at an IoU of 0.5. The last column counts true boxes that
+are missed, the last row detections of nothing."""
+_ERRORS = """Kinds as TIDE defines them. They are counted for detections with a score of at least {score}; the costs
+are what ap50 would gain if all errors of the kind were corrected, those of lower scores too."""
+_PICTURES = """The truth, and beside it the detections with a score of at least {score}, the wrong ones dashed. AP is
+that of the picture alone, over all its classes. Crowds and difficult objects are dashed."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.explain.figures.document import REPORT, Document, table_of
 from gluon_cbam.recognition.identifying import Identified
 
-from .document import REPORT, Document, table_of
 from .figure_texts import identification_rows
 from .plots import draw_cmc, draw_open_set_det
 from .sheets import draw_sheet
@@ -55,7 +55,8 @@ def write_report(found: Identified, about: Dict[str, Any], directory: PathLike, 
         parts.append(document.figure(_DET, partial(draw_open_set_det, found.results)))
     if found.probes.loader() and found.known.loader():
         parts += _sheets(found, document)
-    return document.write('Identification', _NOTE, about, table_of(['figure', ''], identification_rows(found)), parts)
+    table = table_of(['figure', ''], identification_rows(found))
+    return document.write('Identification', _NOTE, about, [table, *parts])
 
 
 def _sheets(found: Identified, document: Document) -> List[str]:

@@ -8,10 +8,10 @@ from typing import Any, Dict, List, Sequence
 
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.printable import printable
+from gluon_cbam.explain.figures.document import REPORT, Document, table_of
 from gluon_cbam.explain.figures.html import escaped
 from gluon_cbam.recognition.verification import VerifiedPairs
 
-from .document import REPORT, Document, table_of
 from .figure_texts import figure_rows
 from .plots import draw_det, draw_histogram, draw_roc
 from .sheets import draw_sheet
@@ -64,7 +64,7 @@ def write_report(results: Sequence[VerifiedPairs], about: Dict[str, Any], direct
     rows = [(cells[0][0], *(value for _, value in cells)) for cells in zip(*map(figure_rows, results))]
     table = table_of(['figure', *(result.name for result in results)], rows)
     title = f'Verification: {", ".join(result.name for result in results)}'
-    return document.write(title, _NOTE, about, table, [*curves, *sections])
+    return document.write(title, _NOTE, about, [table, *curves, *sections])
 
 
 def _section(result: VerifiedPairs, stem: str, document: Document) -> str:

@@ -1,4 +1,4 @@
-"""The folder of a report: plots and sheets as PNG, and a page with all of them in one file."""
+"""The folder of a report: plots and other pictures as PNG, and a page with all of them in one file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Sequence
 
 from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing, write_text
-from gluon_cbam.explain.figures.html import STYLE, escaped, png_source
+
+from .html import STYLE, escaped, png_source
 
 REPORT = 'report.html'
 """The name of the page."""
@@ -46,24 +47,23 @@ class Document:
         path = self._directory / name
         with atomic_path(path) as temporary:
             draw(temporary)
-        return f'<img src="{png_source(path)}" alt="{escaped(name)}">'
+        return f'<img class=plot src="{png_source(path)}" alt="{escaped(name)}">'
 
-    def write(self, title: str, note: str, about: Dict[str, Any], table: str, parts: Sequence[str]) -> Path:
+    def write(self, title: str, note: str, about: Dict[str, Any], parts: Sequence[str]) -> Path:
         """Write the page.
 
         Args:
             title: its title, as text.
             note: what is said below it, as text.
-            about: what made the embeddings: a line for each.
-            table: the figures, as HTML.
-            parts: what follows, as HTML.
+            about: what the figures are of: a line for each.
+            parts: what follows, tables and pictures, as HTML.
 
         Returns:
             Its path.
         """
         lines = ''.join(f'<br>{escaped(name)}: {escaped(str(value))}' for name, value in about.items())
         page = _PAGE.format(
-            style=STYLE, title=escaped(title), note=escaped(note), about=lines, table=table, parts='\n'.join(parts)
+            style=STYLE, title=escaped(title), note=escaped(note), about=lines, parts='\n'.join(parts)
         )  # fmt: skip
         write_text(self._directory / REPORT, page)
         return self._directory / REPORT
@@ -78,7 +78,7 @@ def table_of(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """
     columns = ''.join(f'<th>{escaped(name)}</th>' for name in head)
     body = ''.join(f'<tr>{"".join(f"<td>{escaped(cell)}</td>" for cell in row)}</tr>\n' for row in rows)
-    return f'<table><thead><tr>{columns}</tr></thead>\n<tbody>{body}</tbody></table>'
+    return f'<div class=wide><table><thead><tr>{columns}</tr></thead>\n<tbody>{body}</tbody></table></div>'
 
 
 _PAGE = """<!DOCTYPE html>
@@ -89,13 +89,15 @@ _PAGE = """<!DOCTYPE html>
 <title>{title}</title>
 <style>
 {style}
-img {{ max-width: 100%; height: auto; display: block; margin: .6rem 0 }}
+td {{ overflow-wrap: normal }} .wide {{ overflow-x: auto }}
+.plot {{ max-width: 100%; height: auto; display: block; margin: .6rem 0 }}
+figure {{ margin: 1rem 0 }} figure div {{ display: flex; flex-wrap: wrap; gap: .4rem }}
+figure img {{ max-width: 100%; height: auto }} figcaption {{ color: #555; overflow-wrap: anywhere }}
 </style>
 </head>
 <body>
 <h1>{title}</h1>
 <p>{note}{about}</p>
-{table}
 {parts}
 </body>
 </html>
