@@ -6,6 +6,7 @@ For a row that cannot be measured, the table states the reason.
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 
 import click
@@ -21,7 +22,7 @@ GROWTH_REPETITIONS, GROWTH_SECONDS = 3, 60
 
 
 @click.command(help=__doc__)
-@click.option('--only', metavar='KEY,...', help='measure these rows, and keep the others')
+@click.option('--only', metavar='KEY,...', help='measure these rows, such as ssd-*, and keep the others')
 @click.option('--growth', 'with_growth', is_flag=True, help='measure and plot growth; rows only with --only')
 @click.option('--profile', 'with_profile', is_flag=True, help='profile; rows only with --only')
 @click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='folder of the files')
@@ -53,11 +54,13 @@ def main(only, with_growth, with_profile, docs, **conditions):
 def _selected_rows(only, other_parts):
     if only is None:
         return [] if other_parts else list(ROWS)
-    keys = only.split(',')
-    for key in keys:
-        if key not in ROWS:
-            raise UsageError(f'unknown row {key!r}: {closest(key, ROWS)}')
-    return keys
+    keys = []
+    for pattern in only.split(','):
+        found = fnmatch.filter(ROWS, pattern)
+        if not found:
+            raise UsageError(f'unknown row {pattern!r}: {closest(pattern, ROWS)}')
+        keys += found
+    return list(dict.fromkeys(keys))
 
 
 def _record(key, conditions):

@@ -3,13 +3,15 @@
 import json
 
 import pytest
+from benchmark import _selected_rows
 from benchmarks import document, ratios
+from benchmarks.detection_rows import DETECTION_ROWS
 from benchmarks.ratios import Conditions, Ratio, at_least, at_most
 from benchmarks.rows import ROWS, Row
 
 from gluon_cbam.benchmarks.engines import ENGINES
 from gluon_cbam.benchmarks.process import Measurement
-from gluon_cbam.common.errors import EnvironmentProblem
+from gluon_cbam.common.errors import EnvironmentProblem, UsageError
 from gluon_cbam.models.variants import VARIANTS
 
 _BY_SCRIPTS = ('onnxruntime', 'openvino', 'int8')
@@ -73,6 +75,18 @@ def test_rows_that_are_not_measured_again_are_kept(written):
     assert document.read(written / 'none.json') == {'rows': {}}
 
 
+def test_rows_are_chosen_by_patterns():
+    assert _selected_rows('help,ssd-300-*-8,help', False) == ['help', *_keys('ssd-300-', '-8')]
+    assert _selected_rows(None, False) == list(ROWS)
+    assert _selected_rows(None, True) == []
+    with pytest.raises(UsageError, match="unknown row 'lodaer': did you mean loader"):
+        _selected_rows('lodaer', False)
+
+
+def _keys(begin, end):
+    return [key for key in ROWS if key.startswith(begin) and key.endswith(end)]
+
+
 def measured(context, seconds, peak):
     facts = {'images': context.batch, 'device': 'fake', 'versions': {}, 'imported_bytes': 100e6}
     return Measurement(context, facts, seconds, peak)
@@ -91,7 +105,10 @@ def fake_measure(monkeypatch):
     return requested
 
 
-@pytest.mark.parametrize('key', [key for key in ROWS if key.endswith('-8') and not key.startswith(_BY_SCRIPTS)])
+_OF_CONTEXTS = [key for key in ROWS if key.endswith('-8') and not key.startswith(_BY_SCRIPTS)]
+
+
+@pytest.mark.parametrize('key', dict.fromkeys([*_OF_CONTEXTS, *(key for key in DETECTION_ROWS if 'loader' not in key)]))
 def test_every_row_of_two_contexts(fake_measure, key):
     """A ratio is the first context over the second; networks, engines and modes exist."""
     outcome = ROWS[key].measure(Conditions(threads=3))
