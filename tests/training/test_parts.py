@@ -134,7 +134,14 @@ def test_the_statistics_of_a_batch_are_taken():
     batches = [mx.nd.random.normal(number, 2, shape=(6, 3, 5, 5), ctx=ctx[number]) for number in range(2)]
     for batch in batches:
         net(batch)
-    take_statistics(net, batches)
+
+    def run():
+        for batch in batches:
+            with mx.autograd.record():
+                output = net(batch)
+            output.backward()
+
+    take_statistics(net, run)
     for batch, context in zip(batches, ctx):
         values = batch
         for conv, norm in zip(net[::2], net[1::2]):

@@ -19,9 +19,13 @@ _AS_INPUT = {
     'ReduceSum': ('axes', 13),
     'ReduceMean': ('axes', 18),
     'ReduceMax': ('axes', 18),
+    'ReduceMin': ('axes', 18),
+    'ReduceProd': ('axes', 18),
     'Unsqueeze': ('axes', 13),
     'Split': ('split', 13),
 }
+# operator -> attribute that older opsets do not have, where they do what its value here says, and the first with it
+_ADDED = {'RoiAlign': ('coordinate_transformation_mode', 16)}
 
 
 Shape = Tuple[Optional[int], ...]
@@ -182,6 +186,9 @@ def to_model(graph: OnnxGraph, opset: int, texts: Mapping[str, str], name: str) 
         if moved in attributes and opset >= since:
             inputs.append(f'{node.output}/{moved}')
             constants[inputs[-1]] = np.int64(attributes.pop(moved))
+        added, since = _ADDED.get(node.op, ('', 0))
+        if opset < since:
+            attributes.pop(added, None)
         nodes.append(helper.make_node(node.op, inputs, node.outputs, f'{node.op}_{number}', **attributes))
     kind = kinds.UINT8 if graph.input_dtype == 'uint8' else kinds.FLOAT
     made = helper.make_graph(

@@ -152,6 +152,15 @@ def _cast(call: Call) -> str:
     return call.exact(call.emit('Cast', call.inputs[0], to=_FLOAT))
 
 
+def _clip(call: Call) -> str:
+    limits = (call.constant(np.float32(call.attribute(name)), name) for name in ('a_min', 'a_max'))
+    return call.emit('Clip', call.inputs[0], *limits)
+
+
+def _log2(call: Call) -> str:
+    return call.emit('Div', call.emit('Log', call.inputs[0]), call.constant(np.float32(math.log(2))))
+
+
 def _same(call: Call) -> str:
     return call.inputs[0]
 
@@ -184,7 +193,13 @@ OPERATORS: Dict[str, Callable[[Call], Any]] = {
     '_mul_scalar': _with_scalar('Mul', 1),
     '_div_scalar': _with_scalar('Div', 1),
     '_minimum_scalar': _with_scalar('Min', math.inf),
+    '_maximum_scalar': _with_scalar('Max', -math.inf),
+    'broadcast_minimum': _plain('Min'),
+    'clip': _clip,
+    'log2': _log2,
     'max': _reduction('ReduceMax'),
+    'min': _reduction('ReduceMin'),
+    'prod': _reduction('ReduceProd'),
     'mean': _reduction('ReduceMean'),
     'sum': _reduction('ReduceSum'),
     'Concat': lambda call: call.emit('Concat', *call.inputs, axis=call.attribute('dim', 1)),

@@ -52,6 +52,30 @@ def _slice_axis(call: Call) -> str:
     return _slice(call, call.inputs[0], axis, begin, end)
 
 
+def _slice_axes(call: Call) -> str:
+    """``slice``: a begin and an end for each of the first axes; an end may be beyond the last place, as in ONNX."""
+    name = call.inputs[0]
+    for axis, (begin, end) in enumerate(zip(call.attribute('begin'), call.attribute('end'))):
+        if (begin or 0) != 0 or end is not None:
+            name = _slice(call, name, axis, begin or 0, end)
+    return name
+
+
+def _roi_align(call: Call) -> str:
+    """MXNet has the image of a RoI first in its row, ONNX apart, and newer opsets move RoIs by half a pixel."""
+    if call.attribute('position_sensitive', False) or call.attribute('aligned', False):
+        raise DataError(
+            'ROIAlign of this kind cannot be translated to ONNX: it must not be position sensitive or aligned'
+        )
+    (image, rois), (height, width) = call.inputs, call.attribute('pooled_size')
+    numbers = call.emit('Gather', rois, call.constant(np.int64(0)), axis=1)
+    return call.emit(
+        'RoiAlign', image, _slice(call, rois, 1, 1, 5), _as_indices(call, numbers),
+        output_height=height, output_width=width, sampling_ratio=call.attribute('sample_ratio', -1),
+        spatial_scale=float(call.attribute('spatial_scale')), coordinate_transformation_mode='output_half_pixel',
+    )  # fmt: skip
+
+
 def _slice_like(call: Call) -> str:
     (data, like), sizes = call.inputs, call.shapes[1]
     axes = call.attribute('axes') or tuple(range(len(sizes)))
@@ -123,10 +147,14 @@ def _compared_with_scalar(op: str) -> Callable[[Call], str]:
 SELECTION_OPERATORS: Dict[str, Callable[[Call], Any]] = {
     '_contrib_arange_like': _arange_like,
     '_contrib_box_nms': suppress,
+    '_contrib_ROIAlign': _roi_align,
+    '_equal_scalar': _compared_with_scalar('Equal'),
+    '_greater_equal_scalar': _compared_with_scalar('GreaterOrEqual'),
     '_greater_scalar': _compared_with_scalar('Greater'),
     'zeros_like': lambda call: call.emit('ConstantOfShape', call.emit('Shape', call.inputs[0])),
     'broadcast_axis': _broadcast_axis,
     'gather_nd': _gather_nd,
+    'slice': _slice_axes,
     'slice_axis': _slice_axis,
     'slice_like': _slice_like,
     'stack': _stack,

@@ -3,9 +3,9 @@
 A region proposal network says where objects may be; for the best of these boxes, the RoIs, a head says which class each
 has and where its box is. The forms are :mod:`.faster_rcnn_fpn` and :mod:`.faster_rcnn_c4`, with GluonCV's anchors,
 numbers of proposals, thresholds and layers (the paper on pyramids has 256 channels in the proposal network, where
-GluonCV has 1024). What differs from GluonCV: where an image has fewer proposals than RoIs,
-the rows that are left give no detections, while GluonCV scores them as boxes without area; every detection has a score
-above a threshold, and the best of each image are kept.
+GluonCV has 1024). What differs from GluonCV: where an image has fewer proposals than RoIs, the rows that are left give
+no detections, and boxes without area are no proposals, while GluonCV scores both; every detection has a score above a
+threshold, and the best of each image are kept.
 
 Attention, if any, is in the backbone (CBAM paper, table 6), in the heads, or both: in the proposal network after its
 first convolution, and on the features of the RoIs before the classifier.

@@ -24,7 +24,8 @@ class Proposals:
         before: boxes of an image before suppression.
         after: boxes of an image after it.
         threshold: a box is left out where its IoU with a better one is larger.
-        smallest: least width and height of a box in pixels, where a box of one pixel has 1.
+        smallest: least width and height of a box in pixels, where a box from pixel a to pixel b has b - a + 1. Boxes
+            without area, of which nothing is inside the image, are left out, too.
     """
 
     before: int
@@ -51,7 +52,8 @@ class Proposals:
         logits, offsets = F.BlockGrad(logits), F.BlockGrad(offsets)
         boxes = clipped(F, decode(F, offsets, anchors.expand_dims(0), SCALES, LARGEST), image)
         low, high = halves(F, boxes)
-        valid = F.min(high - low, axis=2) + 1 >= self.smallest
+        side = F.min(high - low, axis=2)
+        valid = (side + 1 >= self.smallest) * (side > 0)
         scores, places = top_scores(F, F.sigmoid(logits) * valid, self.before)
         # as many rows as there are anchors: the time of box_nms follows from the rows, whether they are valid or not
         few = F.slice(logits, begin=(None, 0), end=(None, self.before))

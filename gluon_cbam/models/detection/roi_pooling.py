@@ -7,9 +7,10 @@ RoIs are pooled by RoIAlign (He et al., ICCV 2017, section 3) with 2 x 2 samples
 from __future__ import annotations
 
 import math
-from typing import Sequence
+from typing import Any, Sequence
 
 from gluon_cbam.common.types import OpNamespace, Tensor
+from gluon_cbam.ops.tracing import is_traced_for_export
 
 _CANONICAL, _AT = 224.0, 4  # a RoI of this size, in pixels, has this level
 MOST = 2**17
@@ -46,7 +47,8 @@ def pool_levels(
     On each map, the RoIs of other levels have an image of -1, so that they cost nothing, forward and backward. For
     such a RoI n of MXNet 1.9.1, ROIAlign on the CPU leaves the row n of its output as the memory was, and writes a zero
     to the n-th number of the whole output, which belongs to one of the first rows. So the rows are chosen by their
-    level, and before them are as many unused ones as :data:`MOST` numbers need.
+    level, and before them are as many unused ones as :data:`MOST` numbers need. Graphs for export pool every RoI from
+    every map, since other programs take no image of -1.
 
     Args:
         F: ``mxnet.ndarray`` or ``mxnet.symbol``.
@@ -59,6 +61,8 @@ def pool_levels(
     Returns:
         (R, C, size, size).
     """
+    if is_traced_for_export():
+        return _pooled_everywhere(F, maps, rois, strides, size)
     unused = math.ceil(MOST / (channels * size * size))
     first = int(math.log2(strides[0]))
     level = levels_of(F, rois, first, first + len(maps) - 1)
@@ -70,3 +74,14 @@ def pool_levels(
         pooled = pool(F, each, F.where(own, rois, none), stride, size)
         chosen = F.where(own, pooled, F.zeros_like(pooled) if chosen is None else chosen)
     return F.slice_axis(chosen, axis=0, begin=unused, end=None)
+
+
+def _pooled_everywhere(F: OpNamespace, maps: Sequence[Tensor], rois: Tensor, strides: Sequence[int], size: int) -> Any:
+    """See :func:`pool_levels`: a sum over the maps, of which each RoI takes one."""
+    first = int(math.log2(strides[0]))
+    level = levels_of(F, rois, first, first + len(maps) - 1).reshape((-1, 1, 1, 1))
+    parts = [
+        F.broadcast_mul(pool(F, each, rois, stride, size), level == first + number)
+        for number, (each, stride) in enumerate(zip(maps, strides))
+    ]
+    return sum(parts[1:], parts[0])

@@ -55,7 +55,7 @@ def fit_batch(engine: Engine, setup: Setup, batch: Sequence[mx.nd.NDArray]) -> O
     losses = [step([few], number).sums[0] for number in range(_STEPS)]
     first, last = (_mean(losses[place], len(rows)) for place in (0, -1))
     images = Normalize(setup.preprocessing)(few[0])
-    take_statistics(engine.net, mx.gluon.utils.split_and_load(images, setup.ctx))
+    take_statistics(engine.net, lambda: step.backward([few], _STEPS))
     outputs = on_contexts(engine.net, setup.ctx)(images.asnumpy())()
     return BatchFit(len(rows), _STEPS, first, last, setup.task.batch_figures(few, outputs), setup.task)
 

@@ -6,7 +6,7 @@ the batches, so that, except for rounding, the mean continues in the same way wh
 
 from __future__ import annotations
 
-from typing import Iterator, List, Sequence
+from typing import Callable, Iterator, List
 
 import mxnet as mx
 from mxnet.gluon import Block, Parameter
@@ -49,7 +49,7 @@ def synchronize_statistics(*nets: Block, process_group: ProcessGroup = _SINGLE_P
         statistic.set_data(mx.nd.array(mean))
 
 
-def take_statistics(net: mx.gluon.HybridBlock, batches: Sequence[mx.nd.NDArray]) -> None:
+def take_statistics(net: mx.gluon.HybridBlock, run: Callable[[], object]) -> None:
     """Set the running statistics on each device to those of a batch.
 
     A network that was trained in a few steps on some images has running statistics that are far behind, since each step
@@ -57,7 +57,7 @@ def take_statistics(net: mx.gluon.HybridBlock, batches: Sequence[mx.nd.NDArray])
 
     Args:
         net: the network, hybridized afterwards; its gradients are overwritten.
-        batches: (N, 3, H, W) on each device.
+        run: runs the network on the batch in training, forward and backward.
     """
     norms = [norm for norm in batch_norms(net) if not norm._kwargs['use_global_stats']]
     momenta = [norm._kwargs['momentum'] for norm in norms]
@@ -65,11 +65,7 @@ def take_statistics(net: mx.gluon.HybridBlock, batches: Sequence[mx.nd.NDArray])
     try:
         for norm in norms:
             norm._kwargs['momentum'] = 0
-        for images in batches:  # MXNet updates running statistics in the backward pass
-            with mx.autograd.record():
-                outputs = net(images)
-                heads = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
-            mx.autograd.backward(heads)
+        run()  # MXNet updates running statistics in the backward pass
         mx.nd.waitall()
     finally:
         for norm, momentum in zip(norms, momenta):
