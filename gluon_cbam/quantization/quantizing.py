@@ -59,8 +59,9 @@ def quantize(net: mx.gluon.HybridBlock, images: Images) -> mx.gluon.SymbolBlock:
 
 def _check_network(net: mx.gluon.HybridBlock) -> None:
     """Check that a network has parameters in float32 on the CPU, and can be quantized."""
-    if getattr(net, 'detects', False):
-        raise UsageError(f'{type(net).__name__} is a detector, which cannot be quantized yet: use it in float32')
+    if getattr(net, 'detects', False) or getattr(net, 'segments', False):
+        kind = 'a detector' if getattr(net, 'detects', False) else 'for segmentation'
+        raise UsageError(f'{type(net).__name__} is {kind}, which cannot be quantized yet: use it in float32')
     for name, parameter in net._collect_params_with_prefix().items():
         if parameter._data is None:
             raise UsageError(

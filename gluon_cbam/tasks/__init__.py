@@ -34,6 +34,7 @@ TASKS: Dict[str, str] = {
     'classification': 'gluon_cbam.tasks.classification.task:Classification',
     'detection': 'gluon_cbam.tasks.detection.task:Detection',
     'faces': 'gluon_cbam.tasks.faces.task:Faces',
+    'segmentation': 'gluon_cbam.tasks.segmentation.task:Segmentation',
 }
 """Name of a task -> ``module:class`` of its :class:`Task`."""
 

@@ -45,6 +45,7 @@ class Task(TaskFigures, ABC):
             task alone; None for a task without. They are flags of ``cbam train``, in recipes, in ``config.yaml`` and in
             :data:`.protocols.Settings`; a run that continues compares the immutable ones.
         finds_boxes: whether its networks find boxes in images, see :meth:`scored_boxes`.
+        finds_masks: whether its networks give the class of each pixel.
         top: the number of entries of a prediction, where none is asked for.
     """
 
@@ -52,6 +53,7 @@ class Task(TaskFigures, ABC):
     output_names: Tuple[str, ...] = ('output',)
     settings: Optional[type] = None
     finds_boxes: bool = False
+    finds_masks: bool = False
     top: int = 5
 
     # settings, network and data

@@ -74,3 +74,9 @@ def given_names(model: Model, labels: Optional[PathLike] = None) -> Optional[Lis
     if model.class_names and len(model.class_names) == model.classes:
         return list(model.class_names)
     return None
+
+
+def names_or_numbers(model: Model, labels: Optional[PathLike] = None) -> List[str]:
+    """The names of the classes of a model, see :func:`given_names`; the numbers where nothing names them."""
+    names = given_names(model, labels)
+    return [str(index) for index in range(model.classes)] if names is None else names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 
 @dataclass(frozen=True)
@@ -60,3 +60,7 @@ class Evaluation:
     def figures(self) -> Dict[str, float]:
         """The figures by name."""
         return {name: value for name, value in self.as_dict().items() if name not in ('records', 'seconds')}
+
+    def lines(self) -> List[str]:
+        """Further lines of ``cbam validate``, such as a table of the classes."""
+        return []

@@ -123,4 +123,4 @@ def _exported(
 def _text(task: Task, scored: Evaluation, records: int, written: Dict[str, Any]) -> str:
     counts = f'{scored.records} of {records} records, each once'
     line = f'{counts}: {task.text(scored.figures)} ({scored.seconds:.1f} s)'
-    return '\n'.join([line, *(f'{name.replace("_", " ")}: {path}' for name, path in written.items())])
+    return '\n'.join([line, *scored.lines(), *(f'{name.replace("_", " ")}: {path}' for name, path in written.items())])

@@ -18,7 +18,7 @@ from gluon_cbam.models.segmentation_variants import DeepLabV3Variant, FCNVariant
 from gluon_cbam.ops.tracing import FusedBlock
 
 from .heads import ConvNorm, PixelClassifier
-from .segmenter import Segmenter, backbone_of, options, resized_like
+from .segmenter import Segmenter, backbone_of, options
 
 __all__ = ['DeepLabV3', 'backbone_of', 'build', 'options']
 
@@ -53,7 +53,7 @@ class PyramidPooling(FusedBlock):
     def hybrid_forward(self, F: OpNamespace, x: Tensor) -> Tensor:
         """See :class:`PyramidPooling`."""
         mean = self.pooled(F.Pooling(x, global_pool=True, pool_type='avg'))  # (N, 256, 1, 1)
-        maps = [*(branch(x) for branch in self.branches), resized_like(F, mean, x)]
+        maps = [*(branch(x) for branch in self.branches), F.broadcast_like(mean, x, lhs_axes=(2, 3), rhs_axes=(2, 3))]
         return F.Dropout(self.project(F.concat(*maps, dim=1)), p=_DROPOUT)
 
 

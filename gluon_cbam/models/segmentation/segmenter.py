@@ -110,16 +110,33 @@ class Segmenter(ModeGraphs):
         logits = [self.logits_of(F, maps[-1])]
         if self.aux_head is not None:
             logits.append(self.aux_head(maps[0]))
-        return [resized_like(F, each, x) for each in logits]
+        return [_interpolated(F, each, x) for each in logits]
 
     def final(self, F: OpNamespace, x: Tensor, *constants: Tensor) -> Tensor:
         """Compute the logits; see :class:`Segmenter`."""
-        return resized_like(F, self.logits_of(F, self.backbone(x)[-1]), x)
+        return F.contrib.BilinearResize2D(self.logits_of(F, self.backbone(x)[-1]), x, mode='like')
 
 
-def resized_like(F: OpNamespace, x: Tensor, like: Tensor) -> Tensor:
-    """Resize a map to the height and width of another one, by bilinear interpolation with aligned corners."""
-    return F.contrib.BilinearResize2D(x, like, mode='like')
+def _interpolated(F: OpNamespace, x: Tensor, like: Tensor) -> Tensor:
+    """What BilinearResize2D gives, as two products with matrices.
+
+    The gradient of MXNet's operator on several threads of a CPU is added up in any order, so that two runs would differ
+    in their last digits.
+    """
+    x, like = (F.cast(each, dtype='float32') for each in (x, like))
+    rows, columns = (_weights(F, x, like, axis) for axis in (2, 3))
+    x = F.dot(x, columns)  # (N, C, h, W)
+    x = F.dot(F.transpose(x, axes=(0, 1, 3, 2)), rows)  # (N, C, W, H)
+    return F.transpose(x, axes=(0, 1, 3, 2))
+
+
+def _weights(F: OpNamespace, x: Tensor, like: Tensor, axis: int) -> Tensor:
+    """The weight of each cell for each pixel along an axis, by their distance: (cells, pixels)."""
+    cells, pixels = F.contrib.arange_like(x, axis=axis), F.contrib.arange_like(like, axis=axis)
+    last, end = F.max(cells), F.broadcast_maximum(F.max(pixels), F.ones((1,)))  # aligned with each other
+    places = F.broadcast_mul(pixels, F.broadcast_div(last, end))
+    distances = F.abs(F.broadcast_sub(F.expand_dims(cells, axis=1), F.expand_dims(places, axis=0)))
+    return F.relu(1 - distances)
 
 
 def _dilation(name: str, dilated: Optional[bool]) -> Dict[str, bool]:

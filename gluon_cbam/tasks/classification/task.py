@@ -57,6 +57,8 @@ class Classification(RecordTask):
         """Check that the network returns logits and not embeddings."""
         if getattr(net, 'detects', False):
             raise UsageError(f'{network} finds boxes and classifies no images: give --task detection')
+        if getattr(net, 'segments', False):
+            raise UsageError(f'{network} gives the class of each pixel, not of images: give --task segmentation')
         outputs = getattr(net, 'outputs', classes)
         if outputs != classes:
             raise UsageError(

@@ -8,10 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError, closest
-from gluon_cbam.common.files import PathLike
-from gluon_cbam.tasks.classes import given_names
 from gluon_cbam.tasks.prediction import ImageReference, Prediction, Predictor
-from gluon_cbam.tasks.protocols import Model
 
 from .detections import Detections
 from .outputs import ToImage, rows_in_image
@@ -139,14 +136,3 @@ class BoxPredictor(Predictor):
             raise UsageError(f'the network has no class {unknown!r}: {closest(unknown, self.names)}')
         numbers = tuple(number for number, name in enumerate(self.names) if name in only) if only else None
         return replace(self, threshold=self.threshold if threshold is None else threshold, only=numbers)
-
-
-def class_names(model: Model, labels: Optional[PathLike] = None) -> List[str]:
-    """The names of the classes: those of the weights, else the numbers.
-
-    See :func:`gluon_cbam.tasks.classes.given_names`.
-    """
-    names = given_names(model, labels)
-    if names is not None:
-        return names
-    return [str(index) for index in range(model.classes)]

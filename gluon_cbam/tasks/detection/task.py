@@ -10,7 +10,7 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.class_names import ClassNames, compare, names_beside
 from gluon_cbam.tasks import figures
 from gluon_cbam.tasks.base import Task
-from gluon_cbam.tasks.classes import ClassCheck, Labels
+from gluon_cbam.tasks.classes import ClassCheck, Labels, names_or_numbers
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
@@ -231,9 +231,9 @@ class Detection(Task):
         self, model: Model, top: int, names: Optional[Sequence[str]] = None, labels: Optional[PathLike] = None
     ) -> Predictor:
         """The boxes of each image, the surest first."""
-        from .prediction import BoxPredictor, class_names
+        from .prediction import BoxPredictor
 
-        return BoxPredictor(model.preprocessing, tuple(names or class_names(model, labels)), top)
+        return BoxPredictor(model.preprocessing, tuple(names or names_or_numbers(model, labels)), top)
 
     def tolerance(self, measured_by: str, records: int) -> float:
         """The tolerance of the source of the figures, at least one image."""

@@ -179,7 +179,9 @@ class TrainConfig:
         exclusive_maximum=1,
         immutable=True,
     )
-    lr_mode: str = setting('step', 'schedule of the learning rate', choices=('step', 'cosine'), section='Schedule')
+    lr_mode: str = setting(
+        'step', 'schedule of the learning rate', choices=('step', 'cosine', 'poly'), section='Schedule'
+    )
     lr_step_epochs: List[float] = setting(
         (30, 60, 90),
         'epochs at which lr-mode step multiplies the learning rate',
@@ -190,6 +192,7 @@ class TrainConfig:
         (), 'steps at which lr-mode step multiplies the learning rate, instead of --lr-step-epochs', kind=list
     )
     lr_decay: float = setting(0.1, 'factor of lr-mode step', kind=float, minimum=0, aliases=('--lr-factor',))
+    lr_power: float = setting(0.9, 'power of lr-mode poly, with which the rate falls to 0', kind=float, minimum=0)
     warmup_epochs: float = setting(0, 'epochs in which the learning rate grows from 0', kind=float, minimum=0)
     image_size: Optional[int] = setting(
         None,
@@ -212,7 +215,8 @@ class TrainConfig:
     )
     augment: Optional[str] = setting(
         None,
-        'imagenet, imagenet_color, cifar, shift, face, face_color, face_color_jpeg or none; with boxes ssd, mosaic, '
+        'imagenet, imagenet_color, cifar, shift, face, face_color, face_color_jpeg or none; with masks segmentation, '
+        'segmentation_color, flip or none; with boxes ssd, mosaic, '
         "flip or none  [the network's]",
         immutable=True,
     )

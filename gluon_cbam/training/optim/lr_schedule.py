@@ -16,7 +16,8 @@ def schedule(config: TrainConfig, steps_per_epoch: int) -> Callable[[int], float
     versions, which used these, resume with the same rates.
 
     Args:
-        config: ``lr``, ``lr_mode``, ``lr_step_epochs`` or ``lr_steps``, ``lr_decay``, ``epochs`` and ``warmup_epochs``.
+        config: ``lr``, ``lr_mode``, ``lr_step_epochs`` or ``lr_steps``, ``lr_decay``, ``lr_power``,
+            ``epochs`` and ``warmup_epochs``.
         steps_per_epoch: optimizer steps in an epoch.
 
     Returns:
@@ -35,6 +36,8 @@ def schedule(config: TrainConfig, steps_per_epoch: int) -> Callable[[int], float
         done = min(max(0, step - first), last)
         if mode == 'cosine':
             return lr * ((1 + cos(pi * done / last)) / 2)
+        if mode == 'poly':
+            return lr * (1 - done / last) ** config.lr_power
         return lr * decay ** sum(milestone <= done for milestone in milestones)
 
     return rate

@@ -39,7 +39,7 @@ def test_both_modes_in_any_order(name):
     net, x = built(name), images()
     plain, (main, aux) = net(x), net.raw(mx.nd, x)
     assert plain.shape == main.shape == aux.shape == (2, 5, 48, 64)
-    assert np.array_equal(plain.asnumpy(), main.asnumpy())
+    assert np.abs(plain.asnumpy() - main.asnumpy()).max() <= 1e-5 * np.abs(plain.asnumpy()).max()
     net.hybridize(static_alloc=True, static_shape=True)
     for training in (True, False, True):
         if training:
@@ -49,6 +49,19 @@ def test_both_modes_in_any_order(name):
             assert [each.shape for each in outputs] == [(2, 5, 48, 64)] * 2
         else:
             assert net(x).shape == (2, 5, 48, 64)
+
+
+def test_gradients_of_several_threads_are_the_same_each_time():
+    """Those of BilinearResize2D are not, why training interpolates by matrices."""
+    net = built()
+    net.hybridize()
+    found = []
+    for _ in range(6):
+        mx.random.seed(1)
+        with mx.autograd.record():
+            sum((each * each).sum() for each in net(images(64, 64, 4))).backward()
+        found.append(net.head.classifier.weight.grad().asnumpy())
+    assert all(np.array_equal(found[0], each) for each in found)
 
 
 def test_of_any_size_and_without_a_second_head():
