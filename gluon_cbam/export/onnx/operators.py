@@ -10,6 +10,7 @@ import numpy as np
 from gluon_cbam.common.errors import DataError
 
 from .call import Call
+from .resizing_operators import RESIZING_OPERATORS
 from .selection_operators import SELECTION_OPERATORS
 
 
@@ -212,6 +213,7 @@ OPERATORS: Dict[str, Callable[[Call], Any]] = {
     'BlockGrad': _same,
     'Dropout': _same,
     **SELECTION_OPERATORS,
+    **RESIZING_OPERATORS,
 }
 """MXNet's operator -> function of a :class:`Call` that adds nodes and returns the name of the output, or a list."""
 _FLOAT = 1  # onnx.TensorProto.FLOAT
