@@ -1,21 +1,22 @@
-"""Pictures of predictions: each with its boxes, as a file of a folder."""
+"""Pictures of predictions: each as a file of a folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Sequence
+from typing import Any, Callable, Dict, Sequence
 
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_path
 from gluon_cbam.common.printable import printable
-from gluon_cbam.tasks.detection.prediction import BoxPrediction
 
 from .annotations import picture_name
 from .drawing import detection_boxes, draw_boxes
 
 _ENDING = '.png'
+Encode = Callable[[Any, np.ndarray], bytes]
+"""From a prediction and its picture, (H, W, 3) uint8 RGB, to a PNG."""
 
 
 class DrawnPictures:
@@ -23,26 +24,24 @@ class DrawnPictures:
 
     Args:
         folder: the folder, which is made; files in it are replaced.
-        classes: names of the classes.
+        encode: makes a picture.
     """
 
-    def __init__(self, folder: PathLike, classes: Sequence[str]) -> None:
-        self._folder, self._classes = Path(folder), classes
+    def __init__(self, folder: PathLike, encode: Encode) -> None:
+        self._folder, self._encode = Path(folder), encode
         self._folder.mkdir(parents=True, exist_ok=True)
         self._files: Dict[str, str] = {}
 
-    def add(self, prediction: BoxPrediction, pixels: np.ndarray) -> None:
-        """Draw the boxes of a prediction.
+    def add(self, prediction: Any, pixels: np.ndarray) -> None:
+        """Write the picture of a prediction.
 
         Args:
-            prediction: the prediction.
+            prediction: the prediction, with its ``image``.
             pixels: its picture, (H, W, 3) uint8 RGB.
 
         Raises:
             DataError: another picture has the same name.
         """
-        import cv2
-
         name = Path(picture_name(prediction.image)).stem + _ENDING
         other = self._files.setdefault(name, prediction.name)
         if other != prediction.name:
@@ -50,7 +49,21 @@ class DrawnPictures:
                 f'{printable(other)} and {printable(prediction.name)} would both be drawn as {printable(name)}: '
                 'predict them in two calls'
             )
-        drawn = draw_boxes(pixels, detection_boxes(prediction.detections, self._classes))
-        encoded = cv2.imencode(_ENDING, np.ascontiguousarray(drawn[..., ::-1]))[1]
         with atomic_path(self._folder / name) as temporary:
-            Path(temporary).write_bytes(encoded.tobytes())
+            Path(temporary).write_bytes(self._encode(prediction, pixels))
+
+
+def drawn_boxes(classes: Sequence[str]) -> Encode:
+    """Draws the boxes of a prediction.
+
+    Args:
+        classes: names of the classes.
+    """
+    return lambda prediction, pixels: encoded(draw_boxes(pixels, detection_boxes(prediction.detections, classes)))
+
+
+def encoded(pixels: np.ndarray) -> bytes:
+    """A PNG of (H, W, 3) uint8 RGB."""
+    import cv2
+
+    return cv2.imencode(_ENDING, np.ascontiguousarray(pixels[..., ::-1]))[1].tobytes()

@@ -99,7 +99,7 @@ def predict(
     if labels is not None:
         _check_labels(session, labels, ignore_classes)
     predictions = boxes.predictions(
-        session, sources, predictor, files.see if files.pictures is not None else None, batch_size=batch_size,
+        session, sources, predictor, files.see if files.pictures else None, batch_size=batch_size,
         workers=workers or usable_cpus(), live=live,
     )  # fmt: skip
     _write(predictions, outputs, predictor.columns, live, inputs, network, files)

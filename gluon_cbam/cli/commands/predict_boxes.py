@@ -1,9 +1,10 @@
-"""The options of ``cbam predict`` for networks that find boxes: which boxes, pictures of them, annotations."""
+"""The options of ``cbam predict`` for networks that find boxes or masks: which boxes, pictures, annotations."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Tuple, cast
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple, cast
 
 import click
 
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from gluon_cbam.inference.session import Session
     from gluon_cbam.tasks.detection.prediction import BoxPrediction, BoxPredictor
     from gluon_cbam.tasks.prediction import Prediction, Predictor
+    from gluon_cbam.tasks.segmentation.prediction import MaskPredictor
 
 _FORMATS = ('coco', 'voc', 'yolo', 'csv')  # the keys of a table that imports numpy
-BOXES = ('threshold', 'only', 'tiles', 'draw', 'annotations', 'annotations_format')
+BOXES = ('threshold', 'only', 'tiles', 'draw', 'masks', 'annotations', 'annotations_format')
 """The parameters of :data:`box_options`."""
 box_options = add_options(
     [
@@ -32,7 +34,8 @@ box_options = add_options(
             '--tiles', type=click.IntRange(8), metavar='N',
             help='cut large pictures into tiles of N pixels that overlap, and merge their boxes  [whole pictures]',
         ),
-        click.option('--draw', metavar='DIR', help='also write each picture with its boxes to a folder, as PNG'),
+        click.option('--draw', metavar='DIR', help='also write each picture with its boxes or mask to a folder'),
+        click.option('--masks', metavar='DIR', help='also write the class of each pixel to a folder, as PNG'),
         click.option('--annotations', metavar='DIR', help='also write the boxes as annotations to a new folder'),
         click.option(
             '--annotations-format', type=click.Choice(_FORMATS), default='coco', show_default=True,
@@ -50,6 +53,7 @@ class BoxOptions:
     only: Tuple[str, ...]
     tiles: Optional[int]
     draw: Optional[str]
+    masks: Optional[str]
     annotations: Optional[str]
     annotations_format: str
 
@@ -88,8 +92,12 @@ class BoxOptions:
         """The files that are asked for, checked and not written yet.
 
         Raises:
-            UsageError: the network finds no boxes, or a folder cannot be taken.
+            UsageError: the network finds no boxes or masks, or a folder cannot be taken.
         """
+        if session.task.finds_masks:
+            return self._of_masks(session, predictor)
+        if self.masks:
+            raise UsageError(f'--masks {self.masks}: {session.name} gives no classes of pixels: leave it out')
         given = {'--tiles': self.tiles, '--draw': self.draw, '--annotations': self.annotations}
         asked = [f'{flag} {value}' for flag, value in given.items() if value]
         if asked and not session.task.finds_boxes:
@@ -101,28 +109,46 @@ class BoxOptions:
             names = cast('BoxPredictor', predictor).names
             result.annotations = Annotations(self.annotations, self.annotations_format, names)
         if self.draw:
-            from gluon_cbam.detection.drawn_pictures import DrawnPictures
+            from gluon_cbam.detection.drawn_pictures import DrawnPictures, drawn_boxes
 
-            result.pictures = DrawnPictures(self.draw, cast('BoxPredictor', predictor).names)
+            result.pictures.append(DrawnPictures(self.draw, drawn_boxes(cast('BoxPredictor', predictor).names)))
+        return result
+
+    def _of_masks(self, session: Session, predictor: Predictor) -> BoxOutputs:
+        """The files of a network of segmentation."""
+        from gluon_cbam.detection.drawn_pictures import DrawnPictures
+        from gluon_cbam.segmentation.predicted_masks import drawn_masks, palette_mask
+
+        given = {'--tiles': self.tiles, '--annotations': self.annotations}
+        asked = [f'{flag} {value}' for flag, value in given.items() if value]
+        if asked:
+            raise UsageError(f'{asked[0]}: {session.name} finds no boxes: leave it out')
+        result = BoxOutputs()
+        if self.masks:
+            result.pictures.append(DrawnPictures(self.masks, palette_mask))
+        if self.draw:
+            if self.masks and Path(self.masks).resolve() == Path(self.draw).resolve():
+                raise UsageError(f'--draw {self.draw} is the folder of --masks: give another one')
+            result.pictures.append(DrawnPictures(self.draw, drawn_masks(cast('MaskPredictor', predictor).names)))
         return result
 
 
 @dataclass
 class BoxOutputs:
-    """Files of boxes besides the formats of predictions.
+    """Files of boxes or masks besides the formats of predictions.
 
     Attributes:
         annotations: the annotations, or None.
-        pictures: the drawn pictures, or None.
+        pictures: the folders of pictures.
     """
 
     annotations: Optional[Annotations] = None
-    pictures: Optional[DrawnPictures] = None
+    pictures: List[DrawnPictures] = field(default_factory=list)
 
     def see(self, prediction: Prediction, pixels: np.ndarray) -> None:
         """Draw a picture."""
-        if self.pictures is not None:
-            self.pictures.add(cast('BoxPrediction', prediction), pixels)
+        for pictures in self.pictures:
+            pictures.add(prediction, pixels)
 
     def add(self, prediction: Prediction) -> None:
         """Keep the annotations of a picture."""
