@@ -67,6 +67,7 @@ IMPORT_MXNET = (
     'data.loading.epochs',
     'data.loading.training',
     'data.loading.box_training',
+    'data.loading.mask_training',
     'training.distributed.server_node',
 )
 WITHOUT_MXNET = ('common', 'compat', 'data', 'installation', 'launch', 'zoo', 'cli')
