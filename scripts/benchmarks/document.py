@@ -11,8 +11,18 @@ from gluon_cbam.benchmarks.report import processor
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.files import write_json, write_text
 
+from .detection_rows import DETECTION_ROWS
 from .ratios import Ratio, Row
 
+_DETECTORS = (
+    "GluonCV's detectors are built from its classes, with the maps, anchors, classes and numbers of proposals of ours.",
+    "On gluoncv2's backbone they are what runs without this package; on our fused backbone, the rest is compared.",
+    "A training step includes the targets, which GluonCV's data loader makes on the CPU, and in ours the normalization",
+    'of the images. Faster R-CNN keeps the statistics of every BatchNorm of the backbone, and trains all weights; the',
+    'fault by which its outputs differ from call to call on the CPU is mended in GluonCV, too.',
+    '',
+)
+"""What the rows of detectors compare."""
 _INSTRUCTIONS = {'avx512f': 'AVX-512', 'avx2': 'AVX2'}
 Document = Dict[str, Any]
 """``rows``: key -> result of :func:`measured` or :func:`missing`; ``growth`` and ``profiles`` if measured."""
@@ -81,6 +91,7 @@ def as_markdown(document: Document) -> str:
         '',
         *_environments(rows),
         '',
+        *(_DETECTORS if rows.keys() & DETECTION_ROWS.keys() else ()),
         '`scripts/benchmark` measures all rows, `scripts/benchmark --only KEY,...` some of them and keeps the others:',
         ', '.join(f'`{key}`' for key in rows) + '.',
         '',

@@ -63,6 +63,13 @@ def test_markdown_is_made_from_json_only(written):
     assert '**7.77**' in document.as_markdown(kept)
 
 
+def test_rows_of_detectors_say_what_they_compare():
+    key = next(iter(DETECTION_ROWS))
+    for name, said in ((key, True), ('loader', False)):
+        text = document.as_markdown({'rows': {name: document.measured(ROWS[name], outcome(1.5), 2)}})
+        assert ("GluonCV's detectors are built from its classes" in text) is said
+
+
 def test_rows_that_are_not_measured_again_are_kept(written):
     before = document.read(written / 'benchmark.json')
     before['rows']['bad']['date'] = '2001-02-03'
