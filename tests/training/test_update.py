@@ -35,10 +35,20 @@ def lars(w, g, state, rate, t, name):
     return sgd(w, g, state, rate, t, name)
 
 
-def adaptive(w, g, state, t):
+def moments(g, state, t):
     state['m'] = 0.8 * state.get('m', 0) + 0.2 * g
     state['v'] = 0.95 * state.get('v', 0) + 0.05 * g**2
-    return state['m'] / (1 - 0.8**t) / (np.sqrt(state['v'] / (1 - 0.95**t)) + 1e-3) + WD * w
+    return state['m'] / (1 - 0.8**t), state['v'] / (1 - 0.95**t)
+
+
+def adaptive(w, g, state, t):
+    mean, square = moments(g, state, t)
+    return mean / (np.sqrt(square) + 1e-3) + WD * w
+
+
+def adam(w, g, state, rate, t, name):
+    mean, square = moments(g + WD * w, state, t)
+    return w - rate * mean / (np.sqrt(square) + 1e-3 / np.sqrt(1 - 0.95**t))  # epsilon as in MXNet
 
 
 def adamw(w, g, state, rate, t, name):
@@ -51,7 +61,7 @@ def lamb(w, g, state, rate, t, name):
     return w - rate * (weight / length if weight > 0 and length > 0 else 1) * update
 
 
-OPTIMIZERS = {'sgd': sgd, 'nag': nag, 'lars': lars, 'adamw': adamw, 'lamb': lamb}
+OPTIMIZERS = {'sgd': sgd, 'nag': nag, 'lars': lars, 'adam': adam, 'adamw': adamw, 'lamb': lamb}
 SETTINGS = {'wd': WD, 'beta1': 0.8, 'beta2': 0.95, 'epsilon': 1e-3}
 
 

@@ -135,7 +135,9 @@ class TrainConfig:
         choices=('float32', 'float16'),
         immutable=True,
     )
-    optimizer: str = setting('sgd', 'optimizer', choices=('sgd', 'nag', 'adamw', 'lamb', 'lars'), immutable=True)
+    optimizer: str = setting(
+        'sgd', 'optimizer', choices=('sgd', 'nag', 'adam', 'adamw', 'lamb', 'lars'), immutable=True
+    )
     lr: float = setting(0.1, 'learning rate', kind=float, minimum=0)
     lr_base: Optional[float] = setting(
         None,
@@ -148,18 +150,23 @@ class TrainConfig:
         0.9, 'momentum (sgd, nag, lars)', kind=float, minimum=0, exclusive_maximum=1, aliases=('--mom',), immutable=True
     )
     beta1: float = setting(
-        0.9, "decay of the gradients' mean (adamw, lamb)", kind=float, minimum=0, exclusive_maximum=1, immutable=True
+        0.9,
+        "decay of the gradients' mean (adam, adamw, lamb)",
+        kind=float,
+        minimum=0,
+        exclusive_maximum=1,
+        immutable=True,
     )
     beta2: float = setting(
         0.999,
-        "decay of the squared gradients' mean (adamw, lamb)",
+        "decay of the squared gradients' mean (adam, adamw, lamb)",
         kind=float,
         minimum=0,
         exclusive_maximum=1,
         immutable=True,
     )
     epsilon: float = setting(
-        1e-8, "added to the root of the squared gradients' mean (adamw, lamb)", kind=float, minimum=0
+        1e-8, "added to the root of the squared gradients' mean (adam, adamw, lamb)", kind=float, minimum=0
     )
     wd: float = setting(1e-4, 'weight decay', kind=float, minimum=0)
     no_decay: bool = setting(

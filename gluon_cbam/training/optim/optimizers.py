@@ -97,6 +97,7 @@ class _Row(NamedTuple):
 _OPTIMIZERS: Dict[str, _Row] = {
     'sgd': _Row(mx.optimizer.SGD, _momentum),
     'nag': _Row(NAG, _momentum),
+    'adam': _Row(mx.optimizer.Adam, _adaptive),  # Kingma and Ba, ICLR 2015; the weight decay is part of the gradient
     'adamw': _Row(AdamW, _adaptive),
     'lamb': _Row(mx.optimizer.LAMB, _adaptive),  # You et al., ICLR 2020
     'lars': _Row(mx.optimizer.LARS, _lars),  # You et al., arXiv:1708.03888
