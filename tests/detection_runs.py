@@ -6,6 +6,14 @@ RCNN_OPTION = {
     **OPTION, 'use_global_stats': False, 'pyramid_channels': 16, 'head_channels': 32, 'region_channels': 16,
     'proposals': 40, 'training_proposals': 60, 'samples': 16, 'anchor_sizes': [8, 16, 24, 32, 40],
 }  # fmt: skip
+POINTS = {
+    'centernet': {**OPTION, 'dilated': True, 'up_channels': [32, 32, 32], 'head_channels': 16},
+    'yolo3': {
+        **OPTION, 'head_channels': [32, 24, 16],
+        'anchor_sizes': [5, 5, 5, 12, 12, 5, 8, 8, 8, 18, 18, 8, 12, 12, 12, 28, 28, 12],
+    },
+}  # fmt: skip
+"""Further detectors with their options."""
 
 
 def settings(data, output, **changes):

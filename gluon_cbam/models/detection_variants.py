@@ -135,6 +135,69 @@ class FasterRCNNVariant:
     backbone: str = 'resnet50'
 
 
+@dataclass(frozen=True)
+class CenterNetVariant:
+    """A CenterNet: models/detection/centernet.py.
+
+    Attributes:
+        kind: see :class:`SSDVariant`.
+        name: the name of the model.
+        image_size: see :class:`SSDVariant`.
+        up_channels: channels of the maps of stride 16, 8 and 4, that are made from the last one of the backbone.
+        head_channels: channels between the convolutions of a head.
+        crop_ratio: see :class:`SSDVariant`.
+        resize: see :class:`SSDVariant`.
+        augmentation: see :class:`SSDVariant`.
+        classes: see :class:`SSDVariant`.
+        backbone: see :class:`SSDVariant`.
+    """
+
+    module: ClassVar[str] = 'detection.centernet'
+    detects: ClassVar[bool] = True
+    kind: ClassVar[str] = 'centernet'
+    name: str
+    image_size: int = 512
+    up_channels: Tuple[int, int, int] = (256, 128, 64)
+    head_channels: int = 64
+    crop_ratio: float = 1.0
+    resize: str = 'letterbox'
+    augmentation: str = 'ssd'
+    classes: int = 20
+    backbone: str = 'resnet50'
+
+
+@dataclass(frozen=True)
+class YOLO3Variant:
+    """A YOLOv3: models/detection/yolo3.py.
+
+    Attributes:
+        kind: see :class:`SSDVariant`.
+        name: the name of the model.
+        image_size: see :class:`SSDVariant`.
+        anchor_sizes: width and height of each anchor in pixels, for inputs of any size, the smallest first: three each
+            for the strides 8, 16 and 32. These are the paper's, found by k-means on COCO.
+        head_channels: channels of the blocks of stride 32, 16 and 8.
+        crop_ratio: see :class:`SSDVariant`.
+        resize: see :class:`SSDVariant`.
+        augmentation: see :class:`SSDVariant`.
+        classes: see :class:`SSDVariant`.
+        backbone: see :class:`SSDVariant`.
+    """
+
+    module: ClassVar[str] = 'detection.yolo3'
+    detects: ClassVar[bool] = True
+    kind: ClassVar[str] = 'yolo3'
+    name: str
+    image_size: int = 416
+    anchor_sizes: Tuple[float, ...] = (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326)
+    head_channels: Tuple[int, int, int] = (512, 256, 128)
+    crop_ratio: float = 1.0
+    resize: str = 'letterbox'
+    augmentation: str = 'ssd'
+    classes: int = 20
+    backbone: str = 'resnet50'
+
+
 # sizes, ratios, steps: the SSD paper for Pascal VOC; GluonCV's ssd_300_vgg16_atrous_voc
 _300: Dict[str, Any] = dict(
     image_size=300,
@@ -221,6 +284,8 @@ STAIRNETS = (
     StairNetVariant('stairnet_300_lite', **_LITE, step_channels=128, separable=True),
     StairNetVariant('stairnet_300_vgg16', **_STAIRNET_VGG16, deconvolved=True),
 )
+CENTERNETS = (CenterNetVariant('centernet'),)
+YOLO3S = (YOLO3Variant('yolo3'),)
 
 # GluonCV's faster_rcnn_fpn_resnet50_v1b_coco and faster_rcnn_resnet50_v1b_voc
 FASTER_RCNNS = (
@@ -256,7 +321,7 @@ FASTER_RCNNS = (
     ),
 )
 
-DetectorVariant = Union[SSDVariant, FasterRCNNVariant]
+DetectorVariant = Union[SSDVariant, FasterRCNNVariant, CenterNetVariant, YOLO3Variant]
 """A row of any family of detectors."""
-DETECTORS: Tuple[DetectorVariant, ...] = (*SSDS, *STAIRNETS, *FASTER_RCNNS)
+DETECTORS: Tuple[DetectorVariant, ...] = (*SSDS, *STAIRNETS, *FASTER_RCNNS, *CENTERNETS, *YOLO3S)
 """Every detector."""

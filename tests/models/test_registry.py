@@ -29,6 +29,7 @@ CONTRACT = {
 }
 # tests/models/detection runs them
 DETECTORS = {
+    'centernet',
     'faster_rcnn_c4',
     'faster_rcnn_fpn',
     'ssd_300',
@@ -39,6 +40,7 @@ DETECTORS = {
     'stairnet_300',
     'stairnet_300_lite',
     'stairnet_300_vgg16',
+    'yolo3',
 }
 
 # tests/models/segmentation runs them

@@ -15,6 +15,7 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.models.detection.anchor_detector import AnchorDetector
 from gluon_cbam.models.detection.box_coding import decode
 
 from .class_maps import scaled_to_peak
@@ -99,7 +100,7 @@ def box_maps(
     """
     if not getattr(net, 'detects', False):
         raise UsageError(f'{type(net).__name__} finds no boxes')
-    if not hasattr(net, 'heads'):
+    if not isinstance(net, AnchorDetector):
         raise UsageError(f'the boxes of {type(net).__name__} are not explained yet: take an SSD')
     images = prepare_images(net, image)
     if len(images) != 1:

@@ -14,14 +14,18 @@ from gluon_cbam.models.registry import build
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.protocols import ProcessGroup, Settings
 
+from .losses.centernet import CenterNetCriterion
 from .losses.criterion import Criterion, Place
 from .losses.faster_rcnn import FasterRCNNCriterion
 from .losses.ssd import SSDCriterion
+from .losses.yolo3 import YOLO3Criterion
 from .terms import kind_of
 
 CRITERIA: Dict[str, Callable[[Any, Settings, bool], Criterion]] = {
     'ssd': SSDCriterion,
     'faster_rcnn': FasterRCNNCriterion,
+    'centernet': CenterNetCriterion,
+    'yolo3': YOLO3Criterion,
 }
 """``kind`` of a detector -> its loss, from a network for its sizes, the settings, and whether there are crowds."""
 

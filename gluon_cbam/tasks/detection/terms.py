@@ -29,6 +29,19 @@ TERMS: Dict[str, Tuple[Figure, ...]] = {
         term('box', 'box', 'box term'),
         positives('RoIs'),
     ),
+    'centernet': (
+        term('heatmap', 'heatmap', 'heat map term'),
+        term('size', 'size', 'size term'),
+        term('offset', 'offset', 'offset term'),
+        positives('objects'),
+    ),
+    'yolo3': (
+        term('object', 'object', 'object term'),
+        term('center', 'center', 'center term'),
+        term('size', 'size', 'size term'),
+        term('class', 'class', 'class term'),
+        positives('anchors'),
+    ),
 }
 """``kind`` of a detector -> the terms of its :class:`.losses.criterion.Criterion`, in order, and the positives."""
 _DEFAULT = 'ssd'  # for a run whose network is not known yet

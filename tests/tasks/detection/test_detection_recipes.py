@@ -26,3 +26,17 @@ def test_recipes_have_the_settings_of_the_source(name):
     rate = schedule(config, 517)  # steps of an epoch of Pascal VOC 2007 and 2012
     rates = [rate(epoch * 517) for epoch in (0, 159, 160, 199, 200, 239)]
     assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
+
+
+@pytest.mark.parametrize(
+    ('name', 'images', 'epochs', 'optimizer', 'wd', 'steps', 'rate'),
+    [
+        ('centernet', 32, 140, 'adam', 1e-4, (90, 120), 1.25e-4),
+        ('yolo3', 64, 200, 'sgd', 5e-4, (160, 180), 1e-3),
+    ],
+)
+def test_recipes_of_points(name, images, epochs, optimizer, wd, steps, rate):
+    config = make_config(**read_recipe(name).values, data_train='train.rec').check()
+    assert (config.task, config.network, config.total_batch_size, config.epochs) == ('detection', name, images, epochs)
+    assert (config.optimizer, config.wd, config.lr, tuple(config.lr_step_epochs)) == (optimizer, wd, rate, steps)
+    assert config.wd_mult == ({'*.bias': 0} if name == 'centernet' else {})
