@@ -7,9 +7,9 @@ from typing import Any, Dict, Mapping
 
 import numpy as np
 
-from . import gluoncv_rcnn, gluoncv_ssd
+from . import gluoncv_centernet, gluoncv_rcnn, gluoncv_ssd, gluoncv_yolo3
 
-_KINDS = (gluoncv_rcnn, gluoncv_ssd)
+_KINDS = (gluoncv_rcnn, gluoncv_centernet, gluoncv_yolo3, gluoncv_ssd)
 """The kinds: the first of them that has a name of the file in ``OF_KIND`` is taken, else the last."""
 IGNORED = '|'.join(kind.IGNORED for kind in _KINDS)
 """The names of arrays that are no parameters."""
