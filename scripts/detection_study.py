@@ -43,6 +43,7 @@ ROWS = (
     _row('SE in the backbone', 'attention=se', 'attention_in=backbone'),
     _row('CBAM in the backbone', 'attention=cbam', 'attention_in=backbone'),
     _row('CBAM in the heads', 'attention=cbam', 'attention_in=heads'),
+    _row('CBAM in the heads, gates from 1', 'attention=cbam', 'attention_in=heads', 'gate=identity'),
     _row('CBAM in both', 'attention=cbam', 'attention_in=both'),
 )
 """The networks; the first is the one that the others are compared with."""

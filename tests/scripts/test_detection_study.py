@@ -59,8 +59,8 @@ def study(folder, *arguments):
 def test_every_network_is_trained_with_every_seed_once(commands, tmp_path):
     results = study(tmp_path, '--images', '64')
     trained = [each for each in commands if each[0] == 'train']
-    assert len(trained) == 2 * (5 * 3 + 1), 'and the first one longer'
-    assert len(results['runs']) == 30
+    assert len(trained) == 2 * (6 * 3 + 1), 'and the first one longer'
+    assert len(results['runs']) == 36
     assert {run['cpu_seconds'] for run in results['runs']} == {12.3}
     again = study(tmp_path, '--images', '64')
     assert sum(each[0] == 'train' for each in commands) == len(trained)
@@ -97,7 +97,8 @@ def test_the_page_says_what_differs(commands, tmp_path):
     assert '| 0.4167 ± 0.0208 | 0.8333 ± 0.0416 | 0.5000 ± 0.0000 | 12 |' in page
     assert '| SE in the backbone | +0.0000 (+0.0000 to +0.0000) |' in page
     assert '| CBAM in both | **+0.2000 (+0.2000 to +0.2000)** | **+0.4000 (+0.4000 to +0.4000)** | ' in page
-    assert 'CBAM in the heads AP50 +0.2000' in page
+    assert 'CBAM in the heads: AP +0.100, AP50 +0.200;' in page
+    assert '"CBAM in the backbone" minus that of "SE in the backbone": Drawn scenes +0.1000 (+0.1000 to' in page
     assert 'an AP of 0.2000 after 1 epochs, and of 0.2500 after 2' in page
     assert '{' not in page
     assert (tmp_path / 'detection.png').stat().st_size > 10_000
