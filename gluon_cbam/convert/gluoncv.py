@@ -1,4 +1,4 @@
-"""Files of GluonCV's detectors: each kind has names of its own."""
+"""Files of GluonCV's detectors and networks of segmentation: each kind has names of its own."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, Dict, Mapping
 
 import numpy as np
 
-from . import gluoncv_centernet, gluoncv_rcnn, gluoncv_ssd, gluoncv_yolo3
+from . import gluoncv_centernet, gluoncv_rcnn, gluoncv_segmentation, gluoncv_ssd, gluoncv_yolo3
 
-_KINDS = (gluoncv_rcnn, gluoncv_centernet, gluoncv_yolo3, gluoncv_ssd)
+_KINDS = (gluoncv_rcnn, gluoncv_centernet, gluoncv_yolo3, gluoncv_segmentation, gluoncv_ssd)
 """The kinds: the first of them that has a name of the file in ``OF_KIND`` is taken, else the last."""
 IGNORED = '|'.join(kind.IGNORED for kind in _KINDS)
 """The names of arrays that are no parameters."""
@@ -28,14 +28,14 @@ def our_arrays(arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
 
 
 def check(net: Any, arrays: Mapping[str, np.ndarray]) -> None:
-    """Compare what a file says besides its parameters, such as anchors, with a detector.
+    """Compare what a file says besides its parameters, such as anchors, with a network.
 
     Args:
-        net: the detector.
+        net: the network.
         arrays: name in the file -> array.
 
     Raises:
-        DataError: they differ, or the detector is of another kind.
+        DataError: they differ, or the network is of another kind.
     """
     _kind(arrays).check(net, arrays)
 

@@ -14,7 +14,6 @@ from thread_groups import in_group
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.class_masks.records import MaskRecords
-from gluon_cbam.data.datasets.mask_scenes import write_mask_shapes
 from gluon_cbam.inference.model import load
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.tasks import get_task
@@ -170,13 +169,12 @@ def test_a_run_that_is_killed_equals_an_uninterrupted_one(scenes, tmp_path):
 
 
 @pytest.mark.slow
-def test_drawn_scenes_are_learned(tmp_path):
-    """A narrow FCN tells three shapes from the background and from distractors."""
-    write_mask_shapes(tmp_path, size=64, train=240, val=40, classes=3)
-    option = {'backbone': 'cbam_resnet18', 'widen': 0.25, 'reduction': 4}
-    changes = {'option': option, 'image_size': 64, 'batch_size': 12, 'epochs': 8, 'lr': 0.003, 'base_size': 64}
-    train(make_config(**mask_scenes.settings(tmp_path, tmp_path / 'run', **changes)))
+def test_scenes_are_learned(tmp_path):
+    """A small FCN with CBAM finds the rectangles of scenes that it was not trained on."""
+    mask_scenes.write_masks(tmp_path / 'train.rec', [mask_scenes.scene(number) for number in range(96)])
+    mask_scenes.write_masks(tmp_path / 'val.rec', [mask_scenes.scene(500 + number) for number in range(24)])
+    train(make_config(**mask_scenes.settings(tmp_path, tmp_path / 'run', epochs=12, lr=0.004, keep_best=1)))
     task, loaded = get_task('segmentation'), load_network(None, CPU, str(tmp_path / 'run'))
     records = task.open_validation(tmp_path / 'val.rec', 4)
-    figures = evaluate(task, loaded.net, records, loaded.preprocessing, CPU, 20, 1).figures
-    assert figures['miou'] > 0.5 and figures['pixel_accuracy'] > 0.88
+    figures = evaluate(task, loaded.net, records, loaded.preprocessing, CPU, 24, 1).figures
+    assert figures['miou'] > 0.6 and figures['pixel_accuracy'] > 0.85
