@@ -2,7 +2,8 @@
 
 Two engines compute scores and boxes that differ by rounding, so that two detections of nearly the same score may change
 places, and a box whose overlap is at the threshold of the suppression may be left out by one of them. So a detection
-agrees where the other result has one of the same class with nearly the same score and box, at any place.
+agrees where the other result has one of the same class with nearly the same score and box, at any place. Where there
+are as many detections as a network keeps, those of the last score may be other ones of the same score.
 """
 
 from __future__ import annotations
@@ -62,19 +63,22 @@ def compare_rows(found: np.ndarray, expected: np.ndarray, tolerance: float) -> R
     """
     total = RowAgreement(0, 0, 0.0, 0.0)
     for one, two in zip(found, expected):
-        total += _compare_image(one[one[:, 0] >= 0], two[two[:, 0] >= 0], tolerance)
+        total += _compare_image(one[one[:, 0] >= 0], two[two[:, 0] >= 0], tolerance, len(two))
     return total
 
 
-def _compare_image(found: np.ndarray, expected: np.ndarray, tolerance: float) -> RowAgreement:
+def _compare_image(found: np.ndarray, expected: np.ndarray, tolerance: float, keep: int) -> RowAgreement:
     rows, scale = max(len(found), len(expected)), float(np.abs(expected[:, 2:]).max(initial=0))
     differences = np.abs(found[None, :, 1:].astype(np.float64) - expected[:, None, 1:])  # (expected, found, 5)
     distances = np.maximum(differences[..., 0], differences[..., 1:].max(axis=2, initial=0) / max(scale, 1.0))
     distances[found[None, :, 0] != expected[:, None, 0]] = np.inf
-    agreeing, largest = 0, 0.0
+    cut = expected[-1, 1] + tolerance if len(expected) == len(found) == keep else -np.inf
+    left, missed, largest = np.ones(len(found), bool), 0, 0.0
     for number in range(len(expected)):
         nearest = int(distances[number].argmin()) if len(found) else -1
         if nearest >= 0 and distances[number, nearest] <= tolerance:
-            agreeing, largest = agreeing + 1, max(largest, float(differences[number, nearest].max()))
-            distances[:, nearest] = np.inf  # it is taken
-    return RowAgreement(rows, agreeing, largest, scale)
+            largest = max(largest, float(differences[number, nearest].max()))
+            distances[:, nearest], left[nearest] = np.inf, False
+        elif expected[number, 1] > cut:
+            missed += 1
+    return RowAgreement(rows, rows - max(missed, int((found[left, 1] > cut).sum())), largest, scale)

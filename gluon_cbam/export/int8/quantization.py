@@ -76,7 +76,7 @@ def quantize(graph: OnnxGraph, calibration: Calibration, prepare: Prepare, runne
         wanted = [False]
     values = sorted({name for attention in wanted for name in needed[attention]})
     parameters = calibrate(graph, values, _batches(calibration.images, prepare), runner)
-    measured = graph.exact if graph.classes else graph.outputs  # whether a box is left out is no measure
+    measured = graph.heads() if graph.classes else graph.outputs  # whether a box is left out is no measure
     exact = _outputs(runner(replace(graph, outputs=measured)), calibration.images, prepare)
     candidates: List[QuantizedGraph] = []
     for attention in wanted:

@@ -6,7 +6,7 @@ Axes and sizes are attributes in this representation; :func:`to_model` writes th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 
@@ -111,6 +111,14 @@ class OnnxGraph:
     def channels(self, name: str) -> int:
         """The number of channels of a feature map."""
         return int(self.shapes[name][1] or 0)
+
+    def heads(self) -> List[str]:
+        """The values of :attr:`exact` that are computed from none of the others."""
+        after: Set[str] = set()
+        for node in self.nodes:
+            if after.union(self.exact).intersection(node.inputs):
+                after.update(node.outputs)
+        return [name for name in self.exact if name not in after]
 
     def constant(self, name: str, value: Union[np.ndarray, np.generic]) -> str:
         """Add a constant; returns its name, ``name`` with a number if that is taken."""

@@ -176,6 +176,7 @@ OPERATORS: Dict[str, Callable[[Call], Any]] = {
     'Activation': _activation,
     'LeakyReLU': _leaky,
     'sigmoid': _plain('Sigmoid'),
+    'relu': _plain('Relu'),
     'exp': _plain('Exp'),
     'log': _plain('Log'),
     'sqrt': _plain('Sqrt'),

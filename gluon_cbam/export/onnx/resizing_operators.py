@@ -27,6 +27,8 @@ def _bilinear_resize(call: Call) -> str:
 def _broadcast_like(call: Call) -> str:
     data, like = call.inputs
     axes, places = call.attribute('rhs_axes'), call.attribute('lhs_axes')
+    if axes is places is None:
+        return call.emit('Expand', data, call.emit('Shape', like))
     count = len(call.shapes[0])
     if axes is None or tuple(axes) != tuple(places) or tuple(axes) != tuple(range(count - len(axes), count)):
         raise DataError('broadcast_like can be translated to ONNX along the last axes of both inputs')

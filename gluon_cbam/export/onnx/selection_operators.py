@@ -11,7 +11,7 @@ from gluon_cbam.common.errors import DataError
 from .call import Call
 from .suppression import suppress
 
-_FLOAT, _INT64 = 1, 7  # numbers of onnx.TensorProto
+_FLOAT, _INT64, _BOOL = 1, 7, 9  # numbers of onnx.TensorProto
 _END = np.iinfo(np.int64).max
 
 
@@ -34,7 +34,7 @@ def _length(call: Call, name: str, axis: int) -> str:
 
 
 def as_floats(call: Call, name: str) -> str:
-    """A value as float32: MXNet has indices in float32, ONNX in int64."""
+    """A value as float32: MXNet has indices in float32 or float64, which are exact below 2^24, and ONNX in int64."""
     return call.emit('Cast', name, to=_FLOAT)
 
 
@@ -55,6 +55,8 @@ def _slice_axis(call: Call) -> str:
 def _slice_axes(call: Call) -> str:
     """``slice``: a begin and an end for each of the first axes; an end may be beyond the last place, as in ONNX."""
     name = call.inputs[0]
+    if any(step not in (None, 1) for step in call.attribute('step', ())):
+        raise DataError('slice in steps cannot be translated to ONNX')
     for axis, (begin, end) in enumerate(zip(call.attribute('begin'), call.attribute('end'))):
         if (begin or 0) != 0 or end is not None:
             name = _slice(call, name, axis, begin or 0, end)
@@ -140,6 +142,22 @@ def _up_sampling(call: Call) -> str:
     )  # fmt: skip
 
 
+def _zeros_like(call: Call) -> str:
+    return call.emit('ConstantOfShape', call.emit('Shape', call.inputs[0]))
+
+
+def _where(call: Call) -> str:
+    """A condition of one axis chooses rows."""
+    condition, *choices = call.inputs
+    axes = list(range(len(call.shapes[0]), len(call.shapes[1])))
+    chosen = call.emit('Cast', condition, to=_BOOL)
+    return call.emit('Where', call.emit('Unsqueeze', chosen, axes=axes) if axes else chosen, *choices)
+
+
+def _compared(op: str) -> Callable[[Call], str]:
+    return lambda call: as_floats(call, call.emit(op, *call.inputs))
+
+
 def _compared_with_scalar(op: str) -> Callable[[Call], str]:
     return lambda call: as_floats(call, call.emit(op, call.inputs[0], call.scalar()))
 
@@ -148,10 +166,12 @@ SELECTION_OPERATORS: Dict[str, Callable[[Call], Any]] = {
     '_contrib_arange_like': _arange_like,
     '_contrib_box_nms': suppress,
     '_contrib_ROIAlign': _roi_align,
+    '_equal': _compared('Equal'),
     '_equal_scalar': _compared_with_scalar('Equal'),
     '_greater_equal_scalar': _compared_with_scalar('GreaterOrEqual'),
     '_greater_scalar': _compared_with_scalar('Greater'),
-    'zeros_like': lambda call: call.emit('ConstantOfShape', call.emit('Shape', call.inputs[0])),
+    'zeros_like': _zeros_like,
+    'ones_like': lambda call: call.emit('Add', _zeros_like(call), call.constant(np.float32(1))),
     'broadcast_axis': _broadcast_axis,
     'gather_nd': _gather_nd,
     'slice': _slice_axes,
@@ -160,6 +180,7 @@ SELECTION_OPERATORS: Dict[str, Callable[[Call], Any]] = {
     'stack': _stack,
     'take': _take,
     'topk': _topk,
+    'where': _where,
     'UpSampling': _up_sampling,
 }
 """Rows of :data:`.operators.OPERATORS`."""
