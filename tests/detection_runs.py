@@ -9,7 +9,7 @@ RCNN_OPTION = {
 POINTS = {
     'centernet': {**OPTION, 'dilated': True, 'up_channels': [32, 32, 32], 'head_channels': 16},
     'yolo3': {
-        **OPTION, 'head_channels': [32, 24, 16],
+        **OPTION, 'head_channels': [96, 64, 48],
         'anchor_sizes': [5, 5, 5, 12, 12, 5, 8, 8, 8, 18, 18, 8, 12, 12, 12, 28, 28, 12],
     },
 }  # fmt: skip
