@@ -29,7 +29,7 @@ def encode_with_palette(mask: np.ndarray) -> bytes:
     """
     from PIL import Image
 
-    image = Image.fromarray(mask, 'P')
+    image = Image.frombytes('P', mask.shape[::-1], mask.tobytes())
     image.putpalette(palette().tobytes())
     file = io.BytesIO()
     image.save(file, 'PNG')

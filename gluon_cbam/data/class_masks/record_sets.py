@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Dict
 
-from gluon_cbam.common.errors import CbamError
 from gluon_cbam.data.boxes.reading import ReadOptions
 from gluon_cbam.data.boxes.sets import PictureRecords
 from gluon_cbam.data.class_names import names_beside
 from gluon_cbam.data.records.recordio import RecordFile
-from gluon_cbam.data.records.segmentation import has_masks
+from gluon_cbam.data.records.segmentation import file_has_masks
 from gluon_cbam.data.sources.splits import SPLITS
 
 from .sets import MaskExample, MaskPart, MaskSet, RecordMask
@@ -24,14 +23,7 @@ def find_mask_records(source: Path) -> Dict[str, Path]:
     """
     places = [source] if source.is_file() else [source / f'{split}.rec' for split in SPLITS]
     files = {path.stem: path for path in places if path.is_file() and path.suffix == '.rec'}
-    return files if any(map(_has_masks, files.values())) else {}
-
-
-def _has_masks(path: Path) -> bool:
-    try:
-        return has_masks(RecordFile(path, indexed=False, faces=True))
-    except CbamError:
-        return False
+    return files if any(map(file_has_masks, files.values())) else {}
 
 
 def read_mask_records(source: Path, options: ReadOptions) -> MaskSet:

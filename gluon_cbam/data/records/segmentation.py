@@ -12,6 +12,10 @@ from typing import List, Protocol, Tuple
 
 import numpy as np
 
+from gluon_cbam.common.files import PathLike
+
+from .format import HEADER, MAGIC, PART
+
 MARK = struct.unpack('<f', b'MASK')[0]
 """The first label: a whole number as float32, whose bytes spell MASK, so that no other label is taken for it."""
 LABELS = 6
@@ -52,3 +56,20 @@ def mask_length(labels: np.ndarray) -> int:
 def has_masks(records: LabeledRecords) -> bool:
     """Whether the first record of a file has a mask."""
     return bool(len(records.labels) and records.label_counts[0] == LABELS and records.labels[0] == MARK)
+
+
+def file_has_masks(path: PathLike) -> bool:
+    """Whether the first record of a file has a mask; the rest is not read.
+
+    Args:
+        path: path of the ``.rec`` file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, 'rb') as file:
+        head = file.read(PART.size + HEADER.size + 4)
+    if len(head) < PART.size + HEADER.size + 4 or PART.unpack_from(head)[0] != MAGIC:
+        return False
+    count, *_ = HEADER.unpack_from(head, PART.size)
+    return bool(count == LABELS and struct.unpack_from('<f', head, PART.size + HEADER.size)[0] == MARK)
