@@ -38,13 +38,16 @@ class CheckedBlock(FusedBlock):
     def forward(self, x: Tensor, *args: Any) -> Tensor:
         """Check an array's shape and device, then call the block as a HybridBlock."""
         if isinstance(x, mx.nd.NDArray):
-            self.check_input(x.shape)
-            if self._half_dense and x.context.device_type == 'cpu':
-                raise EnvironmentProblem(
-                    f'{type(self).__name__} was cast to float16, in which MXNet has no dense layers on a CPU: use a '
-                    "GPU, or net.cast('float32'), or gluon_cbam.quantize(net, images) for int8 on the CPU"
-                )
+            self._check_array(x)
         return super().forward(x, *args)
+
+    def _check_array(self, x: mx.nd.NDArray) -> None:
+        self.check_input(x.shape)
+        if self._half_dense and x.context.device_type == 'cpu':
+            raise EnvironmentProblem(
+                f'{type(self).__name__} was cast to float16, in which MXNet has no dense layers on a CPU: use a '
+                "GPU, or net.cast('float32'), or gluon_cbam.quantize(net, images) for int8 on the CPU"
+            )
 
     def penalty(self, ctx: mx.Context) -> Optional[mx.nd.NDArray]:
         """The penalty that a training loop adds to the mean loss, (1,) on ``ctx``; None for no penalty."""

@@ -73,7 +73,7 @@ class ModeGraphs(CheckedBlock):
         """Compute the outputs of the current mode."""
         if not isinstance(x, mx.nd.NDArray):
             return super().forward(x, *args)
-        self.check_input(x.shape)
+        self._check_array(x)
         if mx.autograd.is_training():
             return self._raw_graph(x, *args)
         return self._final_graph(x, *self.constants(x))

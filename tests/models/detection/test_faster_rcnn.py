@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gluon_cbam import get_model
+from gluon_cbam.common.errors import EnvironmentProblem
 from gluon_cbam.models import build
 from gluon_cbam.models.detection import faster_rcnn, roi_pooling
 from gluon_cbam.models.registry import backbone_of
@@ -165,6 +166,13 @@ def test_backbone_weights_fit_under_their_names():
 def test_refusals(name, options, message):
     with pytest.raises(Exception, match=message):
         build(name, **options)
+
+
+def test_half_precision_is_refused_on_a_cpu():
+    net = tiny('faster_rcnn_fpn')
+    net.cast('float16')
+    with pytest.raises(EnvironmentProblem, match='was cast to float16'):
+        net(images(1).astype('float16'))
 
 
 def test_batches_that_are_too_large_are_refused(monkeypatch):
