@@ -89,6 +89,14 @@ def test_comparisons_have_the_same_settings(no_processes, cbam_here, monkeypatch
     assert {context.replace(engine='') for context in map(hashable, others)} == {hashable(ours).replace(engine='')}
 
 
+def test_detectors_have_their_own_classes_and_other_engines(no_processes, cbam_here, monkeypatch):
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: name)
+    cbam_here('bench', 'predict', '--network', 'ssd_512', '--option', 'backbone=cbam_resnet18', '--compare', 'gluoncv')
+    assert [context.engine for context in no_processes] == ['gluon_cbam', 'gluoncv', 'gluoncv fused']
+    assert {(context.classes, context.image_size) for context in no_processes} == {(20, 512)}
+    assert [context.options for context in no_processes] == [{'backbone': 'cbam_resnet18'}] * 3
+
+
 def test_exported_networks_are_compared_with_their_options(no_processes, cbam_here, monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: name)
     flags = ['--network', 'se_resnet18', '--option', 'reduction=8']

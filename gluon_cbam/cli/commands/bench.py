@@ -145,13 +145,15 @@ def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, An
         raise UsageError(f'--with-decode is for predict, got {mode}: leave it out')
     if data and mode not in _NEED_DATA:
         raise UsageError(f'--data is for {" and ".join(_NEED_DATA)}, got {mode}: leave it out')
+    row = variant(network) if network else None
+    settings = {**settings, 'classes': settings['classes'] or getattr(row, 'classes', None)}
     if mode in _NEED_DATA and not data:
         data = _example(mode, folder, settings)
     return BenchmarkContext(
         mode=mode,
         network=network or '',
         batch=settings['batch_size'],
-        image_size=size or (variant(network).image_size if network else 224),
+        image_size=size or (row.image_size if row else 224),
         classes=settings['classes'] or 1000,
         options=settings['option'],
         gpus=settings['gpus'],
