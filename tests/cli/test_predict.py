@@ -163,7 +163,7 @@ def test_options_that_an_exported_file_determines(exported, cbam_here, tmp_path)
     arguments = ['predict', SEVEN, '--exported', exported['symbol']]
     for more, code, message in (
         (['--network', 'cbamnet_small'], 2, 'is of cbamnet_tiny, not of cbamnet_small'),
-        (['--image-size', 32], 2, 'leave --image-size out'),
+        (['--image-size', 32], 2, 'takes images of 16 x 16 pixels, got 32: export ONNX with --dynamic'),
         (['--pretrained'], 2, 'leave --pretrained out'),
         (['--engine', 'onnxruntime'], 2, 'onnxruntime does not run'),
     ):

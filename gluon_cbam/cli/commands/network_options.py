@@ -125,7 +125,7 @@ exported_options = add_options(
 PLACEMENT = ('engine', 'provider', 'device', 'precision', 'verify')
 """The options that say where ``--exported`` runs."""
 # options that an exported file determines
-_DETERMINED = ('params', 'pretrained', 'classes', 'image_size', 'crop_ratio', 'resize', 'option', 'gpus', 'cpus')
+_DETERMINED = ('params', 'pretrained', 'classes', 'crop_ratio', 'resize', 'option', 'gpus', 'cpus')
 
 
 def require_exported(placement: Dict[str, Any]) -> None:
@@ -147,6 +147,7 @@ def load_exported(
     placement: Dict[str, Any],
     network: Optional[str],
     label_index: Optional[int] = None,
+    image_size: Optional[int] = None,
     **settings: Any,
 ) -> ExportedNetwork:
     """Load the exported file that the options of a command name.
@@ -156,13 +157,14 @@ def load_exported(
         placement: the options :data:`PLACEMENT` by name.
         network: ``--network``; the file must be of that model.
         label_index: ``--label-index``.
+        image_size: ``--image-size``, for a file that leaves it free.
         **settings: the other options of the network, which must not be given.
 
     Returns:
         The exported network, loaded by its engine.
 
     Raises:
-        UsageError: an option that the file determines is given, or the file is of another model.
+        UsageError: an option that the file determines is given, or the file is of another model or size.
         DependencyError: the engine or the provider is not installed.
         EnvironmentProblem: the device does not exist.
         DataError: the file is damaged, or with ``--verify`` its outputs differ from those on the CPU.
@@ -172,7 +174,7 @@ def load_exported(
     given = next((name for name in _DETERMINED if settings.get(name) not in (None, {}, ())), None)
     if given:
         raise UsageError(f'--exported knows its network and weights: leave {flag(given)} out')
-    loaded = run(exported, **placement)
+    loaded = run(exported, image_size=image_size, **placement)
     if network not in (None, loaded.name):
         raise UsageError(f'{exported} is of {loaded.name}, not of {network}')
     return replace(loaded, task=loaded.task.with_label_index(label_index))

@@ -143,6 +143,7 @@ def load_exported(
     device: Union[str, int, None] = None,
     precision: Optional[str] = None,
     verify: bool = False,
+    image_size: Optional[int] = None,
 ) -> ExportedNetwork:
     """Load a file that ``cbam export`` wrote.
 
@@ -159,13 +160,15 @@ def load_exported(
         precision: the precision of the arithmetic, one that the provider offers; default ``float32``.
         verify: compare the outputs with those of the CPU, for random images now and for the first batch before its
             outputs are returned; default False.
+        image_size: height and width in pixels that images are prepared to, where the file leaves them free; default
+            those of the network.
 
     Returns:
         The loaded file.
 
     Raises:
-        UsageError: there is no such file, the engine does not run this kind of file, or it has no such provider, device
-            or precision.
+        UsageError: there is no such file, the engine does not run this kind of file, it has no such provider, device or
+            precision, or the file is for images of another size.
         DataError: the file is damaged, or was not written by ``cbam export``; or the outputs differ from the CPU's.
         DependencyError: the engine or the provider is not installed, or cannot be loaded.
         EnvironmentProblem: the device does not exist.
@@ -188,7 +191,7 @@ def load_exported(
         metadata.network,
         metadata.classes,
         metadata.class_names,
-        metadata.input_preprocessing,
+        _preprocessing(path, metadata, image_size),
         metadata.input == PIXELS,
         metadata.params_sha256,
         row.start(path, placement),
@@ -199,6 +202,17 @@ def load_exported(
         dynamic=bool(metadata.dynamic),
     )
     return _verified(loaded, threads) if verify else loaded
+
+
+def _preprocessing(path: Path, metadata: ExportMetadata, image_size: Optional[int]) -> Preprocessing:
+    """The preprocessing of a file, to another size where it is free."""
+    preprocessing = metadata.input_preprocessing
+    if image_size in (None, preprocessing.image_size):
+        return preprocessing
+    if not metadata.dynamic:
+        size = preprocessing.image_size
+        raise UsageError(f'{path} takes images of {size} x {size} pixels, got {image_size}: export ONNX with --dynamic')
+    return replace(preprocessing, image_size=image_size)
 
 
 def _verified(loaded: ExportedNetwork, threads: Optional[int]) -> ExportedNetwork:

@@ -60,6 +60,14 @@ def test_int8_has_its_scores_before_and_after(trained, files, scenes, cbam_here)
     assert report['error'] < 0.2 and b'QuantizeLinear' in (files / 'int8.onnx').read_bytes()
 
 
+def test_another_size_where_it_is_free(trained, files, scenes, cbam_here):
+    data = ['--data-val', scenes / 'val.rec', '--json', '--image-size', 48]
+    wanted = scores(cbam_here('validate', '--params', trained, *data))
+    assert scores(cbam_here('validate', '--exported', files / 'plain.onnx', *data)) == pytest.approx(wanted, abs=1e-6)
+    done = cbam_here('validate', '--exported', files / 'int8.onnx', *data)
+    assert done.returncode == 2 and 'takes images of 32 x 32 pixels, got 48: export ONNX with --dynamic' in done.stderr
+
+
 def test_boxes_are_not_explained_without_gradients(files, scenes, cbam_here, tmp_path):
     done = cbam_here(
         'explain', scenes / 'val.rec', '--exported', files / 'plain.onnx', '--boxes', 1, '--output', tmp_path / 'maps'
