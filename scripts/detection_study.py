@@ -59,7 +59,7 @@ def main(
     """Train every network with every seed on the scenes and then on the trees, and write the comparison."""
     file = docs / 'detection.json'
     if not page_only:
-        docs.mkdir(exist_ok=True)
+        docs.mkdir(parents=True, exist_ok=True)
         names = [name for name in PICTURES if trees or name != 'trees']
         lengths = {name: epochs or PICTURES[name].epochs for name in names}
         options = [f'--seeds {seeds}', f'--images {images}', *([f'--epochs {epochs}'] if epochs else [])]
