@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
 
 from gluon_cbam.common.types import OpNamespace, Tensor
 
+from .anchors import length
 from .picking import of_each
-from .suppression import top_scores
 
 
 @dataclass(frozen=True)
@@ -44,31 +43,23 @@ class Peaks:
             without a detection.
         """
         highest = F.Pooling(heatmap, kernel=(3, 3), stride=(1, 1), pad=(1, 1), pool_type='max')
-        scores = (F.sigmoid(heatmap) * (heatmap == highest)).reshape((0, -1))  # (N, classes H W)
-        best, places = top_scores(F, scores, self.keep, dtype='float64')  # (N, keep)
+        scores = (F.sigmoid(heatmap) * (heatmap - highest >= 0)).reshape((0, 0, -1))  # (N, classes, H W)
+        # of each class first, so that no number is too large for float32
+        none = F.zeros_like(F.slice_axis(scores, axis=2, begin=0, end=1))
+        padded = F.concat(scores, F.broadcast_axis(none, axis=2, size=self.keep), dim=2)
+        of_class, cells = (each.reshape((0, -1)) for each in F.topk(padded, k=self.keep, axis=2, ret_typ='both'))
+        best, place = F.topk(of_class, k=self.keep, axis=1, ret_typ='both')  # (N, keep)
         valid = best > self.score
-        places = places * F.cast(valid, dtype='float64')
-        rows, columns = (_length(F, heatmap, axis) for axis in (2, 3))
-        label, cell = _divided(F, places, rows * columns)
-        row, column = _divided(F, cell, columns)
+        cell = of_each(F, cells, place) * valid
+        columns = length(F, heatmap, 3).reshape((1, 1))
+        row = F.floor(F.broadcast_div(cell, columns))
+        center = F.stack(cell - F.broadcast_mul(row, columns), row, axis=2)  # (N, keep, 2)
         size, offset = (
             of_each(F, F.transpose(each, axes=(0, 2, 3, 1)).reshape((0, -1, 2)), cell) for each in (sizes, offsets)
         )
-        center = F.cast(F.stack(column, row, axis=2), dtype='float32') + offset  # (N, keep, 2)
+        center = center + offset
         half = F.relu(size) / 2  # a box of negative size is empty
-        label = F.cast(label, dtype='float32')
+        label = F.floor(place / self.keep)
         found = F.concat(F.stack(label, best, axis=2), (center - half) * stride, (center + half) * stride, dim=2)
-        valid = F.broadcast_like(valid.expand_dims(2), found)
-        return F.where(valid, found, F.ones_like(found) * -1)
-
-
-def _length(F: OpNamespace, x: Tensor, axis: int) -> Tensor:
-    """The length of an axis: (1, 1) float64."""
-    numbers = F.cast(F.contrib.arange_like(x, axis=axis), dtype='float64')
-    return F.max(numbers, axis=0, keepdims=True).reshape((1, 1)) + 1
-
-
-def _divided(F: OpNamespace, numbers: Tensor, by: Tensor) -> Tuple[Tensor, Tensor]:
-    """Whole numbers divided by another: quotients and remainders."""
-    quotients = F.floor(F.broadcast_div(numbers, by))
-    return quotients, numbers - F.broadcast_mul(quotients, by)
+        chosen = F.broadcast_axis(valid.expand_dims(2), axis=2, size=6)
+        return F.where(chosen, found, F.zeros_like(found) - 1)

@@ -110,18 +110,17 @@ class Best(NamedTuple):
     place: Tensor
 
 
-def top_scores(F: OpNamespace, scores: Tensor, count: int, dtype: str = 'float32') -> Tuple[Tensor, Tensor]:
+def top_scores(F: OpNamespace, scores: Tensor, count: int) -> Tuple[Tensor, Tensor]:
     """Choose the best of scores that may be fewer.
 
     Args:
         F: ``mxnet.ndarray`` or ``mxnet.symbol``.
         scores: (N, S) float32, not negative.
         count: how many are chosen.
-        dtype: the type of the places; from :data:`BOUND` on, float32 has no odd numbers.
 
     Returns:
         The scores (N, count), by falling score, and their places; 0 and places from S on where there are fewer.
     """
     first = F.slice_axis(scores, axis=1, begin=0, end=1)
     padding = F.broadcast_axis(F.zeros_like(first), axis=1, size=count)
-    return F.topk(F.concat(scores, padding, dim=1), k=count, axis=1, ret_typ='both', dtype=dtype)
+    return F.topk(F.concat(scores, padding, dim=1), k=count, axis=1, ret_typ='both')

@@ -67,6 +67,18 @@ def test_detections_are_those_of_loops(size):
         assert (found[image, len(wanted) :] == -1).all()
 
 
+def test_candidates_are_what_detections_are_chosen_from():
+    net, x = tiny(score_threshold=0, nms_threshold=1.0, nms_top=252 * 3, keep=252 * 3), images(count=1)
+    boxes, scores = (each.asnumpy()[0] for each in net.candidates(mx.nd, x, *net.constants(x)))
+    assert (boxes.shape, scores.shape) == ((252, 4), (252, 3))
+    found = net(x).asnumpy()[0]
+    anchors, labels = np.unravel_index(np.argsort(-scores, axis=None, kind='stable'), scores.shape)
+    assert np.abs(found[:, 1] - scores[anchors, labels]).max() <= 1e-6
+    same = found[:, 0] == labels  # of equal scores, the order may differ
+    assert same.mean() > 0.98
+    assert np.abs(found[same, 2:] - boxes[anchors][same]).max() <= 1e-3
+
+
 @pytest.mark.parametrize('first', ['training', 'inference'])
 def test_modes_in_any_order(first):
     net, x = tiny(), images()
