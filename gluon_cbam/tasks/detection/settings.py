@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Sequence
+from typing import TYPE_CHECKING, List, Sequence
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.limits import MAX_IMAGE_SIZE
 from gluon_cbam.common.settings import setting
+
+if TYPE_CHECKING:
+    import mxnet as mx
 
 _STRIDE = 32  # of the last map of most backbones
 
@@ -61,3 +64,20 @@ def image_sizes(multi_scale: Sequence[float]) -> List[int]:
             f'320,608, got {given}'
         )
     return list(range(sizes[0], sizes[1] + 1, _STRIDE))
+
+
+def check_sizes(net: mx.gluon.Block, sizes: Sequence[int]) -> None:
+    """Check that a network takes all sizes of ``--multi-scale``, before a later batch of training has the smallest one.
+
+    Args:
+        net: a detector.
+        sizes: result of :func:`image_sizes`.
+
+    Raises:
+        UsageError: the smallest size is too small.
+    """
+    try:
+        for size in sizes[:1]:
+            net.check_input((1, 3, size, size))
+    except ValueError as error:
+        raise UsageError(f'--multi-scale from {sizes[0]}: {error}') from None

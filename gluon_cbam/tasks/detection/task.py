@@ -26,7 +26,7 @@ from gluon_cbam.tasks.protocols import (
     no_progress,
 )
 
-from .settings import OF_SSD, DetectionSettings, image_sizes
+from .settings import OF_SSD, DetectionSettings, check_sizes, image_sizes
 from .terms import LOSS, TERMS, kind_of
 
 if TYPE_CHECKING:
@@ -68,12 +68,14 @@ class Detection(Task):
     settings = DetectionSettings
     finds_boxes = True
     top = 100
+    _sizes: Sequence[int] = ()
 
     def configured(self, settings: Settings) -> Detection:
         """The task with the figure that decides, and the terms of the loss of its detector."""
         task = copy(self)
         task.best = self.figure(settings['best_figure'])
         task.training_figures = (LOSS, *TERMS[kind_of(settings['network'])])
+        task._sizes = image_sizes(settings['multi_scale'])
         return task
 
     def check_settings(self, settings: Settings) -> None:
@@ -98,9 +100,10 @@ class Detection(Task):
         return Labels(classes, names if names and len(names) == classes else None)
 
     def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:
-        """Check that the network is a detector."""
+        """Check that the network is a detector, and takes the sizes of ``--multi-scale``."""
         if not getattr(net, 'detects', False):
             raise UsageError(f'{network} finds no boxes: take a detector, such as ssd_300 --option backbone={network}')
+        check_sizes(net, self._sizes)
 
     def open_training(self, path: PathLike, classes: int) -> BoxRecords:
         """Open detection records and check their boxes."""

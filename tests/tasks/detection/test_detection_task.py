@@ -223,6 +223,10 @@ def test_settings_of_labels_are_refused(scenes, tmp_path):
     for sizes in ([320], [30, 64], [64, 32], [32.5, 64], [0, 32], [32, 8192]):
         with pytest.raises(UsageError, match=f'--multi-scale takes two multiples of 32 .*, got {sizes[0]:g}'):
             train(make_config(**settings(scenes, tmp_path / 'run', multi_scale=sizes)))
+    vgg = dict(network='ssd_300_vgg16', option={'widen': 0.125}, image_size=288)
+    with pytest.raises(UsageError, match='--multi-scale from 256: SSD takes inputs of at least 257 x 257, got 256'):
+        train(make_config(**settings(scenes, tmp_path / 'run', multi_scale=[256, 320], **vgg)))
+    assert not (tmp_path / 'run').exists()
     with pytest.raises(UsageError, match="unknown augmentation 'imagenet' of pictures with boxes"):
         train(make_config(**settings(scenes, tmp_path / 'run', augment='imagenet')))
 
