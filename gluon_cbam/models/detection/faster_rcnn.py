@@ -238,7 +238,7 @@ class FasterRCNN(Detector):
 def _levels(variant: FasterRCNNVariant, sizes: Optional[Sequence[float]]) -> List[RegionLevel]:
     """The anchors of each map; maps share the head, so that all have as many."""
     chosen, maps = variant.anchor_sizes if sizes is None else sizes, len(variant.strides)
-    numbers = not isinstance(chosen, str) and all(isinstance(size, (int, float)) for size in chosen)
+    numbers = isinstance(chosen, (list, tuple)) and all(isinstance(size, (int, float)) for size in chosen)
     if not numbers or not chosen or len(chosen) % maps or not all(0 < size < math.inf for size in chosen):
         raise ValueError(f'anchor_sizes must be positive numbers, as many for each of {maps} maps, got {chosen!r}')
     each = len(chosen) // maps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 from gluon_cbam.common.types import OpNamespace, Tensor
 
@@ -25,7 +26,7 @@ class Peaks:
     def __post_init__(self) -> None:
         if isinstance(self.keep, bool) or not isinstance(self.keep, int) or self.keep < 1:
             raise ValueError(f'keep must be a positive integer, got {self.keep!r}')
-        if not 0 <= self.score < 1:
+        if not isinstance(self.score, Real) or not 0 <= self.score < 1:
             raise ValueError(f'score_threshold must be in [0, 1), got {self.score!r}')
 
     def __call__(self, F: OpNamespace, heatmap: Tensor, sizes: Tensor, offsets: Tensor, stride: int) -> Tensor:

@@ -199,8 +199,9 @@ def _with_sizes(variant: SSDVariant, sizes: Optional[Sequence[float]]) -> SSDVar
     if sizes is None:
         return variant
     count = len(variant.sizes)
-    numbers = all(isinstance(size, (int, float)) and 0 < size < math.inf for size in sizes)
-    if isinstance(sizes, str) or len(sizes) != count or not numbers or list(sizes) != sorted(sizes):
+    listed = isinstance(sizes, (list, tuple)) and len(sizes) == count
+    numbers = listed and all(isinstance(size, (int, float)) and 0 < size < math.inf for size in sizes)
+    if not numbers or list(sizes) != sorted(sizes):
         raise ValueError(f'anchor_sizes must be {count} positive numbers that grow, got {sizes!r}')
     return replace(variant, sizes=tuple(sizes))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple, Tuple
 
 from gluon_cbam.common.types import OpNamespace, Tensor
@@ -39,9 +40,9 @@ class Suppression:
     score: float = 0.01
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold <= 1:
+        if not isinstance(self.threshold, Real) or not 0 < self.threshold <= 1:
             raise ValueError(f'nms_threshold must be in (0, 1], got {self.threshold!r}')
-        if not 0 <= self.score < 1:
+        if not isinstance(self.score, Real) or not 0 <= self.score < 1:
             raise ValueError(f'score_threshold must be in [0, 1), got {self.score!r}')
         for name, value in (('nms_top', self.top), ('keep', self.keep)):
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < BOUND:

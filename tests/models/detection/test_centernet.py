@@ -144,6 +144,7 @@ def test_a_transposed_convolution_interpolates_at_first():
         ({'head_channels': 0}, 'head_channels must be a positive integer, got 0'),
         ({'keep': 0}, 'keep must be a positive integer, got 0'),
         ({'score_threshold': 1}, r'score_threshold must be in \[0, 1\), got 1'),
+        ({'score_threshold': 'nan'}, r"score_threshold must be in \[0, 1\), got 'nan'"),
     ],
 )
 def test_bad_options(options, message):

@@ -156,6 +156,7 @@ def test_backbone_weights_fit_under_their_names():
     [
         ('faster_rcnn_c4', {'backbone': 'mobilenet1.0'}, 'needs a ResNet whose third stage has a stride of 16'),
         ('faster_rcnn_fpn', {'stem': 'cifar'}, 'has no option|nor the attention has an option'),
+        ('faster_rcnn_fpn', {'anchor_sizes': 32}, 'anchor_sizes must be .*, got 32'),
         ('faster_rcnn_fpn', {'anchor_sizes': [32, 64]}, r'anchor_sizes must be .* each of 5 maps, got \[32, 64\]'),
         ('faster_rcnn_fpn', {'samples': 0}, 'samples must be'),
         ('faster_rcnn_fpn', {'proposals': -1}, 'proposals must be'),

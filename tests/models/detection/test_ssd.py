@@ -204,6 +204,7 @@ def test_without_its_attention_a_head_is_the_plain_one():
         ({'backbone': 'cbamnet_tiny', 'attention': 'cbam'}, 'cbamnet_tiny has attention of its own'),
         ({'backbone': 'resnet18', 'dilation': 2}, "neither resnet18 nor the attention has an option 'dilation'"),
         ({'keep': 500}, 'keep must be at most nms_top'),
+        ({'anchor_sizes': 30}, 'anchor_sizes must be 7 positive numbers that grow, got 30'),
         ({'classes': 0}, 'classes must be a positive integer'),
     ],
 )

@@ -86,6 +86,8 @@ def test_an_image_has_the_same_detections_in_any_batch():
     ('options', 'message'),
     [
         ({'threshold': 0.0}, 'nms_threshold must be in'),
+        ({'threshold': 'high'}, "nms_threshold must be in .*, got 'high'"),
+        ({'score': 'nan'}, "score_threshold must be in .*, got 'nan'"),
         ({'score': 1.0}, 'score_threshold must be in'),
         ({'top': 0, 'keep': 0}, 'nms_top must be a positive integer, got 0'),
         ({'keep': 401}, 'keep must be at most nms_top 400, got 401'),
