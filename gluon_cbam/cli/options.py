@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import Field
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
@@ -42,6 +43,17 @@ class Option(click.Option):
         if record and self.secondary_opts:
             record = (f'--[no-]{min(self.opts[0], self.secondary_opts[0], key=len)[2:]}', record[1])
         return record
+
+
+class NumberRange(click.FloatRange):
+    """A range of numbers. NaN is in none; click takes it, since it is neither below nor above a limit."""
+
+    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
+        """See :meth:`click.ParamType.convert`."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f'{number} is not in the range {self._describe_range()}.', param, ctx)
+        return number
 
 
 class SectionedCommand(click.Command):

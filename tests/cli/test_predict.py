@@ -228,3 +228,11 @@ def test_dark_images_are_named_once_and_scaled(cbam_here, tmp_path, monkeypatch)
     assert '2 images have 16 bits a channel, of which 12 are used' in warned[0]
     process = cbam_here('predict', 'a.png', 'b.png', '--depth', '12', *NETWORK)
     assert (process.stderr, process.stdout[:8]) == ('', 'a.png: 7')
+
+
+def test_nan_is_no_threshold(cbam_here):
+    process = cbam_here('predict', SEVEN, *NETWORK, '--threshold', 'nan')
+    assert process.returncode == 2
+    assert process.stderr == (
+        "cbam: Invalid value for '--threshold': nan is not in the range 0<=x<=1. (see cbam predict --help)\n"
+    )

@@ -7,7 +7,7 @@ from typing import Iterator, Optional, Tuple
 
 import click
 
-from gluon_cbam.cli.options import force_option, settings_options
+from gluon_cbam.cli.options import NumberRange, force_option, settings_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.printable import printable
@@ -20,7 +20,7 @@ _NAMED = 10  # pictures of a kind in the text; --json has all
 @click.argument('output')
 @click.option('--landmarks', metavar='FILE|txt', help='.csv or .json of five points, or txt for a .txt beside each')
 @click.option('--detector', metavar='FILE', help='.onnx of a YuNet that finds the faces and their landmarks')
-@click.option('--min-score', 'threshold', type=click.FloatRange(0, 1), default=0.6, show_default=True, help='of a face')
+@click.option('--min-score', 'threshold', type=NumberRange(0, 1), default=0.6, show_default=True, help='of a face')
 @click.option('--align/--no-align', 'aligned', default=True, help='pictures that are aligned keep their bytes  [align]')
 @click.option(
     '--size',

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import click
 
+from gluon_cbam.cli.options import NumberRange
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.launch import SSH
@@ -35,9 +36,7 @@ def _variables(ctx: click.Context, param: click.Parameter, pairs: Sequence[str])
     metavar='KEY=VALUE',
     help='environment variable; may be repeated',
 )
-@click.option(
-    '--grace', type=click.FloatRange(0), default=5.0, show_default=True, help='seconds from SIGTERM to SIGKILL'
-)
+@click.option('--grace', type=NumberRange(0), default=5.0, show_default=True, help='seconds from SIGTERM to SIGKILL')
 @click.argument('command', nargs=-1, type=click.UNPROCESSED)
 @common_options
 def launch(

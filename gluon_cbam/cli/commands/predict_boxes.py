@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple, ca
 
 import click
 
-from gluon_cbam.cli.options import add_options
+from gluon_cbam.cli.options import NumberRange, add_options
 from gluon_cbam.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ BOXES = ('threshold', 'only', 'tiles', 'draw', 'masks', 'annotations', 'annotati
 """The parameters of :data:`box_options`."""
 box_options = add_options(
     [
-        click.option('--threshold', type=click.FloatRange(0, 1), metavar='X', help='least score of a box  [any]'),
+        click.option('--threshold', type=NumberRange(0, 1), metavar='X', help='least score of a box  [any]'),
         click.option('--only', multiple=True, metavar='CLASS', help='boxes of this class alone; repeat for more'),
         click.option(
             '--tiles', type=click.IntRange(8), metavar='N',

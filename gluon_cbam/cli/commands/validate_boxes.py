@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 import click
 
-from gluon_cbam.cli.options import add_options, force_option
+from gluon_cbam.cli.options import NumberRange, add_options, force_option
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.settings import flag
 from gluon_cbam.common.text_table import aligned
@@ -32,7 +32,7 @@ boxes_options = add_options(
         click.option('--report', metavar='DIR', help='write a report of the detections: report.html, plots and tables'),
         click.option(
             '--threshold',
-            type=click.FloatRange(0, 1),
+            type=NumberRange(0, 1),
             metavar='X',
             help='smallest score in the confusions, errors and pictures of --report  [that of the best F1]',
         ),
