@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Dict
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from .call import Call
@@ -31,6 +31,7 @@ def suppress(call: Call) -> str:
 
     Raises:
         DataError: an attribute has a value that is not supported.
+        UsageError: the number of boxes is not known, since the size of images is free.
     """
     return _Suppression(call).write()
 
@@ -44,8 +45,13 @@ class _Suppression:
             if call.attribute(name, default) != default:
                 raise DataError(f'box_nms with {name}={call.attribute(name)} cannot be translated to ONNX')
         shape = call.shapes[0]
-        if len(shape) != 3 or shape[1] is None:
-            raise DataError(f'box_nms can be translated to ONNX for a known number of boxes, got the shape {shape}')
+        if len(shape) != 3:
+            raise DataError(f'box_nms can be translated to ONNX of three axes, got the shape {shape}')
+        if shape[1] is None:
+            raise UsageError(
+                'ONNX files of this detector are for one size of images, on which the number of its boxes depends: '
+                'leave out --dynamic'
+            )
         self._rows, top = shape[1], call.attribute('topk', -1)
         self._top = min(top, self._rows) if top > 0 else self._rows
         self._score = call.attribute('valid_thresh', 0.0)
