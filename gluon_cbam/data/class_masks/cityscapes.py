@@ -26,12 +26,13 @@ CLASSES: Dict[str, int] = {
 """Name of each class of training, in their order -> id of its label."""
 _PICTURES, _MASKS, _END = 'leftImg8bit', 'gtFine', '_leftImg8bit.png'
 _IDS, _TRAIN_IDS = '_gtFine_labelIds.png', '_gtFine_labelTrainIds.png'
+_LABELS = 34  # larger values are no ids; 255 is that of license plates, -1
 _USUAL = ('train', 'val')  # the masks of the test split have no classes
 
 
 def table() -> bytes:
-    """The class of each id of a label; what is no class is ignored."""
-    classes = bytearray([IGNORED] * 256)
+    """The class of each id of a label; other labels are ignored, and values that are no label stay as they are."""
+    classes = bytearray([IGNORED] * _LABELS) + bytearray(range(_LABELS, 256))
     for number, label in enumerate(CLASSES.values()):
         classes[label] = number
     return bytes(classes)

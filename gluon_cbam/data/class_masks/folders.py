@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.boxes.faults import Faults
@@ -51,7 +51,12 @@ def mask_folders(source: Path) -> Dict[str, _Folders]:
 
 
 def _have_masks(pictures: Path, masks: Path) -> bool:
-    return pictures.is_dir() and masks.is_dir() and next(masks.rglob('*.png'), None) is not None
+    return pictures.is_dir() and masks.is_dir() and next(_files(masks), None) is not None
+
+
+def _files(masks: Path) -> Iterator[Path]:
+    """The PNGs below a folder, also those whose names end in upper case."""
+    return (path for path in masks.rglob('*') if path.suffix.lower() == '.png')
 
 
 def read_folders(source: Path, options: ReadOptions) -> MaskSet:
@@ -66,15 +71,17 @@ def read_folders(source: Path, options: ReadOptions) -> MaskSet:
 
 def _examples(pictures: Path, masks: Path, faults: Faults) -> List[MaskExample]:
     """Every picture with the mask of its name; a mask without a picture is a fault."""
+    there = {path.with_suffix('.png'): path for path in sorted(_files(masks))}
     expected, examples = set(), []
     for path in sorted(pictures.rglob('*')):
         if kind_of_file(path.name) != IMAGE or not path.is_file():
             continue
         name = path.relative_to(pictures)
-        mask = masks / name.with_suffix('.png')
+        usual = masks / name.with_suffix('.png')
+        mask = there.get(usual, usual)
         expected.add(mask)
         examples.append(MaskExample(name.as_posix(), Location(str(path)), MaskFile(str(mask))))
-    for path in sorted(masks.rglob('*.png')):
+    for path in sorted(_files(masks)):
         if path not in expected:
             faults.add('missing', printable(path), 'there is no picture of this name')
     return examples

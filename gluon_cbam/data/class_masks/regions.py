@@ -6,6 +6,7 @@ from typing import Any, List, Sequence, Union
 
 import numpy as np
 
+_FARTHEST = 10  # the outline is held in memory; a corner that many sides of the picture away is a mistake
 _FINE = 5  # pycocotools traces outlines on a grid of as many cells a pixel
 
 
@@ -68,7 +69,7 @@ def run_mask(counts: Union[str, Sequence[int]], height: int, width: int) -> np.n
     lengths = np.asarray(_uncompressed(counts) if isinstance(counts, str) else counts)
     if lengths.ndim != 1 or lengths.dtype.kind not in 'iu' or len(lengths) and lengths.min() < 0:
         raise ValueError('run lengths must be whole numbers that are not negative')
-    if lengths.sum() != height * width:
+    if lengths.sum() != height * width or lengths.max() > height * width:  # sums of large numbers overflow
         raise ValueError(f'run lengths of {lengths.sum()} pixels for {width} x {height}')
     inside = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
     return inside.reshape(width, height).T
@@ -114,7 +115,11 @@ def region_mask(region: Any, height: int, width: int) -> np.ndarray:
         return run_mask(region['counts'], height, width)
     inside = np.zeros((height, width), bool)
     for points in region:
-        inside |= polygon_mask(corners_of(points), height, width)
+        corners = corners_of(points)
+        if np.abs(corners).max() > _FARTHEST * max(height, width):
+            farthest = np.abs(corners).max()
+            raise ValueError(f'a corner of a polygon at {farthest:g} is far outside of a picture of {width} x {height}')
+        inside |= polygon_mask(corners, height, width)
     return inside
 
 

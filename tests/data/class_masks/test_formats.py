@@ -39,6 +39,16 @@ def test_folders(tmp_path):
     assert (len(masks['train']), len(masks['val'])) == (2, 1) and classes == ['sky', 'land', 'sea', 'city']
 
 
+def test_names_of_masks_may_end_in_upper_case(tmp_path):
+    source = mask_files.folders(tmp_path / 'set')
+    for path in [*source.glob('masks/*.png'), *source.glob('images/*.jpg')]:
+        path.rename(path.with_suffix(path.suffix.upper()))
+    assert same(packed(source, tmp_path / 'rec')[0]['train'], 'abc')
+    (source / 'images' / 'b.JPG').unlink()
+    with pytest.raises(DataError, match=r'b\.PNG: there is no picture of this name'):
+        packed(source, tmp_path / 'more')
+
+
 def test_folders_of_splits(tmp_path):
     for split in ('train', 'val'):
         mask_files.picture(tmp_path / 'a' / 'images' / split / 'x' / 'a.png', 'a')
@@ -80,6 +90,14 @@ def test_cityscapes(tmp_path):
 
     assert same(masks['train'], 'ab', expected) and same(masks['val'], 'c', expected)
     assert classes == list(CITYSCAPES) and len(classes) == 19
+
+
+def test_values_that_are_no_ids_of_cityscapes_are_refused(tmp_path):
+    source = mask_files.cityscapes(tmp_path / 'city')
+    path = next((source / 'gtFine' / 'train').rglob('*_labelIds.png'))
+    mask_files.gray(path, np.full(mask_files.SIZES[path.name[0]], 40, np.uint8))
+    with pytest.raises(DataError, match='values 40'):
+        packed(source, tmp_path / 'rec')
 
 
 def test_cityscapes_with_classes_of_training(tmp_path):

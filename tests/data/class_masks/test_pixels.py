@@ -100,6 +100,12 @@ def test_run_lengths_go_down_the_columns():
         ([1, 4], [2, 3], '5 pixels'),
         ([-1, 7], [2, 3], 'negative'),
         ([6], [3, 2], 'size|of a pic'),
+        ([2**62, 2**62, 2**62, 2**62, 6], [2, 3], 'run lengths of'),
     ):
         with pytest.raises(ValueError, match=reason):
             region_mask({'size': size, 'counts': counts}, 2, 3)
+
+
+def test_corners_far_outside_are_refused_before_they_fill_the_memory():
+    with pytest.raises(ValueError, match=r'a corner of a polygon at 1e\+09 is far outside of a picture of 30 x 20'):
+        region_mask([[0, 0, 1e9, 0, 1e9, 1e9]], 20, 30)
