@@ -16,7 +16,7 @@ FLOATS, PIXELS, RAW = 'NCHW float32', 'NHWC uint8', 'NCHW float32 in 0..255'
 SYMBOL_SUFFIX = '-symbol.json'
 """End of the name of a symbol's file, as ``mxnet.model.load_checkpoint`` expects it."""
 _PREFIX = 'gluon_cbam.'
-_OPTIONAL = ('task', 'embeddings', 'nms', 'dynamic')
+_OPTIONAL = ('task', 'embeddings', 'nms', 'dynamic', 'smallest')
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class ExportMetadata:
             former versions.
         nms: False for a detector that gives the boxes and scores of all its anchors; None for others.
         dynamic: True where height and width of the images are free; None where they are ``image_size``.
+        smallest: the smallest height and width, where they are free and not from 1; None for others, and in files of
+            former versions.
     """
 
     network: str
@@ -47,6 +49,7 @@ class ExportMetadata:
     embeddings: Optional[bool] = None
     nms: Optional[bool] = None
     dynamic: Optional[bool] = None
+    smallest: Optional[int] = None
 
     @property
     def input_preprocessing(self) -> Preprocessing:

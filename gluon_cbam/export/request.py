@@ -65,15 +65,21 @@ class ExportRequest:
             not features and hasattr(loaded.net, 'outputs') or None,
             None if self.graph.nms else False,
             self.graph.dynamic or None,
+            self._smallest if self.graph.dynamic and self._smallest > 1 else None,
         )
 
     @property
     def sizes(self) -> Sequence[Size]:
         """Heights and widths besides ``image_size`` that the file is compared at, where the size is free."""
-        size, least = self.loaded.preprocessing.image_size, getattr(self.loaded.net, '_smallest', 1)
+        size = self.loaded.preprocessing.image_size
         if not self.graph.dynamic:
             return ()
-        return (size + size // 4 + 1, size + size // 2), (max(least, 3 * size // 4), size)
+        return (size + size // 4 + 1, size + size // 2), (max(self._smallest, 3 * size // 4), size)
+
+    @property
+    def _smallest(self) -> int:
+        """The smallest height and width of the images that the network takes."""
+        return getattr(self.loaded.net, '_smallest', 1)
 
     def output_names(self, count: int) -> List[str]:
         """The names of the outputs: those of the task; feature maps are numbered.

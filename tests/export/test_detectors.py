@@ -125,6 +125,14 @@ def test_any_size(loaded, tmp_path, form):
             assert compare_rows(file.run(x)[0], expected, 2e-2).part > 0.9
 
 
+def test_a_size_that_the_network_refuses(loaded, tmp_path, monkeypatch):
+    monkeypatch.setattr(loaded.net, '_smallest', 40)
+    exported(loaded, tmp_path / 'net.onnx', graph=GraphKind(dynamic=True))
+    assert load_exported(tmp_path / 'net.onnx', image_size=40).preprocessing.image_size == 40
+    with pytest.raises(UsageError, match='takes images of at least 40 x 40 pixels, got 39'):
+        load_exported(tmp_path / 'net.onnx', image_size=39)
+
+
 def test_openvino(loaded, tmp_path):
     pytest.importorskip('openvino')
     exported(loaded, tmp_path / 'net.onnx', engine='openvino', graph=GraphKind(dynamic=True))

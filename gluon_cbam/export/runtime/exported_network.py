@@ -207,11 +207,14 @@ def load_exported(
 def _preprocessing(path: Path, metadata: ExportMetadata, image_size: Optional[int]) -> Preprocessing:
     """The preprocessing of a file, to another size where it is free."""
     preprocessing = metadata.input_preprocessing
-    if image_size in (None, preprocessing.image_size):
+    if image_size is None or image_size == preprocessing.image_size:
         return preprocessing
     if not metadata.dynamic:
         size = preprocessing.image_size
         raise UsageError(f'{path} takes images of {size} x {size} pixels, got {image_size}: export ONNX with --dynamic')
+    if image_size < (metadata.smallest or 1):
+        least = metadata.smallest
+        raise UsageError(f'{path} takes images of at least {least} x {least} pixels, got {image_size}')
     return replace(preprocessing, image_size=image_size)
 
 
