@@ -56,7 +56,9 @@ def compare_rows(found: np.ndarray, expected: np.ndarray, tolerance: float) -> R
     Args:
         found: (N, keep, 6): class, score, xmin, ymin, xmax, ymax; a negative class in rows without a detection.
         expected: likewise.
-        tolerance: the largest difference of scores, and of coordinates over the largest one, of detections that agree.
+        tolerance: the largest difference of scores of detections that agree, and of their coordinates over the largest
+            one of the detection or, if that is more, of a usual detection of the image: one huge box does not let the
+            others differ.
 
     Returns:
         The agreement.
@@ -70,7 +72,10 @@ def compare_rows(found: np.ndarray, expected: np.ndarray, tolerance: float) -> R
 def _compare_image(found: np.ndarray, expected: np.ndarray, tolerance: float, keep: int) -> RowAgreement:
     rows, scale = max(len(found), len(expected)), float(np.abs(expected[:, 2:]).max(initial=0))
     differences = np.abs(found[None, :, 1:].astype(np.float64) - expected[:, None, 1:])  # (expected, found, 5)
-    distances = np.maximum(differences[..., 0], differences[..., 1:].max(axis=2, initial=0) / max(scale, 1.0))
+    extents = np.abs(expected[:, 2:]).max(axis=1, initial=0)
+    usual = float(np.median(extents)) if len(extents) else 0.0
+    scales = np.maximum(extents, max(usual, 1.0))
+    distances = np.maximum(differences[..., 0], differences[..., 1:].max(axis=2, initial=0) / scales[:, None])
     distances[found[None, :, 0] != expected[:, None, 0]] = np.inf
     cut = expected[-1, 1] + tolerance if len(expected) == len(found) == keep else -np.inf
     left, missed, largest = np.ones(len(found), bool), 0, 0.0
