@@ -8,6 +8,7 @@ import pytest
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.explain import box_maps
 from gluon_cbam.models import build
+from gluon_cbam.models.features import Features
 
 
 @pytest.fixture(scope='module')
@@ -38,6 +39,59 @@ def by_hand(net, image, label, corners):
     scores.backward(mx.nd.one_hot(mx.nd.array([chosen]), len(scores))[0])
     heat = np.maximum((first.asnumpy() * first.grad.asnumpy()).sum(axis=1)[0], 0)
     return heat / (heat.max() or 1), float(scores.asnumpy()[chosen])
+
+
+TINY = {'classes': 3, 'backbone': 'cbam_resnet18', 'widen': 0.25}
+OTHERS = {
+    'yolo3': {'head_channels': [32, 16, 8]},
+    'centernet': {'up_channels': [32, 24, 16], 'head_channels': 16},
+}
+
+
+def log_scores(net, images, found):
+    """The logarithm of the score of the anchor or peak of a detection, for each image of a batch."""
+    if hasattr(net, 'peaks'):
+        heat, sizes, offsets = (each.asnumpy().astype('float64') for each in net.raw(mx.nd, images))
+        rows, columns = np.indices(heat.shape[2:])
+        centers = 4 * (np.stack([columns, rows]) + offsets).reshape(len(heat), 2, -1)
+        scores = 1 / (1 + np.exp(-heat.reshape(*heat.shape[:2], -1)[:, found.label]))
+    else:
+        boxes, scores = (each.asnumpy().astype('float64') for each in net.candidates(mx.nd, images))
+        centers = ((boxes[..., :2] + boxes[..., 2:]) / 2).transpose(0, 2, 1)
+        scores = scores[..., found.label]
+    center = (found.corners[:2] + found.corners[2:]) / 2
+    away = np.abs(centers[-1] - center[:, None]).max(axis=0) + np.abs(scores[-1] - found.score)
+    assert away.min() < 1e-3
+    return np.log(scores[:, away.argmin()])
+
+
+def by_differences(net, image, found, number, monkeypatch):
+    """The map of a detection on a map of the backbone, by scaling all channels of a cell up and down a little."""
+    maps, step = net.backbone(image), 4e-3  # below, rounding; above, the kinks of ReLU
+    rows, columns = maps[number].shape[2:]
+    cells = np.eye(rows * columns).reshape(-1, 1, rows, columns)
+    factors = np.concatenate([1 + step * cells, 1 - step * cells, np.ones((1, 1, rows, columns))])
+    many = [each.repeat(len(factors), axis=0) for each in maps]
+    many[number] = many[number] * mx.nd.array(factors)
+    with monkeypatch.context() as patched:
+        patched.setattr(Features, '__call__', lambda self, x: many, raising=False)
+        scores = log_scores(net, image.repeat(len(factors), axis=0), found)
+    up, down, _ = np.split(scores, [rows * columns, 2 * rows * columns])
+    heat = np.maximum((up - down).reshape(rows, columns), 0)
+    return heat / (heat.max() or 1)
+
+
+@pytest.mark.parametrize('name', OTHERS)
+def test_maps_equal_finite_differences_of_the_score(name, image, monkeypatch):
+    net = checks.fill(build(name, **TINY, **OTHERS[name]))
+    found = [each for label in range(3) for each in box_maps(net, image, most=3, label=label)]
+    one_of_each = {(each.layer, each.label): each for each in found if each.heat.any()}
+    layers = [f'backbone.{path}' for path in ('layer4', 'layer3', 'layer2')[: len(net.backbone(image))]]
+    assert {layer for layer, _ in one_of_each} <= set(layers)
+    assert len(one_of_each) >= 2
+    for (layer, _), each in one_of_each.items():
+        heat = by_differences(net, image, each, layers.index(layer), monkeypatch)
+        np.testing.assert_allclose(each.heat, heat, rtol=0, atol=0.05)
 
 
 def test_maps_equal_a_backward_pass_by_hand(net, image):

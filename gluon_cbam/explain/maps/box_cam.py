@@ -9,30 +9,19 @@ mean over the positions would show all objects of the class.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.models.detection.anchor_detector import AnchorDetector
-from gluon_cbam.models.detection.box_coding import decode
+from gluon_cbam.models.detection.detector import Detector
 
+from .box_scores import KINDS, Source
 from .class_maps import scaled_to_peak
 from .grad_cam import checked_layer, differentiated
-from .graph import (
-    DATA,
-    Images,
-    NetworkGraph,
-    Shape,
-    evaluate_symbols,
-    prepare_images,
-    replace_by_variable,
-    trace_network,
-)
+from .graph import Images, NetworkGraph, Shape, prepare_images, trace_network
 from .grid import Grid
-
-_HEADS = 'heads.'
 
 
 class BoxMap(NamedTuple):
@@ -55,20 +44,6 @@ class BoxMap(NamedTuple):
     grid: Optional[Grid]
 
 
-class _Head(NamedTuple):
-    """What a head says of an image.
-
-    Attributes:
-        path: path of its block of classes.
-        probabilities: (cells, anchors of a cell, 1 + classes).
-        corners: (cells, anchors of a cell, 4), the boxes in pixels of the input.
-    """
-
-    path: str
-    probabilities: np.ndarray
-    corners: np.ndarray
-
-
 def box_maps(
     net: mx.gluon.HybridBlock,
     image: Images,
@@ -80,11 +55,12 @@ def box_maps(
     """Compute the maps of the surest detections of an image.
 
     Args:
-        net: a detector of this package with heads on several maps, see :class:`gluon_cbam.models.detection.ssd.SSD`.
+        net: a detector of this package of a kind in :data:`.box_scores.KINDS`.
         image: (1, C, H, W), preprocessed.
         most: the largest number of detections.
         label: index of a class, whose detections alone are explained; default all.
-        layer: path of a block; default the last one before the heads that has the finest map that a head reads.
+        layer: path of a block; default of SSD the last one with the finest map that a head reads, of YOLOv3 that of
+            the backbone with the stride of the head that found the box, of CenterNet the last one of the backbone.
         within: left, top, right and bottom of the picture in the input; detections of which nothing is in it are left
             out. Default the whole input.
 
@@ -92,7 +68,8 @@ def box_maps(
         The maps, the surest detection first; empty without detections.
 
     Raises:
-        UsageError: the network is no such detector, there is not one image, or an unknown layer.
+        UsageError: the network is no such detector, there is not one image, an unknown layer, or one that the score of
+            a detection does not depend on.
 
     Example:
         >>> for box in gluon_cbam.explain.box_maps(net, image):
@@ -100,8 +77,9 @@ def box_maps(
     """
     if not getattr(net, 'detects', False):
         raise UsageError(f'{type(net).__name__} finds no boxes')
-    if not isinstance(net, AnchorDetector):
-        raise UsageError(f'the boxes of {type(net).__name__} are not explained yet: take an SSD')
+    kind = next((kind for detector, kind in KINDS.items() if isinstance(net, detector)), None)
+    if kind is None:
+        raise UsageError(f'the boxes of {type(net).__name__} are not explained yet: take an SSD, YOLOv3 or CenterNet')
     images = prepare_images(net, image)
     if len(images) != 1:
         raise UsageError(f'the boxes of one image are explained at a time, got {len(images)} images')
@@ -112,83 +90,31 @@ def box_maps(
     seen = np.minimum(rows[:, 4:], [right, bottom]) > np.maximum(rows[:, 2:4], [left, top])
     rows = rows[seen.all(axis=1)][:most]
     graph = trace_network(net)
-    heads = _heads(net, graph, images)
     shapes = graph.map_shapes(images.shape)
-    layer = _default_layer(heads[0], graph, shapes) if layer is None else checked_layer(layer, graph, shapes)
-    return [_map_of(net, graph, heads, shapes, images, row, layer) for row in rows]
-
-
-def _heads(net: mx.gluon.HybridBlock, graph: NetworkGraph, images: mx.nd.NDArray) -> List[_Head]:
-    """What all heads say, in the order of the anchors."""
-    classes, boxes = '.class_predictor', '.box_predictor'
-    paths = [path[: -len(classes)] for path in graph.outputs if path.startswith(_HEADS) and path.endswith(classes)]
-    symbols = [graph.outputs[path + kind] for path in paths for kind in (classes, boxes)]
-    with mx.autograd.pause(train_mode=False):
-        values = iter(evaluate_symbols(symbols, graph.parameters, {DATA: images}))
-    heads, anchors = [], net.anchors(*images.shape[2:], images.context)
-    first = 0
-    for path, (logits, offsets) in zip(paths, zip(values, values)):
-        cells = logits.shape[2] * logits.shape[3]
-        rows = [each.transpose((0, 2, 3, 1)).reshape((cells, -1, size)) for each, size in
-                ((logits, 1 + net.classes), (offsets, 4))]  # fmt: skip
-        own = anchors[first : first + cells * rows[0].shape[1]].reshape(rows[1].shape)
-        first += cells * rows[0].shape[1]
-        corners = decode(mx.nd, rows[1].astype('float32'), own).asnumpy()
-        heads.append(_Head(path + classes, _softmax(rows[0].asnumpy().astype(np.float64)), corners))
-    return heads
+    if layer is not None:
+        checked_layer(layer, graph, shapes)
+    scores = kind(net, graph, shapes, images)
+    sources = [scores.source_of(row) for row in rows]
+    return [_map_of(net, graph, shapes, images, row, each, layer or each.layer) for row, each in zip(rows, sources)]
 
 
 def _map_of(
-    net: mx.gluon.HybridBlock,
+    net: Detector,
     graph: NetworkGraph,
-    heads: Sequence[_Head],
     shapes: Dict[str, Shape],
     images: mx.nd.NDArray,
     row: np.ndarray,
+    source: Source,
     layer: str,
 ) -> BoxMap:
-    label, score, corners = int(row[0]), float(row[1]), row[2:]
-    head, cell, anchor = _anchor_of(heads, row)
-    flat = graph.outputs[head.path].reshape((0, -1))
+    flat = graph.outputs[source.path].reshape((1, -1))
 
     def of_score(outputs: np.ndarray) -> np.ndarray:
-        probabilities = head.probabilities[cell, anchor]
-        gradient = np.zeros(shapes[head.path], np.float64)
-        down, across = divmod(cell, gradient.shape[3])
-        begin = anchor * len(probabilities)
-        gradient[0, begin : begin + len(probabilities), down, across] = -probabilities
-        gradient[0, begin + 1 + label, down, across] += 1  # of the logarithm of the score, whose scale does not matter
-        return gradient.reshape(outputs.shape)
+        gradient = np.zeros(outputs.shape, np.float64)
+        gradient[0, source.places] = source.gradient(outputs[0, source.places].astype(np.float64))
+        return gradient  # of the logarithm of the score, whose scale does not matter
 
     values, gradients, _ = differentiated(net, replace(graph, output=flat), layer, images, of_score)
     heat = scaled_to_peak((values * gradients).sum(axis=1))[0]
     grid = graph.grids({layer: shapes[layer]}, images.shape[2:])[layer]
-    return BoxMap(heat, label, score, corners, layer, grid)
-
-
-def _anchor_of(heads: Sequence[_Head], row: np.ndarray) -> Tuple[_Head, int, int]:
-    """The head, the cell and the anchor that a detection is of: of its score, and of its box."""
-    best, found = np.inf, (heads[0], 0, 0)
-    for head in heads:
-        scores = head.probabilities[:, :, 1 + int(row[0])]
-        difference = np.abs(scores - row[1]) + np.abs(head.corners - row[2:]).max(axis=2)
-        if difference.min() < best:
-            cell, anchor = np.unravel_index(difference.argmin(), difference.shape)
-            best, found = float(difference.min()), (head, int(cell), int(anchor))
-    return found
-
-
-def _default_layer(head: _Head, graph: NetworkGraph, shapes: Dict[str, Shape]) -> str:
-    """The last block before the heads that a head depends on and that has its cells."""
-    before = [path for path in reversed(list(shapes)) if not path.startswith(_HEADS)]
-    same = [path for path in before if shapes[path][2:] == shapes[head.path][2:]]
-    for path in [*same, *before]:
-        output, variable = replace_by_variable(graph.outputs[head.path], graph.outputs[path])
-        if variable in output.list_inputs():
-            return path
-    raise UsageError(f'{head.path} depends on no map')
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    return BoxMap(heat, int(row[0]), float(row[1]), row[2:], layer, grid)
