@@ -1,5 +1,7 @@
 """Maps of single detections, against a backward pass through the blocks of the network."""
 
+from functools import partial
+
 import checks
 import mxnet as mx
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.explain import box_maps
 from gluon_cbam.models import build
+from gluon_cbam.models.detection.faster_rcnn_c4 import FasterRCNNC4
 from gluon_cbam.models.features import Features
 
 
@@ -45,29 +48,55 @@ TINY = {'classes': 3, 'backbone': 'cbam_resnet18', 'widen': 0.25}
 OTHERS = {
     'yolo3': {'head_channels': [32, 16, 8]},
     'centernet': {'up_channels': [32, 24, 16], 'head_channels': 16},
+    'faster_rcnn_fpn': {'proposals': 30, 'region_channels': 16, 'pyramid_channels': 16, 'head_channels': 24},
+    'faster_rcnn_c4': {'proposals': 30, 'region_channels': 16},
+}
+# of each, the layers that are explained by default, and their places among the maps of the backbone
+LAYERS = {
+    'yolo3': {'backbone.layer4': 0, 'backbone.layer3': 1, 'backbone.layer2': 2},
+    'centernet': {'backbone.layer4': 0},
+    'faster_rcnn_fpn': {'backbone.layer4': 3},
+    'faster_rcnn_c4': {'backbone.layer3': 0},
 }
 
 
-def log_scores(net, images, found):
-    """The logarithm of the score of the anchor or peak of a detection, for each image of a batch."""
+def log_scores_of_roi(net, image, found):
+    """As :func:`log_scores`, of the RoI that has the score of the detection, wherever other images have theirs."""
+    rois, scores, _ = net.scored_rois(mx.nd, image)
+    away = np.abs(scores[0, :, found.label].asnumpy() - found.score)
+    assert away.min() < 1e-6
+    roi = rois[:, int(away.argmin())].asnumpy()
+
+    def score(images):
+        numbered = np.concatenate([np.arange(len(images))[:, None], roi.repeat(len(images), axis=0)], axis=1)
+        logits, _ = net.predictor(net.vectors(mx.nd, net.maps(mx.nd, images), mx.nd.array(numbered)))
+        logits = logits.asnumpy().astype('float64')
+        return logits[:, 1 + found.label] - np.log(np.exp(logits).sum(axis=1))
+
+    return score
+
+
+def log_scores(net, found, images):
+    """The logarithm of the score of the anchor or peak of a detection, for each image; the last is as it was."""
+    logits = net.raw(mx.nd, images)[0].asnumpy().astype('float64')
     if hasattr(net, 'peaks'):
-        heat, sizes, offsets = (each.asnumpy().astype('float64') for each in net.raw(mx.nd, images))
-        rows, columns = np.indices(heat.shape[2:])
-        centers = 4 * (np.stack([columns, rows]) + offsets).reshape(len(heat), 2, -1)
-        scores = 1 / (1 + np.exp(-heat.reshape(*heat.shape[:2], -1)[:, found.label]))
+        scores = -np.log1p(np.exp(-logits[:, found.label].reshape(len(logits), -1)))
     else:
-        boxes, scores = (each.asnumpy().astype('float64') for each in net.candidates(mx.nd, images))
-        centers = ((boxes[..., :2] + boxes[..., 2:]) / 2).transpose(0, 2, 1)
-        scores = scores[..., found.label]
-    center = (found.corners[:2] + found.corners[2:]) / 2
-    away = np.abs(centers[-1] - center[:, None]).max(axis=0) + np.abs(scores[-1] - found.score)
-    assert away.min() < 1e-3
-    return np.log(scores[:, away.argmin()])
+        scores = -np.log1p(np.exp(-logits[..., 0])) - np.log1p(np.exp(-logits[..., 1 + found.label]))
+    away = np.abs(np.exp(scores[-1]) - found.score)
+    assert away.min() < 1e-6
+    return scores[:, away.argmin()]
+
+
+def maps_of(net, image):
+    """The maps of the backbone: of C4, the third stage alone, as the fourth is computed from RoIs."""
+    return net.maps(mx.nd, image) if isinstance(net, FasterRCNNC4) else net.backbone(image)
 
 
 def by_differences(net, image, found, number, monkeypatch):
     """The map of a detection on a map of the backbone, by scaling all channels of a cell up and down a little."""
-    maps, step = net.backbone(image), 4e-3  # below, rounding; above, the kinks of ReLU
+    log_score = log_scores_of_roi(net, image, found) if hasattr(net, 'scored_rois') else partial(log_scores, net, found)
+    maps, step = maps_of(net, image), 4e-3 if hasattr(net, 'peaks') else 1e-3  # below, rounding; above, kinks of ReLU
     rows, columns = maps[number].shape[2:]
     cells = np.eye(rows * columns).reshape(-1, 1, rows, columns)
     factors = np.concatenate([1 + step * cells, 1 - step * cells, np.ones((1, 1, rows, columns))])
@@ -75,7 +104,9 @@ def by_differences(net, image, found, number, monkeypatch):
     many[number] = many[number] * mx.nd.array(factors)
     with monkeypatch.context() as patched:
         patched.setattr(Features, '__call__', lambda self, x: many, raising=False)
-        scores = log_scores(net, image.repeat(len(factors), axis=0), found)
+        if isinstance(net, FasterRCNNC4):
+            patched.setattr(FasterRCNNC4, 'maps', lambda self, F, x: many)
+        scores = log_score(image.repeat(len(factors), axis=0))
     up, down, _ = np.split(scores, [rows * columns, 2 * rows * columns])
     heat = np.maximum((up - down).reshape(rows, columns), 0)
     return heat / (heat.max() or 1)
@@ -86,11 +117,11 @@ def test_maps_equal_finite_differences_of_the_score(name, image, monkeypatch):
     net = checks.fill(build(name, **TINY, **OTHERS[name]))
     found = [each for label in range(3) for each in box_maps(net, image, most=3, label=label)]
     one_of_each = {(each.layer, each.label): each for each in found if each.heat.any()}
-    layers = [f'backbone.{path}' for path in ('layer4', 'layer3', 'layer2')[: len(net.backbone(image))]]
+    layers = LAYERS[name]
     assert {layer for layer, _ in one_of_each} <= set(layers)
     assert len(one_of_each) >= 2
     for (layer, _), each in one_of_each.items():
-        heat = by_differences(net, image, each, layers.index(layer), monkeypatch)
+        heat = by_differences(net, image, each, layers[layer], monkeypatch)
         np.testing.assert_allclose(each.heat, heat, rtol=0, atol=0.05)
 
 
@@ -122,6 +153,15 @@ def test_a_class_and_a_layer_can_be_chosen(net, image):
     found = box_maps(net, image, most=2, label=label, layer='backbone.layer1')
     assert {each.label for each in found} == {label}
     assert {each.layer for each in found} == {'backbone.layer1'}
+
+
+def test_features_of_rois_are_no_maps_of_the_image(image):
+    net = checks.fill(build('faster_rcnn_c4', **TINY, **OTHERS['faster_rcnn_c4']))
+    with pytest.raises(UsageError, match='output of backbone.layer4 is not a map'):
+        box_maps(net, image, layer='backbone.layer4')
+    net = checks.fill(build('faster_rcnn_c4', **TINY, **{**OTHERS['faster_rcnn_c4'], 'proposals': 1}))
+    with pytest.raises(UsageError, match='proposals=1'):
+        box_maps(net, image)
 
 
 def test_what_cannot_be_explained_is_refused(net, image):

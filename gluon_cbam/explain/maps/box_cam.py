@@ -60,7 +60,8 @@ def box_maps(
         most: the largest number of detections.
         label: index of a class, whose detections alone are explained; default all.
         layer: path of a block; default of SSD the last one with the finest map that a head reads, of YOLOv3 that of
-            the backbone with the stride of the head that found the box, of CenterNet the last one of the backbone.
+            the backbone with the stride of the head that found the box, of CenterNet and Faster R-CNN the last one of
+            the backbone (before the pooling of RoIs).
         within: left, top, right and bottom of the picture in the input; detections of which nothing is in it are left
             out. Default the whole input.
 
@@ -79,7 +80,7 @@ def box_maps(
         raise UsageError(f'{type(net).__name__} finds no boxes')
     kind = next((kind for detector, kind in KINDS.items() if isinstance(net, detector)), None)
     if kind is None:
-        raise UsageError(f'the boxes of {type(net).__name__} are not explained yet: take an SSD, YOLOv3 or CenterNet')
+        raise UsageError(f'the boxes of {type(net).__name__} are not explained: no row in box_scores.KINDS')
     images = prepare_images(net, image)
     if len(images) != 1:
         raise UsageError(f'the boxes of one image are explained at a time, got {len(images)} images')
@@ -90,7 +91,8 @@ def box_maps(
     seen = np.minimum(rows[:, 4:], [right, bottom]) > np.maximum(rows[:, 2:4], [left, top])
     rows = rows[seen.all(axis=1)][:most]
     graph = trace_network(net)
-    shapes = graph.map_shapes(images.shape)
+    # in Faster R-CNN, other outputs of four axes are features of RoIs
+    shapes = {path: shape for path, shape in graph.map_shapes(images.shape).items() if shape[0] == len(images)}
     if layer is not None:
         checked_layer(layer, graph, shapes)
     scores = kind(net, graph, shapes, images)

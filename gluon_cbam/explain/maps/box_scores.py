@@ -12,8 +12,11 @@ import numpy as np
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.models.detection.anchor_detector import AnchorDetector
+from gluon_cbam.models.detection.box_coding import decode
+from gluon_cbam.models.detection.boxes import centered
 from gluon_cbam.models.detection.centernet import STRIDE, CenterNet
 from gluon_cbam.models.detection.detector import Detector
+from gluon_cbam.models.detection.faster_rcnn import FasterRCNN
 from gluon_cbam.models.detection.yolo3 import YOLO3
 
 from .graph import DATA, NetworkGraph, Shape, evaluate_symbols, replace_by_variable
@@ -171,10 +174,39 @@ class CenterNetScores(BoxScores):
         return Source(path, np.array([place]), _of_sigmoids, layer)
 
 
+class FasterRCNNScores(BoxScores):
+    """A softmax over the classes of a RoI, with a gradient through its pooling; the RoI itself is held fixed.
+
+    The last map of the backbone before the pooling is explained.
+    """
+
+    heads = ('regions', 'head', 'predictor')
+    neck = ('pyramid',)
+
+    def __init__(self, net: Detector, graph: NetworkGraph, shapes: Dict[str, Shape], images: mx.nd.NDArray) -> None:
+        super().__init__(net, graph, shapes, images)
+        rois, self._scores, self._offsets = self._values(net.export_graph(net.scored_rois, mx.sym.Variable(DATA)))
+        if len(rois) == 1:  # nothing tells features of RoIs from maps of images then
+            raise UsageError('the boxes of a Faster R-CNN with proposals=1 are not explained: it needs at least 2')
+        self._rois = mx.nd.array(rois)
+
+    def candidates(self, label: int) -> Tuple[np.ndarray, np.ndarray]:
+        """See :meth:`BoxScores.candidates`."""
+        boxes = decode(mx.nd, mx.nd.array(self._offsets[:, label]), centered(mx.nd, self._rois))
+        return self._scores[:, label], boxes.asnumpy()
+
+    def source(self, number: int, label: int) -> Source:
+        """See :meth:`BoxScores.source`."""
+        path, outputs = 'predictor.class_predictor', 1 + self._net.classes
+        layer = self._layer_before(path, with_its_cells=False)
+        return Source(path, number * outputs + np.arange(outputs), _of_softmax(1 + label), layer)
+
+
 KINDS: Dict[Type[Detector], Type[BoxScores]] = {
     AnchorDetector: SSDScores,
     YOLO3: YOLO3Scores,
     CenterNet: CenterNetScores,
+    FasterRCNN: FasterRCNNScores,
 }
 """The scores of each kind of detector."""
 

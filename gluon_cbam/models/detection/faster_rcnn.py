@@ -35,7 +35,7 @@ from .region_anchors import RegionLevel, region_anchors
 from .region_heads import AttentionFactory, RegionHead, RoiPredictor
 from .roi_pooling import MOST, with_images
 from .roi_sampling import RoiSampling
-from .suppression import BOUND, Suppression
+from .suppression import BOUND, Suppression, class_scores
 
 
 class FasterRCNN(Detector):
@@ -180,15 +180,18 @@ class FasterRCNN(Detector):
 
     def detections(self, F: OpNamespace, x: Tensor, *constants: Tensor) -> Tensor:
         """See :meth:`.detector.Detector.detections`."""
-        maps = self.maps(F, x)
-        anchors = region_anchors(F, self._levels, maps)
-        boxes, exist = self._proposals(F, *self._of_anchors(F, maps), anchors, x)
-        logits, offsets = self._of_rois(F, maps, boxes, self._after)
-        scores = F.slice_axis(F.softmax(logits, axis=-1), axis=-1, begin=1, end=None)  # (N, R, classes)
-        best = self.suppression.best(F, F.broadcast_mul(scores, exist.expand_dims(2)).reshape((0, -1)))
+        boxes, scores, offsets = self.scored_rois(F, x)
+        best = self.suppression.best(F, scores.reshape((0, -1)))
         roi = F.floor(best.place / self.classes)
         chosen = of_each(F, offsets.reshape((0, -1, 4)), best.place), of_each(F, centered(F, boxes), roi)
         return self.suppression.suppress(F, best.place - roi * self.classes, best.score, decode(F, *chosen))
+
+    def scored_rois(self, F: OpNamespace, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+        """Compute the RoIs (N, R, 4), their scores (N, R, classes), and their offsets (N, R, classes, 4); float32."""
+        maps = self.maps(F, x)
+        boxes, exist = self._proposals(F, *self._of_anchors(F, maps), region_anchors(F, self._levels, maps), x)
+        logits, offsets = self._of_rois(F, maps, boxes, self._after)
+        return boxes, F.broadcast_mul(class_scores(F, logits), exist.expand_dims(2)), offsets
 
     def _of_anchors(self, F: OpNamespace, maps: Sequence[Tensor]) -> Tuple[Tensor, Tensor]:
         """The logits (N, A) and the offsets (N, A, 4) of all anchors."""
