@@ -17,7 +17,7 @@ GOOD = {'network': 'cbamnet_tiny', 'data_train': 'train.rec'}
         ({'data_train': None}, '--data-train is needed'),
         ({'kv_store': 'foo'}, "--kv-store 'foo' is unknown"),
         ({'kv_store': 'devise'}, "--kv-store 'devise' is unknown: did you mean device"),
-        ({'optimizer': 'adam'}, "--optimizer 'adam' is unknown"),
+        ({'optimizer': 'rmsprop'}, "--optimizer 'rmsprop' is unknown"),
         ({'lr_mode': 'cos'}, "--lr-mode 'cos' is unknown: did you mean cosine"),
         ({'batch_size': 0}, '--batch-size must be at least 1, got 0'),
         ({'lr': -0.1}, '--lr must be at least 0, got -0.1'),

@@ -70,7 +70,8 @@ def test_proposals(before, after, smallest):
     assert boxes.shape == (2, after, 4)
     for found, there, whole, scores in zip(boxes.asnumpy(), exist.asnumpy(), wanted, logits):
         inside = whole.clip(0, [100, 90, 100, 90])
-        large = np.flatnonzero((inside[:, 2:] - inside[:, :2] + 1 >= smallest).all(axis=1))
+        sides = inside[:, 2:] - inside[:, :2]
+        large = np.flatnonzero(((sides > 0) & (sides + 1 >= smallest)).all(axis=1))
         best = large[np.argsort(-scores[large])][:before]
         expected = inside[best[suppressed(inside[best], scores[best], after, 0.7)]]
         assert there.sum() == len(expected)
