@@ -100,3 +100,14 @@ def positive_int(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f'{name} must be a positive integer, got {value!r}')
     return value
+
+
+def boolean(name: str, value: Any) -> bool:
+    """Return ``value`` if it is True or False; a text such as ``'no'`` would count as true.
+
+    Raises:
+        ValueError: it is neither; the message has ``name`` and the value.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f'{name} must be True or False, got {value!r}')
+    return value

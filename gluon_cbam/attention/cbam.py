@@ -11,6 +11,7 @@ from gluon_cbam.ops.backend import FeatureMap, ReferenceBackend
 from gluon_cbam.ops.gates import apply_gate
 
 from .base import Attention, Gate
+from .blocks import boolean
 from .channel import ChannelAttention
 from .spatial import SpatialAttention
 
@@ -79,9 +80,7 @@ class CBAM(Attention):
         super().__init__(**kwargs)
         if order not in ORDERS:
             raise ValueError(f'unknown order {order!r}: {closest(order, ORDERS)}')
-        if not isinstance(spatial, bool):
-            raise ValueError(f'spatial must be True or False, got {spatial!r}')
-        if not spatial and order != 'channel_spatial':
+        if not boolean('spatial', spatial) and order != 'channel_spatial':
             raise ValueError(f'order {order!r} needs the spatial gate, got spatial=False')
         self._in_channels = channels
         self.order = order

@@ -25,7 +25,7 @@ from mxnet.gluon import HybridBlock, ParameterDict, nn
 
 from gluon_cbam.attention import ATTENTIONS
 from gluon_cbam.attention.base import apply_attention
-from gluon_cbam.attention.blocks import positive_int
+from gluon_cbam.attention.blocks import boolean, positive_int
 from gluon_cbam.common.errors import closest
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.convolution import Conv2D
@@ -242,6 +242,7 @@ class ResNet(ClassesOrEmbedding):
         super().__init__(prefix=prefix, params=params)
         _check(block, stem, attention, bottleneck_stride, widen, groups, group_width, options)
         self._in_channels = positive_int('in_channels', in_channels)
+        boolean('dilated', dilated)
         self._imagenet_stem = stem != 'cifar'
         self.stage_channels = tuple(int(64 * 2**stage * widen) * BLOCKS[block].expansion for stage in range(4))
         first = 4 if self._imagenet_stem else 1
@@ -269,7 +270,7 @@ class ResNet(ClassesOrEmbedding):
                 setattr(self, f'attention{stage + 1}', follows(channels) if follows else None)
             fan_in = init.MSRAPrelu(factor_type='in', slope=0)
             self._add_end(channels, classes, fan_in, embedding, embedding_head, image_size)
-        if use_global_stats:
+        if boolean('use_global_stats', use_global_stats):
             keep_statistics(self)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:

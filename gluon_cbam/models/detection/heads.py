@@ -8,6 +8,7 @@ from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
 from gluon_cbam.attention.base import apply_attention
+from gluon_cbam.attention.blocks import boolean
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.convolution import convolve_together
 from gluon_cbam.ops.tracing import FusedBlock
@@ -45,7 +46,7 @@ class LevelHead(FusedBlock):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._attend_boxes = attend_boxes
+        self._attend_boxes = boolean('attend_boxes', attend_boxes)
         with self.name_scope():
             self.attention = attention(channels) if attention else None
             self.class_predictor = _predictor(anchors * outputs, channels, kernel)

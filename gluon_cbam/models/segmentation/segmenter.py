@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from mxnet.gluon import HybridBlock
 
-from gluon_cbam.attention.blocks import positive_int
+from gluon_cbam.attention.blocks import boolean, positive_int
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.models.detection.backbone import backbone_row, build_parts, chosen_backbone, known_options, options_of
 from gluon_cbam.models.features import Features
@@ -72,7 +72,7 @@ class Segmenter(ModeGraphs):
             network, module = build_parts(name, attention, attention_in, {**options, **_dilation(name, dilated)})
             if dilated is None and network.stage_strides[-1] > _STRIDE and 'dilated' in options_of(backbone_row(name)):
                 network, module = build_parts(name, attention, attention_in, {**options, 'dilated': True})
-            self.backbone = Features(network, (-2, -1) if aux else (-1,))
+            self.backbone = Features(network, (-2, -1) if boolean('aux', aux) else (-1,))
             self._in_channels, self._smallest = network._in_channels, network._smallest
             self.adaptable = (*(f'backbone.{each}' for each in network.adaptable), 'head.classifier.', 'aux_head.')
             self.add_head(variant, self.backbone.channels[-1], module)
@@ -143,8 +143,10 @@ def _dilation(name: str, dilated: Optional[bool]) -> Dict[str, bool]:
     """The option of a backbone for its dilation.
 
     Raises:
-        ValueError: it has none, and is to be dilated.
+        ValueError: it has none, and is to be dilated; or ``dilated`` is neither True nor False.
     """
+    if dilated is not None:
+        boolean('dilated', dilated)
     if 'dilated' in options_of(backbone_row(name)):
         return {'dilated': bool(dilated)}
     if dilated:

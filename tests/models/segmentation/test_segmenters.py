@@ -124,6 +124,8 @@ def test_attention_refines_what_the_classifier_reads():
         ({'backbone': 'fcn', 'widen': None}, 'fcn cannot be a backbone'),
         ({'attention_in': 'head'}, "unknown attention_in 'head'"),
         ({'classes': 0}, 'classes must be a positive integer'),
+        ({'aux': 'no'}, "aux must be True or False, got 'no'"),
+        ({'dilated': 'no'}, "dilated must be True or False, got 'no'"),
     ],
 )
 def test_what_does_not_fit(options, reason):
