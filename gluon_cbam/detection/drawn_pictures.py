@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Sequence
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
 from gluon_cbam.common.printable import printable
 
@@ -41,7 +41,14 @@ class DrawnPictures:
 
         Raises:
             DataError: another picture has the same name.
+            UsageError: the picture is a file of the folder, where it or another one could be replaced.
         """
+        image = prediction.image
+        if image.number is None and image.file != '-' and Path(image.file).resolve().parent == self._folder.resolve():
+            raise UsageError(
+                f'{printable(str(self._folder))} is the folder of {printable(prediction.name)}, and pictures there '
+                'would be replaced: give another one'
+            )
         name = Path(picture_name(prediction.image)).stem + _ENDING
         other = self._files.setdefault(name, prediction.name)
         if other != prediction.name:

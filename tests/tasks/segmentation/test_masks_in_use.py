@@ -50,6 +50,14 @@ def test_options_of_boxes_are_refused(trained, pictures, tmp_path, cbam_here):
         assert_one_line(process, 2)
 
 
+def test_pictures_are_not_replaced(trained, pictures, tmp_path, cbam_here):
+    before = [path.read_bytes() for path in pictures]
+    for option in ('--masks', '--draw'):
+        process = cbam_here('predict', tmp_path, '--params', trained, option, tmp_path)
+        assert 'pictures there would be replaced: give another one' in assert_one_line(process, 2)
+        assert [path.read_bytes() for path in pictures] == before
+
+
 def test_validate_prints_the_classes(trained, scenes, cbam_here):
     process = cbam_here('validate', '--params', trained, '--data-val', scenes / 'val.rec')
     assert process.returncode == 0, process.stderr
