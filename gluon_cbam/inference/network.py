@@ -14,6 +14,8 @@ from gluon_cbam.models.features import Features
 from gluon_cbam.pretrained.resolve import resolve
 from gluon_cbam.tasks import Task, get_task
 
+_MADE_FOR = {'detects': 'detection', 'segments': 'segmentation'}  # attribute of a network -> its task
+
 
 @dataclass(frozen=True)
 class LoadedNetwork:
@@ -79,8 +81,8 @@ def load_network(
         options: the options of the network.
         root: folder of the store of published weights, see :func:`gluon_cbam.zoo.get`.
         progress: is called while a file is downloaded, see :func:`gluon_cbam.zoo.get`.
-        task: the task that the weights are for; default their card's, else detection for a detector, and classification
-            for other networks.
+        task: the task that the weights are for; default their card's, else the one that the network is made for:
+            detection, segmentation, or classification for other networks.
         label_index: the label that the task uses of records with several; see :meth:`.Task.with_label_index`.
         features: stages whose maps the network gives instead of logits, see
             :class:`gluon_cbam.models.features.Features`.
@@ -95,7 +97,7 @@ def load_network(
     )
     net = model.build()
     model.initialize(net, ctx)
-    task = task or (model.card.task if model.card else None) or ('detection' if getattr(net, 'detects', 0) else None)
+    task = task or (model.card.task if model.card else None) or _task_of(net)
     if features is not None:
         net = Features(net, features)
     net.hybridize(static_alloc=True, static_shape=True)
@@ -110,3 +112,8 @@ def load_network(
         task=get_task(task).with_label_index(label_index),
         names_from=model.named_classes.where,
     )
+
+
+def _task_of(net: mx.gluon.HybridBlock) -> Optional[str]:
+    """The task that a network is made for; None for the default."""
+    return next((task for attribute, task in _MADE_FOR.items() if getattr(net, attribute, False)), None)

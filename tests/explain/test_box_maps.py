@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.explain import box_maps
+from gluon_cbam.explain import attention_maps, box_maps
 from gluon_cbam.models import build
 from gluon_cbam.models.detection.faster_rcnn_c4 import FasterRCNNC4
 from gluon_cbam.models.features import Features
@@ -162,6 +162,14 @@ def test_features_of_rois_are_no_maps_of_the_image(image):
     net = checks.fill(build('faster_rcnn_c4', **TINY, **{**OTHERS['faster_rcnn_c4'], 'proposals': 1}))
     with pytest.raises(UsageError, match='proposals=1'):
         box_maps(net, image)
+
+
+@pytest.mark.parametrize('name', ['faster_rcnn_fpn', 'faster_rcnn_c4'])
+def test_gates_of_rois_are_no_gates_of_the_image(image, name):
+    options = {**TINY, **OTHERS[name], 'backbone': 'resnet18', 'attention': 'cbam', 'attention_in': 'both'}
+    found = attention_maps(checks.fill(build(name, **options)), image)
+    assert 'backbone.layer3.0.attention' in [each.path for each in found]
+    assert all(len(each.channel) == len(each.spatial) == 1 for each in found)
 
 
 def test_what_cannot_be_explained_is_refused(net, image):

@@ -194,7 +194,7 @@ def fitting_mask(source: MaskSource, size: Tuple[int, int], classes: Optional[in
         reason = reason[len(source.where) + 2 :] if reason.startswith(f'{source.where}: ') else reason
         return FittingMask(None, nothing, Misfit('mask', source.where, reason))
     if mask.shape != tuple(size):
-        turned = ', as its EXIF data turn it' if mask.shape == tuple(size[::-1]) else ''
+        turned = ', with the sides exchanged, as EXIF data turn pictures' if mask.shape == tuple(size[::-1]) else ''
         reason = f'{mask.shape[1]} x {mask.shape[0]} pixels, but {size[1]} x {size[0]} of the picture{turned}'
         return FittingMask(None, nothing, Misfit('size', source.where, reason))
     counts = counts_of(mask)

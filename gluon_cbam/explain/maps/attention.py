@@ -60,7 +60,8 @@ def attention_maps(net: mx.gluon.HybridBlock, images: Images, whole: bool = Fals
         whole: whether to return the gates of (N, C, H, W) too, which are large; default False.
 
     Returns:
-        An entry for each module; an empty list for a network without attention.
+        An entry for each module; an empty list for a network without attention. Modules that refine parts of images,
+        such as the regions of Faster R-CNN, are left out.
 
     Raises:
         UsageError: the network is not initialized, or the images do not fit it.
@@ -84,7 +85,8 @@ def attention_maps(net: mx.gluon.HybridBlock, images: Images, whole: bool = Fals
         values = evaluate_symbols(symbols, graph.parameters, {DATA: images})
     found: Dict[str, Dict[str, np.ndarray]] = {}
     for (path, name), value in zip(wanted, values):
-        found.setdefault(path, {})[name] = value.asnumpy()
+        if len(value) == len(images):
+            found.setdefault(path, {})[name] = value.asnumpy()
     shapes = {path: shape for path, shape in graph.map_shapes(images.shape).items() if path in found}
     grids = graph.grids(shapes, images.shape[2:])
     return [

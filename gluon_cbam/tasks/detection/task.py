@@ -102,7 +102,8 @@ class Detection(Task):
     def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:
         """Check that the network is a detector, and takes the sizes of ``--multi-scale``."""
         if not getattr(net, 'detects', False):
-            raise UsageError(f'{network} finds no boxes: take a detector, such as ssd_300 --option backbone={network}')
+            option = '' if getattr(net, 'segments', False) else f' --option backbone={network}'
+            raise UsageError(f'{network} finds no boxes: take a detector, such as ssd_300{option}')
         check_sizes(net, self._sizes)
 
     def open_training(self, path: PathLike, classes: int) -> BoxRecords:

@@ -99,9 +99,8 @@ class Segmentation(Task):
     def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:
         """Check that the network gives the class of each pixel."""
         if not getattr(net, 'segments', False):
-            raise UsageError(
-                f'{network} gives no classes of pixels: take fcn or deeplabv3 with --option backbone={network}'
-            )
+            option = '' if getattr(net, 'detects', False) else f' with --option backbone={network}'
+            raise UsageError(f'{network} gives no classes of pixels: take fcn or deeplabv3{option}')
 
     def open_training(self, path: PathLike, classes: int) -> MaskRecords:
         """Open segmentation records and check their labels; something must count."""

@@ -144,6 +144,19 @@ def test_networks_of_other_tasks_refuse_segmentation(scenes):
         get_task('classification').open_training(scenes / 'train.rec', 4)
 
 
+def test_parameters_without_a_card_are_for_what_the_network_is_made_for():
+    assert load_network('fcn', CPU, classes=3, options=mask_scenes.OPTION).task.name == 'segmentation'
+
+
+def test_advice_names_networks_that_can_be_a_backbone():
+    fcn = load_network('fcn', CPU, classes=3, options=mask_scenes.OPTION).net
+    with pytest.raises(UsageError, match='fcn finds no boxes: take a detector, such as ssd_300$'):
+        get_task('detection').check_network(fcn, 'fcn', 3)
+    ssd = load_network('ssd_300', CPU, classes=3, options={'backbone': 'cbamnet_tiny'}).net
+    with pytest.raises(UsageError, match='take fcn or deeplabv3$'):
+        get_task('segmentation').check_network(ssd, 'ssd_300', 3)
+
+
 @pytest.mark.parametrize('name', ['fcn', 'deeplabv3'])
 def test_recipes_have_the_settings_of_the_source(name):
     config = make_config(**read_recipe(name).values, data_train='train.rec').check()
