@@ -136,7 +136,7 @@ class MaskSet:
     """A set of pictures with masks.
 
     Attributes:
-        format: name of its format, a key of :data:`.formats.FORMATS`.
+        format: name of its format, a key of :data:`gluon_cbam.data.class_masks.formats.FORMATS`.
         classes: names of the classes, in the order of their values; None where nothing names them.
         parts: the splits, at least one.
         left_out: files that are not used.

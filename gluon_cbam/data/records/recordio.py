@@ -49,7 +49,7 @@ class Record(NamedTuple):
         labels: (n,) float32, at least one.
         id: id of the record, as stored in its header.
         image: the encoded image.
-        mask: the encoded mask of the image, see :mod:`.segmentation`; empty for a record without.
+        mask: the encoded mask of the image, see :mod:`gluon_cbam.data.records.segmentation`; may be empty.
     """
 
     labels: np.ndarray
@@ -162,7 +162,7 @@ class RecordFile:
         return self._contents(number)[0]
 
     def mask(self, number: int) -> memoryview:
-        """The encoded mask of a record, see :mod:`.segmentation`; empty where it has none.
+        """The encoded mask of a record, see :mod:`gluon_cbam.data.records.segmentation`; empty where it has none.
 
         Args:
             number: index of the record, from 0.

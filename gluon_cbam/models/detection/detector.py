@@ -13,7 +13,7 @@ from gluon_cbam.models.mode_graphs import ModeGraphs
 class Detector(ModeGraphs):
     """A network that finds objects.
 
-    Subclasses add their blocks, call :meth:`_add_graphs` last, and implement :meth:`raw` and :meth:`detections`.
+    Subclasses add their blocks, call :meth:`_add_graphs` last, and implement ``raw`` and :meth:`detections`.
 
     Args:
         classes: number of classes, without the background.
@@ -26,7 +26,7 @@ class Detector(ModeGraphs):
         (N, C, H, W), float. While training, a detector that needs the objects takes further inputs.
 
     Outputs:
-        While training (in ``autograd.record()`` and ``train_mode()``): what :meth:`raw` says. Otherwise: detections
+        While training (in ``autograd.record()`` and ``train_mode()``): what ``raw`` says. Otherwise: detections
         (N, keep, 6) float32: class from 0, score, xmin, ymin, xmax and ymax in pixels of the input, by falling score;
         -1 in rows without a detection; boxes may reach over the borders of the input.
     """
@@ -43,7 +43,7 @@ class Detector(ModeGraphs):
         Args:
             F: ``mxnet.ndarray`` or ``mxnet.symbol``.
             x: (N, C, H, W).
-            *constants: the arrays of :meth:`constants`; none for a graph that fits any size.
+            *constants: the arrays of ``constants``; none for a graph that fits any size.
         """
         raise NotImplementedError
 
