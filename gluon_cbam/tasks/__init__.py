@@ -1,9 +1,10 @@
 """Tasks, such as classification: the data, loss, evaluation and predictions of a network.
 
 :mod:`.base` is the interface, with :mod:`.task_figures`, :mod:`.figures`, :mod:`.classes`, :mod:`.objective`,
-:mod:`.prediction` and :mod:`.protocols`; each task has its own package and a row of :data:`TASKS`. It may import
-``common``, ``data`` and ``models``, but not ``training``, ``inference`` or packages that import these. Importing a task
-imports neither mxnet nor numpy, so that the command line starts fast.
+:mod:`.prediction` and :mod:`.protocols`, and :mod:`gluon_cbam.tasks.record_task` and
+:mod:`gluon_cbam.tasks.annotated_task` for kinds of data; each task has its own package and a row of :data:`TASKS`.
+It may import ``common``, ``data`` and ``models``, but not ``training``, ``inference`` or packages that import these.
+Importing a task imports neither mxnet nor numpy, so that the command line starts fast.
 """
 
 from __future__ import annotations

@@ -7,10 +7,9 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, cast
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.data.class_names import ClassNames, compare, names_beside
 from gluon_cbam.tasks import figures
-from gluon_cbam.tasks.base import Task
-from gluon_cbam.tasks.classes import ClassCheck, Labels, names_or_numbers
+from gluon_cbam.tasks.annotated_task import AnnotatedTask
+from gluon_cbam.tasks.classes import names_or_numbers
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
@@ -52,7 +51,7 @@ VOC07 = Figure('voc07', 'VOC07', 'mAP of Pascal VOC 2007', higher_is_better=True
 _TOLERANCES = {'publisher': 0.01, 'verified': 0.001}
 
 
-class Detection(Task):
+class Detection(AnnotatedTask):
     """Object detection: the label of a picture is its boxes with their classes.
 
     Data are detection records, see :class:`gluon_cbam.data.boxes.records.BoxRecords`; ``classes.txt`` beside them names
@@ -81,23 +80,11 @@ class Detection(Task):
     def check_settings(self, settings: Settings) -> None:
         """Refuse settings that mix the labels of whole images, and sizes that are none."""
         image_sizes(settings['multi_scale'])
-        for name in ('label_smoothing', 'mixup', 'cutmix'):
-            if settings[name]:
-                given = f'--{name.replace("_", "-")} {settings[name]:g}'
-                raise UsageError(f'{given} is for images with one label: leave it out')
+        super().check_settings(settings)
         for name in OF_SSD if kind_of(settings['network']) != 'ssd' else ():
             if settings[name] != DetectionSettings.__dataclass_fields__[name].default:
                 given = f'--{name.replace("_", "-")} {settings[name]:g}'
                 raise UsageError(f'{given} is for SSD, which {settings["network"]} is not: leave it out')
-        if settings['label_index'] is not None:
-            self.with_label_index(settings['label_index'])
-
-    def labels(self, data_train: PathLike, classes: Optional[int]) -> Labels:
-        """As many classes as the settings or ``classes.txt`` say, or as the largest class of a box asks for."""
-        names = names_beside(data_train).names
-        if classes is None:
-            classes = len(names) if names else self._open(data_train).classes
-        return Labels(classes, names if names and len(names) == classes else None)
 
     def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:
         """Check that the network is a detector, and takes the sizes of ``--multi-scale``."""
@@ -124,31 +111,11 @@ class Detection(Task):
 
         return BoxRecords(path)
 
-    def class_names(self, path: PathLike) -> ClassNames:
-        """The names in ``classes.txt`` next to the data."""
-        return names_beside(path)
-
-    def compare_classes(
-        self, expected: ClassNames, found: ClassNames, ignore: bool = False, moved: bool = False
-    ) -> ClassCheck:
-        """Compare index by index."""
-        if ignore:
-            return ClassCheck(False)
-        reason = compare(expected, found, moved=moved)
-        return ClassCheck(reason is None, () if reason is None else (reason,))
-
     def check_images(self, data: Dataset, workers: int) -> None:
         """Decode every image once."""
         from gluon_cbam.data.loading.evaluation import check_images
 
         check_images(cast('BoxRecords', data).records, workers)
-
-    def sample_images(self, path: PathLike, count: int) -> List[np.ndarray]:
-        """Sample images of a record file, evenly spaced; boxes are not read."""
-        from gluon_cbam.data.records.images import evenly_spaced
-        from gluon_cbam.data.records.recordio import RecordFile
-
-        return evenly_spaced(RecordFile(path), count)
 
     def fingerprint(self, data: Dataset) -> str:
         """A short hash of the offsets and the boxes of the records; the images are not read."""
@@ -159,12 +126,6 @@ class Detection(Task):
             + records.objects.astype('<f4').tobytes()
         )
         return hashlib.sha256(content).hexdigest()[:16]
-
-    def contents(self, data: Dataset) -> str:
-        """See :func:`gluon_cbam.data.records.contents.contents_hash`."""
-        from gluon_cbam.data.records.contents import contents_hash
-
-        return contents_hash(cast('BoxRecords', data).records)
 
     def training_batches(
         self,

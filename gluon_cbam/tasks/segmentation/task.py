@@ -7,9 +7,8 @@ from copy import copy
 from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, cast
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.data.class_names import ClassNames, compare, names_beside
-from gluon_cbam.tasks.base import Task
-from gluon_cbam.tasks.classes import ClassCheck, Labels, names_or_numbers
+from gluon_cbam.tasks.annotated_task import AnnotatedTask
+from gluon_cbam.tasks.classes import names_or_numbers
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
@@ -54,7 +53,7 @@ MEAN_ACCURACY = Figure(
 _TOLERANCES = {'publisher': 0.01, 'verified': 0.001}
 
 
-class Segmentation(Task):
+class Segmentation(AnnotatedTask):
     """Semantic segmentation: the label of a picture is the class of each of its pixels.
 
     Data are segmentation records, see :class:`gluon_cbam.data.class_masks.records.MaskRecords`; ``classes.txt`` beside
@@ -80,21 +79,9 @@ class Segmentation(Task):
 
     def check_settings(self, settings: Settings) -> None:
         """Refuse settings that mix the labels of whole images, and crops that hide a part of a picture."""
-        for name in ('label_smoothing', 'mixup', 'cutmix'):
-            if settings[name]:
-                given = f'--{name.replace("_", "-")} {settings[name]:g}'
-                raise UsageError(f'{given} is for images with one label: leave it out')
+        super().check_settings(settings)
         if settings['resize'] == 'crop':
             raise UsageError('--resize crop hides a part of a picture: segmentation takes letterbox or stretch')
-        if settings['label_index'] is not None:
-            self.with_label_index(settings['label_index'])
-
-    def labels(self, data_train: PathLike, classes: Optional[int]) -> Labels:
-        """As many classes as the settings or ``classes.txt`` say, or as the largest class of a pixel asks for."""
-        names = names_beside(data_train).names
-        if classes is None:
-            classes = len(names) if names else self._open(data_train).classes
-        return Labels(classes, names if names and len(names) == classes else None)
 
     def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:
         """Check that the network gives the class of each pixel."""
@@ -115,19 +102,6 @@ class Segmentation(Task):
 
         return MaskRecords(path)
 
-    def class_names(self, path: PathLike) -> ClassNames:
-        """The names in ``classes.txt`` next to the data."""
-        return names_beside(path)
-
-    def compare_classes(
-        self, expected: ClassNames, found: ClassNames, ignore: bool = False, moved: bool = False
-    ) -> ClassCheck:
-        """Compare index by index."""
-        if ignore:
-            return ClassCheck(False)
-        reason = compare(expected, found, moved=moved)
-        return ClassCheck(reason is None, () if reason is None else (reason,))
-
     def check_images(self, data: Dataset, workers: int) -> None:
         """Decode every image and mask once."""
         from gluon_cbam.data.loading.evaluation import load_all
@@ -135,24 +109,11 @@ class Segmentation(Task):
         records = cast('MaskRecords', data)
         load_all(lambda number: records.load(number)[0], len(records), workers)
 
-    def sample_images(self, path: PathLike, count: int) -> List[np.ndarray]:
-        """Sample images of a record file, evenly spaced; masks are not read."""
-        from gluon_cbam.data.records.images import evenly_spaced
-        from gluon_cbam.data.records.recordio import RecordFile
-
-        return evenly_spaced(RecordFile(path), count)
-
     def fingerprint(self, data: Dataset) -> str:
         """A short hash of the offsets and labels of the records; pictures and masks are not read."""
         records = cast('MaskRecords', data)
         content = records.records.offsets.astype('<i8').tobytes() + records.labels.astype('<f4').tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
-
-    def contents(self, data: Dataset) -> str:
-        """See :func:`gluon_cbam.data.records.contents.contents_hash`."""
-        from gluon_cbam.data.records.contents import contents_hash
-
-        return contents_hash(cast('MaskRecords', data).records)
 
     def training_batches(
         self,
