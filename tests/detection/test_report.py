@@ -14,6 +14,7 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.boxes.table import Boxes
 from gluon_cbam.detection.report.measures import measure
 from gluon_cbam.detection.report.page import report_files, write_report
+from gluon_cbam.explain.figures.confusions import most_confused
 from gluon_cbam.tasks.detection.detections import Detections
 from gluon_cbam.tasks.detection.metrics.scores import score
 from gluon_cbam.tasks.detection.scored import ScoredBoxes
@@ -124,4 +125,4 @@ def test_confused_classes_are_listed():
     boxes = [Boxes.of([[0, 0, 9, 9], [20, 20, 40, 40]], [0, 1])] * 3
     found = [Detections.of([1, 1], [0.9, 0.9], [[0, 0, 9, 9], [20, 20, 40, 40]])] * 3
     scored = score_set('x', ['a', 'b'], boxes, found, str, lambda n: np.zeros((40, 40, 3), np.uint8))
-    assert measure(scored, 0.25).most_confused(('a', 'b'), 10) == [('a', 'b', 3)]
+    assert most_confused(measure(scored, 0.25).confusions, ('a', 'b', 'background'), 10) == [('a', 'b', 3)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import CbamError
 from gluon_cbam.detection.drawing import detection_boxes, draw_boxes, fit, scaled, true_boxes
-from gluon_cbam.explain.figures.html import escaped, jpeg_source
+from gluon_cbam.explain.figures.html import figure_of
 from gluon_cbam.tasks.detection.metrics.class_matches import match_classes
 from gluon_cbam.tasks.detection.metrics.greedy import UNMATCHED
 from gluon_cbam.tasks.detection.metrics.tables import columns_of
@@ -36,18 +36,14 @@ def picture_figure(scored: ScoredBoxes, measures: Measures, number: int) -> str:
     boxes, flat = columns_of([truth], [found], len(scored.classes))
     wrong = match_classes(flat, boxes, np.array([OVERLAP]))[:, 0] == UNMATCHED
     pixels, scale = fit(_pixels(scored, number), _SIDE)
-    sources = [
-        jpeg_source(draw_boxes(pixels, scaled(drawn, scale)))
-        for drawn in (true_boxes(truth, scored.classes), detection_boxes(found, scored.classes, wrong))
-    ]
+    pictures = {
+        'truth': draw_boxes(pixels, scaled(true_boxes(truth, scored.classes), scale)),
+        'detections': draw_boxes(pixels, scaled(detection_boxes(found, scored.classes, wrong), scale)),
+    }
     rate = measures.pictures.ap[number]
     rated = 'no object that counts' if np.isnan(rate) else f'AP {rate:.3f}'
     counts = f'{len(truth)} true, {len(found)} detected, of which {int(wrong.sum())} wrong'
-    name = escaped(scored.image_name(number))
-    images = ''.join(
-        f'<img src="{source}" alt="{what} of {name}">' for source, what in zip(sources, ('truth', 'detections'))
-    )
-    return f'<figure><div>{images}</div><figcaption><b>{name}</b><br>{rated}, {counts}</figcaption></figure>'
+    return figure_of(scored.image_name(number), pictures, f'{rated}, {counts}')
 
 
 def _pixels(scored: ScoredBoxes, number: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Optional
 
 import numpy as np
 
@@ -37,22 +37,6 @@ class Measures:
     errors: Dict[str, int]
     costs: Dict[str, float]
     pictures: PictureScores
-
-    def most_confused(self, names: Tuple[str, ...], most: int) -> List[Tuple[str, str, int]]:
-        """The pairs of classes that are confused most often.
-
-        Args:
-            names: names of the classes.
-            most: number of pairs.
-
-        Returns:
-            (true class, detected class, times), the most frequent first.
-        """
-        counts = self.confusions[:-1, :-1].copy()
-        np.fill_diagonal(counts, 0)
-        order = np.argsort(-counts, axis=None, kind='stable')[:most]
-        pairs = zip(*np.unravel_index(order, counts.shape))
-        return [(names[true], names[found], int(counts[true, found])) for true, found in pairs if counts[true, found]]
 
 
 def measure(scored: ScoredBoxes, least_score: Optional[float] = None) -> Measures:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.explain.figures.document import REPORT, Document, table_of
+from gluon_cbam.explain.figures.confusions import draw_confusions, most_confused
+from gluon_cbam.explain.figures.document import REPORT, Document
+from gluon_cbam.explain.figures.html import table_of
 from gluon_cbam.tasks.detection.metrics.error_kinds import KINDS
 from gluon_cbam.tasks.detection.scored import ScoredBoxes
 
 from .csv_files import CSV_FILES
 from .gallery import picture_figure
-from .measures import Measures, measure
-from .plots import draw_confidence, draw_confusions, draw_precision_recall
+from .measures import BACKGROUND, Measures, measure
+from .plots import draw_confidence, draw_precision_recall
 
 PICTURES = 12
 """The most pictures among the best, and among the worst."""
@@ -22,7 +24,9 @@ _CONFUSED = 10  # pairs of classes that are listed
 _PLOTS: Dict[str, Callable[[ScoredBoxes, Measures, Path], None]] = {
     'precision_recall.png': lambda scored, measures, path: draw_precision_recall(scored.scores, path),
     'confidence.png': lambda scored, measures, path: draw_confidence(scored.scores, measures.confidence, path),
-    'confusions.png': lambda scored, measures, path: draw_confusions(measures.confusions, scored.classes, path),
+    'confusions.png': lambda scored, measures, path: draw_confusions(
+        measures.confusions, [*scored.classes, BACKGROUND], path, 'detected as'
+    ),
 }
 
 
@@ -92,30 +96,22 @@ def _summary(scored: ScoredBoxes) -> str:
         'images': scores.images, 'true boxes': int(scores.objects.sum()), 'detections': int(scores.detections.sum()),
     }  # fmt: skip
     rows = [*counts.items(), *((name, f'{value:.4f}') for name, value in scores.figures.items())]
-    return _table(['figure', ''], rows)
+    return table_of(['figure', ''], rows)
 
 
 def _classes(scored: ScoredBoxes) -> str:
     rows = scored.scores.of_classes()
-    return _table(list(rows[0]) if rows else [], [row.values() for row in rows])
+    return table_of(list(rows[0]) if rows else [], [row.values() for row in rows])
 
 
 def _errors(measures: Measures) -> str:
     rows = [(name, measures.errors[name], measures.costs[name], what) for name, what in KINDS.items()]
-    return _table(['error', 'times', 'costs of ap50', 'what is counted'], rows)
+    return table_of(['error', 'times', 'costs of ap50', 'what is counted'], rows)
 
 
 def _confused(scored: ScoredBoxes, measures: Measures) -> str:
-    pairs = measures.most_confused(scored.classes, _CONFUSED)
-    return _table(['true class', 'detected as', 'times'], pairs) if pairs else '<p>No two classes are confused.</p>'
-
-
-def _table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    return table_of(list(header), [[_cell(value) for value in row] for row in rows])
-
-
-def _cell(value: Any) -> str:
-    return '' if value is None else f'{value:.4f}' if isinstance(value, float) else str(value)
+    pairs = most_confused(measures.confusions[:-1, :-1], scored.classes, _CONFUSED)
+    return table_of(['true class', 'detected as', 'times'], pairs) if pairs else '<p>No two classes are confused.</p>'
 
 
 _NOTE = "AP and AR are COCO's, voc07 and voc those of Pascal VOC at an IoU of 0.5."

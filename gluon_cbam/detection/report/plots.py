@@ -1,31 +1,25 @@
-"""Plots of detection: precision over recall, curves over the confidence, and the confusion matrix."""
+"""Plots of detection: precision over recall, and curves over the confidence."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Sequence
+from typing import TYPE_CHECKING, Callable
 
 import numpy as np
 
-from gluon_cbam.common.printable import printable
 from gluon_cbam.detection.drawing import class_color
-from gluon_cbam.explain.figures.canvas import fit_text
-from gluon_cbam.explain.figures.plots import save_plot, save_plots
+from gluon_cbam.explain.figures.confusions import short_name
+from gluon_cbam.explain.figures.plots import save_plots
 from gluon_cbam.tasks.detection.metrics.coco import RECALLS, THRESHOLDS
 from gluon_cbam.tasks.detection.metrics.confidence import ConfidenceCurves
 from gluon_cbam.tasks.detection.metrics.scores import DetectionScores
-
-from .measures import BACKGROUND
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_LINES = 20  # classes with a line of their own
 _MOST_NAMED = 10  # classes in a legend
-_MOST_TICKS = 40  # classes whose names stand beside the confusion matrix
-_MOST_COUNTS = 15  # classes whose counts stand in it
-_NAME_WIDTH = 130  # pixels of a name
 
 
 def draw_precision_recall(scores: DetectionScores, path: Path) -> None:
@@ -42,7 +36,7 @@ def draw_precision_recall(scores: DetectionScores, path: Path) -> None:
             for number in _most_frequent(scores):
                 axes.plot(
                     RECALLS, scores.precision[number, threshold], color=_color(number), linewidth=1,
-                    label=f'{_short(scores.classes[number])} {ap[number]:.3f}',
+                    label=f'{short_name(scores.classes[number])} {ap[number]:.3f}',
                 )  # fmt: skip
             mean = _mean(scores.precision[:, threshold])
             axes.plot(RECALLS, mean, color='#222222', linewidth=2.2, label=f'all classes {_mean(ap):.3f}')
@@ -73,7 +67,7 @@ def draw_confidence(scores: DetectionScores, curves: ConfidenceCurves, path: Pat
                     values[number],
                     color=_color(number),
                     linewidth=1,
-                    label=_short(scores.classes[number]),
+                    label=short_name(scores.classes[number]),
                 )
             mean = _mean(values)
             axes.plot(
@@ -91,41 +85,6 @@ def draw_confidence(scores: DetectionScores, curves: ConfidenceCurves, path: Pat
 
     panels = ((curves.f1, 'F1'), (curves.precision, 'precision'), (curves.recall, 'recall'))
     save_plots([panel(*each) for each in panels], path, (15, 4.4))
-
-
-def draw_confusions(confusions: np.ndarray, names: Sequence[str], path: Path) -> None:
-    """Draw a confusion matrix, each row as shares of its true class.
-
-    Args:
-        confusions: (K + 1, K + 1), see :func:`gluon_cbam.tasks.detection.metrics.confusion.confusion_matrix`.
-        names: names of the classes.
-        path: the PNG file.
-    """
-    shares = confusions / np.maximum(confusions.sum(axis=1, keepdims=True), 1)
-    labels = [*map(_short, names), BACKGROUND]
-
-    def draw(axes: Axes) -> None:
-        axes.imshow(shares, cmap='Blues', vmin=0, vmax=1, zorder=3)  # above the grid
-        axes.set(xlabel='detected as', ylabel='true class', title='confusions, shares of each row by color')
-        places = range(len(labels)) if len(labels) <= _MOST_TICKS + 1 else []
-        axes.set_xticks(places, [labels[place] for place in places], rotation=90, fontsize=8)
-        axes.set_yticks(places, [labels[place] for place in places], fontsize=8)
-        if len(labels) <= _MOST_COUNTS + 1:
-            for (row, column), count in np.ndenumerate(confusions):
-                color = 'white' if shares[row, column] > 0.6 else '#222222'
-                axes.text(
-                    column,
-                    row,
-                    str(count) if count else '',
-                    ha='center',
-                    va='center',
-                    fontsize=8,
-                    color=color,
-                    zorder=4,
-                )
-
-    side = 3.5 + 0.3 * min(len(labels), _MOST_TICKS)
-    save_plot(draw, path, (side, side))
 
 
 def _most_frequent(scores: DetectionScores) -> np.ndarray:
@@ -152,7 +111,3 @@ def _legend(axes: Axes) -> None:
 
 def _color(number: int) -> str:
     return '#{:02x}{:02x}{:02x}'.format(*(round(0.8 * part) for part in class_color(number)))
-
-
-def _short(name: str) -> str:
-    return fit_text(printable(name), _NAME_WIDTH, 8)

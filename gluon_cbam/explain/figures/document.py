@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Sequence
 
 from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing, write_text
 
-from .html import STYLE, escaped, png_source
+from .html import escaped, page_of, png_source
 
 REPORT = 'report.html'
 """The name of the page."""
@@ -62,43 +62,12 @@ class Document:
             Its path.
         """
         lines = ''.join(f'<br>{escaped(name)}: {escaped(str(value))}' for name, value in about.items())
-        page = _PAGE.format(
-            style=STYLE, title=escaped(title), note=escaped(note), about=lines, parts='\n'.join(parts)
-        )  # fmt: skip
-        write_text(self._directory / REPORT, page)
+        body = '\n'.join([f'<p>{escaped(note)}{lines}</p>', *parts])
+        write_text(self._directory / REPORT, page_of(title, _STYLE, body))
         return self._directory / REPORT
 
 
-def table_of(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table as HTML.
-
-    Args:
-        head: the names of the columns, as text.
-        rows: the cells of each row, as text.
-    """
-    columns = ''.join(f'<th>{escaped(name)}</th>' for name in head)
-    body = ''.join(f'<tr>{"".join(f"<td>{escaped(cell)}</td>" for cell in row)}</tr>\n' for row in rows)
-    return f'<div class=wide><table><thead><tr>{columns}</tr></thead>\n<tbody>{body}</tbody></table></div>'
-
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{title}</title>
-<style>
-{style}
-td {{ overflow-wrap: normal }} .wide {{ overflow-x: auto }}
-.plot {{ max-width: 100%; height: auto; display: block; margin: .6rem 0 }}
-figure {{ margin: 1rem 0 }} figure div {{ display: flex; flex-wrap: wrap; gap: .4rem }}
-figure img {{ max-width: 100%; height: auto }} figcaption {{ color: #555; overflow-wrap: anywhere }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{note}{about}</p>
-{parts}
-</body>
-</html>
-"""
+_STYLE = """td { overflow-wrap: normal } .wide { overflow-x: auto }
+.plot { max-width: 100%; height: auto; display: block; margin: .6rem 0 }
+figure { margin: 1rem 0 } figure div { display: flex; flex-wrap: wrap; gap: .4rem }
+figure img { max-width: 100%; height: auto } figcaption { color: #555; overflow-wrap: anywhere }"""

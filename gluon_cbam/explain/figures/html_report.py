@@ -11,7 +11,7 @@ import numpy as np
 from gluon_cbam.explain.images.explanation import Explanation, UnreadableImage
 from gluon_cbam.explain.maps.methods import EXPLAIN_METHODS
 
-from .html import STYLE, escaped, jpeg_source
+from .html import escaped, jpeg_source, page_of
 from .overlay import color_limits, overlay_map, resize_square
 
 _SIDE = 128  # of a thumbnail, in pixels
@@ -71,15 +71,16 @@ def report_page(network: str, method: str, rows: Sequence[ReportRow], unreadable
     often = sorted(counts.items(), key=lambda item: -item[1])
     classes = ', '.join(f'{escaped(label)} ({count})' for label, count in often if label)
     bad = ''.join(f'<li>{escaped(item.error)}' for item in unreadable)
-    return _PAGE.format(
-        style=STYLE,
-        title=f'{escaped(network)}: {len(rows)} images',
-        about=f'{EXPLAIN_METHODS[method].title}; the last image is the spatial gate of the last attention module, '
-        'where there is one. Colors run from blue (lowest) to red (highest).',
-        classes=f'<p>Predicted: {classes}.' if classes else '',
-        rows='\n'.join(entry.html for entry in rows),
-        unreadable=f'<h2>{len(unreadable)} could not be read</h2><ul>{bad}</ul>' if bad else '',
+    about = (
+        f'{EXPLAIN_METHODS[method].title}; the last image is the spatial gate of the last attention module, where '
+        'there is one. Colors run from blue (lowest) to red (highest).'
     )
+    body = _BODY.format(
+        about=about, classes=f'<p>Predicted: {classes}.' if classes else '',
+        rows='\n'.join(entry.html for entry in rows),
+        unreadable=f'<h2>{len(unreadable)} could not be read</h2><ul>{bad}</ul>' if bad else '', script=_SCRIPT,
+    )  # fmt: skip
+    return page_of(f'{network}: {len(rows)} images', _STYLE, body)
 
 
 def _thumbnail(title: str, pixels: np.ndarray) -> str:
@@ -89,42 +90,35 @@ def _thumbnail(title: str, pixels: np.ndarray) -> str:
     )
 
 
-_PAGE = """<!DOCTYPE html>
-<html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width,initial-scale=1">
-<title>{title}</title>
-<style>
-{style}
-table {{ width: 100% }}
-th button {{ all: unset; cursor: pointer; font-weight: 600 }} th button:focus-visible {{ outline: 2px solid #4472a8 }}
-th[aria-sort=ascending] button::after {{ content: " \\25B2" }}
-th[aria-sort=descending] button::after {{ content: " \\25BC" }}
-.pics {{ width: 1% }} .pics a {{ display: flex; gap: .4rem; color: inherit; text-decoration: none }}
-figure {{ margin: 0; width: 8rem }} img {{ display: block; width: 8rem; height: 8rem }}
-figcaption {{ font-size: .75rem; color: #555 }} ol {{ margin: 0; padding-left: 1.2rem }}
-@media (max-width: 46rem) {{
-  thead {{ display: block }} thead tr {{ display: flex; flex-wrap: wrap }} thead th:not([data-sort]) {{ display: none }}
-  table, tbody, tbody tr, td {{ display: block }} td {{ border: 0; padding: .15rem 0 }}
-  tbody tr {{ border-bottom: 1px solid #bbb; padding: .6rem 0 }}
-  td[data-name]::before {{ content: attr(data-name) ": "; color: #777 }}
-  .pics {{ width: auto }} figure {{ flex: 1; min-width: 0; max-width: 8rem }}
-  img {{ width: 100%; height: auto; aspect-ratio: 1 }}
-}}
-</style>
-<h1>{title}</h1><p>{about}{classes}
+_STYLE = """table { width: 100% }
+th button { all: unset; cursor: pointer; font-weight: 600 } th button:focus-visible { outline: 2px solid #4472a8 }
+th[aria-sort=ascending] button::after { content: " \\25B2" }
+th[aria-sort=descending] button::after { content: " \\25BC" }
+.pics { width: 1% } .pics a { display: flex; gap: .4rem; color: inherit; text-decoration: none }
+figure { margin: 0; width: 8rem } img { display: block; width: 8rem; height: 8rem }
+figcaption { font-size: .75rem; color: #555 } ol { margin: 0; padding-left: 1.2rem }
+@media (max-width: 46rem) {
+  thead { display: block } thead tr { display: flex; flex-wrap: wrap } thead th:not([data-sort]) { display: none }
+  table, tbody, tbody tr, td { display: block } td { border: 0; padding: .15rem 0 }
+  tbody tr { border-bottom: 1px solid #bbb; padding: .6rem 0 }
+  td[data-name]::before { content: attr(data-name) ": "; color: #777 }
+  .pics { width: auto } figure { flex: 1; min-width: 0; max-width: 8rem }
+  img { width: 100%; height: auto; aspect-ratio: 1 }
+}"""
+_BODY = """<p>{about}{classes}
 <table><thead><tr><th>images<th data-sort=text><button>file</button><th data-sort=text><button>class</button>
 <th data-sort=number><button>P</button><th>most probable</thead><tbody>
 {rows}
 </tbody></table>
 {unreadable}
-<script>
-for (const head of document.querySelectorAll('th[data-sort]')) head.querySelector('button').onclick = () => {{
+{script}"""
+_SCRIPT = """<script>
+for (const head of document.querySelectorAll('th[data-sort]')) head.querySelector('button').onclick = () => {
   const down = head.getAttribute('aria-sort') === 'ascending', column = head.cellIndex;
   for (const other of head.parentNode.cells) other.removeAttribute('aria-sort');
   head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
   const body = document.querySelector('tbody'), key = row => row.cells[column].dataset.key;
-  const less = head.dataset.sort === 'number' ? (a, b) => a - b : (a, b) => a.localeCompare(b, 'en', {{numeric: true}});
+  const less = head.dataset.sort === 'number' ? (a, b) => a - b : (a, b) => a.localeCompare(b, 'en', {numeric: true});
   body.append(...[...body.rows].sort((a, b) => less(key(a), key(b)) * (down ? -1 : 1)));
-}};
-</script>
-</html>
-"""
+};
+</script>"""

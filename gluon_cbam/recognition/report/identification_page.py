@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from gluon_cbam.common.files import PathLike
-from gluon_cbam.explain.figures.document import REPORT, Document, table_of
+from gluon_cbam.explain.figures.document import REPORT, Document
+from gluon_cbam.explain.figures.html import table_of
 from gluon_cbam.recognition.identifying import Identified
 
 from .figure_texts import identification_rows

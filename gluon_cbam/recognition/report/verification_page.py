@@ -8,8 +8,8 @@ from typing import Any, Dict, List, Sequence
 
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.printable import printable
-from gluon_cbam.explain.figures.document import REPORT, Document, table_of
-from gluon_cbam.explain.figures.html import escaped
+from gluon_cbam.explain.figures.document import REPORT, Document
+from gluon_cbam.explain.figures.html import escaped, table_of
 from gluon_cbam.recognition.verification import VerifiedPairs
 
 from .figure_texts import figure_rows
