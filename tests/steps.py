@@ -7,7 +7,7 @@ from gluon_cbam.attention.blocks import CheckedBlock
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import Batch
 from gluon_cbam.tasks import get_task
-from gluon_cbam.training import TrainConfig
+from gluon_cbam.training.config.task_settings import make_config
 from gluon_cbam.training.distributed.process_group import ProcessGroup
 from gluon_cbam.training.loop.step import TrainStep
 from gluon_cbam.training.optim.update import Optimization
@@ -54,7 +54,9 @@ class Training:
     """A network in training: ``step(batch, ...)`` does a step of as many batches as are given."""
 
     def __init__(self, contexts=1, images=8, norm=False, penalty=0.0, rate=0.1, decay=True, devices=None, **settings):
-        self.config = TrainConfig(network='cbamnet_tiny', data_train='a.rec', image_size=SIZE, **settings)
+        self.config = make_config(
+            network='cbamnet_tiny', data_train='a.rec', image_size=SIZE, classes=CLASSES, **settings
+        )  # fmt: skip
         self.ctx = devices or [mx.cpu(index) for index in range(contexts)]
         mx.random.seed(7)
         self.net = Small(norm, penalty)

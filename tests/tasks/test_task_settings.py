@@ -11,7 +11,7 @@ from regression_task.task import Brightness, BrightnessSettings
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.settings import setting
 from gluon_cbam.publishing.publish import _source
-from gluon_cbam.tasks import TASKS
+from gluon_cbam.tasks import TASKS, get_task
 from gluon_cbam.training import TrainConfig, make_config, resolve, train
 from gluon_cbam.training.config import recipes
 from gluon_cbam.training.config.command import command_of
@@ -39,10 +39,12 @@ def robust(brightness_data, tmp_path_factory):
     return output
 
 
-def test_classification_has_none():
-    assert config_class() is config_class('classification') is TrainConfig
-    assert own_settings()['classification'] == {}
+def test_a_task_has_its_own_or_none(monkeypatch):
+    assert config_class() is config_class('classification') is not TrainConfig
     assert list(own_settings()['brightness']) == ['huber', 'best_by']
+    monkeypatch.setattr(type(get_task('brightness')), 'settings', None)
+    assert config_class('brightness') is TrainConfig
+    assert own_settings()['brightness'] == {}
 
 
 def test_they_are_checked_as_others_are():

@@ -1,7 +1,6 @@
 """Detection of a run that has diverged: which losses are taken for an explosion, and which are not."""
 
 import math
-from collections import defaultdict
 
 import mxnet as mx
 import numpy as np
@@ -10,15 +9,16 @@ import pytest
 from gluon_cbam.common.errors import RunError
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.tasks import get_task
-from gluon_cbam.tasks.classification.objective import CrossEntropyObjective
+from gluon_cbam.tasks.classification.mixup import Mix
+from gluon_cbam.tasks.classification.objective import ClassificationObjective
 from gluon_cbam.tasks.objective import Objective
+from gluon_cbam.training.config.task_settings import make_config
 from gluon_cbam.training.loop.divergence import DivergenceCheck, about_step
 
 
 def objective(classes, **settings):
-    known = defaultdict(int, classes=classes, image_size=8, **settings)
-    return CrossEntropyObjective({**dict.fromkeys(('label_smoothing', 'mixup', 'cutmix', 'seed'), 0), **known},
-                                 Preprocessing(8, 1.0))  # fmt: skip
+    config = make_config(network='cbamnet_tiny', data_train='a.rec', classes=classes, image_size=8, **settings)
+    return ClassificationObjective(config.as_dict(), Preprocessing(8, 1.0))
 
 
 @pytest.mark.parametrize('classes', [2, 10, 100_000])
@@ -27,7 +27,7 @@ def test_the_worst_losses_of_healthy_runs(classes, smoothing):
     """Every image wrong by the largest margin that normalized features give, at insightface's scale of 64."""
     logits = mx.nd.zeros((2, classes)) - 64
     logits[:, 0] = 64
-    loss = objective(classes, label_smoothing=smoothing)._loss(logits, mx.nd.array([1, 1])).asnumpy()
+    loss = objective(classes, label_smoothing=smoothing)._criterion(logits, mx.nd.array([1, 1]), Mix()).asnumpy()
     assert 100 < loss[0] < 200
     check = DivergenceCheck(objective(classes).largest_loss)
     check(np.array([math.log(classes), loss[0], math.log(classes), 1e-4, loss[0]]), range(1, 6), 1)

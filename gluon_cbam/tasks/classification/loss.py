@@ -1,8 +1,8 @@
-"""Cross-entropy with label smoothing."""
+"""The losses of logits: cross-entropy and binary cross-entropy, both with label smoothing."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 from mxnet.gluon.loss import Loss
 
@@ -35,3 +35,31 @@ class SmoothedCrossEntropy(Loss):
         if self._smoothing == 0:
             return loss
         return (1 - self._smoothing) * loss - self._smoothing * F.mean(log_probability, axis=-1)
+
+
+class BinaryCrossEntropy(Loss):
+    """Binary cross-entropy of logits, the mean over the classes, as ``timm.loss.BinaryCrossEntropy`` has it.
+
+    Each class is a decision of its own (Wightman et al., ResNet strikes back, arXiv 2110.00476, section 2).
+
+    Args:
+        threshold: targets above it count as 1, all others as 0; None for targets as they are.
+
+    Inputs:
+        logits (N, K) and targets (N, K), in [0, 1].
+
+    Outputs:
+        (N,), in nats.
+    """
+
+    def __init__(self, threshold: Optional[float] = None, **kwargs: Any) -> None:
+        super().__init__(weight=None, batch_axis=0, **kwargs)
+        self._threshold = threshold
+
+    def hybrid_forward(self, F: OpNamespace, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss of each image."""
+        if self._threshold is not None:
+            target = target > self._threshold
+        # -target log(p) - (1 - target) log(1 - p), without an exponential that overflows
+        softplus = F.Activation(-F.abs(logits), act_type='softrelu')
+        return F.mean(F.relu(logits) - logits * target + softplus, axis=-1)

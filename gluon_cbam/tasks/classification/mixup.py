@@ -43,6 +43,20 @@ class Mix(NamedTuple):
             return own
         return self.share * own + (1 - self.share) * loss(outputs, labels.flip(axis=0))
 
+    def targets(self, labels: mx.nd.NDArray, classes: int, smoothing: float = 0.0) -> mx.nd.NDArray:
+        """The targets of all classes: both labels, smoothed, by their shares.
+
+        Args:
+            labels: (N,).
+            classes: K.
+            smoothing: the share of each label that is spread over all classes.
+
+        Returns:
+            (N, K), in [0, 1].
+        """
+        own = labels.one_hot(classes, on_value=1 - smoothing + smoothing / classes, off_value=smoothing / classes)
+        return own if self.share == 1 else self.share * own + (1 - self.share) * own.flip(axis=0)
+
     def labels(self, labels: mx.nd.NDArray) -> mx.nd.NDArray:
         """The label with the larger share of each image, (N,), for the training accuracy."""
         return labels if self.share >= 0.5 else labels.flip(axis=0)

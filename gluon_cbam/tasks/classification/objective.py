@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import List, NamedTuple, Sequence, Tuple
 
 import mxnet as mx
@@ -12,7 +11,7 @@ from gluon_cbam.data.loading.training import Batch, Normalize
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.protocols import Settings
 
-from .loss import SmoothedCrossEntropy
+from .criteria import CRITERIA
 from .mixup import Mix, MixSampler
 
 
@@ -24,22 +23,21 @@ class _Inputs(NamedTuple):
     mix: Mix
 
 
-class CrossEntropyObjective(Objective):
-    """Cross-entropy of logits with label smoothing, for images that are mixed by mixup and cutmix.
+class ClassificationObjective(Objective):
+    """A loss of logits with label smoothing, for images that are mixed by mixup and cutmix.
 
     Args:
-        settings: ``classes``, ``label_smoothing``, ``mixup``, ``cutmix``, ``image_size`` and ``seed`` are read.
+        settings: ``mixup``, ``cutmix``, ``image_size``, ``seed``, ``loss`` and what its criterion reads.
         preprocessing: normalizes the images, on the devices.
         rank: the rank of the process.
     """
 
     def __init__(self, settings: Settings, preprocessing: Preprocessing, rank: int = 0) -> None:
-        # a guess costs log(classes); a loss of 1000 times that means logits thousands apart, and wrong
-        self.largest_loss = 1000 * math.log(max(settings.get('classes') or 2, 2))
         self._normalize = Normalize(preprocessing)
         self._normalize.hybridize(static_alloc=True, static_shape=True)
-        self._loss = SmoothedCrossEntropy(settings['label_smoothing'])
-        self._loss.hybridize(static_alloc=True, static_shape=True)
+        self._criterion = CRITERIA[settings['loss']](settings)
+        # a loss of 1000 times that of a guess means logits thousands apart, and wrong
+        self.largest_loss = 1000 * self._criterion.of_guess
         self._sampler = MixSampler(
             settings['mixup'], settings['cutmix'], settings['image_size'], settings['seed'], rank
         )
@@ -52,7 +50,7 @@ class CrossEntropyObjective(Objective):
     def loss(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, mx.nd.NDArray]:
         """The loss of each image, (N,) in nats, and the logits."""
         logits = net(inputs.images)
-        return inputs.mix.loss(self._loss, logits, inputs.labels), logits
+        return self._criterion(logits, inputs.labels, inputs.mix), logits
 
     def statistics(self, inputs: _Inputs, losses: mx.nd.NDArray, outputs: mx.nd.NDArray) -> Tuple[mx.nd.NDArray, ...]:
         """The summed loss, and the hits: how many logits are largest at the label with the larger share."""

@@ -16,6 +16,8 @@ from gluon_cbam.tasks.prediction import Predictor
 from gluon_cbam.tasks.protocols import Dataset, Model, ProcessGroup, Progress, Settings, Start, no_progress
 from gluon_cbam.tasks.record_task import RecordTask
 
+from .settings import ClassificationSettings, check_loss
+
 if TYPE_CHECKING:
     import mxnet as mx
     import numpy as np
@@ -43,6 +45,11 @@ class Classification(RecordTask):
     validation_figures = (LOSS, TOP1, TOP5)
     best = TOP1
     compared = ('top1', 'top5')
+    settings = ClassificationSettings
+
+    def check_settings(self, settings: Settings) -> None:
+        """Check the settings of the loss."""
+        check_loss(settings)
 
     def labels(self, data_train: PathLike, classes: Optional[int]) -> Labels:
         """As many classes as the settings, ``classes.txt`` or insightface's ``property`` next to them say, or 1000."""
@@ -91,10 +98,10 @@ class Classification(RecordTask):
         return label_hints(records.labels, str(records.path), classes)
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
-        """Cross-entropy with label smoothing, mixup and cutmix."""
-        from .objective import CrossEntropyObjective
+        """The loss of the settings, with label smoothing, mixup and cutmix."""
+        from .objective import ClassificationObjective
 
-        return CrossEntropyObjective(settings, preprocessing, rank)
+        return ClassificationObjective(settings, preprocessing, rank)
 
     def evaluate(
         self,
