@@ -1,9 +1,9 @@
-"""The detectors by name: one row each. Only the standard library is imported."""
+"""Rows of the single shot detectors with anchors: SSD and StairNet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Dict, Optional, Tuple, Union
+from typing import Any, ClassVar, Dict, Optional, Tuple
 
 _FOUR: Tuple[float, ...] = (1, 2, 1 / 2)  # four anchors a cell: these ratios, and a larger one of ratio 1
 _SIX: Tuple[float, ...] = (1, 2, 1 / 2, 3, 1 / 3)
@@ -79,123 +79,6 @@ class StairNetVariant(SSDVariant):
     step_channels: int = 256
     separable: bool = False
     deconvolved: bool = False
-
-
-@dataclass(frozen=True)
-class FasterRCNNVariant:
-    """A detector with two stages: models/detection/faster_rcnn.py.
-
-    Attributes:
-        kind: how it is trained: a key of ``gluon_cbam.tasks.detection.terms.TERMS``.
-        module: its form.
-        name: the name of the model.
-        image_size: height and width that it is trained at, in pixels.
-        strides: stride of each map that the proposal network reads.
-        anchor_sizes: the lengths of square anchors in pixels, as many for each map.
-        region_channels: channels of the proposal network.
-        training_proposals: proposals of an image that the RoIs of training are chosen from.
-        proposals: RoIs of an image outside training.
-        smallest_proposal: least width and height of a proposal, in pixels.
-        samples: RoIs of an image in training.
-        roi_size: cells of a pooled RoI along each side.
-        nms_threshold: IoU from which a detection leaves out others of its class.
-        nms_top: detections of an image before non-maximum suppression.
-        training_candidates: proposals of an image before non-maximum suppression in training.
-        test_candidates: the same outside training.
-        ratios: height over width of the anchors.
-        crop_ratio: without effect, since whole images are seen.
-        resize: see :class:`gluon_cbam.data.loading.preprocessing.Preprocessing`.
-        augmentation: the augmentation of training, which moves images and boxes together.
-        classes: the default number of classes, those of COCO.
-        backbone: the default backbone.
-    """
-
-    detects: ClassVar[bool] = True
-    kind: ClassVar[str] = 'faster_rcnn'
-    module: str
-    name: str
-    image_size: int
-    strides: Tuple[int, ...]
-    anchor_sizes: Tuple[float, ...]
-    region_channels: int
-    training_proposals: int
-    proposals: int
-    smallest_proposal: float
-    samples: int
-    roi_size: int
-    nms_threshold: float
-    nms_top: int
-    training_candidates: int = 12000
-    test_candidates: int = 6000
-    ratios: Tuple[float, ...] = (1 / 2, 1, 2)
-    crop_ratio: float = 1.0
-    resize: str = 'letterbox'
-    augmentation: str = 'flip'
-    classes: int = 80
-    backbone: str = 'resnet50'
-
-
-@dataclass(frozen=True)
-class CenterNetVariant:
-    """A CenterNet: models/detection/centernet.py.
-
-    Attributes:
-        kind: see :class:`SSDVariant`.
-        name: the name of the model.
-        image_size: see :class:`SSDVariant`.
-        up_channels: channels of the maps of stride 16, 8 and 4, that are made from the last one of the backbone.
-        head_channels: channels between the convolutions of a head.
-        crop_ratio: see :class:`SSDVariant`.
-        resize: see :class:`SSDVariant`.
-        augmentation: see :class:`SSDVariant`.
-        classes: see :class:`SSDVariant`.
-        backbone: see :class:`SSDVariant`.
-    """
-
-    module: ClassVar[str] = 'detection.centernet'
-    detects: ClassVar[bool] = True
-    kind: ClassVar[str] = 'centernet'
-    name: str
-    image_size: int = 512
-    up_channels: Tuple[int, int, int] = (256, 128, 64)
-    head_channels: int = 64
-    crop_ratio: float = 1.0
-    resize: str = 'letterbox'
-    augmentation: str = 'ssd'
-    classes: int = 20
-    backbone: str = 'resnet50'
-
-
-@dataclass(frozen=True)
-class YOLO3Variant:
-    """A YOLOv3: models/detection/yolo3.py.
-
-    Attributes:
-        kind: see :class:`SSDVariant`.
-        name: the name of the model.
-        image_size: see :class:`SSDVariant`.
-        anchor_sizes: width and height of each anchor in pixels, for inputs of any size, the smallest first: three each
-            for the strides 8, 16 and 32. These are the paper's, found by k-means on COCO.
-        head_channels: channels of the blocks of stride 32, 16 and 8.
-        crop_ratio: see :class:`SSDVariant`.
-        resize: see :class:`SSDVariant`.
-        augmentation: see :class:`SSDVariant`.
-        classes: see :class:`SSDVariant`.
-        backbone: see :class:`SSDVariant`.
-    """
-
-    module: ClassVar[str] = 'detection.yolo3'
-    detects: ClassVar[bool] = True
-    kind: ClassVar[str] = 'yolo3'
-    name: str
-    image_size: int = 416
-    anchor_sizes: Tuple[float, ...] = (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326)
-    head_channels: Tuple[int, int, int] = (512, 256, 128)
-    crop_ratio: float = 1.0
-    resize: str = 'letterbox'
-    augmentation: str = 'ssd'
-    classes: int = 20
-    backbone: str = 'resnet50'
 
 
 # sizes, ratios, steps: the SSD paper for Pascal VOC; GluonCV's ssd_300_vgg16_atrous_voc
@@ -284,44 +167,3 @@ STAIRNETS = (
     StairNetVariant('stairnet_300_lite', **_LITE, step_channels=128, separable=True),
     StairNetVariant('stairnet_300_vgg16', **_STAIRNET_VGG16, deconvolved=True),
 )
-CENTERNETS = (CenterNetVariant('centernet'),)
-YOLO3S = (YOLO3Variant('yolo3'),)
-
-# GluonCV's faster_rcnn_fpn_resnet50_v1b_coco and faster_rcnn_resnet50_v1b_voc
-FASTER_RCNNS = (
-    FasterRCNNVariant(
-        module='detection.faster_rcnn_fpn',
-        name='faster_rcnn_fpn',
-        image_size=800,
-        strides=(4, 8, 16, 32, 64),
-        anchor_sizes=(32, 64, 128, 256, 512),
-        region_channels=1024,
-        training_proposals=2000,
-        proposals=1000,
-        smallest_proposal=1,
-        samples=512,
-        roi_size=7,
-        nms_threshold=0.5,
-        nms_top=1000,
-    ),
-    FasterRCNNVariant(
-        module='detection.faster_rcnn_c4',
-        name='faster_rcnn_c4',
-        image_size=600,
-        strides=(16,),
-        anchor_sizes=(32, 64, 128, 256, 512),
-        region_channels=1024,
-        training_proposals=2000,
-        proposals=300,
-        smallest_proposal=16,
-        samples=128,
-        roi_size=14,
-        nms_threshold=0.3,
-        nms_top=400,
-    ),
-)
-
-DetectorVariant = Union[SSDVariant, FasterRCNNVariant, CenterNetVariant, YOLO3Variant]
-"""A row of any family of detectors."""
-DETECTORS: Tuple[DetectorVariant, ...] = (*SSDS, *STAIRNETS, *FASTER_RCNNS, *CENTERNETS, *YOLO3S)
-"""Every detector."""
