@@ -44,7 +44,7 @@ class Task(TaskFigures, ABC):
         settings: a dataclass of :func:`gluon_cbam.common.settings.setting` fields, the settings that belong to this
             task alone; None for a task without. They are flags of ``cbam train``, in recipes, in ``config.yaml`` and in
             :data:`.protocols.Settings`; a run that continues compares the immutable ones.
-        finds_boxes: whether its networks find boxes in images, see :meth:`scored_boxes`.
+        finds_boxes: whether its networks find boxes in images.
         finds_masks: whether its networks give the class of each pixel.
         top: the number of entries of a prediction, where none is asked for.
     """
@@ -281,20 +281,21 @@ class Task(TaskFigures, ABC):
             RunError: an output is not finite.
         """
 
-    def scored_boxes(self, data: Any, evaluation: Evaluation) -> Any:
-        """The boxes that an evaluation is of, for files of results and for reports; of tasks with :attr:`finds_boxes`.
+    def scored(self, data: Any, evaluation: Evaluation) -> Any:
+        """What an evaluation scored, with the truth, for the report of the task and for files of results.
 
         Args:
             data: the result of :meth:`open_validation`.
             evaluation: the result of :meth:`evaluate`.
 
         Returns:
-            A :class:`gluon_cbam.tasks.detection.scored.ScoredBoxes`.
+            What the report of the task takes; of tasks with :attr:`finds_boxes` a
+            :class:`gluon_cbam.tasks.detection.scored.ScoredBoxes`.
 
         Raises:
-            UsageError: the task finds no boxes.
+            UsageError: the task has no report.
         """
-        raise UsageError(f'networks of the task {self.name} find no boxes')
+        raise UsageError(f'there is no report of the task {self.name}')
 
     # prediction
 

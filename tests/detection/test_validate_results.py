@@ -153,7 +153,7 @@ def test_what_does_not_fit_is_refused(coco, cbam_here, arguments, code, message)
 
 def test_other_tasks_have_no_boxes_to_write(digits, cbam_here, tmp_path):
     network = ['validate', '--network', 'cbamnet_tiny', '--classes', 10, '--data-val', digits / 'val.rec']
-    for option in ('--save-results', '--report'):
+    for option in ('--save-results', '--ids-of'):
         refused = cbam_here(*network, option, tmp_path / 'x')
         assert refused.returncode == 2
         assert f'{option} is for detectors, and the task classification finds no boxes' in refused.stderr

@@ -22,7 +22,8 @@ from .network_options import (
     show_warnings,
     task_option,
 )
-from .validate_boxes import BoxOptions, boxes_options, score_file
+from .validate_boxes import score_file
+from .validate_outputs import Outputs, output_options
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -44,13 +45,15 @@ if TYPE_CHECKING:
     metavar='PATH',
     help='a .rec file with its .idx; with --results also other boxes',
 )
-@boxes_options
+@click.option('--results', metavar='FILE', help="score this file of detections in COCO's format, not a network")
+@output_options
 @task_option
 @exported_options
 @settings_options(*NETWORK[1:], 'label_index', 'ignore_classes')
 @common_options
 def validate(
     data_val: str,
+    results: Optional[str],
     exported: Optional[str],
     batch_size: int,
     workers: Optional[int],
@@ -63,16 +66,16 @@ def validate(
     """
     from gluon_cbam.compat.threads import usable_cpus
 
-    boxes = BoxOptions.taken_from(settings)
-    if boxes.results is not None:
-        return score_file(data_val, boxes, {'exported': exported, **settings})
+    outputs = Outputs.taken_from(settings)
+    if results is not None:
+        return score_file(results, data_val, outputs, {'exported': exported, **settings})
     workers = workers or usable_cpus()
     placement = {name: settings.pop(name) for name in PLACEMENT}
     if exported is not None:
         network = load_exported(exported, placement, **settings)
-        return _exported(data_val, batch_size, workers, ignore_classes, boxes, network)
+        return _exported(data_val, batch_size, workers, ignore_classes, outputs, network)
     require_exported(placement)
-    return _on_devices(data_val, batch_size, workers, ignore_classes, boxes, *load(**settings))
+    return _on_devices(data_val, batch_size, workers, ignore_classes, outputs, *load(**settings))
 
 
 def _on_devices(
@@ -80,7 +83,7 @@ def _on_devices(
     batch_size: int,
     workers: int,
     ignore_classes: bool,
-    boxes: BoxOptions,
+    outputs: Outputs,
     loaded: LoadedNetwork,
     ctx: List[mx.Context],
 ) -> Tuple[Dict[str, Any], str]:
@@ -89,7 +92,7 @@ def _on_devices(
 
     if loaded.params_sha256 is None:
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
-    boxes.check(loaded.task)
+    outputs.check(loaded.task)
     loaded.task.check_network(loaded.net, loaded.name, loaded.classes)
     records = loaded.task.open_validation(data_val, loaded.classes)
     checked = check_data(loaded, data_val, ignore_classes, records)
@@ -98,24 +101,24 @@ def _on_devices(
     )  # fmt: skip
     show_warnings(checked)
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}
-    written = boxes.of_evaluation(loaded.task, records, scored, loaded.name, data_val)
+    written = outputs.of_evaluation(loaded.task, records, scored, loaded.name, data_val)
     return {**value, **written}, _text(loaded.task, scored, len(records), written)
 
 
 def _exported(
-    data_val: str, batch_size: int, workers: int, ignore_classes: bool, boxes: BoxOptions, loaded: ExportedNetwork
+    data_val: str, batch_size: int, workers: int, ignore_classes: bool, outputs: Outputs, loaded: ExportedNetwork
 ) -> Tuple[Dict[str, Any], str]:
     """Evaluate an exported file; the value for --json, and the text."""
     from gluon_cbam.export.runtime.evaluation import evaluate_exported
 
-    boxes.check(loaded.task)
+    outputs.check(loaded.task)
     records = loaded.task.open_validation(data_val, loaded.require_classes())
     checked = check_data(loaded, data_val, ignore_classes, records)
     scored = evaluate_exported(loaded, records, batch_size, workers, progress_bar)
     show_verification(loaded)
     show_warnings(checked)
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}
-    written = boxes.of_evaluation(loaded.task, records, scored, loaded.name, data_val)
+    written = outputs.of_evaluation(loaded.task, records, scored, loaded.name, data_val)
     text = _text(loaded.task, scored, len(records), written)
     return {**value, **loaded.engine_as_dict(), **written}, text
 

@@ -108,7 +108,7 @@ def test_validation_is_exact_and_sharded(trained, scenes, size, devices, batch_s
         for mine, other in zip(scored.results.detections, detections):
             assert np.array_equal(mine.classes, other.classes)
             assert np.allclose(mine.corners, other.corners, atol=1e-2)
-    boxes = get_task('detection').scored_boxes(BoxRecords(scenes / 'val.rec'), found[0])
+    boxes = get_task('detection').scored(BoxRecords(scenes / 'val.rec'), found[0])
     assert boxes.load(3).shape == (35, 57, 3)
 
 
