@@ -200,6 +200,22 @@ class Task(TaskFigures, ABC):
 
     # training
 
+    def references(self, settings: Settings, data: Dataset) -> Dict[str, str]:
+        """Hashes of what settings name besides the data, such as a file of weights; called before a run starts.
+
+        Args:
+            settings: the settings of the run.
+            data: the result of :meth:`open_training`.
+
+        Returns:
+            Name of the setting -> hash, which a resumed run compares; the path may be another one.
+
+        Raises:
+            UsageError: there is no such file.
+            DataError: what a setting names does not fit the run.
+        """
+        return {}
+
     @abstractmethod
     def training_batches(
         self,

@@ -54,6 +54,7 @@ class Setup:
         notes: lines for the log about the parameters: how many are frozen, and which have weight decay.
         task: the task that the network is trained for.
         classes: the comparison of the names of the classes of training data, validation data and weights.
+        references: hashes of what settings name besides the data, see :meth:`gluon_cbam.tasks.base.Task.references`.
     """
 
     config: RunConfig
@@ -67,6 +68,7 @@ class Setup:
     notes: List[str]
     task: Task
     classes: ClassCheck = field(default_factory=ClassCheck)
+    references: Dict[str, str] = field(default_factory=dict)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -129,7 +131,8 @@ def prepare(config: TrainConfig) -> Setup:
     data = task.training_batches(train, run.as_dict(), model.preprocessing, images, process_group)
     if run.accumulate > len(data):
         raise UsageError(f'--accumulate {run.accumulate} is more than the {len(data)} batches of an epoch')
-    return Setup(run, model, net, ctx, class_names, data, val, process_group, notes, task, checked)
+    references = task.references(run.as_dict(), train)
+    return Setup(run, model, net, ctx, class_names, data, val, process_group, notes, task, checked, references)
 
 
 def open_values(config: TrainConfig) -> Dict[str, Tuple[Any, str]]:

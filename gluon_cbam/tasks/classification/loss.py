@@ -18,7 +18,8 @@ class SmoothedCrossEntropy(Loss):
         smoothing: the share of the target that is spread over all classes, in [0, 1); 0 is the plain cross-entropy.
 
     Inputs:
-        logits (N, K) and labels (N,).
+        logits (N, K), labels (N,) and, for a loss with weights of the classes, these, (K,). The weight of a class
+        multiplies the logarithm of its probability, as in ``torch.nn.CrossEntropyLoss``.
 
     Outputs:
         (N,), in nats.
@@ -28,9 +29,11 @@ class SmoothedCrossEntropy(Loss):
         super().__init__(weight=None, batch_axis=0, **kwargs)
         self._smoothing = smoothing
 
-    def hybrid_forward(self, F: OpNamespace, logits: Tensor, label: Tensor) -> Tensor:
+    def hybrid_forward(self, F: OpNamespace, logits: Tensor, label: Tensor, weights: Optional[Tensor] = None) -> Tensor:
         """The loss of each image."""
         log_probability = F.log_softmax(logits, axis=-1)
+        if weights is not None:
+            log_probability = F.broadcast_mul(log_probability, weights.expand_dims(0))
         loss = -F.pick(log_probability, label, axis=-1)
         if self._smoothing == 0:
             return loss
@@ -46,7 +49,7 @@ class BinaryCrossEntropy(Loss):
         threshold: targets above it count as 1, all others as 0; None for targets as they are.
 
     Inputs:
-        logits (N, K) and targets (N, K), in [0, 1].
+        logits (N, K), targets (N, K), in [0, 1], and, for a loss with weights of the classes, these, (K,).
 
     Outputs:
         (N,), in nats.
@@ -56,10 +59,14 @@ class BinaryCrossEntropy(Loss):
         super().__init__(weight=None, batch_axis=0, **kwargs)
         self._threshold = threshold
 
-    def hybrid_forward(self, F: OpNamespace, logits: Tensor, target: Tensor) -> Tensor:
+    def hybrid_forward(
+        self, F: OpNamespace, logits: Tensor, target: Tensor, weights: Optional[Tensor] = None
+    ) -> Tensor:
         """The loss of each image."""
+        logits = F.cast(logits, 'float32')  # of a network in float16
         if self._threshold is not None:
             target = target > self._threshold
         # -target log(p) - (1 - target) log(1 - p), without an exponential that overflows
         softplus = F.Activation(-F.abs(logits), act_type='softrelu')
-        return F.mean(F.relu(logits) - logits * target + softplus, axis=-1)
+        loss = F.relu(logits) - logits * target + softplus
+        return F.mean(loss if weights is None else F.broadcast_mul(loss, weights.expand_dims(0)), axis=-1)

@@ -24,6 +24,10 @@ class ClassificationSettings:
         None, 'target of --loss bce above which a class counts as 1, and as 0 otherwise  [targets as they are]',
         kind=float, minimum=0, exclusive_maximum=1, immutable=True,
     )  # fmt: skip
+    class_weights: Optional[str] = setting(
+        None, "weights of the classes in the loss: a file with one in a line, or balanced, by each class's images",
+        path=True,
+    )  # fmt: skip
 
 
 def check_loss(settings: Settings) -> None:

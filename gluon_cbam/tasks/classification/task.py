@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, cast
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, cast
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.class_names import ClassNames, compare, names_beside
@@ -97,11 +97,20 @@ class Classification(RecordTask):
         records = cast('RecordFile', data)
         return label_hints(records.labels, str(records.path), classes)
 
+    def references(self, settings: Settings, data: Dataset) -> Dict[str, str]:
+        """The hash of the weights of the classes."""
+        from .class_weights import class_weights, digest
+
+        weights = class_weights(settings, cast('RecordFile', data))
+        return {} if weights is None else {'class_weights': digest(weights)}
+
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
-        """The loss of the settings, with label smoothing, mixup and cutmix."""
+        """The loss of the settings, with weights of classes, label smoothing, mixup and cutmix."""
+        from .class_weights import class_weights
         from .objective import ClassificationObjective
 
-        return ClassificationObjective(settings, preprocessing, rank)
+        weights = class_weights(settings, cast('RecordFile', data))
+        return ClassificationObjective(settings, preprocessing, rank, weights)
 
     def evaluate(
         self,

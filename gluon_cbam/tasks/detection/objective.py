@@ -13,6 +13,7 @@ from gluon_cbam.data.loading.training import Normalize
 from gluon_cbam.models.registry import build
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.protocols import ProcessGroup, Settings
+from gluon_cbam.tasks.step_totals import images_over
 
 from .losses.centernet import CenterNetCriterion
 from .losses.criterion import Criterion, Place
@@ -103,14 +104,11 @@ class DetectionObjective(Objective):
         """Images over divisors of a step on each device, (1,); no device is waited for."""
         contexts = [part.boxes.context for part in batches[0]]
         counted = [self._criterion.divisors(each) for of_batch in targets for each in of_batch]
-        divisors = [each.sum().as_in_context(contexts[0]) for each in counted if each is not None]
+        divisors = [each.sum() for each in counted if each is not None]
         if not divisors:
             return [mx.nd.ones((1,), ctx=context) for context in contexts]
-        total, images = mx.nd.add_n(*divisors), sum(len(part.images) for parts in batches for part in parts)
-        if self._process_group is not None:
-            total, images = self._process_group.add('positives', total), images * self._process_group.size
-        weight = images / mx.nd.maximum(total, 1)
-        return [weight.as_in_context(context) for context in contexts]
+        images = sum(len(part.images) for parts in batches for part in parts)
+        return images_over(divisors, images, contexts, 'positives', self._process_group)
 
     def loss(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, Any]:
         """The loss of each image, (N,); its terms, and the positives."""

@@ -12,6 +12,7 @@ from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import Normalize
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.protocols import ProcessGroup, Settings
+from gluon_cbam.tasks.step_totals import images_over
 
 from .loss import PixelLoss
 
@@ -68,12 +69,8 @@ class SegmentationObjective(Objective):
         """Images over counted pixels of a step on each device, (1,); no device is waited for."""
         contexts = [part.masks.context for part in batches[0]]
         counts = [(part.masks.astype('float32') != IGNORED).sum() for parts in batches for part in parts]
-        total = mx.nd.add_n(*(count.as_in_context(contexts[0]) for count in counts))
         images = sum(len(part.images) for parts in batches for part in parts)
-        if self._process_group is not None:
-            total, images = self._process_group.add('pixels', total), images * self._process_group.size
-        weight = images / mx.nd.maximum(total, 1)
-        return [weight.as_in_context(context) for context in contexts]
+        return images_over(counts, images, contexts, 'pixels', self._process_group)
 
     def loss(self, net: mx.gluon.HybridBlock, inputs: _Inputs) -> Tuple[mx.nd.NDArray, Any]:
         """The loss of each image, (N,), and its two terms."""

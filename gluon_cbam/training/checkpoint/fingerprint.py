@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional
 import mxnet as mx
 
 from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.settings import flag
 from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.tasks.base import Task
 from gluon_cbam.tasks.protocols import Dataset
@@ -25,10 +26,12 @@ def run_fingerprint(setup: Setup) -> Dict[str, Any]:
 
     Returns:
         ``data``: number of examples and hashes of the training and validation data, ``fingerprint`` and, where the task
-        has it, ``contents``; ``platform``: versions, devices and variables that may change the last bits of results.
+        has it, ``contents``; ``references``: hashes of what settings name besides the data; ``platform``: versions,
+        devices and variables that may change the last bits of results.
     """
     return {
         'data': {'training': _data(setup.task, setup.data.records), 'validation': _data(setup.task, setup.val)},
+        'references': setup.references,
         'platform': {
             'mxnet': mx.__version__,
             'devices': [str(context) for context in setup.ctx],
@@ -62,6 +65,7 @@ def compare(saved: SavedState, setup: Setup, now: Dict[str, Any]) -> None:
                 f'the {name} data differs from the run to resume: {_text(mine)}, was {_text(then)}: '
                 'give the same, or start a new run in another --output'
             )
+    _compare_references(saved.fingerprint.get('references', {}), now['references'])
     was = ClassNames(str(saved.path.with_suffix('.json')), saved.card.get('class_names'))
     if was.names:
         setup.task.compare_classes(was, setup.task.class_names(config.data_train), config.ignore_classes)
@@ -73,6 +77,16 @@ def compare(saved: SavedState, setup: Setup, now: Dict[str, Any]) -> None:
     ]
     if changed:
         _log.warning('%s: results may differ in the last bits from those of an unbroken run', ', '.join(changed))
+
+
+def _compare_references(then: Dict[str, str], now: Dict[str, str]) -> None:
+    for name in sorted({*then, *now}):
+        if then.get(name) != now.get(name):
+            mine, was = (values[name][:16] if name in values else 'none' for values in (now, then))
+            raise DataError(
+                f'{flag(name)} differs from the run to resume: SHA-256 {mine}, was {was}: give the same, or start a '
+                'new run in another --output'
+            )
 
 
 def _data(task: Task, data: Optional[Dataset]) -> Optional[Dict[str, Any]]:
