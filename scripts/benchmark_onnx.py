@@ -15,6 +15,7 @@ from typing import List
 
 import click
 import numpy as np
+from finite import positive
 
 import gluon_cbam  # noqa: F401 (numpy and threads)
 from gluon_cbam.benchmarks.onnx_workloads import RUNS
@@ -54,7 +55,7 @@ def compare(official: str, files, engine: str, size: int, images: int, threads: 
 @click.option('--batch', 'batches', multiple=True, default=(1, 8), type=int)
 @click.option('--image-size', default=224)
 @click.option('--threads', default=physical_cores())
-@click.option('--seconds', default=20.0, help='duration for each engine and batch')
+@click.option('--seconds', type=positive, default=20.0, help='duration for each engine and batch')
 @click.option('--json', 'as_json', is_flag=True)
 def main(files, official, engines, batches, image_size, threads, seconds, as_json):
     rows = [

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import List, Optional, Sequence
 
 import click
+from finite import positive
 from gpu_checks import machine, process, report
 from gpu_checks.table import CHECKS, Check
 
@@ -47,6 +48,14 @@ def gpus_of(text: Optional[str]) -> str:
     return found
 
 
+def patience_of(text: str) -> float:
+    """The factor of the time of each check."""
+    try:
+        return positive(text)
+    except UsageError as error:
+        raise UsageError(f'--patience: {error}') from None
+
+
 def run_all(checks: Sequence[Check], gpus: Optional[str], quick: bool, patience: float, folder: Path) -> dict:
     """Run checks one after the other, and write the report after each, so that an interruption leaves one."""
     began = time.monotonic()
@@ -69,16 +78,16 @@ def run_all(checks: Sequence[Check], gpus: Optional[str], quick: bool, patience:
 @click.option('--quick', is_flag=True, help='do the least of each check')
 @click.option('--only', 'names', multiple=True, metavar='NAME', help='this check; repeat for more: '
               + ', '.join(check.name for check in CHECKS))  # fmt: skip
-@click.option('--patience', default=1.0, show_default=True, type=click.FloatRange(0.01), metavar='FACTOR',
+@click.option('--patience', default='1', show_default=True, metavar='FACTOR',
               help='multiplies the time of each check, for slow machines')  # fmt: skip
 @click.option('--output', default=FOLDER, show_default=True, type=click.Path(path_type=Path), metavar='FOLDER',
               help='folder of report.json and report.md')  # fmt: skip
-def main(gpus: Optional[str], cpu: bool, quick: bool, names: Sequence[str], patience: float, output: Path) -> None:
+def main(gpus: Optional[str], cpu: bool, quick: bool, names: Sequence[str], patience: str, output: Path) -> None:
     """Check what gluon_cbam does on GPUs of Maxwell to Ada, in about ten minutes, and write a report to send."""
     if cpu and gpus is not None:
         raise UsageError('--cpu and --gpus exclude each other: give one')
-    checks = chosen(names)
-    result = run_all(checks, None if cpu else gpus_of(gpus), quick, patience, output)
+    checks, factor = chosen(names), patience_of(patience)
+    result = run_all(checks, None if cpu else gpus_of(gpus), quick, factor, output)
     click.echo(report.verdict(result))
     click.echo(f'the report to send: {output / report.NAMES[1]} and {report.NAMES[0]} beside it')
     if report.has_failed(result):

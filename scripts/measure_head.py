@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple
 
+from finite import positive
+
 KINDS = {'replicated': 1.0, 'sharded': 1.0, 'partial': 0.1}
 STYLES = {'replicated': 'o--', 'sharded': 's-', 'partial': '^-'}
 _MEMORY = ('growth_mb', 'planned_mb')
@@ -184,7 +186,7 @@ def main() -> None:
     parser.add_argument('--batch', type=int, default=32, help='images over all contexts')
     parser.add_argument('--width', type=int, default=512, help='size of an embedding')
     parser.add_argument('--steps', type=int, default=3, help='steps after the first one; the median counts')
-    parser.add_argument('--memory', type=float, default=16, help='GB that a row may need')
+    parser.add_argument('--memory', type=positive, default=16, help='GB that a row may need')
     parser.add_argument('--output', type=Path, help='folder for faces_head.json and faces_head.png')
     parser.add_argument('--case', help=argparse.SUPPRESS)
     options = parser.parse_args()

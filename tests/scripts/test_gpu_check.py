@@ -103,6 +103,13 @@ def test_a_check_without_any_figure_has_failed(tmp_path):
     assert report.has_failed({'checks': [{'outcome': 'TIMED OUT'}]})
 
 
+@pytest.mark.parametrize('text', ['nan', 'inf', '0', '-1', '1e999', 'two'])
+def test_patience_is_a_finite_number(text, tmp_path):
+    done = CliRunner().invoke(gpu_check.main, ['--cpu', '--patience', text, '--output', str(tmp_path / 'report')])
+    assert isinstance(done.exception, UsageError) and not (tmp_path / 'report').exists()
+    assert str(done.exception) == f'--patience: a finite number above 0 is needed, got {text!r}'
+
+
 def test_unknown_names():
     with pytest.raises(UsageError, match="--only 'sped': did you mean speed or speed16"):
         gpu_check.chosen(['sped'])
