@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -34,4 +35,8 @@ def run(*command, cwd, **environment):
 
 def python(*arguments, cwd, **environment):
     """What a module of this Python prints, for instance python('build', '--sdist', cwd=...)."""
+    if importlib.util.find_spec(arguments[0]) is None:  # else Python prints a line of its own before the error
+        raise EnvironmentProblem(
+            f"no module {arguments[0]!r}: pip install '.[release]' installs it; nothing was released"
+        )
     return run(sys.executable, '-m', *arguments, cwd=cwd, **environment)

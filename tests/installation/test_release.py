@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import release
-from releasing import checkout, files
+from releasing import checkout, files, steps
 
 from gluon_cbam.common.errors import CbamError, DataError, EnvironmentProblem, UsageError
 from gluon_cbam.zoo.registry import cards_in
@@ -112,6 +112,12 @@ def test_otherwise_the_checkout_is_as_before(project, monkeypatch, change):
         release.release(project, '1.2.0')
     assert state(project)[1:] == before[1:]
     assert not list(project.glob('dist/*'))
+
+
+def test_a_tool_that_is_not_installed_is_one_line(tmp_path, capfd):
+    with pytest.raises(EnvironmentProblem, match=r"no module 'no_such_tool': pip install '\.\[release\]' installs it"):
+        steps.python('no_such_tool', '--sdist', cwd=tmp_path)
+    assert capfd.readouterr() == ('', '')
 
 
 def test_weights_are_those_of_their_cards(tmp_path):
