@@ -101,6 +101,8 @@ def test_nothing_is_written_after_an_error(many, tmp_path):
             make_lists(many, tmp_path / 'out' / 'x', **ratios)
     with pytest.raises(UsageError, match='leave none for val'):
         make_lists(many, tmp_path / 'out' / 'x', val_ratio=0.001)
+    assert not (tmp_path / 'out').exists()
+    (tmp_path / 'out').mkdir()
     (tmp_path / 'out' / 'classes.txt').write_text('other\n')
     with pytest.raises(DataError, match='classes.txt names other classes'):
         make_lists(many, tmp_path / 'out' / 'x')

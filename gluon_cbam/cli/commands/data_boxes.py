@@ -165,6 +165,7 @@ def data_draw(
     'cbam data pack'. Masks are drawn with --masks, and of segmentation records.
     """
     from gluon_cbam.common.files import refuse_existing
+    from gluon_cbam.common.folders import made_folder
     from gluon_cbam.data.boxes.formats import read_boxes
     from gluon_cbam.data.boxes.reading import read_options
     from gluon_cbam.data.boxes.sampling import sampled_pictures
@@ -177,12 +178,12 @@ def data_draw(
     folder = Path(output)
     paths = [folder / f'{part.name}_{number:06d}.png' for part, number in chosen]
     refuse_existing(paths, overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
     entries: List[Any] = []
-    for path, (part, number) in zip(paths, chosen):
-        image = part.columns[number]
-        _draw(path, part.pictures.picture(number).read(), image, boxes.classes, side)
-        entries.append({'file': str(path), 'picture': image.name, 'boxes': len(image.boxes)})
+    with made_folder(folder):
+        for path, (part, number) in zip(paths, chosen):
+            image = part.columns[number]
+            _draw(path, part.pictures.picture(number).read(), image, boxes.classes, side)
+            entries.append({'file': str(path), 'picture': image.name, 'boxes': len(image.boxes)})
     lines = [f'{printable(entry["file"])}: {printable(entry["picture"])}, {entry["boxes"]} boxes' for entry in entries]
     return {'output': output, 'format': boxes.format, 'drawn': entries}, '\n'.join(lines)
 

@@ -149,6 +149,7 @@ def draw_result(
     import numpy as np
 
     from gluon_cbam.common.files import refuse_existing
+    from gluon_cbam.common.folders import made_folder
     from gluon_cbam.data.boxes.reading import read_options
     from gluon_cbam.data.class_masks.formats import read_masks
 
@@ -161,12 +162,12 @@ def draw_result(
     folder = Path(output)
     paths = [folder / f'{part.name}_{number:06d}.png' for part, number in chosen]
     refuse_existing(paths, options['overwrite'])
-    folder.mkdir(parents=True, exist_ok=True)
     entries: List[Any] = []
-    for path, (part, number) in zip(paths, chosen):
-        example = part.examples[number]
-        _draw(path, example, masks.classes, side)
-        entries.append({'file': str(path), 'picture': example.name})
+    with made_folder(folder):
+        for path, (part, number) in zip(paths, chosen):
+            example = part.examples[number]
+            _draw(path, example, masks.classes, side)
+            entries.append({'file': str(path), 'picture': example.name})
     lines = [f'{printable(entry["file"])}: {printable(entry["picture"])}' for entry in entries]
     return {'output': output, 'format': masks.format, 'drawn': entries}, '\n'.join(lines)
 

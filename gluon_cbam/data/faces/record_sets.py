@@ -15,6 +15,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_paths, refuse_existing
+from gluon_cbam.common.folders import made_folder
 from gluon_cbam.common.limits import MAX_CLASSES
 from gluon_cbam.data.class_names import CLASSES_FILE, names_beside
 from gluon_cbam.data.datasets.masks import remove_masks
@@ -167,9 +168,8 @@ def writing_faces(
         TransferError: the disk is full.
     """
     refuse_existing(set_files(path), overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
     texts = set_files(path)[2:] if names is not None else set_files(path)[2:3]
-    with atomic_paths(*texts) as temporary, RecordWriter(path) as records:
+    with made_folder(path.parent), atomic_paths(*texts) as temporary, RecordWriter(path) as records:
         writer = FaceWriter(records, ordered)
         yield writer
         writer.finish()

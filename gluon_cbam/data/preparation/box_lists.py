@@ -8,6 +8,7 @@ from typing import List, NamedTuple, Optional
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_paths, refuse_existing
+from gluon_cbam.common.folders import made_folder
 from gluon_cbam.data.boxes.faults import Faults
 from gluon_cbam.data.boxes.formats import read_boxes
 from gluon_cbam.data.boxes.labels import encode, list_line
@@ -86,13 +87,13 @@ def list_boxes(
     prefix = Path(output).with_suffix('') if Path(output).suffix == '.lst' else Path(output)
     paths = [prefix.with_name(f'{prefix.name}{f"_{part.name}" if len(parts) > 1 else ""}.lst') for part in parts]
     refuse_existing(paths, overwrite)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    check_classes(prefix.parent, list(boxes.classes))
-    root = Path(source) if Path(source).is_dir() else Path(source).parent
-    with atomic_paths(*paths) as temporaries:
-        for part, temporary in zip(parts, temporaries):
-            _write(temporary, part, root)
-    write_classes(prefix.parent, boxes.classes)
+    with made_folder(prefix.parent):
+        check_classes(prefix.parent, list(boxes.classes))
+        root = Path(source) if Path(source).is_dir() else Path(source).parent
+        with atomic_paths(*paths) as temporaries:
+            for part, temporary in zip(parts, temporaries):
+                _write(temporary, part, root)
+        write_classes(prefix.parent, boxes.classes)
     lists = [ListedBoxes(path, len(part.columns), len(part.columns.boxes)) for path, part in zip(paths, parts)]
     return ListedSet(boxes, lists, faults)
 

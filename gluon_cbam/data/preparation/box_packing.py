@@ -13,6 +13,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing
+from gluon_cbam.common.folders import made_folder
 from gluon_cbam.common.parallel import ordered_map, process_pool
 from gluon_cbam.data.boxes.faults import Faults
 from gluon_cbam.data.boxes.formats import read_boxes
@@ -136,23 +137,24 @@ def pack_set(boxes: BoxSet, parts: Sequence[BoxPart], faults: Faults, output: Pa
     folder = Path(output)
     paths = [folder / f'{part.name}.rec' for part in parts]
     refuse_existing(paths, how.overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
-    check_classes(folder, list(boxes.classes))
     found = Faults()
-    with ExitStack() as stack, process_pool(how.workers) as pool:
-        files = [
-            _pack_part(_ordered(part, how), path, boxes, found, how, stack, pool) for part, path in zip(parts, paths)
-        ]
-        if not how.skip_bad:
-            refuse(found, folder)
-        for file in files:
-            if not file.records:
-                raise DataError(f'{file.path}: no picture is left for it')
-    for part, path in zip(parts, paths):
-        remove_masks(path)
-        if not _has_segmentations(boxes, part):
-            segmentations_path(path).unlink(missing_ok=True)  # of older records
-    write_classes(folder, boxes.classes)
+    with made_folder(folder):
+        check_classes(folder, list(boxes.classes))
+        with ExitStack() as stack, process_pool(how.workers) as pool:
+            files = [
+                _pack_part(_ordered(part, how), path, boxes, found, how, stack, pool)
+                for part, path in zip(parts, paths)
+            ]
+            if not how.skip_bad:
+                refuse(found, folder)
+            for file in files:
+                if not file.records:
+                    raise DataError(f'{file.path}: no picture is left for it')
+        for part, path in zip(parts, paths):
+            remove_masks(path)
+            if not _has_segmentations(boxes, part):
+                segmentations_path(path).unlink(missing_ok=True)  # of older records
+        write_classes(folder, boxes.classes)
     faults.update(found)
     return PackedSet(boxes, files, faults)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing
+from gluon_cbam.common.folders import made_folder
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.class_names import check_classes, write_classes
 from gluon_cbam.data.sources.layouts import read_source
@@ -85,18 +86,18 @@ def make_lists(
     for part in dataset.parts:
         _check_paths(part)
     prefix = Path(output).with_suffix('') if Path(output).suffix == '.lst' else Path(output)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    check_classes(prefix.parent, dataset.classes)
-    random = np.random.RandomState(seed)
-    done: Written[Listed] = Written(dataset.layout, dataset.left_out)
-    splits = [(part, *split) for part in dataset.parts for split in split_by_class(part, ratios, random).items()]
-    ends = {name: f'_{name}.lst' if len(splits) > 1 else '.lst' for _, name, _ in splits}
-    refuse_existing([prefix.with_name(prefix.name + end) for end in ends.values()], overwrite)
-    for part, name, chosen in splits:
-        path = prefix.with_name(prefix.name + ends[name])
-        done.append(_write(path, part, random.permutation(chosen) if shuffle else chosen))
-        done.note_classes(path, {part.labels[index][0] for index in chosen}, dataset.classes)
-    write_classes(prefix.parent, dataset.classes)
+    with made_folder(prefix.parent):
+        check_classes(prefix.parent, dataset.classes)
+        random = np.random.RandomState(seed)
+        done: Written[Listed] = Written(dataset.layout, dataset.left_out)
+        splits = [(part, *split) for part in dataset.parts for split in split_by_class(part, ratios, random).items()]
+        ends = {name: f'_{name}.lst' if len(splits) > 1 else '.lst' for _, name, _ in splits}
+        refuse_existing([prefix.with_name(prefix.name + end) for end in ends.values()], overwrite)
+        for part, name, chosen in splits:
+            path = prefix.with_name(prefix.name + ends[name])
+            done.append(_write(path, part, random.permutation(chosen) if shuffle else chosen))
+            done.note_classes(path, {part.labels[index][0] for index in chosen}, dataset.classes)
+        write_classes(prefix.parent, dataset.classes)
     return done
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, refuse_existing
+from gluon_cbam.common.folders import made_folder
 from gluon_cbam.common.parallel import ordered_map, process_pool
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.boxes.faults import Faults
@@ -126,22 +127,22 @@ def pack_masks(
     folder = Path(output)
     paths = [folder / f'{part.name}.rec' for part in parts]
     refuse_existing(paths, how.overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
-    check_classes(folder, list(masks.classes or ()))
-    limit = None if masks.classes is None else len(masks.classes)
-    with ExitStack() as stack, process_pool(how.workers) as pool:
-        files = [_pack_part(part, path, limit, faults, how, stack, pool) for part, path in zip(parts, paths)]
-        if not how.skip_bad:
-            refuse(faults, source)
-        empty = next((file.path for file in files if not file.records), None)
-        if empty is not None:
-            raise DataError(f'{empty}: no picture is left for it')
-        classes = masks.classes or _numbers(files)
-        check_classes(folder, list(classes))
-    for path in paths:
-        remove_masks(path)
-        path.with_suffix('.lst').unlink(missing_ok=True)  # the names of other pictures
-    write_classes(folder, classes)
+    with made_folder(folder):
+        check_classes(folder, list(masks.classes or ()))
+        limit = None if masks.classes is None else len(masks.classes)
+        with ExitStack() as stack, process_pool(how.workers) as pool:
+            files = [_pack_part(part, path, limit, faults, how, stack, pool) for part, path in zip(parts, paths)]
+            if not how.skip_bad:
+                refuse(faults, source)
+            empty = next((file.path for file in files if not file.records), None)
+            if empty is not None:
+                raise DataError(f'{empty}: no picture is left for it')
+            classes = masks.classes or _numbers(files)
+            check_classes(folder, list(classes))
+        for path in paths:
+            remove_masks(path)
+            path.with_suffix('.lst').unlink(missing_ok=True)  # the names of other pictures
+        write_classes(folder, classes)
     return PackedMaskSet(masks, classes, files, faults)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, refuse_existing
+from gluon_cbam.common.folders import made_folder
 from gluon_cbam.common.parallel import ordered_map, process_pool
 from gluon_cbam.data.class_names import check_classes, write_classes
 from gluon_cbam.data.datasets.masks import remove_masks
@@ -114,15 +115,15 @@ def pack(
     orders = _orders(source, dataset, shuffle, seed, val_ratio, test_ratio)
     output = Path(output)
     refuse_existing([output / f'{name}.rec' for name, _, _ in orders], overwrite)
-    output.mkdir(parents=True, exist_ok=True)
-    check_classes(output, dataset.classes)
-    encoder = partial(encode, resize=resize, quality=quality, depth=depth)
-    done: Written[Packed] = Written(dataset.layout, dataset.left_out)
-    for name, part, order in orders:
-        done.append(_pack_part(part, order, output / f'{name}.rec', encoder, skip_bad, workers, progress))
-        remove_masks(done[-1].path)
-        done.note_classes(done[-1].path, done[-1].labels, dataset.classes)
-    write_classes(output, dataset.classes)
+    with made_folder(output):
+        check_classes(output, dataset.classes)
+        encoder = partial(encode, resize=resize, quality=quality, depth=depth)
+        done: Written[Packed] = Written(dataset.layout, dataset.left_out)
+        for name, part, order in orders:
+            done.append(_pack_part(part, order, output / f'{name}.rec', encoder, skip_bad, workers, progress))
+            remove_masks(done[-1].path)
+            done.note_classes(done[-1].path, done[-1].labels, dataset.classes)
+        write_classes(output, dataset.classes)
     return done
 
 

@@ -188,7 +188,7 @@ def test_coco_annotations_that_are_no_regions(tmp_path):
         path.write_text(json.dumps(changed))
         with pytest.raises(DataError, match=reason):
             pack_masks(source, tmp_path / 'rec', form='coco')
-        assert not (tmp_path / 'rec' / 'val.rec').exists()
+        assert not (tmp_path / 'rec').exists()
 
 
 def test_a_list_gives_the_records_of_its_source(tmp_path):

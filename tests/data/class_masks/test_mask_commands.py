@@ -58,7 +58,7 @@ def test_faults_are_named_and_refused(source, tmp_path, cbam_here, spoil, kind, 
     process = cbam_here('data', 'pack', source, tmp_path / 'rec', '--masks')
     assert reason in process.stderr
     assert_one_line(process, 4)
-    assert not (tmp_path / 'rec' / 'train.rec').exists()
+    assert not (tmp_path / 'rec').exists()
     value = value_of(cbam_here('data', 'pack', source, tmp_path / 'rec', '--masks', '--skip-bad', '--json'))
     assert value['files'][0]['records'] == 2
 
