@@ -106,6 +106,7 @@ START_WITHOUT_MXNET = (
     'recognition.report.identification_page',
     'recognition.report.verification_page',
     'recognition.verification',
+    'segmentation.report.page',
     'tasks.class_check',
     'tasks.classification.evaluation',
     'tasks.classification.prediction',

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 REPORTS: Dict[str, str] = {
     'detection': 'gluon_cbam.detection.report.page',
+    'segmentation': 'gluon_cbam.segmentation.report.page',
 }
 """Name of a task -> the module of its report, with ``report_files(directory)``, all files that a report may have, and
 ``write_report(scored, about, directory, overwrite)``, which takes what :meth:`gluon_cbam.tasks.Task.scored` gives and
@@ -112,8 +113,8 @@ class Outputs:
             written['saved_results'] = self.save_results
         if self.report is not None:
             others = {} if self.threshold is None else {'least_score': self.threshold}
-            report = import_module(REPORTS[task.name]).write_report(scored, about, self.report, self.overwrite, **others)
-            written['report'] = str(report)
+            pages = import_module(REPORTS[task.name])
+            written['report'] = str(pages.write_report(scored, about, self.report, self.overwrite, **others))
         return written
 
     def _write_results(self, scored: Any, path: str) -> None:

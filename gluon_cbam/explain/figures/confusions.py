@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_TICKS = 41  # classes whose names stand beside the matrix
-_MOST_CELLS = 16  # classes whose numbers stand in it
+_MOST_COUNTS, _MOST_SHARES = 16, 25  # classes whose counts, or percent, stand in it
 _NAME_WIDTH = 130  # pixels of a name
 
 
@@ -26,7 +26,7 @@ def draw_confusions(counts: np.ndarray, names: Sequence[str], path: Path, found:
         names: names of the K classes; with more than 41 of them they are left out.
         path: the PNG file.
         found: what is said below the columns, such as ``predicted as``.
-        percent: write the shares in the cells rather than the counts; with more than 16 classes neither is written.
+        percent: write the shares in the cells, of up to 25 classes, rather than the counts, of up to 16.
     """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     labels = [short_name(name) for name in names]
@@ -37,7 +37,7 @@ def draw_confusions(counts: np.ndarray, names: Sequence[str], path: Path, found:
         places = range(len(labels)) if len(labels) <= _MOST_TICKS else []
         axes.set_xticks(places, [labels[place] for place in places], rotation=90, fontsize=8)
         axes.set_yticks(places, [labels[place] for place in places], fontsize=8)
-        if len(labels) <= _MOST_CELLS:
+        if len(labels) <= (_MOST_SHARES if percent else _MOST_COUNTS):
             _write_cells(axes, counts, shares, percent)
 
     side = 3.5 + 0.3 * min(len(labels), _MOST_TICKS)

@@ -69,5 +69,5 @@ class Document:
 
 _STYLE = """td { overflow-wrap: normal } .wide { overflow-x: auto }
 .plot { max-width: 100%; height: auto; display: block; margin: .6rem 0 }
-figure { margin: 1rem 0 } figure div { display: flex; flex-wrap: wrap; gap: .4rem }
+figure { margin: 1rem 0 } figure div { display: flex; flex-wrap: wrap; align-items: flex-start; gap: .4rem }
 figure img { max-width: 100%; height: auto } figcaption { color: #555; overflow-wrap: anywhere }"""

@@ -17,6 +17,7 @@ from gluon_cbam.tasks.evaluation import outputs_of_shard
 from gluon_cbam.tasks.protocols import Prepare, ProcessGroup, Progress, Start, no_progress
 
 from .outputs import class_mask
+from .pictures import PictureScores, PictureScoring
 from .scores import MaskScores, confusion
 
 _MOST_CLASSES = 40  # rows of a table in the terminal
@@ -29,11 +30,13 @@ class Evaluation(figures.Evaluation):
     Attributes:
         records: number of images, each counted once.
         scores: the figures of all classes and of each.
+        pictures: the figures of each picture, and the masks that were found in some.
         seconds: time of the evaluation.
     """
 
     records: int
     scores: MaskScores
+    pictures: PictureScores
     seconds: float
 
     def as_dict(self) -> Dict[str, Any]:
@@ -74,20 +77,21 @@ def evaluate(
         pixels, masks[number] = data.load(number)
         return prepare(pixels)
 
-    counted, table = 0, None
+    counted, table, scoring = 0, None, None
     for numbers, (logits, *_) in outputs_of_shard(
         start, load, len(data), batch_size, workers, data.where, progress, process_group
     ):
-        classes = logits.shape[1]
-        table = np.zeros((classes, classes)) if table is None else table
+        scoring = scoring or PictureScoring(logits.shape[1])
         for number, of_image in zip(numbers.tolist(), logits):
             truth = masks.pop(number)
-            table += confusion(truth, class_mask(of_image, prepare, *truth.shape), classes)
+            of_picture = scoring.add(number, truth, class_mask(of_image, prepare, *truth.shape))
+            table = of_picture if table is None else table + of_picture
             counted += 1
     counted, table = _of_all(counted, table, process_group)
     if counted != len(data):
         raise DataError(f'{counted} of {len(data)} records of {data.path} were read')
-    return Evaluation(counted, MaskScores(table, _names(data, len(table))), time.time() - began)
+    pictures = (scoring or PictureScoring(len(table))).scores(process_group)
+    return Evaluation(counted, MaskScores(table, _names(data, len(table))), pictures, time.time() - began)
 
 
 def _of_all(counted: int, table: Optional[np.ndarray], process_group: Optional[ProcessGroup]) -> tuple:

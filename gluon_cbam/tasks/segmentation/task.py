@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from copy import copy
-from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, cast
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, cast
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.tasks import figures
 from gluon_cbam.tasks.annotated_task import AnnotatedTask
 from gluon_cbam.tasks.classes import names_or_numbers
 from gluon_cbam.tasks.figures import Figure
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from gluon_cbam.data.loading.preprocessing import Preprocessing
 
     from .evaluation import Evaluation
+    from .scored import ScoredMasks
 
 LOSS = Figure('loss', 'loss', 'loss', higher_is_better=False, unit='mean over pixels, with the auxiliary head')
 PIXEL_LOSS = Figure('pixel_loss', 'pixels', 'cross-entropy of pixels', higher_is_better=False)
@@ -163,6 +165,15 @@ class Segmentation(AnnotatedTask):
         from .evaluation import evaluate
 
         return evaluate(start, data, prepare, batch_size, workers, progress, process_group)
+
+    def scored(self, data: Any, evaluation: figures.Evaluation) -> ScoredMasks:
+        """The pictures, their true masks and some that were found."""
+        from .scored import ScoredMasks
+
+        records, found = cast('MaskRecords', data), cast('Evaluation', evaluation)
+        return ScoredMasks(
+            records.path.stem, found.scores, found.pictures, lambda number: f'record {number}', records.load
+        )
 
     def predictor(
         self, model: Model, top: int, names: Optional[Sequence[str]] = None, labels: Optional[PathLike] = None

@@ -80,6 +80,7 @@ def test_every_pixel_counts_once_over_any_batches_and_processes(trained, scenes)
     assert np.abs(whole.scores.table - by_hand(path, data)).sum() <= 4, 'rounding moves a pixel at most'
     for found in (scored(path, data, 3), *in_group(3, lambda rank, group: scored(path, data, 2, group))):
         assert np.array_equal(found.scores.table, whole.scores.table) and found.records == 11
+        assert np.array_equal(found.pictures.miou, whole.pictures.miou)
     assert max(epoch['val_miou'] for epoch in epochs(trained)) == pytest.approx(whole.figures['miou'], abs=1e-6)
 
 
