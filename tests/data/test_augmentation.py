@@ -168,29 +168,3 @@ def test_half_of_the_faces_have_the_artifacts_of_jpeg_at_quality_2_to_20(monkeyp
     assert counts[0] == pytest.approx(200, abs=40)
     different = {references[quality][0].tobytes() for quality in range(2, 21)}  # some have the same tables
     assert (counts[2:] > 0).sum() >= len(different) - 1 >= 15
-
-
-def test_cutoff():
-    """A square of L pixels around a uniform pixel, clipped at the border, is 128 in half of the images."""
-    pixels, random = np.zeros((16, 16, 3), np.uint8), rng()
-    images = [augment('none', pixels, Preprocessing(16, 1.0), random, cutoff=7) for _ in range(DRAWS)]
-    cut = [image for image in images if image.any()]
-    assert len(cut) == pytest.approx(DRAWS / 2, abs=120)
-    centers = set()
-    for image in cut:
-        assert set(np.unique(image)) == {0, 128}
-        rows, columns = (np.flatnonzero(image[..., 0].any(axis=axis)) for axis in (1, 0))
-        square = np.zeros((16, 16), bool)
-        row, column = (int(each[0]) + 3 if each[0] else int(each[-1]) - 2 for each in (rows, columns))
-        square[max(0, row - 3) : row + 3, max(0, column - 3) : column + 3] = True
-        assert np.array_equal(image[..., 0] > 0, square)
-        centers.add((row, column))
-    assert not pixels.any(), 'the picture itself stays'
-    assert {row for row, _ in centers} == {column for _, column in centers} == set(range(16))
-
-
-def test_no_random_number_is_drawn_without_cutoff():
-    first, second = rng(), rng()
-    augment('face', halves(), Preprocessing(16, 1.0), first)
-    augment('face', halves(), Preprocessing(16, 1.0), second, cutoff=0)
-    assert first.random() == second.random()

@@ -12,6 +12,7 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.loading import epochs, training
 from gluon_cbam.data.loading.augmentation import AUGMENTATIONS
 from gluon_cbam.data.loading.bad_records import BadRecords
+from gluon_cbam.data.loading.policies.erasing import Cutout, RandomErasing
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import Normalize, TrainingData
 from gluon_cbam.data.records.images import decode_record
@@ -78,19 +79,23 @@ def test_every_record_occurs_at_every_position(numbered):
     assert np.abs(np.corrcoef(orders[:-1].ravel(), orders[1:].ravel())[0, 1]) < 0.05
 
 
-@pytest.mark.parametrize('augmentation', AUGMENTATIONS)
-def test_pixels_are_the_same_on_any_number_of_threads_and_workers(photos, augmentation):
-    expected = pixels(loader(photos, 12, augmentation, workers=1), 1)
+FURTHER = (Cutout(4, 0.8), RandomErasing(0.8, 'pixel', 2))
+
+
+@pytest.mark.parametrize(('augmentation', 'further'), [*((name, ()) for name in AUGMENTATIONS), ('none', FURTHER)])
+def test_pixels_are_the_same_on_any_number_of_threads_and_workers(photos, augmentation, further):
+    def of(batch_size=12, epoch=1, skip=0, **more):
+        return pixels(loader(photos, batch_size, augmentation, further=further, **more), epoch, skip)
+
+    expected = of(workers=1)
     for threads in (1, 2, 4):
-        assert np.array_equal(pixels(loader(photos, 12, augmentation, workers=threads), 1), expected)
-    assert np.array_equal(pixels(loader(photos, 12, augmentation), 1, skip=1), expected[1:])
+        assert np.array_equal(of(workers=threads), expected)
+    assert np.array_equal(of(skip=1), expected[1:])
     for processes in (2, 3):
-        loaders = (loader(photos, 12, augmentation, rank=rank, processes=processes) for rank in range(processes))
-        shares = [pixels(one, 1) for one in loaders]
+        shares = [of(rank=rank, processes=processes) for rank in range(processes)]
         assert np.array_equal([np.concatenate(step) for step in zip(*shares)], expected)
-    assert (augmentation == 'none') == np.array_equal(
-        np.sort(np.concatenate(pixels(loader(photos, 30, augmentation), 0)), axis=0),
-        np.sort(np.concatenate(pixels(loader(photos, 30, augmentation), 1)), axis=0),
+    assert (augmentation == 'none' and not further) == np.array_equal(
+        *(np.sort(np.concatenate(of(30, epoch)), axis=0) for epoch in (0, 1))
     ), 'epochs have other pixels, but for none'
 
 

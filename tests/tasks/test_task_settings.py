@@ -41,6 +41,7 @@ def robust(brightness_data, tmp_path_factory):
 
 def test_a_task_has_its_own_or_none(monkeypatch):
     assert config_class() is config_class('classification') is not TrainConfig
+    assert 'reprob' in own_settings()['classification'].keys() & own_settings()['faces'].keys()
     assert list(own_settings()['brightness']) == ['huber', 'best_by']
     monkeypatch.setattr(type(get_task('brightness')), 'settings', None)
     assert config_class('brightness') is TrainConfig

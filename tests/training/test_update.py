@@ -10,7 +10,7 @@ from steps import Training, batch, difference, halves
 
 from gluon_cbam import weights
 from gluon_cbam.common.errors import Interrupted, UsageError
-from gluon_cbam.training import TrainConfig, train
+from gluon_cbam.training import TrainConfig, make_config, train
 
 RATES = [0.1, 0.2, 0.05, 0.05, 0.01]
 WD = 0.02
@@ -195,6 +195,7 @@ def test_the_decay_reaches_its_group_alone(name):
 EVERYTHING = {
     'optimizer': 'adamw', 'lr': 0.003, 'accumulate': 2, 'batch_size': 8, 'clip_norm': 1.0, 'ema': 0.9, 'mixup': 0.4,
     'cutmix': 1.0, 'label_smoothing': 0.1, 'no_decay': True, 'freeze': ['stages.0.conv'], 'wd_mult': {'fc': 0.5},
+    'reprob': 0.5, 'cutout': 3,
 }  # fmt: skip
 
 
@@ -204,7 +205,7 @@ def test_a_run_with_everything_continues_inside_an_epoch(few, tmp_path):
         'network': 'cbamnet_tiny', 'data_train': str(digits / 'train.rec'), 'data_val': str(digits / 'val.rec'),
         'classes': 10, 'image_size': 8, 'epochs': 2, **EVERYTHING,
     }  # fmt: skip
-    summary = train(TrainConfig(**settings, output=str(tmp_path / 'through')))
+    summary = train(make_config(**settings, output=str(tmp_path / 'through')))
     assert summary['steps'] == 2 * (240 // 8 // 2)
 
     def interrupted(steps, total, text):
@@ -215,10 +216,10 @@ def test_a_run_with_everything_continues_inside_an_epoch(few, tmp_path):
             yield step
 
     with pytest.raises(Interrupted, match='SIGTERM at step 19'):
-        train(TrainConfig(**settings, output=str(tmp_path / 'twice')), progress=interrupted)
+        train(make_config(**settings, output=str(tmp_path / 'twice')), progress=interrupted)
     resumed = []
     again = train(
-        TrainConfig(**settings, output=str(tmp_path / 'twice'), resume='auto'),
+        make_config(**settings, output=str(tmp_path / 'twice'), resume='auto'),
         progress=lambda steps, total, text: resumed.append(total) or steps,
     )
     assert resumed == [11]

@@ -7,7 +7,7 @@ six times as long as a bilinear resize, and half as long as decoding a JPEG of 5
 from __future__ import annotations
 
 import math
-from typing import Callable, Dict, Tuple
+from typing import Dict, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from gluon_cbam.data.resizing import Region, resize_and_crop, short_side_shape
 
 from .draws import uniform, up_to
+from .policies.step import Step
 from .preprocessing import Preprocessing
 
 _AREA = (0.08, 1.0)  # range of the area of a random crop, relative to the image
@@ -23,7 +24,6 @@ _TRIES = 10
 _JITTER = 0.4  # brightness, contrast and saturation are multiplied by 0.6 .. 1.4
 _FACE_JITTER = 0.125  # of insightface: 0.875 .. 1.125
 _FACE_QUALITY = (2, 20)  # of JPEG
-_CUT = 128  # the value of a square that is cut off
 _LIGHTING = 0.1  # standard deviation of the weights of the principal components
 _LUMA = np.array([0.299, 0.587, 0.114])
 # principal components of ImageNet's colors, in 0..255 (Krizhevsky et al. 2012, section 4.1): a column each
@@ -122,18 +122,7 @@ def _face_jpeg(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB))
 
 
-def _cut_off(pixels: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
-    """With a probability of a half, a gray square around a random pixel; its side is the even part of a length."""
-    if rng.random() >= 0.5:
-        return pixels
-    pixels, half = pixels.copy(), length // 2
-    row, column = (up_to(rng, size - 1) for size in pixels.shape[:2])
-    pixels[max(0, row - half) : row + half, max(0, column - half) : column + half] = _CUT
-    return pixels
-
-
-_Step = Callable[[np.ndarray, Preprocessing, np.random.Generator], np.ndarray]
-AUGMENTATIONS: Dict[str, Tuple[_Step, ...]] = {
+AUGMENTATIONS: Dict[str, Tuple[Step, ...]] = {
     # random resized crop and horizontal flip
     'imagenet': (_random_resized_crop, _flip),
     # the same with color jitter and PCA lighting, as in GluonCV's train_imagenet
@@ -153,7 +142,11 @@ AUGMENTATIONS: Dict[str, Tuple[_Step, ...]] = {
 
 
 def augment(
-    name: str, pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator, cutoff: int = 0
+    name: str,
+    pixels: np.ndarray,
+    preprocessing: Preprocessing,
+    rng: np.random.Generator,
+    further: Sequence[Step] = (),
 ) -> np.ndarray:
     """Augment an image.
 
@@ -162,12 +155,11 @@ def augment(
         pixels: (H, W, 3) uint8 RGB.
         preprocessing: preprocessing of the validation images; gives the image size of the result.
         rng: the random number generator; the same state gives the same image.
-        cutoff: side of a square around a random pixel that becomes gray (128) in half of the images, as ``cutoff`` of
-            insightface, in pixels; default 0, none.
+        further: steps that follow, of :mod:`.policies`.
 
     Returns:
         (image_size, image_size, 3) uint8 RGB.
     """
-    for step in AUGMENTATIONS[name]:
+    for step in (*AUGMENTATIONS[name], *further):
         pixels = step(pixels, preprocessing, rng)
-    return _cut_off(pixels, cutoff, rng) if cutoff else pixels
+    return pixels

@@ -15,6 +15,7 @@ from gluon_cbam.data.records.recordio import RecordFile
 
 from .augmentation import AUGMENTATIONS, augment
 from .epochs import Load, RecordBatches
+from .policies.step import Step
 from .preprocessing import Preprocessing
 
 
@@ -57,27 +58,24 @@ class TrainingData(RecordBatches):
     Attributes:
         records: the record file.
         augmentation: a key of :data:`.augmentation.AUGMENTATIONS`.
-        cutoff: see :func:`.augmentation.augment`.
+        further: steps after the augmentation, see :func:`.augmentation.augment`; default none.
 
     Raises:
-        UsageError: unknown augmentation, a cutoff that is negative or hides the image, or see
-            :class:`.epochs.RecordBatches`.
+        UsageError: unknown augmentation, or see :class:`.epochs.RecordBatches`.
     """
 
     records: RecordFile
-    cutoff: int = 0
+    further: Sequence[Step] = ()
 
     def __post_init__(self) -> None:
         if self.augmentation not in AUGMENTATIONS:
             raise UsageError(f'unknown augmentation {self.augmentation!r}: {closest(self.augmentation, AUGMENTATIONS)}')
-        if not 0 <= self.cutoff <= self.preprocessing.image_size:
-            raise UsageError(f'cutoff must be in 0..{self.preprocessing.image_size} pixels, got {self.cutoff}')
         super().__post_init__()
 
     def augmented(self, position: int, load: Load, rng: np.random.Generator) -> Tuple[np.ndarray, np.float32]:
         """Augment the image at a position."""
         number, pixels = load(position)
-        return augment(self.augmentation, pixels, self.preprocessing, rng, self.cutoff), self.records.labels[number]
+        return augment(self.augmentation, pixels, self.preprocessing, rng, self.further), self.records.labels[number]
 
     def batch(self, images: mx.nd.NDArray, labels: Sequence[np.float32]) -> Batch:
         """Images with their labels."""

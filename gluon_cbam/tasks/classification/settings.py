@@ -7,14 +7,15 @@ from typing import Optional
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.settings import setting
+from gluon_cbam.tasks.image_augmentation import ImageAugmentationSettings
 from gluon_cbam.tasks.protocols import Settings
 
 LOSSES = ('cross_entropy', 'bce')
 
 
 @dataclass
-class ClassificationSettings:
-    """The settings that classification alone has."""
+class ClassificationSettings(ImageAugmentationSettings):
+    """The settings that classification has besides those of every task."""
 
     loss: str = setting(
         'cross_entropy', 'loss of the logits; bce is binary cross-entropy, the mean over the classes', choices=LOSSES,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, cast
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, cast
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.class_names import ClassNames, compare, names_beside
 from gluon_cbam.data.datasets.imagenet import imagenet_classes, is_imagenet_class, same_imagenet_class
 from gluon_cbam.tasks.classes import ClassCheck, Labels
 from gluon_cbam.tasks.figures import Figure
+from gluon_cbam.tasks.image_augmentation import steps_of
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
 from gluon_cbam.tasks.protocols import Dataset, Model, ProcessGroup, Progress, Settings, Start, no_progress
@@ -48,8 +49,9 @@ class Classification(RecordTask):
     settings = ClassificationSettings
 
     def check_settings(self, settings: Settings) -> None:
-        """Check the settings of the loss."""
+        """Check the settings of the loss and the steps of augmentation."""
         check_loss(settings)
+        steps_of(settings)
 
     def labels(self, data_train: PathLike, classes: Optional[int]) -> Labels:
         """As many classes as the settings, ``classes.txt`` or insightface's ``property`` next to them say, or 1000."""
@@ -103,6 +105,10 @@ class Classification(RecordTask):
 
         weights = class_weights(settings, cast('RecordFile', data))
         return {} if weights is None else {'class_weights': digest(weights)}
+
+    def loading_options(self, data: RecordFile, settings: Settings) -> Dict[str, Any]:
+        """The steps of augmentation."""
+        return {'further': steps_of(settings)}
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
         """The loss of the settings, with weights of classes, label smoothing, mixup and cutmix."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import List, Optional
 
 from gluon_cbam.common.settings import setting
+from gluon_cbam.tasks.image_augmentation import ImageAugmentationSettings
 
 from .heads.table import HEADS
 
@@ -15,8 +16,8 @@ CHOICES = (*HEADS, *TRIPLETS)
 
 
 @dataclass
-class FaceSettings:
-    """The settings that face recognition alone has."""
+class FaceSettings(ImageAugmentationSettings):
+    """The settings that face recognition has besides those of every task."""
 
     head: str = setting('arcface', 'loss of the embeddings', choices=CHOICES, immutable=True, section='Faces')
     scale: Optional[float] = setting(

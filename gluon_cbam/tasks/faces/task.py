@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional,
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.tasks.classes import Labels
 from gluon_cbam.tasks.figures import Figure
+from gluon_cbam.tasks.image_augmentation import check_square, steps_of
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
 from gluon_cbam.tasks.protocols import (
@@ -42,6 +43,7 @@ NORM = Figure('norm', 'norm', 'mean norm of embeddings', higher_is_better=True, 
 ACCURACY = Figure('accuracy', 'accuracy', 'accuracy of verification', higher_is_better=True, limits=(0.45, 1.02))
 _COMPARED = ('_accuracy', '_auc')  # endings of the figures of a set that cards state
 _RECORDS = '.rec'
+_CUT_SHARE, _CUT_COLOR = 0.5, 128  # of `cutoff` of insightface
 
 
 class Faces(RecordTask):
@@ -89,10 +91,11 @@ class Faces(RecordTask):
         return [*shown, *(name for name in names if name.endswith('_accuracy') and name not in shown)]
 
     def check_settings(self, settings: Settings) -> None:
-        """Check the head, and refuse settings that change labels."""
+        """Check the head and the steps of augmentation, and refuse settings that change labels."""
         from .objective import check_head
 
         check_head(settings)
+        steps_of(settings)
         for name in ('label_smoothing', 'mixup', 'cutmix'):
             if settings[name]:
                 raise UsageError(f'--{name.replace("_", "-")} {settings[name]:g} mixes identities: leave it out')
@@ -166,10 +169,16 @@ class Faces(RecordTask):
         return super().contents(data) if hasattr(data, 'labels') else cast('ValidationSets', data).contents()
 
     def loading_options(self, data: RecordFile, settings: Settings) -> Dict[str, Any]:
-        """The gray squares, and the order of triplets, in which pictures of an identity lie together."""
+        """The steps of augmentation, gray squares, and the order of triplets: pictures of an identity together."""
+        from gluon_cbam.data.loading.policies.erasing import Cutout
+
         from .identities import order_of
 
-        return {'cutoff': settings['cutoff'], 'order': order_of(settings, data)}
+        steps = steps_of(settings)
+        if settings['cutoff']:
+            check_square('cutoff', settings)
+            steps.append(Cutout(settings['cutoff'], _CUT_SHARE, _CUT_COLOR))
+        return {'further': steps, 'order': order_of(settings, data)}
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
         """The loss of the head."""

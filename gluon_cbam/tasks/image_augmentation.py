@@ -1,0 +1,75 @@
+"""The settings of augmentation that tasks of whole images share, and the steps that they stand for.
+
+Names and defaults are those of timm's training script, so that its commands and files can be taken over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, List
+
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.settings import setting
+
+from .protocols import Settings
+
+if TYPE_CHECKING:
+    from gluon_cbam.data.loading.policies.step import Step
+
+_MODES = ('const', 'rand', 'pixel')  # the keys of a table that imports numpy
+
+
+@dataclass
+class ImageAugmentationSettings:
+    """Steps of augmentation after the one of ``augment``."""
+
+    cutout: int = setting(
+        0, 'side of a square that is filled with the mean color in every image, in pixels; 0 for none', kind=int,
+        minimum=0, immutable=True, section='Augmentation of whole images',
+    )  # fmt: skip
+    reprob: float = setting(
+        0.0, 'share of the images with a random box erased; 0 for none', kind=float, minimum=0, immutable=True
+    )
+    remode: str = setting(
+        'pixel', 'what erased boxes are filled with: the mean color, a random one, or one for each pixel',
+        choices=_MODES, immutable=True,
+    )  # fmt: skip
+    recount: int = setting(1, 'boxes that are erased in an image', kind=int, minimum=1, immutable=True)
+
+
+def steps_of(settings: Settings) -> List[Step]:
+    """The steps of augmentation that a run has after the one of ``augment``.
+
+    Args:
+        settings: the settings of the run; an ``image_size`` that is not resolved yet is None.
+
+    Returns:
+        The steps, in their order.
+
+    Raises:
+        UsageError: a value has no meaning.
+    """
+    from gluon_cbam.data.loading.policies.erasing import Cutout, RandomErasing
+
+    steps: List[Step] = []
+    if settings['cutout']:
+        check_square('cutout', settings)
+        steps.append(Cutout(settings['cutout']))
+    if settings['reprob']:
+        steps.append(RandomErasing(settings['reprob'], settings['remode'], settings['recount']))
+    return steps
+
+
+def check_square(name: str, settings: Settings) -> None:
+    """Check that a square that is cut out leaves a part of an image.
+
+    Args:
+        name: the setting with the side of the square.
+        settings: the settings of the run.
+
+    Raises:
+        UsageError: the square is larger than the image.
+    """
+    size = settings['image_size']
+    if size is not None and settings[name] > size:
+        raise UsageError(f'--{name} must be at most the {size} pixels of the images, got {settings[name]}')
