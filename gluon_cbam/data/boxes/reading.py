@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Optional, Protocol, Sequence, Tuple, TypeVar
@@ -161,6 +162,21 @@ def checked_name(name: object, where: str) -> str:
         if parts and '..' not in parts and not name.startswith('/'):
             return '/'.join(parts)
     raise DataError(f'{where}: {shown(name)} is no path of a picture below its folder')
+
+
+def check_listed_once(names: Sequence[str], path: object) -> None:
+    """Check that the list of a split names each picture once: a picture would be packed and counted twice.
+
+    Args:
+        names: the names in the list.
+        path: path of the list, for the message.
+
+    Raises:
+        DataError: one is named twice.
+    """
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise DataError(f'{path}: {shown(twice)} is listed twice')
 
 
 def file_size(path: Path, faults: Faults) -> Optional[Tuple[int, int]]:

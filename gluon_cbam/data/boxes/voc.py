@@ -21,7 +21,7 @@ from gluon_cbam.data.sources.left_out import IMAGE, kind_of_file
 
 from .columns import BoxRows
 from .faults import Faults
-from .reading import ClassIndices, ReadOptions, check_classes, count_unannotated, file_size, number
+from .reading import ClassIndices, ReadOptions, check_classes, check_listed_once, count_unannotated, file_size, number
 from .sets import BoxPart, BoxSet, PictureFiles
 
 _SPLITS = ('train', 'val', 'test')
@@ -104,11 +104,7 @@ def _splits(source: Path, folder: Path, wanted: Sequence[str]) -> Tuple[Dict[str
     known = set(stems)
     splits = {name: [_stem(line, known) for line in read_names(path) if line.strip()] for name, path in names.items()}
     for name, listed in splits.items():
-        twice = (
-            next((stem for stem in listed if listed.count(stem) > 1), None) if len(set(listed)) < len(listed) else None
-        )
-        if twice is not None:
-            raise DataError(f'{names[name]}: {shown(twice)} is listed twice')
+        check_listed_once(listed, names[name])
     return splits, [stem for stem in stems if not any(stem in set(listed) for listed in splits.values())]
 
 

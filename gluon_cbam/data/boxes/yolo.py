@@ -24,7 +24,7 @@ from gluon_cbam.data.sources.splits import SPLITS
 
 from .columns import BoxRows
 from .faults import Faults
-from .reading import ReadOptions, check_classes, file_size, number
+from .reading import ReadOptions, check_classes, check_listed_once, file_size, number
 from .sets import BoxPart, BoxSet, PictureFiles
 
 _IMAGES, _LABELS = 'images', 'labels'
@@ -121,7 +121,9 @@ def _described_split(path: Path, base: Path, value: Any) -> _Split:
         if place.is_dir():
             return _pictures(place)
         if place.is_file():
-            return _Split(base, [_relative(base, place, line) for line in read_names(place) if line.strip()])
+            names = [_relative(base, place, line) for line in read_names(place) if line.strip()]
+            check_listed_once(names, place)
+            return _Split(base, names)
     raise DataError(f'{path}: there is no {shown(value)} in {base}')
 
 

@@ -26,7 +26,7 @@ _SPLITS = {'train': 'train', 'training': 'train', 'val': 'val', 'valid': 'val', 
 _Folders = Tuple[Path, Path]
 
 
-def mask_folders(source: Path) -> Dict[str, _Folders]:
+def paired_folders(source: Path) -> Dict[str, _Folders]:
     """The folders of a source.
 
     Returns:
@@ -63,7 +63,7 @@ def read_folders(source: Path, options: ReadOptions) -> MaskSet:
     """Read folders of pictures and masks."""
     names = options.given_classes(source)
     result = MaskSet('folders', None if names is None else tuple(names), [])
-    for split, (pictures, masks) in mask_folders(source).items():
+    for split, (pictures, masks) in paired_folders(source).items():
         faults = Faults(KINDS)
         result.parts.append(MaskPart(split, pictures, _examples(pictures, masks, faults), faults))
     return result

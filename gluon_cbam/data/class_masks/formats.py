@@ -13,12 +13,12 @@ from gluon_cbam.data.boxes.reading import ReadOptions, check_classes, chosen_spl
 
 from .cityscapes import is_cityscapes, read_cityscapes
 from .coco import read_coco_masks
-from .folders import mask_folders, read_folders
+from .folders import paired_folders, read_folders
 from .lists import is_mask_list, read_mask_list
 from .record_sets import find_mask_records, read_mask_records
 from .sets import MaskSet
 from .values import MOST_CLASSES
-from .voc import mask_folder, read_voc
+from .voc import mask_folders, read_voc
 
 
 class MaskFormat(NamedTuple):
@@ -41,8 +41,8 @@ FORMATS: Sequence[MaskFormat] = (
     MaskFormat('rec', 'segmentation records', lambda path: bool(find_mask_records(path)), read_mask_records),
     MaskFormat('lst', 'a list of pictures and masks', is_mask_list, read_mask_list),
     MaskFormat('cityscapes', 'Cityscapes', is_cityscapes, read_cityscapes),
-    MaskFormat('voc', 'the layout of Pascal VOC', lambda path: mask_folder(path) is not None, read_voc),
-    MaskFormat('folders', 'folders of pictures and masks', lambda path: bool(mask_folders(path)), read_folders),
+    MaskFormat('voc', 'the layout of Pascal VOC', lambda path: bool(mask_folders(path)), read_voc),
+    MaskFormat('folders', 'folders of pictures and masks', lambda path: bool(paired_folders(path)), read_folders),
     MaskFormat('coco', "COCO's JSON", is_coco, read_coco_masks),
 )
 """The formats in the order in which they are tried."""

@@ -1,17 +1,18 @@
 """Reading Pascal VOC's masks: ``JPEGImages/``, ``SegmentationClass/`` and ``ImageSets/Segmentation/``.
 
 The masks are PNGs with a palette: background 0, the classes 1 to 20, and 255 for borders and difficult objects, which
-are ignored. A folder in this layout with classes of its own names them in ``classes.txt`` or ``class_names.txt``.
+are ignored. A folder in this layout with classes of its own names them in ``classes.txt`` or ``class_names.txt``. Of
+several years in one folder, as in ``VOCdevkit/``, the splits of one name are one split.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
-from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.errors import DataError, UsageError, closest
 from gluon_cbam.common.printable import printable
-from gluon_cbam.data.boxes.reading import ReadOptions, checked_name
+from gluon_cbam.data.boxes.reading import ReadOptions, check_listed_once, checked_name
 from gluon_cbam.data.decoding import IMAGE_ENDINGS
 from gluon_cbam.data.sources.file_trees import Location
 from gluon_cbam.data.sources.labels import read_classes, read_names
@@ -28,57 +29,101 @@ _USUAL = ('train', 'val')
 _NAMES = 'class_names.txt'  # of labelme
 
 
-def mask_folder(source: Path) -> Optional[Path]:
-    """The folder of the masks of a source, or of the only folder in it, such as ``VOC2012/``; None if it has none.
-
-    Raises:
-        UsageError: several folders in it have masks.
-    """
+def mask_folders(source: Path) -> List[Path]:
+    """The folders of masks of a source: its own, or else those of the folders in it, such as ``VOC2012/``."""
     if not source.is_dir():
-        return None
-    inside = [source, *sorted(path for path in source.iterdir() if path.is_dir())]
-    found = [path / name for path in inside for name in _MASKS if (path / name).is_dir()]
-    if found and found[0].parent != source and len(found) > 1:
-        raise UsageError(f'{source} has {" and ".join(path.parent.name for path in found)}: give one of them')
-    return found[0] if found else None
+        return []
+    own = _masks_in(source)
+    if own is not None:
+        return [own]
+    inside = (_masks_in(path) for path in sorted(source.iterdir()) if path.is_dir())
+    return [folder for folder in inside if folder is not None]
+
+
+def _masks_in(year: Path) -> Optional[Path]:
+    return next((year / name for name in _MASKS if (year / name).is_dir()), None)
 
 
 def read_voc(source: Path, options: ReadOptions) -> MaskSet:
-    """Read a set in Pascal VOC's layout."""
-    masks = mask_folder(source)
-    assert masks is not None  # it was recognized by it
-    folder = masks.parent
-    root = options.root or folder / _PICTURES
+    """Read a set in Pascal VOC's layout; of a folder of several years, all as one set."""
+    folders = mask_folders(source)
+    if len(folders) == 1:
+        source = folders[0].parent
+    elif options.root is not None:
+        raise UsageError(f'{source} has {len(folders)} years with pictures of their own: leave out --root')
+    root = options.root or (source / _PICTURES if len(folders) == 1 else source)
+    years = [_Year(folder, root, options) for folder in folders]
+    lists = sorted({name for year in years for name in year.lists})
+    missing = [name for name in options.splits if name not in lists]
+    if missing and lists:
+        raise UsageError(f'{printable(source)} has no split {missing[0]!r}: {closest(missing[0], lists)}')
+    names = dict.fromkeys(name for year in years for name in year.splits)
+    parts = [MaskPart(name, root, [each for year in years for each in year.examples(name)]) for name in names]
+    return MaskSet('voc', _classes(source, years, options), parts)
+
+
+def _classes(source: Path, years: Sequence[_Year], options: ReadOptions) -> Tuple[str, ...]:
+    """The names of the classes, the same in all years.
+
+    Raises:
+        DataError: the years name different ones.
+    """
+    given = options.given_classes(source)
+    if given is not None:
+        return tuple(given)
+    other = next((year for year in years if year.classes != years[0].classes), None)
+    if other is not None:
+        raise DataError(
+            f'{printable(other.folder)} has other classes than {printable(years[0].folder)}: pack them apart, or name '
+            'the classes of both with --classes-file'
+        )
+    return years[0].classes
+
+
+class _Year:
+    """A folder of pictures and masks.
+
+    Attributes:
+        folder: the folder.
+        classes: the names of its classes.
+        lists: split -> its list; empty without lists.
+        splits: split that is read -> names of its pictures without endings; without lists, all masks are for training.
+    """
+
+    def __init__(self, masks: Path, root: Path, options: ReadOptions) -> None:
+        self.folder, self._masks, self._root = masks.parent, masks, root
+        pictures = options.root or self.folder / _PICTURES
+        self._prefix = '' if pictures == root else f'{pictures.relative_to(root).as_posix()}/'
+        self.classes = _classes_of_year(self.folder, options)
+        self.lists = {path.stem: path for path in sorted((self.folder / 'ImageSets' / 'Segmentation').glob('*.txt'))}
+        if not self.lists:
+            self.splits = {'train': sorted(path.stem for path in masks.glob('*.png'))}
+            return
+        wanted = options.splits or _USUAL
+        chosen = [name for name in wanted if name in self.lists] or ([] if options.splits else list(self.lists))
+        self.splits = {name: _listed(self.lists[name]) for name in chosen}
+
+    def examples(self, split: str) -> List[MaskExample]:
+        """The examples of a split; none if it has no such split."""
+        return [self._example(stem) for stem in self.splits.get(split, ())]
+
+    def _example(self, stem: str) -> MaskExample:
+        name = picture_named(self._root, self._prefix + stem)
+        return MaskExample(name, Location(str(self._root / name)), MaskFile(str(self._masks / f'{stem}.png')))
+
+
+def _classes_of_year(folder: Path, options: ReadOptions) -> Tuple[str, ...]:
     names = options.given_classes(folder)
     if names is None and (folder / _NAMES).is_file():
         names = read_classes(folder / _NAMES)
-    parts = [
-        MaskPart(split, root, [_example(root, masks, stem) for stem in stems])
-        for split, stems in _splits(folder, masks, options.splits).items()
-    ]
-    return MaskSet('voc', CLASSES if names is None else tuple(names), parts)
+    return CLASSES if names is None else tuple(names)
 
 
-def _splits(folder: Path, masks: Path, wanted: Sequence[str]) -> Dict[str, List[str]]:
-    """Split -> names of its pictures without endings; without lists, all masks are for training."""
-    lists = {path.stem: path for path in sorted((folder / 'ImageSets' / 'Segmentation').glob('*.txt'))}
-    missing = [name for name in wanted if name not in lists]
-    if missing and lists:
-        raise UsageError(f'{printable(folder)} has no split {missing[0]!r}: {closest(missing[0], lists)}')
-    if not lists:
-        return {'train': sorted(path.stem for path in masks.glob('*.png'))}
-    chosen = wanted or [name for name in _USUAL if name in lists] or list(lists)
-    return {
-        name: [
-            checked_name(stem, f'{lists[name]}: line {line}') for line, stem in enumerate(read_names(lists[name]), 1)
-        ]
-        for name in chosen
-    }
-
-
-def _example(root: Path, masks: Path, stem: str) -> MaskExample:
-    name = picture_named(root, stem)
-    return MaskExample(name, Location(str(root / name)), MaskFile(str(masks / f'{stem}.png')))
+def _listed(path: Path) -> List[str]:
+    """The names in the list of a split."""
+    stems = [checked_name(stem, f'{path}: line {line}') for line, stem in enumerate(read_names(path), 1)]
+    check_listed_once(stems, path)
+    return stems
 
 
 def picture_named(root: Path, stem: str) -> str:

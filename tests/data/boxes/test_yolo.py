@@ -51,6 +51,9 @@ def test_description_with_a_path_and_a_list(tmp_path):
         'train': ['images/b.png', 'images/a.jpg'], 'val': ['a.jpg', 'b.png', 'c.jpg'],
     }  # fmt: skip
     assert rows(boxes)['train']['images/a.jpg'] == EXPECTED['a.jpg']
+    text(tmp_path / 'deep' / 'set' / 'some.txt', 'images/b.png\nimages/a.jpg\n./images/b.png\n')
+    with pytest.raises(DataError, match=r"some\.txt: 'images/b\.png' is listed twice"):
+        read_boxes(tmp_path)
 
 
 def test_roboflows_description_leads_one_folder_too_high(tmp_path):

@@ -73,6 +73,38 @@ def test_pascal_voc(tmp_path):
     assert packed(source, tmp_path / 'own')[1] == ['_background_', 'left', 'right']
 
 
+def test_several_years_are_one_set(tmp_path):
+    devkit = tmp_path / 'VOCdevkit'
+    for year in ('VOC2007', 'VOC2012'):
+        mask_files.voc(devkit / year)
+    lists = devkit / 'VOC2007' / 'ImageSets' / 'Segmentation'
+    (lists / 'train.txt').write_text('b\n')
+    (lists / 'test.txt').write_text('a\n')
+    masks, classes = packed(devkit, tmp_path / 'rec')
+    assert same(masks['train'], 'bab') and same(masks['val'], 'cc') and classes == list(VOC)
+    assert [each.name for each in read_masks(devkit).parts[0].examples] == [
+        'VOC2007/JPEGImages/b.jpg', 'VOC2012/JPEGImages/a.jpg', 'VOC2012/JPEGImages/b.jpg'
+    ]  # fmt: skip
+    assert same(packed(devkit, tmp_path / 'test', splits=('test',))[0]['test'], 'a')
+    with pytest.raises(UsageError, match="no split 'tset': did you mean test"):
+        packed(devkit, tmp_path / 'none', splits=('tset',))
+    with pytest.raises(UsageError, match='has 2 years with pictures of their own: leave out --root'):
+        packed(devkit, tmp_path / 'none', root=devkit)
+    (devkit / 'VOC2012' / 'classes.txt').write_text('one\ntwo\nthree\n')
+    with pytest.raises(DataError, match='VOC2012 has other classes than .*VOC2007'):
+        packed(devkit, tmp_path / 'none')
+    (devkit / 'classes.txt').write_text('four\nfive\nsix\n')
+    assert packed(devkit, tmp_path / 'named')[1] == ['four', 'five', 'six']
+
+
+def test_a_list_that_names_a_picture_twice_is_refused(tmp_path):
+    source = mask_files.voc(tmp_path / 'VOC2012')
+    (source / 'ImageSets' / 'Segmentation' / 'train.txt').write_text('a\nb\na\n')
+    with pytest.raises(DataError, match=r"train\.txt: 'a' is listed twice"):
+        packed(source, tmp_path / 'rec')
+    assert same(packed(source, tmp_path / 'val', splits=('val',))[0]['val'], 'c')
+
+
 def test_classes_of_pascal_voc_are_gluoncvs():
     data = pytest.importorskip('gluoncv.data')
     theirs = ['background' if name == 'background' else name for name in data.VOCSegmentation.CLASSES]
