@@ -86,14 +86,14 @@ def xywh(corners):
     return [left, top, right - left, bottom - top]
 
 
-def pycocotools_evaluation(document, results):
+def pycocotools_evaluation(document, results, kind='bbox'):
     """The COCOeval of pycocotools after its summary; the test is skipped where it is not installed."""
     coco_module, evaluation = pytest.importorskip('pycocotools.coco'), pytest.importorskip('pycocotools.cocoeval')
     with contextlib.redirect_stdout(io.StringIO()):
         truth = coco_module.COCO()
         truth.dataset = document
         truth.createIndex()
-        evaluated = evaluation.COCOeval(truth, truth.loadRes(results), 'bbox')
+        evaluated = evaluation.COCOeval(truth, truth.loadRes(results), kind)
         evaluated.evaluate()
         evaluated.accumulate()
         evaluated.summarize()

@@ -36,6 +36,7 @@ class BoxData:
         truths: the true boxes of each image.
         ids: the ids of the images and the classes, and the names of the images.
         load: from the number of an image to (H, W, 3) uint8 RGB.
+        sizes: height and width of each image, in pixels.
     """
 
     name: str
@@ -43,6 +44,7 @@ class BoxData:
     truths: List[Boxes]
     ids: CocoIds
     load: Callable[[int], np.ndarray]
+    sizes: List[Tuple[int, int]]
 
 
 def open_box_data(path: PathLike, ids_of: Optional[PathLike] = None) -> BoxData:
@@ -79,7 +81,8 @@ def open_box_data(path: PathLike, ids_of: Optional[PathLike] = None) -> BoxData:
     def load(number: int) -> np.ndarray:
         return decode(part.pictures.picture(number).read(), columns.names[number])
 
-    return BoxData(Path(path).stem, boxes.classes, [image.boxes for image in columns], ids, load)
+    truths, sizes = [image.boxes for image in columns], [(height, width) for height, width in columns.sizes.tolist()]
+    return BoxData(Path(path).stem, boxes.classes, truths, ids, load, sizes)
 
 
 def _read(path: PathLike) -> BoxSet:
@@ -138,7 +141,8 @@ def score_results(path: PathLike, data: BoxData) -> ScoredBoxes:
         DataError: an entry is wrong, see :func:`.results.read_results`; or the data have no object that counts.
     """
     detections = read_results(path, data.ids)
-    scores = score(data.truths, detections, data.classes)
+    masks = any(each.segmentations is not None for each in detections)
+    scores = score(data.truths, detections, data.classes, data.sizes if masks else None)
     return ScoredBoxes(
         data.name, data.truths, detections, scores, data.ids.names.__getitem__, data.load, data.ids.images,
         data.ids.categories,

@@ -1,7 +1,8 @@
 """Results of detection in COCO's format: a JSON list with an entry for each detection.
 
-An entry is ``{"image_id": 42, "category_id": 18, "bbox": [x, y, width, height], "score": 0.9}``, in pixels; further
-keys such as ``segmentation`` are not read. Source: the page "Results Format" of COCO, and ``COCO.loadRes`` of
+An entry is ``{"image_id": 42, "category_id": 18, "bbox": [x, y, width, height], "score": 0.9}``, in pixels. All entries
+or none have a ``segmentation`` besides, a mask ``{"size": [height, width], "counts": "..."}``. Further keys are not
+read. Source: the page "Results Format" of COCO, and ``COCO.loadRes`` of
 pycocotools.
 """
 
@@ -17,6 +18,7 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
 from gluon_cbam.common.json_stream import read_list
 from gluon_cbam.common.quoting import shown
+from gluon_cbam.data.boxes.segmentations import normalized
 from gluon_cbam.tasks.detection.detections import Detections
 
 from .numbering import CocoIds
@@ -39,24 +41,30 @@ def read_results(path: PathLike, ids: CocoIds) -> List[Detections]:
     Raises:
         UsageError: there is no such file.
         DataError: the file is no JSON list, or has more than :data:`MAX_DETECTIONS` entries; or an entry lacks a value,
-            has one that is no number or not finite, a box without four numbers or of negative size, or an image or a
-            category that the data do not have. The message has the number of the entry, from 0.
+            has one that is no number or not finite, a box without four numbers or of negative size, a wrong mask, or an
+            image or a category that the data do not have; or some entries have masks and others none. The message has
+            the number of the entry, from 0.
     """
     if not Path(path).exists():
         raise UsageError(f'no file of results {str(path)!r}')
     images, classes = ids.image_places(), {number: index for index, number in enumerate(ids.categories)}
     owners, labels, values = array('q'), array('q'), array('d')
+    masks: List[str] = []
 
     def add(entry: Any) -> None:
         if len(owners) == MAX_DETECTIONS:
             raise DataError(f'there may be no more than {MAX_DETECTIONS} detections')
         owner, label, row = _entry(entry, images, classes)
+        mask = _segmentation(entry)
+        if owners and bool(mask) != bool(masks):
+            raise DataError('some entries have a segmentation and others have none')
+        masks.extend([mask] if mask else [])
         owners.append(owner)
         labels.append(label)
         values.extend(row)
 
     read_list(path, add, 'entry')
-    return _split(np.array(owners, np.int64), np.array(labels, np.int64), np.array(values), len(ids.images))
+    return _split(np.array(owners, np.int64), np.array(labels, np.int64), np.array(values), masks, len(ids.images))
 
 
 def _entry(
@@ -80,6 +88,16 @@ def _entry(
     return owner, label, (score, left, top, left + width, top + height)
 
 
+def _segmentation(entry: Mapping[str, Any]) -> str:
+    """The mask of an entry as :func:`gluon_cbam.data.boxes.segmentations.normalized` gives it; empty for none."""
+    value = entry.get('segmentation')
+    if value is None:
+        return ''
+    if not isinstance(value, dict):
+        raise DataError(f'segmentation is {shown(value)}: it must be a mask of size and counts')
+    return normalized(value)
+
+
 def _place(value: Any, key: str, known: Mapping[Any, int]) -> int:
     """The index of an id."""
     plain = isinstance(value, (int, float, str)) and not isinstance(value, bool)
@@ -96,15 +114,21 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _split(owners: np.ndarray, labels: np.ndarray, values: np.ndarray, images: int) -> List[Detections]:
+def _split(
+    owners: np.ndarray, labels: np.ndarray, values: np.ndarray, masks: Sequence[str], images: int
+) -> List[Detections]:
     """The detections of each image."""
     order = np.argsort(owners, kind='stable')
     rows, labels = values.reshape(-1, 5)[order], labels[order]
     bounds = np.searchsorted(owners[order], np.arange(images + 1))
+    texts = np.array([*masks, ''], object)[:-1][order] if masks else None
     return [
-        Detections(labels[start:stop], rows[start:stop, 0], rows[start:stop, 1:])
+        Detections(
+            labels[start:stop], rows[start:stop, 0], rows[start:stop, 1:],
+            None if texts is None else texts[start:stop],
+        )
         for start, stop in zip(bounds, bounds[1:])
-    ]
+    ]  # fmt: skip
 
 
 def write_results(path: PathLike, detections: Sequence[Detections], ids: CocoIds) -> None:
@@ -119,10 +143,13 @@ def write_results(path: PathLike, detections: Sequence[Detections], ids: CocoIds
         separator = '['
         for image, found in zip(ids.images, detections):
             boxes = np.concatenate([found.corners[:, :2], found.corners[:, 2:] - found.corners[:, :2]], axis=1)
-            for label, score, box in zip(found.classes.tolist(), found.scores.tolist(), boxes.tolist()):
+            texts = [''] * len(found) if found.segmentations is None else found.segmentations.tolist()
+            rows = zip(found.classes.tolist(), found.scores.tolist(), boxes.tolist(), texts)
+            for label, score, box, text in rows:
+                mask = f', "segmentation": {text}' if text else ''
                 file.write(
                     f'{separator}{{"image_id": {image}, "category_id": {ids.categories[label]}, "bbox": {box}, '
-                    f'"score": {score!r}}}'
+                    f'"score": {score!r}{mask}}}'
                 )
                 separator = ',\n'
         file.write(']\n' if separator != '[' else '[]\n')

@@ -23,7 +23,7 @@ def read(folder, value):
 
 
 def test_entries_become_detections_of_their_images(tmp_path):
-    others = {'image_id': 90.0, 'category_id': 1, 'bbox': [0, 0, 0, 1], 'score': 1, 'segmentation': {'counts': 'x'}}
+    others = {'image_id': 90.0, 'category_id': 1, 'bbox': [0, 0, 0, 1], 'score': 1, 'caption': {'counts': 'x'}}
     found = read(tmp_path, [ENTRY, others, {**ENTRY, 'score': 0.75}])
     assert [len(each) for each in found] == [0, 2, 1]
     np.testing.assert_array_equal(found[1].corners, [[1, 2.5, 4, 6.5]] * 2)

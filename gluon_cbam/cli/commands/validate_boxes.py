@@ -19,6 +19,8 @@ _OF_NETWORK = ('network', 'params', 'pretrained', 'exported', 'classes', 'image_
 _ROWS = (
     ('ap', 'ap50', 'ap75', 'ap_small', 'ap_medium', 'ap_large'),
     ('ar1', 'ar10', 'ar100', 'ar_small', 'ar_medium', 'ar_large'), ('voc07', 'voc'),
+    ('mask_ap', 'mask_ap50', 'mask_ap75', 'mask_ap_small', 'mask_ap_medium', 'mask_ap_large'),
+    ('mask_ar1', 'mask_ar10', 'mask_ar100', 'mask_ar_small', 'mask_ar_medium', 'mask_ar_large'),
 )  # fmt: skip
 """The figures of each line."""
 
@@ -56,9 +58,8 @@ def score_file(results: str, data_val: str, outputs: Outputs, settings: Dict[str
 def _text(scored: ScoredBoxes, value: Dict[str, Any]) -> str:
     scores = scored.scores
     lines = [f'{value["images"]} images, {value["objects"]} true boxes, {value["detections"]} detections']
-    lines += [
-        '  '.join(f'{name} {scores.figures[name]:.4f}' for name in row if name in scores.figures) for row in _ROWS
-    ]
+    shown = ('  '.join(f'{name} {scores.figures[name]:.4f}' for name in row if name in scores.figures) for row in _ROWS)
+    lines += [line for line in shown if line]
     rows = [list(map(_cell, row.values())) for row in scores.of_classes()]
     if 1 < len(rows) <= _MOST_CLASSES:
         lines.append(aligned([list(scores.of_classes()[0]), *rows]))

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Sequence, Tuple
 
 import numpy as np
 
 from gluon_cbam.common.quoting import shown
 
-_BITS, _MORE, _FIRST = 5, 0x20, 48  # of a character of compressed counts
+from .regions import polygon_mask
+from .run_lengths import compressed, counts_of, pixels_of, uncompressed
+
+_FARTHEST = 10  # sides of a picture
 _LEAST = 4  # numbers of a polygon; pycocotools takes four for a box
 
 
@@ -55,50 +58,13 @@ def _checked_mask(value: Any) -> Any:
     if not whole:
         raise ValueError(f'size {shown(size)} of a mask is no height and width')
     if isinstance(counts, str):
-        counts = uncompressed(counts)
-    if not (isinstance(counts, list) and all(type(count) is int and count >= 0 for count in counts)):
+        counts = uncompressed(counts).tolist()
+    largest = size[0] * size[1]
+    if not (isinstance(counts, list) and all(type(count) is int and 0 <= count <= largest for count in counts)):
         raise ValueError(f'counts {shown(counts)} of a mask are no numbers of pixels')
-    if sum(counts) != size[0] * size[1]:
+    if sum(counts) != largest:
         raise ValueError(f'the counts of a mask are of {sum(counts)} pixels, its size is {size[1]} x {size[0]}')
     return {'size': size, 'counts': compressed(counts)}
-
-
-def compressed(counts: Sequence[int]) -> str:
-    """Counts of pixels, of zeros first, as the text of pycocotools."""
-    letters: List[str] = []
-    for number, count in enumerate(counts):
-        rest = count - (counts[number - 2] if number > 2 else 0)
-        more = True
-        while more:
-            part, rest = rest & (_MORE - 1), rest >> _BITS
-            more = rest != (-1 if part & (_MORE >> 1) else 0)
-            letters.append(chr(part + more * _MORE + _FIRST))
-    return ''.join(letters)
-
-
-def uncompressed(text: str) -> List[int]:
-    """The counts of a text of :func:`compressed`.
-
-    Raises:
-        ValueError: it is no such text.
-    """
-    counts: List[int] = []
-    value, shift = 0, 0
-    for letter in text:
-        part = ord(letter) - _FIRST
-        if not 0 <= part < 2 * _MORE:
-            raise ValueError(f'counts {shown(text)} of a mask are not compressed ones')
-        value |= (part & (_MORE - 1)) << shift
-        shift += _BITS
-        if part & _MORE:
-            continue
-        if part & (_MORE >> 1):
-            value -= 1 << shift
-        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-        value, shift = 0, 0
-    if shift:
-        raise ValueError(f'counts {shown(text)} of a mask are cut off')
-    return counts
 
 
 def mask_size(segmentation: str) -> Tuple[int, int]:
@@ -108,7 +74,7 @@ def mask_size(segmentation: str) -> Tuple[int, int]:
 
 
 def bitmap(segmentation: str, height: int, width: int) -> np.ndarray:
-    """The pixels of an object.
+    """The pixels of an object, as pycocotools computes them.
 
     Args:
         segmentation: see :func:`normalized`.
@@ -116,20 +82,68 @@ def bitmap(segmentation: str, height: int, width: int) -> np.ndarray:
         width: width of the picture, in pixels.
 
     Returns:
-        (height, width) uint8, 1 inside. Masks are exact; polygons are filled by OpenCV to a pixel at their borders.
-    """
-    import cv2
+        (height, width) uint8, 1 inside.
 
+    Raises:
+        ValueError: it is a mask of another size.
+    """
     value = json.loads(segmentation)
     if isinstance(value, dict):
-        counts = uncompressed(value['counts'])
-        pixels = np.repeat(np.arange(len(counts)) % 2, counts).astype(np.uint8)
-        return pixels.reshape(width, height).T
-    result = np.zeros((height, width), np.uint8)
-    for polygon in value:
-        points = np.array(polygon, np.float64).reshape(-1, 2) - 0.5  # OpenCV's are centers of pixels
-        cv2.fillPoly(result, [np.round(points).astype(np.int32)], 1)
-    return result
+        if value['size'] != [height, width]:
+            raise ValueError(f'a mask of {value["size"]} (height, width) in a picture of {[height, width]}')
+        return pixels_of(uncompressed(value['counts']), height, width).astype(np.uint8)
+    return filled([polygon_of(numbers) for numbers in value], height, width)
+
+
+def polygon_of(numbers: Sequence[float]) -> np.ndarray:
+    """The corners of a polygon, (n, 2); four numbers are the place and the size of a box, as in pycocotools."""
+    if len(numbers) == _LEAST:
+        x, y, width, height = numbers
+        numbers = [x, y, x, y + height, x + width, y + height, x + width, y]
+    return np.array(numbers, np.float64).reshape(-1, 2)
+
+
+def filled(polygons: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
+    """The pixels inside of any of some polygons.
+
+    Args:
+        polygons: the corners of each, (n, 2), in pixels. What is farther from the picture than ten of its sides is
+            drawn nearer, since outlines are held in memory.
+        height: height of the picture, in pixels.
+        width: width of the picture, in pixels.
+
+    Returns:
+        (height, width) uint8, 1 inside.
+    """
+    farthest = _FARTHEST * max(height, width)
+    inside = np.zeros((height, width), bool)
+    for corners in polygons:
+        inside |= polygon_mask(corners.clip(-farthest, farthest), height, width)
+    return inside.astype(np.uint8)
+
+
+def mask_text(pixels: np.ndarray) -> str:
+    """The segmentation of an object whose pixels are known.
+
+    Args:
+        pixels: (height, width), true inside.
+    """
+    return _text({'size': list(pixels.shape), 'counts': compressed(counts_of(pixels))})
+
+
+def as_mask(segmentation: str, height: int, width: int) -> str:
+    """The segmentation as a mask, of polygons, too; empty for none."""
+    return mask_text(bitmap(segmentation, height, width)) if segmentation.startswith('[') else segmentation
+
+
+def mask_counts(segmentation: str) -> Tuple[Tuple[int, int], np.ndarray]:
+    """Height and width of the picture of a mask, and its run lengths, (n,) int64.
+
+    Args:
+        segmentation: see :func:`normalized`; no polygons.
+    """
+    value = json.loads(segmentation)
+    return tuple(value['size']), uncompressed(value['counts'])
 
 
 def scaled(segmentation: str, height: int, width: int, new_height: int, new_width: int) -> str:
@@ -150,7 +164,4 @@ def scaled(segmentation: str, height: int, width: int, new_height: int, new_widt
         return _text([[number * factors[at % 2] for at, number in enumerate(polygon)] for polygon in value])
     pixels = bitmap(segmentation, height, width)
     resized = cv2.resize(np.ascontiguousarray(pixels), (new_width, new_height), interpolation=cv2.INTER_NEAREST)
-    flat = resized.T.ravel()
-    ends = np.flatnonzero(np.diff(flat)) + 1
-    counts = np.diff([0, *ends.tolist(), len(flat)]).tolist()
-    return _text({'size': [new_height, new_width], 'counts': compressed([0, *counts] if flat[0] else counts)})
+    return mask_text(resized)

@@ -19,9 +19,9 @@ from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.boxes.coco_files import LISTS, find_files, pictures_folder
 from gluon_cbam.data.boxes.faults import Faults
 from gluon_cbam.data.boxes.reading import ReadOptions, check_classes, checked_name
+from gluon_cbam.data.boxes.regions import region_mask
 from gluon_cbam.data.sources.file_trees import Location
 
-from .regions import region_mask
 from .sets import KINDS, MaskExample, MaskPart, MaskSet
 from .values import IGNORED
 

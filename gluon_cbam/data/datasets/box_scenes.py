@@ -6,9 +6,10 @@ index.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike, refuse_existing
 from gluon_cbam.common.parallel import ordered_map, process_pool
 from gluon_cbam.data.boxes.labels import encode
+from gluon_cbam.data.boxes.segmentation_files import segmentations_path, segmentations_writer
+from gluon_cbam.data.boxes.segmentations import mask_text
 from gluon_cbam.data.boxes.table import Boxes
 from gluon_cbam.data.class_names import write_classes
 from gluon_cbam.data.records.recordio import RecordWriter
@@ -34,13 +37,27 @@ _TRIES = 20  # to place an object
 _Progress = Callable[[Iterable, int, str], Iterable]
 
 
+class EncodedScene(NamedTuple):
+    """A record of an image.
+
+    Attributes:
+        label: its labels.
+        data: its contents.
+        boxes: the objects where their segmentations are written, too.
+    """
+
+    label: List[float]
+    data: bytes
+    boxes: Optional[Boxes] = None
+
+
 class BoxScene(NamedTuple):
     """An image and its objects.
 
     Attributes:
         image: (size, size, 3) uint8, RGB.
         boxes: the objects: the bounds of the pixels that each covers by at least half, of parts too that a later
-            object hides; their areas are the numbers of these pixels.
+            object hides; their areas are the numbers of these pixels, which are their segmentations.
         mask: (size, size) uint8: 1 and the class of the object that is seen in a pixel, 0 for no object.
     """
 
@@ -78,6 +95,7 @@ def draw_box_scene(names: Sequence[str], size: int, random: np.random.RandomStat
                 break
     corners = [_bounds(cover) for cover in covers]
     boxes = Boxes.of(corners, labels, areas=[float(cover.sum()) for cover in covers])
+    boxes = replace(boxes, segmentations=np.array([*map(mask_text, covers), ''], object)[:-1])
     mask = np.zeros((size, size), np.uint8)
     for label, cover in zip(labels, covers):
         mask[cover] = 1 + label
@@ -101,11 +119,10 @@ def _bounds(cover: np.ndarray) -> Tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _encoded_scene(names: Sequence[str], size: int, seed: int, part: int, number: int) -> Tuple[List[float], bytes]:
-    """The label and the encoded image of a record."""
+def _encoded_scene(names: Sequence[str], size: int, seed: int, part: int, number: int) -> EncodedScene:
     scene = draw_box_scene(names, size, np.random.RandomState([seed, part, number]))
     label = encode(scene.boxes, size, size)
-    return label.tolist(), cv2.imencode('.png', scene.image[..., ::-1])[1].tobytes()
+    return EncodedScene(label.tolist(), cv2.imencode('.png', scene.image[..., ::-1])[1].tobytes(), scene.boxes)
 
 
 def write_box_shapes(
@@ -119,7 +136,7 @@ def write_box_shapes(
     workers: int = 1,
     progress: _Progress = lambda items, total, name: items,
 ) -> Dict[str, int]:
-    """Write ``train.rec`` and ``val.rec`` of detection, their ``.idx``, and ``classes.txt``.
+    """Write ``train.rec`` and ``val.rec`` of detection, their ``.idx`` and segmentations, and ``classes.txt``.
 
     The images are PNGs; the same arguments give the same bytes with one version of OpenCV and NumPy.
 
@@ -160,7 +177,7 @@ def chosen_classes(classes: int, size: int) -> List[str]:
 
 def write_scenes(
     folder: PathLike,
-    encoded: Callable[[int, int], Tuple[List[float], bytes]],
+    encoded: Callable[[int, int], EncodedScene],
     names: Sequence[str],
     train: int,
     val: int,
@@ -172,8 +189,7 @@ def write_scenes(
 
     Args:
         folder: created if it does not exist.
-        encoded: from the number of a file and the number of an image in it to the labels and the contents of a record;
-            called in other processes.
+        encoded: from the number of a file and the number of an image in it to a record; called in other processes.
         names: the names of the classes.
         train: number of training images.
         val: number of validation images.
@@ -192,11 +208,19 @@ def write_scenes(
     refuse_existing([output / name for name in (*counts, 'classes.txt')], overwrite)
     output.mkdir(parents=True, exist_ok=True)
     for part, (name, count) in enumerate(counts.items()):
-        with RecordWriter(output / name) as writer, process_pool(workers) as pool:
+        segmented = False
+        with RecordWriter(output / name) as writer, process_pool(workers) as pool, segmentations_writer(
+            output / name, names, None
+        ) as segmentations:
             scenes = ordered_map(pool, partial(encoded, part), range(count), prefetch=16 * workers)
-            for label, image in progress(scenes, count, name):
+            for label, image, boxes in progress(scenes, count, name):
                 writer.write(label, image, writer.count + 1)
+                if boxes is not None:
+                    segmented = True
+                    segmentations(writer.count, np.array(label, np.float32), boxes)
         remove_masks(output / name)
+        if not segmented:
+            segmentations_path(output / name).unlink()
         (output / name).with_suffix('.lst').unlink(missing_ok=True)  # the names of other pictures
     write_classes(output, names)
     return counts

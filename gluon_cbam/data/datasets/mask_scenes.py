@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Callable, Dict, Iterable, List, Sequence, Tuple
+from typing import Callable, Dict, Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -14,15 +14,14 @@ from gluon_cbam.data.class_masks.png import encode_mask
 from gluon_cbam.data.class_masks.values import counts_of, largest_class
 from gluon_cbam.data.records.segmentation import mask_labels
 
-from .box_scenes import chosen_classes, draw_box_scene, write_scenes
+from .box_scenes import EncodedScene, chosen_classes, draw_box_scene, write_scenes
 from .scenes import CLASSES
 
 
-def _encoded(names: Sequence[str], size: int, seed: int, part: int, number: int) -> Tuple[List[float], bytes]:
-    """The labels and the contents of a record."""
+def _encoded(names: Sequence[str], size: int, seed: int, part: int, number: int) -> EncodedScene:
     scene = draw_box_scene(names, size, np.random.RandomState([seed, part, number]))
     image, mask = cv2.imencode('.png', scene.image[..., ::-1])[1].tobytes(), encode_mask(scene.mask)
-    return mask_labels((size, size), len(mask), largest_class(counts_of(scene.mask))), image + mask
+    return EncodedScene(mask_labels((size, size), len(mask), largest_class(counts_of(scene.mask))), image + mask)
 
 
 def write_mask_shapes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional, Sequence
 
 import numpy as np
 
@@ -19,23 +19,27 @@ class Detections:
         scores: (m,) float64, finite; a higher score is a surer detection.
         corners: (m, 4) float64: xmin, ymin, xmax, ymax in pixels of the original image, 0-based and continuous, with
             xmax and ymax exclusive, as in :class:`gluon_cbam.data.boxes.table.Boxes`.
+        segmentations: (m,) of texts, the mask of each, see :func:`gluon_cbam.data.boxes.segmentations.normalized`; None
+            for boxes alone.
     """
 
     classes: np.ndarray
     scores: np.ndarray
     corners: np.ndarray
+    segmentations: Optional[np.ndarray] = None
 
     def __len__(self) -> int:
         return len(self.scores)
 
     @classmethod
-    def of(cls, classes: Any, scores: Any, corners: Any) -> Detections:
+    def of(cls, classes: Any, scores: Any, corners: Any, segmentations: Optional[Sequence[str]] = None) -> Detections:
         """Detections from lists or arrays of any numeric type.
 
         Args:
             classes: (m,) indices of classes.
             scores: (m,) scores.
             corners: (m, 4) xmin, ymin, xmax, ymax.
+            segmentations: (m,) texts of masks; default none.
 
         Raises:
             DataError: the lengths differ, a value is not finite, a class is negative or no whole number, or a box is
@@ -49,7 +53,10 @@ class Detections:
         index = np.isfinite(numbers) & (numbers >= 0) & (np.floor(numbers) == numbers)
         _refuse(~index, 'has a class that is no index')
         _refuse(np.any(boxes[:, 2:] < boxes[:, :2], axis=1), 'has a reversed box')
-        return cls(numbers.astype(np.int64), surety, boxes)
+        texts = None if segmentations is None else np.array([*segmentations, ''], object)[:-1]
+        if texts is not None and len(texts) != len(boxes):
+            raise DataError(f'{len(texts)} masks and {len(boxes)} boxes do not fit')
+        return cls(numbers.astype(np.int64), surety, boxes, texts)
 
     @classmethod
     def empty(cls) -> Detections:
@@ -62,7 +69,8 @@ class Detections:
         Args:
             rows: a mask (m,) bool, or indices in the wanted order.
         """
-        return Detections(self.classes[rows], self.scores[rows], self.corners[rows])
+        texts = None if self.segmentations is None else self.segmentations[rows]
+        return Detections(self.classes[rows], self.scores[rows], self.corners[rows], texts)
 
 
 def _refuse(bad: np.ndarray, what: str) -> None:

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.data.boxes.formats import read_boxes
 from gluon_cbam.data.boxes.records import BoxRecords
+from gluon_cbam.data.boxes.segmentations import bitmap
 from gluon_cbam.data.datasets import box_scenes
 from gluon_cbam.data.datasets.box_scenes import draw_box_scene, write_box_shapes
+from gluon_cbam.data.datasets.mask_scenes import write_mask_shapes
 from gluon_cbam.data.datasets.scenes import CLASSES
 from gluon_cbam.data.records.images import decode_record
 
@@ -23,7 +26,7 @@ def shapes(tmp_path_factory):
 def test_reproducible(shapes, tmp_path):
     for folder, count, seed in (('again', 12, 3), ('more', 15, 3), ('other', 12, 4)):
         write_box_shapes(tmp_path / folder, 64, count, 5, seed=seed)
-    for name in ('train.rec', 'train.idx', 'val.rec', 'classes.txt'):
+    for name in ('train.rec', 'train.idx', 'train.segmentations.json', 'val.rec', 'classes.txt'):
         assert (tmp_path / 'again' / name).read_bytes() == (shapes / name).read_bytes(), name
     assert (tmp_path / 'more' / 'val.rec').read_bytes() == (shapes / 'val.rec').read_bytes()
     assert (tmp_path / 'more' / 'train.rec').read_bytes().startswith((shapes / 'train.rec').read_bytes())
@@ -40,6 +43,22 @@ def test_records(shapes):
         assert (boxes.corners >= 0).all()
         assert (boxes.corners <= 64).all()
         assert np.array_equal(boxes.corners, np.round(boxes.corners))
+
+
+def test_segmentations_are_of_the_boxes(shapes):
+    boxes = read_boxes(shapes / 'train.rec').parts[0].columns.boxes
+    assert boxes.segmented == len(boxes) > 10
+    for corners, area, text in zip(boxes.corners.astype(int).tolist(), boxes.areas, boxes.segmentations):
+        rows, columns = np.nonzero(bitmap(text, 64, 64))
+        assert [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] == corners
+        assert len(rows) == area
+
+
+def test_segmentations_of_older_records_are_removed(tmp_path):
+    write_box_shapes(tmp_path, 64, 2, 1)
+    assert (tmp_path / 'val.segmentations.json').is_file()
+    write_mask_shapes(tmp_path, 64, 2, 1)
+    assert not list(tmp_path.glob('*.segmentations.json'))
 
 
 def test_numbers_and_sizes_vary():

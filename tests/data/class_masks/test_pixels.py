@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from gluon_cbam.common.errors import DataError
+from gluon_cbam.data.boxes.regions import polygon_mask, region_mask, run_mask
 from gluon_cbam.data.class_masks.palette import encode_with_palette, palette
 from gluon_cbam.data.class_masks.png import decode_mask, encode_mask
-from gluon_cbam.data.class_masks.regions import polygon_mask, region_mask, run_mask
 
 
 def values(bits=8, shape=(7, 9)):

@@ -7,12 +7,12 @@ areas: finding it neither counts nor harms. COCO knows no ``difficult`` objects,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict
+from typing import Callable, Dict
 
 import numpy as np
 
 from .greedy import UNMATCHED, match, ranks
-from .overlaps import overlapping
+from .overlaps import Pairs, overlapping
 from .precision import Ranking
 from .tables import Found, Truths
 
@@ -51,12 +51,13 @@ class CocoClass:
     recall_of_few: np.ndarray
 
 
-def coco_class(found: Found, truths: Truths) -> CocoClass:
+def coco_class(found: Found, truths: Truths, overlapping: Callable[..., Pairs] = overlapping) -> CocoClass:
     """Measure one class.
 
     Args:
         found: its detections, from the highest score to the lowest.
         truths: its true boxes.
+        overlapping: gives the pairs that overlap, see :func:`.overlaps.overlapping`.
 
     Returns:
         The figures.

@@ -11,6 +11,7 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.tasks.detection.detections import Detections
 
 from .coco import AREAS, coco_class, mean_of_known, summary
+from .masks import MaskScores, score_masks
 from .tables import columns_of
 from .voc import voc_class
 
@@ -38,6 +39,7 @@ class DetectionScores:
         recall_of_few: (K, T, M) recalls of the surest detections.
         voc07: (K,) average precisions of Pascal VOC 2007.
         voc: (K,) average precisions of Pascal VOC from 2010.
+        masks: the figures of masks; None where boxes alone were scored.
     """
 
     classes: Tuple[str, ...]
@@ -51,12 +53,14 @@ class DetectionScores:
     recall_of_few: np.ndarray
     voc07: np.ndarray
     voc: np.ndarray
+    masks: Optional[MaskScores] = None
 
     @property
     def figures(self) -> Dict[str, float]:
-        """COCO's twelve by :data:`.coco.NAMES`, ``voc07`` and ``voc``, 0 to 1; unless NaN."""
+        """COCO's twelve by :data:`.coco.NAMES`, ``voc07`` and ``voc``, then those of masks; 0 to 1; unless NaN."""
         values = summary(self.ap, self.recall, self.recall_of_few)
         values.update(voc07=mean_of_known(self.voc07), voc=mean_of_known(self.voc))
+        values.update({} if self.masks is None else self.masks.figures)
         return {name: value for name, value in values.items() if not np.isnan(value)}
 
     def of_classes(self) -> List[Dict[str, Any]]:
@@ -66,6 +70,9 @@ class DetectionScores:
             **{f'ap_{name}': self.ap[:, :, size].mean(axis=1) for size, name in enumerate(AREAS) if size},
             'ar100': self.recall[:, :, 0].mean(axis=1), 'voc07': self.voc07, 'voc': self.voc,
         }  # fmt: skip
+        if self.masks is not None:
+            ap = self.masks.ap[:, :, 0]
+            columns.update(mask_ap=ap.mean(axis=1), mask_ap50=ap[:, _AP50], mask_ap75=ap[:, _AP75])
         return [
             {
                 'class': name, 'objects': int(self.objects[number]), 'detections': int(self.detections[number]),
@@ -86,7 +93,12 @@ def _known(value: float) -> Optional[float]:
     return None if np.isnan(value) else float(value)
 
 
-def score(truths: Sequence[Boxes], detections: Sequence[Detections], classes: Sequence[str]) -> DetectionScores:
+def score(
+    truths: Sequence[Boxes],
+    detections: Sequence[Detections],
+    classes: Sequence[str],
+    sizes: Optional[Sequence[Tuple[int, int]]] = None,
+) -> DetectionScores:
     """Score detections of images, each image once.
 
     COCO's figures ignore crowds and take difficult objects as others; those of Pascal VOC ignore both. Equal scores
@@ -96,6 +108,8 @@ def score(truths: Sequence[Boxes], detections: Sequence[Detections], classes: Se
         truths: the true boxes of each image.
         detections: the detections of each image, in the same order.
         classes: names of the classes.
+        sizes: height and width of each image in pixels, to score masks, too, if a true object that counts has one;
+            the detections have segmentations then. Default boxes alone.
 
     Returns:
         The figures.
@@ -114,6 +128,9 @@ def score(truths: Sequence[Boxes], detections: Sequence[Detections], classes: Se
     boxes, found = columns_of(truths, detections, len(classes))
     if boxes.crowd.all():
         raise DataError(f'none of {len(truths)} images has an object, crowds aside: there is nothing to measure')
+    masks = None
+    if sizes is not None and has_masks(truths):
+        masks = score_masks(truths, detections, len(classes), sizes)
     found = found.by_score()
     coco, voc = [], []
     for number in range(len(classes)):
@@ -127,5 +144,11 @@ def score(truths: Sequence[Boxes], detections: Sequence[Detections], classes: Se
         detections=np.bincount(found.classes, minlength=len(classes)),
         voc07=np.array([each.voc07 for each in voc]),
         voc=np.array([each.voc for each in voc]),
+        masks=masks,
         **{name: np.stack([getattr(each, name) for each in coco]) for name in _STACKED},
     )
+
+
+def has_masks(truths: Sequence[Boxes]) -> bool:
+    """Whether an object that counts has a mask."""
+    return any(((each.segmentations != '') & ~each.crowd).any() for each in truths if each.segmentations is not None)

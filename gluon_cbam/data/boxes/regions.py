@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Sequence, Union
+from typing import Any, Sequence, Union
 
 import numpy as np
+
+from .run_lengths import pixels_of, uncompressed
 
 _FARTHEST = 10  # the outline is held in memory; a corner that many sides of the picture away is a mistake
 _FINE = 5  # pycocotools traces outlines on a grid of as many cells a pixel
@@ -66,32 +68,12 @@ def run_mask(counts: Union[str, Sequence[int]], height: int, width: int) -> np.n
     Raises:
         ValueError: they are no lengths whose sum is the number of pixels.
     """
-    lengths = np.asarray(_uncompressed(counts) if isinstance(counts, str) else counts)
+    lengths = np.asarray(uncompressed(counts) if isinstance(counts, str) else counts)
     if lengths.ndim != 1 or lengths.dtype.kind not in 'iu' or len(lengths) and lengths.min() < 0:
         raise ValueError('run lengths must be whole numbers that are not negative')
     if lengths.sum() != height * width or lengths.max() > height * width:  # sums of large numbers overflow
         raise ValueError(f'run lengths of {lengths.sum()} pixels for {width} x {height}')
-    inside = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
-    return inside.reshape(width, height).T
-
-
-def _uncompressed(text: str) -> List[int]:
-    """The lengths of a text: five bits a character; from the fourth on, differences to the last but one."""
-    lengths: List[int] = []
-    value = shift = 0
-    for character in text:
-        code = ord(character) - 48
-        if not 0 <= code < 64:
-            raise ValueError(f'{character!r} is no character of run lengths')
-        value |= (code & 31) << shift
-        shift += 5
-        if code & 32:
-            continue
-        if code & 16:
-            value -= 1 << shift
-        lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
-        value = shift = 0
-    return lengths
+    return pixels_of(lengths, height, width)
 
 
 def region_mask(region: Any, height: int, width: int) -> np.ndarray:
