@@ -56,6 +56,8 @@ _SOURCE = [
     click.option('--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='random seed'),
 ]
 
+_OF_CLASSES = ('labels', 'label_index', 'all_labels', 'transpose', 'value_range')  # of images with one class each
+
 
 def _source_options(function: _Function) -> _Function:
     for option in reversed(_SOURCE):
@@ -117,7 +119,7 @@ def data_shapes(
 
 def _masks_in(source: str, masks: bool, form: Optional[str], options: Dict[str, Any], *others: str) -> bool:
     """Whether a source is taken for masks; the options for other images are removed then."""
-    refused = ('labels', 'label_index', 'all_labels', *others)
+    refused = [name for name in (*_OF_CLASSES, *others) if name in options]
     if not takes_masks([source], masks, form, {name.replace('_', '-'): options[name] for name in refused}):
         return False
     for name in refused:
@@ -127,8 +129,8 @@ def _masks_in(source: str, masks: bool, form: Optional[str], options: Dict[str, 
 
 def _boxes_in(source: str, form: Optional[str], options: Dict[str, Any]) -> bool:
     """Whether a source holds boxes; the options for other images are removed then."""
-    names = {'labels': 'labels', 'label_index': 'label-index', 'all_labels': 'all-labels'}
-    if not has_boxes(source, form, {text: options[name] for name, text in names.items()}):
+    names = [name for name in _OF_CLASSES if name in options]
+    if not has_boxes(source, form, {name.replace('_', '-'): options[name] for name in names}):
         return False
     for name in names:
         options.pop(name)
@@ -183,6 +185,8 @@ def data_list(source: str, output: str, form: Optional[str], masks: bool, **opti
 @click.option('--skip-bad', is_flag=True, help='leave out files that cannot be decoded')
 @click.option('--val-ratio', type=float, default=0.0, metavar='X', help='share of each class for val.rec')
 @click.option('--test-ratio', type=float, default=0.0, metavar='X', help='share of each class for test.rec')
+@click.option('--transpose/--no-transpose', default=None, help='exchange rows and columns of IDX images  [EMNIST only]')
+@click.option('--value-range', type=float, nargs=2, metavar='LOW HIGH', help='values of IDX files for 0 and 255')
 @depth_option
 @click.option('--root', help='folder or tar file that the paths of a list are relative to  [the folder of the list]')
 @_source_options
@@ -211,10 +215,14 @@ def data_pack(
     of the same names, or a list of them; Pascal VOC's folder of SegmentationClass/; Cityscapes; the regions of COCO's
     JSON. 255 is ignored.
 
+    The files of MNIST and the sets in its format (IDX, gzipped or not) give train.rec, and val.rec of the test images:
+    SOURCE is their folder, or one of the files of a set. EMNIST's images are transposed to be upright.
+
     What SOURCE holds besides is left out and counted. WebP, GIF (the first frame), TIFF and AVIF become PNG.
     """
     from gluon_cbam.compat.threads import usable_cpus
     from gluon_cbam.data.preparation.packing import pack
+    from gluon_cbam.data.sources.arrays.sets import ArrayOptions
 
     if _masks_in(source, masks, form, options):
         return pack_masks_result(source, output, form, workers or usable_cpus(), options)
@@ -222,7 +230,8 @@ def data_pack(
         return pack_result(source, output, form, workers or usable_cpus(), options)
     if options.pop('splits'):
         raise UsageError(f'{printable(source)} has no boxes: leave out --split')
-    done = pack(source, output, workers=workers or usable_cpus(), progress=progress_bar, **options)
+    arrays = ArrayOptions(**{name: options.pop(name) for name in ArrayOptions._fields})
+    done = pack(source, output, workers=workers or usable_cpus(), progress=progress_bar, arrays=arrays, **options)
     files = [
         {
             'file': str(part.path),
@@ -244,6 +253,7 @@ def data_pack(
         lines += [f'  bad: {printable(path)}: {printable(fault)}' for path, fault in part.bad.items()]
         lines += [f'  warning: {part.dark.text()}'] if part.dark.count else []
     value = {'output': output, 'layout': done.layout, 'files': files, 'left_out': done.left_out.as_dict()}
+    value['notes'] = done.notes
     return value, '\n'.join(lines + done.as_lines())
 
 

@@ -14,7 +14,7 @@ from gluon_cbam.common.files import PathLike, refuse_existing
 from gluon_cbam.common.parallel import ordered_map, process_pool
 from gluon_cbam.data.decoding import decode, format_of
 from gluon_cbam.data.preparation.summary import Written
-from gluon_cbam.data.sources.file_trees import Location
+from gluon_cbam.data.sources.file_trees import Readable
 from gluon_cbam.data.sources.layouts import read_source
 from gluon_cbam.data.sources.parts import Part
 
@@ -101,7 +101,7 @@ class FaceFormat:
 class _Task(NamedTuple):
     """A picture and its landmarks, if they are given."""
 
-    content: Union[Location, bytes]
+    content: Union[Readable, bytes]
     landmarks: Optional[np.ndarray]
 
 

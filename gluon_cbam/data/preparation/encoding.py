@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Protocol, Tuple, Union
+from typing import List, NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -10,15 +10,9 @@ import numpy as np
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.decoding import DarkImages, decode, format_of
 from gluon_cbam.data.resizing import resize_short_side
+from gluon_cbam.data.sources.file_trees import Readable
 
 _JPEG_SIDE = 65_500  # pixels that libjpeg writes at most
-
-
-class Readable(Protocol):
-    """An image in a file."""
-
-    def read(self) -> bytes:
-        """Read its bytes."""
 
 
 class Encoded(NamedTuple):

@@ -102,7 +102,9 @@ def make_lists(
 
 
 def _check_paths(part: Part) -> None:
-    """Raise DataError for a path that a line of a list cannot hold."""
+    """Raise an error for a path that a line of a list cannot hold, and for images that have none."""
+    if not part.tree.files:
+        raise UsageError(f'{part.tree.path}: its images are no files, which a list can name: use cbam data pack')
     for number in part.numbers:
         name = part.tree.names[number]
         if any(letter in name for letter in '\t\n\r'):

@@ -17,7 +17,8 @@ from gluon_cbam.data.class_names import check_classes, write_classes
 from gluon_cbam.data.datasets.masks import remove_masks
 from gluon_cbam.data.decoding import DarkImages
 from gluon_cbam.data.records.recordio import RecordWriter
-from gluon_cbam.data.sources.file_trees import Location
+from gluon_cbam.data.sources.arrays.sets import NO_OPTIONS, ArrayOptions
+from gluon_cbam.data.sources.file_trees import Readable
 from gluon_cbam.data.sources.layouts import is_list, read_source
 from gluon_cbam.data.sources.parts import Dataset, Part
 
@@ -72,6 +73,7 @@ def pack(
     test_ratio: float = 0.0,
     depth: Optional[int] = None,
     overwrite: bool = True,
+    arrays: ArrayOptions = NO_OPTIONS,
 ) -> Written[Packed]:
     """Pack images into ``.rec``, ``.idx`` and ``classes.txt``.
 
@@ -100,6 +102,7 @@ def pack(
         test_ratio: share of each class for ``test.rec``, 0..1; default 0, no such file.
         depth: number of bits that images of 16 bits a channel use, 8..16; they are converted to PNG of 8 bits.
         overwrite: whether the ``.rec`` files may exist. Masks next to them, which are of other records, are removed.
+        arrays: options of sources that are arrays, such as the IDX files of MNIST.
 
     Returns:
         An entry for each file that was written.
@@ -109,7 +112,7 @@ def pack(
             already; or a file exists and must not be overwritten.
         DataError: files cannot be decoded, or the source is damaged. Nothing is written under the final names.
     """
-    dataset = read_source(source, root, labels, classes_file, output, label_index, all_labels)
+    dataset = read_source(source, root, labels, classes_file, output, label_index, all_labels, arrays)
     if shuffle and any(part.tree.sequential for part in dataset.parts):
         raise UsageError(f'{source}: a compressed tar file is read in its order: uncompress it, or leave out --shuffle')
     orders = _orders(source, dataset, shuffle, seed, val_ratio, test_ratio)
@@ -118,7 +121,7 @@ def pack(
     with made_folder(output):
         check_classes(output, dataset.classes)
         encoder = partial(encode, resize=resize, quality=quality, depth=depth)
-        done: Written[Packed] = Written(dataset.layout, dataset.left_out)
+        done: Written[Packed] = Written(dataset.layout, dataset.left_out, dataset.notes)
         for name, part, order in orders:
             done.append(_pack_part(part, order, output / f'{name}.rec', encoder, skip_bad, workers, progress))
             remove_masks(done[-1].path)
@@ -155,7 +158,7 @@ def _orders(
     return [_OrderedPart(part.name, part, order) for part, order in zip(dataset.parts, orders)]
 
 
-_Encode = Callable[[Union[Location, bytes]], Encoded]
+_Encode = Callable[[Union[Readable, bytes]], Encoded]
 
 
 def _pack_part(
@@ -170,7 +173,10 @@ def _pack_part(
     result = Packed(path, other=part.left_out.total)
     with RecordWriter(result.path) as writer, process_pool(workers) as pool:
         contents = part.tree.contents(part.numbers[index] for index in order)
-        encoded = ordered_map(pool, encode, contents, prefetch=16 * workers)
+        if part.tree.files:
+            encoded: Iterable[Encoded] = ordered_map(pool, encode, contents, prefetch=16 * workers)
+        else:  # small images of an array are encoded in less time than it takes to send them to another process
+            encoded = map(encode, contents)
         for index, image in zip(order, progress(encoded, len(order), path.stem)):
             if image.fault:
                 result.bad[part.path(index)] = image.fault

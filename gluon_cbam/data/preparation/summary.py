@@ -29,12 +29,13 @@ class Written(List[Item]):
     Attributes:
         layout: name of the detected layout.
         left_out: what else the source holds.
+        notes: what was recognized or changed, a line each.
         empty: path of a file -> the classes without images in it; only files with such classes.
     """
 
-    def __init__(self, layout: str, left_out: LeftOut) -> None:
+    def __init__(self, layout: str, left_out: LeftOut, notes: Sequence[str] = ()) -> None:
         super().__init__()
-        self.layout, self.left_out = layout, left_out
+        self.layout, self.left_out, self.notes = layout, left_out, list(notes)
         self.empty: Dict[Path, List[EmptyClass]] = {}
 
     def note_classes(self, path: Path, labels: Iterable[float], classes: Sequence[str]) -> None:
@@ -55,8 +56,8 @@ class Written(List[Item]):
         return [{'class': entry.index, 'label': entry.name} for entry in self.empty.get(path, ())]
 
     def as_lines(self) -> List[str]:
-        """Human-readable: a line for each kind that is left out, and a warning for each file with empty classes."""
-        return self.left_out.as_lines() + [_warning(path, empty) for path, empty in self.empty.items()]
+        """Human-readable: the notes, a line for each kind that is left out, and for each file with empty classes."""
+        return self.notes + self.left_out.as_lines() + [_warning(path, empty) for path, empty in self.empty.items()]
 
 
 def _warning(path: Path, empty: Sequence[EmptyClass]) -> str:

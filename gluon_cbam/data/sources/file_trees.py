@@ -25,6 +25,13 @@ from .left_out import FOLDER, IMAGE, LeftOut, kind_of_member
 from .tars import Member, is_compressed, is_tar, members
 
 
+class Readable(Protocol):
+    """An image in a file."""
+
+    def read(self) -> bytes:
+        """Read its bytes."""
+
+
 class Location(NamedTuple):
     """The bytes of an image in a file.
 
@@ -69,6 +76,7 @@ class Tree(Protocol):
         folders: paths of all folders inside it, with ``/``, also of those without images.
         others: path of a folder -> what is directly in it besides images and folders.
         sequential: whether images can be read only in the order of ``names``.
+        files: whether the images are files, which a list can name.
     """
 
     path: Path
@@ -76,15 +84,16 @@ class Tree(Protocol):
     folders: Set[str]
     others: Dict[str, LeftOut]
     sequential: bool
+    files: bool
 
-    def contents(self, numbers: Iterable[int]) -> Iterator[Union[Location, bytes]]:
-        """The locations of some images, or their bytes.
+    def contents(self, numbers: Iterable[int]) -> Iterator[Union[Readable, bytes]]:
+        """What reads the bytes of some images, such as their locations, or the bytes.
 
         Args:
             numbers: indices into ``names``; increasing if the tree is sequential.
 
         Yields:
-            A location or the bytes of each image, in the order of ``numbers``.
+            What reads each image, or its bytes, in the order of ``numbers``.
         """
 
 
@@ -140,6 +149,7 @@ class Folder:
     """Images below a folder, or the images of a list."""
 
     sequential = False
+    files = True
 
     def __init__(
         self,
@@ -187,6 +197,7 @@ class Tar:
     """
 
     sequential = False
+    files = True
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -238,6 +249,7 @@ class CompressedTar:
     """Images of a compressed tar file, in its own order: it is read once for the names, and again for the images."""
 
     sequential = True
+    files = True
 
     def __init__(self, path: Path) -> None:
         self.path = path

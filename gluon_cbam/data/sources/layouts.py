@@ -12,6 +12,8 @@ from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.limits import MAX_CLASSES
 from gluon_cbam.data.records.labels import checked_index
 
+from .arrays.formats import FORMATS, ArrayFormat, is_array_set, read_dataset
+from .arrays.sets import NO_OPTIONS, ArrayOptions
 from .compact_lists import Labels, Names
 from .file_trees import Tree, children, open_listed, open_tree
 from .labels import ListedLabels, in_order_of_indices, read_classes, read_list
@@ -30,6 +32,7 @@ _OF_LISTS = ('root', 'label-index', 'all-labels')  # options
 class _Request:
     source: Path
     chosen: ListedLabels
+    arrays: ArrayOptions
     root: Optional[Path]
     labels: Optional[Path]
     classes_file: Optional[Path]
@@ -68,11 +71,12 @@ class _Request:
 
 
 class _Found(NamedTuple):
-    """The parts of a request, the names of the classes, and what is left out."""
+    """The parts of a request, the names of the classes, what is left out, and notes."""
 
     parts: List[Part]
     classes: List[str]
     left_out: LeftOut
+    notes: Sequence[str] = ()
 
 
 class Layout(NamedTuple):
@@ -82,7 +86,7 @@ class Layout(NamedTuple):
         name: name of the layout in messages.
         matches: whether a request has this layout.
         read: finds the parts and classes of a request.
-        options: the supported ones of ``root``, ``labels``, ``label-index`` and ``all-labels``.
+        options: the supported ones of ``root``, ``labels``, ``label-index`` and ``all-labels``, and of arrays.
     """
 
     name: str
@@ -99,6 +103,7 @@ def read_source(
     output: Optional[PathLike] = None,
     label_index: Optional[int] = None,
     all_labels: bool = False,
+    arrays: ArrayOptions = NO_OPTIONS,
 ) -> Dataset:
     """Find the images of a source and their labels.
 
@@ -106,13 +111,14 @@ def read_source(
         source: a folder or tar file of class folders, or with folders of class folders for the splits, such as
             ``train/``, ``val/`` and ``test/`` (see :data:`gluon_cbam.data.sources.splits.SPLITS`); a folder or tar file
             of images without class folders, with ``labels``; a ``.lst`` or ``path label`` list; a folder with
-            ``train_list.txt``.
+            ``train_list.txt``; or a data set of arrays, see :data:`gluon_cbam.data.sources.arrays.formats.FORMATS`.
         root: the folder or tar file that the paths of a list are relative to; by default, the folder of the list.
         labels: label file of images that are not in class folders; see :func:`gluon_cbam.data.sources.labels.assign`.
         classes_file: file with the names of the classes; see :func:`gluon_cbam.data.sources.labels.read_classes`.
         output: the folder of the results; where it is below the source, it is no class of it.
         label_index: the label of the lines of a list that is the class, from 0; by default, their only one.
         all_labels: take all labels of a list, which may be any numbers, for other tasks than classification.
+        arrays: options of data sets of arrays.
 
     Returns:
         The parts of the detected layout, the names of the classes, and what is left out. A class folder without images
@@ -129,10 +135,12 @@ def read_source(
         raise UsageError(f'--label-index {label_index} and --all-labels exclude each other: give one of them')
     chosen = ListedLabels(checked_index(label_index), all_labels)
     paths = (Path(path) if path else None for path in (root, labels, classes_file, output))
-    request = _Request(source, chosen, *paths)
+    request = _Request(source, chosen, arrays, *paths)
     layout = next(row for row in LAYOUTS if row.matches(request))
-    options = (('root', root), ('labels', labels), ('label-index', label_index), ('all-labels', all_labels or None))
-    for option, value in options:
+    options: Dict[str, object] = {'root': root, 'labels': labels, 'label-index': label_index}
+    options['all-labels'] = all_labels or None
+    options.update((name.replace('_', '-'), value) for name, value in arrays._asdict().items())
+    for option, value in options.items():
         if value is not None and option not in layout.options:
             raise UsageError(f'{source} has the layout {layout.name!r}: leave out --{option}')
     found = layout.read(request)
@@ -142,7 +150,7 @@ def read_source(
 
 def is_list(source: Path) -> bool:
     """Whether a source is a list of images."""
-    return source.is_file() and not is_tar(source)
+    return source.is_file() and not is_tar(source) and not is_array_set(source)
 
 
 def _has_lists(request: _Request) -> bool:
@@ -236,7 +244,20 @@ def _from_class_folders(request: _Request) -> _Found:
     return _Found([part], classes, count_left_out(request.tree, [part], False, None))
 
 
+def _of_arrays(form: ArrayFormat) -> Layout:
+    """The layout of data sets of a format of arrays."""
+
+    def matches(request: _Request) -> bool:
+        return form.matches(request.source)
+
+    def read(request: _Request) -> _Found:
+        return _Found(*read_dataset(form, request.source, request.arrays, request.ordered)[1:])
+
+    return Layout(form.name, matches, read, form.options)
+
+
 LAYOUTS: Sequence[Layout] = (
+    *map(_of_arrays, FORMATS),
     Layout('a list', lambda request: is_list(request.source), _from_list, _OF_LISTS),
     Layout('train_list.txt and val_list.txt', _has_lists, _from_lists, _OF_LISTS),
     Layout('images with a label file', _is_flat, _from_flat, ('labels',)),

@@ -55,12 +55,14 @@ class Dataset(NamedTuple):
         parts: the parts, at least one.
         classes: names of the classes, in the order of the class indices; empty if the labels are not classes.
         left_out: what else the source holds; nothing for lists, which choose their images.
+        notes: what was recognized or changed, a line each.
     """
 
     layout: str
     parts: List[Part]
     classes: List[str]
     left_out: LeftOut
+    notes: Sequence[str] = ()
 
 
 def check_names(classes: Sequence[str], remedy: str = 'rename its folder') -> None:
