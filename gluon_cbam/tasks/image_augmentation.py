@@ -6,7 +6,7 @@ Names and defaults are those of timm's training script, so that its commands and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, List
+from typing import TYPE_CHECKING, List, Optional, Sequence
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.settings import setting
@@ -23,9 +23,21 @@ _MODES = ('const', 'rand', 'pixel')  # the keys of a table that imports numpy
 class ImageAugmentationSettings:
     """Steps of augmentation after the one of ``augment``."""
 
+    rotation: float = setting(
+        0.0, 'largest angle by which images are rotated, in degrees; 0 for none', kind=float, minimum=0,
+        aliases=('--degrees',), immutable=True, section='Augmentation of whole images',
+    )  # fmt: skip
+    color_jitter: List[float] = setting(
+        (), 'largest change of brightness, contrast and saturation, such as 0.4, or of each and of the hue, such as '
+        '0.4,0.4,0.2,0.1  [none]', kind=list, immutable=True,
+    )  # fmt: skip
+    aa: Optional[str] = setting(
+        None, 'policy of augmentation: trivialaugment, or RandAugment such as rand-m9-mstd0.5-inc1  [none]',
+        '--aa', '--auto-augment', immutable=True,
+    )  # fmt: skip
     cutout: int = setting(
         0, 'side of a square that is filled with the mean color in every image, in pixels; 0 for none', kind=int,
-        minimum=0, immutable=True, section='Augmentation of whole images',
+        minimum=0, immutable=True,
     )  # fmt: skip
     reprob: float = setting(
         0.0, 'share of the images with a random box erased; 0 for none', kind=float, minimum=0, immutable=True
@@ -50,14 +62,35 @@ def steps_of(settings: Settings) -> List[Step]:
         UsageError: a value has no meaning.
     """
     from gluon_cbam.data.loading.policies.erasing import Cutout, RandomErasing
+    from gluon_cbam.data.loading.policies.jitter import ColorJitter, RandomRotation
+    from gluon_cbam.data.loading.policies.naming import policy
 
     steps: List[Step] = []
+    if settings['rotation']:
+        steps.append(RandomRotation(settings['rotation']))
+    if settings['color_jitter']:
+        steps.append(ColorJitter(*_widths(settings['color_jitter'])))
+    if settings['aa'] is not None:
+        steps.append(policy(settings['aa']))
     if settings['cutout']:
         check_square('cutout', settings)
         steps.append(Cutout(settings['cutout']))
     if settings['reprob']:
         steps.append(RandomErasing(settings['reprob'], settings['remode'], settings['recount']))
     return steps
+
+
+def _widths(values: Sequence[float]) -> Sequence[float]:
+    """The arguments of the color jitter, from one number or those of each property."""
+    if len(values) == 1:
+        return [values[0]] * 3
+    if len(values) not in (3, 4):
+        given = ','.join(f'{value:g}' for value in values)
+        raise UsageError(
+            f'--color-jitter takes one number, those of brightness, contrast and saturation, or the hue besides, '
+            f'got {given}'
+        )
+    return values
 
 
 def check_square(name: str, settings: Settings) -> None:

@@ -13,6 +13,9 @@ from gluon_cbam.data.loading import epochs, training
 from gluon_cbam.data.loading.augmentation import AUGMENTATIONS
 from gluon_cbam.data.loading.bad_records import BadRecords
 from gluon_cbam.data.loading.policies.erasing import Cutout, RandomErasing
+from gluon_cbam.data.loading.policies.jitter import ColorJitter, RandomRotation
+from gluon_cbam.data.loading.policies.randaugment import RandAugment
+from gluon_cbam.data.loading.policies.trivialaugment import TrivialAugment
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import Normalize, TrainingData
 from gluon_cbam.data.records.images import decode_record
@@ -79,7 +82,10 @@ def test_every_record_occurs_at_every_position(numbered):
     assert np.abs(np.corrcoef(orders[:-1].ravel(), orders[1:].ravel())[0, 1]) < 0.05
 
 
-FURTHER = (Cutout(4, 0.8), RandomErasing(0.8, 'pixel', 2))
+FURTHER = (
+    RandomRotation(20), ColorJitter(0.4, 0.4, 0.4, 0.1), RandAugment(8, 9, 0.5, probability=1), TrivialAugment(),
+    Cutout(4, 0.8), RandomErasing(0.8, 'pixel', 2),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(('augmentation', 'further'), [*((name, ()) for name in AUGMENTATIONS), ('none', FURTHER)])

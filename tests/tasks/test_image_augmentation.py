@@ -1,14 +1,24 @@
 """The settings of augmentation that tasks of whole images share."""
 
-import pytest
+import dataclasses
 
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from gluon_cbam.cli.main import cli
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.settings import default_of
 from gluon_cbam.data.loading.policies.erasing import ERASING_MODES, Cutout, RandomErasing
+from gluon_cbam.data.loading.policies.jitter import ColorJitter, RandomRotation
+from gluon_cbam.data.loading.policies.randaugment import RandAugment
+from gluon_cbam.data.loading.policies.trivialaugment import TrivialAugment
 from gluon_cbam.tasks import get_task
-from gluon_cbam.tasks.image_augmentation import steps_of
+from gluon_cbam.tasks.image_augmentation import ImageAugmentationSettings, steps_of
 from gluon_cbam.training import make_config, resolve
 from gluon_cbam.training.config.task_settings import settings_of
+
+NAMES = [entry.name for entry in dataclasses.fields(ImageAugmentationSettings)]
 
 
 def of(**changes):
@@ -24,6 +34,12 @@ def test_none_by_default():
 @pytest.mark.parametrize(
     ('given', 'step'),
     [
+        ({'rotation': 15.0}, RandomRotation(15)),
+        ({'color_jitter': [0.4]}, ColorJitter(0.4, 0.4, 0.4)),
+        ({'color_jitter': [0.4, 0.3, 0.2]}, ColorJitter(0.4, 0.3, 0.2)),
+        ({'color_jitter': [0.4, 0.3, 0.2, 0.1]}, ColorJitter(0.4, 0.3, 0.2, 0.1)),
+        ({'aa': 'rand-m9-mstd0.5-inc1'}, RandAugment(2, 9, 0.5, increasing=True)),
+        ({'aa': 'trivialaugment'}, TrivialAugment()),
         ({'cutout': 8}, Cutout(8)),
         ({'reprob': 0.25}, RandomErasing(0.25, 'pixel', 1)),
         ({'reprob': 0.25, 'remode': 'rand', 'recount': 3}, RandomErasing(0.25, 'rand', 3)),
@@ -33,6 +49,25 @@ def test_settings_are_steps(given, step):
     assert steps_of(of(**given)) == [step]
 
 
+def test_the_order_of_the_steps():
+    steps = steps_of(of(reprob=0.5, cutout=4, aa='rand', color_jitter=[0.4], rotation=5))
+    assert [type(step) for step in steps] == [RandomRotation, ColorJitter, RandAugment, Cutout, RandomErasing]
+
+
+def test_flags_of_timm_and_torchvision(tmp_path):
+    """As they are typed there; the settings that a run prints are a file for --config."""
+    printed = CliRunner().invoke(cli, ['train', '--network', 'cbamnet_tiny', '--data-train', 'x.rec', '--aa',
+                                        'rand-m9-mstd0.5-inc1', '--color-jitter', '0.4,0.4,0.4,0.1', '--reprob', '0.25',
+                                        '--remode', 'rand', '--degrees', '10', '--print-config'])  # fmt: skip
+    assert printed.exit_code == 0, printed.output
+    (tmp_path / 'run.yaml').write_text(printed.output)
+    for settings in (resolve({}, str(tmp_path / 'run.yaml')).settings, yaml.safe_load(printed.output)):
+        assert (settings['aa'], settings['color_jitter']) == ('rand-m9-mstd0.5-inc1', [0.4, 0.4, 0.4, 0.1])
+        assert (settings['reprob'], settings['remode'], settings['rotation']) == (0.25, 'rand', 10)
+    other = CliRunner().invoke(cli, ['train', '--auto-augment', 'ta_wide', '--print-config'])
+    assert yaml.safe_load(other.output)['aa'] == 'ta_wide'
+
+
 def test_the_modes_of_erasing_are_those_of_the_table():
     assert settings_of()['remode'].metadata['choices'] == tuple(ERASING_MODES)
 
@@ -40,6 +75,10 @@ def test_the_modes_of_erasing_are_those_of_the_table():
 @pytest.mark.parametrize(
     ('given', 'message'),
     [
+        ({'aa': 'rnd-m9'}, "unknown policy of augmentation 'rnd-m9': did you mean rand"),
+        ({'aa': ''}, "unknown policy of augmentation ''"),
+        ({'color_jitter': [0.4, 0.4]}, '--color-jitter takes one number, .* got 0.4,0.4$'),
+        ({'rotation': 200}, r'must be in 0..180 degrees, got 200'),
         ({'reprob': 1.5}, 'reprob, must be in 0..1, got 1.5'),
         ({'cutout': 33}, '--cutout must be at most the 32 pixels of the images, got 33'),
     ],
@@ -56,8 +95,9 @@ def test_other_tasks_refuse_them():
 
 def test_a_resumed_run_keeps_them():
     saved = make_config(network='n', data_train='x.rec', reprob=0.25).as_dict()
-    for changes, count in (({}, 0), ({'reprob': 0.5}, 1), ({'remode': 'rand'}, 1), ({'cutout': 2}, 1)):
+    assert not make_config(**saved).differences(saved)
+    for changes in ({'reprob': 0.5}, {'remode': 'rand'}, {'cutout': 2}, {'aa': 'rand'}, {'color_jitter': [0.1]}):
         config = make_config(**{**saved, **changes})
-        assert len(config.differences(saved)) == count
-    before = {name: value for name, value in saved.items() if name not in ('reprob', 'remode', 'recount', 'cutout')}
+        assert len(config.differences(saved)) == 1
+    before = {name: value for name, value in saved.items() if name not in NAMES}
     assert not make_config(network='n', data_train='x.rec').differences(before), 'runs of former versions continue'
