@@ -18,6 +18,7 @@ from .box_formats import format_option, has_boxes, split_option
 from .data_boxes import data_convert, data_draw, data_trees, list_result, pack_result
 from .data_face_folders import data_faces
 from .data_faces import data_merge, data_select
+from .data_fashion import data_fashion
 from .data_masks import list_result as list_masks_result
 from .data_masks import masks_option, takes_masks
 from .data_masks import pack_result as pack_masks_result
@@ -32,6 +33,7 @@ def data() -> None:
 
 for _command in (
     data_check, data_stats, data_convert, data_draw, data_trees, data_merge, data_select, data_pairs, data_faces,
+    data_fashion,
 ):  # fmt: skip
     data.add_command(_command)
 
