@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,9 +12,10 @@ from box_scenes import COLORS, apart, drawn, found
 from gluon_cbam.data.boxes.table import Boxes
 from gluon_cbam.data.loading import box_augmentation, box_crops
 from gluon_cbam.data.loading.box_augmentation import BOX_AUGMENTATIONS
-from gluon_cbam.data.loading.box_color import color_map, distort
+from gluon_cbam.data.loading.box_color import color_map, distortion
+from gluon_cbam.data.loading.box_composition import Picture
 from gluon_cbam.data.loading.box_crops import Canvas, random_crop
-from gluon_cbam.data.loading.box_placement import Frame, LabeledImage, place
+from gluon_cbam.data.loading.box_placement import Frame, place
 from gluon_cbam.data.loading.preprocessing import RESIZES, Preprocessing
 from gluon_cbam.data.resizing import Region
 
@@ -23,9 +25,23 @@ LETTERBOX = Preprocessing(SIZE, mean=(0.0, 0.0, 0.0), resize='letterbox')
 SHAPES = [(120, 80), (64, 200), (96, 96), (300, 310)]
 
 
+class LabeledImage(NamedTuple):
+    pixels: np.ndarray
+    corners: np.ndarray
+    classes: np.ndarray
+
+
+def augment(name, images, preprocessing, rng):
+    """The image that is made of pictures, with its boxes."""
+    pictures = [Picture(*pixels.shape[:2], corners, classes) for pixels, corners, classes in images]
+    composition = BOX_AUGMENTATIONS[name].plan(pictures, preprocessing, rng)
+    pixels = composition.pixels([lambda pixels=each.pixels: pixels for each in images])
+    return LabeledImage(pixels, *composition.joined(pictures))
+
+
 @pytest.fixture
 def plain_colors(monkeypatch):
-    monkeypatch.setattr(box_augmentation, 'distort', lambda pixels, rng: pixels)
+    monkeypatch.setattr(box_augmentation, 'distortion', lambda rng: None)
 
 
 def labeled(height, width, count, seed, kinds=None):
@@ -50,7 +66,7 @@ def test_boxes_are_where_the_pixels_are(name, preprocessing):
     seen = 0
     for seed in range(120):
         images = pictures_of(name, seed)
-        result = BOX_AUGMENTATIONS[name].augment(images, preprocessing, np.random.default_rng(seed))
+        result = augment(name, images, preprocessing, np.random.default_rng(seed))
         assert result.pixels.shape == (SIZE, SIZE, 3)
         assert result.pixels.dtype == np.uint8
         assert len(set(result.classes.tolist())) == len(result.classes) == len(result.corners)
@@ -71,7 +87,7 @@ def test_pictures_without_objects(name):
         empty = [
             LabeledImage(image.pixels, np.zeros((0, 4)), np.zeros(0, np.int64)) for image in pictures_of(name, seed)
         ]
-        result = BOX_AUGMENTATIONS[name].augment(empty, BLACK, np.random.default_rng(seed))
+        result = augment(name, empty, BLACK, np.random.default_rng(seed))
         assert result.pixels.shape == (SIZE, SIZE, 3)
         assert (result.corners.shape, result.classes.shape) == ((0, 4), (0,))
 
@@ -86,14 +102,14 @@ def test_pictures_of_any_shape(name, shape):
         images = [image] * BOX_AUGMENTATIONS[name].pictures
         for size in (1, 8):
             preprocessing = Preprocessing(size, resize=RESIZES[seed % 3])
-            result = BOX_AUGMENTATIONS[name].augment(images, preprocessing, np.random.default_rng(seed))
+            result = augment(name, images, preprocessing, np.random.default_rng(seed))
             assert result.pixels.shape == (size, size, 3)
             assert np.isfinite(result.corners).all()
 
 
 def test_half_are_mirrored():
     image, rng = labeled(96, 96, 1, 0), np.random.default_rng(0)
-    flip = [BOX_AUGMENTATIONS['flip'].augment([image], BLACK, rng) for _ in range(400)]
+    flip = [augment('flip', [image], BLACK, rng) for _ in range(400)]
     mirrored = [not np.array_equal(each.corners, image.corners) for each in flip]
     assert np.mean(mirrored) == pytest.approx(0.5, abs=0.08)
     other = flip[mirrored.index(True)]
@@ -105,7 +121,7 @@ def test_half_are_mirrored():
 @pytest.mark.parametrize('preprocessing', [BLACK, LETTERBOX], ids=['stretch', 'letterbox'])
 def test_none_is_the_preprocessing_of_validation(preprocessing):
     image = labeled(120, 80, 3, 5)
-    result = BOX_AUGMENTATIONS['none'].augment([image], preprocessing, np.random.default_rng(0))
+    result = augment('none', [image], preprocessing, np.random.default_rng(0))
     assert np.array_equal(result.pixels, preprocessing.crop(image.pixels))
     back = preprocessing.to_image(result.corners.reshape(-1, 2), 120, 80).reshape(-1, 4)
     assert np.allclose(back, image.corners, atol=1e-9)
@@ -115,7 +131,7 @@ def test_none_is_the_preprocessing_of_validation(preprocessing):
 def test_a_letterboxed_picture_is_mirrored_in_its_place(monkeypatch):
     monkeypatch.setattr(box_augmentation, 'happens', lambda rng: True)
     image, rng = labeled(96, 48, 1, 0), np.random.default_rng(0)  # 96 x 48 is not resized, and fills the left half
-    result = BOX_AUGMENTATIONS['flip'].augment([image], replace(LETTERBOX, mean=(1.0, 1.0, 1.0)), rng)
+    result = augment('flip', [image], replace(LETTERBOX, mean=(1.0, 1.0, 1.0)), rng)
     assert np.array_equal(result.pixels[:, :48], image.pixels[:, ::-1])
     assert (result.pixels[:, 48:] == 255).all()
     left, top, right, bottom = image.corners[0]
@@ -132,7 +148,7 @@ def test_a_crop_of_ssd_keeps_its_aspect_ratio_in_a_letterbox(monkeypatch):
     monkeypatch.setattr(box_augmentation, 'random_crop', lambda *_: Region(20, 60, 80, 40))
     monkeypatch.setattr(box_augmentation, 'up_to', lambda rng, most: 0)
     image = LabeledImage(pixels, np.array([[70, 40, 110, 60], [0, 0, 20, 20]], float), np.array([3, 1]))
-    result = box_augmentation.ssd([image], preprocessing, np.random.default_rng(0))
+    result = augment('ssd', [image], preprocessing, np.random.default_rng(0))
     expected = np.empty((40, 40, 3), np.uint8)
     expected[:] = (51, 102, 153)
     expected[:, :20] = cv2.resize(pixels[20:100, 60:100], (20, 40), interpolation=cv2.INTER_NEAREST)
@@ -158,7 +174,7 @@ def test_ssd_equals_a_crop_of_a_filled_canvas(monkeypatch, interpolation, flip):
     monkeypatch.setattr(box_augmentation, 'random_crop', lambda *_: Region(8, 40, 80, 80))
     monkeypatch.setattr(box_augmentation, 'up_to', lambda rng, most: interpolation)
     image = LabeledImage(pixels, boxes, np.array([3, 1, 2]))
-    result = box_augmentation.ssd([image], preprocessing, np.random.default_rng(0))
+    result = augment('ssd', [image], preprocessing, np.random.default_rng(0))
 
     filled = np.empty((120, 160, 3), np.uint8)
     filled[:] = (51, 102, 153)
@@ -324,7 +340,8 @@ def test_colors_equal_the_steps():
     pixels = np.random.RandomState(0).randint(0, 256, (12, 10, 3), np.uint8)
     changed = 0
     for seed in range(200):
-        mine = distort(pixels, np.random.default_rng(seed))
+        recolor = distortion(np.random.default_rng(seed))
+        mine = pixels if recolor is None else recolor(pixels)
         for contrast_first in (False, True):
             expected = by_steps(pixels, np.random.default_rng(seed), contrast_first)
             assert np.abs(mine - expected.clip(0, 255)).max() < 1, 'the coefficients of OpenCV have ten bits'
@@ -344,7 +361,7 @@ def test_the_ground_is_not_distorted():
     mean = np.round(255 * np.array(preprocessing.mean)).astype(np.uint8)
     grounds = 0
     for seed in range(60):
-        pixels = BOX_AUGMENTATIONS['ssd'].augment([image], preprocessing, np.random.default_rng(seed)).pixels
+        pixels = augment('ssd', [image], preprocessing, np.random.default_rng(seed)).pixels
         grounds += (pixels == mean).all(axis=2).mean() > 0.1
     assert grounds > 15
 

@@ -1,16 +1,20 @@
 """Training batches of pictures with boxes are the same on any number of threads and processes, and after a resume."""
 
+import cv2
 import numpy as np
 import pytest
 from box_scenes import COLORS, apart, drawn, found, write_boxes
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.boxes.labels import encode
+from gluon_cbam.data.boxes.records import BoxRecords
 from gluon_cbam.data.boxes.table import Boxes
 from gluon_cbam.data.loading import epochs
 from gluon_cbam.data.loading.bad_records import BadRecords
 from gluon_cbam.data.loading.box_augmentation import BOX_AUGMENTATIONS
 from gluon_cbam.data.loading.box_training import DetectionData, padded
 from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.records.recordio import RecordWriter
 
 PLAIN = Preprocessing(32, mean=(0.0, 0.0, 0.0), resize='stretch')
 
@@ -154,6 +158,28 @@ def test_damaged_pictures_are_replaced_and_counted(tmp_path):
     data = loader(records, 5, bad=BadRecords(1))
     assert len(batches(data, 0)) == 2
     assert len(data.bad.numbers) == 1
+
+
+@pytest.mark.parametrize('augmentation', ['ssd', 'mosaic'])
+def test_pictures_that_end_too_early_are_replaced(tmp_path, augmentation):
+    """Their headers are whole: the damage is found when the row was planned, and it is planned anew."""
+    pixels = np.random.RandomState(0).randint(0, 256, (40, 60, 3), np.uint8)
+    encoded = cv2.imencode('.jpg', pixels)[1].tobytes()
+    with RecordWriter(tmp_path / 'cut.rec') as writer:
+        for number in range(8):
+            image = encoded[: len(encoded) // 2] if number in (2, 5) else encoded
+            writer.write(encode(Boxes.of([[5, 5, 50, 30]], [number]), 40, 60), image)
+    records = BoxRecords(tmp_path / 'cut.rec')
+    shown = []
+    for workers in (1, 3):
+        data = loader(records, 8, augmentation, workers, bad=BadRecords(2))
+        ((images, boxes),) = batches(data, 0)
+        assert sorted(data.bad.numbers) == [2, 5]
+        assert not set(boxes[..., 0].ravel().tolist()) & {2, 5}
+        shown.append((images, boxes))
+    assert all(np.array_equal(one, two) for one, two in zip(*shown))
+    with pytest.raises(DataError, match='one bad record more than --max-bad-records 1'):
+        batches(loader(records, 8, augmentation, bad=BadRecords(1)), 0)
 
 
 def test_bad_settings(records):

@@ -17,7 +17,7 @@ from records import encoded, photo
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.limits import MAX_PIXELS, max_pixels
-from gluon_cbam.data.decoding import decode, format_of
+from gluon_cbam.data.decoding import EncodedImage, decode, format_of, image_size
 
 PHOTO = Image.fromarray(photo(30, 40))
 
@@ -178,6 +178,24 @@ def test_the_limit_can_be_set(monkeypatch):
 
 def test_the_limit_is_that_of_pillow():
     assert 2 * Image.MAX_IMAGE_PIXELS == MAX_PIXELS if Image.MAX_IMAGE_PIXELS else MAX_PIXELS == 178_956_970
+
+
+@pytest.mark.parametrize('name', sorted(READABLE))
+def test_images_that_are_decoded_later(name):
+    """Their size is that of their pixels, turned as the EXIF orientation says."""
+    pixels, later = decode(READABLE[name], name), EncodedImage(READABLE[name], name)
+    assert (later.height, later.width) == pixels.shape[:2] == image_size(READABLE[name], name)
+    assert np.array_equal(later.pixels(), pixels)
+
+
+def test_the_damage_of_an_image_that_is_decoded_later():
+    whole = encoded(photo(30, 40))
+    with pytest.raises(DataError, match='^x: no JPEG'):
+        EncodedImage(b'GIF', 'x')
+    cut = EncodedImage(whole[: len(whole) - 100], 'x')
+    assert (cut.height, cut.width) == (30, 40)
+    with pytest.raises(DataError, match='^x: a damaged image'):
+        cut.pixels()
 
 
 @pytest.mark.parametrize('name', sorted(READABLE))

@@ -18,7 +18,7 @@ from gluon_cbam.data.loading.policies.randaugment import RandAugment
 from gluon_cbam.data.loading.policies.trivialaugment import TrivialAugment
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import Normalize, TrainingData
-from gluon_cbam.data.records.images import decode_record
+from gluon_cbam.data.records.images import open_record
 
 SIZE = Preprocessing(8, 1.0)
 
@@ -114,7 +114,7 @@ def test_processes_do_the_same_number_of_steps(numbered):
 
 def test_skipping_decodes_nothing(numbered, monkeypatch):
     read = []
-    monkeypatch.setattr(epochs, 'decode_record', lambda records, n: read.append(n) or decode_record(records, n))
+    monkeypatch.setattr(epochs, 'open_record', lambda records, n: read.append(n) or open_record(records, n))
     data = loader(numbered)
     assert labels(data, 0, skip=2) == labels(data, 0)[2:]
     assert len(read) == 16 + 48
@@ -124,7 +124,7 @@ def test_skipping_decodes_nothing(numbered, monkeypatch):
 @pytest.mark.parametrize('workers', [1, 4])
 def test_reads_a_bounded_number_of_images_ahead(numbered, monkeypatch, workers):
     read = []
-    monkeypatch.setattr(epochs, 'decode_record', lambda records, n: read.append(n) or decode_record(records, n))
+    monkeypatch.setattr(epochs, 'open_record', lambda records, n: read.append(n) or open_record(records, n))
     batches = loader(numbered, 5, workers=workers).epoch(0)
     for taken in range(1, 4):
         next(batches)

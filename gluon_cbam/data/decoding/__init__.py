@@ -3,7 +3,7 @@
 ``formats`` and ``headers`` import neither NumPy nor OpenCV. The package may import ``common``.
 """
 
-from .decoder import Decode, decode
+from .decoder import Decode, EncodedImage, decode
 from .depth import DarkImages
 from .formats import FORMATS, IMAGE_ENDINGS, ImageFormat, format_of
 from .size import BEGIN, image_file_size, image_size, size_in_begin
@@ -15,6 +15,7 @@ __all__ = [
     'IMAGE_ENDINGS',
     'DarkImages',
     'Decode',
+    'EncodedImage',
     'ImageFormat',
     'decode',
     'format_of',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import nullcontext
 from importlib import import_module
-from typing import TYPE_CHECKING, Callable, Dict, Optional, Union
+from typing import TYPE_CHECKING, Callable, Dict, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -45,26 +45,86 @@ def decode(
     """
     encoded = bytes(image)
     try:
-        return _decoded(encoded, name, depth, dark)
-    except Damaged as damage:
-        raise DataError(f'{name}: a damaged image ({len(encoded)} bytes): {damage}') from None
-    except (Unsupported, _Refused) as error:
-        raise DataError(f'{name}: {error}') from None
-    except cv2.error as error:  # its header states more pixels than OpenCV accepts, or than fit into memory
-        raise DataError(f'{name}: OpenCV refuses the image ({error.err})') from None
-    except MemoryError:
-        raise DataError(f'{name}: there is not enough memory to decode the image') from None
+        return _decoded(encoded, name, *_headed(encoded), depth, dark)
+    except _FAULTS as fault:
+        raise _refusal(fault, encoded, name) from None
 
 
 Decode = Callable[[Union[bytes, memoryview], str], np.ndarray]
 """The type of :func:`decode`, with or without its options."""
 
 
+class EncodedImage:
+    """An image whose header was read, and whose pixels are decoded where they are needed.
+
+    Args:
+        image: see :func:`decode`.
+        name: name of the image in the error message.
+
+    Attributes:
+        height: height of the pixels.
+        width: width of the pixels.
+
+    Raises:
+        DataError: see :func:`decode`; of an image that does not state the size of its pixels (one that is turned as its
+            EXIF orientation says, for instance), all of its errors, as it is decoded at once.
+    """
+
+    def __init__(self, image: Union[bytes, memoryview], name: str) -> None:
+        self._image, self._name, self._pixels = bytes(image), name, None
+        try:
+            self._row, self._header = _headed(self._image)
+        except _FAULTS as fault:
+            raise _refusal(fault, self._image, name) from None
+        self.height, self.width = self._header.height, self._header.width
+        if not self._row.states_size(self._header):
+            self._pixels = self._decoded()
+            self.height, self.width = self._pixels.shape[:2]
+
+    def pixels(self) -> np.ndarray:
+        """Decode the image.
+
+        Returns:
+            (H, W, 3) uint8, RGB, see :func:`decode`.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        if self._pixels is not None:
+            return self._pixels
+        pixels = self._decoded()
+        if pixels.shape[:2] != (self.height, self.width):
+            size = f'{pixels.shape[1]} x {pixels.shape[0]} pixels'
+            raise DataError(f'{self._name}: a damaged image: {size}, its header states {self.width} x {self.height}')
+        return pixels
+
+    def _decoded(self) -> np.ndarray:
+        try:
+            return _decoded(self._image, self._name, self._row, self._header)
+        except _FAULTS as fault:
+            raise _refusal(fault, self._image, self._name) from None
+
+
 class _Refused(Exception):
     """The image is not decoded; the message is the reason."""
 
 
-def _decoded(image: bytes, name: str, depth: Optional[int], dark: Optional[DarkImages]) -> np.ndarray:
+_FAULTS = (Damaged, Unsupported, _Refused, cv2.error, MemoryError)
+
+
+def _refusal(fault: Exception, image: bytes, name: str) -> DataError:
+    """The error that a fault becomes."""
+    if isinstance(fault, Damaged):
+        return DataError(f'{name}: a damaged image ({len(image)} bytes): {fault}')
+    if isinstance(fault, cv2.error):  # its header states more pixels than OpenCV accepts, or than fit into memory
+        return DataError(f'{name}: OpenCV refuses the image ({fault.err})')
+    if isinstance(fault, MemoryError):
+        return DataError(f'{name}: there is not enough memory to decode the image')
+    return DataError(f'{name}: {fault}')
+
+
+def _headed(image: bytes) -> Tuple[ImageFormat, ImageHeader]:
+    """The format of an image, and what its header states, which is no more pixels than the limit."""
     if not image:
         raise _Refused('the image is empty')
     row = format_of(image)
@@ -75,6 +135,17 @@ def _decoded(image: bytes, name: str, depth: Optional[int], dark: Optional[DarkI
     if header.width * header.height > limit or header.reserved > limit:
         size = f'{header.width} x {header.height}'
         raise _Refused(f'its header states {size} pixels, the limit is {limit}: set {MAX_PIXELS_VARIABLE} to raise it')
+    return row, header
+
+
+def _decoded(
+    image: bytes,
+    name: str,
+    row: ImageFormat,
+    header: ImageHeader,
+    depth: Optional[int] = None,
+    dark: Optional[DarkImages] = None,
+) -> np.ndarray:
     pixels = _READERS[row.reader](image, row, header)
     deep = header.bits == 16 and row.reader == 'opencv'
     if deep and pixels is not None and depth is not None:

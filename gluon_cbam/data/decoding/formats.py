@@ -32,6 +32,10 @@ class ImageFormat(NamedTuple):
     reader: str
     packed_as_is: bool
 
+    def states_size(self, header: ImageHeader) -> bool:
+        """Whether a header states the size of the pixels as they are decoded, so that it is known without decoding."""
+        return self.packed_as_is and header.upright
+
 
 def _begins(*signatures: bytes) -> Callable[[bytes], bool]:
     return lambda begin: begin.startswith(signatures)

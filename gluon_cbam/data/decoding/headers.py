@@ -17,6 +17,7 @@ _PNG_ANIMATION = (b'acTL', b'fcTL', b'fdAT')
 _PNG_SIGNATURE_LENGTH, _PNG_MAX_SIDE = 8, 1_000_000  # libpng refuses more pixels on a side
 _PNG_CHECKED = (b'IHDR', b'PLTE', b'IDAT', b'IEND')  # a wrong checksum of another chunk damages no pixels
 _PNG_DATA = (b'IDAT', b'fdAT')
+_PNG_EXIF = b'eXIf'
 _PIXELS_PER_BYTE = 4096  # a code of GIF or WebP repeats as many at most
 _EMPTY_PIXELS = 1 << 26  # an image of one color may have as many in a few bytes
 _TIFF_NUMBERS = {1: 'B', 3: 'H', 4: 'I', 16: 'Q'}  # types of the entries of a TIFF
@@ -42,7 +43,7 @@ class ImageHeader(NamedTuple):
         bits: number of bits of a channel.
         reserved: number of pixels that the decoder reserves memory for, where it is more than width times height.
         channels: number of channels of a JPEG.
-        upright: whether no EXIF data of a JPEG may turn it.
+        upright: whether no EXIF data of a JPEG or PNG may turn it.
     """
 
     width: int
@@ -61,7 +62,7 @@ def read_png(image: bytes) -> ImageHeader:
     width, height, bits, color = _PNG_HEADER(image, 16)
     if not 0 < width <= _PNG_MAX_SIDE or not 0 < height <= _PNG_MAX_SIDE:
         raise Damaged(f'it states {width} x {height} pixels; a side has 1 to {_PNG_MAX_SIDE}')
-    compressed, at = 0, 8
+    compressed, at, upright = 0, 8, True
     while at + 8 <= size:
         length, kind = _PNG_CHUNK(image, at)
         at += 12 + length
@@ -69,11 +70,12 @@ def read_png(image: bytes) -> ImageHeader:
             raise Damaged(f'chunk {kind!r} states {length} bytes, {max(0, size - at + length)} follow')
         if kind in _PNG_DATA:
             compressed += length
+        upright = upright and kind != _PNG_EXIF
         if kind in _PNG_CHECKED:
             _check_png_chunk(image, at - 12 - length, length, kind)
     if (width * bits * _CHANNELS.get(color, 1) >> 3) * height > _DEFLATE_RATIO * (compressed + 1):
         raise Damaged(f'it states {width} x {height} pixels, which {compressed} bytes of image data cannot hold')
-    return ImageHeader(width, height, bits)
+    return ImageHeader(width, height, bits, upright=upright)
 
 
 def _check_png_chunk(image: bytes, begin: int, length: int, kind: bytes) -> None:

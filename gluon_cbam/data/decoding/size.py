@@ -14,7 +14,6 @@ from .headers import Damaged, Unsupported
 
 BEGIN = 1 << 16
 """Bytes that hold the header of nearly every JPEG."""
-_PNG_EXIF = b'eXIf'
 
 
 def image_size(image: Union[bytes, memoryview], name: str) -> Tuple[int, int]:
@@ -40,7 +39,7 @@ def image_size(image: Union[bytes, memoryview], name: str) -> Tuple[int, int]:
         header = row.header(encoded)
     except (Damaged, Unsupported) as error:
         raise DataError(f'{name}: a damaged image ({len(encoded)} bytes): {error}') from None
-    if not header.upright or (row.name == 'PNG' and _PNG_EXIF in encoded):
+    if not row.states_size(header):
         return decode(encoded, name).shape[:2]
     return header.height, header.width
 

@@ -19,7 +19,7 @@ class BatchSlice(NamedTuple):
         labels: labels of the whole batch.
         rows: indices of the slice within the batch.
         first: position of row 0 in the order of the epoch.
-        augmented: makes a row, see :meth:`.epochs.RecordBatches.augmented`.
+        planned: plans a row, see :meth:`.epochs.RecordBatches.planned`.
     """
 
     images: mx.nd.NDArray
@@ -27,7 +27,7 @@ class BatchSlice(NamedTuple):
     labels: List[Any]
     rows: range
     first: int
-    augmented: Callable[..., Tuple[np.ndarray, Any]]
+    planned: Callable[..., Callable[[], Tuple[np.ndarray, Any]]]
 
 
 def memory_of(array: mx.nd.NDArray) -> np.ndarray:

@@ -1,22 +1,24 @@
-"""Augmentation of pictures together with their boxes: from decoded pixels to an image of the network's input size.
+"""Augmentation of pictures together with their boxes: from the pictures' sizes and boxes to what is made of them.
 
-The rows of :data:`BOX_AUGMENTATIONS` are what ``--augment`` names for detection. Boxes follow the pixels, see
-:mod:`.box_placement`; boxes whose center is not seen any more are left out, and the others are clipped. What is resized
-to the size of the result keeps its aspect ratio or not as ``resize`` of the preprocessing says, as in validation.
+The rows of :data:`BOX_AUGMENTATIONS` are what ``--augment`` names for detection. All of an augmentation is drawn before
+pixels are decoded, and described by one :class:`.box_composition.Composition`, which makes the image and moves the
+boxes; boxes whose center is not seen any more are left out, and the others are clipped. What is resized to the size of
+the result keeps its aspect ratio or not as ``resize`` of the preprocessing says, as in validation.
 """
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import cv2
 import numpy as np
 
 from gluon_cbam.data.resizing import Frame, Region
 
-from .box_color import distort
+from .box_color import distortion
+from .box_composition import Composition, Part, Picture
 from .box_crops import Canvas, random_crop
-from .box_placement import LabeledImage, Placement, flipped, joined, place
+from .box_placement import Placement, place
 from .draws import happens, uniform, up_to
 from .preprocessing import Preprocessing
 
@@ -27,49 +29,44 @@ _MOSAIC_CENTER = (0.25, 0.75)  # of the sides
 _MOSAIC_SCALES = (0.5, 1.5)  # of a picture, where 1 is the size of the result
 
 
-def resize(images: Sequence[LabeledImage], preprocessing: Preprocessing, rng: np.random.Generator) -> LabeledImage:
+def resize(pictures: Sequence[Picture], preprocessing: Preprocessing, rng: np.random.Generator) -> Composition:
     """Resize to the size of the result, as in validation."""
-    (image,), size = images, preprocessing.image_size
-    height, width = image.pixels.shape[:2]
-    placement = place(height, width, preprocessing.frame(height, width), Region(0, 0, size, size))
+    (picture,), size = pictures, preprocessing.image_size
+    frame = preprocessing.frame(picture.height, picture.width)
+    placement = place(picture.height, picture.width, frame, Region(0, 0, size, size))
     assert placement is not None, 'a resized picture has pixels in the result'
-    return LabeledImage(_put([(placement.resized(image.pixels), placement)], preprocessing), *joined(image, placement))
+    return Composition.of(preprocessing, Part(placement))
 
 
-def resize_and_flip(
-    images: Sequence[LabeledImage], preprocessing: Preprocessing, rng: np.random.Generator
-) -> LabeledImage:
+def resize_and_flip(pictures: Sequence[Picture], preprocessing: Preprocessing, rng: np.random.Generator) -> Composition:
     """:func:`resize`, and the mirror image in half of the cases."""
-    frame = preprocessing.frame(*images[0].pixels.shape[:2])
-    return _half_flipped(resize(images, preprocessing, rng), frame, rng)
+    frame = preprocessing.frame(pictures[0].height, pictures[0].width)
+    return _half_flipped(resize(pictures, preprocessing, rng), frame, rng)
 
 
-def ssd(images: Sequence[LabeledImage], preprocessing: Preprocessing, rng: np.random.Generator) -> LabeledImage:
+def ssd(pictures: Sequence[Picture], preprocessing: Preprocessing, rng: np.random.Generator) -> Composition:
     """The augmentation of SSD (Liu et al., ECCV 2016, section 2.2, and the data augmentation of its Caffe code).
 
     The picture is put on a ground of the mean color of 1 to 4 times its sides, in half of the cases; a part is cropped
     (:func:`.box_crops.random_crop`), resized with a random interpolation, distorted in color
-    (:func:`.box_color.distort`), and mirrored in half of the cases. The ground is never computed in its size: only what
-    is seen of the picture is resized. The color of the ground is not distorted.
+    (:func:`.box_color.distortion`), and mirrored in half of the cases. The ground is never computed in its size: only
+    what is seen of the picture is resized. The color of the ground is not distorted.
 
     As in the Caffe code and in torchvision, one object that overlaps enough admits a crop; GluonCV asks for all. Of its
     five interpolations, Lanczos and area averaging are left out.
     """
-    (image,) = images
-    height, width = image.pixels.shape[:2]
+    ((height, width, corners, classes),) = pictures
     canvas = _expansion(height, width, rng) if happens(rng) else Canvas(height, width, 0, 0)
-    crop = random_crop(canvas, Region(canvas.top, canvas.left, height, width), image.corners[image.classes >= 0], rng)
+    crop = random_crop(canvas, Region(canvas.top, canvas.left, height, width), corners[classes >= 0], rng)
     target = preprocessing.frame(crop.height, crop.width)
-    placement = _seen(image.pixels, canvas, crop, target, preprocessing.image_size)
+    placement = _seen(height, width, canvas, crop, target, preprocessing.image_size)
     interpolation = _INTERPOLATIONS[up_to(rng, len(_INTERPOLATIONS) - 1)]
-    part = placement.resized(image.pixels, interpolation, lambda part: distort(part, rng))
-    result = _put([(part, placement)], preprocessing)
-    return _half_flipped(LabeledImage(result, *joined(image, placement)), target, rng)
+    part = Part(placement, interpolation, distortion(rng))
+    return _half_flipped(Composition.of(preprocessing, part), target, rng)
 
 
-def _seen(pixels: np.ndarray, canvas: Canvas, crop: Region, target: Frame, size: int) -> Placement:
+def _seen(height: int, width: int, canvas: Canvas, crop: Region, target: Frame, size: int) -> Placement:
     """What is seen of a picture, where a crop of its canvas is resized to a place in the result."""
-    height, width = pixels.shape[:2]
     across, down = (target.right - target.left) / crop.width, (target.bottom - target.top) / crop.height
     left, top = canvas.left - crop.left, canvas.top - crop.top
     frame = Frame(
@@ -81,7 +78,7 @@ def _seen(pixels: np.ndarray, canvas: Canvas, crop: Region, target: Frame, size:
     return placement or Placement(Region(0, 0, height, width), window)  # less than half a pixel is seen
 
 
-def mosaic(images: Sequence[LabeledImage], preprocessing: Preprocessing, rng: np.random.Generator) -> LabeledImage:
+def mosaic(pictures: Sequence[Picture], preprocessing: Preprocessing, rng: np.random.Generator) -> Composition:
     """Four pictures around a random point, on the mean color (Bochkovskiy et al., arXiv 2004.10934, section 3.3).
 
     The point is in the middle half of both sides. Each picture, resized to 0.5 to 1.5 times the size of the result,
@@ -90,24 +87,17 @@ def mosaic(images: Sequence[LabeledImage], preprocessing: Preprocessing, rng: np
     """
     size = preprocessing.image_size
     x, y = (round(size * uniform(rng, *_MOSAIC_CENTER)) for _ in range(2))
-    parts: List[Tuple[np.ndarray, Placement]] = []
-    corners, classes = [np.zeros((0, 4))], [np.zeros(0, np.int64)]
-    for number, image in enumerate(images):
+    parts: List[Optional[Part]] = []
+    for number, (height, width, _, _) in enumerate(pictures):
         right, below = number % 2, number // 2
-        height, width = image.pixels.shape[:2]
         whole, scale = preprocessing.frame(height, width), uniform(rng, *_MOSAIC_SCALES)
         wide, tall = (whole.right - whole.left) * scale, (whole.bottom - whole.top) * scale
         left, top = x - (0 if right else wide), y - (0 if below else tall)
         window = Region(y if below else 0, x if right else 0, size - y if below else y, size - x if right else x)
         placement = place(height, width, Frame(left, top, left + wide, top + tall), window)
-        if placement is None:  # a quarter without a pixel, of tiny results
-            continue
-        parts.append((placement.resized(image.pixels, recolor=lambda part: distort(part, rng)), placement))
-        seen, kinds = joined(image, placement)
-        corners.append(seen)
-        classes.append(kinds)
-    found = LabeledImage(_put(parts, preprocessing), np.concatenate(corners), np.concatenate(classes))
-    return _half_flipped(found, Frame(0, 0, size, size), rng)
+        # a quarter of a tiny result may have no pixel
+        parts.append(None if placement is None else Part(placement, recolor=distortion(rng)))
+    return _half_flipped(Composition.of(preprocessing, *parts), Frame(0, 0, size, size), rng)
 
 
 def _expansion(height: int, width: int, rng: np.random.Generator) -> Canvas:
@@ -117,38 +107,20 @@ def _expansion(height: int, width: int, rng: np.random.Generator) -> Canvas:
     return Canvas(tall, wide, up_to(rng, tall - height), up_to(rng, wide - width))
 
 
-def _put(parts: List[Tuple[np.ndarray, Placement]], preprocessing: Preprocessing) -> np.ndarray:
-    """The resized parts at their places; the mean color elsewhere."""
-    size, ground = preprocessing.image_size, preprocessing.ground
-    if not parts:
-        return np.full((size, size, 3), ground, np.uint8)
-    (first, place_of_first), *others = parts
-    if first.shape[:2] == (size, size):
-        return first
-    # several times as fast as an array that is filled by numpy
-    top, left, height, width = place_of_first.target
-    result = cv2.copyMakeBorder(
-        first, top, size - top - height, left, size - left - width, cv2.BORDER_CONSTANT, value=ground
-    )
-    for pixels, placement in others:
-        placement.target.of(result)[:] = pixels
-    return np.asarray(result)
-
-
-def _half_flipped(image: LabeledImage, frame: Frame, rng: np.random.Generator) -> LabeledImage:
+def _half_flipped(composition: Composition, frame: Frame, rng: np.random.Generator) -> Composition:
     """In half of the cases the mirror image; a picture that does not fill the result keeps its place."""
-    return flipped(image, min(int(frame.right), image.pixels.shape[1])) if happens(rng) else image
+    return composition.flipped(frame) if happens(rng) else composition
 
 
 class BoxAugmentation(NamedTuple):
     """A row of :data:`BOX_AUGMENTATIONS`.
 
     Attributes:
-        augment: from pictures to the image of the size of the result, with the boxes that are seen.
+        plan: from pictures to what is made of them.
         pictures: how many pictures it takes: the one of the place in the epoch's order, and others at random.
     """
 
-    augment: Callable[[Sequence[LabeledImage], Preprocessing, np.random.Generator], LabeledImage]
+    plan: Callable[[Sequence[Picture], Preprocessing, np.random.Generator], Composition]
     pictures: int = 1
 
 

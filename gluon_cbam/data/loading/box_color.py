@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Optional
+from typing import Callable, Optional
 
 import cv2
 import numpy as np
@@ -22,8 +22,8 @@ _CHROMA = np.outer(_RGB[:, 1], _YIQ[1]) + np.outer(_RGB[:, 2], _YIQ[2])
 _TURNED = np.outer(_RGB[:, 2], _YIQ[1]) - np.outer(_RGB[:, 1], _YIQ[2])
 
 
-def distort(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Distort brightness, contrast, saturation and hue, each in half of the cases.
+def distortion(rng: np.random.Generator) -> Optional[Callable[[np.ndarray], np.ndarray]]:
+    """Draw a distortion of brightness, contrast, saturation and hue, each in half of the cases.
 
     The steps are those of GluonCV's ``random_color_distort``: brightness by up to 32, then contrast, saturation and
     hue. Hue is turned by up to 18 degrees, as in torchvision; GluonCV's factor of pi instead of pi / 180 turns it by
@@ -31,14 +31,13 @@ def distort(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     the cases, which makes no difference to such a map.
 
     Args:
-        pixels: (H, W, 3) uint8 RGB.
         rng: the random number generator.
 
     Returns:
-        (H, W, 3) uint8 RGB; ``pixels`` itself where nothing happens.
+        From (H, W, 3) uint8 RGB to the same; None where nothing happens.
     """
     colors = color_map(rng)
-    return pixels if colors is None else cv2.transform(pixels, colors)
+    return None if colors is None else lambda pixels: cv2.transform(pixels, colors)
 
 
 def color_map(rng: np.random.Generator) -> Optional[np.ndarray]:

@@ -7,31 +7,14 @@ rounded from, so that they stay on their objects to a fraction of a pixel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
-import cv2
 import numpy as np
 
 from gluon_cbam.data.resizing import Frame, Region
 
 
-class LabeledImage(NamedTuple):
-    """A picture with the boxes to train on.
-
-    Attributes:
-        pixels: (H, W, 3) uint8 RGB.
-        corners: (n, 4) float64: xmin, ymin, xmax, ymax in pixels, continuous; see :mod:`gluon_cbam.data.boxes.table`.
-        classes: (n,) int64; negative for a region that is no object.
-    """
-
-    pixels: np.ndarray
-    corners: np.ndarray
-    classes: np.ndarray
-
-
-@dataclass(frozen=True)
-class Placement:
+class Placement(NamedTuple):
     """A part of a picture and its place in the result.
 
     Attributes:
@@ -41,27 +24,6 @@ class Placement:
 
     source: Region
     target: Region
-
-    def resized(
-        self,
-        pixels: np.ndarray,
-        interpolation: int = cv2.INTER_LINEAR,
-        recolor: Callable[[np.ndarray], np.ndarray] = lambda part: part,
-    ) -> np.ndarray:
-        """The part of a picture in the size of its place.
-
-        Args:
-            pixels: (H, W, 3) uint8.
-            interpolation: one of OpenCV.
-            recolor: changes the color of each pixel, before or after the resize: where there are fewer of them.
-
-        Returns:
-            (target.height, target.width, 3) uint8.
-        """
-        part, size = self.source.of(pixels), (self.target.width, self.target.height)
-        if self.source.height * self.source.width < self.target.height * self.target.width:
-            return cv2.resize(recolor(part), size, interpolation=interpolation)
-        return recolor(cv2.resize(part, size, interpolation=interpolation))
 
     def moved(self, corners: np.ndarray) -> np.ndarray:
         """Boxes of the picture in the result, not clipped.
@@ -126,23 +88,3 @@ def _part(length: int, begin: float, end: float, low: int, high: int) -> Optiona
     first = min(max(round((to_first - begin) * scale), 0), length - 1)
     last = min(max(round((to_last - begin) * scale), first + 1), length)
     return first, last - first, to_first, to_last - to_first
-
-
-def joined(image: LabeledImage, placement: Placement) -> Tuple[np.ndarray, np.ndarray]:
-    """The boxes of a picture that its place shows, and their classes."""
-    corners, kept = placement.visible(image.corners)
-    return corners, image.classes[kept]
-
-
-def flipped(image: LabeledImage, width: int) -> LabeledImage:
-    """The mirror image, left and right exchanged.
-
-    Args:
-        image: the picture; all boxes are in the columns that are mirrored.
-        width: how many columns, from the left, are mirrored; the others stay.
-    """
-    corners, pixels = image.corners.copy(), cv2.flip(image.pixels[:, :width], 1)
-    np.subtract(width, image.corners[:, 2::-2], out=corners[:, ::2])
-    if width < image.pixels.shape[1]:
-        pixels = np.concatenate([pixels, image.pixels[:, width:]], axis=1)
-    return LabeledImage(pixels, corners, image.classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Sequence, Tuple
+from typing import NamedTuple, Sequence
 
 import mxnet as mx
 import numpy as np
@@ -13,9 +13,9 @@ from gluon_cbam.data.boxes.records import BoxRecords
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .box_augmentation import BOX_AUGMENTATIONS
-from .box_placement import LabeledImage
+from .box_composition import Picture
 from .draws import up_to
-from .epochs import Example, Load, RecordBatches
+from .epochs import Example, Load, MakeRow, RecordBatches
 
 _MULTIPLE = 8  # of the rows for boxes, so that few batches differ in shape
 PADDING, CROWD = -1.0, -2
@@ -68,23 +68,25 @@ class DetectionData(RecordBatches):
         """The record file."""
         return self.records.records
 
-    def augmented(self, position: int, load: Load, rng: np.random.Generator) -> Tuple[np.ndarray, np.ndarray]:
+    def planned(self, position: int, load: Load, rng: np.random.Generator) -> MakeRow:
         """Augment the picture at a position with its boxes, together with others where the augmentation takes several.
 
-        Returns:
-            The image, and its boxes as rows of :class:`DetectionBatch`.
+        The label is its boxes as rows of :class:`DetectionBatch`.
         """
-        row, last = BOX_AUGMENTATIONS[self.augmentation], len(self.epoch_order) - 1
-        places = [position, *(up_to(rng, last) for _ in range(row.pictures - 1))]
-        found = row.augment([self._labeled(load(place)) for place in places], self.preprocessing, rng)
-        rows = np.empty((len(found.classes), 5), np.float32)
-        rows[:, 0], rows[:, 1:] = found.classes, found.corners
-        return found.pixels, rows
+        augmentation, last = BOX_AUGMENTATIONS[self.augmentation], len(self.epoch_order) - 1
+        places = [position, *(up_to(rng, last) for _ in range(augmentation.pictures - 1))]
+        examples = [load(place) for place in places]
+        pictures = [self._picture(example) for example in examples]
+        composition = augmentation.plan(pictures, self.preprocessing, rng)
+        corners, classes = composition.joined(pictures)
+        rows = np.empty((len(classes), 5), np.float32)
+        rows[:, 0], rows[:, 1:] = classes, corners
+        return lambda: (composition.pixels([example.pixels for example in examples]), rows)
 
-    def _labeled(self, example: Example) -> LabeledImage:
-        boxes = self.records.boxes_of(example.number, example.pixels.shape[:2])
+    def _picture(self, example: Example) -> Picture:
+        boxes = self.records.boxes_of(example.number, example.size)
         ignored = boxes.crowd | boxes.difficult if self.ignore_difficult else boxes.crowd
-        return LabeledImage(example.pixels, boxes.corners, np.where(ignored, CROWD, boxes.classes))
+        return Picture(*example.size, boxes.corners, np.where(ignored, CROWD, boxes.classes))
 
     def batch(self, images: mx.nd.NDArray, labels: Sequence[np.ndarray]) -> DetectionBatch:
         """Pictures with their boxes."""

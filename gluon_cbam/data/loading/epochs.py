@@ -17,8 +17,8 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.parallel import ordered_map
-from gluon_cbam.data.decoding import image_threads
-from gluon_cbam.data.records.images import decode_record
+from gluon_cbam.data.decoding import EncodedImage, image_threads
+from gluon_cbam.data.records.images import open_record
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .bad_records import BadRecords
@@ -40,15 +40,33 @@ class Example(NamedTuple):
 
     Attributes:
         number: index of the record.
-        pixels: its image, (H, W, 3) uint8 RGB.
+        image: its image, which is not decoded yet.
     """
 
     number: int
-    pixels: np.ndarray
+    image: EncodedImage
+
+    @property
+    def size(self) -> Tuple[int, int]:
+        """Height and width of the pixels."""
+        return self.image.height, self.image.width
+
+    def pixels(self) -> np.ndarray:
+        """Decode the image: (H, W, 3) uint8 RGB."""
+        try:
+            return self.image.pixels()
+        except DataError as error:
+            raise _BadRecord(self.number, str(error)) from None
+
+
+class _BadRecord(Exception):
+    """The image of a record cannot be decoded: the arguments are its index and the fault."""
 
 
 Load = Callable[[int], Example]
 """From a position in the order of an epoch to the first good record from there on."""
+MakeRow = Callable[[], Tuple[np.ndarray, Any]]
+"""Makes a row of a batch: (image_size, image_size, 3) uint8 RGB, and its label."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +131,20 @@ class RecordBatches(ABC):
     # what a task adds
 
     @abstractmethod
-    def augmented(self, position: int, load: Load, rng: np.random.Generator) -> Tuple[np.ndarray, Any]:
-        """Make a row of a batch; called by threads.
+    def planned(self, position: int, load: Load, rng: np.random.Generator) -> MakeRow:
+        """Plan a row of a batch from headers and labels; called by threads.
+
+        What many operations on a few numbers can do should be done here, and what needs pixels by the result: a few
+        rows are planned in turn before the first of them is made.
 
         Args:
             position: the place of the row in the order of the epoch.
-            load: reads and decodes a record, usually the one at ``position``.
+            load: reads a record, usually the one at ``position``, without decoding its image.
             rng: the random numbers of this position.
 
         Returns:
-            (image_size, image_size, 3) uint8 RGB, of ``self.preprocessing``, and the label.
+            Makes the row, with ``image_size`` of ``self.preprocessing``. Where an image that it decodes is damaged, the
+            row is planned anew with another record.
         """
 
     @abstractmethod
@@ -131,7 +153,7 @@ class RecordBatches(ABC):
 
         Args:
             images: (N, image_size, image_size, 3) uint8 on the CPU.
-            labels: what :meth:`augmented` returned for each.
+            labels: the label of each row.
 
         Returns:
             A named tuple of arrays on the CPU, each with one row for each image.
@@ -207,7 +229,7 @@ class _Epoch:
         pixels, labels = memory_of(images), [None] * self.share
         first = step * self._data.batch_size + self._data.rank * self.share
         for row in range(0, self.share, _SLICE):
-            yield BatchSlice(images, pixels, labels, range(row, min(row + _SLICE, self.share)), first, data.augmented)
+            yield BatchSlice(images, pixels, labels, range(row, min(row + _SLICE, self.share)), first, data.planned)
 
     def _sized(self, step: int) -> RecordBatches:
         """The data, of the image size of a step."""
@@ -222,33 +244,49 @@ class _Epoch:
         The consumer of the batches counts them, in the order of the epoch and not in the order of the threads.
         """
         found: Dict[int, str] = {}
-        for row in batch_slice.rows:
-            self._fill_row(batch_slice, row, found)
+        # all at once: many operations on a few numbers take several times as long while pixels fill the caches
+        plans = [self._plan(batch_slice, row, found) for row in batch_slice.rows]
+        for row, make in zip(batch_slice.rows, plans):
+            self._fill_row(batch_slice, row, make, found)
         return batch_slice, found
 
-    def _fill_row(self, batch_slice: BatchSlice, row: int, found: Dict[int, str]) -> None:
+    def _plan(self, batch_slice: BatchSlice, row: int, found: Dict[int, str]) -> MakeRow:
+        position = batch_slice.first + row
+        return batch_slice.planned(
+            position, lambda place: self._good_record(place, found), self._random(_PIXELS, position)
+        )
+
+    def _fill_row(self, batch_slice: BatchSlice, row: int, make: MakeRow, found: Dict[int, str]) -> None:
         """Decode and augment one image.
 
         A separate function, so that its pixels are freed before the next image is decoded into the same memory: two
         images in turn do not fit into a core's cache (measured: 5 % of the loader's time).
         """
-        position = batch_slice.first + row
-        rng = self._random(_PIXELS, position)
-        batch_slice.pixels[row], batch_slice.labels[row] = batch_slice.augmented(
-            position, lambda place: self._good_record(place, found), rng
-        )
+        while True:
+            try:
+                batch_slice.pixels[row], batch_slice.labels[row] = make()
+                return
+            except _BadRecord as bad:
+                self._note(found, *bad.args)
+                make = self._plan(batch_slice, row, found)
 
     def _good_record(self, position: int, found: Dict[int, str]) -> Example:
-        """The first good record from a position in the order on, wrapping around at its end."""
+        """The first record from a position in the order on that is not known as bad, wrapping around at its end."""
         for further in range(len(self.order)):
             number = int(self.order[(position + further) % len(self.order)])
+            if number in found:
+                continue
             try:
-                return Example(number, decode_record(self._data.file, number))
+                return Example(number, open_record(self._data.file, number))
             except DataError as error:
-                found[number] = str(error)
-                if len(found) > self._data.bad.limit:
-                    raise self._data.bad.too_many(str(error)) from None
+                self._note(found, number, str(error))
         raise DataError(f'{self._data.records.path}: no image can be decoded')
+
+    def _note(self, found: Dict[int, str], number: int, fault: str) -> None:
+        """Note a bad record."""
+        found[number] = fault
+        if len(found) > self._data.bad.limit:
+            raise self._data.bad.too_many(fault)
 
     def _random(self, purpose: int, position: int = 0) -> np.random.Generator:
         """A generator for a purpose and a position; Philox is counter-based, so any position costs the same."""

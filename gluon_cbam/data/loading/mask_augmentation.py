@@ -14,7 +14,7 @@ import numpy as np
 from gluon_cbam.data.class_masks.values import IGNORED
 from gluon_cbam.data.resizing import short_side_shape
 
-from .box_color import distort
+from .box_color import distortion
 from .draws import happens, uniform, up_to
 from .preprocessing import Preprocessing
 
@@ -87,8 +87,11 @@ def segmentation(
 def segmentation_color(
     image: MaskedImage, preprocessing: Preprocessing, base: float, rng: np.random.Generator
 ) -> MaskedImage:
-    """:func:`segmentation` with SSD's distortion of colors, :func:`.box_color.distort`, instead of the blur."""
-    cropped = _scaled_crop(image._replace(pixels=distort(image.pixels, rng)), preprocessing, base, rng)
+    """:func:`segmentation` with SSD's distortion of colors, :func:`.box_color.distortion`, instead of the blur."""
+    recolor = distortion(rng)
+    if recolor is not None:
+        image = image._replace(pixels=recolor(image.pixels))
+    cropped = _scaled_crop(image, preprocessing, base, rng)
     return _half_flipped(cropped, rng)
 
 

@@ -12,7 +12,7 @@ from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.data.class_masks.records import MaskRecords
 from gluon_cbam.data.records.recordio import RecordFile
 
-from .epochs import Load, RecordBatches
+from .epochs import Load, MakeRow, RecordBatches
 from .mask_augmentation import BASE, MASK_AUGMENTATIONS, MaskedImage
 
 
@@ -58,13 +58,17 @@ class MaskData(RecordBatches):
         """The record file."""
         return self.records.records
 
-    def augmented(self, position: int, load: Load, rng: np.random.Generator) -> Tuple[np.ndarray, np.ndarray]:
+    def planned(self, position: int, load: Load, rng: np.random.Generator) -> MakeRow:
         """Augment the picture at a position with its mask."""
-        number, pixels = load(position)
-        image = MaskedImage(pixels, self.records.mask_of(number, (pixels.shape[0], pixels.shape[1])))
-        base = self.base_size or BASE * self.preprocessing.image_size
-        found = MASK_AUGMENTATIONS[self.augmentation](image, self.preprocessing, base, rng)
-        return found.pixels, found.mask
+        example = load(position)
+
+        def make() -> Tuple[np.ndarray, np.ndarray]:
+            image = MaskedImage(example.pixels(), self.records.mask_of(example.number, example.size))
+            base = self.base_size or BASE * self.preprocessing.image_size
+            found = MASK_AUGMENTATIONS[self.augmentation](image, self.preprocessing, base, rng)
+            return found.pixels, found.mask
+
+        return make
 
     def batch(self, images: mx.nd.NDArray, labels: Sequence[np.ndarray]) -> MaskBatch:
         """Pictures with their masks."""

@@ -14,7 +14,7 @@ from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .augmentation import AUGMENTATIONS, augment
-from .epochs import Load, RecordBatches
+from .epochs import Load, MakeRow, RecordBatches
 from .policies.step import Step
 from .preprocessing import Preprocessing
 
@@ -72,10 +72,15 @@ class TrainingData(RecordBatches):
             raise UsageError(f'unknown augmentation {self.augmentation!r}: {closest(self.augmentation, AUGMENTATIONS)}')
         super().__post_init__()
 
-    def augmented(self, position: int, load: Load, rng: np.random.Generator) -> Tuple[np.ndarray, np.float32]:
+    def planned(self, position: int, load: Load, rng: np.random.Generator) -> MakeRow:
         """Augment the image at a position."""
-        number, pixels = load(position)
-        return augment(self.augmentation, pixels, self.preprocessing, rng, self.further), self.records.labels[number]
+        example = load(position)
+
+        def make() -> Tuple[np.ndarray, np.float32]:
+            pixels = augment(self.augmentation, example.pixels(), self.preprocessing, rng, self.further)
+            return pixels, self.records.labels[example.number]
+
+        return make
 
     def batch(self, images: mx.nd.NDArray, labels: Sequence[np.float32]) -> Batch:
         """Images with their labels."""

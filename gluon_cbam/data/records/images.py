@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-from typing import List
+from typing import List, Tuple
 
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.data.decoding import Decode, decode
+from gluon_cbam.data.decoding import Decode, EncodedImage, decode
 
 from .recordio import RecordFile
 
@@ -28,12 +28,32 @@ def decode_record(records: RecordFile, number: int, decoder: Decode = decode) ->
         DataError: the image cannot be decoded, or the record can no longer be read; the message names the record and
             its offset.
     """
+    return decoder(*_read(records, number))
+
+
+def open_record(records: RecordFile, number: int) -> EncodedImage:
+    """Read the image of a record, to decode it later.
+
+    Args:
+        records: the record file.
+        number: index of the record, from 0.
+
+    Returns:
+        The image, whose errors name the record and its offset.
+
+    Raises:
+        DataError: the header of the image is damaged, or the record can no longer be read.
+    """
+    return EncodedImage(*_read(records, number))
+
+
+def _read(records: RecordFile, number: int) -> Tuple[memoryview, str]:
+    """The encoded image of a record, and its name in messages."""
     name = f'{records.path}: record {number} at offset {records.offset(number)}'
     try:
-        image = records.image(number)
+        return records.image(number), name
     except (OSError, ValueError, struct.error) as error:  # the file was changed, or the disk failed
         raise DataError(f'{name}: cannot be read any more ({error})') from error
-    return decoder(image, name)
 
 
 def evenly_spaced(records: RecordFile, count: int) -> List[np.ndarray]:
