@@ -6,7 +6,7 @@ Names and defaults are those of timm's training script, so that its commands and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, List, Optional, Sequence
+from typing import TYPE_CHECKING, List, Optional, Sequence, Sized
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.settings import setting
@@ -14,6 +14,7 @@ from gluon_cbam.common.settings import setting
 from .protocols import Settings
 
 if TYPE_CHECKING:
+    from gluon_cbam.data.loading.order import Order
     from gluon_cbam.data.loading.policies.step import Step
 
 _MODES = ('const', 'rand', 'pixel')  # the keys of a table that imports numpy
@@ -47,6 +48,10 @@ class ImageAugmentationSettings:
         choices=_MODES, immutable=True,
     )  # fmt: skip
     recount: int = setting(1, 'boxes that are erased in an image', kind=int, minimum=1, immutable=True)
+    aug_repeats: int = setting(
+        0, 'times that an image is in a batch, augmented anew; epochs then have a part of the images', kind=int,
+        minimum=0, aliases=('--repeated-aug',), immutable=True,
+    )  # fmt: skip
 
 
 def steps_of(settings: Settings) -> List[Step]:
@@ -78,6 +83,28 @@ def steps_of(settings: Settings) -> List[Step]:
     if settings['reprob']:
         steps.append(RandomErasing(settings['reprob'], settings['remode'], settings['recount']))
     return steps
+
+
+def repeated_order(settings: Settings, records: Sized, batch_size: int) -> Optional[Order]:
+    """The order of an epoch in which images are repeated.
+
+    Args:
+        settings: the settings of the run.
+        records: the training data.
+        batch_size: images in a batch, over all devices and processes.
+
+    Returns:
+        The order; None where each image occurs once.
+
+    Raises:
+        UsageError: more repetitions than images in a batch.
+    """
+    from gluon_cbam.data.loading.order import RepeatedOrder
+
+    repeats = settings['aug_repeats']
+    if repeats > batch_size:
+        raise UsageError(f'--aug-repeats must be at most the {batch_size} images of a batch, got {repeats}')
+    return RepeatedOrder(len(records), repeats, batch_size) if repeats > 1 else None
 
 
 def _widths(values: Sequence[float]) -> Sequence[float]:

@@ -108,10 +108,10 @@ class RecordTask(Task):
         return TrainingData(
             cast('RecordFile', data), batch_size, preprocessing, settings['augment'], settings['seed'],
             settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
-            **self.loading_options(cast('RecordFile', data), settings),
+            **self.loading_options(cast('RecordFile', data), settings, batch_size),
         )  # fmt: skip
 
-    def loading_options(self, data: RecordFile, settings: Settings) -> Dict[str, Any]:
+    def loading_options(self, data: RecordFile, settings: Settings, batch_size: int) -> Dict[str, Any]:
         """Further arguments of :class:`gluon_cbam.data.loading.training.TrainingData` that a task has settings for."""
         return {}
 

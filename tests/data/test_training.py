@@ -12,6 +12,7 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.loading import epochs, training
 from gluon_cbam.data.loading.augmentation import AUGMENTATIONS
 from gluon_cbam.data.loading.bad_records import BadRecords
+from gluon_cbam.data.loading.order import RepeatedOrder
 from gluon_cbam.data.loading.policies.erasing import Cutout, RandomErasing
 from gluon_cbam.data.loading.policies.jitter import ColorJitter, RandomRotation
 from gluon_cbam.data.loading.policies.randaugment import RandAugment
@@ -103,6 +104,38 @@ def test_pixels_are_the_same_on_any_number_of_threads_and_workers(photos, augmen
     assert (augmentation == 'none' and not further) == np.array_equal(
         *(np.sort(np.concatenate(of(30, epoch)), axis=0) for epoch in (0, 1))
     ), 'epochs have other pixels, but for none'
+
+
+def repeated(records, repeats, batch_size, **more):
+    order = RepeatedOrder(len(records), repeats, batch_size)
+    return loader(records, batch_size, 'none', further=(RandomErasing(1, 'pixel'),), order=order, **more)
+
+
+@pytest.mark.parametrize(('repeats', 'batch_size'), [(3, 12), (3, 16), (2, 5), (7, 7), (4, 50)])
+def test_repeated_augmentation(numbered, repeats, batch_size):
+    """An epoch is a part of the records, each several times, and another part in another epoch."""
+    data = repeated(numbered, repeats, batch_size)
+    epochs = [labels(data, epoch) for epoch in range(2)]
+    for batches in epochs:
+        assert len(batches) == len(data) == 50 // batch_size
+        counts = np.bincount(sum(batches, []), minlength=50)
+        assert counts.max() == repeats
+        assert (counts > 0).sum() == -(-len(data) * batch_size // repeats)
+        assert ((counts == 0) | (counts == repeats)).sum() >= 49, 'the last one may be cut'
+    assert set(sum(epochs[0], [])) != set(sum(epochs[1], []))
+    images = next(repeated(numbered, repeats, batch_size, preprocessing=Preprocessing(16, 1.0)).epoch(0)).images
+    assert len({image.tobytes() for image in images.asnumpy()}) == batch_size, 'each is augmented anew'
+
+
+def test_repeated_images_are_shared_by_devices_and_processes(numbered):
+    """As with timm's sampler: with as many devices as repetitions, each has an image once."""
+    whole = labels(repeated(numbered, 3, 12), 0)
+    for batch in whole:
+        assert [len(set(batch[first : first + 4])) for first in (0, 4, 8)] == [4, 4, 4]
+        assert batch[:4] == batch[4:8] == batch[8:]
+    shares = [labels(repeated(numbered, 3, 12, rank=rank, processes=3), 0) for rank in range(3)]
+    assert [sum(step, []) for step in zip(*shares)] == whole
+    assert labels(repeated(numbered, 3, 12), 0, skip=2) == whole[2:]
 
 
 def test_processes_do_the_same_number_of_steps(numbered):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -14,7 +15,7 @@ from gluon_cbam.data.loading.policies.jitter import ColorJitter, RandomRotation
 from gluon_cbam.data.loading.policies.randaugment import RandAugment
 from gluon_cbam.data.loading.policies.trivialaugment import TrivialAugment
 from gluon_cbam.tasks import get_task
-from gluon_cbam.tasks.image_augmentation import ImageAugmentationSettings, steps_of
+from gluon_cbam.tasks.image_augmentation import ImageAugmentationSettings, repeated_order, steps_of
 from gluon_cbam.training import make_config, resolve
 from gluon_cbam.training.config.task_settings import settings_of
 
@@ -88,6 +89,14 @@ def test_bad_values_are_refused_before_a_file_is_opened(given, message):
         get_task('classification').check_settings(of(**given))
 
 
+def test_repetitions():
+    assert repeated_order(of(), range(10), 4) is repeated_order(of(aug_repeats=1), range(10), 4) is None
+    order = repeated_order(of(aug_repeats=2), range(10), 4)(np.random.default_rng(0))
+    assert np.bincount(order).max() == 2
+    with pytest.raises(UsageError, match='--aug-repeats must be at most the 4 images of a batch, got 5'):
+        repeated_order(of(aug_repeats=5), range(10), 4)
+
+
 def test_other_tasks_refuse_them():
     with pytest.raises(UsageError, match='--reprob is a setting of --task classification, faces, this run is of det'):
         resolve({'task': 'detection', 'reprob': 0.5})
@@ -96,7 +105,14 @@ def test_other_tasks_refuse_them():
 def test_a_resumed_run_keeps_them():
     saved = make_config(network='n', data_train='x.rec', reprob=0.25).as_dict()
     assert not make_config(**saved).differences(saved)
-    for changes in ({'reprob': 0.5}, {'remode': 'rand'}, {'cutout': 2}, {'aa': 'rand'}, {'color_jitter': [0.1]}):
+    for changes in (
+        {'reprob': 0.5},
+        {'remode': 'rand'},
+        {'cutout': 2},
+        {'aug_repeats': 3},
+        {'aa': 'rand'},
+        {'color_jitter': [0.1]},
+    ):
         config = make_config(**{**saved, **changes})
         assert len(config.differences(saved)) == 1
     before = {name: value for name, value in saved.items() if name not in NAMES}

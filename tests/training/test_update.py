@@ -196,6 +196,7 @@ EVERYTHING = {
     'optimizer': 'adamw', 'lr': 0.003, 'accumulate': 2, 'batch_size': 8, 'clip_norm': 1.0, 'ema': 0.9, 'mixup': 0.4,
     'cutmix': 1.0, 'label_smoothing': 0.1, 'no_decay': True, 'freeze': ['stages.0.conv'], 'wd_mult': {'fc': 0.5},
     'rotation': 10, 'color_jitter': [0.4, 0.4, 0.4, 0.1], 'aa': 'rand-m9-mstd0.5-inc1', 'cutout': 3, 'reprob': 0.5,
+    'aug_repeats': 3,
 }  # fmt: skip
 
 

@@ -38,6 +38,32 @@ class RandomOrder:
         return np.argsort(rng.random(self._records), kind='stable')
 
 
+class RepeatedOrder:
+    """Repeated augmentation (Hoffer et al., "Augment your batch", CVPR 2020): a record several times in a batch.
+
+    As with timm's ``RepeatAugSampler``, an epoch has as many images as there are records, of a part of the records,
+    which is another one in each epoch. The images of a record are as far from each other in a batch as they can be, so
+    that several devices share them. Those of a record at the end of a batch may continue in the next one.
+
+    Args:
+        records: the number of records.
+        repeats: how many times a record occurs, augmented anew each time.
+        batch_size: images in a batch, over all devices and processes.
+    """
+
+    def __init__(self, records: int, repeats: int, batch_size: int) -> None:
+        self._random, self._repeats, self._batch_size = RandomOrder(records), repeats, batch_size
+
+    def __len__(self) -> int:
+        return len(self._random)
+
+    def __call__(self, rng: np.random.Generator) -> np.ndarray:
+        """See :class:`Order`."""
+        place = np.arange(len(self))
+        repeated = self._random(rng)[place // self._repeats]
+        return repeated[np.lexsort((place % self._repeats, place // self._batch_size))]
+
+
 class IdentityOrder:
     """Groups of pictures of one identity, for losses that compare pictures with each other.
 

@@ -11,7 +11,7 @@ from gluon_cbam.data.class_names import ClassNames, compare, names_beside
 from gluon_cbam.data.datasets.imagenet import imagenet_classes, is_imagenet_class, same_imagenet_class
 from gluon_cbam.tasks.classes import ClassCheck, Labels
 from gluon_cbam.tasks.figures import Figure
-from gluon_cbam.tasks.image_augmentation import steps_of
+from gluon_cbam.tasks.image_augmentation import repeated_order, steps_of
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
 from gluon_cbam.tasks.protocols import Dataset, Model, ProcessGroup, Progress, Settings, Start, no_progress
@@ -106,9 +106,9 @@ class Classification(RecordTask):
         weights = class_weights(settings, cast('RecordFile', data))
         return {} if weights is None else {'class_weights': digest(weights)}
 
-    def loading_options(self, data: RecordFile, settings: Settings) -> Dict[str, Any]:
-        """The steps of augmentation."""
-        return {'further': steps_of(settings)}
+    def loading_options(self, data: RecordFile, settings: Settings, batch_size: int) -> Dict[str, Any]:
+        """The steps of augmentation, and the order in which images are repeated."""
+        return {'further': steps_of(settings), 'order': repeated_order(settings, data, batch_size)}
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
         """The loss of the settings, with weights of classes, label smoothing, mixup and cutmix."""

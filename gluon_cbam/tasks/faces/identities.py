@@ -7,8 +7,9 @@ from typing import Optional
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.data.loading.order import IdentityOrder
+from gluon_cbam.data.loading.order import IdentityOrder, Order
 from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.tasks.image_augmentation import repeated_order
 from gluon_cbam.tasks.protocols import Settings
 
 from .settings import TRIPLETS
@@ -37,15 +38,28 @@ def with_pictures(records: RecordFile, least: int) -> RecordFile:
     return records.chosen(chosen)
 
 
-def order_of(settings: Settings, records: RecordFile) -> Optional[IdentityOrder]:
-    """The order of the records of a run whose loss compares pictures; None for other losses.
+def order_of(settings: Settings, records: RecordFile, batch_size: int) -> Optional[Order]:
+    """The order of the records of a run: groups of pictures of an identity where the loss compares pictures.
+
+    Args:
+        settings: the settings of the run.
+        records: the training data; labels are identities.
+        batch_size: pictures in a batch, over all devices and processes.
+
+    Returns:
+        The order; None where each picture occurs once, in any order.
 
     Raises:
-        UsageError: the batch of a device does not hold several whole groups.
+        UsageError: the batch of a device does not hold several whole groups, or pictures of groups are repeated.
         DataError: no identity has two pictures.
     """
     if settings['head'] not in TRIPLETS:
-        return None
+        return repeated_order(settings, records, batch_size)
+    if settings['aug_repeats'] > 1:
+        raise UsageError(
+            f'--aug-repeats {settings["aug_repeats"]}: batches of --head {settings["head"]} have '
+            '--images-per-identity pictures of each identity: leave it out'
+        )
     size, batch = settings['images_per_identity'], settings['batch_size']
     if batch % size or batch < 2 * size:
         raise UsageError(

@@ -162,6 +162,7 @@ def test_training_with_triplets_continues_bit_for_bit(data, tmp_path):
         ({'batch_size': 12}, '--batch-size 12 is not 5 pictures of at least two identities .*: give 10'),
         ({'batch_size': 5}, 'give 10'),
         ({'scale': 30.0}, '--scale: the head triplet has none'),
+        ({'aug_repeats': 3}, '--aug-repeats 3: batches of --head triplet have'),
         ({'margin': [0.1, 0.2]}, 'the head triplet takes 1: alpha'),
     ],
 )
