@@ -58,7 +58,14 @@ _SOURCE = [
     click.option('--seed', type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help='random seed'),
 ]
 
-_OF_CLASSES = ('labels', 'label_index', 'all_labels', 'transpose', 'value_range')  # of images with one class each
+_OF_CLASSES = (
+    'labels',
+    'label_index',
+    'all_labels',
+    'transpose',
+    'value_range',
+    'labels_of',
+)  # of images with one class each
 
 
 def _source_options(function: _Function) -> _Function:
@@ -189,6 +196,7 @@ def data_list(source: str, output: str, form: Optional[str], masks: bool, **opti
 @click.option('--test-ratio', type=float, default=0.0, metavar='X', help='share of each class for test.rec')
 @click.option('--transpose/--no-transpose', default=None, help='exchange rows and columns of IDX images  [EMNIST only]')
 @click.option('--value-range', type=float, nargs=2, metavar='LOW HIGH', help='values of IDX files for 0 and 255')
+@click.option('--labels-of', type=click.Choice(['fine', 'coarse']), help='of CIFAR-100: 100 or 20 classes  [fine]')
 @depth_option
 @click.option('--root', help='folder or tar file that the paths of a list are relative to  [the folder of the list]')
 @_source_options
@@ -218,7 +226,8 @@ def data_pack(
     JSON. 255 is ignored.
 
     The files of MNIST and the sets in its format (IDX, gzipped or not) give train.rec, and val.rec of the test images:
-    SOURCE is their folder, or one of the files of a set. EMNIST's images are transposed to be upright.
+    SOURCE is their folder, or one of the files of a set. EMNIST's images are transposed to be upright. CIFAR-10 and
+    CIFAR-100, for C or Python, are read from their archive or folder, and SVHN's cropped digits from train_32x32.mat.
 
     What SOURCE holds besides is left out and counted. WebP, GIF (the first frame), TIFF and AVIF become PNG.
     """

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 
 from gluon_cbam.common import pickles
 from gluon_cbam.common.damage import Damaged, reading
 from gluon_cbam.common.files import PathLike, atomic_path, read_regular
-from gluon_cbam.common.pickles import Instance
+from gluon_cbam.common.pickled_arrays import PickledArray, array_globals
 from gluon_cbam.common.quoting import shown
 
 MAX_BYTES = 1 << 32
@@ -24,8 +24,6 @@ MAX_BYTES = 1 << 32
 PROTOCOLS = (2, 4)
 """The protocols that are written: 2 for Python 2 and 3, 4 for Python 3."""
 _SLACK, _BYTES_OF_OPERATION = 1 << 16, 16  # an array takes 30 operations, and a picture of 112 x 112 pixels 3 KB
-_BYTES_OF_TYPE = {'b1': 1, **{f'{kind}{size}': size for kind in 'iu' for size in (1, 2, 4, 8)}}
-_TYPES = {'bool': 'b1', '?': 'b1', 'B': 'u1', 'uint8': 'u1', **{code: code for code in _BYTES_OF_TYPE}}
 
 
 class PickledSet(NamedTuple):
@@ -57,7 +55,7 @@ def read_pickled(path: PathLike) -> PickledSet:
     content = read_regular(path, MAX_BYTES)
     with reading(path, 'not a verification set of insightface'):
         most = _SLACK + len(content) // _BYTES_OF_OPERATION
-        value = pickles.load(io.BytesIO(content), _globals(2 * len(content)), strict=True, most_operations=most)
+        value = pickles.load(io.BytesIO(content), array_globals(2 * len(content)), strict=True, most_operations=most)
         if not isinstance(value, (tuple, list)) or len(value) != 2:
             raise Damaged('it holds no pair of a list of pictures and a list of booleans')
         pictures, same = _pictures(value[0]), _booleans(value[1])
@@ -79,71 +77,6 @@ def write_pickled(path: PathLike, pictures: Sequence[bytes], same: np.ndarray, p
         pickle.dump((list(pictures), np.asarray(same, bool).tolist()), file, protocol=protocol)
 
 
-class _Type(Instance):
-    """A ``numpy.dtype`` of integers or booleans."""
-
-    def __init__(self, name: Any, *_: Any) -> None:
-        code = _TYPES.get(name.lstrip('|<>=')) if isinstance(name, str) else None
-        if code is None:
-            raise Damaged(f'an array of the type {shown(name)}, not of bytes, booleans or integers')
-        self.code, self.order = code, '>' if name.startswith('>') else '<'
-
-    def set_state(self, state: Any) -> None:
-        """Take the byte order of numpy's state: version, byte order, and what plain types have not."""
-        if state[1] in ('<', '>'):
-            self.order = state[1]
-
-
-class _Array(Instance):
-    """A ``numpy.ndarray`` of integers or booleans."""
-
-    def __init__(self) -> None:
-        self.values: Any = b''
-        self.kind = _Type('u1')
-        self.count, self.flat = 0, True
-
-    def fill(self, values: Any, kind: Any, shape: Any) -> _Array:
-        """Take the elements: their bytes, a :class:`_Type`, and the shape."""
-        if not isinstance(values, (str, bytes, bytearray)) or not isinstance(kind, _Type):
-            raise Damaged('a damaged array')
-        self.values, self.kind = values, kind
-        self.count, rest = divmod(len(values), _BYTES_OF_TYPE[kind.code])
-        if rest:
-            raise Damaged('a damaged array')
-        # cv2.imencode of older OpenCV gives columns, (n, 1)
-        self.flat = isinstance(shape, tuple) and shape in ((self.count,), (self.count, 1), (1, self.count))
-        return self
-
-    def set_state(self, state: Any) -> None:
-        """Take the state of numpy: version, shape, type, whether in Fortran's order, elements."""
-        *_, shape, kind, _, values = state
-        self.fill(values, kind, shape)
-
-
-def _globals(budget: int) -> Dict[str, Any]:
-    """What stands for the functions that such a file may name; ``budget``: the bytes that it can make of texts."""
-    left = [budget]
-
-    def encoded(value: Any = b'', encoding: str = 'latin-1') -> bytes:
-        if not isinstance(value, (str, bytes, bytearray)) or encoding not in ('latin-1', 'latin1'):
-            raise Damaged(f'bytes of {shown(value)} in {shown(encoding)}')
-        left[0] -= len(value)
-        if left[0] < 0:
-            raise Damaged(f'texts that expand to more than {budget} bytes, twice the size of the file')
-        return value.encode('latin-1') if isinstance(value, str) else bytes(value)
-
-    known: Dict[str, Any] = {'numpy ndarray': None, 'numpy dtype': _Type, '_codecs encode': encoded}
-    known.update({f'{module} {name}': encoded for module in ('builtins', '__builtin__') for name in _BYTES})
-    for core in ('numpy.core', 'numpy._core'):
-        known[f'{core}.multiarray _reconstruct'] = lambda *_: _Array()
-        known[f'{core}.multiarray scalar'] = lambda kind, value: _Array().fill(value, kind, (1,))
-        known[f'{core}.numeric _frombuffer'] = lambda values, kind, shape, *_: _Array().fill(values, kind, shape)
-    return known
-
-
-_BYTES = ('bytes', 'bytearray')
-
-
 def _pictures(values: Any) -> List[bytes]:
     """The encoded pictures of a list; one that occurs several times takes its memory once."""
     if not isinstance(values, (list, tuple)):
@@ -156,8 +89,8 @@ def _pictures(values: Any) -> List[bytes]:
 
 
 def _picture(value: Any, number: int) -> bytes:
-    if isinstance(value, _Array):
-        if value.kind.code != 'u1' or not value.flat:
+    if isinstance(value, PickledArray):
+        if value.code != 'u1' or not value.flat:
             raise Damaged(f'picture {number} is an array of other values than the bytes of an encoded picture')
         value = value.values
     if not isinstance(value, (str, bytes, bytearray)):
@@ -167,21 +100,14 @@ def _picture(value: Any, number: int) -> bytes:
 
 def _booleans(values: Any) -> np.ndarray:
     """Whether the pictures of each pair show one person: (P,) bool."""
-    if isinstance(values, _Array) and values.flat:
-        values = list(_elements(values))
+    if isinstance(values, PickledArray) and values.flat:
+        values = values.elements().tolist()
     if not isinstance(values, (list, tuple)):
         raise Damaged(f'no list of booleans, but {shown(values)}')
     found = np.empty(len(values), bool)
     for number, item in enumerate(values):
-        value = _elements(item)[0] if isinstance(item, _Array) and item.count == 1 else item
+        value = item.elements().tolist()[0] if isinstance(item, PickledArray) and item.count == 1 else item
         if not isinstance(value, (bool, int)) or value not in (0, 1):
             raise Damaged(f'pair {number} has no boolean, but {shown(value)}')
         found[number] = value
     return found
-
-
-def _elements(array: _Array) -> Tuple[int, ...]:
-    """The elements of an array."""
-    values = array.values.encode('latin-1') if isinstance(array.values, str) else array.values
-    code = array.kind.code.replace('b', 'u')  # a boolean is a byte, of which numpy would take 2 as true
-    return tuple(np.frombuffer(values, array.kind.order + code).tolist())

@@ -28,7 +28,7 @@ _MAX_DEPTH = 4  # tar files inside tar files; ImageNet's are one inside the othe
 _EXPANSION, _EXPANSION_RATE = 1 << 30, 250
 _LIST, _LIST_RATE = 64 << 20, 16
 MAX_READ = 32 << 20
-"""Bytes of the largest member of a compressed tar file that is read: several are held at a time."""
+"""Bytes of the largest image in a compressed tar file that is read: several are held at a time."""
 
 
 class Member(NamedTuple):
@@ -39,7 +39,7 @@ class Member(NamedTuple):
         offset: offset of its first byte; valid only for an uncompressed tar file.
         size: size in bytes.
         read: returns its bytes; must be called before the next member is requested. Raises DataError for a member of
-            more than :data:`MAX_READ` bytes.
+            more bytes than the largest that is read.
         kind: ``file``, ``folder``, ``links`` or ``special``, as :func:`.left_out.kind_of_member` takes it.
     """
 
@@ -72,11 +72,12 @@ def _ending(path: Path) -> Optional[str]:
     return next((ending for ending in _OPENERS if path.name.lower().endswith(ending)), None)
 
 
-def members(path: Path) -> Iterator[Member]:
+def members(path: Path, largest: int = MAX_READ) -> Iterator[Member]:
     """Iterate over the members of a tar file and of the tar files in it, in bounded memory.
 
     Args:
         path: path of the tar file.
+        largest: bytes of the largest member that is read of a compressed file.
 
     Yields:
         The members, in the order of the file; members of a compressed file must be read before the next is requested.
@@ -90,7 +91,7 @@ def members(path: Path) -> Iterator[Member]:
     most = _LIST + _LIST_RATE * size
     listed = 0
     with _OPENERS[_ending(path) or '.tar'](path, 'rb') as file:
-        archive = _Archive(path, file, end, _EXPANSION + _EXPANSION_RATE * size)
+        archive = _Archive(path, file, end, _EXPANSION + _EXPANSION_RATE * size, largest)
         with archive.reading():
             for member in archive.members('', end):
                 listed += len(member.name) + BLOCK
@@ -108,13 +109,14 @@ class _Archive:
         file: the open file, uncompressed.
         end: its size; None for a compressed file.
         most: bytes that a compressed file may expand to.
+        largest: bytes of the largest member that is read of a compressed file.
 
     Attributes:
         last: name of the last intact member.
     """
 
-    def __init__(self, path: Path, file: IO[bytes], end: Optional[int], most: int) -> None:
-        self._path, self._file, self._end, self._most = path, file, end, most
+    def __init__(self, path: Path, file: IO[bytes], end: Optional[int], most: int, largest: int) -> None:
+        self._path, self._file, self._end, self._most, self._largest = path, file, end, most, largest
         self._position = 0
         self._header = 0  # where the header begins that is being read, for messages
         self.last: Optional[str] = None
@@ -203,10 +205,10 @@ class _Archive:
     def _content(self, begin: int, size: int, name: str) -> bytes:
         """The bytes of a member."""
         with self.reading():
-            if self._end is None and size > MAX_READ:
+            if self._end is None and size > self._largest:
                 raise DataError(
                     f'{self._path}: member {shown(name)} has {size} bytes, and the largest that is read from a '
-                    f'compressed tar file {MAX_READ}: uncompress the tar file'
+                    f'compressed tar file {self._largest}: uncompress the tar file'
                 )
             self._go(begin, name)
             content = self._read(size)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..compact_lists import Labels
 from ..parts import Dataset, Part
+from .cifar import VERSIONS, is_cifar, read_cifar
 from .class_numbers import number_classes
 from .idx_sets import is_idx, read_idx_set
 from .sets import ArrayOptions, ArraySet
+from .svhn import is_svhn, read_svhn
 from .trees import ArrayTree
 
 
@@ -29,7 +32,14 @@ class ArrayFormat(NamedTuple):
     options: Tuple[str, ...] = ()
 
 
-FORMATS: Sequence[ArrayFormat] = (ArrayFormat('IDX files', is_idx, read_idx_set, ('transpose', 'value-range')),)
+FORMATS: Sequence[ArrayFormat] = (
+    ArrayFormat('IDX files', is_idx, read_idx_set, ('transpose', 'value-range')),
+    *(
+        ArrayFormat(version.name, partial(is_cifar, version), partial(read_cifar, version), version.options)
+        for version in VERSIONS
+    ),
+    ArrayFormat('cropped digits of SVHN', is_svhn, read_svhn),
+)
 """The formats in the order in which they are tried."""
 
 

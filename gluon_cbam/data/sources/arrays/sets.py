@@ -19,10 +19,12 @@ class ArrayOptions(NamedTuple):
             them so.
         value_range: the values of other element types than bytes that become 0 and 255, the first below the second;
             default the values must be whole numbers in 0..255.
+        labels_of: which labels are the classes, of sets with several: ``fine``, the default, or ``coarse``.
     """
 
     transpose: Optional[bool] = None
     value_range: Optional[Tuple[float, float]] = None
+    labels_of: Optional[str] = None
 
 
 NO_OPTIONS = ArrayOptions()
