@@ -15,6 +15,7 @@ import numpy as np
 from gluon_cbam.data.resizing import Region, resize_and_crop, short_side_shape
 
 from .draws import uniform, up_to
+from .policies.enhancement import LUMA
 from .policies.step import Step
 from .preprocessing import Preprocessing
 
@@ -25,7 +26,6 @@ _JITTER = 0.4  # brightness, contrast and saturation are multiplied by 0.6 .. 1.
 _FACE_JITTER = 0.125  # of insightface: 0.875 .. 1.125
 _FACE_QUALITY = (2, 20)  # of JPEG
 _LIGHTING = 0.1  # standard deviation of the weights of the principal components
-_LUMA = np.array([0.299, 0.587, 0.114])
 # principal components of ImageNet's colors, in 0..255 (Krizhevsky et al. 2012, section 4.1): a column each
 _COMPONENTS = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
 _COMPONENTS_STD = np.array([55.46, 4.794, 1.148])
@@ -89,8 +89,8 @@ def _color(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Gene
     """Random brightness, contrast, saturation and PCA lighting, combined into one affine map of the colors."""
     brightness, contrast, saturation = (uniform(rng, 1 - _JITTER, 1 + _JITTER) for _ in range(3))
     lighting = _COMPONENTS @ (rng.normal(0, _LIGHTING, 3) * _COMPONENTS_STD)
-    mean = brightness * _LUMA @ cv2.mean(pixels)[:3]
-    gray = np.tile(_LUMA, (3, 1))
+    mean = brightness * LUMA @ cv2.mean(pixels)[:3]
+    gray = np.tile(LUMA, (3, 1))
     matrix = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * gray)
     return cv2.transform(pixels, np.column_stack([matrix, (1 - contrast) * mean + lighting]))
 
@@ -102,10 +102,10 @@ def _face_color(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random
     for kind in rng.permutation(3):
         factor = uniform(rng, 1 - _FACE_JITTER, 1 + _FACE_JITTER)
         if kind == 2:
-            gray = factor * np.eye(3) + (1 - factor) * np.tile(_LUMA, (3, 1))
+            gray = factor * np.eye(3) + (1 - factor) * np.tile(LUMA, (3, 1))
             matrix, offset = gray @ matrix, gray @ offset
         else:
-            added = (1 - factor) * _LUMA @ (matrix @ mean + offset) if kind == 1 else 0
+            added = (1 - factor) * LUMA @ (matrix @ mean + offset) if kind == 1 else 0
             matrix, offset = factor * matrix, factor * offset + added
     return cv2.transform(pixels, np.column_stack([matrix, offset]))
 

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 
 from .draws import happens, uniform
+from .policies.enhancement import LUMA
 
 _BRIGHTNESS = 32.0  # of 255
 _CONTRAST = _SATURATION = (0.5, 1.5)
 _HUE = math.radians(18)
-_LUMA = np.array([0.299, 0.587, 0.114])
-_YIQ = np.array([_LUMA, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])  # of NTSC
+_YIQ = np.array([LUMA, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])  # of NTSC
 _RGB = np.linalg.inv(_YIQ)
-_GRAY = np.tile(_LUMA, (3, 1))  # from a color to its gray
+_GRAY = np.tile(LUMA, (3, 1))  # from a color to its gray
 # a turn of the hue by an angle is: gray, plus its cosine times the first matrix, plus its sine times the second
 _CHROMA = np.outer(_RGB[:, 1], _YIQ[1]) + np.outer(_RGB[:, 2], _YIQ[2])
 _TURNED = np.outer(_RGB[:, 2], _YIQ[1]) - np.outer(_RGB[:, 1], _YIQ[2])

@@ -57,4 +57,8 @@ def _warped(pixels: np.ndarray, matrix: np.ndarray, fill: np.ndarray) -> np.ndar
     size = pixels.shape[1], pixels.shape[0]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     border = tuple(map(int, fill))
+    if pixels.shape[2] == 3:  # OpenCV takes half the time for four channels, with the same values
+        four = cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA)
+        warped = cv2.warpAffine(four, to_corner, size, flags=flags, borderValue=border)
+        return cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB)
     return cv2.warpAffine(pixels, to_corner, size, flags=flags, borderValue=border).reshape(pixels.shape)

@@ -10,23 +10,20 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .tones import look_up
-
 LUMA = np.array([0.299, 0.587, 0.114])
 """The shares of red, green and blue in the brightness of a color (ITU-R BT.601)."""
-_VALUES = np.arange(256)
 _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
 
 
 def brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
     """From black to the image and beyond."""
-    return look_up(pixels, _blended(0, factor))
+    return _from(pixels, 0, factor)
 
 
 def contrast(pixels: np.ndarray, factor: float) -> np.ndarray:
     """From a gray image of the mean brightness, rounded, to the image and beyond."""
     mean = np.array(cv2.mean(pixels)[: pixels.shape[2]])
-    return look_up(pixels, _blended(int((mean @ LUMA if len(mean) == len(LUMA) else mean[0]) + 0.5), factor))
+    return _from(pixels, int((mean @ LUMA if len(mean) == len(LUMA) else mean[0]) + 0.5), factor)
 
 
 def color(pixels: np.ndarray, factor: float) -> np.ndarray:
@@ -44,6 +41,6 @@ def sharpness(pixels: np.ndarray, factor: float) -> np.ndarray:
     return cv2.addWeighted(pixels, factor, smooth, 1 - factor, 0).reshape(pixels.shape)
 
 
-def _blended(value: int, factor: float) -> np.ndarray:
-    """The table of all values between one value and themselves, (256,)."""
-    return np.clip(np.rint(value + factor * (_VALUES - value)), 0, 255)
+def _from(pixels: np.ndarray, value: int, factor: float) -> np.ndarray:
+    """From an image of one value to the image and beyond."""
+    return cv2.addWeighted(pixels, factor, pixels, 0, (1 - factor) * value).reshape(pixels.shape)
