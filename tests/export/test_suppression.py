@@ -15,9 +15,9 @@ CLASSES, ROWS = 4, 60
 DEFAULTS = {'overlap_thresh': 0.5, 'valid_thresh': 0.1, 'id_index': 0, 'score_index': 1, 'coord_start': 2}
 
 
-def in_onnx(rows, **attributes):
+def in_onnx(rows, other_shape=None, **attributes):
     symbol = mx.sym.contrib.box_nms(mx.sym.Variable('data'), **{**DEFAULTS, **attributes})
-    graph = to_onnx_graph(TracedNetwork(symbol, {}, rows.shape[1:], 'float32', classes=CLASSES))
+    graph = to_onnx_graph(TracedNetwork(symbol, {}, rows.shape[1:], 'float32', other_shape, CLASSES))
     return onnxruntime_session(to_model(graph, 13, {}, 'nms').SerializeToString(), 1)(rows)[0]
 
 
@@ -53,6 +53,15 @@ def test_equals_loops_and_mxnet(rows, options):
     how = (options.get('topk', ROWS), not options.get('force_suppress', False))
     np.testing.assert_array_equal(found, np.stack([plainly(image, *how) for image in rows]))
     np.testing.assert_array_equal(found, mx.nd.contrib.box_nms(mx.nd.array(rows), **DEFAULTS, **options).asnumpy())
+
+
+@pytest.mark.parametrize('options', [{}, {'topk': 20}])
+def test_a_free_number_of_rows(rows, options):
+    """Some, as many as ``topk``, and fewer."""
+    for count in (ROWS, 20, 7):
+        found = in_onnx(rows[:, :count], other_shape=(count + 1, 6), **options)
+        expected = mx.nd.contrib.box_nms(mx.nd.array(rows[:, :count]), **DEFAULTS, **options).asnumpy()
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_at_the_thresholds():

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Dict
 
 import numpy as np
 
-from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.errors import DataError
 
 if TYPE_CHECKING:
     from .call import Call
 
+_FLOAT = 1  # onnx.TensorProto.FLOAT
 _DEFAULTS: Dict[str, Any] = {'background_id': -1, 'in_format': 'corner', 'out_format': 'corner'}
 
 
@@ -24,14 +25,13 @@ def suppress(call: Call) -> str:
     """Translate ``box_nms``.
 
     Args:
-        call: the operator; its input is (N, rows, columns) of a known number of rows.
+        call: the operator; its input is (N, rows, columns), whose rows may depend on the size of the image.
 
     Returns:
         The name of the output, of the shape of the input.
 
     Raises:
         DataError: an attribute has a value that is not supported.
-        UsageError: the number of boxes is not known, since the size of images is free.
     """
     return _Suppression(call).write()
 
@@ -47,43 +47,65 @@ class _Suppression:
         shape = call.shapes[0]
         if len(shape) != 3:
             raise DataError(f'box_nms can be translated to ONNX of three axes, got the shape {shape}')
-        if shape[1] is None:
-            raise UsageError(
-                'ONNX files of this detector are for one size of images, on which the number of its boxes depends: '
-                'leave out --dynamic'
-            )
-        self._rows, top = shape[1], call.attribute('topk', -1)
-        self._top = min(top, self._rows) if top > 0 else self._rows
+        self._rows, self._most = shape[1], call.attribute('topk', -1)
+        self._cuts = self._most > 0 and (self._rows is None or self._most < self._rows)
+        self._all = self._number_of_rows()
+        self._top = self._number_considered()
         self._score = call.attribute('valid_thresh', 0.0)
         if self._score < 0:
             raise DataError(f'box_nms with valid_thresh={self._score} cannot be translated to ONNX: give at least 0')
 
     def write(self) -> str:
         call, column = self._call, self._call.attribute('score_index', 1)
-        places = self._largest(self._column(call.inputs[0], column), self._top)[1]
+        places = self._largest(self._column(call.inputs[0], column))[1]
         best = self._rows_at(call.inputs[0], places)  # (N, top, columns), by falling score
-        numbered = call.constant(np.arange(self._top, 0, -1, dtype=np.float32)[None], 'numbers')
-        marked = call.emit('Mul', self._kept(best, self._column(best, column)), numbered)
-        values, places = self._largest(marked, self._top)
+        marked = call.emit('Mul', self._kept(best, self._column(best, column)), self._falling())
+        values, places = self._largest(marked)
         valid = call.emit('Unsqueeze', call.emit('Greater', values, call.constant(np.float32(0))), axes=[2])
         kept = call.emit('Where', valid, self._rows_at(best, places), call.constant(np.float32(-1)))
-        if self._top == self._rows:
-            return kept
-        pads = call.constant(np.array([0, 0, 0, 0, self._rows - self._top, 0], np.int64))
-        return call.emit('Pad', kept, pads, call.constant(np.float32(-1)))
+        return self._filled(kept) if self._cuts else kept
+
+    def _number_of_rows(self) -> str:
+        """(1,) int64."""
+        call = self._call
+        if self._rows is not None:
+            return call.constant(np.array([self._rows], np.int64))
+        place = call.constant(np.array([1], np.int64))
+        return call.emit('Gather', call.emit('Shape', call.inputs[0]), place, axis=0)
+
+    def _number_considered(self) -> str:
+        """The number of the best rows that are considered, (1,) int64."""
+        if not self._cuts:
+            return self._all
+        most = self._call.constant(np.array([self._most], np.int64))
+        return most if self._rows is not None else self._call.emit('Min', self._all, most)
+
+    def _falling(self) -> str:
+        """(1, top) float32: top, ..., 2, 1."""
+        call = self._call
+        if self._rows is not None:
+            top = self._most if self._cuts else self._rows
+            return call.constant(np.arange(top, 0, -1, dtype=np.float32)[None], 'numbers')
+        bounds = call.emit('Squeeze', self._top), *(call.constant(np.int64(value)) for value in (0, -1))
+        return call.emit('Unsqueeze', call.emit('Cast', call.emit('Range', *bounds), to=_FLOAT), axes=[0])
+
+    def _filled(self, rows: str) -> str:
+        """The rows, and rows of -1 up to the number of rows of the input."""
+        call = self._call
+        begins, last = (call.constant(np.zeros(count, np.int64)) for count in (4, 1))
+        pads = call.emit('Concat', begins, call.emit('Sub', self._all, self._top), last, axis=0)
+        return call.emit('Pad', rows, pads, call.constant(np.float32(-1)))
 
     def _kept(self, best: str, scores: str) -> str:
         """(N, top) float32, 1 for rows that are not suppressed."""
         call, begin = self._call, self._call.attribute('coord_start', 2)
         bounds = (call.constant(np.array([value], np.int64)) for value in (begin, begin + 4, 2))
-        limits = (
-            call.constant(np.array([value], kind))
-            for value, kind in (
-                (self._top, np.int64), (call.attribute('overlap_thresh', 0.5), np.float32), (self._score, np.float32),
-            )
-        )  # fmt: skip
+        limits = (call.attribute('overlap_thresh', 0.5), self._score)
         corners = call.emit('Slice', best, *bounds)
-        found = call.emit('NonMaxSuppression', corners, self._of_classes(best, scores), *limits)
+        found = call.emit(
+            'NonMaxSuppression', corners, self._of_classes(best, scores), self._top,
+            *(call.constant(np.array([value], np.float32)) for value in limits),
+        )  # fmt: skip
         chosen = call.emit('Gather', found, call.constant(np.array([0, 2], np.int64)), axis=1)  # image and row
         count = call.emit('Gather', call.emit('Shape', chosen), call.constant(np.array([0], np.int64)), axis=0)
         ones = call.emit('Expand', call.constant(np.ones(1, np.float32)), count)
@@ -104,10 +126,9 @@ class _Suppression:
         """(N, rows) of (N, rows, columns)."""
         return self._call.emit('Gather', rows, self._call.constant(np.int64(number)), axis=2)
 
-    def _largest(self, values: str, count: int) -> Any:
-        """The largest values along axis 1, by falling value, and their places."""
-        number = self._call.constant(np.array([count], np.int64))
-        return self._call.emit('TopK', values, number, outputs=2, axis=1)
+    def _largest(self, values: str) -> Any:
+        """The largest values along axis 1 that are considered, by falling value, and their places."""
+        return self._call.emit('TopK', values, self._top, outputs=2, axis=1)
 
     def _rows_at(self, rows: str, places: str) -> str:
         """The rows of each image at its places, (N, places, columns)."""
