@@ -15,6 +15,7 @@ import numpy as np
 
 from .precision import FLOAT16, FLOAT32, INT8, TF32
 
+_BEST = 1000  # candidates of an image that are compared
 LEAST_AGREEING: Dict[str, float] = {FLOAT32: 0.998, TF32: 0.95, FLOAT16: 0.9, INT8: 0.5}
 """Precision -> the part of the detections that must agree: coarser numbers decide otherwise more often."""
 
@@ -48,6 +49,25 @@ class RowAgreement:
             max(self.largest, other.largest),
             max(self.scale, other.scale),
         )
+
+
+def candidate_rows(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The best candidates of each image as detections, to compare them row by row.
+
+    Args:
+        boxes: (N, R, classes, 4) xmin, ymin, xmax and ymax of each RoI for each class.
+        scores: (N, R, classes).
+
+    Returns:
+        (N, n, 6), at most 1000 for an image, by falling score: class, score, xmin, ymin, xmax, ymax; a class of -1 in
+        rows without a score.
+    """
+    flat = scores.reshape(len(scores), -1)
+    order = np.argsort(-flat, axis=1, kind='stable')[:, :_BEST]
+    best = np.take_along_axis(flat, order, axis=1)
+    corners = np.take_along_axis(boxes.reshape(len(boxes), -1, 4), order[..., None], axis=1)
+    classes = np.where(best > 0, order % scores.shape[2], -1)
+    return np.concatenate([classes[..., None], best[..., None], corners], axis=2)
 
 
 def compare_rows(found: np.ndarray, expected: np.ndarray, tolerance: float) -> RowAgreement:

@@ -32,7 +32,7 @@ def export_network(request: ExportRequest, form: str, output: PathLike, samples:
             :func:`gluon_cbam.export.samples.sample_images`.
 
     Returns:
-        The files, their difference from MXNet, and details of the format.
+        The files, their agreement with MXNet, and details of the format.
 
     Raises:
         UsageError: an unknown format, an output with another suffix, or a directory that does not exist.
@@ -45,8 +45,8 @@ def export_network(request: ExportRequest, form: str, output: PathLike, samples:
     if not output.parent.is_dir():
         raise UsageError(f'no folder {str(output.parent)!r} for {output.name!r}: create it first')
     with disk_errors(output), _staged(output.parent) as (folder, kept):
-        difference, details = write(request, folder / output.name, samples)
-    return ExportReport(kept, difference, samples.description, details)
+        agreement, details = write(request, folder / output.name, samples)
+    return ExportReport(kept, agreement, f'{len(samples)} {samples.description}', details, request.sizes)
 
 
 def _check_format(request: ExportRequest, form: str) -> None:

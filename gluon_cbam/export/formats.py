@@ -10,6 +10,7 @@ from gluon_cbam.common.errors import UsageError
 from gluon_cbam.compat.threads import physical_cores, usable_cpus
 from gluon_cbam.weights import safetensors
 
+from .agreement import Agreement
 from .insightface import write_insightface
 from .int8.calibration import Run
 from .int8.quantization import quantize
@@ -19,7 +20,7 @@ from .onnx.float16 import to_float16
 from .onnx.graph import OnnxGraph, checked_opset, to_model
 from .onnx.simplification import simplify
 from .onnx.translation import to_onnx_graph
-from .parity import Difference, check_parity, compare_outputs
+from .parity import check_parity, compare_outputs
 from .precision import FLOAT16, FLOAT32, INT8, TOLERANCES
 from .request import ExportRequest
 from .runtime import ExportedNetwork, load_exported
@@ -28,8 +29,8 @@ from .runtime.onnxruntime_engine import onnxruntime_session
 from .samples import SampleImages
 from .symbol import write_symbol
 
-Written = Tuple[Optional[Difference], Dict[str, Any]]
-"""The difference from MXNet, if outputs were compared, and details for the report."""
+Written = Tuple[Optional[Agreement], Dict[str, Any]]
+"""The agreement with MXNet, if outputs were compared, and details for the report."""
 
 
 class Format(NamedTuple):
@@ -81,8 +82,8 @@ def _write_float16(request: ExportRequest, path: Path, samples: SampleImages) ->
     graph = _simplified_graph(request)
     to_float16(graph)
     _save(graph, request, path)
-    difference = _compared(request, path, samples, FLOAT16)
-    return difference, {'opset': request.opset, 'tolerance': TOLERANCES[FLOAT16]}
+    agreement = _compared(request, path, samples, FLOAT16)
+    return agreement, {'opset': request.opset, 'tolerance': TOLERANCES[FLOAT16]}
 
 
 def _write_int8(request: ExportRequest, path: Path, samples: SampleImages) -> Written:
@@ -100,7 +101,7 @@ def _write_int8(request: ExportRequest, path: Path, samples: SampleImages) -> Wr
         quantized = quantize(_simplified_graph(request), request.calibration, exact.prepare, runner)
         _save(quantized.graph, request, path)
         integer = load_exported(path)
-        difference = compare_outputs(request.loaded, integer, samples, INT8, request.sizes)
+        agreement = compare_outputs(request.loaded, integer, samples, INT8, request.sizes)
         details: Dict[str, Any] = {
             'opset': request.opset,
             'attention': quantized.attention,
@@ -111,7 +112,7 @@ def _write_int8(request: ExportRequest, path: Path, samples: SampleImages) -> Wr
         if request.records is not None:
             evaluations = (evaluate_exported(each, request.records, 32, usable_cpus()) for each in (exact, integer))
             details['accuracy'] = {name: each.as_dict() for name, each in zip(('float32', 'int8'), evaluations)}
-    return difference, details
+    return agreement, details
 
 
 def _speeds(exact: ExportedNetwork, integer: ExportedNetwork) -> List[Dict[str, float]]:
@@ -139,11 +140,11 @@ def _write_safetensors(request: ExportRequest, path: Path, samples: SampleImages
     return None, {'arrays': len(arrays)}
 
 
-def _compared(request: ExportRequest, path: Path, samples: SampleImages, precision: str = FLOAT32) -> Difference:
+def _compared(request: ExportRequest, path: Path, samples: SampleImages, precision: str = FLOAT32) -> Agreement:
     """Run a file that was written, and raise RunError if its outputs differ from the network's."""
-    difference = compare_outputs(request.loaded, load_exported(path), samples, precision, request.sizes)
-    check_parity(difference, path.name, precision)
-    return difference
+    agreement = compare_outputs(request.loaded, load_exported(path), samples, precision, request.sizes)
+    check_parity(agreement, path.name, precision)
+    return agreement
 
 
 FORMATS: Dict[str, Format] = {

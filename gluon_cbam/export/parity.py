@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence
 
 import cv2
 import mxnet as mx
@@ -13,42 +12,12 @@ import numpy as np
 from gluon_cbam.common.errors import RunError
 from gluon_cbam.inference.network import LoadedNetwork
 
-from .detection_rows import LEAST_AGREEING, RowAgreement, compare_rows
+from .agreement import Agreement, compare
 from .precision import FLOAT32, TOLERANCES
+from .request import Size
 from .runtime import ExportedNetwork
 
 _log = logging.getLogger('gluon_cbam.export')
-Size = Tuple[int, int]
-"""Height and width, in pixels."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The difference of the outputs of two implementations of a network.
-
-    Attributes:
-        largest: the largest absolute difference, of the output that differs most; of detections, of those that agree.
-        scale: the largest absolute value of that output.
-        images: number of images that were compared.
-        detections: the agreement of detections, row by row; None for other outputs.
-        sizes: the sizes that the images had, where that is free.
-    """
-
-    largest: float
-    scale: float
-    images: int
-    detections: Optional[RowAgreement] = None
-    sizes: Tuple[Size, ...] = ()
-
-    @property
-    def relative(self) -> float:
-        """The largest difference divided by the largest output."""
-        return self.largest / max(self.scale, 1e-12)
-
-    def joined(self, found: np.ndarray, expected: np.ndarray) -> Difference:
-        """This difference and that of further values of the same output."""
-        largest = max(self.largest, float(np.abs(found - expected).max()))
-        return replace(self, largest=largest, scale=max(self.scale, float(np.abs(expected).max())))
 
 
 def compare_outputs(
@@ -57,7 +26,7 @@ def compare_outputs(
     images: Sequence[np.ndarray],
     precision: str = FLOAT32,
     sizes: Sequence[Size] = (),
-) -> Difference:
+) -> Agreement:
     """Run a network and its exported file on images, as one batch and the first image alone.
 
     Args:
@@ -68,26 +37,20 @@ def compare_outputs(
         sizes: further sizes to compare at, where the file takes them.
 
     Returns:
-        The largest difference.
+        The agreement with the network.
 
     Raises:
         RunError: an output is not finite, or the shapes of the outputs differ.
     """
-    differences: List[Difference] = []
-    rows = RowAgreement(0, 0, 0.0, 0.0) if exported.gives_detections else None
+    total: Optional[Agreement] = None
     for batch in _batches(loaded, images, sizes):
         expected = network_outputs(loaded, batch, exported.nms)
         found = exported.run(np.stack([exported.normalize(image) for image in batch]))
         _check_outputs(exported.path.name, loaded.name, found, expected)
-        if rows is not None:
-            rows += compare_rows(found[0], expected[0], TOLERANCES[precision])
-            continue
-        pairs = list(zip(found, expected))
-        before = differences or [Difference(0.0, 0.0, len(images))] * len(pairs)
-        differences = [one.joined(*pair) for one, pair in zip(before, pairs)]
-    if rows is not None:
-        return Difference(rows.largest, rows.scale, len(images), rows, tuple(sizes))
-    return replace(max(differences, key=lambda one: one.relative), sizes=tuple(sizes))
+        agreement = compare(found, expected, TOLERANCES[precision], exported.gives_boxes)
+        total = agreement if total is None else total.joined(agreement)
+    assert total is not None, 'there is a batch'
+    return total
 
 
 def _batches(loaded: LoadedNetwork, images: Sequence[np.ndarray], sizes: Sequence[Size]) -> Iterator[List[np.ndarray]]:
@@ -125,28 +88,23 @@ def network_outputs(loaded: LoadedNetwork, images: Sequence[np.ndarray], nms: bo
     return [value.asnumpy() for value in (output if isinstance(output, (list, tuple)) else [output])]
 
 
-def check_parity(difference: Difference, name: str, precision: str = FLOAT32) -> None:
+def check_parity(agreement: Agreement, name: str, precision: str = FLOAT32) -> None:
     """Refuse a file whose outputs differ from the network's.
 
     Args:
-        difference: the difference of the outputs.
+        agreement: the agreement of the outputs.
         name: the name of the file, for the message.
         precision: the precision of the file.
 
     Raises:
-        RunError: the relative difference exceeds that of :data:`.precision.TOLERANCES`, or fewer detections agree than
-            :data:`.detection_rows.LEAST_AGREEING` says.
+        RunError: the outputs do not agree, see :meth:`.agreement.Agreement.agrees`, or nothing was found to compare.
     """
-    rows = difference.detections
+    rows = agreement.rows
     if rows is not None and not rows.rows:
         raise RunError(f'{name} was not kept: nothing is found on these images: compare on others with --image FILE')
-    if rows is not None and rows.part < LEAST_AGREEING[precision]:
-        raise RunError(
-            f'{name} differs from MXNet: {rows.agreeing} of {rows.rows} detections agree: the file was not kept'
-        )
-    if not difference.relative <= TOLERANCES[precision]:
-        raise RunError(
-            f'{name} differs from MXNet by {difference.largest:.3g} where the largest output is '
-            f'{difference.scale:.3g}: the file was not kept'
-        )
-    _log.info('%s differs from MXNet by %.3g at most', name, difference.largest)
+    if not agreement.agrees(precision):
+        what = f' by {agreement.largest:.3g} where the largest output is {agreement.scale:.3g}'
+        if rows is not None:
+            what = f': {rows.agreeing} of {rows.rows} detections agree'
+        raise RunError(f'{name} differs from MXNet{what}: the file was not kept')
+    _log.info('%s differs from MXNet by %.3g at most', name, agreement.largest)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from gluon_cbam.inference.network import LoadedNetwork
 from gluon_cbam.models.features import Features
 from gluon_cbam.tasks import DEFAULT
 from gluon_cbam.tasks.protocols import Dataset
 
+from .agreement import Agreement
 from .int8.quantization import Calibration
 from .metadata import FLOATS, PIXELS, ExportMetadata
 from .onnx.graph import DEFAULT_OPSET
-from .parity import Difference, Size
 from .tracing import USUAL, GraphKind, TracedNetwork, trace
 
 CANDIDATES = ('boxes', 'scores')
-"""The outputs of a detector before its non-maximum suppression: corners (N, A, 4) and scores (N, A, classes)."""
+"""The outputs of a detector before its non-maximum suppression, see
+:meth:`gluon_cbam.models.detection.detector.Detector.candidates`."""
+Size = Tuple[int, int]
+"""Height and width, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,15 @@ class ExportReport:
 
     Attributes:
         files: the files that were written.
-        difference: the largest relative difference from the outputs of MXNet; None for safetensors, which holds the
-            same parameters.
-        images: human-readable description of the images that were compared.
+        difference: how well the outputs agree with those of MXNet; None for safetensors, which holds the same
+            parameters.
+        images: human-readable number and source of the images that were compared.
         details: further values by name, as ``cbam export --json`` prints them.
+        sizes: heights and widths that they had besides the network's, where that is free.
     """
 
     files: List[Path]
-    difference: Optional[Difference]
+    difference: Optional[Agreement]
     images: str
     details: Dict[str, Any]
+    sizes: Sequence[Size] = ()

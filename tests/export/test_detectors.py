@@ -96,7 +96,7 @@ def test_onnx_gives_the_rows_of_the_network(name, size, tmp_path):
     preprocessing = Preprocessing.of(variant(name), image_size=size)
     network = LoadedNetwork(net, name, 3, ['a', 'b', 'c'], preprocessing, None, task=get_task('detection'))
     report, file = exported(network, tmp_path / 'net.onnx', size=size)
-    rows = report.difference.detections
+    rows = report.difference.rows
     assert rows.agreeing == rows.rows > 500
     for count in (1, 3):
         x = batch(count, size, size)
@@ -115,7 +115,7 @@ def test_options_of_the_suppression(options, tmp_path):
 @pytest.mark.parametrize('form', ['onnx', 'onnx-float16'])
 def test_any_size(loaded, tmp_path, form):
     report, file = exported(loaded, tmp_path / 'net.onnx', form, graph=GraphKind(dynamic=True))
-    assert len(report.difference.sizes) == 2 and file.dynamic
+    assert len(report.sizes) == 2 and file.dynamic
     for height, width in ((SIZE, SIZE), (96, 150)):
         x = batch(2, height, width)
         expected = loaded.net(mx.nd.array(x)).asnumpy()

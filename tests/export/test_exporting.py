@@ -24,7 +24,7 @@ def test_the_report(digits_network, digits, tmp_path):
     shown = sample_images(16, RecordFile(digits / 'val.rec'))
     report = export_network(ExportRequest(digits_network), 'onnx', tmp_path / 'net.onnx', shown)
     assert report.files == [tmp_path / 'net.onnx'] == list(tmp_path.iterdir())
-    assert report.images == 'images of val.rec' and report.difference.images == 8
+    assert report.images == '8 images of val.rec'
     assert 0 < report.difference.largest < 1e-4 < report.difference.scale
 
 

@@ -13,10 +13,10 @@ import pytest
 from fake_onnxruntime import FakeRuntime
 
 from gluon_cbam.common.errors import DataError, DependencyError, EnvironmentProblem, RunError, UsageError
+from gluon_cbam.export.agreement import compare
 from gluon_cbam.export.runtime import devices, load_exported, onnxruntime_engine
 from gluon_cbam.export.runtime.providers import PROVIDERS
 from gluon_cbam.export.runtime.session import exported_session
-from gluon_cbam.export.runtime.verification import compare
 
 CUDA, TENSORRT = 'CUDAExecutionProvider', 'TensorrtExecutionProvider'
 CUDA_OPTIONS = {'device_id': '0', 'use_tf32': '0', 'cudnn_conv_algo_search': 'HEURISTIC'}

@@ -14,8 +14,7 @@ from gluon_cbam.common.printable import printable
 from .network_options import check_data, load, show_warnings
 
 if TYPE_CHECKING:
-    from gluon_cbam.export.parity import Difference
-    from gluon_cbam.export.request import ExportRequest
+    from gluon_cbam.export.request import ExportReport, ExportRequest
     from gluon_cbam.export.samples import SampleImages
     from gluon_cbam.tasks import Task
     from gluon_cbam.tasks.classes import ClassCheck
@@ -114,22 +113,21 @@ def export(file_format: str, output: str, overwrite: bool, **arguments: Any) -> 
         'files': [str(path) for path in report.files],
         **report.details,
     }
-    if report.difference:
-        value['largest_difference'] = report.difference.largest
-        value['largest_output'] = report.difference.scale
-        value['compared_on'] = f'{report.difference.images} {report.images}'
-        value.update(_compared_further(report.difference))
+    value.update(_compared(report))
     value.update(checked.as_dict())
     return value, '\n'.join(_lines(value, request.loaded.task))
 
 
-def _compared_further(difference: Difference) -> Dict[str, Any]:
-    """The detections and the sizes that were compared, if any."""
-    value: Dict[str, Any] = {}
-    if difference.detections is not None:
-        value['detections'] = {'compared': difference.detections.rows, 'agreeing': difference.detections.agreeing}
-    if difference.sizes:
-        value['further_sizes'] = [list(size) for size in difference.sizes]
+def _compared(report: ExportReport) -> Dict[str, Any]:
+    """What was compared with MXNet, if anything."""
+    found = report.difference
+    if found is None:
+        return {}
+    value = {'largest_difference': found.largest, 'largest_output': found.scale, 'compared_on': report.images}
+    if found.rows is not None:
+        value['detections'] = {'compared': found.rows.rows, 'agreeing': found.rows.agreeing}
+    if report.sizes:
+        value['further_sizes'] = [list(size) for size in report.sizes]
     return value
 
 

@@ -42,7 +42,7 @@ class ExportedNetwork:
         placement: where the engine computes, and in which precision.
         verification: the comparison with the CPU, which the first batch completes; None without ``verify``.
         embeddings: whether the file says that its outputs are embeddings.
-        nms: False for a detector whose file gives the boxes and scores of all anchors, before the suppression.
+        nms: False for a detector whose file gives boxes and scores before the suppression.
         dynamic: whether the file takes images of any size; predictions are made at that of ``preprocessing``.
     """
 
@@ -66,6 +66,11 @@ class ExportedNetwork:
     def gives_detections(self) -> bool:
         """Whether the output is the detections of each image, (N, keep, 6)."""
         return self.task.finds_boxes and self.classes > 0 and self.nms
+
+    @property
+    def gives_boxes(self) -> bool:
+        """Whether the outputs are detections, or the boxes and scores of a detector before its suppression."""
+        return self.gives_detections or not self.nms
 
     @property
     def named_classes(self) -> ClassNames:
@@ -225,7 +230,7 @@ def _verified(loaded: ExportedNetwork, threads: Optional[int]) -> ExportedNetwor
     images = np.random.RandomState(0).randint(0, 256, (IMAGES, size, size, 3)).astype(np.uint8)
     batch = np.stack([loaded.prepare(image) for image in images])
     where = f'{loaded.engine} {loaded.placement.text}'.strip()
-    verification = Verification(where, loaded.placement.coarsest, loaded.gives_detections)
+    verification = Verification(where, loaded.placement.coarsest, loaded.gives_boxes)
     start = verified(loaded.start, reference, batch, verification)
     return replace(loaded, start=start, verification=verification)
 

@@ -60,7 +60,8 @@ class Detector(ModeGraphs):
             *constants: see :meth:`detections`.
 
         Returns:
-            (N, A, 4) float32 xmin, ymin, xmax and ymax in pixels of the input, and (N, A, classes) float32 scores.
+            (N, A, 4) float32 xmin, ymin, xmax and ymax in pixels of the input, and (N, A, classes) float32 scores. A
+            detector that has a box for each class gives (N, A, classes, 4) boxes.
 
         Raises:
             UsageError: this detector chooses in another way.

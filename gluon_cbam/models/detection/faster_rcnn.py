@@ -186,6 +186,11 @@ class FasterRCNN(Detector):
         chosen = of_each(F, offsets.reshape((0, -1, 4)), best.place), of_each(F, centered(F, boxes), roi)
         return self.suppression.suppress(F, best.place - roi * self.classes, best.score, decode(F, *chosen))
 
+    def candidates(self, F: OpNamespace, x: Tensor, *constants: Tensor) -> Tuple[Tensor, Tensor]:
+        """Compute the boxes (N, R, classes, 4) and scores (N, R, classes); see :class:`.detector.Detector`."""
+        boxes, scores, offsets = self.scored_rois(F, x)
+        return decode(F, offsets, centered(F, boxes).expand_dims(2)), scores
+
     def scored_rois(self, F: OpNamespace, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
         """Compute the RoIs (N, R, 4), their scores (N, R, classes), and their offsets (N, R, classes, 4); float32."""
         maps = self.maps(F, x)
