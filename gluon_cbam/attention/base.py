@@ -7,7 +7,7 @@ from typing import ClassVar, Optional
 from mxnet.gluon import HybridBlock
 
 from gluon_cbam.common.types import OpNamespace, Tensor
-from gluon_cbam.ops.backend import FeatureMap, ReferenceBackend, add_relu, select_backend
+from gluon_cbam.ops.backend import FeatureMap, ReferenceBackend, select_backend
 
 from .blocks import CheckedBlock
 
@@ -85,7 +85,12 @@ class Gate(CheckedBlock):
 
 
 def apply_attention(
-    F: OpNamespace, attention: HybridBlock, x: Tensor, shortcut: Optional[Tensor] = None, relu: bool = False
+    F: OpNamespace,
+    attention: HybridBlock,
+    x: Tensor,
+    shortcut: Optional[Tensor] = None,
+    relu: bool = False,
+    drop_path: float = 0.0,
 ) -> Tensor:
     """The end of a residual block: ``attention(x) + shortcut``, then ReLU.
 
@@ -95,11 +100,13 @@ def apply_attention(
         x: the map, (N, C, H, W).
         shortcut: (N, C, H, W); default none.
         relu: whether a ReLU follows; default no.
+        drop_path: the probability that ``attention(x)`` of a sample is left out while training, see
+            :func:`gluon_cbam.ops.drop_path.drop_path`.
 
     Returns:
         (N, C, H, W).
     """
-    if not isinstance(attention, Attention):
-        return add_relu(F, attention(x), shortcut, relu)
-    ops = attention.select_backend(F, x)
-    return ops.add_relu(ops.output_of(attention, FeatureMap(x)), shortcut, relu)
+    known = isinstance(attention, Attention)
+    ops = attention.select_backend(F, x) if known else ReferenceBackend(F)
+    attended = ops.output_of(attention, FeatureMap(x))
+    return ops.add_relu(ops.drop_path(attended, drop_path) if drop_path else attended, shortcut, relu)

@@ -27,6 +27,7 @@ from gluon_cbam.common.errors import closest
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.activation import PReLU
 from gluon_cbam.ops.convolution import Conv2D
+from gluon_cbam.ops.drop_path import path_rates
 from gluon_cbam.ops.tracing import FusedBlock
 
 from .embedding_head import HEADS, EmbeddingHead, face_norm, face_weights
@@ -105,6 +106,7 @@ class _Unit(FusedBlock):
         projected: whether the shortcut is a convolution and a BatchNorm.
         norm: the first normalization, ``bn`` or ``ibn``.
         attention: a function from the number of channels to the attention module.
+        drop_path: the probability that the body is left out while training.
     """
 
     def __init__(
@@ -115,9 +117,11 @@ class _Unit(FusedBlock):
         projected: bool,
         norm: str,
         attention: Callable[[int], HybridBlock],
+        drop_path: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self._drop_path = drop_path
         self._body = self.steps(in_channels, channels, stride, norm)
         with self.name_scope():
             for name, arguments in self._body:
@@ -132,7 +136,7 @@ class _Unit(FusedBlock):
             shortcut = self.bn_sc(self.conv1sc(x))
         for name, _ in self._body:
             x = getattr(self, name)(x)
-        return apply_attention(F, self.attention, x, shortcut)
+        return apply_attention(F, self.attention, x, shortcut, drop_path=self._drop_path)
 
 
 class _Stem(FusedBlock):
@@ -200,6 +204,8 @@ class ModifiedCBAMNet(CheckedBlock):
         in_channels: channels of the input.
         use_global_stats: whether every BatchNorm normalizes by its running statistics in training, too, and leaves
             these as they are.
+        drop_path: the probability that the last unit is left out while training, see
+            :func:`gluon_cbam.ops.drop_path.path_rates`; parameters and inference do not depend on it.
         **kwargs: ``prefix`` and ``params``, as for any Gluon block.
 
     Inputs:
@@ -233,6 +239,7 @@ class ModifiedCBAMNet(CheckedBlock):
         image_size: Optional[int] = None,
         in_channels: int = 3,
         use_global_stats: bool = False,
+        drop_path: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -251,6 +258,7 @@ class ModifiedCBAMNet(CheckedBlock):
         def attention(channels: int) -> HybridBlock:
             return ModifiedCBAM(channels, reduction, version_act, face_weights())
 
+        rates = iter(path_rates(drop_path, sum(units)))
         with self.name_scope():
             self.stem = _Stem(in_channels, widths[0], self._small_stem)
             for stage, count in enumerate(units, 1):
@@ -261,7 +269,7 @@ class ModifiedCBAMNet(CheckedBlock):
                     for index in range(count):
                         inputs = widths[stage] if index else widths[stage - 1]
                         stride = 2 if index == 0 and (self._small_stem or stage > 1) else 1
-                        unit = make(inputs, widths[stage], stride, index == 0, norm, attention)
+                        unit = make(inputs, widths[stage], stride, index == 0, norm, attention, next(rates))
                         sequence.register_child(unit, f'unit{index + 1}')
                 setattr(self, f'layer{stage}', sequence)
             self.head = EmbeddingHead(HEADS[version_output], widths[-1], side, embedding)

@@ -29,6 +29,7 @@ from gluon_cbam.attention.blocks import boolean, positive_int
 from gluon_cbam.common.errors import closest
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.convolution import Conv2D
+from gluon_cbam.ops.drop_path import drop_path, path_rates
 from gluon_cbam.ops.tracing import FusedBlock
 
 from .embedding_head import ClassesOrEmbedding
@@ -81,6 +82,7 @@ class _ResidualBlock(FusedBlock):
         groups: the groups of a bottleneck's 3 x 3 convolution.
         group_width: channels of each group where the width is 64.
         dilations: of the first 3 x 3 convolution, and of the second.
+        drop_path: the probability that the body is left out while training.
     """
 
     expansion = 1
@@ -95,9 +97,11 @@ class _ResidualBlock(FusedBlock):
         groups: int,
         group_width: int,
         dilations: Tuple[int, int] = (1, 1),
+        drop_path: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self._drop_path = drop_path
         channels = width * self.expansion
         with self.name_scope():
             self._add_body(in_channels, width, stride, dilations, bottleneck_stride, groups, group_width)
@@ -115,8 +119,8 @@ class _ResidualBlock(FusedBlock):
         shortcut = x if self.downsample is None else self.downsample(x)
         residual = self._body(F, x)
         if self.attention is not None:
-            return apply_attention(F, self.attention, residual, shortcut, relu=True)
-        return F.Activation(residual + shortcut, act_type='relu')
+            return apply_attention(F, self.attention, residual, shortcut, relu=True, drop_path=self._drop_path)
+        return F.Activation(drop_path(F, residual, self._drop_path) + shortcut, act_type='relu')
 
 
 class BasicBlock(_ResidualBlock):
@@ -198,6 +202,8 @@ class ResNet(ClassesOrEmbedding):
             convolutions dilated by 2 and 4 (Yu and Koltun, ICLR 2016); the parameters are the same.
         use_global_stats: whether every BatchNorm normalizes by its running statistics in training, too, and leaves
             these as they are.
+        drop_path: the probability that the last block is left out while training, see
+            :func:`gluon_cbam.ops.drop_path.path_rates`; parameters and inference do not depend on it.
         prefix: the prefix of the names of the parameters, as for any Gluon block.
         params: shared parameters, as for any Gluon block.
         **options: options of the attention module, for instance of :class:`gluon_cbam.CBAM`.
@@ -235,6 +241,7 @@ class ResNet(ClassesOrEmbedding):
         image_size: Optional[int] = None,
         dilated: bool = False,
         use_global_stats: bool = False,
+        drop_path: float = 0.0,
         prefix: Optional[str] = None,
         params: Optional[ParameterDict] = None,
         **options: Any,
@@ -250,6 +257,7 @@ class ResNet(ClassesOrEmbedding):
         module = partial(_attention, attention, options) if attention else None
         in_blocks = None if attention in AFTER_STAGES else module
         after_stages = module if attention in AFTER_STAGES else None
+        rates = iter(path_rates(drop_path, sum(layers)))
         with self.name_scope():
             self.conv1, channels = _stem(stem, in_channels)
             self.bn1 = nn.BatchNorm(in_channels=channels)
@@ -261,8 +269,16 @@ class ResNet(ClassesOrEmbedding):
                         stride, dilations = _stride_and_dilations(stage, index == 0, dilated)
                         sequence.add(
                             BLOCKS[block](
-                                channels, width, stride, in_blocks, bottleneck_stride, groups, group_width, dilations
-                            )
+                                channels,
+                                width,
+                                stride,
+                                in_blocks,
+                                bottleneck_stride,
+                                groups,
+                                group_width,
+                                dilations,
+                                next(rates),
+                            )  # fmt: skip
                         )
                         channels = width * BLOCKS[block].expansion
                 setattr(self, f'layer{stage + 1}', sequence)

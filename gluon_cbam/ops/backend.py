@@ -14,7 +14,7 @@ from . import tracing
 from .graph_backend import GraphBackend
 from .library import load
 from .native_backend import NativeBackend
-from .reference_backend import FeatureMap, ReferenceBackend, add_relu
+from .reference_backend import FeatureMap, ReferenceBackend
 from .status import requested_backend
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     'GraphBackend',
     'NativeBackend',
     'ReferenceBackend',
-    'add_relu',
     'native_operators',
     'select_backend',
 ]

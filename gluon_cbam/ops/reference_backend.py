@@ -8,6 +8,7 @@ from mxnet.gluon import nn
 
 from gluon_cbam.common.types import OpNamespace, Tensor
 
+from .drop_path import drop_path
 from .gates import apply_gate
 from .pooling import CHANNEL_POOLS, GLOBAL_POOLS
 
@@ -165,6 +166,22 @@ class ReferenceBackend:
             x.tensor = x.tensor if gate is None else self.F.broadcast_mul(x.tensor, gate)
         x.channel = x.spatial = None
         return x.tensor
+
+    def drop_path(self, x: FeatureMap, rate: float) -> FeatureMap:
+        """Leave out samples at random while training, in a deferred gate if there is one, which is smaller.
+
+        Args:
+            x: the map.
+            rate: see :func:`.drop_path.drop_path`.
+
+        Returns:
+            The map, whose gates may be deferred.
+        """
+        if x.spatial is not None:
+            return FeatureMap(x.tensor, x.channel, drop_path(self.F, x.spatial, rate))
+        if x.channel is not None:
+            return FeatureMap(x.tensor, self.as_vector(drop_path(self.F, self.as_map(x.channel), rate)))
+        return FeatureMap(drop_path(self.F, x.tensor, rate))
 
     def add_relu(self, x: FeatureMap, shortcut: Optional[Tensor] = None, relu: bool = False) -> Tensor:
         """The end of a residual block: add the shortcut, then apply ReLU.
