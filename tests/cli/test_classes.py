@@ -61,13 +61,14 @@ def commands(data, exported, folder):
         'exported': ['validate', '--exported', exported, '--data-val', data],
         'export': ['export', *TINY, '--format', 'symbol', '--output', folder / 'again', '--data-val', data],
         'int8': ['export', *TINY, '--format', 'onnx-int8', '--output', folder / 'a.onnx', '--data-val', data],
+        'calibration': ['export', *TINY, '--format', 'onnx-int8', '-o', folder / 'a.onnx', '--calibration', data],
         'score': ['explain', '--score', *TINY, '--data-val', data],
         'verify': ['zoo', 'verify', 'cbamnet_tiny', '--root', folder / 'store', '--data-val', data],
         'fine-tune': ['train', *TINY, '--data-train', data, '--classes', 10, *train],
     }
 
 
-NAMES = ['validate', 'exported', 'export', 'int8', 'score', 'verify', 'fine-tune']
+NAMES = ['validate', 'exported', 'export', 'int8', 'calibration', 'score', 'verify', 'fine-tune']
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -162,8 +162,9 @@ def _request(
     if data_val and file_format == 'onnx-int8' and features is None:
         validation = task.open_validation(data_val, loaded.classes)
     checked = ClassCheck()
-    if data_val and features is None:
-        checked = check_data(loaded, data_val, ignore_classes, validation)
+    for path, opened in ((data_val, validation), (calibration, None)):
+        if path and features is None:
+            checked += check_data(loaded, path, ignore_classes, opened)
     calibrated = None
     if calibration:
         calibrated = Calibration(task_images(task, calibration, calibration_images), attention)
