@@ -80,6 +80,7 @@ class CBAM(Attention):
         super().__init__(**kwargs)
         if order not in ORDERS:
             raise ValueError(f'unknown order {order!r}: {closest(order, ORDERS)}')
+        bias, norm = boolean('mlp_bias', mlp_bias), boolean('spatial_norm', spatial_norm)
         if not boolean('spatial', spatial) and order != 'channel_spatial':
             raise ValueError(f'order {order!r} needs the spatial gate, got spatial=False')
         self._in_channels = channels
@@ -87,11 +88,11 @@ class CBAM(Attention):
         self._gate = gate
         shared: Dict[str, Any] = dict(gate=gate, weight_initializer=weight_initializer)
         with self.name_scope():
-            self.channel = ChannelAttention(channels, reduction, pool_types, use_bias=mlp_bias, **shared)
+            self.channel = ChannelAttention(channels, reduction, pool_types, use_bias=bias, **shared)
             self.spatial: Optional[SpatialAttention] = None
             if spatial:
                 self.spatial = SpatialAttention(
-                    kernel_size, descriptors, spatial_pool, channels, use_norm=spatial_norm, **shared
+                    kernel_size, descriptors, spatial_pool, channels, use_norm=norm, **shared
                 )
 
     def forward_ops(self, ops: ReferenceBackend, x: FeatureMap) -> FeatureMap:

@@ -21,7 +21,7 @@ from mxnet import init
 from mxnet.gluon import nn
 
 from gluon_cbam.attention import CBAM
-from gluon_cbam.attention.blocks import positive_int
+from gluon_cbam.attention.blocks import boolean, positive_int
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.ops.tracing import FusedBlock
 
@@ -126,7 +126,7 @@ class CBAMNet(ClassesOrEmbedding):
         for channels in dims:
             if positive_int('every entry of dims', channels) % positive_int('reduction', reduction):
                 raise ValueError(f'every entry of dims must be divisible by the reduction {reduction}, got {channels}')
-        if embedding is not None and not include_top:
+        if not boolean('include_top', include_top) and embedding is not None:
             raise ValueError('embedding needs a head: leave include_top=False out')
         self._in_channels = positive_int('in_channels', in_channels)
         self._smallest = 2 ** len(dims)
@@ -153,8 +153,7 @@ class CBAMNet(ClassesOrEmbedding):
             self.fc = self.head = None
             if include_top:
                 self._add_end(dims[-1], classes, init.Xavier(), embedding, embedding_head, image_size)
-        if use_global_stats:
-            keep_statistics(self)
+        keep_statistics(self, use_global_stats)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
         """Compute the outputs of the CBAM of each stage, before the pooling.

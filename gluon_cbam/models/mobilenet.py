@@ -134,8 +134,7 @@ class MobileNet(ClassesOrEmbedding):
                     self.units.add(_Unit(channels, pointwise, 1, 1, 1, make))
                     channels = pointwise
             self._add_end(channels, classes, init.Xavier(), embedding, embedding_head, image_size)
-        if use_global_stats:
-            keep_statistics(self)
+        keep_statistics(self, use_global_stats)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
         """Compute the last maps of strides 2, 4, 8, 16 and 32.

@@ -273,8 +273,7 @@ class ModifiedCBAMNet(CheckedBlock):
                         sequence.register_child(unit, f'unit{index + 1}')
                 setattr(self, f'layer{stage}', sequence)
             self.head = EmbeddingHead(HEADS[version_output], widths[-1], side, embedding)
-        if use_global_stats:
-            keep_statistics(self)
+        keep_statistics(self, use_global_stats)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
         """Compute the maps of the four stages.

@@ -286,8 +286,7 @@ class ResNet(ClassesOrEmbedding):
                 setattr(self, f'attention{stage + 1}', follows(channels) if follows else None)
             fan_in = init.MSRAPrelu(factor_type='in', slope=0)
             self._add_end(channels, classes, fan_in, embedding, embedding_head, image_size)
-        if boolean('use_global_stats', use_global_stats):
-            keep_statistics(self)
+        keep_statistics(self, use_global_stats)
 
     def stage_outputs(self, F: OpNamespace, x: Tensor) -> Iterator[Tensor]:
         """Compute the maps of the four stages, BAM included.

@@ -35,6 +35,13 @@ def test_training_computes_what_inference_does(name, hybridized):
         assert np.array_equal(value.data().asnumpy(), statistics[key]), key
 
 
+@pytest.mark.parametrize('name', [*NETWORKS, 'faster_rcnn_fpn'])
+def test_a_text_is_no_choice(name):
+    """``'no'`` would count as true."""
+    with pytest.raises(ValueError, match="use_global_stats must be True or False, got 'no'"):
+        build(name, classes=4, use_global_stats='no')
+
+
 def test_without_the_option_they_follow_the_batch():
     net = checks.fill(build('cbamnet_tiny', classes=4))
     before = net.stages[0].bn.running_mean.data().asnumpy()

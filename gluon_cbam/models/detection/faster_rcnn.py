@@ -21,7 +21,7 @@ import mxnet as mx
 import numpy as np
 from mxnet.gluon import HybridBlock
 
-from gluon_cbam.attention.blocks import positive_int
+from gluon_cbam.attention.blocks import boolean, positive_int
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.models.detection_variants import FasterRCNNVariant
 
@@ -109,7 +109,8 @@ class FasterRCNN(Detector):
         self.suppression = Suppression(row.nms_threshold, row.nms_top, keep, score_threshold)
         self._on_device: Dict[Tuple[int, int, mx.Context], mx.nd.NDArray] = {}
         name = backbone or variant.backbone
-        if use_global_stats and 'use_global_stats' in options_of(attended_row(name, attention, attention_in)):
+        keeps = boolean('use_global_stats', use_global_stats)
+        if keeps and 'use_global_stats' in options_of(attended_row(name, attention, attention_in)):
             options['use_global_stats'] = True
         with self.name_scope():
             network, module = build_parts(name, attention, attention_in, options)
