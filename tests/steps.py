@@ -10,6 +10,7 @@ from gluon_cbam.tasks import get_task
 from gluon_cbam.training.config.task_settings import make_config
 from gluon_cbam.training.distributed.process_group import ProcessGroup
 from gluon_cbam.training.loop.step import TrainStep
+from gluon_cbam.training.optim.learning_rates import set_learning_rates
 from gluon_cbam.training.optim.update import Optimization
 from gluon_cbam.training.optim.weight_decay import set_weight_decay
 from gluon_cbam.training.parameters.ema import ModelEma
@@ -66,6 +67,7 @@ class Training:
         self.net.hybridize(static_alloc=True, static_shape=True)
         if decay:
             set_weight_decay(self.net, self.config.no_decay, self.config.wd_mult)
+        set_learning_rates(self.net, self.config.lr_mult)
         self.average = ModelEma(self.net, Small(norm), self.config.ema, self.ctx) if self.config.ema else None
         group = ProcessGroup(self.config.kv_store)
         self.optimization = Optimization(

@@ -29,6 +29,7 @@ from gluon_cbam.training.config.train_config import TrainConfig
 from gluon_cbam.training.distributed.joining import join
 from gluon_cbam.training.distributed.process_group import ProcessGroup
 from gluon_cbam.training.optim import amp
+from gluon_cbam.training.optim.learning_rates import set_learning_rates
 from gluon_cbam.training.optim.weight_decay import set_weight_decay
 from gluon_cbam.training.parameters.freezing import freeze
 from gluon_cbam.training.parameters.initialization import check_zero_gamma
@@ -243,6 +244,10 @@ def _choose_parameters(net: mx.gluon.HybridBlock, config: TrainConfig) -> List[s
     decay = set_weight_decay(net, config.no_decay, config.wd_mult)
     decayed = sum(multiplier > 0 for multiplier in decay.values())
     notes = [f'weight decay {config.wd:g} on {decayed} of {len(decay)} trained parameters']
+    rates = set_learning_rates(net, config.lr_mult)
+    for value in sorted(set(rates.values())):
+        count = sum(each == value for each in rates.values())
+        notes.append(f'learning rate times {value:g} of {count} of {len(decay)} trained parameters')
     if frozen:
         notes.append(f'frozen: {len(frozen)} of {len(named(net))} parameters')
     if config.accumulate > 1:

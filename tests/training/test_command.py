@@ -14,7 +14,7 @@ from gluon_cbam.training.config.command import command_of
     [
         ({'freeze': ['layer1', '*.bias']}, "--freeze layer1 --freeze '*.bias'"),
         ({'no_decay': True, 'zero_gamma': True}, '--zero-gamma --no-decay'),
-        ({'wd_mult': {'fc': 0.5}}, '--wd-mult fc=0.5'),
+        ({'wd_mult': {'fc': 0.5}, 'lr_mult': {'*head': 10}}, "--wd-mult fc=0.5 --lr-mult '*head=10'"),
         ({'pretrained': '', 'lr_step_epochs': [2.5]}, "--pretrained '' --lr-step-epochs 2.5"),
     ],
 )

@@ -8,6 +8,7 @@ from steps import Small, Training, batch
 from gluon_cbam import get_model
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.training import TrainConfig, train
+from gluon_cbam.training.optim.learning_rates import set_learning_rates
 from gluon_cbam.training.optim.weight_decay import set_weight_decay
 from gluon_cbam.training.parameters.batch_norm import running_statistics
 from gluon_cbam.training.parameters.freezing import freeze
@@ -32,6 +33,9 @@ def test_an_unknown_pattern_is_an_error_with_a_hint():
         set_weight_decay(net, False, {'fc.biass': 0})
     with pytest.raises(UsageError, match=r'--wd-mult fc must be a number of at least 0, got -1'):
         set_weight_decay(net, False, {'fc': -1})
+    for value in (-1, True, float('nan'), float('inf'), 'x'):
+        with pytest.raises(UsageError, match=r'--lr-mult fc must be a number of at least 0, got'):
+            set_learning_rates(net, {'fc': value})
     with pytest.raises(UsageError, match=r'--freeze \* leaves nothing to train'):
         freeze(net, ['*'])
 

@@ -62,7 +62,8 @@ def lamb(w, g, state, rate, t, name):
 
 
 OPTIMIZERS = {'sgd': sgd, 'nag': nag, 'lars': lars, 'adam': adam, 'adamw': adamw, 'lamb': lamb}
-SETTINGS = {'wd': WD, 'beta1': 0.8, 'beta2': 0.95, 'epsilon': 1e-3}
+FACTORS = {'fc.weight': 3, 'fc.bias': 0.5}
+SETTINGS = {'lr_mult': {'fc': 3, 'fc.bias': 0.5}, 'wd': WD, 'beta1': 0.8, 'beta2': 0.95, 'epsilon': 1e-3}
 
 
 @pytest.mark.parametrize('contexts', [1, 2])
@@ -80,7 +81,8 @@ def test_optimizers_follow_their_papers(name, contexts):
             gradients[key] = sum(part.asnumpy().astype(float) for part in parameter.list_grad()) / 8
         training.optimization.update(number)
         for key, gradient in gradients.items():
-            expected[key] = OPTIMIZERS[name](expected[key], gradient, states[key], rate, number + 1, key)
+            mine = rate * FACTORS.get(key, 1)
+            expected[key] = OPTIMIZERS[name](expected[key], gradient, states[key], mine, number + 1, key)
     for device in range(contexts):
         values = training.values(device)
         for key in gradients:
@@ -195,7 +197,8 @@ def test_the_decay_reaches_its_group_alone(name):
 EVERYTHING = {
     'optimizer': 'adamw', 'lr': 0.003, 'accumulate': 2, 'batch_size': 8, 'clip_norm': 1.0, 'ema': 0.9, 'mixup': 0.4,
     'cutmix': 1.0, 'label_smoothing': 0.1, 'no_decay': True, 'freeze': ['stages.0.conv'], 'wd_mult': {'fc': 0.5},
-    'rotation': 10, 'color_jitter': [0.4, 0.4, 0.4, 0.1], 'aa': 'rand-m9-mstd0.5-inc1', 'cutout': 3, 'reprob': 0.5,
+    'lr_mult': {'fc': 2, '*.bias': 0.5}, 'rotation': 10, 'color_jitter': [0.4, 0.4, 0.4, 0.1],
+    'aa': 'rand-m9-mstd0.5-inc1', 'cutout': 3, 'reprob': 0.5,
     'aug_repeats': 3,
 }  # fmt: skip
 

@@ -175,6 +175,9 @@ class TrainConfig:
     wd_mult: Dict[str, float] = setting(
         (), 'multiplies the weight decay of parameters or blocks, PATTERN=VALUE; repeat for more', kind=dict
     )
+    lr_mult: Dict[str, float] = setting(
+        (), 'multiplies the learning rate of parameters or blocks, PATTERN=VALUE; repeat for more', kind=dict
+    )
     clip_norm: float = setting(
         0.0, 'largest norm of the gradient over all parameters and devices; 0 for any', kind=float, minimum=0
     )

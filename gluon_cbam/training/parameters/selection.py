@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Dict, List
+from typing import Dict, List, Mapping
 
 from mxnet.gluon import Block, Parameter
 
@@ -42,6 +42,28 @@ def select(net: Block, pattern: str, flag: str) -> List[str]:
         known = [*dict.fromkeys(block for name in names for block in _blocks(name)), *names]
         raise UsageError(f'{flag} {pattern!r} matches no parameter of {type(net).__name__}: {closest(pattern, known)}')
     return chosen
+
+
+def multipliers(net: Block, given: Mapping[str, float], flag: str) -> Dict[str, float]:
+    """The factors that patterns give parameters.
+
+    Args:
+        net: the network.
+        given: pattern of :func:`select` -> factor; of several patterns that match, the last one counts.
+        flag: the flag of the command line, for messages.
+
+    Returns:
+        Factor by name, of the parameters that a pattern matches and that are trained.
+
+    Raises:
+        UsageError: a pattern matches no parameter, or a factor is negative, not finite or not a number.
+    """
+    parameters, found = named(net), {}
+    for pattern, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float('inf'):
+            raise UsageError(f'{flag} {pattern} must be a number of at least 0, got {value!r}')
+        found.update({name: float(value) for name in select(net, pattern, flag)})
+    return {name: value for name, value in found.items() if parameters[name].grad_req != 'null'}
 
 
 def _blocks(name: str) -> List[str]:

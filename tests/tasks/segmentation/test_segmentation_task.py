@@ -12,6 +12,7 @@ from kills import CBAM, finish, kill
 from run_folders import assert_same_run
 from thread_groups import in_group
 
+from gluon_cbam import get_model
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.class_masks.records import MaskRecords
 from gluon_cbam.inference.model import load
@@ -21,7 +22,9 @@ from gluon_cbam.tasks.evaluation import evaluate, on_contexts
 from gluon_cbam.training import make_config, train
 from gluon_cbam.training.config.recipes import read_recipe
 from gluon_cbam.training.loop.dry_run import dry_run
+from gluon_cbam.training.optim.learning_rates import set_learning_rates
 from gluon_cbam.training.optim.lr_schedule import schedule
+from gluon_cbam.training.parameters.selection import named
 
 CPU = [mx.cpu()]
 
@@ -166,6 +169,18 @@ def test_recipes_have_the_settings_of_the_source(name):
     rate = schedule(config, 100)
     assert rate(0) == 1e-3 and rate(4999) == 0
     assert rate(2500) == pytest.approx(1e-3 * (1 - 2500 / 4999) ** 0.9)
+
+
+@pytest.mark.parametrize(('name', 'parts'), [('fcn', {'head'}), ('deeplabv3', {'head', 'pyramid'})])
+@pytest.mark.parametrize('aux', [True, False])
+def test_heads_of_the_recipes_learn_ten_times_as_fast(name, parts, aux):
+    """As ``lr_mult`` of ``head``, which holds the pyramid, and ``auxlayer`` in GluonCV's model_zoo."""
+    net = get_model(name, backbone='cbam_resnet18', attention='cbam', attention_in='both', classes=3, aux=aux)
+    found = set_learning_rates(net, make_config(**read_recipe(name).values, data_train='train.rec').lr_mult)
+    parts = {*parts, 'aux_head'} if aux else parts
+    for key, parameter in named(net).items():
+        assert parameter.lr_mult == (10 if key.split('.')[0] in parts and key in found else 1)
+        assert (key in found) == (key.split('.')[0] in parts and parameter.grad_req != 'null')
 
 
 @pytest.mark.slow
