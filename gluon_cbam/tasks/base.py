@@ -20,6 +20,7 @@ from gluon_cbam.data.class_names import ClassNames
 
 from .classes import ClassCheck, Labels
 from .figures import Evaluation
+from .labeled_pictures import LabeledPicture
 from .objective import Objective
 from .prediction import Predictor
 from .protocols import Dataset, Model, Prepare, ProcessGroup, Progress, Settings, Start, TrainingBatches, no_progress
@@ -267,6 +268,17 @@ class Task(TaskFigures, ABC):
             outputs: the outputs of the network for it, in the mode of validation.
         """
         return {}
+
+    def labeled_pictures(
+        self, batch: Sequence[mx.nd.NDArray], names: Optional[Sequence[str]] = None
+    ) -> List[LabeledPicture]:
+        """The images of a training batch with their labels, to look at; by default without labels.
+
+        Args:
+            batch: the batch.
+            names: names of the classes, or None.
+        """
+        return [LabeledPicture(pixels, '') for pixels in batch[0].asnumpy()]
 
     # validation
 

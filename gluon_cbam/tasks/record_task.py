@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from copy import copy
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, cast
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, cast
 
 from .base import Task
+from .labeled_pictures import LabeledPicture, with_label
 from .protocols import Dataset, ProcessGroup, Settings, TrainingBatches
 
 if TYPE_CHECKING:
+    import mxnet as mx
     import numpy as np
 
     from gluon_cbam.common.files import PathLike
@@ -114,6 +116,12 @@ class RecordTask(Task):
     def loading_options(self, data: RecordFile, settings: Settings, batch_size: int) -> Dict[str, Any]:
         """Further arguments of :class:`gluon_cbam.data.loading.training.TrainingData` that a task has settings for."""
         return {}
+
+    def labeled_pictures(
+        self, batch: Sequence[mx.nd.NDArray], names: Optional[Sequence[str]] = None
+    ) -> List[LabeledPicture]:
+        """The images with the names of their labels."""
+        return with_label(batch[0].asnumpy(), batch[1].asnumpy(), names)
 
     def example_batch(self, images: int, image_size: int, classes: int) -> Batch:
         """Noise and random integers below ``classes`` as labels."""

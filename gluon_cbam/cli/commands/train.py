@@ -100,6 +100,14 @@ def _find_lr(config: TrainConfig, plot: str, smallest: float, largest: float, st
     return found.as_dict(), found.as_text()
 
 
+def _show_batch(config: TrainConfig, picture: str) -> Tuple[Dict[str, Any], str]:
+    """Draw the first batch; what the picture shows, and its text."""
+    from gluon_cbam.training.loop.batch_sheet import show_batch
+
+    shown = show_batch(config, picture or os.path.join(config.output or '', 'batch.png'))
+    return shown.as_dict(), shown.as_text()
+
+
 class _TrainCommand(SectionedCommand):
     """Adds the settings of every task before the settings of the run. Tasks are imported when the command is used."""
 
@@ -130,6 +138,15 @@ class _TrainCommand(SectionedCommand):
     section=_RUN,
     help='build everything, train one step, print estimates; write nothing',
 )
+@click.option(
+    '--show-batch',
+    is_flag=False,
+    flag_value='',
+    metavar='[FILE.png]',
+    cls=Option,
+    section=_RUN,
+    help='draw the first batch, augmented, with its labels; train nothing  [batch.png, in --output if given]',
+)
 @add_options(_FIND_LR)
 @common_options
 @click.pass_context
@@ -138,6 +155,7 @@ def train(
     config_file: Optional[str],
     print_config: bool,
     dry_run: bool,
+    show_batch: Optional[str],
     find_lr: Optional[str],
     find_lr_min: float,
     find_lr_max: float,
@@ -151,6 +169,8 @@ def train(
     resolved = _resolved(ctx, settings, config_file)
     if print_config:
         return _print_config(resolved)
+    if show_batch is not None:
+        return _show_batch(resolved.config, show_batch)
     if find_lr is not None:
         return _find_lr(resolved.config, find_lr, find_lr_min, find_lr_max, find_lr_steps)
     return (_dry_run if dry_run else _train)(resolved.config)

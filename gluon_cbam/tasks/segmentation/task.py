@@ -11,6 +11,7 @@ from gluon_cbam.tasks import figures
 from gluon_cbam.tasks.annotated_task import AnnotatedTask
 from gluon_cbam.tasks.classes import names_or_numbers
 from gluon_cbam.tasks.figures import Figure
+from gluon_cbam.tasks.labeled_pictures import LabeledPicture
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
 from gluon_cbam.tasks.protocols import (
@@ -150,6 +151,14 @@ class Segmentation(AnnotatedTask):
         from .evaluation import batch_figures
 
         return batch_figures(cast('MaskBatch', batch).masks.asnumpy(), outputs[0])
+
+    def labeled_pictures(
+        self, batch: Sequence[mx.nd.NDArray], names: Optional[Sequence[str]] = None
+    ) -> List[LabeledPicture]:
+        """The pictures in the colors of the classes of their pixels."""
+        from .shown import labeled_pictures
+
+        return labeled_pictures(cast('MaskBatch', batch), names)
 
     def evaluate(
         self,
