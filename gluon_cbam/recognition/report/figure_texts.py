@@ -6,8 +6,8 @@ from typing import List, Optional, Tuple
 
 from gluon_cbam.recognition.identifying import Identified
 from gluon_cbam.recognition.verification import VerifiedPairs
-from gluon_cbam.tasks.faces.metrics.intervals import Interval
 from gluon_cbam.tasks.faces.metrics.roc import OperatingPoint
+from gluon_cbam.tasks.intervals import Interval
 
 
 def percent(value: Optional[float]) -> str:

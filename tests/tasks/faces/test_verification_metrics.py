@@ -9,9 +9,10 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.model_selection import KFold
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.tasks.faces.metrics import folds, intervals, roc
+from gluon_cbam.tasks.faces.metrics import folds, roc
 from gluon_cbam.tasks.faces.metrics.embeddings import flip_embedding, normalize, squared_distances
 from gluon_cbam.tasks.faces.metrics.verification import verify
+from gluon_cbam.tasks.intervals import Z, wilson
 
 
 @pytest.fixture(scope='module')
@@ -151,7 +152,7 @@ def test_identical_distances_score_as_chance():
 def test_wilson_equals_scipy():
     for successes, trials in ((0, 30), (1, 30), (291, 300), (300, 300)):
         expected = stats.binomtest(successes, trials).proportion_ci(0.95, 'wilson')
-        np.testing.assert_allclose(intervals.wilson(successes, trials), expected, atol=1e-12)
+        np.testing.assert_allclose(wilson(successes, trials), expected, atol=1e-12)
 
 
 def test_delong_equals_its_definition(pairs):
@@ -160,7 +161,7 @@ def test_delong_equals_its_definition(pairs):
     kernel = (positive < negative) + 0.5 * (positive == negative)
     area = kernel.mean()
     variance = kernel.mean(axis=1).var(ddof=1) / same.sum() + kernel.mean(axis=0).var(ddof=1) / np.sum(~same)
-    half = intervals.Z * np.sqrt(variance) / (area * (1 - area))
+    half = Z * np.sqrt(variance) / (area * (1 - area))
     logit = np.log(area / (1 - area))
     expected = [1 / (1 + np.exp(-(logit + sign * half))) for sign in (-1, 1)]
     np.testing.assert_allclose(verify(distances, same).auc_interval, expected, atol=1e-12)

@@ -13,8 +13,7 @@ from typing import Any, Dict, Iterator, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
-
-from .intervals import Interval, wilson
+from gluon_cbam.tasks.intervals import Interval, wilson
 
 FAR_LEVELS = (1e-1, 1e-2, 1e-3)
 """The false-alarm rates at which detection and identification rates are reported."""

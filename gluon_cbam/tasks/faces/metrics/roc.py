@@ -8,8 +8,9 @@ from typing import Any, Dict, Optional
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.tasks.intervals import Interval, wilson
 
-from .intervals import Interval, delong, wilson
+from .intervals import delong
 
 
 @dataclass(frozen=True)

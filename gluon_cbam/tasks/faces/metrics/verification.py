@@ -8,9 +8,10 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
+from gluon_cbam.tasks.intervals import Interval, wilson
 
 from .folds import fold_accuracies, fold_of_pairs, fold_rates
-from .intervals import Interval, equal_error, wilson
+from .intervals import equal_error
 from .roc import OperatingPoint, check_kinds, check_pairs, roc_curve
 
 FAR_LEVELS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
