@@ -14,7 +14,8 @@ COLORMAP = 'turbo'
 OPACITY = 0.55
 """Opacity of the map, in 0..1. The image below it is gray, so that all colors are the map's."""
 _FLAT = 1e-3  # a map whose range is smaller is drawn in one color
-_PIXELATED = 4  # images enlarged by at least this factor show their pixels as squares
+PIXELATED = 4
+"""Images enlarged by at least this factor show their pixels as squares."""
 
 
 def resize_square(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -28,7 +29,7 @@ def resize_square(pixels: np.ndarray, side: int) -> np.ndarray:
         (side, side, 3) uint8.
     """
     scale = side / len(pixels)
-    method = cv2.INTER_NEAREST if scale >= _PIXELATED else cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
+    method = cv2.INTER_NEAREST if scale >= PIXELATED else cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
     return cv2.resize(pixels, (side, side), interpolation=method)
 
 

@@ -9,11 +9,11 @@ from typing import Any, Dict, List
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.explain.figures.document import REPORT, Document
 from gluon_cbam.explain.figures.html import table_of
+from gluon_cbam.explain.figures.sheets import draw_sheet
 from gluon_cbam.recognition.identifying import Identified
 
 from .figure_texts import identification_rows
 from .plots import draw_cmc, draw_open_set_det
-from .sheets import draw_sheet
 from .worst import sheet_of_probes, worst_probes
 
 _CMC, _DET = 'cmc.png', 'det.png'

@@ -10,11 +10,11 @@ from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.printable import printable
 from gluon_cbam.explain.figures.document import REPORT, Document
 from gluon_cbam.explain.figures.html import escaped, table_of
+from gluon_cbam.explain.figures.sheets import draw_sheet
 from gluon_cbam.recognition.verification import VerifiedPairs
 
 from .figure_texts import figure_rows
 from .plots import draw_det, draw_histogram, draw_roc
-from .sheets import draw_sheet
 from .worst import sheet_of_pairs, worst_pairs
 
 _KINDS = (

@@ -7,10 +7,9 @@ from typing import List, NamedTuple, Tuple
 
 import numpy as np
 
+from gluon_cbam.explain.figures.sheets import WORST, SheetGroup
 from gluon_cbam.recognition.identifying import Identified
 from gluon_cbam.recognition.verification import VerifiedPairs
-
-from .sheets import WORST, SheetPair
 
 
 class WorstPair(NamedTuple):
@@ -50,8 +49,8 @@ def worst_pairs(result: VerifiedPairs, same: bool, most: int = WORST) -> List[Wo
     return found
 
 
-def sheet_of_pairs(result: VerifiedPairs, pairs: List[WorstPair]) -> List[SheetPair]:
-    """The pairs of a sheet.
+def sheet_of_pairs(result: VerifiedPairs, pairs: List[WorstPair]) -> List[SheetGroup]:
+    """The groups of a sheet.
 
     Args:
         result: the verified set, whose images can be loaded.
@@ -63,7 +62,7 @@ def sheet_of_pairs(result: VerifiedPairs, pairs: List[WorstPair]) -> List[SheetP
         first, second = result.pairs[pair.number].tolist()
         text = f'pair {pair.number}: similarity {pair.similarity:.3f}, {"wrong" if pair.wrong else "right"}'
         found.append(
-            SheetPair((partial(result.load, first), partial(result.load, second)), pair.names, text, pair.wrong)
+            SheetGroup((partial(result.load, first), partial(result.load, second)), pair.names, text, pair.wrong)
         )
     return found
 
@@ -105,7 +104,7 @@ def worst_probes(found: Identified, known: bool, most: int = WORST) -> List[Wors
     return probes
 
 
-def sheet_of_probes(found: Identified, probes: List[WorstProbe]) -> List[SheetPair]:
+def sheet_of_probes(found: Identified, probes: List[WorstProbe]) -> List[SheetGroup]:
     """The pairs of a sheet: a probe, and the image of the gallery that it was taken for.
 
     Args:
@@ -118,7 +117,7 @@ def sheet_of_probes(found: Identified, probes: List[WorstProbe]) -> List[SheetPa
     for probe in probes:
         person, label = found.known.labels[probe.image], found.probes.labels[probe.number]
         known = found.results.own[probe.number] >= 0
-        pairs.append(SheetPair(
+        pairs.append(SheetGroup(
             (partial(load, probe.number), partial(load_known, probe.image)),
             (found.probes.names[probe.number], found.known.names[probe.image]),
             f'{label} {"taken for" if known else "is most like"} {person}: {probe.similarity:.3f}', bool(known),
