@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Callable, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.loading.views import View
 from gluon_cbam.tasks import Task
 from gluon_cbam.tasks.evaluation import on_contexts
 from gluon_cbam.tasks.protocols import Start
@@ -33,6 +34,10 @@ class Preparation(NamedTuple):
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """See :meth:`Session.prepare`."""
         return self.normalize(self.preprocessing.crop(pixels))
+
+    def several(self, pixels: np.ndarray, views: Sequence[View]) -> np.ndarray:
+        """See :meth:`gluon_cbam.data.loading.preprocessing.Preprocessing.several`; each view is a row of a batch."""
+        return np.stack([self.normalize(view.of(self.preprocessing, pixels)) for view in views])
 
     def to_image(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
         """See :meth:`gluon_cbam.data.loading.preprocessing.Preprocessing.to_image`."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from gluon_cbam.data.loading.bad_records import BadRecords
     from gluon_cbam.data.loading.preprocessing import Preprocessing
+    from gluon_cbam.data.loading.views import View
 
 Settings = Mapping[str, Any]
 """The settings of a training run by name, with every default filled in; see
@@ -109,6 +110,9 @@ class Prepare(Protocol):
 
     def __call__(self, pixels: np.ndarray, /) -> np.ndarray:
         """A row of a batch from an image, (H, W, 3) uint8 RGB."""
+
+    def several(self, pixels: np.ndarray, views: Sequence[View]) -> np.ndarray:
+        """Rows of a batch from views of an image, (views, ...)."""
 
     def to_image(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
         """See :meth:`gluon_cbam.data.loading.preprocessing.Preprocessing.to_image`."""

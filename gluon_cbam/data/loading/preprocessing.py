@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.limits import MAX_IMAGE_SIZE
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gluon_cbam.data.resizing import Frame
+
+    from .views import View
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -95,6 +97,20 @@ class Preprocessing:
         import numpy as np
 
         return np.ascontiguousarray((pixels.astype(np.float32) * self.scale + self.shift).transpose(2, 0, 1))
+
+    def several(self, pixels: np.ndarray, views: Sequence[View]) -> np.ndarray:
+        """Prepare views of an image.
+
+        Args:
+            pixels: (H, W, 3) uint8, RGB.
+            views: see :func:`.views.views_of`.
+
+        Returns:
+            (views, 3, image_size, image_size) float32.
+        """
+        import numpy as np
+
+        return np.stack([self.normalize(view.of(self, pixels)) for view in views])
 
     @property
     def scale(self) -> np.ndarray:

@@ -1,0 +1,119 @@
+"""Views of an image for test-time augmentation: its horizontal flip, and crops of its corners and its center."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Dict, NamedTuple, Protocol, Sequence, Tuple
+
+from gluon_cbam.common.errors import UsageError, closest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gluon_cbam.data.resizing import Frame
+
+_FIVE = ('top left', 'top right', 'bottom left', 'bottom right')
+KINDS: Dict[str, Tuple[bool, Tuple[str, ...]]] = {'flip': (True, ()), 'five': (False, _FIVE), 'ten': (True, _FIVE)}
+"""Name -> whether each view is also flipped, and the crops besides that of the center: as torchvision's FiveCrop and
+TenCrop have them."""
+
+
+class Cropping(Protocol):
+    """What views take of a :class:`gluon_cbam.data.loading.preprocessing.Preprocessing`, whose attributes these are."""
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of a crop, in pixels."""
+
+    @property
+    def crop_ratio(self) -> float:
+        """``image_size`` divided by the short side before the crop."""
+
+    @property
+    def resize(self) -> str:
+        """How an image becomes a square one."""
+
+    def crop(self, pixels: np.ndarray) -> np.ndarray:
+        """The center of the resized image."""
+
+    def frame(self, height: int, width: int) -> Frame:
+        """The place of a whole image around the center crop."""
+
+
+class View(NamedTuple):
+    """A view of an image.
+
+    Attributes:
+        crop: ``center`` or a corner, such as ``top left``.
+        flip: whether it is mirrored, left and right exchanged.
+    """
+
+    crop: str = 'center'
+    flip: bool = False
+
+    def of(self, preprocessing: Cropping, pixels: np.ndarray) -> np.ndarray:
+        """The view of an image.
+
+        Args:
+            preprocessing: the preprocessing; a corner is of the image that it crops the center of.
+            pixels: (H, W, 3) uint8, RGB.
+
+        Returns:
+            (image_size, image_size, 3) uint8, as ``preprocessing.crop`` gives the center.
+        """
+        from gluon_cbam.data.resizing import Region, resize_and_crop
+
+        if self.crop == 'center':
+            seen = preprocessing.crop(pixels)
+        else:
+            size, (left, top, right, bottom) = (
+                preprocessing.image_size,
+                map(int, preprocessing.frame(*pixels.shape[:2])),
+            )
+            tall, wide = bottom - top, right - left
+            row = 0 if self.crop.startswith('top') else tall - size
+            column = 0 if self.crop.endswith('left') else wide - size
+            seen = resize_and_crop(pixels, min(tall, wide), Region(row, column, size, size))
+        return seen[:, ::-1] if self.flip else seen
+
+
+def views_of(kinds: Sequence[str]) -> Tuple[View, ...]:
+    """The views that some kinds name together: ``flip`` and ``five`` are those of ``ten``.
+
+    Args:
+        kinds: keys of :data:`KINDS`; none for the center alone.
+
+    Returns:
+        The views, the center first.
+
+    Raises:
+        UsageError: an unknown kind.
+    """
+    unknown = next((kind for kind in kinds if kind not in KINDS), None)
+    if unknown is not None:
+        raise UsageError(f'unknown test-time augmentation {unknown!r}: {closest(unknown, KINDS)}')
+    rows = [KINDS[kind] for kind in kinds]
+    crops = dict.fromkeys(['center', *(crop for _, others in rows for crop in others)])
+    flips = (False, True) if any(flip for flip, _ in rows) else (False,)
+    return tuple(View(crop, flip) for flip, crop in product(flips, crops))
+
+
+def check_views(views: Sequence[View], preprocessing: Cropping) -> None:
+    """Check that the views of a square image differ.
+
+    Raises:
+        UsageError: there are corners, and the preprocessing leaves nothing to crop.
+    """
+    if all(view.crop == 'center' for view in views):
+        return
+    size, before = preprocessing.image_size, int(round(preprocessing.image_size / preprocessing.crop_ratio))
+    if preprocessing.resize != 'crop':
+        raise UsageError(
+            f'corners need an image that is cropped, and --resize {preprocessing.resize} shows all of it: leave five '
+            'and ten out'
+        )
+    if before <= size:
+        raise UsageError(
+            f'corners need an image that is larger than the crop, and with --crop-ratio {preprocessing.crop_ratio:g} '
+            f'both are {size} pixels: give a smaller ratio, or leave five and ten out'
+        )
