@@ -47,6 +47,7 @@ class Task(TaskFigures, ABC):
             :data:`.protocols.Settings`; a run that continues compares the immutable ones.
         finds_boxes: whether its networks find boxes in images.
         finds_masks: whether its networks give the class of each pixel.
+        classifies: whether its networks give the class of each image.
         top: the number of entries of a prediction, where none is asked for.
     """
 
@@ -55,6 +56,7 @@ class Task(TaskFigures, ABC):
     settings: Optional[type] = None
     finds_boxes: bool = False
     finds_masks: bool = False
+    classifies: bool = False
     top: int = 5
 
     # settings, network and data
@@ -309,21 +311,50 @@ class Task(TaskFigures, ABC):
             RunError: an output is not finite.
         """
 
-    def scored(self, data: Any, evaluation: Evaluation) -> Any:
+    def scored(self, data: Any, evaluation: Evaluation, model: Optional[Model] = None) -> Any:
         """What an evaluation scored, with the truth, for the report of the task and for files of results.
 
         Args:
             data: the result of :meth:`open_validation`.
             evaluation: the result of :meth:`evaluate`.
+            model: the network that was evaluated, for the names of its classes; default those of the data.
 
         Returns:
             What the report of the task takes; of tasks with :attr:`finds_boxes` a
-            :class:`gluon_cbam.tasks.detection.scored.ScoredBoxes`.
+            :class:`gluon_cbam.tasks.detection.scored.ScoredBoxes`, with :attr:`classifies` a
+            :class:`gluon_cbam.tasks.classification.scored.ScoredClasses`.
 
         Raises:
             UsageError: the task has no report.
         """
         raise UsageError(f'there is no report of the task {self.name}')
+
+    def with_views(self, kinds: Sequence[str], preprocessing: Preprocessing) -> Task:
+        """The task that evaluates several views of each image, test-time augmentation.
+
+        Args:
+            kinds: keys of :data:`gluon_cbam.data.loading.views.KINDS`; none for the image as it is.
+            preprocessing: the preprocessing of images.
+
+        Raises:
+            UsageError: an unknown kind, the preprocessing leaves nothing to crop, or the task has no views.
+        """
+        if kinds:
+            raise UsageError(f'--tta {",".join(kinds)}: the task {self.name} has one view of an image: leave it out')
+        return self
+
+    def with_kept(self, classes: int) -> Task:
+        """The task whose evaluations have some of the most probable classes of each record.
+
+        Args:
+            classes: their number, at most that of the network's classes; 0 for none.
+
+        Raises:
+            UsageError: the task does not classify.
+        """
+        if classes:
+            raise UsageError(f'the task {self.name} has no classes of an image to save')
+        return self
 
     # prediction
 

@@ -18,12 +18,14 @@ class TaskFigures:
         best: the figure of validation that decides which parameters are the best, and by which runs are compared.
         compared: names of the figures of validation that cards state and ``zoo verify`` compares; see
             :meth:`compared_in`.
+        tabled: further figures of the best validation that ``cbam runs`` shows.
     """
 
     training_figures: Tuple[Figure, ...]
     validation_figures: Tuple[Figure, ...]
     best: Figure
     compared: Tuple[str, ...]
+    tabled: Tuple[Figure, ...] = ()
 
     @property
     def shown_figures(self) -> Tuple[Figure, ...]:

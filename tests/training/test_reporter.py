@@ -23,7 +23,10 @@ STEPS = 1437 // 256
 TAGS = {
     'interval': {'train/loss': 'loss', 'train/top1': 'top1', 'lr': 'lr', 'speed/images_per_second': 'images_per_second',
                  'speed/data_wait': 'data_wait'},
-    'epoch': {'val/loss': 'val_loss', 'val/top1': 'val_top1', 'val/top5': 'val_top5'},
+    'epoch': {
+        f'val/{name}': f'val_{name}'
+        for name in ('loss', 'top1', 'top5', 'macro_f1', 'balanced_accuracy', 'ece', 'brier')
+    },
 }  # fmt: skip
 TAGS['validation'] = TAGS['epoch']
 

@@ -16,7 +16,8 @@ from gluon_cbam.common.printable import printable
 @common_options
 def runs(folder: str, plot_file: Optional[str]) -> Tuple[Dict[str, Any], str]:
     """Compare the runs in DIR (runs/), the best first."""
-    from gluon_cbam.training.logging.comparison import compare, plot
+    from gluon_cbam.training.logging.comparison import compare
+    from gluon_cbam.training.logging.comparison_plot import plot
 
     compared = compare(folder)
     for path, reason in compared.damaged.items():

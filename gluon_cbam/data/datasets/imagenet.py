@@ -32,6 +32,11 @@ def imagenet_synsets() -> List[str]:
     return _SYNSETS.read_text(encoding='ascii').splitlines()
 
 
+def words_of(name: str) -> str:
+    """The name in :func:`imagenet_classes` of a WordNet id, such as ``tench``; any other text as it is."""
+    return _names_of_synsets().get(name, name) if _SYNSET.fullmatch(name) else name
+
+
 def is_imagenet_class(name: str) -> bool:
     """Whether a text names a class of ImageNet-1k, see :func:`same_imagenet_class`."""
     return bool(_lemma(name))

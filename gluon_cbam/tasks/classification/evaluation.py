@@ -1,24 +1,34 @@
-"""Exact accuracy and loss: every record of a file counts once."""
+"""Exact figures of a classifier: every record of a file counts once."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
 from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.tasks import figures
-from gluon_cbam.tasks.evaluation import on_contexts, sum_over_records
-from gluon_cbam.tasks.protocols import ProcessGroup, Progress, Start, no_progress
+from gluon_cbam.tasks.evaluation import on_contexts, outputs_of_shard
+from gluon_cbam.tasks.protocols import Prepare, ProcessGroup, Progress, Start, no_progress
+
+from .metrics import Calibration, ClassCounts, top_k
+from .outcomes import Outcomes, gathered, outcome_rows
+from .view_average import ViewAverage
 
 if TYPE_CHECKING:
     import mxnet as mx
 
+    from gluon_cbam.data.loading.views import View
 
-@dataclass(frozen=True)
+_FIGURES = ('top1', 'top5', 'loss', 'macro_f1', 'balanced_accuracy', 'ece', 'brier')
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation(figures.Evaluation):
     """The evaluation of a classifier.
 
@@ -26,15 +36,51 @@ class Evaluation(figures.Evaluation):
         records: number of records, each counted once.
         top1: top-1 accuracy, in 0..1.
         top5: top-5 accuracy, in 0..1; always 1 with five classes or fewer.
-        loss: mean cross-entropy, in nats.
+        loss: mean cross-entropy, in nats, which is the negative log-likelihood (NLL) of the true classes.
+        macro_f1: see :attr:`.metrics.ClassCounts.macro_f1`.
+        balanced_accuracy: see :attr:`.metrics.ClassCounts.balanced_accuracy`.
+        ece: expected calibration error, see :class:`.metrics.Calibration`.
+        brier: mean Brier score, in 0..2, see :class:`.outcomes.Outcomes`.
+        outcomes: what became of each record.
         seconds: time of the evaluation.
+        views: number of views of each image whose probabilities were averaged.
     """
 
     records: int
     top1: float
     top5: float
     loss: float
+    macro_f1: float
+    balanced_accuracy: float
+    ece: float
+    brier: float
+    outcomes: Outcomes
     seconds: float
+    views: int = 1
+
+    @classmethod
+    def of(cls, outcomes: Outcomes, seconds: float) -> Evaluation:
+        """The figures of outcomes."""
+        counts = ClassCounts.of(outcomes)
+        return cls(
+            records=len(outcomes), top1=top_k(outcomes, 1).accuracy, top5=top_k(outcomes, 5).accuracy,
+            loss=float(outcomes.losses.mean()), macro_f1=counts.macro_f1, balanced_accuracy=counts.balanced_accuracy,
+            ece=Calibration.of(outcomes).ece, brier=float(outcomes.brier.mean()), outcomes=outcomes, seconds=seconds,
+        )  # fmt: skip
+
+    @property
+    def figures(self) -> Dict[str, float]:
+        """The figures by name."""
+        return {name: getattr(self, name) for name in _FIGURES}
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The number of records, the figures, the interval of the top-1 accuracy, the views, and the seconds.
+
+        ``views``, the number of views of each image, is there for several views only.
+        """
+        interval = list(top_k(self.outcomes, 1).interval)
+        views = {'views': self.views} if self.views > 1 else {}
+        return {'records': self.records, **self.figures, 'top1_interval': interval, **views, 'seconds': self.seconds}
 
 
 def evaluate(
@@ -74,30 +120,40 @@ def score(
     workers: int,
     progress: Progress = no_progress,
     process_group: Optional[ProcessGroup] = None,
+    keep: int = 0,
 ) -> Evaluation:
-    """Evaluate a network whose first output is logits; see :meth:`gluon_cbam.tasks.Task.evaluate`."""
+    """Evaluate a network whose first output is logits; see :meth:`gluon_cbam.tasks.Task.evaluate`.
+
+    With ``keep``, the outcomes have that many of the most probable classes of each record.
+    """
     began = time.time()
 
-    def count(numbers: np.ndarray, outputs: Sequence[np.ndarray]) -> Tuple[float, ...]:
-        return _count(outputs[0], records.labels[numbers].astype(np.int64))
+    def name(number: int) -> str:
+        return f'record {number} of {records.path}'
 
-    top1, top5, loss = sum_over_records(
-        start, records, prepare, batch_size, workers, count, 3, progress, process_group
-    )  # fmt: skip
-    total = len(records)
-    return Evaluation(total, top1 / total, top5 / total, loss / total, time.time() - began)
+    def load(number: int) -> np.ndarray:
+        return prepare(decode_record(records, number))
 
-
-def _count(logits: np.ndarray, labels: np.ndarray) -> Tuple[float, ...]:
-    """Hits among the first one and five, and the summed cross-entropy, of (n, classes) logits and (n,) labels."""
-    own = logits[np.arange(len(labels)), labels]
-    rank = (logits > own[:, None]).sum(axis=1) + _earlier_ties(logits, own, labels)
-    peak = logits.max(axis=1)
-    loss = (peak + np.log(np.exp(logits - peak[:, None]).sum(axis=1)) - own).sum()
-    return float((rank < 1).sum()), float((rank < 5).sum()), float(loss)
+    labels = records.labels.astype(np.int64)
+    outputs = outputs_of_shard(start, load, len(records), batch_size, workers, name, progress, process_group)
+    rows = [outcome_rows(numbers, logits, labels[numbers], keep) for numbers, (logits, *_) in outputs]
+    return Evaluation.of(gathered(rows, records, keep, process_group), time.time() - began)
 
 
-def _earlier_ties(logits: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Number of classes before the label's with an equal logit, so that equal logits for all classes are not a hit."""
-    before = np.arange(logits.shape[1])[None] < labels[:, None]
-    return ((logits == own[:, None]) & before).sum(axis=1)
+def score_views(
+    start: Start,
+    records: RecordFile,
+    prepare: Prepare,
+    views: Sequence[View],
+    batch_size: int,
+    workers: int,
+    progress: Progress = no_progress,
+    process_group: Optional[ProcessGroup] = None,
+    keep: int = 0,
+) -> Evaluation:
+    """Evaluate the mean of the probabilities over views of each image; see :func:`score`."""
+    average = ViewAverage(start, len(views), batch_size)
+    evaluation = score(
+        average, records, partial(prepare.several, views=views), average.images, workers, progress, process_group, keep
+    )
+    return replace(evaluation, views=len(views))

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, cast
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, cast
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.class_names import ClassNames, compare, names_beside
 from gluon_cbam.data.datasets.imagenet import imagenet_classes, is_imagenet_class, same_imagenet_class
+from gluon_cbam.tasks import figures
 from gluon_cbam.tasks.classes import ClassCheck, Labels
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.image_augmentation import repeated_order, steps_of
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
-from gluon_cbam.tasks.protocols import Dataset, Model, ProcessGroup, Progress, Settings, Start, no_progress
+from gluon_cbam.tasks.protocols import Dataset, Model, Prepare, ProcessGroup, Progress, Settings, Start, no_progress
 from gluon_cbam.tasks.record_task import RecordTask
 
 from .settings import ClassificationSettings, check_loss
 
 if TYPE_CHECKING:
     import mxnet as mx
-    import numpy as np
 
     from gluon_cbam.common.files import PathLike
     from gluon_cbam.data.loading.preprocessing import Preprocessing
+    from gluon_cbam.data.loading.views import View
     from gluon_cbam.data.records.recordio import RecordFile
 
     from .evaluation import Evaluation
+    from .scored import ScoredClasses
 
 _CLASSES = 1000  # ImageNet's, where the data have no class names
 LOSS = Figure('loss', 'loss', 'loss', higher_is_better=False, unit='cross-entropy, nats')
 TOP1 = Figure('top1', 'top-1', 'top-1 accuracy', higher_is_better=True, short_digits=3, limits=(0, 1.02))
 TOP5 = Figure('top5', 'top-5', 'top-5 accuracy', higher_is_better=True, limits=(0, 1.02), shown=False)
+MACRO_F1 = Figure('macro_f1', 'macro F1', 'macro F1', higher_is_better=True, limits=(0, 1.02), shown=False)
+BALANCED = Figure(
+    'balanced_accuracy', 'balanced accuracy', 'balanced accuracy', higher_is_better=True, limits=(0, 1.02), shown=False
+)
+ECE = Figure('ece', 'ECE', 'expected calibration error', higher_is_better=False, limits=(0, None), shown=False)
+BRIER = Figure('brier', 'Brier', 'Brier score', higher_is_better=False, limits=(0, None), shown=False)
 # publisher: another decoder and another resizing change accuracies by up to half a percentage point; verified: the same
 # computation, in which another processor may change the prediction of one record in a thousand, or of a single one
 _TOLERANCES = {'publisher': 0.01, 'verified': 0.001}
@@ -42,11 +51,15 @@ class Classification(RecordTask):
     """Image classification: the label of an image is the first of its record, an integer in 0 .. classes - 1."""
 
     name = 'classification'
+    classifies = True
     training_figures = (LOSS, TOP1)
-    validation_figures = (LOSS, TOP1, TOP5)
+    validation_figures = (LOSS, TOP1, TOP5, MACRO_F1, BALANCED, ECE, BRIER)
     best = TOP1
     compared = ('top1', 'top5')
+    tabled = (MACRO_F1, ECE)
     settings = ClassificationSettings
+    views: Sequence[View] = ()
+    kept = 0
 
     def check_settings(self, settings: Settings) -> None:
         """Check the settings of the loss and the steps of augmentation."""
@@ -118,20 +131,51 @@ class Classification(RecordTask):
         weights = class_weights(settings, cast('RecordFile', data))
         return ClassificationObjective(settings, preprocessing, rank, weights)
 
+    def with_views(self, kinds: Sequence[str], preprocessing: Preprocessing) -> Classification:
+        """The task that averages the probabilities over views."""
+        from gluon_cbam.data.loading.views import check_views, views_of
+
+        task = copy(self)
+        task.views = views_of(kinds) if kinds else ()
+        check_views(task.views, preprocessing)
+        return task
+
+    def with_kept(self, classes: int) -> Classification:
+        """The task whose outcomes have the most probable classes."""
+        task = copy(self)
+        task.kept = classes
+        return task
+
     def evaluate(
         self,
         start: Start,
         data: RecordFile,
-        prepare: Callable[[np.ndarray], np.ndarray],
+        prepare: Prepare,
         batch_size: int,
         workers: int,
         progress: Progress = no_progress,
         process_group: Optional[ProcessGroup] = None,
     ) -> Evaluation:
-        """Accuracies and loss over every record."""
-        from .evaluation import score
+        """Accuracies, loss and calibration over every record."""
+        from .evaluation import score, score_views
 
-        return score(start, data, prepare, batch_size, workers, progress, process_group)
+        if self.views:
+            return score_views(
+                start, data, prepare, self.views, batch_size, workers, progress, process_group, self.kept
+            )  # fmt: skip
+        return score(start, data, prepare, batch_size, workers, progress, process_group, self.kept)
+
+    def scored(self, data: Any, evaluation: figures.Evaluation, model: Optional[Model] = None) -> ScoredClasses:
+        """The outcomes of records, with the names of the classes."""
+        from gluon_cbam.data.records.images import decode_record
+
+        from .scored import ScoredClasses, names_of_classes
+
+        records, found = cast('RecordFile', data), cast('Evaluation', evaluation)
+        return ScoredClasses(
+            name=records.path.stem, evaluation=found, classes=names_of_classes(found.outcomes, records.path, model),
+            load=lambda number: decode_record(records, number),
+        )  # fmt: skip
 
     def predictor(
         self, model: Model, top: int, names: Optional[Sequence[str]] = None, labels: Optional[PathLike] = None

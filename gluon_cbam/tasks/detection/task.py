@@ -186,7 +186,7 @@ class Detection(AnnotatedTask):
 
         return evaluate(start, data, prepare, batch_size, workers, progress, process_group)
 
-    def scored(self, data: Any, evaluation: figures.Evaluation) -> ScoredBoxes:
+    def scored(self, data: Any, evaluation: figures.Evaluation, model: Optional[Model] = None) -> ScoredBoxes:
         """The boxes that an evaluation of records is of."""
         from gluon_cbam.data.boxes.segmentation_files import read_category_ids
         from gluon_cbam.data.records.images import decode_record

@@ -175,7 +175,7 @@ class Segmentation(AnnotatedTask):
 
         return evaluate(start, data, prepare, batch_size, workers, progress, process_group)
 
-    def scored(self, data: Any, evaluation: figures.Evaluation) -> ScoredMasks:
+    def scored(self, data: Any, evaluation: figures.Evaluation, model: Optional[Model] = None) -> ScoredMasks:
         """The pictures, their true masks and some that were found."""
         from .scored import ScoredMasks
 

@@ -1,4 +1,4 @@
-"""Comparison of runs: a table, and their curves in one plot. Reading runs imports neither mxnet nor numpy."""
+"""Comparison of runs: a table. Reading runs imports neither mxnet nor numpy."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import time
 from dataclasses import dataclass, fields
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import CbamError, UsageError
-from gluon_cbam.common.files import PathLike, atomic_path
+from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.text_table import aligned
 from gluon_cbam.tasks import DEFAULT, Task, get_task
 from gluon_cbam.tasks.figures import Figure
@@ -24,9 +24,6 @@ from .throughput import duration
 
 _QUIET = 60  # seconds without a line of metrics.jsonl after which a run is taken to have stopped ...
 _QUIET_INTERVALS = 3  # ... if that is more than this many log intervals
-_CURVES = 10  # in a plot: the number of colors of matplotlib's cycle
-_MARKED = 20  # points up to which every point of a curve is marked
-_NAME_LENGTH = 28  # characters of a run's path in the legend
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,7 @@ class RunSummary:
         epochs_wanted: the epochs of the whole run.
         steps: steps done.
         best: the task's deciding figure in the best validation, or None without any; ``best_FIGURE`` in JSON.
+        further: the figures of that validation that the task shows beside it, by name; those that it has not are None.
         loss: the loss of the last validation, or of the training in the last epoch without validation data.
         images_per_second: median over the log intervals.
         seconds: training time over all sessions.
@@ -56,6 +54,7 @@ class RunSummary:
     epochs_wanted: int
     steps: int
     best: Optional[float]
+    further: Dict[str, Optional[float]]
     loss: Optional[float]
     images_per_second: Optional[float]
     seconds: float
@@ -67,6 +66,8 @@ class RunSummary:
         for entry in fields(self):
             if entry.name == 'best':
                 value[f'best_{self.task.best.name}'] = self.best
+            elif entry.name == 'further':
+                value.update(self.further)
             elif entry.name != 'task':
                 value[entry.name] = getattr(self, entry.name)
             elif self.task.name != DEFAULT:
@@ -98,17 +99,18 @@ class Comparison(NamedTuple):
 
     def as_text(self) -> str:
         """A table for each task."""
-        return '\n\n'.join(_table(task, runs) for task, runs in _by_task(self.runs))
+        return '\n\n'.join(_table(task, runs) for task, runs in by_task(self.runs))
 
 
-def _by_task(runs: List[RunSummary]) -> List[Tuple[Task, List[RunSummary]]]:
-    """The runs of each task and deciding figure, in their order."""
+def by_task(runs: List[RunSummary]) -> List[Tuple[Task, List[RunSummary]]]:
+    """The runs of each task and deciding figure, in their order; the default task without any where there is none."""
     groups = [(key, list(group)) for key, group in groupby(runs, key=lambda run: run.rank[:2])]
     return [(group[0].task, group) for _, group in groups] or [(get_task(), [])]
 
 
 def _table(task: Task, runs: List[RunSummary]) -> str:
-    columns = _columns(task)
+    known = [figure for figure in task.tabled if any(run.further[figure.name] is not None for run in runs)]
+    columns = _columns(task, known)  # runs of an older version have not all figures
     rows = [tuple(column.title for column in columns)]
     rows += [tuple(column.text(run) for column in columns) for run in runs]
     return aligned(rows, [number for number, column in enumerate(columns) if column.left])
@@ -124,7 +126,7 @@ class _Column(NamedTuple):
     left: bool = False
 
 
-def _columns(task: Task) -> Tuple[_Column, ...]:
+def _columns(task: Task, further: Sequence[Figure]) -> Tuple[_Column, ...]:
     best = task.best
     return (
         _Column('run', lambda run: run.path, left=True),
@@ -133,11 +135,16 @@ def _columns(task: Task) -> Tuple[_Column, ...]:
         _Column('epochs', lambda run: f'{run.epochs}/{run.epochs_wanted}'),
         _Column('steps', lambda run: str(run.steps)),
         _Column(f'best {best.label}', lambda run: _number(run.best, best.digits)),
+        *map(_further_column, further),
         _Column('loss', lambda run: _number(run.loss, 4)),
         _Column('images/s', lambda run: _number(run.images_per_second, 0)),
         _Column('time', lambda run: duration(run.seconds)),
         _Column('state', lambda run: run.state, left=True),
     )
+
+
+def _further_column(figure: Figure) -> _Column:
+    return _Column(figure.label, lambda run: _number(run.further[figure.name], figure.digits))
 
 
 def compare(folder: PathLike) -> Comparison:
@@ -172,7 +179,7 @@ def _summary(path: Path) -> RunSummary:
     epochs = [record for record in metrics if record['kind'] == 'epoch']
     intervals = [record for record in metrics if record['kind'] == 'interval']
     last = epochs[-1] if epochs else {}
-    scores = [record[f'val_{task.best.name}'] for record in metrics if record['kind'] in VALIDATED]
+    best = _best_validation(task, metrics)
     loss = last.get('val_loss')
     speeds = [record['images_per_second'] for record in intervals]
     steps = metrics[-1]['step'] if metrics else 0
@@ -184,12 +191,20 @@ def _summary(path: Path) -> RunSummary:
         epochs=last.get('epoch', 0),
         epochs_wanted=settings['epochs'],
         steps=steps,
-        best=min((score for score in scores if score is not None), key=task.best.sort_key, default=None),
+        best=best.get(f'val_{task.best.name}'),
+        further={figure.name: best.get(f'val_{figure.name}') for figure in task.tabled},
         loss=last.get('train_loss') if loss is None else loss,
         images_per_second=statistics.median(speeds) if speeds else None,
         seconds=metrics[-1]['seconds'] if metrics else 0.0,
         state=_state(path, steps, intervals),
     )
+
+
+def _best_validation(task: Task, metrics: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """The record of the first validation with the best figure; empty without any."""
+    name = f'val_{task.best.name}'
+    scored = [record for record in metrics if record['kind'] in VALIDATED and record[name] is not None]
+    return min(scored, key=lambda record: task.best.sort_key(record[name]), default={})
 
 
 def _state(path: Path, steps: int, intervals: List[Dict[str, Any]]) -> str:
@@ -206,53 +221,3 @@ def _is_recent(path: Path, intervals: List[Dict[str, Any]]) -> bool:
     times = [record['seconds'] for record in intervals[-2:]]
     interval = times[-1] - times[0] if len(times) > 1 else 0.0
     return time.time() - written < max(_QUIET, _QUIET_INTERVALS * interval)
-
-
-def plot(runs: List[RunSummary], path: PathLike) -> None:
-    """Draw the curves of several runs in one plot: validation where there is any, else training.
-
-    Args:
-        runs: those of the first one's task are drawn, up to ten.
-        path: the path of the plot, .png.
-
-    Raises:
-        UsageError: the path does not end in .png.
-    """
-    from matplotlib.figure import Figure as Canvas
-
-    if Path(path).suffix.lower() != '.png':
-        raise UsageError(f'the picture is a .png file, got {str(path)!r}')
-    task, runs = _by_task(runs)[0]
-    shown = runs[:_CURVES]
-    figures = sorted(task.shown_figures, key=lambda figure: figure is not task.best)
-    canvas = Canvas(figsize=(4.3 * len(figures) + 2.4, 4), dpi=120, layout='constrained')
-    *axes, names = canvas.subplots(1, len(figures) + 1, gridspec_kw={'width_ratios': (*(1 for _ in figures), 0.55)})
-    for number, run in enumerate(shown):
-        _draw_run(run, f'C{number}', figures, axes, names)
-    for each, figure in zip(axes, figures):
-        each.set_title(f'{figure.title}, validation')
-        each.set_xlabel('epoch')
-        each.grid(alpha=0.3)
-        if not figure.higher_is_better:
-            each.set_ylim(*figure.limits)
-    names.axis('off')
-    title = 'best first' if len(shown) == len(runs) else f'the best {len(shown)} of {len(runs)}'
-    names.legend(loc='upper left', frameon=False, title=title, borderaxespad=0)
-    with atomic_path(path) as temporary:
-        canvas.savefig(str(temporary), format='png')
-
-
-def _draw_run(run: RunSummary, color: str, figures: List[Figure], axes: List[Any], names: Any) -> None:
-    """The curves of a run, and its name in the legend."""
-    validated = [record for record in read_metrics(run.path) if record['kind'] in VALIDATED]
-    style = {'color': color, 'linewidth': 1.2, 'marker': '.' if len(validated) <= _MARKED else None}
-    data = 'train' if run.best is None else 'val'
-    for each, figure in zip(axes, figures):
-        name = f'{data}_{figure.name}'
-        having = [record for record in validated if record.get(name) is not None]
-        each.plot([record['epochs_done'] for record in having], [record[name] for record in having], **style)
-    names.plot((), (), label=_short(run.path) + (' (training)' if data == 'train' else ''), **style)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME_LENGTH else '...' + name[3 - _NAME_LENGTH :]
