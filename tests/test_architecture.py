@@ -14,7 +14,7 @@ LEVELS = (
     ('__main__',),
     ('cli',),
     ('segmentation',),
-    ('recognition', 'detection', 'benchmarks'),
+    ('recognition', 'detection', 'classification', 'benchmarks'),
     ('publishing', 'explain', 'export', 'gluoncv'),
     ('adapters',),
     ('training',),
@@ -73,6 +73,7 @@ IMPORT_MXNET = (
 WITHOUT_MXNET = ('common', 'compat', 'data', 'installation', 'launch', 'zoo', 'cli')
 # users need no mxnet for these modules: all that is imported with them imports it in functions only
 START_WITHOUT_MXNET = (
+    'classification.report.page',
     'cli.commands.explain',
     'cli.commands.faces',
     'cli.commands.predict',

@@ -88,7 +88,7 @@ def test_validate(trained, digits, cbam):
     arguments = ['validate', '--network', 'cbamnet_tiny', '--params', output, '--data-val', digits / 'val.rec']
     for more in ([], ['--batch-size', 7, '--cpus', 2]):
         result = json.loads(cbam(*arguments, *more, '--json').stdout)
-        assert set(result) == {'network', 'params_sha256', 'records', 'top1', 'top5', 'loss', 'seconds'}
+        assert {'network', 'params_sha256', 'records', 'top1', 'top5', 'loss', 'seconds'} <= set(result)
         assert (result['records'], result['top1']) == (360, best['top1'])
         digest = hashlib.sha256((output / 'checkpoints' / 'best.params').read_bytes()).hexdigest()
         assert result['params_sha256'] == digest

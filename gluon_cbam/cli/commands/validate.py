@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
 import click
 
 from gluon_cbam.cli.options import settings_options, weights_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
+from gluon_cbam.tasks import get_task
 
 from .network_options import (
     NETWORK,
@@ -24,14 +25,16 @@ from .network_options import (
 )
 from .validate_boxes import score_file
 from .validate_outputs import Outputs, output_options
+from .validate_scoring import Scoring, scoring_options
 
 if TYPE_CHECKING:
     import mxnet as mx
 
     from gluon_cbam.export.runtime import ExportedNetwork
     from gluon_cbam.inference.network import LoadedNetwork
-    from gluon_cbam.tasks import Task
+    from gluon_cbam.tasks.classes import ClassCheck
     from gluon_cbam.tasks.figures import Evaluation
+    from gluon_cbam.tasks.protocols import Dataset
 
 
 @click.command()
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     help='a .rec file with its .idx; with --results also other boxes',
 )
 @click.option('--results', metavar='FILE', help="score this file of detections in COCO's format, not a network")
+@scoring_options
 @output_options
 @task_option
 @exported_options
@@ -66,16 +70,17 @@ def validate(
     """
     from gluon_cbam.compat.threads import usable_cpus
 
-    outputs = Outputs.taken_from(settings)
+    outputs, scoring = Outputs.taken_from(settings), Scoring.taken_from(settings)
     if results is not None:
+        scoring.check(get_task('detection'))
         return score_file(results, data_val, outputs, {'exported': exported, **settings})
     workers = workers or usable_cpus()
     placement = {name: settings.pop(name) for name in PLACEMENT}
     if exported is not None:
         network = load_exported(exported, placement, **settings)
-        return _exported(data_val, batch_size, workers, ignore_classes, outputs, network)
+        return _exported(data_val, batch_size, workers, ignore_classes, outputs, scoring, network)
     require_exported(placement)
-    return _on_devices(data_val, batch_size, workers, ignore_classes, outputs, *load(**settings))
+    return _on_devices(data_val, batch_size, workers, ignore_classes, outputs, scoring, *load(**settings))
 
 
 def _on_devices(
@@ -84,6 +89,7 @@ def _on_devices(
     workers: int,
     ignore_classes: bool,
     outputs: Outputs,
+    scoring: Scoring,
     loaded: LoadedNetwork,
     ctx: List[mx.Context],
 ) -> Tuple[Dict[str, Any], str]:
@@ -93,6 +99,7 @@ def _on_devices(
     if loaded.params_sha256 is None:
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
     outputs.check(loaded.task)
+    loaded = scoring.configured(loaded, outputs.save_predictions is not None)
     loaded.task.check_network(loaded.net, loaded.name, loaded.classes)
     records = loaded.task.open_validation(data_val, loaded.classes)
     checked = check_data(loaded, data_val, ignore_classes, records)
@@ -100,30 +107,49 @@ def _on_devices(
         loaded.task, loaded.net, records, loaded.preprocessing, ctx, batch_size, workers, progress_bar
     )  # fmt: skip
     show_warnings(checked)
-    value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}
-    written = outputs.of_evaluation(loaded.task, records, scored, loaded.name, data_val)
-    return {**value, **written}, _text(loaded.task, scored, len(records), written)
+    return _result(loaded, records, scored, checked, outputs, scoring)
 
 
 def _exported(
-    data_val: str, batch_size: int, workers: int, ignore_classes: bool, outputs: Outputs, loaded: ExportedNetwork
+    data_val: str,
+    batch_size: int,
+    workers: int,
+    ignore_classes: bool,
+    outputs: Outputs,
+    scoring: Scoring,
+    loaded: ExportedNetwork,
 ) -> Tuple[Dict[str, Any], str]:
     """Evaluate an exported file; the value for --json, and the text."""
     from gluon_cbam.export.runtime.evaluation import evaluate_exported
 
     outputs.check(loaded.task)
+    loaded = scoring.configured(loaded, outputs.save_predictions is not None)
     records = loaded.task.open_validation(data_val, loaded.require_classes())
     checked = check_data(loaded, data_val, ignore_classes, records)
     scored = evaluate_exported(loaded, records, batch_size, workers, progress_bar)
     show_verification(loaded)
     show_warnings(checked)
+    value, text = _result(loaded, records, scored, checked, outputs, scoring)
+    return {**value, **loaded.engine_as_dict()}, text
+
+
+def _result(
+    loaded: Union[LoadedNetwork, ExportedNetwork],
+    records: Dataset,
+    scored: Evaluation,
+    checked: ClassCheck,
+    outputs: Outputs,
+    scoring: Scoring,
+) -> Tuple[Dict[str, Any], str]:
+    """Write what was asked for; the value for --json, and the text."""
+    task = loaded.task
+    about = {'network': loaded.name, 'data': records.path}
+    if scoring.tta:
+        about['views'] = f'{", ".join(scoring.tta)}: the mean of the probabilities'
+    further = scoring.as_dict(task.scored(records, scored, loaded)) if task.classifies else {}
+    written = outputs.of_evaluation(task, records, scored, loaded, about)
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}
-    written = outputs.of_evaluation(loaded.task, records, scored, loaded.name, data_val)
-    text = _text(loaded.task, scored, len(records), written)
-    return {**value, **loaded.engine_as_dict(), **written}, text
-
-
-def _text(task: Task, scored: Evaluation, records: int, written: Dict[str, Any]) -> str:
-    counts = f'{scored.records} of {records} records, each once'
+    counts = f'{scored.records} of {len(records)} records, each once'
     line = f'{counts}: {task.text(scored.figures)} ({scored.seconds:.1f} s)'
-    return '\n'.join([line, *scored.lines(), *(f'{name.replace("_", " ")}: {path}' for name, path in written.items())])
+    paths = [f'{name.replace("_", " ")}: {path}' for name, path in written.items()]
+    return {**value, **further, **written}, '\n'.join([line, *scored.lines(), *scoring.lines(further), *paths])

@@ -1,4 +1,4 @@
-"""Files that ``cbam validate`` writes besides the figures that it prints: reports, and results of detectors."""
+"""Files that ``cbam validate`` writes besides the figures that it prints: reports, detections, predictions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from gluon_cbam.common.errors import UsageError
 if TYPE_CHECKING:
     from gluon_cbam.tasks import Task
     from gluon_cbam.tasks.figures import Evaluation
+    from gluon_cbam.tasks.protocols import Model
 
 REPORTS: Dict[str, str] = {
+    'classification': 'gluon_cbam.classification.report.page',
     'detection': 'gluon_cbam.detection.report.page',
     'segmentation': 'gluon_cbam.segmentation.report.page',
 }
@@ -34,6 +36,8 @@ output_options = add_options(
             help='smallest score of detections in the confusions, errors and pictures of --report  [that of the best '
             'F1]',
         ),
+        click.option('--confusion', metavar='FILE', help='write the confusion matrix of a classifier, .csv or .png'),
+        click.option('--save-predictions', metavar='FILE', help="write a classifier's classes of each record, .csv"),
         click.option('--ids-of', metavar='JSON', help="COCO's JSON whose ids name the classes in files of results"),
         force_option,
     ]
@@ -49,6 +53,8 @@ class Outputs:
         save_results: ``--save-results``.
         report: ``--report``.
         threshold: ``--threshold``.
+        confusion: ``--confusion``.
+        save_predictions: ``--save-predictions``.
         ids_of: ``--ids-of``.
         overwrite: ``--force``: whether the files may exist.
     """
@@ -56,6 +62,8 @@ class Outputs:
     save_results: Optional[str]
     report: Optional[str]
     threshold: Optional[float]
+    confusion: Optional[str]
+    save_predictions: Optional[str]
     ids_of: Optional[str]
     overwrite: bool
 
@@ -73,10 +81,11 @@ class Outputs:
         Raises:
             UsageError: the task has no such file, an option has no use, or a file exists.
         """
-        given = {'--save-results': self.save_results, '--threshold': self.threshold, '--ids-of': self.ids_of}
-        names = [name for name, value in given.items() if value is not None]
+        of_boxes = {'--save-results': self.save_results, '--threshold': self.threshold, '--ids-of': self.ids_of}
+        names = [name for name, value in of_boxes.items() if value is not None]
         if names and not task.finds_boxes:
             raise UsageError(f'{names[0]} is for detectors, and the task {task.name} finds no boxes: leave it out')
+        self._check_of_classes(task)
         if self.report is not None and task.name not in REPORTS:
             raise UsageError(f'--report is for {" and ".join(REPORTS)}, and the task is {task.name}: leave it out')
         if self.threshold is not None and self.report is None:
@@ -86,15 +95,33 @@ class Outputs:
         from gluon_cbam.common.files import refuse_existing
 
         files = [] if self.report is None else import_module(REPORTS[task.name]).report_files(self.report)
-        refuse_existing([*([self.save_results] if self.save_results else []), *files], self.overwrite)
+        single = (self.save_results, self.confusion, self.save_predictions)
+        refuse_existing([*filter(None, single), *files], self.overwrite)
+
+    def _check_of_classes(self, task: Task) -> None:
+        """Check the files that classifiers alone have."""
+        given = {'--confusion': self.confusion, '--save-predictions': self.save_predictions}
+        names = [name for name, value in given.items() if value is not None]
+        if not names:
+            return
+        if not task.classifies:
+            raise UsageError(f'{names[0]} is for classifiers, and the task is {task.name}: leave it out')
+        from gluon_cbam.classification.confusion_files import confusion_format
+
+        if self.confusion is not None:
+            confusion_format(self.confusion)
+        if self.save_predictions is not None and not self.save_predictions.lower().endswith('.csv'):
+            raise UsageError(f'--save-predictions writes a .csv file, got {self.save_predictions!r}')
+        if self.confusion is not None and self.confusion == self.save_predictions:
+            raise UsageError(f'--confusion and --save-predictions are both {self.confusion!r}: give two files')
 
     def of_evaluation(
-        self, task: Task, data: Any, evaluation: Evaluation, network: str, data_val: str
+        self, task: Task, data: Any, evaluation: Evaluation, model: Model, about: Dict[str, Any]
     ) -> Dict[str, Any]:
         """Write what was asked for of the evaluation of a network, see :meth:`write`."""
-        if self.save_results is None and self.report is None:
+        if not any((self.save_results, self.report, self.confusion, self.save_predictions)):
             return {}
-        return self.write(task, task.scored(data, evaluation), {'network': network, 'data': data_val})
+        return self.write(task, task.scored(data, evaluation, model), about)
 
     def write(self, task: Task, scored: Any, about: Dict[str, Any]) -> Dict[str, Any]:
         """Write what was asked for.
@@ -105,12 +132,23 @@ class Outputs:
             about: where it comes from, for the report.
 
         Returns:
-            ``saved_results`` and ``report``, the paths, for ``--json``; what was not asked for is left out.
+            ``saved_results``, ``confusion``, ``saved_predictions`` and ``report``, the paths, for ``--json``; what was
+            not asked for is left out.
         """
         written: Dict[str, Any] = {}
         if self.save_results is not None:
             self._write_results(scored, self.save_results)
             written['saved_results'] = self.save_results
+        if self.confusion is not None:
+            from gluon_cbam.classification.confusion_files import confusion_format
+
+            confusion_format(self.confusion)(scored, self.confusion)
+            written['confusion'] = self.confusion
+        if self.save_predictions is not None:
+            from gluon_cbam.classification.predictions import write_predictions
+
+            write_predictions(scored, self.save_predictions)
+            written['saved_predictions'] = self.save_predictions
         if self.report is not None:
             others = {} if self.threshold is None else {'least_score': self.threshold}
             pages = import_module(REPORTS[task.name])
