@@ -23,7 +23,18 @@ from .figures import Evaluation
 from .labeled_pictures import LabeledPicture
 from .objective import Objective
 from .prediction import Predictor
-from .protocols import Dataset, Model, Prepare, ProcessGroup, Progress, Settings, Start, TrainingBatches, no_progress
+from .protocols import (
+    Dataset,
+    Model,
+    Prepare,
+    ProcessGroup,
+    Progress,
+    Settings,
+    Start,
+    Taught,
+    TrainingBatches,
+    no_progress,
+)
 from .task_figures import TaskFigures
 
 if TYPE_CHECKING:
@@ -202,6 +213,10 @@ class Task(TaskFigures, ABC):
         return None
 
     # training
+
+    def taught(self, settings: Settings) -> Optional[Taught]:
+        """The teacher of a run, whose outputs the objective gets; None, the default, for none."""
+        return None
 
     def references(self, settings: Settings, data: Dataset) -> Dict[str, str]:
         """Hashes of what settings name besides the data, such as a file of weights; called before a run starts.

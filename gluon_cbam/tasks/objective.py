@@ -10,7 +10,7 @@ from .sharded_head import ShardedHead
 if TYPE_CHECKING:
     import mxnet as mx
 
-    from .protocols import ProcessGroup
+    from .protocols import ProcessGroup, Teacher
 
 
 class Objective(ABC):
@@ -42,6 +42,14 @@ class Objective(ABC):
         Args:
             process_group: for losses whose statistics follow the batch of all processes.
         """
+
+    def learn_from(self, teacher: Teacher) -> None:
+        """Take the teacher of :meth:`gluon_cbam.tasks.base.Task.taught`; called once, before the first step.
+
+        Args:
+            teacher: computes outputs for the images of each batch.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def prepare(self, parts: Sequence[Any], step: int, index: int) -> Sequence[Any]:

@@ -11,6 +11,7 @@ from typing import (
     Iterable,
     List,
     Mapping,
+    NamedTuple,
     Optional,
     Protocol,
     Sequence,
@@ -64,6 +65,29 @@ class Dataset(Sized, Protocol):
     @property
     def path(self) -> Path:
         """The path of the file, for messages, tags and hashes."""
+
+
+class Taught(NamedTuple):
+    """The teacher that the settings of a run name.
+
+    Attributes:
+        weights: a run folder, a parameter file, the tag of published weights, or an exported file.
+        network: the name of its network; None for the one that the weights name.
+    """
+
+    weights: str
+    network: Optional[str] = None
+
+
+class Teacher(Protocol):
+    """A network that is not trained, whose outputs a loss learns."""
+
+    def __call__(self, images: mx.nd.NDArray) -> mx.nd.NDArray:
+        """Its outputs for images on a device, (N, ...) on that device, computed as in inference, without gradients.
+
+        Args:
+            images: (N, 3, H, W), as the student gets them.
+        """
 
 
 class TrainingBatches(Sized, Protocol):

@@ -1,9 +1,10 @@
 """Training: settings, optimizers, parameters, processes, checkpoints, logs and the loop.
 
 :mod:`.config` has the settings and merges their sources; :mod:`.distributed` connects processes; :mod:`.parameters`
-selects, freezes, initializes and averages parameters; :mod:`.optim` updates them; :mod:`.setup` prepares a run;
-:mod:`.checkpoint` saves and restores runs; :mod:`.logging` records them; :mod:`.loop` trains. Each may import those
-before it, and ``inference``, ``tasks``, ``pretrained``, ``weights``, ``models``, ``data``, ``compat`` and ``common``.
+selects, freezes, initializes and averages parameters; :mod:`.optim` updates them; :mod:`.teacher` loads
+the teacher of a run; :mod:`.setup` prepares a run; :mod:`.checkpoint` saves and restores runs; :mod:`.logging` records
+them; :mod:`.loop` trains. Each may import those before it, and ``export``, ``inference``, ``tasks``, ``pretrained``,
+``weights``, ``models``, ``data``, ``compat`` and ``common``.
 
 Importing :class:`TrainConfig` imports neither mxnet nor numpy, so that the command line can be made from it.
 """

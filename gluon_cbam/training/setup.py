@@ -35,6 +35,7 @@ from gluon_cbam.training.parameters.freezing import freeze
 from gluon_cbam.training.parameters.initialization import check_zero_gamma
 from gluon_cbam.training.parameters.selection import named
 from gluon_cbam.training.parameters.sync_batch_norm import convert_batch_norm
+from gluon_cbam.training.teacher import Teacher, open_teacher
 
 _IMAGES_OF_BASE = 256  # images per step that --lr-base is for, as in the published schedules
 
@@ -56,6 +57,7 @@ class Setup:
         task: the task that the network is trained for.
         classes: the comparison of the names of the classes of training data, validation data and weights.
         references: hashes of what settings name besides the data, see :meth:`gluon_cbam.tasks.base.Task.references`.
+        teacher: the network whose outputs the loss learns, or None.
     """
 
     config: RunConfig
@@ -70,6 +72,7 @@ class Setup:
     task: Task
     classes: ClassCheck = field(default_factory=ClassCheck)
     references: Dict[str, str] = field(default_factory=dict)
+    teacher: Optional[Teacher] = None
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -119,6 +122,11 @@ def prepare(config: TrainConfig) -> Setup:
     _check_environment(config, ctx)
     workers = config.workers or usable_cpus()
     checked = _check_names(config, task, model, classes)
+    taught = task.taught(config.as_dict())
+    teacher = open_teacher(taught, model, task, ctx) if taught else None
+    if teacher:
+        names = task.class_names(config.data_train)
+        checked += task.compare_classes(teacher.network.named_classes, names, config.ignore_classes)
     train, val = _open_data(config, task, classes, workers)
     checked += ClassCheck(None, _hints(task, classes, train, val))
     process_group = join(config.kv_store)  # last, since the other processes wait for this one from here on
@@ -132,8 +140,8 @@ def prepare(config: TrainConfig) -> Setup:
     data = task.training_batches(train, run.as_dict(), model.preprocessing, images, process_group)
     if run.accumulate > len(data):
         raise UsageError(f'--accumulate {run.accumulate} is more than the {len(data)} batches of an epoch')
-    references = task.references(run.as_dict(), train)
-    return Setup(run, model, net, ctx, class_names, data, val, process_group, notes, task, checked, references)
+    references = {**task.references(run.as_dict(), train), **({'teacher': teacher.sha256} if teacher else {})}
+    return Setup(run, model, net, ctx, class_names, data, val, process_group, notes, task, checked, references, teacher)
 
 
 def open_values(config: TrainConfig) -> Dict[str, Tuple[Any, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.settings import setting
+from gluon_cbam.common.settings import flag, setting
 from gluon_cbam.tasks.image_augmentation import ImageAugmentationSettings
 from gluon_cbam.tasks.protocols import Settings
 
@@ -26,8 +26,18 @@ class ClassificationSettings(ImageAugmentationSettings):
         kind=float, minimum=0, exclusive_maximum=1, immutable=True,
     )  # fmt: skip
     class_weights: Optional[str] = setting(
-        None, "weights of the classes in the loss: a file with one in a line, or balanced, by each class's images",
-        path=True,
+        None, "weights of the classes in the loss: a file with one in a line, or balanced, by each class's images"
+    )
+    teacher: Optional[str] = setting(
+        None, 'network whose outputs are learned, too: a run folder, a tag, a parameter file or an exported file'
+    )
+    teacher_network: Optional[str] = setting(None, 'name of the network of --teacher  [of its weights]')
+    distill_alpha: float = setting(
+        0.5, "share of the teacher's loss, from 0 to 1", kind=float, minimum=0, immutable=True
+    )
+    distill_temperature: float = setting(
+        4.0, 'temperature at which the probabilities of teacher and student are compared', kind=float, minimum=0,
+        immutable=True,
     )  # fmt: skip
 
 
@@ -35,8 +45,20 @@ def check_loss(settings: Settings) -> None:
     """Check the settings of the loss.
 
     Raises:
-        UsageError: a setting is of another loss.
+        UsageError: a setting is of another loss, or out of its bounds.
     """
+    _check_distillation(settings)
     threshold = settings['bce_target_threshold']
     if threshold is not None and settings['loss'] != 'bce':
         raise UsageError(f'--bce-target-threshold {threshold:g} is of --loss bce, got {settings["loss"]}: leave it out')
+
+
+def _check_distillation(settings: Settings) -> None:
+    entries = ClassificationSettings.__dataclass_fields__
+    for name in ('teacher_network', 'distill_alpha', 'distill_temperature') if settings['teacher'] is None else ():
+        if settings[name] != entries[name].default:
+            raise UsageError(f'{flag(name)} {settings[name]} is of --teacher: give one, or leave it out')
+    if settings['distill_alpha'] > 1:
+        raise UsageError(f'--distill-alpha must be from 0 to 1, got {settings["distill_alpha"]:g}')
+    if settings['distill_temperature'] == 0:
+        raise UsageError('--distill-temperature must be above 0, got 0')

@@ -16,7 +16,17 @@ from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.image_augmentation import repeated_order, steps_of
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
-from gluon_cbam.tasks.protocols import Dataset, Model, Prepare, ProcessGroup, Progress, Settings, Start, no_progress
+from gluon_cbam.tasks.protocols import (
+    Dataset,
+    Model,
+    Prepare,
+    ProcessGroup,
+    Progress,
+    Settings,
+    Start,
+    Taught,
+    no_progress,
+)
 from gluon_cbam.tasks.record_task import RecordTask
 
 from .settings import ClassificationSettings, check_loss
@@ -111,6 +121,10 @@ class Classification(RecordTask):
 
         records = cast('RecordFile', data)
         return label_hints(records.labels, str(records.path), classes)
+
+    def taught(self, settings: Settings) -> Optional[Taught]:
+        """The network of the setting ``teacher``."""
+        return Taught(settings['teacher'], settings['teacher_network']) if settings['teacher'] else None
 
     def references(self, settings: Settings, data: Dataset) -> Dict[str, str]:
         """The hash of the weights of the classes."""

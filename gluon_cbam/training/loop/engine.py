@@ -60,6 +60,8 @@ class Engine:
             config.as_dict(), setup.preprocessing, process_group.rank, setup.data.records
         )
         objective.join(process_group)
+        if setup.teacher is not None:
+            objective.learn_from(setup.teacher)
         self.head = LossHead(objective.head, ctx) if objective.head is not None else None
         trained = NetworkWithHead(self.net, self.head.head) if self.head else self.net
         steps = config.epochs * setup.steps_per_epoch
