@@ -248,12 +248,26 @@ def test_no_crop_is_smaller_than_the_smallest(sides):
     canvas, rng = Canvas(*sides, 0, 0), np.random.default_rng(0)
     areas = []
     for _ in range(200):
-        low, high = box_crops._random_crops(canvas, rng)
-        assert (low >= 0).all()
-        assert (high <= [[sides[1]], [sides[0]]]).all()
-        areas.append((high - low).prod(axis=0))
+        for crop in box_crops._random_crops(canvas, math.inf, rng):
+            assert 0 <= crop.top <= crop.top + crop.height <= sides[0]
+            assert 0 <= crop.left <= crop.left + crop.width <= sides[1]
+            areas.append(crop.height * crop.width)
+    assert len(areas) == 200 * 50
     assert np.min(areas) >= box_crops._smallest(canvas)
     assert box_crops._smallest(Canvas(375, 500, 0, 0)) > 0.08 * 375 * 500
+
+
+def test_crops_that_are_left_out_are_too_large():
+    """Of 50 crops, those that cannot overlap enough are left out before they are computed, and no others."""
+    canvas = Canvas(375, 500, 0, 0)
+    for largest in (0, 20_000, 60_000, 120_000):
+        every = list(box_crops._random_crops(canvas, math.inf, np.random.default_rng(largest)))
+        some = list(box_crops._random_crops(canvas, largest, np.random.default_rng(largest)))
+        assert [crop for crop in every if crop.height * crop.width <= largest] == [
+            crop for crop in some if crop.height * crop.width <= largest
+        ]
+        assert set(some) <= set(every)
+        assert len(some) < 50
 
 
 def test_the_last_rule_is_the_whole():

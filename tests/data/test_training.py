@@ -162,7 +162,7 @@ def test_reads_a_bounded_number_of_images_ahead(numbered, monkeypatch, workers):
     for taken in range(1, 4):
         next(batches)
         threading.Event().wait(0.3)
-        assert len(read) <= 5 * taken + max(2 * 5 + 4, 4 * 2 * workers)
+        assert len(read) <= 5 * taken + max(2 * 5 + 4, 8 * 2 * workers)
     batches.close()
 
 

@@ -14,7 +14,7 @@ from gluon_cbam.common.printable import printable
 from gluon_cbam.data.records.format import MAX_LABELS
 
 from .objects import NO_OBJECT, VALUES, read_objects
-from .table import Boxes, box_areas
+from .table import Boxes
 
 _HEAD = 4
 MAX_OBJECTS = (MAX_LABELS - _HEAD) // VALUES
@@ -83,12 +83,16 @@ def to_boxes(values: np.ndarray, height: int, width: int) -> Boxes:
         The boxes.
     """
     exact = values[:, 1:5] * np.array([width, height, width, height], np.float64)
-    corners = np.round(exact, _DECIMALS) + 0.0  # no -0
+    corners = exact.round(_DECIMALS) + 0.0  # no -0
     tiny = corners[:, 2:] <= corners[:, :2]
     if tiny.any():
         rows = tiny.any(axis=1)
         corners[rows] = exact[rows]
-    areas = np.where(np.isnan(values[:, 7]), box_areas(corners), values[:, 7])
+    areas = values[:, 7].astype(np.float64)
+    unknown = np.isnan(areas)
+    if unknown.any():
+        lengths = corners[:, 2:] - corners[:, :2]
+        np.multiply(lengths[:, 0], lengths[:, 1], out=areas, where=unknown)
     return Boxes(corners, values[:, 0].astype(np.int64), values[:, 5] != 0, values[:, 6] != 0, areas)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Tuple
+from typing import Iterator, List, NamedTuple
 
 import numpy as np
 
@@ -41,78 +41,100 @@ def random_crop(canvas: Canvas, picture: Region, corners: np.ndarray, rng: np.ra
     Returns:
         The part.
     """
-    places, whole = _places_of(corners, picture), (picture.height, picture.width) == (canvas.height, canvas.width)
-    largest = places.areas.max() / _smallest(canvas) if len(corners) else 0.0
+    objects = _objects(corners, picture)
+    smallest = _smallest(canvas)
     for rule in rng.permutation(1 + len(_OVERLAPS)).tolist():
         if rule == len(_OVERLAPS):
             break
-        if _OVERLAPS[rule] > largest:  # the smallest crop is too large for such an overlap
+        overlap = _OVERLAPS[rule]
+        large = [each for each in objects if each.area / smallest >= overlap]
+        if objects and not large:  # the smallest crop is too large for such an overlap
             continue
-        low, high = _random_crops(canvas, rng)
-        fit = _fits(low, high, places, _OVERLAPS[rule]) if len(corners) else np.ones(_TRIES, bool)
-        if not whole:
-            fit &= _seen(low, high, picture)
-        first = fit.argmax()
-        if fit[first]:
-            (left, top), (right, bottom) = low[:, first].tolist(), high[:, first].tolist()
-            return Region(top, left, bottom - top, right - left)
+        largest = max(each.area for each in large) / overlap if large and overlap else math.inf
+        for crop in _random_crops(canvas, largest, rng):
+            if _shown(crop, picture) and _holds(crop, objects, large, overlap):
+                return crop
     return Region(0, 0, canvas.height, canvas.width)
 
 
-# The functions below have few operations: on small arrays, it is their number that takes the time.
+# Most pictures have few objects, and take one of the first crops: operations of NumPy on all crops at once take longer.
+
+
+class _Object(NamedTuple):
+    """An object in pixels of the canvas."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    x: float
+    y: float
+    area: float
+
+
+def _objects(corners: np.ndarray, picture: Region) -> List[_Object]:
+    placed = (corners + np.array([picture.left, picture.top] * 2)).tolist()
+    return [
+        _Object(left, top, right, bottom, (left + right) / 2, (top + bottom) / 2, (right - left) * (bottom - top))
+        for left, top, right, bottom in placed
+    ]
 
 
 def _smallest(canvas: Canvas) -> float:
-    """A number of pixels that no crop of a canvas has less of, at least 1; sides are rounded down."""
+    """A number of pixels that no crop of a canvas has less of, at least 1."""
     scale = _SCALES[0]
-    exact = scale**2 * canvas.width * canvas.height
-    return max(exact - scale * math.sqrt(_MAX_ASPECT) * (canvas.width + canvas.height), 1.0)
+    return max(scale * (scale * canvas.width * canvas.height - _rim(canvas)), 1.0)
 
 
-def _random_crops(canvas: Canvas, rng: np.random.Generator) -> Tuple[np.ndarray, np.ndarray]:
-    """Crops of a canvas: their left and top edges, (2, tries) int64, and their right and bottom edges."""
-    draws = rng.random((4, _TRIES))
-    scale = _SCALES[0] + (_SCALES[1] - _SCALES[0]) * draws[0]
-    area = scale * scale
-    narrowest, widest = np.maximum(1 / _MAX_ASPECT, area), np.minimum(_MAX_ASPECT, 1 / area)
-    aspect = np.sqrt(narrowest + (widest - narrowest) * draws[1])
-    sides, lengths = np.array([[canvas.width], [canvas.height]]), np.empty((2, _TRIES))
-    np.multiply(scale, aspect, out=lengths[0])
-    np.divide(scale, aspect, out=lengths[1])
-    lengths *= sides
-    whole = np.maximum(lengths, 1, out=lengths).astype(np.int64)
-    low = (draws[2:] * (sides - whole + 1)).astype(np.int64)
-    return low, low + whole
+def _rim(canvas: Canvas) -> float:
+    """How many pixels, over its scale, a crop loses at most as its sides are rounded down."""
+    return math.sqrt(_MAX_ASPECT) * (canvas.width + canvas.height)
 
 
-class _Places(NamedTuple):
-    """The objects of a picture on a canvas: edges and centers, (2, 1, n), x before y; areas, (n,)."""
-
-    low: np.ndarray
-    high: np.ndarray
-    centers: np.ndarray
-    areas: np.ndarray
-
-
-def _places_of(corners: np.ndarray, picture: Region) -> _Places:
-    low, high = corners.T.reshape(2, 2, 1, len(corners)) + np.array([[[picture.left]], [[picture.top]]])
-    (width,), (height,) = high - low
-    return _Places(low, high, (low + high) / 2, width * height)
-
-
-def _fits(low: np.ndarray, high: np.ndarray, places: _Places, overlap: float) -> np.ndarray:
-    """Whether each crop has objects as a rule asks for: (tries,) bool."""
-    low, high = low[:, :, None], high[:, :, None]
-    inside = (low <= places.centers) & (places.centers < high)
-    width, height = np.maximum(np.minimum(high, places.high) - np.maximum(low, places.low), 0)
-    common, (across, down) = width * height, high - low
-    enough = common >= overlap * (across * down + places.areas - common)
-    return (inside[0] & inside[1]).any(axis=1) & enough.any(axis=1)
+def _random_crops(canvas: Canvas, largest: float, rng: np.random.Generator) -> Iterator[Region]:
+    """Crops of a canvas, without some of those with more pixels than a given number."""
+    least, most = _SCALES
+    pixels, rim = canvas.width * canvas.height, _rim(canvas)
+    for of_scale, of_aspect, of_left, of_top in rng.random((4, _TRIES)).T.tolist():
+        scale = least + (most - least) * of_scale
+        if scale * (scale * pixels - rim) > largest:
+            continue
+        area = scale * scale
+        narrowest, widest = max(1 / _MAX_ASPECT, area), min(_MAX_ASPECT, 1 / area)
+        aspect = math.sqrt(narrowest + (widest - narrowest) * of_aspect)
+        width = int(max(scale * aspect * canvas.width, 1))
+        height = int(max(scale / aspect * canvas.height, 1))
+        left, top = int(of_left * (canvas.width - width + 1)), int(of_top * (canvas.height - height + 1))
+        yield Region(top, left, height, width)
 
 
-def _seen(low: np.ndarray, high: np.ndarray, picture: Region) -> np.ndarray:
-    """Whether each crop shows some of the picture: (tries,) bool."""
-    begin = np.array([[picture.left], [picture.top]])
-    end = np.array([[picture.left + picture.width], [picture.top + picture.height]])
-    across, down = (low < end) & (high > begin)
-    return across & down
+def _shown(crop: Region, picture: Region) -> bool:
+    """Whether a crop shows some of the picture."""
+    return (
+        crop.left < picture.left + picture.width
+        and crop.left + crop.width > picture.left
+        and crop.top < picture.top + picture.height
+        and crop.top + crop.height > picture.top
+    )
+
+
+def _holds(crop: Region, objects: List[_Object], large: List[_Object], overlap: float) -> bool:
+    """Whether a crop has the center of an object, and with a large one an IoU as a rule asks for; or there is none."""
+    return not objects or (_overlaps(crop, large, overlap) and _centered(crop, objects))
+
+
+def _overlaps(crop: Region, objects: List[_Object], overlap: float) -> bool:
+    top, left, height, width = crop
+    right, bottom, pixels = left + width, top + height, height * width
+    for each in objects:
+        across, down = min(right, each.right) - max(left, each.left), min(bottom, each.bottom) - max(top, each.top)
+        common = max(across, 0) * max(down, 0)
+        if common >= overlap * (pixels + each.area - common):
+            return True
+    return False
+
+
+def _centered(crop: Region, objects: List[_Object]) -> bool:
+    top, left, height, width = crop
+    right, bottom = left + width, top + height
+    return any(left <= each.x < right and top <= each.y < bottom for each in objects)

@@ -34,7 +34,7 @@ class Placement(NamedTuple):
         Returns:
             (n, 4) float64 in pixels of the result.
         """
-        source, target = self.source, self.target
+        source, target = self
         across, down = target.width / source.width, target.height / source.height
         begin, factors, place = np.array([
             [source.left, source.top] * 2, [across, down] * 2, [target.left, target.top] * 2
@@ -50,13 +50,15 @@ class Placement(NamedTuple):
         Returns:
             (m, 4) float64 in pixels of the result, and their indices, (m,).
         """
-        target, moved = self.target, self.moved(corners)
+        target = self.target
         right, bottom = target.left + target.width, target.top + target.height
-        low, high = np.array([[target.left, target.top] * 2, [right, bottom] * 2], np.float64)
-        centers = (moved[:, :2] + moved[:, 2:]) / 2
-        inside = (low[:2] <= centers) & (centers < high[:2])
-        kept = np.flatnonzero(inside[:, 0] & inside[:, 1])
-        return np.minimum(np.maximum(moved[kept], low), high), kept
+        seen, kept = [], []
+        # most pictures have few boxes, for which a loop takes less time than operations of NumPy
+        for number, (xmin, ymin, xmax, ymax) in enumerate(self.moved(corners).tolist()):
+            if target.left <= (xmin + xmax) / 2 < right and target.top <= (ymin + ymax) / 2 < bottom:
+                seen.append((max(xmin, target.left), max(ymin, target.top), min(xmax, right), min(ymax, bottom)))
+                kept.append(number)
+        return np.array(seen, np.float64).reshape(-1, 4), np.array(kept, np.int64)
 
 
 def place(height: int, width: int, frame: Frame, window: Region) -> Optional[Placement]:

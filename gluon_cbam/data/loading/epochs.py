@@ -27,7 +27,7 @@ from .draws import up_to
 from .order import Order, RandomOrder
 from .preprocessing import Preprocessing
 
-_SLICE = 4  # images that a thread decodes at a time: fewer cost more switches, more leave threads idle at the end
+_SLICE = 8  # images that a thread decodes at a time: fewer cost more switches, more leave threads idle at the end
 _PREFETCHED_BATCHES = 2
 _ONE_SIZE = 10  # batches in a row, as GluonCV's RandomTransformDataLoader
 _ORDER, _PIXELS, _SIZES = range(3)  # independent streams of random numbers
@@ -244,17 +244,21 @@ class _Epoch:
         The consumer of the batches counts them, in the order of the epoch and not in the order of the threads.
         """
         found: Dict[int, str] = {}
-        # all at once: many operations on a few numbers take several times as long while pixels fill the caches
-        plans = [self._plan(batch_slice, row, found) for row in batch_slice.rows]
+        # in turn: many operations on a few numbers take several times as long while files and pixels fill the caches
+        read = {row: self._good_record(batch_slice.first + row, found) for row in batch_slice.rows}
+        plans = [self._plan(batch_slice, row, example, found) for row, example in read.items()]
         for row, make in zip(batch_slice.rows, plans):
             self._fill_row(batch_slice, row, make, found)
         return batch_slice, found
 
-    def _plan(self, batch_slice: BatchSlice, row: int, found: Dict[int, str]) -> MakeRow:
+    def _plan(self, batch_slice: BatchSlice, row: int, example: Example, found: Dict[int, str]) -> MakeRow:
+        """Plan a row, whose own example was read."""
         position = batch_slice.first + row
-        return batch_slice.planned(
-            position, lambda place: self._good_record(place, found), self._random(_PIXELS, position)
-        )
+
+        def load(place: int) -> Example:
+            return example if place == position else self._good_record(place, found)
+
+        return batch_slice.planned(position, load, self._random(_PIXELS, position))
 
     def _fill_row(self, batch_slice: BatchSlice, row: int, make: MakeRow, found: Dict[int, str]) -> None:
         """Decode and augment one image.
@@ -268,7 +272,8 @@ class _Epoch:
                 return
             except _BadRecord as bad:
                 self._note(found, *bad.args)
-                make = self._plan(batch_slice, row, found)
+                example = self._good_record(batch_slice.first + row, found)
+                make = self._plan(batch_slice, row, example, found)
 
     def _good_record(self, position: int, found: Dict[int, str]) -> Example:
         """The first record from a position in the order on that is not known as bad, wrapping around at its end."""
