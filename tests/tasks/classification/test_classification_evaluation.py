@@ -1,15 +1,18 @@
 """Evaluation counts every record once and correctly, on any number of devices."""
 
+import threading
+
 import mxnet as mx
 import numpy as np
 import pytest
+from thread_groups import in_group
 
 from gluon_cbam import get_model
 from gluon_cbam.common.errors import RunError
 from gluon_cbam.data.decoding import decode
 from gluon_cbam.data.loading.preprocessing import Preprocessing
-from gluon_cbam.data.records.recordio import RecordFile
-from gluon_cbam.tasks.classification.evaluation import evaluate
+from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
+from gluon_cbam.tasks.classification.evaluation import evaluate, score
 
 PREPROCESSING = Preprocessing(8, 1.0)
 
@@ -69,3 +72,44 @@ def test_outputs_that_are_not_finite_raise(digits):
     for bad in (np.nan, np.inf):
         with pytest.raises(RunError, match='record 0 of .*val.rec is not finite'):
             evaluate(Constant([bad] + [0.0] * 9), RecordFile(digits / 'val.rec'), PREPROCESSING, [mx.cpu()], 64, 2)
+
+
+@pytest.mark.parametrize('processes', [2, 3, 7])
+def test_several_processes_have_the_figures_of_one(scored_by_hand, processes):
+    """Bit for bit, since the outcomes are in the order of the records."""
+    net, records, _ = scored_by_hand
+    net.hybridize(False)
+    one = evaluate(net, records, PREPROCESSING, [mx.cpu(0)], 50, 1)
+    lock = threading.Lock()  # MXNet records the network of one thread at a time
+
+    def run(rank, group):
+        def start(images):
+            with lock:
+                outputs = net(mx.nd.array(images)).asnumpy()
+            return lambda: [outputs]
+
+        return score(start, records, PREPROCESSING, 50, 1, process_group=group, keep=2)
+
+    for found in in_group(processes, run):
+        assert found.figures == pytest.approx(one.figures, rel=1e-6)
+        assert (found.top1, found.macro_f1) == (one.top1, one.macro_f1)
+        np.testing.assert_array_equal(found.outcomes.predicted, one.outcomes.predicted)
+        np.testing.assert_array_equal(found.outcomes.top[:, 0], one.outcomes.predicted)
+
+
+def test_more_processes_than_records(digits, tmp_path):
+    source, path = RecordFile(digits / 'val.rec'), tmp_path / 'two.rec'
+    with RecordWriter(path) as writer:
+        for number in range(2):
+            writer.write(float(source.labels[number]), source[number].image)
+    records = RecordFile(path)
+
+    def run(rank, group):
+        def start(images):
+            return lambda: [np.eye(10)[[0] * len(images)]]
+
+        return score(start, records, PREPROCESSING, 50, 1, process_group=group)
+
+    found = in_group(3, run)
+    assert {each.records for each in found} == {2}
+    assert len({tuple(each.figures.values()) for each in found}) == 1
