@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
-from typing import Iterator, Optional
+from typing import Callable, Iterator, Optional, Union
 
 from .errors import CbamError, DataError, TransferError
-from .files import PathLike
 from .quoting import shown_name
 
 _OF_CONTENT = (None, errno.EINVAL, errno.EOVERFLOW, errno.ESPIPE)
@@ -43,12 +42,12 @@ def reason(error: Exception) -> Optional[str]:
 
 
 @contextmanager
-def reading(path: PathLike, what: str = 'a damaged file') -> Iterator[None]:
+def reading(path: object, what: Union[str, Callable[[str], str]] = 'a damaged file') -> Iterator[None]:
     """Turn the errors of the libraries that read a file into errors of this package.
 
     Args:
         path: the path of the file, for the message.
-        what: what is wrong with it, for instance ``not an .npz file``.
+        what: what is wrong with it, for instance ``not an .npz file``; or what makes the message of the reason.
 
     Raises:
         DataError: the block raised an error that the contents of the file cause, whatever its class.
@@ -61,7 +60,8 @@ def reading(path: PathLike, what: str = 'a damaged file') -> Iterator[None]:
     except Exception as error:
         why = reason(error)
         if why is not None:
-            raise DataError(f'{path}: {what}: {why}') from error
+            text = what(why) if callable(what) else f'{what}: {why}'
+            raise DataError(f'{path}: {text}') from error
         if isinstance(error, OSError) and error.filename is None:
             raise TransferError(f'{path}: {error.strerror}') from error
         raise

@@ -6,13 +6,12 @@ import bz2
 import gzip
 import lzma
 import os
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Callable, Dict, Iterator, NamedTuple, Optional
 
-from gluon_cbam.common.damage import Damaged, reason
-from gluon_cbam.common.errors import CbamError, DataError
+from gluon_cbam.common.damage import Damaged, reading
+from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.quoting import shown
 
 from .left_out import kind_of_member
@@ -72,6 +71,12 @@ def _ending(path: Path) -> Optional[str]:
     return next((ending for ending in _OPENERS if path.name.lower().endswith(ending)), None)
 
 
+def open_tar(path: Path) -> IO[bytes]:
+    """Open a tar file for reading, uncompressed."""
+    opened: IO[bytes] = _OPENERS[_ending(path) or '.tar'](path, 'rb')
+    return opened
+
+
 def members(path: Path, largest: int = MAX_READ) -> Iterator[Member]:
     """Iterate over the members of a tar file and of the tar files in it, in bounded memory.
 
@@ -90,9 +95,9 @@ def members(path: Path, largest: int = MAX_READ) -> Iterator[Member]:
     end = None if is_compressed(path) else size
     most = _LIST + _LIST_RATE * size
     listed = 0
-    with _OPENERS[_ending(path) or '.tar'](path, 'rb') as file:
+    with open_tar(path) as file:
         archive = _Archive(path, file, end, _EXPANSION + _EXPANSION_RATE * size, largest)
-        with archive.reading():
+        with reading(path, archive.damage):
             for member in archive.members('', end):
                 listed += len(member.name) + BLOCK
                 if listed > most:
@@ -121,21 +126,10 @@ class _Archive:
         self._header = 0  # where the header begins that is being read, for messages
         self.last: Optional[str] = None
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Turn damage into a DataError that names the last intact member and the offset."""
-        try:
-            yield
-        except CbamError:
-            raise
-        except Exception as error:
-            why = reason(error)
-            if why is None:
-                raise
-            where = f'behind member {shown(self.last)}' if self.last else 'at its beginning'
-            raise DataError(
-                f'{self._path}: a damaged tar file {where}: {why} (the header at offset {self._header})'
-            ) from error
+    def damage(self, why: str) -> str:
+        """What is wrong with the file, with the last intact member and the offset; see ``damage.reading``."""
+        where = f'behind member {shown(self.last)}' if self.last else 'at its beginning'
+        return f'a damaged tar file {where}: {why} (the header at offset {self._header})'
 
     def members(self, prefix: str, end: Optional[int], depth: int = 0) -> Iterator[Member]:
         """The members from the position of the file to ``end``; None for a compressed file."""
@@ -204,7 +198,7 @@ class _Archive:
 
     def _content(self, begin: int, size: int, name: str) -> bytes:
         """The bytes of a member."""
-        with self.reading():
+        with reading(self._path, self.damage):
             if self._end is None and size > self._largest:
                 raise DataError(
                     f'{self._path}: member {shown(name)} has {size} bytes, and the largest that is read from a '
