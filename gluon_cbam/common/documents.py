@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 from itertools import count
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 from .errors import DataError
-from .files import PathLike, open_regular
+from .files import open_regular
 from .quoting import shown
+from .types import OpenablePath
 
 MAX_BYTES = 1 << 22
 """Largest size of a document in bytes, where its reader sets no other."""
@@ -41,7 +43,7 @@ class DocumentError(DataError):
         self.problem, self.line, self.detail = problem, line, detail
 
 
-def read_text(path: PathLike, max_bytes: int = MAX_BYTES, regular: bool = True) -> str:
+def read_text(path: OpenablePath, max_bytes: int = MAX_BYTES, regular: bool = True) -> str:
     """Read a text file of bounded size.
 
     Args:
@@ -56,8 +58,9 @@ def read_text(path: PathLike, max_bytes: int = MAX_BYTES, regular: bool = True) 
         DocumentError: the file is too large, is not a regular file, or is not in UTF-8.
         OSError: it cannot be read.
     """
+    on_disk = path if isinstance(path, (str, os.PathLike)) else None
     try:
-        opened = open_regular(path) if regular else open(path, 'rb')  # noqa: SIM115 (closed below)
+        opened = open_regular(path) if regular or on_disk is None else open(on_disk, 'rb')  # noqa: SIM115 (closed below)
     except (DataError, IsADirectoryError):
         raise DocumentError(str(path), 'not a file, but a folder, a pipe or a device') from None
     with opened as file:
@@ -120,7 +123,7 @@ def parse_json(text: Union[str, bytes], where: str, max_bytes: int = MAX_BYTES) 
     return value
 
 
-def read_json(path: PathLike, max_bytes: int = MAX_BYTES) -> Any:
+def read_json(path: OpenablePath, max_bytes: int = MAX_BYTES) -> Any:
     """Read a JSON file.
 
     Args:

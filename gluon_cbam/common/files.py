@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import stat
@@ -14,7 +15,7 @@ from typing import IO, Any, AnyStr, Dict, Iterable, Iterator, List, Optional
 from .descriptors import READ_FLAGS, sync
 from .errors import CbamError, DataError, TransferError, UsageError
 from .final_names import about, naming
-from .types import PathLike
+from .types import OpenablePath, PathLike
 
 _TEMPORARY = '.part'
 _KINDS = {stat.S_IFIFO: 'a pipe', stat.S_IFCHR: 'a device', stat.S_IFBLK: 'a device'}
@@ -187,7 +188,7 @@ def remove_temporaries(folder: PathLike, name: Optional[str] = None) -> None:
         path.unlink()
 
 
-def open_regular(path: PathLike) -> IO[bytes]:
+def open_regular(path: OpenablePath) -> IO[bytes]:
     """Open a file that must be a regular one, for reading.
 
     Reading from a pipe may wait for ever, and a device such as ``/dev/zero`` may have no end.
@@ -202,6 +203,8 @@ def open_regular(path: PathLike) -> IO[bytes]:
         DataError: it is a pipe or a device.
         OSError: it cannot be opened, or is a folder.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        return path.open_regular()
     descriptor = os.open(str(path), READ_FLAGS)
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
     if kind == stat.S_IFREG:
@@ -212,7 +215,7 @@ def open_regular(path: PathLike) -> IO[bytes]:
     raise DataError(f'{path}: {_KINDS.get(kind, "a special file")}, not a regular file')
 
 
-def read_regular(path: PathLike, limit: int) -> bytes:
+def read_regular(path: OpenablePath, limit: int) -> bytes:
     """Read a regular file.
 
     Args:
@@ -227,7 +230,7 @@ def read_regular(path: PathLike, limit: int) -> bytes:
         OSError: it cannot be read.
     """
     with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
+        size = _size(file)
         content = file.read(size + 1) if size <= limit else b''  # Python allocates what it is asked to read
         if size < len(content):  # it grows, or the system does not know its size
             content += file.read(limit + 1 - len(content))
@@ -236,7 +239,17 @@ def read_regular(path: PathLike, limit: int) -> bytes:
     return content
 
 
-def lines(file: IO[AnyStr], name: PathLike) -> Iterator[AnyStr]:
+def _size(file: IO[bytes]) -> int:
+    """The size of an open file that was not read yet; a part of another file has no descriptor of its own."""
+    try:
+        return os.fstat(file.fileno()).st_size
+    except io.UnsupportedOperation:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return size
+
+
+def lines(file: IO[AnyStr], name: object) -> Iterator[AnyStr]:
     """The lines of an open file, of bounded length.
 
     Args:

@@ -12,8 +12,9 @@ from typing import IO, Any, Callable, Dict, Iterator, Mapping
 
 from .damage import reading
 from .documents import DocumentError, check_number
-from .files import PathLike, open_regular
+from .files import open_regular
 from .quoting import shown
+from .types import OpenablePath
 
 MAX_ITEM = 1 << 23
 """The most characters of an item of a list, and of another value."""
@@ -23,7 +24,7 @@ _SPACE = re.compile(r'[ \t\n\r]*')
 _Add = Callable[[Any], None]
 
 
-def read_lists(path: PathLike, add: Mapping[str, _Add]) -> Dict[str, int]:
+def read_lists(path: OpenablePath, add: Mapping[str, _Add]) -> Dict[str, int]:
     """Read the lists of a JSON object.
 
     Args:
@@ -54,7 +55,7 @@ def read_lists(path: PathLike, add: Mapping[str, _Add]) -> Dict[str, int]:
     return {name: counts[name] for name in add if name in counts}
 
 
-def read_list(path: PathLike, add: _Add, name: str = 'item') -> int:
+def read_list(path: OpenablePath, add: _Add, name: str = 'item') -> int:
     """Read a JSON list.
 
     Args:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 
-from .types import PathLike
+from .types import OpenablePath
 
 
-def printable(text: PathLike, keep: str = '') -> str:
+def printable(text: OpenablePath, keep: str = '') -> str:
     r"""Write the characters of a text that are not printable as ``ascii()`` does.
 
     Args:
@@ -25,7 +25,7 @@ def printable(text: PathLike, keep: str = '') -> str:
         >>> printable('caf\udce9.png')
         'caf\\udce9.png'
     """
-    text = os.fspath(text)
+    text = os.fspath(text) if isinstance(text, (str, os.PathLike)) else str(text)
     if text.isprintable():
         return text
     return ''.join(letter if letter.isprintable() or letter in keep else ascii(letter)[1:-1] for letter in text)

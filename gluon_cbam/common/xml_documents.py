@@ -10,10 +10,11 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from .documents import MAX_BYTES, MAX_DEPTH, DocumentError
-from .files import PathLike, read_regular
+from .files import read_regular
+from .types import OpenablePath
 
 
-def read_xml(path: PathLike, max_bytes: int = MAX_BYTES) -> Element:
+def read_xml(path: OpenablePath, max_bytes: int = MAX_BYTES) -> Element:
     """Read an XML file.
 
     Args:

@@ -225,6 +225,8 @@ def data_pack(
     of the same names, or a list of them; Pascal VOC's folder of SegmentationClass/; Cityscapes; the regions of COCO's
     JSON. 255 is ignored.
 
+    SOURCE with boxes or masks may be a tar file, too, or a folder in one, such as set.tar/VOC2007.
+
     The files of MNIST and the sets in its format (IDX, gzipped or not) give train.rec, and val.rec of the test images:
     SOURCE is their folder, or one of the files of a set. EMNIST's images are transposed to be upright. CIFAR-10 and
     CIFAR-100, for C or Python, are read from their archive or folder, and SVHN's cropped digits from train_32x32.mat.

@@ -25,7 +25,7 @@ from .data_masks import draw_result, masks_option, takes_masks
 
 _Output = Tuple[dict, str]
 _TARGETS = ('coco', 'voc', 'yolo', 'csv', 'rec')
-ROOT = click.option('--root', help='folder of the pictures  [the usual places beside the annotations]')
+ROOT = click.option('--root', help='folder or tar file of the pictures  [the usual places beside the annotations]')
 CLASSES_FILE = click.option('--classes-file', metavar='FILE', help='names of the classes, in the order of the labels')
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 )
 @format_option
 @masks_option
-@click.option('--root', help='folder of the pictures of boxes  [the usual places beside the annotations]')
+@click.option('--root', help='folder or tar file of the pictures of boxes  [the usual places beside the annotations]')
 @click.option('--classes-file', metavar='FILE', help='names of the classes of boxes, in the order of the labels')
 @settings_options('label_index', 'workers')
 @common_options

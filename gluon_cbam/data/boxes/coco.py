@@ -7,7 +7,6 @@ annotation is read as Pascal VOC's flag.
 from __future__ import annotations
 
 from array import array
-from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.json_stream import read_lists
 from gluon_cbam.common.quoting import shown
+from gluon_cbam.data.sources.file_paths import FilePath
 
 from .coco_files import LISTS, find_files, pictures_folder
 from .columns import BoxColumns, BoxRows
@@ -29,7 +29,7 @@ _MANY = 1 << 63
 _FLAGS = (0, 1)  # True and False are equal to them
 
 
-def read_coco(source: Path, options: ReadOptions) -> BoxSet:
+def read_coco(source: FilePath, options: ReadOptions) -> BoxSet:
     """Read a set in COCO's format; see :func:`.coco_files.find_files`."""
     files = find_files(source)
     result = BoxSet('coco', (), [])
@@ -53,7 +53,7 @@ def read_coco(source: Path, options: ReadOptions) -> BoxSet:
 class _Raw:
     """The lists of a file, as columns, in the order of the file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: FilePath) -> None:
         self.path = path
         self.rows, self.faults = BoxRows(), Faults()
         self.categories: Dict[int, str] = {}
@@ -191,7 +191,7 @@ class _Raw:
             name = f', {shown(self.categories[value])}' if kind == 'class' and value in self.categories else ''
             self.faults.add(kind, f'{self.path}: annotation {number}', f'{key} {value}{name} is unknown')
 
-    def _add_sizes(self, columns: BoxColumns, root: Path) -> None:
+    def _add_sizes(self, columns: BoxColumns, root: FilePath) -> None:
         """Read the sizes of the pictures that have none in the file."""
         for number in np.flatnonzero((columns.sizes <= 0).any(axis=1)).tolist():
             size = file_size(root / columns.names[number], self.faults)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Dict, Optional, Sequence
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import open_regular
 from gluon_cbam.common.printable import printable
+from gluon_cbam.data.sources.file_paths import FilePath, matching
 
 LISTS = ('images', 'annotations', 'categories')
 """The lists that a file of annotations has."""
@@ -15,7 +15,7 @@ _SPLITS = (('train', 'train'), ('val', 'val'), ('valid', 'val'), ('test', 'test'
 _PEEKED = 1 << 16  # bytes
 
 
-def find_files(source: Path) -> Dict[str, Path]:
+def find_files(source: FilePath) -> Dict[str, FilePath]:
     """The files of annotations of a source.
 
     Args:
@@ -27,13 +27,13 @@ def find_files(source: Path) -> Dict[str, Path]:
     """
     if source.is_file():
         return {_split(source.stem) or source.stem: source}
-    instances = sorted((source / 'annotations').glob('*.json')) or sorted(source.glob('instances_*.json'))
+    instances = matching(source / 'annotations', '*.json') or matching(source, 'instances_*.json')
     chosen = [path for path in instances if path.name.startswith('instances_')] or instances
     files = [
         (path.stem[len('instances_') :] if path.name.startswith('instances_') else path.stem, path) for path in chosen
     ]
-    files += [(path.parent.name, path) for path in sorted(source.glob('*/_annotations.coco.json'))]
-    found: Dict[str, Path] = {}
+    files += [(path.parent.name, path) for path in matching(source, '*/_annotations.coco.json')]
+    found: Dict[str, FilePath] = {}
     for name, path in files:
         split = _split(name) or name
         if split in found:
@@ -42,7 +42,7 @@ def find_files(source: Path) -> Dict[str, Path]:
     return found
 
 
-def is_coco(source: Path) -> bool:
+def is_coco(source: FilePath) -> bool:
     """Whether a source seems to be of this format: a ``.json`` is judged by its beginning."""
     if source.is_file():
         with open_regular(source) as file:
@@ -57,7 +57,7 @@ def _split(stem: str) -> Optional[str]:
     return next((split for begin, split in _SPLITS if name.startswith(begin)), None)
 
 
-def pictures_folder(path: Path, name: str, names: Sequence[str], given: Optional[Path]) -> Path:
+def pictures_folder(path: FilePath, name: str, names: Sequence[str], given: Optional[FilePath]) -> FilePath:
     """The folder of the pictures: the first of the usual places that has the first picture.
 
     Args:

@@ -16,6 +16,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import lines, open_regular
 from gluon_cbam.common.quoting import shown
+from gluon_cbam.data.sources.file_paths import FilePath
 from gluon_cbam.data.sources.splits import SPLITS
 
 from .columns import BoxRows
@@ -49,7 +50,7 @@ class _Row(NamedTuple):
     fields: Dict[str, str]
 
 
-def find_tables(source: Path) -> Dict[str, Path]:
+def find_tables(source: FilePath) -> Dict[str, FilePath]:
     """The tables of a source: a ``.csv``, or those of a folder that are named after splits.
 
     Returns:
@@ -62,19 +63,19 @@ def find_tables(source: Path) -> Dict[str, Path]:
     return {split: path for split, path in found.items() if path is not None and _is_table(path)}
 
 
-def _files(source: Path) -> Dict[str, Path]:
+def _files(source: FilePath) -> Dict[str, FilePath]:
     """The tables to read; of a file, the reader says what is wrong with it."""
     return {source.stem: source} if source.is_file() else find_tables(source)
 
 
-def _is_table(path: Path) -> bool:
+def _is_table(path: FilePath) -> bool:
     try:
         return _order(path) is not None
     except (DataError, OSError, UnicodeDecodeError, csv.Error):
         return False
 
 
-def _lines(path: Path) -> Iterator[Tuple[int, List[str]]]:
+def _lines(path: FilePath) -> Iterator[Tuple[int, List[str]]]:
     """(number from 1, fields) of each line that is not blank."""
     with open_regular(path) as file:
         text = (line.decode('utf-8-sig') for line in lines(file, path))
@@ -89,7 +90,7 @@ def _lines(path: Path) -> Iterator[Tuple[int, List[str]]]:
             raise DataError(f'{path}: line {reader.line_num + 1}: no text in UTF-8') from None
 
 
-def _order(path: Path) -> Optional[Tuple[Dict[str, int], bool]]:
+def _order(path: FilePath) -> Optional[Tuple[Dict[str, int], bool]]:
     """Column -> its place, and whether the first line is a header; None if the file is no table of boxes."""
     header = True
     for number_of_lines, (_, fields) in enumerate(_lines(path)):
@@ -129,7 +130,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def _rows(path: FilePath) -> Iterator[_Row]:
     order = _order(path)
     if order is None:
         raise DataError(f'{path}: no table of boxes: begin it with the line {",".join(_NEEDED)}')
@@ -142,7 +143,7 @@ def _rows(path: Path) -> Iterator[_Row]:
         yield _Row(line, {name: whole[place] for name, place in places.items()})
 
 
-def read_tables(source: Path, options: ReadOptions) -> BoxSet:
+def read_tables(source: FilePath, options: ReadOptions) -> BoxSet:
     """Read a set in CSV."""
     classes = ClassIndices(options.given_classes(source if source.is_dir() else source.parent))
     parts = [_part(name, path, classes, options) for name, path in _files(source).items()]
@@ -158,7 +159,7 @@ def read_tables(source: Path, options: ReadOptions) -> BoxSet:
     return result
 
 
-def _part(name: str, path: Path, classes: ClassIndices, options: ReadOptions) -> BoxPart:
+def _part(name: str, path: FilePath, classes: ClassIndices, options: ReadOptions) -> BoxPart:
     root = _root(path, options.root)
     rows, faults = BoxRows(), Faults()
     owners: Dict[str, Optional[int]] = {}  # None for a picture that cannot be read
@@ -176,7 +177,7 @@ def _part(name: str, path: Path, classes: ClassIndices, options: ReadOptions) ->
     return BoxPart(name, columns, root, PictureFiles(root, columns.names), lambda number: str(path), 'line', faults)
 
 
-def _root(path: Path, given: Optional[Path]) -> Path:
+def _root(path: FilePath, given: Optional[FilePath]) -> FilePath:
     """The folder that the paths are relative to; of absolute ones, the folder that holds them all."""
     first = next(_rows(path), None)
     if given is not None or first is None or not os.path.isabs(first.fields['path']):
@@ -185,10 +186,10 @@ def _root(path: Path, given: Optional[Path]) -> Path:
     return Path(os.path.commonpath([folder for folder in folders if os.path.isabs(folder)]))
 
 
-def _relative(root: Path, row: _Row, path: Path) -> str:
+def _relative(root: FilePath, row: _Row, path: FilePath) -> str:
     name = row.fields['path']
     if os.path.isabs(name):
-        name = os.path.relpath(name, root)
+        name = os.path.relpath(name, str(root))
     return checked_name(name, f'{path}: line {row.line}')
 
 

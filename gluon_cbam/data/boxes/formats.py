@@ -8,6 +8,7 @@ from typing import Callable, FrozenSet, List, NamedTuple, Optional, Sequence, Tu
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.printable import printable
+from gluon_cbam.data.sources.file_paths import FilePath, bases, check_members, open_path
 
 from .coco import read_coco
 from .coco_files import find_files, is_coco
@@ -33,9 +34,9 @@ class BoxFormat(NamedTuple):
 
     name: str
     text: str
-    matches: Callable[[Path], bool]
-    found: Callable[[Path], bool]
-    read: Callable[[Path, ReadOptions], BoxSet]
+    matches: Callable[[FilePath], bool]
+    found: Callable[[FilePath], bool]
+    read: Callable[[FilePath, ReadOptions], BoxSet]
     keeps: FrozenSet[str] = frozenset()
 
 
@@ -43,28 +44,28 @@ ALL = frozenset(('difficult', 'crowd', 'areas', 'ids', 'segmentations', 'categor
 _FLAGS = frozenset(('difficult', 'crowd', 'areas'))
 
 
-def _is_voc(source: Path) -> bool:
+def _is_voc(source: FilePath) -> bool:
     folders = map(annotations_folder, year_folders(source))
     return any(folder is not None and folder.name == 'Annotations' for folder in folders) or _only_xml(source)
 
 
-def _only_xml(source: Path) -> bool:
+def _only_xml(source: FilePath) -> bool:
     """Whether a folder has XML files, and no folders of images that could be classes."""
     return annotations_folder(source) is not None and not any(path.is_dir() for path in source.iterdir())
 
 
-def _any(find: Callable[[Path], dict]) -> Callable[[Path], bool]:
+def _any(find: Callable[[FilePath], dict]) -> Callable[[FilePath], bool]:
     return lambda source: bool(find(source))
 
 
-def _file_or(find: Callable[[Path], dict]) -> Callable[[Path], bool]:
+def _file_or(find: Callable[[FilePath], dict]) -> Callable[[FilePath], bool]:
     """Whether a source is a file, whose reader says what is wrong with it, or has files."""
     return lambda source: source.is_file() or bool(find(source))
 
 
 FORMATS: Sequence[BoxFormat] = (
     BoxFormat('rec', 'detection records', _any(find_records), _file_or(find_records), read_records, ALL),
-    BoxFormat('lst', 'a list of detection labels', is_list, Path.is_file, read_box_list, _FLAGS),
+    BoxFormat('lst', 'a list of detection labels', is_list, lambda path: path.is_file(), read_box_list, _FLAGS),
     BoxFormat('coco', "COCO's JSON", is_coco, _any(find_files), read_coco, ALL),
     BoxFormat('voc', "Pascal VOC's XML", _is_voc, lambda path: bool(year_folders(path)), read_voc,
               frozenset(('difficult',))),
@@ -91,22 +92,49 @@ def recognize(source: PathLike) -> Optional[BoxFormat]:
     """The format of a source; None if it holds no boxes.
 
     Args:
-        source: a file or folder.
+        source: a file or folder, or a tar file.
     """
-    path = Path(source)
-    return next((row for row in FORMATS if path.exists() and row.matches(path)), None)
+    found = _recognized(open_path(source))
+    return None if found is None else found.row
+
+
+class _Located(NamedTuple):
+    """A format, and the file or folder where the set begins, see :func:`gluon_cbam.data.sources.file_paths.bases`."""
+
+    row: BoxFormat
+    base: FilePath
+
+
+def _recognized(source: FilePath) -> Optional[_Located]:
+    if not source.exists():
+        return None
+    return next((_Located(row, base) for base in bases(source) for row in FORMATS if row.matches(base)), None)
+
+
+def _located(source: FilePath, form: Optional[str]) -> _Located:
+    """The set in a source, of a format that is given or recognized."""
+    if form is None:
+        found = _recognized(source)
+        if found is None or not found.row.found(found.base):
+            raise UsageError(f'{printable(source)} is of no known format of boxes ({", ".join(NAMES)})')
+        return found
+    row = format_named(form)
+    base = next((base for base in bases(source) if row.found(base)), None)
+    if base is None:
+        raise UsageError(f'{printable(source)} is not {row.text}')
+    return _Located(row, base)
 
 
 def record_files(source: PathLike) -> List[Path]:
     """The files of a source that is detection records: itself, or those in the folder; empty for another source."""
-    return list(find_records(Path(source)).values())
+    return list(find_records(Path(source)).values())  # records in tar files are not read
 
 
 def read_boxes(source: PathLike, form: Optional[str] = None, options: Optional[ReadOptions] = None) -> BoxSet:
     """Read pictures with boxes.
 
     Args:
-        source: a file or folder in one of :data:`FORMATS`.
+        source: a file or folder in one of :data:`FORMATS`, or a tar file that holds one, which is not unpacked.
         form: name of the format; default the one that is recognized.
         options: see :class:`~.reading.ReadOptions`.
 
@@ -115,18 +143,15 @@ def read_boxes(source: PathLike, form: Optional[str] = None, options: Optional[R
 
     Raises:
         UsageError: there is no such source or split, no format is recognized, or the pictures are not found.
-        DataError: a file of annotations is damaged.
+        DataError: a file of annotations or a tar file is damaged, or a tar file has links.
     """
-    path = Path(source)
+    path = open_path(source)
     if not path.exists():
         raise UsageError(f'no file or folder {str(source)!r}')
-    row = recognize(path) if form is None else format_named(form)
-    if row is None:
-        raise UsageError(f'{printable(path)} is of no known format of boxes ({", ".join(NAMES)})')
-    if not row.found(path):
-        raise UsageError(f'{printable(path)} is not {row.text}')
     given = options or ReadOptions()
-    found = row.read(path, given)
+    row, base = _located(path, form)
+    check_members(base, given.root)
+    found = row.read(base, given)
     found.parts = chosen_splits(found.parts, given.splits, path)
     if not any(len(part.columns) for part in found.parts) and not any(part.faults.wrong for part in found.parts):
         raise DataError(f'{printable(path)}: no picture')

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Optional, Protocol, Sequence, Tuple, TypeVar
 
 from gluon_cbam.common.errors import DataError, UsageError, closest
@@ -14,6 +12,7 @@ from gluon_cbam.common.printable import printable
 from gluon_cbam.common.quoting import shown, shown_name
 from gluon_cbam.data.class_names import CLASSES_FILE
 from gluon_cbam.data.decoding import image_file_size
+from gluon_cbam.data.sources.file_paths import FilePath, file_names, open_path
 from gluon_cbam.data.sources.labels import read_classes
 from gluon_cbam.data.sources.left_out import IMAGE, LeftOut, kind_of_file
 from gluon_cbam.data.sources.parts import check_names
@@ -36,12 +35,12 @@ class ReadOptions:
         progress: wraps what takes long.
     """
 
-    root: Optional[Path] = None
-    classes_file: Optional[Path] = None
+    root: Optional[FilePath] = None
+    classes_file: Optional[FilePath] = None
     splits: Sequence[str] = ()
     progress: Progress = lambda items, total, name: items
 
-    def given_classes(self, folder: Optional[Path] = None) -> Optional[List[str]]:
+    def given_classes(self, folder: Optional[FilePath] = None) -> Optional[List[str]]:
         """The names in ``classes_file``, or else in the ``classes.txt`` of a folder; None without either."""
         path = self.classes_file
         if path is None and folder is not None and (folder / CLASSES_FILE).is_file():
@@ -60,7 +59,7 @@ class Split(Protocol):
 _Split = TypeVar('_Split', bound=Split)
 
 
-def chosen_splits(parts: List[_Split], splits: Sequence[str], path: Path) -> List[_Split]:
+def chosen_splits(parts: List[_Split], splits: Sequence[str], path: FilePath) -> List[_Split]:
     """The parts of some splits; all where none is given.
 
     Args:
@@ -85,7 +84,7 @@ def read_options(
     splits: Sequence[str] = (),
 ) -> ReadOptions:
     """The options of arguments that may be texts."""
-    folder, names = (None if path is None else Path(path) for path in (root, classes_file))
+    folder, names = (None if path is None else open_path(path) for path in (root, classes_file))
     made = ReadOptions(folder, names, tuple(splits))
     return made if progress is None else replace(made, progress=progress)
 
@@ -179,7 +178,7 @@ def check_listed_once(names: Sequence[str], path: object) -> None:
         raise DataError(f'{path}: {shown(twice)} is listed twice')
 
 
-def file_size(path: Path, faults: Faults) -> Optional[Tuple[int, int]]:
+def file_size(path: FilePath, faults: Faults) -> Optional[Tuple[int, int]]:
     """Height and width of a picture; None, and a fault, where it is missing or cannot be read."""
     try:
         return image_file_size(path)
@@ -192,7 +191,7 @@ def file_size(path: Path, faults: Faults) -> Optional[Tuple[int, int]]:
     return None
 
 
-def count_unannotated(root: Path, names: Sequence[str], left_out: LeftOut, kind: str = 'unannotated') -> None:
+def count_unannotated(root: FilePath, names: Sequence[str], left_out: LeftOut, kind: str = 'unannotated') -> None:
     """Count the pictures in the folders of some pictures that are none of them.
 
     Args:
@@ -203,10 +202,8 @@ def count_unannotated(root: Path, names: Sequence[str], left_out: LeftOut, kind:
     """
     used = set(names)
     for folder in sorted({name.rpartition('/')[0] for name in names}):
-        if not (root / folder).is_dir():
-            continue
         prefix = f'{folder}/' if folder else ''
-        for entry in sorted(entry.name for entry in os.scandir(root / folder) if entry.is_file()):
+        for entry in file_names(root / folder):
             if kind_of_file(entry) == IMAGE and prefix + entry not in used:
                 left_out.add(kind, prefix + entry)
 

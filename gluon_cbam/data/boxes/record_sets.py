@@ -20,6 +20,7 @@ from gluon_cbam.data.decoding import IMAGE_ENDINGS, format_of
 from gluon_cbam.data.records.detection import is_detection
 from gluon_cbam.data.records.labels import are_classes
 from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.data.sources.file_paths import FilePath
 from gluon_cbam.data.sources.labels import ListedLabels, read_list
 from gluon_cbam.data.sources.splits import SPLITS
 
@@ -37,13 +38,15 @@ _SUFFIX = '.lst'
 _SIGNATURE = 64  # bytes that tell the format of a picture
 
 
-def find_records(source: Path) -> Dict[str, Path]:
+def find_records(source: FilePath) -> Dict[str, Path]:
     """The detection records of a source: a ``.rec`` file, or the files of a folder that are named after splits.
 
     Returns:
         Name of the file without its suffix -> path; empty if none of them has boxes. One of other records beside one
         with boxes is not left out: reading finds its faults.
     """
+    if not isinstance(source, Path):
+        return {}  # records in a tar file are not read
     places = [source] if source.is_file() else [source / f'{split}.rec' for split in SPLITS]
     files = {path.stem: path for path in places if path.is_file() and path.suffix == '.rec'}
     return files if any(map(_has_boxes, files.values())) else {}
@@ -56,10 +59,11 @@ def _has_boxes(path: Path) -> bool:
         return False
 
 
-def read_records(source: Path, options: ReadOptions) -> BoxSet:
+def read_records(source: FilePath, options: ReadOptions) -> BoxSet:
     """Read detection records; faults of their labels are counted, not raised."""
     parts, names, count = [], options.given_classes(), 1
     ids: List[Dict[str, int]] = []
+    assert isinstance(source, Path)  # it was found in none else
     files = {source.stem: source} if source.is_file() else find_records(source)
     for name, path in files.items():
         records = RecordFile(path, indexed=False)
@@ -186,7 +190,7 @@ def _has_label(fields: List[str], label: np.ndarray) -> bool:
     return values.shape == label.shape and np.allclose(values, label, rtol=1e-4, atol=1e-4, equal_nan=True)
 
 
-def is_list(source: Path) -> bool:
+def is_list(source: FilePath) -> bool:
     """Whether a source is a list of im2rec with labels of detection."""
     if not (source.is_file() and source.suffix == _SUFFIX):
         return False
@@ -202,7 +206,7 @@ def _objects(labels: object) -> Objects:
     return read_objects(np.concatenate(rows), np.array([len(row) for row in rows]))
 
 
-def read_box_list(source: Path, options: ReadOptions) -> BoxSet:
+def read_box_list(source: FilePath, options: ReadOptions) -> BoxSet:
     """Read a list of im2rec with labels of detection."""
     found, labels = read_list(source, ListedLabels(every=True))
     root, faults = options.root or source.parent, Faults()

@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol
 import numpy as np
 
 from gluon_cbam.data.records.recordio import read_record
-from gluon_cbam.data.sources.file_trees import Location
+from gluon_cbam.data.sources.file_paths import FileBytes, FilePath, file_bytes
 from gluon_cbam.data.sources.left_out import LeftOut
 
 from .columns import BoxColumns
@@ -35,7 +35,7 @@ class RecordPicture(NamedTuple):
             return read_record(file.fileno(), self.offset).image
 
 
-Picture = Union[Location, RecordPicture]
+Picture = Union[FileBytes, RecordPicture]
 """The bytes of a picture in a file: ``read()`` gives them, in any process."""
 
 
@@ -54,12 +54,12 @@ class PictureFiles:
         names: path of each, relative to it.
     """
 
-    def __init__(self, root: Path, names: Sequence[str]) -> None:
+    def __init__(self, root: FilePath, names: Sequence[str]) -> None:
         self._root, self._names = root, names
 
-    def picture(self, number: int) -> Location:
+    def picture(self, number: int) -> FileBytes:
         """The picture with an index."""
-        return Location(str(self._root / self._names[number]))
+        return file_bytes(self._root / self._names[number])
 
 
 class PictureRecords:
@@ -95,7 +95,8 @@ class BoxPart:
     Attributes:
         name: ``train``, ``val``, ``test``, or the name of a file without its suffix.
         columns: the pictures and their boxes.
-        root: the folder that their names are relative to, or the file of records that holds them.
+        root: the folder that their names are relative to, which may be in a tar file, or the file of records that
+            holds them.
         pictures: gives the bytes of each.
         file: the file of annotations of a picture, by its index, for messages.
         unit: what the number of a box counts in that file: ``annotation``, ``object`` or ``line``.
@@ -104,7 +105,7 @@ class BoxPart:
 
     name: str
     columns: BoxColumns
-    root: Path
+    root: FilePath
     pictures: Pictures
     file: Callable[[int], str]
     unit: str

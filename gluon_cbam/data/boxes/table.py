@@ -9,10 +9,11 @@ ymax``. COCO's ``[x, y, width, height]`` becomes ``x, y, x + width, y + height``
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Optional, Sequence, Tuple, Union
 
 import numpy as np
+
+from gluon_cbam.data.sources.file_paths import FilePath
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,4 +138,4 @@ class BoxTable:
 
     classes: Tuple[str, ...]
     images: Sequence[ImageBoxes]
-    root: Path
+    root: FilePath

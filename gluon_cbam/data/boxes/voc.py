@@ -7,8 +7,6 @@ that its ``filename`` names. Of several years in one folder, as in ``VOCdevkit/`
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 from xml.etree.ElementTree import Element
 
@@ -16,6 +14,7 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.printable import printable
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.common.xml_documents import read_xml
+from gluon_cbam.data.sources.file_paths import FilePath, file_names, matching, relative_name
 from gluon_cbam.data.sources.labels import read_names
 from gluon_cbam.data.sources.left_out import IMAGE, kind_of_file
 
@@ -29,7 +28,7 @@ _BOTH = 'trainval'  # a list of what train and val have, used where one of these
 _FLAGS = {'0': False, '1': True, '': False}
 
 
-def annotations_folder(source: Path) -> Optional[Path]:
+def annotations_folder(source: FilePath) -> Optional[FilePath]:
     """The folder of the XML files of a source; None if it has none."""
     for folder in (source / 'Annotations', source):
         if folder.is_dir() and next(folder.glob('*.xml'), None) is not None:
@@ -37,15 +36,15 @@ def annotations_folder(source: Path) -> Optional[Path]:
     return None
 
 
-def year_folders(source: Path) -> List[Path]:
+def year_folders(source: FilePath) -> List[FilePath]:
     """The folders that have annotations: the source, or those in it that have ``Annotations/``, as ``VOC2007/``."""
     if annotations_folder(source) is not None:
         return [source]
-    inside = sorted(path.parent for path in source.glob('*/Annotations')) if source.is_dir() else []
+    inside = [path.parent for path in matching(source, '*/Annotations')] if source.is_dir() else []
     return [folder for folder in inside if annotations_folder(folder) is not None]
 
 
-def read_voc(source: Path, options: ReadOptions) -> BoxSet:
+def read_voc(source: FilePath, options: ReadOptions) -> BoxSet:
     """Read a set in Pascal VOC's format; of a folder of several years, all as one set."""
     folders = year_folders(source)
     if len(folders) == 1:
@@ -64,19 +63,19 @@ def read_voc(source: Path, options: ReadOptions) -> BoxSet:
         labels[:] = [final[label] for label in labels.tolist()]
     for year in years:
         for stem in year.unlisted:
-            result.left_out.add('unlisted', os.path.relpath(year.folder / f'{stem}.xml', source))
+            result.left_out.add('unlisted', relative_name(year.folder / f'{stem}.xml', source))
     if not any(year.unlisted for year in years):
         count_unannotated(root, [name for part in parts for name in part.columns.names], result.left_out)
     return result
 
 
-def _pictures_folder(source: Path) -> Path:
+def _pictures_folder(source: FilePath) -> FilePath:
     """The folder of the pictures of a year: that of the annotations where there is none."""
     places = (source / name for name in ('JPEGImages', 'images') if (source / name).is_dir())
     return next(places, None) or annotations_folder(source) or source
 
 
-def _part(name: str, years: Sequence[_Year], root: Path, options: ReadOptions) -> BoxPart:
+def _part(name: str, years: Sequence[_Year], root: FilePath, options: ReadOptions) -> BoxPart:
     """The pictures of a split of all years."""
     rows, faults, files = BoxRows(), Faults(), []
     listed = [(year, stem) for year in years for stem in year.splits[name]]
@@ -89,7 +88,7 @@ def _part(name: str, years: Sequence[_Year], root: Path, options: ReadOptions) -
     )
 
 
-def _splits(source: Path, folder: Path, wanted: Sequence[str]) -> Tuple[Dict[str, List[str]], List[str]]:
+def _splits(source: FilePath, folder: FilePath, wanted: Sequence[str]) -> Tuple[Dict[str, List[str]], List[str]]:
     """Split -> names of its files of annotations, without ``.xml``; and those that no split has."""
     stems = sorted(path.name[: -len('.xml')] for path in folder.glob('*.xml'))
     sets = source / 'ImageSets' / 'Main'
@@ -123,15 +122,15 @@ class _Year:
         unlisted: those that no split has.
     """
 
-    def __init__(self, source: Path, root: Path, options: ReadOptions, classes: ClassIndices) -> None:
+    def __init__(self, source: FilePath, root: FilePath, options: ReadOptions, classes: ClassIndices) -> None:
         folder = annotations_folder(source)
         assert folder is not None  # it was found by it
         self.folder, self._root, self._classes = folder, root, classes
         self.splits, self.unlisted = _splits(source, folder, options.splits)
         pictures = options.root or _pictures_folder(source)
-        self._prefix = '' if pictures == root else f'{pictures.relative_to(root).as_posix()}/'
+        self._prefix = '' if pictures == root else f'{relative_name(pictures, root)}/'
         self._pictures: Dict[str, List[str]] = {}
-        for entry in sorted(os.listdir(pictures)):
+        for entry in file_names(pictures):
             if kind_of_file(entry) == IMAGE:
                 self._pictures.setdefault(entry.rpartition('.')[0], []).append(entry)
 
@@ -156,7 +155,7 @@ class _Year:
             self._add_box(rows, owner, item, order, f'{path}: object {order}', faults)
         return True
 
-    def _picture(self, stem: str, root: Element, path: Path, faults: Faults) -> Optional[str]:
+    def _picture(self, stem: str, root: Element, path: FilePath, faults: Faults) -> Optional[str]:
         """The name of the picture of an annotation."""
         found = self._pictures.get(stem, [])
         named = (root.findtext('filename') or '').strip().replace('\\', '/').rpartition('/')[2]
@@ -195,7 +194,7 @@ def _flag(item: Element, where: str) -> bool:
     return _FLAGS[text]
 
 
-def _size(root: Element, path: Path) -> Optional[Tuple[int, int]]:
+def _size(root: Element, path: FilePath) -> Optional[Tuple[int, int]]:
     """Height and width that an annotation states; None where it states none, or 0 x 0 as some tools do."""
     texts = [root.findtext(f'size/{name}') for name in ('height', 'width')]
     if any(text is None for text in texts):

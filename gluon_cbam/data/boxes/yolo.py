@@ -8,8 +8,6 @@ no objects. A line with a polygon, ``class x1 y1 x2 y2 x3 y3 ...``, becomes its 
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from gluon_cbam.common.documents import read_text
@@ -17,7 +15,7 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.printable import printable
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.common.yaml_documents import parse_yaml
-from gluon_cbam.data.sources.folder_walk import walk
+from gluon_cbam.data.sources.file_paths import FilePath, file_names, images_below, matching, relative_name
 from gluon_cbam.data.sources.labels import read_names
 from gluon_cbam.data.sources.left_out import IMAGE, kind_of_file
 from gluon_cbam.data.sources.splits import SPLITS
@@ -36,18 +34,18 @@ _NAME_FILES = ('classes.txt', 'obj.names', 'predefined_classes.txt')
 class _Split(NamedTuple):
     """The pictures of a split: their folder, and their paths relative to it."""
 
-    folder: Path
+    folder: FilePath
     names: List[str]
 
 
-def find_yaml(source: Path) -> Optional[Path]:
+def find_yaml(source: FilePath) -> Optional[FilePath]:
     """The file that describes a source: a ``.yaml`` with ``names`` and ``train`` or ``val``; None without one."""
     if source.is_file():
         return source if source.suffix.lower() in ('.yaml', '.yml') else None
-    return next((path for path in sorted(source.glob('*.y*ml')) if _is_description(path)), None)
+    return next((path for path in matching(source, '*.y*ml') if _is_description(path)), None)
 
 
-def _is_description(path: Path) -> bool:
+def _is_description(path: FilePath) -> bool:
     try:
         value = parse_yaml(read_text(path), str(path)).value
     except (DataError, OSError):
@@ -55,7 +53,7 @@ def _is_description(path: Path) -> bool:
     return isinstance(value, dict) and 'names' in value and ('train' in value or 'val' in value)
 
 
-def is_yolo(source: Path) -> bool:
+def is_yolo(source: FilePath) -> bool:
     """Whether a source is a folder of YOLO, or the file that describes one."""
     if find_yaml(source) is not None:
         return True
@@ -65,7 +63,7 @@ def is_yolo(source: Path) -> bool:
     return any((folder / _IMAGES).is_dir() and (folder / _LABELS).is_dir() for folder in folders)
 
 
-def read_yolo(source: Path, options: ReadOptions) -> BoxSet:
+def read_yolo(source: FilePath, options: ReadOptions) -> BoxSet:
     """Read a set in YOLO's format."""
     description, names = find_yaml(source), None
     if description is not None:
@@ -87,7 +85,7 @@ def read_yolo(source: Path, options: ReadOptions) -> BoxSet:
     return result
 
 
-def _described(path: Path, root: Optional[Path]) -> Tuple[Dict[str, _Split], Optional[List[str]]]:
+def _described(path: FilePath, root: Optional[FilePath]) -> Tuple[Dict[str, _Split], Optional[List[str]]]:
     """The splits and the names of the classes in a ``data.yaml``."""
     value = parse_yaml(read_text(path), str(path)).value
     if not isinstance(value, dict):
@@ -104,13 +102,13 @@ def _described(path: Path, root: Optional[Path]) -> Tuple[Dict[str, _Split], Opt
     return splits, [str(name) for name in names]
 
 
-def _base(path: Path, named: Any) -> Path:
+def _base(path: FilePath, named: Any) -> FilePath:
     """The folder that a ``data.yaml`` names, if it exists; else its own."""
     folder = path.parent / named if isinstance(named, str) else path.parent
     return folder if folder.is_dir() else path.parent
 
 
-def _described_split(path: Path, base: Path, value: Any) -> _Split:
+def _described_split(path: FilePath, base: FilePath, value: Any) -> _Split:
     if not isinstance(value, str):
         raise DataError(f'{path}: a split must be one folder or a list of pictures, got {shown(value)}')
     for place in (
@@ -127,18 +125,17 @@ def _described_split(path: Path, base: Path, value: Any) -> _Split:
     raise DataError(f'{path}: there is no {shown(value)} in {base}')
 
 
-def _relative(base: Path, place: Path, line: str) -> str:
+def _relative(base: FilePath, place: FilePath, line: str) -> str:
     """A line of a list of pictures as a path relative to a folder."""
-    picture = Path(line.strip())
     for folder in (base, place.parent):
         try:
-            return (folder / picture).resolve().relative_to(base.resolve()).as_posix()
+            return relative_name((folder / line.strip()).resolve(), base.resolve())
         except ValueError:
             continue
     raise DataError(f'{place}: {shown(line)} is no path below {base}')
 
 
-def _found_splits(source: Path) -> Dict[str, _Split]:
+def _found_splits(source: FilePath) -> Dict[str, _Split]:
     found = {}
     for split, names in SPLITS.items():
         for name in names:
@@ -149,26 +146,24 @@ def _found_splits(source: Path) -> Dict[str, _Split]:
     return found or ({'train': _pictures(one)} if one.is_dir() else {})
 
 
-def _beside(source: Path) -> bool:
+def _beside(source: FilePath) -> bool:
     """Whether a folder has pictures with files of labels beside them, and names of classes, as labelImg writes it."""
     if not source.is_dir() or not any((source / name).is_file() for name in _NAME_FILES):
         return False
-    names = {path.name for path in source.glob('*.txt')}
-    pictures = (entry.name for entry in os.scandir(source) if kind_of_file(entry.name) == IMAGE)
-    return any(f'{name.rpartition(".")[0]}.txt' in names for name in pictures)
+    names = file_names(source)
+    texts = {name for name in names if name.endswith('.txt')}
+    return any(f'{name.rpartition(".")[0]}.txt' in texts for name in names if kind_of_file(name) == IMAGE)
 
 
-def _pictures(folder: Path) -> _Split:
-    entries = (entry.path for entry in walk(folder) if entry.kind == IMAGE)
-    return _Split(folder, list(entries))
+def _pictures(folder: FilePath) -> _Split:
+    return _Split(folder, images_below(folder))
 
 
-def label_path(picture: Path) -> Path:
+def label_path(picture: FilePath) -> FilePath:
     """The file of labels of a picture: its last folder ``images`` becomes ``labels``, its ending ``.txt``."""
-    parts = list(picture.parts)
-    if _IMAGES in parts[:-1]:
-        parts[len(parts) - 2 - parts[-2::-1].index(_IMAGES)] = _LABELS
-    return Path(*parts).with_suffix('.txt')
+    images = next((folder for folder in picture.parents if folder.name == _IMAGES), None)
+    labels = picture if images is None else images.parent / _LABELS / relative_name(picture, images)
+    return labels.with_suffix('.txt')
 
 
 def _part(name: str, split: _Split, result: BoxSet, options: ReadOptions) -> BoxPart:
@@ -182,7 +177,7 @@ def _part(name: str, split: _Split, result: BoxSet, options: ReadOptions) -> Box
             _add_boxes(rows, owner, label_path(path), size, result, faults)
     folders = {path.parent for path in used}
     for folder in sorted(folders):
-        for path in sorted(folder.glob('*.txt')):
+        for path in matching(folder, '*.txt'):
             if path not in used and path.name not in _NAME_FILES:
                 result.left_out.add('unlisted', str(path))
     columns, root = rows.columns(), split.folder
@@ -192,7 +187,9 @@ def _part(name: str, split: _Split, result: BoxSet, options: ReadOptions) -> Box
     )  # fmt: skip
 
 
-def _add_boxes(rows: BoxRows, owner: int, path: Path, size: Tuple[int, int], result: BoxSet, faults: Faults) -> None:
+def _add_boxes(
+    rows: BoxRows, owner: int, path: FilePath, size: Tuple[int, int], result: BoxSet, faults: Faults
+) -> None:
     for line, words in _lines(path):
         where = f'{path}: line {line}'
         try:
@@ -207,7 +204,7 @@ def _add_boxes(rows: BoxRows, owner: int, path: Path, size: Tuple[int, int], res
         rows.box(owner, corners, label, line)
 
 
-def _lines(path: Path) -> Iterator[Tuple[int, List[str]]]:
+def _lines(path: FilePath) -> Iterator[Tuple[int, List[str]]]:
     """(number from 1, words) of each line that is not blank."""
     if path.is_file():
         for line, text in enumerate(read_text(path).split('\n'), 1):

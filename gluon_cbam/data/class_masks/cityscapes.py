@@ -7,13 +7,12 @@ missing.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Dict, List, Tuple
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.boxes.reading import ReadOptions
-from gluon_cbam.data.sources.file_trees import Location
+from gluon_cbam.data.sources.file_paths import FilePath, file_bytes, matching, relative_name
 
 from .sets import MaskExample, MaskFile, MaskPart, MaskSet
 from .values import IGNORED
@@ -38,12 +37,12 @@ def table() -> bytes:
     return bytes(classes)
 
 
-def is_cityscapes(source: Path) -> bool:
+def is_cityscapes(source: FilePath) -> bool:
     """Whether a folder has both folders of Cityscapes."""
     return (source / _PICTURES).is_dir() and (source / _MASKS).is_dir()
 
 
-def read_cityscapes(source: Path, options: ReadOptions) -> MaskSet:
+def read_cityscapes(source: FilePath, options: ReadOptions) -> MaskSet:
     """Read a set in the layout of Cityscapes."""
     if options.classes_file is not None:
         raise UsageError(f'{printable(source)} has the classes of Cityscapes: leave out --classes-file')
@@ -53,17 +52,17 @@ def read_cityscapes(source: Path, options: ReadOptions) -> MaskSet:
     return MaskSet('cityscapes', tuple(CLASSES), parts)
 
 
-def _examples(source: Path, split: str) -> List[MaskExample]:
+def _examples(source: FilePath, split: str) -> List[MaskExample]:
     root = source / _PICTURES / split
     examples = []
-    for path in sorted(root.glob(f'*/*{_END}')):
-        name = path.relative_to(root).as_posix()
+    for path in matching(root, f'*/*{_END}'):
+        name = relative_name(path, root)
         mask, classes = _mask(source / _MASKS / split / name[: -len(_END)])
-        examples.append(MaskExample(name, Location(str(path)), MaskFile(str(mask), classes)))
+        examples.append(MaskExample(name, file_bytes(path), MaskFile.of(mask, classes)))
     return examples
 
 
-def _mask(beginning: Path) -> Tuple[Path, bytes]:
+def _mask(beginning: FilePath) -> Tuple[FilePath, bytes]:
     """The mask of a picture, and the class of each of its values."""
     ids, train_ids = (beginning.with_name(beginning.name + ending) for ending in (_IDS, _TRAIN_IDS))
     if not ids.is_file() and train_ids.is_file():

@@ -8,7 +8,6 @@ one that comes first in the file has the pixels, as in GluonCV's ``COCOSegmentat
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
 from typing import Any, DefaultDict, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from gluon_cbam.data.boxes.coco_files import LISTS, find_files, pictures_folder
 from gluon_cbam.data.boxes.faults import Faults
 from gluon_cbam.data.boxes.reading import ReadOptions, check_classes, checked_name
 from gluon_cbam.data.boxes.regions import region_mask
-from gluon_cbam.data.sources.file_trees import Location
+from gluon_cbam.data.sources.file_paths import FilePath, file_bytes
 
 from .sets import KINDS, MaskExample, MaskPart, MaskSet
 from .values import IGNORED
@@ -68,7 +67,7 @@ class RegionMask(NamedTuple):
         return mask
 
 
-def read_coco_masks(source: Path, options: ReadOptions) -> MaskSet:
+def read_coco_masks(source: FilePath, options: ReadOptions) -> MaskSet:
     """Read the masks of a set in COCO's format; see :func:`gluon_cbam.data.boxes.coco_files.find_files`."""
     result = MaskSet('coco', None, [])
     for name, path in find_files(source).items():
@@ -89,7 +88,7 @@ def read_coco_masks(source: Path, options: ReadOptions) -> MaskSet:
 class _Raw:
     """The lists of a file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: FilePath) -> None:
         self.path, self.faults = path, Faults(KINDS)
         self._images: Dict[int, str] = {}
         self._categories: Dict[int, str] = {}
@@ -144,7 +143,7 @@ class _Raw:
         root = pictures_folder(self.path, name, list(self._images.values()), options.root)
         examples = [
             MaskExample(
-                file, Location(str(root / file)), RegionMask(f'{self.path}: image {number}', self._of(number, values))
+                file, file_bytes(root / file), RegionMask(f'{self.path}: image {number}', self._of(number, values))
             )
             for number, file in self._images.items()
         ]  # fmt: skip

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Dict, Iterator, List, Tuple
 
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.boxes.faults import Faults
 from gluon_cbam.data.boxes.reading import ReadOptions
-from gluon_cbam.data.sources.file_trees import Location
+from gluon_cbam.data.sources.file_paths import FilePath, file_bytes, files_below
 from gluon_cbam.data.sources.left_out import IMAGE, kind_of_file
 
 from .sets import KINDS, MaskExample, MaskFile, MaskPart, MaskSet
@@ -23,10 +23,10 @@ PAIRS: Tuple[Tuple[str, str], ...] = (
 """Names of the folder of the pictures and of that of the masks; ``annotations`` is of ADE20K's scene parsing set."""
 _SPLITS = {'train': 'train', 'training': 'train', 'val': 'val', 'valid': 'val', 'validation': 'val', 'test': 'test',
            'testing': 'test'}  # fmt: skip
-_Folders = Tuple[Path, Path]
+_Folders = Tuple[FilePath, FilePath]
 
 
-def paired_folders(source: Path) -> Dict[str, _Folders]:
+def paired_folders(source: FilePath) -> Dict[str, _Folders]:
     """The folders of a source.
 
     Returns:
@@ -50,16 +50,17 @@ def paired_folders(source: Path) -> Dict[str, _Folders]:
     return {split: found[split] for split in dict.fromkeys(_SPLITS.values()) if split in found}
 
 
-def _have_masks(pictures: Path, masks: Path) -> bool:
-    return pictures.is_dir() and masks.is_dir() and next(_files(masks), None) is not None
+def _have_masks(pictures: FilePath, masks: FilePath) -> bool:
+    return pictures.is_dir() and masks.is_dir() and next(_masks_below(masks), None) is not None
 
 
-def _files(masks: Path) -> Iterator[Path]:
-    """The PNGs below a folder, also those whose names end in upper case."""
-    return (path for path in masks.rglob('*') if path.suffix.lower() == '.png')
+def _masks_below(folder: FilePath) -> Iterator[PurePosixPath]:
+    """The PNGs below a folder, relative to it, also those whose names end in upper case."""
+    paths = (PurePosixPath(name) for name in files_below(folder))
+    return (path for path in paths if path.suffix.lower() == '.png')
 
 
-def read_folders(source: Path, options: ReadOptions) -> MaskSet:
+def read_folders(source: FilePath, options: ReadOptions) -> MaskSet:
     """Read folders of pictures and masks."""
     names = options.given_classes(source)
     result = MaskSet('folders', None if names is None else tuple(names), [])
@@ -69,19 +70,18 @@ def read_folders(source: Path, options: ReadOptions) -> MaskSet:
     return result
 
 
-def _examples(pictures: Path, masks: Path, faults: Faults) -> List[MaskExample]:
+def _examples(pictures: FilePath, masks: FilePath, faults: Faults) -> List[MaskExample]:
     """Every picture with the mask of its name; a mask without a picture is a fault."""
-    there = {path.with_suffix('.png'): path for path in sorted(_files(masks))}
+    found = sorted(_masks_below(masks))
+    there = {path.with_suffix('.png'): path for path in found}
     expected, examples = set(), []
-    for path in sorted(pictures.rglob('*')):
-        if kind_of_file(path.name) != IMAGE or not path.is_file():
-            continue
-        name = path.relative_to(pictures)
-        usual = masks / name.with_suffix('.png')
-        mask = there.get(usual, usual)
-        expected.add(mask)
-        examples.append(MaskExample(name.as_posix(), Location(str(path)), MaskFile(str(mask))))
-    for path in sorted(_files(masks)):
+    for name in sorted(PurePosixPath(name) for name in files_below(pictures)):
+        if kind_of_file(name.name) == IMAGE:
+            usual = name.with_suffix('.png')
+            mask = there.get(usual, usual)
+            expected.add(mask)
+            examples.append(MaskExample(str(name), file_bytes(pictures / name), MaskFile.of(masks / mask)))
+    for path in found:
         if path not in expected:
-            faults.add('missing', printable(path), 'there is no picture of this name')
+            faults.add('missing', printable(masks / path), 'there is no picture of this name')
     return examples

@@ -10,6 +10,7 @@ from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.boxes.coco_files import is_coco
 from gluon_cbam.data.boxes.reading import ReadOptions, check_classes, chosen_splits
+from gluon_cbam.data.sources.file_paths import FilePath, bases, check_members, open_path
 
 from .cityscapes import is_cityscapes, read_cityscapes
 from .coco import read_coco_masks
@@ -33,8 +34,8 @@ class MaskFormat(NamedTuple):
 
     name: str
     text: str
-    matches: Callable[[Path], bool]
-    read: Callable[[Path, ReadOptions], MaskSet]
+    matches: Callable[[FilePath], bool]
+    read: Callable[[FilePath, ReadOptions], MaskSet]
 
 
 FORMATS: Sequence[MaskFormat] = (
@@ -58,7 +59,7 @@ def read_masks(source: PathLike, form: Optional[str] = None, options: Optional[R
     """Read pictures with masks; the masks themselves are read later, see :func:`.sets.fitting_mask`.
 
     Args:
-        source: a file or folder in one of :data:`FORMATS`.
+        source: a file or folder in one of :data:`FORMATS`, or a tar file that holds one, which is not unpacked.
         form: name of the format; default the one that is recognized.
         options: see :class:`gluon_cbam.data.boxes.reading.ReadOptions`.
 
@@ -67,19 +68,22 @@ def read_masks(source: PathLike, form: Optional[str] = None, options: Optional[R
 
     Raises:
         UsageError: there is no such source or split, or it is of no known format.
-        DataError: a file of annotations is damaged, or there are no pictures, or too many classes.
+        DataError: a file of annotations or a tar file is damaged, a tar file has links, there are no pictures, or too
+            many classes.
     """
-    path = Path(source)
+    path = open_path(source)
     if not path.exists():
         raise UsageError(f'no file or folder {str(source)!r}')
     if form is not None and form not in NAMES:
         raise UsageError(f'no format {form!r} of masks: {closest(form, NAMES)}')
-    row = next((row for row in FORMATS if form in (None, row.name) and row.matches(path)), None)
+    rows = [row for row in FORMATS if form in (None, row.name)]
+    row, base = next(((row, base) for base in bases(path) for row in rows if row.matches(base)), (None, path))
     if row is None:
         known = f'of no known format of masks ({", ".join(NAMES)})' if form is None else f'not {_text(form)}'
         raise UsageError(f'{printable(path)} is {known}')
     given = options or ReadOptions()
-    found = row.read(path, given)
+    check_members(base, given.root)
+    found = row.read(base, given)
     found.parts = chosen_splits(found.parts, given.splits, path)
     if not any(part.examples or part.faults.wrong for part in found.parts):
         raise DataError(f'{printable(path)}: no picture with a mask')

@@ -5,20 +5,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Iterator, Optional, Tuple
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import open_regular
 from gluon_cbam.data.boxes.reading import ReadOptions, checked_name
-from gluon_cbam.data.sources.file_trees import Location
+from gluon_cbam.data.sources.file_paths import FilePath, file_bytes
 
 from .sets import MaskExample, MaskFile, MaskPart, MaskSet
 
 _FIELDS = 3
 
 
-def is_mask_list(source: Path) -> bool:
+def is_mask_list(source: FilePath) -> bool:
     """Whether a file is a ``.lst`` whose first line names a mask."""
     if not source.is_file() or source.suffix != '.lst':
         return False
@@ -26,7 +25,7 @@ def is_mask_list(source: Path) -> bool:
     return len(fields) == _FIELDS and fields[1].lower().endswith('.png')
 
 
-def read_mask_list(source: Path, options: ReadOptions) -> MaskSet:
+def read_mask_list(source: FilePath, options: ReadOptions) -> MaskSet:
     """Read a list; its only part has its name."""
     root = options.root or source.parent
     examples = []
@@ -34,12 +33,12 @@ def read_mask_list(source: Path, options: ReadOptions) -> MaskSet:
         if len(fields) != _FIELDS:
             raise DataError(f'{source}: line {line} has no index, mask and picture, separated by tabs')
         mask, name = (checked_name(field, f'{source}: line {line}') for field in fields[1:])
-        examples.append(MaskExample(name, Location(str(root / name)), MaskFile(str(root / mask))))
+        examples.append(MaskExample(name, file_bytes(root / name), MaskFile.of(root / mask)))
     names: Optional[list] = options.given_classes(source.parent)
     return MaskSet('lst', None if names is None else tuple(names), [MaskPart(source.stem, root, examples)])
 
 
-def _lines(path: Path) -> Iterator[Tuple[int, Tuple[str, ...]]]:
+def _lines(path: FilePath) -> Iterator[Tuple[int, Tuple[str, ...]]]:
     """Number and fields of each line that is not blank."""
     with open_regular(path) as file:
         for number, line in enumerate(file, 1):

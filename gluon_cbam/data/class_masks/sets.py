@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.data.boxes.faults import Faults, Kind
 from gluon_cbam.data.boxes.sets import Picture
 from gluon_cbam.data.records.recordio import read_record
-from gluon_cbam.data.sources.file_trees import Location
+from gluon_cbam.data.sources.file_paths import FileBytes, FilePath, file_bytes
 from gluon_cbam.data.sources.left_out import LeftOut
 
 from .png import decode_mask
@@ -52,21 +51,23 @@ class MaskFile(NamedTuple):
     """A PNG.
 
     Attributes:
-        path: path of the file.
+        where: path of the file, which may be in a tar file.
+        file: gives its bytes.
         table: the class of each of its 256 values; None where they are the classes.
     """
 
-    path: str
+    where: str
+    file: FileBytes
     table: Optional[bytes] = None
 
-    @property
-    def where(self) -> str:
-        """See :class:`MaskSource`."""
-        return self.path
+    @classmethod
+    def of(cls, path: FilePath, table: Optional[bytes] = None) -> MaskFile:
+        """The mask in a file."""
+        return cls(str(path), file_bytes(path), table)
 
     def read(self, size: Tuple[int, int]) -> np.ndarray:
         """See :class:`MaskSource`."""
-        values = decode_mask(Location(self.path).read(), self.path)
+        values = decode_mask(self.file.read(), self.where)
         return values if self.table is None else np.frombuffer(self.table, np.uint8)[values]
 
 
@@ -115,13 +116,14 @@ class MaskPart:
 
     Attributes:
         name: ``train``, ``val``, ``test``, or another name.
-        root: the folder that the names of the pictures are relative to, or the file of records.
+        root: the folder that the names of the pictures are relative to, which may be in a tar file, or the file of
+            records.
         examples: the examples in their order.
         faults: what the reader could not take.
     """
 
     name: str
-    root: Path
+    root: FilePath
     examples: Sequence[MaskExample]
     faults: Faults = field(default_factory=lambda: Faults(KINDS))
 

@@ -7,14 +7,13 @@ several years in one folder, as in ``VOCdevkit/``, the splits of one name are on
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError, closest
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.boxes.reading import ReadOptions, check_listed_once, checked_name
 from gluon_cbam.data.decoding import IMAGE_ENDINGS
-from gluon_cbam.data.sources.file_trees import Location
+from gluon_cbam.data.sources.file_paths import FilePath, file_bytes, matching, relative_name
 from gluon_cbam.data.sources.labels import read_classes, read_names
 
 from .sets import MaskExample, MaskFile, MaskPart, MaskSet
@@ -29,22 +28,22 @@ _USUAL = ('train', 'val')
 _NAMES = 'class_names.txt'  # of labelme
 
 
-def mask_folders(source: Path) -> List[Path]:
+def mask_folders(source: FilePath) -> List[FilePath]:
     """The folders of masks of a source: its own, or else those of the folders in it, such as ``VOC2012/``."""
     if not source.is_dir():
         return []
     own = _masks_in(source)
     if own is not None:
         return [own]
-    inside = (_masks_in(path) for path in sorted(source.iterdir()) if path.is_dir())
+    inside = (_masks_in(path) for path in matching(source, '*') if path.is_dir())
     return [folder for folder in inside if folder is not None]
 
 
-def _masks_in(year: Path) -> Optional[Path]:
+def _masks_in(year: FilePath) -> Optional[FilePath]:
     return next((year / name for name in _MASKS if (year / name).is_dir()), None)
 
 
-def read_voc(source: Path, options: ReadOptions) -> MaskSet:
+def read_voc(source: FilePath, options: ReadOptions) -> MaskSet:
     """Read a set in Pascal VOC's layout; of a folder of several years, all as one set."""
     folders = mask_folders(source)
     if len(folders) == 1:
@@ -62,7 +61,7 @@ def read_voc(source: Path, options: ReadOptions) -> MaskSet:
     return MaskSet('voc', _classes(source, years, options), parts)
 
 
-def _classes(source: Path, years: Sequence[_Year], options: ReadOptions) -> Tuple[str, ...]:
+def _classes(source: FilePath, years: Sequence[_Year], options: ReadOptions) -> Tuple[str, ...]:
     """The names of the classes, the same in all years.
 
     Raises:
@@ -90,12 +89,12 @@ class _Year:
         splits: split that is read -> names of its pictures without endings; without lists, all masks are for training.
     """
 
-    def __init__(self, masks: Path, root: Path, options: ReadOptions) -> None:
+    def __init__(self, masks: FilePath, root: FilePath, options: ReadOptions) -> None:
         self.folder, self._masks, self._root = masks.parent, masks, root
         pictures = options.root or self.folder / _PICTURES
-        self._prefix = '' if pictures == root else f'{pictures.relative_to(root).as_posix()}/'
+        self._prefix = '' if pictures == root else f'{relative_name(pictures, root)}/'
         self.classes = _classes_of_year(self.folder, options)
-        self.lists = {path.stem: path for path in sorted((self.folder / 'ImageSets' / 'Segmentation').glob('*.txt'))}
+        self.lists = {path.stem: path for path in matching(self.folder / 'ImageSets' / 'Segmentation', '*.txt')}
         if not self.lists:
             self.splits = {'train': sorted(path.stem for path in masks.glob('*.png'))}
             return
@@ -109,24 +108,24 @@ class _Year:
 
     def _example(self, stem: str) -> MaskExample:
         name = picture_named(self._root, self._prefix + stem)
-        return MaskExample(name, Location(str(self._root / name)), MaskFile(str(self._masks / f'{stem}.png')))
+        return MaskExample(name, file_bytes(self._root / name), MaskFile.of(self._masks / f'{stem}.png'))
 
 
-def _classes_of_year(folder: Path, options: ReadOptions) -> Tuple[str, ...]:
+def _classes_of_year(folder: FilePath, options: ReadOptions) -> Tuple[str, ...]:
     names = options.given_classes(folder)
     if names is None and (folder / _NAMES).is_file():
         names = read_classes(folder / _NAMES)
     return CLASSES if names is None else tuple(names)
 
 
-def _listed(path: Path) -> List[str]:
+def _listed(path: FilePath) -> List[str]:
     """The names in the list of a split."""
     stems = [checked_name(stem, f'{path}: line {line}') for line, stem in enumerate(read_names(path), 1)]
     check_listed_once(stems, path)
     return stems
 
 
-def picture_named(root: Path, stem: str) -> str:
+def picture_named(root: FilePath, stem: str) -> str:
     """The name of the picture with a stem, whatever its ending; ``.jpg`` where there is none."""
     endings = ('.jpg', *(ending for ending in IMAGE_ENDINGS if ending != '.jpg'))
     return next((stem + ending for ending in endings if (root / (stem + ending)).is_file()), f'{stem}.jpg')

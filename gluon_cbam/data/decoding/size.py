@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Optional, Tuple, Union
 
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.common.files import PathLike, open_regular, read_regular
+from gluon_cbam.common.files import open_regular, read_regular
 from gluon_cbam.common.limits import MAX_IMAGE_BYTES
+from gluon_cbam.common.types import OpenablePath
 
 from .decoder import decode
 from .formats import format_of
@@ -44,7 +45,7 @@ def image_size(image: Union[bytes, memoryview], name: str) -> Tuple[int, int]:
     return header.height, header.width
 
 
-def image_file_size(path: PathLike) -> Tuple[int, int]:
+def image_file_size(path: OpenablePath) -> Tuple[int, int]:
     """The size of an image in a file, see :func:`image_size`; of a JPEG without EXIF data, its beginning is read.
 
     Args:

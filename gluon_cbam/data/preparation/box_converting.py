@@ -75,11 +75,11 @@ def convert_boxes(
     """Convert pictures with boxes into another format.
 
     Args:
-        source: a file or folder in one of :data:`gluon_cbam.data.boxes.formats.FORMATS`.
+        source: a file or folder in one of :data:`gluon_cbam.data.boxes.formats.FORMATS`, or a tar file.
         output: a folder that does not exist or is empty; of records, any folder.
         target: one of :data:`TARGETS`.
         form: name of the format of the source; default the one that is recognized.
-        root: the folder that the names of the pictures are relative to; default where the format has them.
+        root: the folder or tar file that the names of the pictures are relative to; default where the format has them.
         classes_file: names of the classes in the order of the class indices; default those of the data.
         pictures: whether the pictures are copied; otherwise the annotations are written alone, and the sizes of the
             pictures are not compared.

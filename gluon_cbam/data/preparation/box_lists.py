@@ -15,6 +15,7 @@ from gluon_cbam.data.boxes.labels import encode, list_line
 from gluon_cbam.data.boxes.reading import read_options
 from gluon_cbam.data.boxes.sets import BoxPart, BoxSet
 from gluon_cbam.data.class_names import check_classes, write_classes
+from gluon_cbam.data.sources.file_paths import open_path
 
 from .box_sources import split_parts, usable_parts
 
@@ -89,7 +90,8 @@ def list_boxes(
     refuse_existing(paths, overwrite)
     with made_folder(prefix.parent):
         check_classes(prefix.parent, list(boxes.classes))
-        root = Path(source) if Path(source).is_dir() else Path(source).parent
+        place = open_path(source)
+        root = str(place if place.is_dir() else place.parent)
         with atomic_paths(*paths) as temporaries:
             for part, temporary in zip(parts, temporaries):
                 _write(temporary, part, root)
@@ -98,10 +100,10 @@ def list_boxes(
     return ListedSet(boxes, lists, faults)
 
 
-def _write(path: Path, part: BoxPart, root: Path) -> None:
+def _write(path: Path, part: BoxPart, root: str) -> None:
     with open(path, 'w', encoding='utf-8', errors='surrogateescape', newline='\n') as file:
         for image in part.columns.numbered():
-            name = os.path.relpath(part.root / image.name, root)
+            name = os.path.relpath(str(part.root / image.name), root)
             if name.startswith('..'):
                 raise DataError(f'{part.root / image.name} is not below {root}, which the paths in a list start from')
             file.write(list_line(image.id or 0, encode(image.boxes, image.height, image.width), name))

@@ -100,10 +100,10 @@ def pack_boxes(
     """Pack pictures with boxes into ``.rec``, ``.idx``, ``.lst`` and ``classes.txt``.
 
     Args:
-        source: a file or folder in one of :data:`gluon_cbam.data.boxes.formats.FORMATS`.
+        source: a file or folder in one of :data:`gluon_cbam.data.boxes.formats.FORMATS`, or a tar file.
         output: folder, created if it does not exist. Each split gives a file.
         form: name of the format; default the one that is recognized.
-        root: the folder that the names of the pictures are relative to; default where the format has them.
+        root: the folder or tar file that the names of the pictures are relative to; default where the format has them.
         classes_file: names of the classes in the order of the class indices; default those of the data.
         val_ratio: share of the pictures for ``val.rec``, 0..1; default 0, no such file.
         test_ratio: share of the pictures for ``test.rec``, 0..1; default 0, no such file.

@@ -90,9 +90,9 @@ def check_masks(
     """Read every picture and mask of a set.
 
     Args:
-        source: a file or folder in one of :data:`gluon_cbam.data.class_masks.formats.FORMATS`.
+        source: a file or folder in one of :data:`gluon_cbam.data.class_masks.formats.FORMATS`, or a tar file.
         form: name of the format; default the one that is recognized.
-        root: the folder that the names of the pictures are relative to; default where the format has them.
+        root: the folder or tar file that the names of the pictures are relative to; default where the format has them.
         classes_file: names of the classes in the order of the values; default those of the data.
         classes: masks must be of the first classes, as many as this; default all that are named.
         decoding: whether to decode every picture; otherwise its header is read.

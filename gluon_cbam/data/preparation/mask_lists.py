@@ -14,6 +14,7 @@ from gluon_cbam.data.boxes.reading import read_options
 from gluon_cbam.data.class_masks.formats import read_masks
 from gluon_cbam.data.class_masks.sets import KINDS, MaskFile, MaskPart, MaskSet
 from gluon_cbam.data.class_names import check_classes, write_classes
+from gluon_cbam.data.sources.file_paths import open_path
 
 from .box_sources import refuse
 from .mask_packing import split_masks
@@ -87,7 +88,8 @@ def list_masks(
     refuse_existing(paths, overwrite)
     with made_folder(prefix.parent):
         check_classes(prefix.parent, list(masks.classes or ()))
-        root = Path(source) if Path(source).is_dir() else Path(source).parent
+        place = open_path(source)
+        root = str(place if place.is_dir() else place.parent)
         with atomic_paths(*paths) as temporaries:
             for part, temporary in zip(parts, temporaries):
                 _write(temporary, part, root)
@@ -99,15 +101,15 @@ def _check_files(part: MaskPart, mask: object, name: str, faults: Faults, form: 
     """Add a fault for a file that is missing."""
     if not isinstance(mask, MaskFile) or mask.table not in (None, bytes(range(256))):
         raise UsageError(f'{source}: masks of {form} are no files of classes to list: pack them with --masks')
-    for path in (part.root / name, Path(mask.path)):
+    for path in (part.root / name, open_path(mask.where)):
         if not path.is_file():
             faults.add('missing', str(path), 'there is no such file')
 
 
-def _write(path: Path, part: MaskPart, root: Path) -> None:
+def _write(path: Path, part: MaskPart, root: str) -> None:
     with open(path, 'w', encoding='utf-8', errors='surrogateescape', newline='\n') as file:
         for number, example in enumerate(part.examples):
-            names = [os.path.relpath(each, root) for each in (example.mask.where, part.root / example.name)]
+            names = [os.path.relpath(each, root) for each in (example.mask.where, str(part.root / example.name))]
             outside = next((name for name in names if name.startswith('..')), None)
             if outside is not None:
                 raise DataError(f'{outside} is not below {root}, which the paths in a list start from')

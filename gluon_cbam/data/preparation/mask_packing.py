@@ -98,10 +98,10 @@ def pack_masks(
     Masks are stored as PNG without loss. Where pictures are resized, masks are too, to the nearest pixel.
 
     Args:
-        source: a file or folder in one of :data:`gluon_cbam.data.class_masks.formats.FORMATS`.
+        source: a file or folder in one of :data:`gluon_cbam.data.class_masks.formats.FORMATS`, or a tar file.
         output: folder, created if it does not exist. Each split gives a file.
         form: name of the format; default the one that is recognized.
-        root: the folder that the names of the pictures are relative to; default where the format has them.
+        root: the folder or tar file that the names of the pictures are relative to; default where the format has them.
         classes_file: names of the classes in the order of the values; default those of the data, else numbers.
         val_ratio: share of the pictures for ``val.rec``, 0..1; default 0, no such file.
         test_ratio: share of the pictures for ``test.rec``, 0..1; default 0, no such file.

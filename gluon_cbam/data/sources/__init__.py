@@ -1,9 +1,10 @@
 """Images and labels in the layouts of users.
 
-For packing: folders and tar files (``file_trees``, ``tars``), detection of their layout (``layouts``, ``splits``) and
-of the images for each record file (``parts``, ``tree_parts``), what is left out (``left_out``), lists and label files
-(``labels``, ``compact_lists``), data sets of arrays (``arrays``). For prediction and explanation: a file, folder,
-pattern, record file, video or camera (``images``, ``image_files``, ``video``).
+For packing: tar files (``tars``, ``tar_index``), folders and tar files of images (``file_trees``), paths in folders and
+in tar files for the readers of boxes and masks (``file_paths``, ``tar_paths``), detection of the layout of images
+(``layouts``, ``splits``) and of the images for each record file (``parts``, ``tree_parts``), what is left out
+(``left_out``), lists and label files (``labels``, ``compact_lists``), data sets of arrays (``arrays``). For prediction
+and explanation: a file, folder, pattern, record file, video or camera (``images``, ``image_files``, ``video``).
 
 May import ``data.records``, ``data.decoding``, ``common`` and ``compat``.
 """

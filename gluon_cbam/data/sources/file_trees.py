@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import os
 from array import array
-from bisect import bisect_left
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Protocol, Sequence, Set, Tuple, Union
-
-import numpy as np
 
 from gluon_cbam.common.errors import DataError, TransferError, UsageError
 from gluon_cbam.common.files import read_regular
@@ -22,7 +19,8 @@ from gluon_cbam.compat.renamed import renamed_attributes
 from .compact_lists import Names
 from .folder_walk import UNREADABLE, walk
 from .left_out import FOLDER, IMAGE, LeftOut, kind_of_member
-from .tars import Member, is_compressed, is_tar, members
+from .tar_index import SortedMembers, TarIndex, parent, tar_index
+from .tars import is_compressed, is_tar, members
 
 
 class Readable(Protocol):
@@ -201,27 +199,15 @@ class Tar:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        contents, offsets, sizes = _Contents(), array('q'), array('q')
-        names, by_folder = contents.images, {}  # type: Names, Dict[str, array]
-        for member in members(path):
-            if not contents.add_member(member):
-                continue
-            by_folder.setdefault(_parent(member.name), array('q')).append(len(names) - 1)
-            offsets.append(member.offset)
-            sizes.append(member.size)
-        order = array('q')
-        self._ranges: Dict[str, Tuple[int, int]] = {}  # folder -> range of the indices of its images
-        for folder in sorted(by_folder, key=lambda name: name.split('/')):
-            self._ranges[folder] = len(order), len(order) + len(by_folder[folder])
-            order.extend(sorted(by_folder[folder], key=names.__getitem__))
-        self.names: Sequence[str] = Names(names[number] for number in order)
+        contents, numbers = _Contents.of_tar(tar_index(path))
+        self._images = SortedMembers(tar_index(path), numbers)
+        self.names: Sequence[str] = self._images
         self.folders, self.others = contents.folders, contents.others
-        self._offsets, self._sizes = (np.asarray(column, np.int64)[np.asarray(order)] for column in (offsets, sizes))
 
     def contents(self, numbers: Iterable[int]) -> Iterator[Location]:
         """The locations of some images."""
         for number in numbers:
-            yield Location(str(self.path), int(self._offsets[number]), int(self._sizes[number]))
+            yield Location(str(self.path), *self._images.extent(number))
 
     def find(self, names: Iterable[str]) -> Sequence[int]:
         """Find images by name.
@@ -238,9 +224,8 @@ class Tar:
         return array('q', (self._number(name) for name in names))
 
     def _number(self, name: str) -> int:
-        begin, end = self._ranges.get(_parent(name), (0, 0))
-        number = bisect_left(self.names, name, begin, end)
-        if number == end or self.names[number] != name:
+        number = self._images.find(name)
+        if number is None:
             raise DataError(f'{self.path}: it has no image {name!r}')
         return number
 
@@ -253,26 +238,20 @@ class CompressedTar:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        contents = _Contents()
-        for member in members(path):
-            contents.add_member(member)
+        index = tar_index(path)
+        contents, numbers = _Contents.of_tar(index)
         self.names: Sequence[str] = contents.images
+        self._offsets = array('q', (index.extent(number).offset for number in numbers))
         self.folders, self.others = contents.folders, contents.others
 
     def contents(self, numbers: Iterable[int]) -> Iterator[bytes]:
         """The bytes of some images."""
-        contents = _Contents()
-        images = (member for member in members(self.path) if contents.add_member(member))
-        wanted = iter(numbers)
-        number = next(wanted, None)
-        for index, member in enumerate(images):
-            if index == number:
+        wanted = (self._offsets[number] for number in numbers)
+        offset = next(wanted, None)
+        for member in members(self.path):
+            if member.kind == 'file' and member.offset == offset:
                 yield member.read()
-                number = next(wanted, None)
-
-
-def _parent(name: str) -> str:
-    return name.rpartition('/')[0]
+                offset = next(wanted, None)
 
 
 class _Contents:
@@ -297,19 +276,28 @@ class _Contents:
         elif kind == FOLDER:
             self.folders.add(path)
         else:
-            self.others.setdefault(_parent(path.rstrip('/')), LeftOut()).add(kind, path)
+            self.others.setdefault(parent(path.rstrip('/')), LeftOut()).add(kind, path)
 
-    def add_member(self, member: Member) -> bool:
+    @classmethod
+    def of_tar(cls, index: TarIndex) -> Tuple[_Contents, array]:
+        """What a tar file holds, and the indices of the images among its members."""
+        contents, numbers = cls(), array('q')
+        for number, (name, kind) in enumerate(index.entries()):
+            if contents._add_member(name, kind):
+                numbers.append(number)
+        return contents, numbers
+
+    def _add_member(self, name: str, member_kind: str) -> bool:
         """Add a member of a tar file and the folders that it is in; whether it is an image."""
-        kind, path = kind_of_member(member.name, member.kind)
+        kind, path = kind_of_member(name, member_kind)
         if path not in self._unused:
             self.add(kind, path)
         if path.endswith('/'):  # a folder that is left out is named by each of its members
             self._unused.add(path)
-        folder = _parent(path.rstrip('/'))
+        folder = parent(path.rstrip('/'))
         while folder and folder not in self.folders:
             self.folders.add(folder)
-            folder = _parent(folder)
+            folder = parent(folder)
         return kind == IMAGE
 
 

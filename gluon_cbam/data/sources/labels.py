@@ -16,6 +16,7 @@ from gluon_cbam.common.quoting import shown, shown_name
 from gluon_cbam.data.class_names import CLASSES_FILE
 
 from .compact_lists import Labels, Names
+from .file_paths import FilePath
 
 _SYNSET = re.compile(r'n\d{8}\b')
 _LARGEST = 3.4028234663852886e38  # of float32, as which labels are stored
@@ -75,7 +76,7 @@ def _number(text: str) -> float:
 _ONE_LABEL = ListedLabels()
 
 
-def read_list(path: Path, chosen: ListedLabels = _ONE_LABEL) -> Tuple[Names, Labels]:
+def read_list(path: FilePath, chosen: ListedLabels = _ONE_LABEL) -> Tuple[Names, Labels]:
     """Read a list of images.
 
     Args:
@@ -115,7 +116,7 @@ def read_list(path: Path, chosen: ListedLabels = _ONE_LABEL) -> Tuple[Names, Lab
     return names, labels
 
 
-def read_classes(path: Path) -> List[str]:
+def read_classes(path: FilePath) -> List[str]:
     """Read the names of classes, in the order of the numbers in label files.
 
     Args:
@@ -144,7 +145,7 @@ def read_classes(path: Path) -> List[str]:
     return names
 
 
-def read_names(path: Path) -> List[str]:
+def read_names(path: FilePath) -> List[str]:
     """Read the lines of a text file that are not blank.
 
     Args:
@@ -162,7 +163,7 @@ def read_names(path: Path) -> List[str]:
     return [line.strip() for _, line in _lines(path)]
 
 
-def _card_names(path: Path) -> List[str]:
+def _card_names(path: FilePath) -> List[str]:
     """The names on the card of weights."""
     card = read_json(path)
     names = card.get('class_names') if isinstance(card, dict) else None
@@ -171,7 +172,7 @@ def _card_names(path: Path) -> List[str]:
     return names
 
 
-def _meta_synsets(path: Path) -> List[str]:
+def _meta_synsets(path: FilePath) -> List[str]:
     """The synsets of the development kit, sorted by ILSVRC2012_ID, without the inner nodes of the hierarchy."""
     from scipy.io import loadmat
 
@@ -307,7 +308,7 @@ def _stem(name: str) -> str:
     return Path(name).stem
 
 
-def _lines(path: Path, errors: str = 'strict') -> Iterator[Tuple[int, str]]:
+def _lines(path: FilePath, errors: str = 'strict') -> Iterator[Tuple[int, str]]:
     """(line number from 1, text) of each line that is not blank."""
     try:
         with TextIOWrapper(open_regular(path), encoding='utf-8', errors=errors) as file:
