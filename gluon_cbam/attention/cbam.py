@@ -39,10 +39,11 @@ class CBAM(Attention):
         gate: ``sigmoid``, the paper's; or ``identity``: both gates are twice the sigmoid and start at 1, so that a
             module put into a trained network leaves its outputs as they are until it has learned.
         weight_initializer: the initializer of every weight; default: each gate's own.
+        channel: False leaves the channel gate out.
 
     Attributes:
         order: the order, as given to the constructor.
-        channel: the channel gate.
+        channel: the channel gate, or None.
         spatial: the spatial gate, or None.
 
     Inputs:
@@ -75,21 +76,27 @@ class CBAM(Attention):
         spatial_norm: bool = True,
         gate: str = 'sigmoid',
         weight_initializer: Optional[init.Initializer] = None,
+        channel: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if order not in ORDERS:
             raise ValueError(f'unknown order {order!r}: {closest(order, ORDERS)}')
         bias, norm = boolean('mlp_bias', mlp_bias), boolean('spatial_norm', spatial_norm)
-        if not boolean('spatial', spatial) and order != 'channel_spatial':
-            raise ValueError(f'order {order!r} needs the spatial gate, got spatial=False')
+        wanted = [name for name, value in (('channel', channel), ('spatial', spatial)) if boolean(name, value)]
+        if not wanted:
+            raise ValueError('channel and spatial are both False, so that no gate is left: set one of them to True')
+        if len(wanted) == 1 and order != 'channel_spatial':
+            raise ValueError(f'order {order!r} needs both gates, got only the {wanted[0]} gate')
         self._in_channels = channels
         self.order = order
         self._gate = gate
         shared: Dict[str, Any] = dict(gate=gate, weight_initializer=weight_initializer)
         with self.name_scope():
-            self.channel = ChannelAttention(channels, reduction, pool_types, use_bias=bias, **shared)
+            self.channel: Optional[ChannelAttention] = None
             self.spatial: Optional[SpatialAttention] = None
+            if channel:
+                self.channel = ChannelAttention(channels, reduction, pool_types, use_bias=bias, **shared)
             if spatial:
                 self.spatial = SpatialAttention(
                     kernel_size, descriptors, spatial_pool, channels, use_norm=norm, **shared
@@ -99,14 +106,14 @@ class CBAM(Attention):
         """Compute the equations, see :meth:`.base.Attention.forward_ops`."""
         if self.order == 'parallel':
             return self._parallel(ops, x)
-        gates: List[Gate] = [self.channel] if self.spatial is None else [self.channel, self.spatial]
+        gates: List[Gate] = [gate for gate in (self.channel, self.spatial) if gate is not None]
         for gate in gates if self.order == 'channel_spatial' else reversed(gates):
             x = gate.scale(ops, x)
         return x
 
     def _parallel(self, ops: ReferenceBackend, x: FeatureMap) -> FeatureMap:
         """``F * sigmoid(channel logits + spatial logits)``."""
-        assert self.spatial is not None  # the constructor checks it
+        assert self.channel is not None and self.spatial is not None  # the constructor checks it
         channel, spatial = ops.as_map(self.channel.logits(ops, x)), self.spatial.logits(ops, x)
         logits = ops.F.broadcast_add(channel, spatial)  # (N, C, H, W)
         return FeatureMap(ops.materialize(x) * apply_gate(ops.F, logits, self._gate))

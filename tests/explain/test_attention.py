@@ -14,6 +14,7 @@ CHANNELS = 8
 MODULES = {
     'cbam': lambda: attention.CBAM(CHANNELS, 4),
     'channel alone': lambda: attention.CBAM(CHANNELS, 4, spatial=False),
+    'spatial alone': lambda: attention.CBAM(CHANNELS, 4, channel=False),
     'spatial first': lambda: attention.CBAM(CHANNELS, 4, order='spatial_channel'),
     'parallel': lambda: attention.CBAM(CHANNELS, 4, order='parallel'),
     'identity': lambda: attention.CBAM(CHANNELS, 4, gate='identity'),
@@ -48,7 +49,8 @@ def test_input_times_gates_is_the_output(name, images):
     assert maps.path == 'gate'
     gate = np.ones_like(images) if maps.whole is None else maps.whole
     if maps.whole is None:
-        gate = gate * maps.channel[:, :, None, None]
+        if maps.channel is not None:
+            gate = gate * maps.channel[:, :, None, None]
         if maps.spatial is not None:
             gate = gate * maps.spatial[:, None]
     factor = 1 + gate if name == 'bam' else gate

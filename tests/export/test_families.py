@@ -46,6 +46,7 @@ NETWORKS = {
     'cbam, maximum': (32, resnet('cbam', pool_types=('max',))),
     'cbam, conv1x1': (32, resnet('cbam', spatial_pool='conv1x1')),
     'cbam, channel gate alone': (32, resnet('cbam', spatial=False)),
+    'cbam, spatial gate alone': (32, resnet('cbam', channel=False)),
     'cbam, identity': (32, resnet('cbam', gate='identity', descriptors=('mean', 'max'))),
     'cbam, identity, parallel': (
         32,

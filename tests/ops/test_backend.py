@@ -53,6 +53,7 @@ MODULES = {
     'parallel conv1x1': lambda: CBAM(32, 4, order='parallel', spatial_pool='conv1x1'),
     'conv1x1': lambda: CBAM(32, 4, spatial_pool='conv1x1', pool_types=('max',)),
     'channel only': lambda: CBAM(32, 4, spatial=False, pool_types=('max', 'avg')),
+    'spatial only': lambda: CBAM(32, 4, channel=False),
     'lp lse': lambda: CBAM(32, 4, pool_types=('lp', 'lse', 'avg', 'max')),
     'keras': lambda: CBAM(32, 4, descriptors=('mean', 'max'), mlp_bias=False, spatial_norm=False),
     'identity gate': lambda: CBAM(32, 4, gate='identity'),

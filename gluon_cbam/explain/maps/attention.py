@@ -17,8 +17,15 @@ _CBAM_GATES = {
     'spatial_channel': ('spatial', 'channel'),
     'parallel': ('whole',),
 }
+
+
+def _cbam_gates(block: mx.gluon.HybridBlock) -> Tuple[str, ...]:
+    left_out = {name for name in ('channel', 'spatial') if getattr(block, name) is None}
+    return tuple(name for name in _CBAM_GATES[block.order] if name not in left_out)
+
+
 _GATES: Dict[Type[mx.gluon.HybridBlock], Callable[[mx.gluon.HybridBlock], Tuple[str, ...]]] = {
-    CBAM: lambda block: _CBAM_GATES[block.order] if block.spatial is not None else ('channel',),
+    CBAM: _cbam_gates,
     ModifiedCBAM: lambda block: ('channel', 'spatial'),
     SqueezeExcitation: lambda block: ('channel',),
     BAM: lambda block: ('whole',),
