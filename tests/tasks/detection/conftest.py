@@ -37,5 +37,9 @@ def crowded(tmp_path_factory):
 def trained(scenes, tmp_path_factory):
     """The folder of a run."""
     output = tmp_path_factory.mktemp('runs') / 'scenes'
-    train(make_config(**settings(scenes, output, epochs=6, augment='flip', keep_best=2)))
+    train(
+        make_config(
+            **settings(scenes, output, epochs=8, augment='flip', keep_best=2, image_size=64, batch_size=4, lr=0.002)
+        )
+    )
     return output

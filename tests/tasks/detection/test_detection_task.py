@@ -74,11 +74,11 @@ def by_hand(path, data):
     for number in range(len(records)):
         pixels = decode(records.records[number].image, 'x')
         height, width = pixels.shape[:2]
-        small = cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
+        small = cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
         small = (small - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
         (rows,) = loaded.net(mx.nd.array(small.transpose(2, 0, 1)[None])).asnumpy().astype(float)
         rows = rows[rows[:, 0] >= 0]
-        corners = (rows[:, 2:] * [width / 32, height / 32, width / 32, height / 32]).clip(0, [width, height] * 2)
+        corners = (rows[:, 2:] * [width / 64, height / 64, width / 64, height / 64]).clip(0, [width, height] * 2)
         inside = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
         detections.append(Detections.of(rows[inside, 0], rows[inside, 1], corners[inside]))
         truths.append(records.boxes_of(number))

@@ -65,7 +65,7 @@ def test_another_size_where_it_is_free(trained, files, scenes, cbam_here):
     wanted = scores(cbam_here('validate', '--params', trained, *data))
     assert scores(cbam_here('validate', '--exported', files / 'plain.onnx', *data)) == pytest.approx(wanted, abs=1e-6)
     done = cbam_here('validate', '--exported', files / 'int8.onnx', *data)
-    assert done.returncode == 2 and 'takes images of 32 x 32 pixels, got 48: export ONNX with --dynamic' in done.stderr
+    assert done.returncode == 2 and 'takes images of 64 x 64 pixels, got 48: export ONNX with --dynamic' in done.stderr
 
 
 def test_boxes_are_not_explained_without_gradients(files, scenes, cbam_here, tmp_path):
