@@ -35,6 +35,7 @@ TASKS: Dict[str, str] = {
     'classification': 'gluon_cbam.tasks.classification.task:Classification',
     'detection': 'gluon_cbam.tasks.detection.task:Detection',
     'faces': 'gluon_cbam.tasks.faces.task:Faces',
+    'multilabel': 'gluon_cbam.tasks.multilabel.task:Multilabel',
     'segmentation': 'gluon_cbam.tasks.segmentation.task:Segmentation',
 }
 """Name of a task -> ``module:class`` of its :class:`Task`."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from gluon_cbam.common.errors import DataError
+from gluon_cbam.common.errors import DataError, UsageError, closest
 
 if TYPE_CHECKING:
+    import mxnet as mx
+
     from gluon_cbam.common.files import PathLike
 
     from .protocols import Model
@@ -48,6 +50,41 @@ class ClassCheck:
         """The check as ``--json`` has it in every command: ``classes_compared`` if it is false, ``warnings`` if any."""
         compared = {'classes_compared': False} if self.compared is False else {}
         return {**compared, **({'warnings': list(self.warnings)} if self.warnings else {})}
+
+
+def check_logits(net: mx.gluon.Block, network: str, classes: int) -> None:
+    """Check that a network gives logits of classes of whole images.
+
+    Args:
+        net: the network.
+        network: its name, for the message.
+        classes: the number of classes that it was built with.
+
+    Raises:
+        UsageError: it finds boxes or masks, or gives embeddings.
+    """
+    if getattr(net, 'detects', False):
+        raise UsageError(f'{network} finds boxes and classifies no images: give --task detection')
+    if getattr(net, 'segments', False):
+        raise UsageError(f'{network} gives the class of each pixel, not of images: give --task segmentation')
+    outputs = getattr(net, 'outputs', classes)
+    if outputs != classes:
+        raise UsageError(
+            f'{network} gives embeddings of {outputs} numbers, no logits of {classes} classes: there are no classes to '
+            'train or predict'
+        )
+
+
+def numbers_of(chosen: Sequence[str], names: Sequence[str]) -> Optional[Tuple[int, ...]]:
+    """The numbers of the classes that are chosen by name; None for all where none is.
+
+    Raises:
+        UsageError: there is no class of such a name.
+    """
+    unknown = next((name for name in chosen if name not in names), None)
+    if unknown is not None:
+        raise UsageError(f'the network has no class {unknown!r}: {closest(unknown, names)}')
+    return tuple(number for number, name in enumerate(names) if name in chosen) if chosen else None
 
 
 def given_names(model: Model, labels: Optional[PathLike] = None) -> Optional[List[str]]:

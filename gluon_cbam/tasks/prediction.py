@@ -93,17 +93,17 @@ class Predictor(ABC):
         """
 
     def filtered(self, threshold: Optional[float] = None, only: Sequence[str] = ()) -> Predictor:
-        """The predictor of boxes that leaves out some of them.
+        """The predictor of boxes, or of several labels, that leaves out some of them.
 
         Args:
             threshold: the smallest score; None for any.
             only: the names of the classes to keep; empty for all.
 
         Raises:
-            UsageError: the task has no boxes, or the network no class of such a name.
+            UsageError: the task has neither, or the network no class of such a name.
         """
         name = '--only' if threshold is None else '--threshold'
-        raise UsageError(f'{name} chooses boxes, which the task of the network does not give: leave it out')
+        raise UsageError(f'{name} chooses boxes or labels, which the task of the network does not give: leave it out')
 
     @abstractmethod
     def unreadable(self, image: ImageReference, error: str) -> Prediction:

@@ -28,7 +28,10 @@ BOXES = ('threshold', 'only', 'tiles', 'draw', 'masks', 'annotations', 'annotati
 """The parameters of :data:`box_options`."""
 box_options = add_options(
     [
-        click.option('--threshold', type=NumberRange(0, 1), metavar='X', help='least score of a box  [any]'),
+        click.option(
+            '--threshold', type=NumberRange(0, 1), metavar='X',
+            help='least score of a box, or probability of one of several labels  [any box, labels from 0.5]',
+        ),
         click.option('--only', multiple=True, metavar='CLASS', help='boxes of this class alone; repeat for more'),
         click.option(
             '--tiles', type=click.IntRange(8), metavar='N',

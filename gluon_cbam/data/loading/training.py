@@ -11,6 +11,7 @@ import numpy as np
 from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.common.types import OpNamespace, Tensor
 from gluon_cbam.compat.renamed import renamed_attributes
+from gluon_cbam.data.records.multi_labels import MultiLabelRecords
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .augmentation import AUGMENTATIONS, augment
@@ -85,6 +86,22 @@ class TrainingData(RecordBatches):
     def batch(self, images: mx.nd.NDArray, labels: Sequence[np.float32]) -> Batch:
         """Images with their labels."""
         return Batch(images, mx.nd.array(np.array(labels, np.float32)))
+
+
+@dataclass(frozen=True)
+class MultiLabelData(TrainingData):
+    """The batches of each epoch of a training run, of images with a label for every class: labels are (N, classes).
+
+    Attributes:
+        records: the records.
+    """
+
+    records: MultiLabelRecords  # type: ignore[assignment]
+
+    @property
+    def file(self) -> RecordFile:
+        """The record file."""
+        return self.records.records
 
 
 __getattr__ = renamed_attributes(

@@ -55,7 +55,11 @@ class Mix(NamedTuple):
             (N, K), in [0, 1].
         """
         own = labels.one_hot(classes, on_value=1 - smoothing + smoothing / classes, off_value=smoothing / classes)
-        return own if self.share == 1 else self.share * own + (1 - self.share) * own.flip(axis=0)
+        return self.blended(own)
+
+    def blended(self, targets: mx.nd.NDArray) -> mx.nd.NDArray:
+        """The targets of all classes of mixed images, (N, K) like ``targets``."""
+        return targets if self.share == 1 else self.share * targets + (1 - self.share) * targets.flip(axis=0)
 
     def labels(self, labels: mx.nd.NDArray) -> mx.nd.NDArray:
         """The label with the larger share of each image, (N,), for the training accuracy."""

@@ -20,7 +20,7 @@ class ClassScore(NamedTuple):
     Attributes:
         index: the index of the class.
         label: its name, or the index as text.
-        probability: softmax of the logits.
+        probability: softmax of the logits; of several labels the sigmoid of its own.
     """
 
     index: int  # type: ignore[assignment]

@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, cast
 
-from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.class_names import ClassNames, compare, names_beside
 from gluon_cbam.data.datasets.imagenet import imagenet_classes, is_imagenet_class, same_imagenet_class
 from gluon_cbam.tasks import figures
-from gluon_cbam.tasks.classes import ClassCheck, Labels
+from gluon_cbam.tasks.classes import ClassCheck, Labels, check_logits
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.image_augmentation import repeated_order, steps_of
 from gluon_cbam.tasks.objective import Objective
@@ -87,16 +86,7 @@ class Classification(RecordTask):
 
     def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:
         """Check that the network returns logits and not embeddings."""
-        if getattr(net, 'detects', False):
-            raise UsageError(f'{network} finds boxes and classifies no images: give --task detection')
-        if getattr(net, 'segments', False):
-            raise UsageError(f'{network} gives the class of each pixel, not of images: give --task segmentation')
-        outputs = getattr(net, 'outputs', classes)
-        if outputs != classes:
-            raise UsageError(
-                f'{network} gives embeddings of {outputs} numbers, no logits of {classes} classes: there '
-                'are no classes to train or predict'
-            )
+        check_logits(net, network, classes)
 
     def check_labels(self, records: RecordFile, classes: int) -> None:
         """Check that every label is a class."""

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.tasks.classes import numbers_of
 from gluon_cbam.tasks.prediction import ImageReference, Prediction, Predictor
 
 from .detections import Detections
@@ -131,8 +131,5 @@ class BoxPredictor(Predictor):
 
     def filtered(self, threshold: Optional[float] = None, only: Sequence[str] = ()) -> BoxPredictor:
         """Only the boxes with a score of at least a threshold, or of some classes."""
-        unknown = next((name for name in only if name not in self.names), None)
-        if unknown is not None:
-            raise UsageError(f'the network has no class {unknown!r}: {closest(unknown, self.names)}')
-        numbers = tuple(number for number, name in enumerate(self.names) if name in only) if only else None
+        numbers = numbers_of(only, self.names)
         return replace(self, threshold=self.threshold if threshold is None else threshold, only=numbers)

@@ -322,7 +322,7 @@ def test_boxes_are_chosen(cbam_here, trained, scenes):
 def test_other_tasks_have_no_boxes_to_choose(cbam_here, digits):
     process = cbam_here('predict', digits / 'val.rec', '--pretrained', 'cbamnet_tiny.digits', '--threshold', 0.5)
     assert process.returncode == 2
-    assert '--threshold chooses boxes, which the task of the network does not give' in process.stderr
+    assert '--threshold chooses boxes or labels, which the task of the network does not give' in process.stderr
 
 
 def test_three_lines_of_python(trained, scenes):
