@@ -41,7 +41,8 @@ def augment(name, images, preprocessing, rng):
 
 @pytest.fixture
 def plain_colors(monkeypatch):
-    monkeypatch.setattr(box_augmentation, 'distortion', lambda rng: None)
+    for colors in ('distortion', 'color_lighting'):
+        monkeypatch.setattr(box_augmentation, colors, lambda rng: None)
 
 
 def labeled(height, width, count, seed, kinds=None):
@@ -77,7 +78,7 @@ def test_boxes_are_where_the_pixels_are(name, preprocessing):
                 assert np.abs(found(result.pixels, kind) - box).max() <= 1.01, (seed, box, found(result.pixels, kind))
                 seen += 1
         lost = set(np.concatenate([image.classes for image in images]).tolist()) - set(result.classes.tolist())
-        assert not lost or name in ('ssd', 'mosaic')
+        assert not lost or name in ('ssd', 'mosaic', 'centernet')
     assert seen > 100
 
 
@@ -296,6 +297,92 @@ def test_expansions_are_one_to_four_times():
         assert each.width == pytest.approx(each.height * 1.6, abs=2)
         assert 0 <= each.top <= each.height - 50
         assert 0 <= each.left <= each.width - 80
+
+
+# the scale and shift of CenterNet
+
+
+def affine(scale, center, shape, size):
+    """The map of CenterNet's code, of x and y in pixels of a picture, letterboxed: factor and summand of each."""
+    factor = size / (max(shape) * scale)
+    return factor, [size / 2 - factor * place for place in center]
+
+
+@pytest.mark.usefixtures('plain_colors')
+@pytest.mark.parametrize('flip', [False, True])
+@pytest.mark.parametrize(
+    ('number', 'center', 'shape'),
+    [(0, (130, 129), (300, 420)), (3, (210, 160), (300, 420)), (7, (290, 171), (300, 420)), (5, (25, 100), (200, 60))],
+)
+def test_centernet_equals_an_affine_warp(monkeypatch, number, center, shape, flip):
+    """Letterboxes and placements are of whole pixels: smooth pictures equal the warp to these, and boxes the map."""
+    size, (height, width), draws = 128, shape, iter(center)
+    monkeypatch.setattr(box_augmentation, 'up_to', lambda rng, most: number)
+    monkeypatch.setattr(box_augmentation, 'uniform', lambda rng, low, high: next(draws))
+    monkeypatch.setattr(box_augmentation, 'happens', lambda rng: flip)
+    rows, columns = np.mgrid[:height, :width]
+    pixels = np.stack([40 + rows * 150 // height, 40 + columns * 150 // width, 200 - rows * 150 // height], -1)
+    image = LabeledImage(pixels.astype(np.uint8), np.array([[0, 0, width, height], [20, 90, 50, 180]], float), [4, 2])
+    preprocessing = Preprocessing(size, mean=(0.0, 0.0, 0.0), resize='letterbox')
+    result = augment('centernet', [LabeledImage(*image[:2], np.array(image.classes))], preprocessing, None)
+
+    factor, summands = affine(0.6 + 0.1 * number, center, shape, size)
+    matrix = np.array([[factor, 0, summands[0]], [0, factor, summands[1]]])
+    matrix[:, 2] += 0.5 * factor - 0.5  # from edges of pixels to their centers, which OpenCV counts
+    warped = cv2.warpAffine(image.pixels, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    mine = result.pixels[:, ::-1] if flip else result.pixels
+    both = (mine > 0).all(axis=2) & (warped > 30).all(axis=2)  # black weighs in at the edges of the warp
+    assert both.mean() > 0.2
+    assert ((mine > 0).all(axis=2) != (warped > 20).all(axis=2)).sum() <= 4 * size, 'a pixel at each edge'
+    per_pixel = 150 / min(shape) / factor
+    assert np.abs(mine[both].astype(int) - warped[both]).max() <= 0.6 * per_pixel + 2
+
+    moved = (image.corners * factor + np.tile(summands, 2)).clip(0, size)
+    kept = (moved[:, 2:] - moved[:, :2]).min(axis=1) >= 1
+    assert kept.any()
+    if flip:
+        moved[:, ::2] = size - moved[:, 2::-2]
+    assert result.classes.tolist() == np.array(image.classes)[kept].tolist()
+    assert np.abs(result.corners - moved[kept]).max() < 0.6
+
+
+@pytest.mark.usefixtures('plain_colors')
+def test_centernet_keeps_boxes_of_which_a_pixel_is_seen(monkeypatch):
+    monkeypatch.setattr(box_augmentation, 'up_to', lambda rng, most: 4)  # the size of the picture
+    monkeypatch.setattr(box_augmentation, 'uniform', lambda rng, low, high: 384)  # 128 pixels are cut off
+    monkeypatch.setattr(box_augmentation, 'happens', lambda rng: False)
+    boxes = np.array([[0, 0, 129, 400], [0, 0, 128.5, 400], [100, 100, 600, 600], [130, 130, 130.5, 140]], float)
+    image = LabeledImage(np.zeros((512, 512, 3), np.uint8), boxes, np.array([0, 1, -2, 3]))
+    result = augment('centernet', [image], Preprocessing(512, resize='letterbox'), None)
+    assert result.corners.tolist() == [[0, 0, 1, 272], [0, 0, 384, 384]]
+    assert result.classes.tolist() == [0, -2]
+
+
+def test_centernet_draws_scales_and_centers_evenly():
+    seen, centers = [], []
+    picture = Picture(300, 500, np.zeros((0, 4)), np.zeros(0, np.int64))
+    for seed in range(600):
+        plan = box_augmentation.centernet(
+            [picture], Preprocessing(1000, resize='letterbox'), np.random.default_rng(seed)
+        )
+        source, target = plan.parts[0].placement
+        factor = target.width / source.width
+        seen.append(2 / factor)
+        centers.append([
+            source.left + (500 - target.left) / factor, source.top + (500 - target.top) * source.height / target.height
+        ])  # fmt: skip
+    tenths = np.round(np.array(seen) * 10)
+    assert np.abs(np.array(seen) * 10 - tenths).max() < 0.05
+    assert np.unique(tenths).tolist() == list(range(6, 14))
+    assert np.unique(tenths, return_counts=True)[1].min() > 40
+    low, high = np.min(centers, axis=0), np.max(centers, axis=0)
+    assert low == pytest.approx([128, 128], abs=3)
+    assert high == pytest.approx([372, 172], abs=3)
+
+
+@pytest.mark.parametrize('length', [1, 2, 3, 64, 65, 200, 256, 257, 4000])
+def test_borders_of_centernet_are_halved_until_they_fit(length):
+    assert box_augmentation._border(length) == max(128 >> n for n in range(9) if length - (128 >> n) > 128 >> n)
 
 
 # placement

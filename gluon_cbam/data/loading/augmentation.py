@@ -14,6 +14,7 @@ import numpy as np
 
 from gluon_cbam.data.resizing import Region, resize_and_crop, short_side_shape
 
+from .color_lighting import color_lighting
 from .draws import uniform, up_to
 from .policies.enhancement import LUMA
 from .policies.step import Step
@@ -22,13 +23,8 @@ from .preprocessing import Preprocessing
 _AREA = (0.08, 1.0)  # range of the area of a random crop, relative to the image
 _LOG_ASPECT = (math.log(3 / 4), math.log(4 / 3))
 _TRIES = 10
-_JITTER = 0.4  # brightness, contrast and saturation are multiplied by 0.6 .. 1.4
 _FACE_JITTER = 0.125  # of insightface: 0.875 .. 1.125
 _FACE_QUALITY = (2, 20)  # of JPEG
-_LIGHTING = 0.1  # standard deviation of the weights of the principal components
-# principal components of ImageNet's colors, in 0..255 (Krizhevsky et al. 2012, section 4.1): a column each
-_COMPONENTS = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
-_COMPONENTS_STD = np.array([55.46, 4.794, 1.148])
 
 
 def random_crop_box(height: int, width: int, rng: np.random.Generator) -> Tuple[int, int, int, int]:
@@ -86,13 +82,8 @@ def _flip(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Gener
 
 
 def _color(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
-    """Random brightness, contrast, saturation and PCA lighting, combined into one affine map of the colors."""
-    brightness, contrast, saturation = (uniform(rng, 1 - _JITTER, 1 + _JITTER) for _ in range(3))
-    lighting = _COMPONENTS @ (rng.normal(0, _LIGHTING, 3) * _COMPONENTS_STD)
-    mean = brightness * LUMA @ cv2.mean(pixels)[:3]
-    gray = np.tile(LUMA, (3, 1))
-    matrix = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * gray)
-    return cv2.transform(pixels, np.column_stack([matrix, (1 - contrast) * mean + lighting]))
+    """Random brightness, contrast, saturation and PCA lighting."""
+    return color_lighting(rng)(pixels)
 
 
 def _face_color(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 The rows of :data:`BOX_AUGMENTATIONS` are what ``--augment`` names for detection. All of an augmentation is drawn before
 pixels are decoded, and described by one :class:`.box_composition.Composition`, which makes the image and moves the
-boxes; boxes whose center is not seen any more are left out, and the others are clipped. What is resized to the size of
-the result keeps its aspect ratio or not as ``resize`` of the preprocessing says, as in validation.
+boxes; boxes whose center is not seen any more are left out, unless an augmentation says otherwise, and the others are
+clipped. What is resized to the size of the result keeps its aspect ratio or not as ``resize`` of the preprocessing
+says, as in validation.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from .box_color import distortion
 from .box_composition import Composition, Part, Picture
 from .box_crops import Canvas, random_crop
 from .box_placement import Placement, place
+from .color_lighting import color_lighting
 from .draws import happens, uniform, up_to
 from .preprocessing import Preprocessing
 
@@ -27,6 +29,8 @@ _MAX_EXPANSION = 4.0  # of each side
 _INTERPOLATIONS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 _MOSAIC_CENTER = (0.25, 0.75)  # of the sides
 _MOSAIC_SCALES = (0.5, 1.5)  # of a picture, where 1 is the size of the result
+_CENTERNET_SCALES = tuple(tenths / 10 for tenths in range(6, 14))  # of the part that is seen
+_CENTERNET_BORDER = 128  # pixels of the picture that the center of the result keeps from its edges
 
 
 def resize(pictures: Sequence[Picture], preprocessing: Preprocessing, rng: np.random.Generator) -> Composition:
@@ -100,6 +104,40 @@ def mosaic(pictures: Sequence[Picture], preprocessing: Preprocessing, rng: np.ra
     return _half_flipped(Composition.of(preprocessing, *parts), Frame(0, 0, size, size), rng)
 
 
+def centernet(pictures: Sequence[Picture], preprocessing: Preprocessing, rng: np.random.Generator) -> Composition:
+    """The augmentation of CenterNet (Zhou et al., arXiv 1904.07850, section 5.1, and its code): scale and shift.
+
+    A window of 0.6, 0.7, ... or 1.3 times what :func:`resize` shows becomes the result. Its center is at random in the
+    picture, 128 pixels from the edges, or half as many, a quarter ..., where the picture is too small. What is beside
+    the picture has the mean color, where the sources have black. Brightness, contrast, saturation and PCA lighting are
+    those of :func:`.color_lighting.color_lighting`, with ImageNet's principal components instead of COCO's, and half of
+    the results are mirrored. A box stays where a pixel of both of its sides is seen, wherever its center is.
+
+    GluonCV draws the scale from a normal distribution around 1, limited to 0.6 .. 1.4, as the source does where
+    its crops are switched off.
+    """
+    ((height, width, _, _),), size = pictures, preprocessing.image_size
+    scale = _CENTERNET_SCALES[up_to(rng, len(_CENTERNET_SCALES) - 1)]
+    x, y = (
+        uniform(rng, border, length - border) for length, border in ((width, _border(width)), (height, _border(height)))
+    )
+    whole = preprocessing.frame(height, width)
+    across, down = (whole.right - whole.left) / width / scale, (whole.bottom - whole.top) / height / scale
+    left, top = size / 2 - x * across, size / 2 - y * down
+    frame = Frame(left, top, left + width * across, top + height * down)
+    placement, recolor = place(height, width, frame, Region(0, 0, size, size)), color_lighting(rng)
+    part = None if placement is None else Part(placement, recolor=recolor, keeps_cut=True)  # None: less than a pixel
+    return _half_flipped(Composition.of(preprocessing, part), Frame(0, 0, size, size), rng)
+
+
+def _border(length: int) -> int:
+    """How far from the edges of a side the center of CenterNet's window stays, in pixels."""
+    border = _CENTERNET_BORDER
+    while 2 * border >= length:
+        border //= 2
+    return border
+
+
 def _expansion(height: int, width: int, rng: np.random.Generator) -> Canvas:
     """A canvas of 1 to 4 times the sides of a picture, with the picture at a random place."""
     factor = uniform(rng, 1, _MAX_EXPANSION)
@@ -127,6 +165,7 @@ class BoxAugmentation(NamedTuple):
 BOX_AUGMENTATIONS: Dict[str, BoxAugmentation] = {
     'ssd': BoxAugmentation(ssd),
     'mosaic': BoxAugmentation(mosaic, 4),
+    'centernet': BoxAugmentation(centernet),
     'flip': BoxAugmentation(resize_and_flip),
     'none': BoxAugmentation(resize),
 }

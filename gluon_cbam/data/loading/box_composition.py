@@ -39,11 +39,13 @@ class Part(NamedTuple):
         placement: the part and its place.
         interpolation: of the resize, one of OpenCV.
         recolor: changes its colors; default None.
+        keeps_cut: whether boxes stay whose center is not seen, see :meth:`.box_placement.Placement.visible`.
     """
 
     placement: Placement
     interpolation: int = cv2.INTER_LINEAR
     recolor: Optional[Recolor] = None
+    keeps_cut: bool = False
 
     def of(self, pixels: np.ndarray) -> np.ndarray:
         """The part in the size of its place: from (H, W, 3) to (target.height, target.width, 3) uint8.
@@ -120,7 +122,7 @@ class Composition(NamedTuple):
         return np.concatenate([mirrored, image[:, self.mirrored :]], axis=1)
 
     def boxes(self, number: int, corners: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-        """The boxes of a picture that are seen: clipped to its place, without those whose center is outside.
+        """The boxes of a picture that are seen, clipped to its place.
 
         Args:
             number: the place of the picture among those that the image is made of.
@@ -132,7 +134,7 @@ class Composition(NamedTuple):
         part = self.parts[number]
         if part is None:
             return np.zeros((0, 4)), np.zeros(0, np.int64)
-        seen, kept = part.placement.visible(corners)
+        seen, kept = part.placement.visible(corners, part.keeps_cut)
         if self.mirrored:
             seen[:, ::2] = self.mirrored - seen[:, 2::-2]
         return seen, kept

@@ -41,11 +41,12 @@ class Placement(NamedTuple):
         ])  # fmt: skip
         return (corners - begin) * factors + place
 
-    def visible(self, corners: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    def visible(self, corners: np.ndarray, keeps_cut: bool = False) -> Tuple[np.ndarray, np.ndarray]:
         """Boxes of the picture in the result, clipped to the place; without those whose center is outside.
 
         Args:
             corners: (n, 4) in pixels of the picture.
+            keeps_cut: whether, instead, those stay of which a pixel of both sides is inside; default False.
 
         Returns:
             (m, 4) float64 in pixels of the result, and their indices, (m,).
@@ -55,8 +56,13 @@ class Placement(NamedTuple):
         seen, kept = [], []
         # most pictures have few boxes, for which a loop takes less time than operations of NumPy
         for number, (xmin, ymin, xmax, ymax) in enumerate(self.moved(corners).tolist()):
-            if target.left <= (xmin + xmax) / 2 < right and target.top <= (ymin + ymax) / 2 < bottom:
-                seen.append((max(xmin, target.left), max(ymin, target.top), min(xmax, right), min(ymax, bottom)))
+            box = max(xmin, target.left), max(ymin, target.top), min(xmax, right), min(ymax, bottom)
+            if keeps_cut:
+                stays = box[2] - box[0] >= 1 and box[3] - box[1] >= 1
+            else:
+                stays = target.left <= (xmin + xmax) / 2 < right and target.top <= (ymin + ymax) / 2 < bottom
+            if stays:
+                seen.append(box)
                 kept.append(number)
         return np.array(seen, np.float64).reshape(-1, 4), np.array(kept, np.int64)
 

@@ -32,7 +32,7 @@ class CenterNetVariant:
     head_channels: int = 64
     crop_ratio: float = 1.0
     resize: str = 'letterbox'
-    augmentation: str = 'ssd'
+    augmentation: str = 'centernet'
     classes: int = 20
     backbone: str = 'resnet50'
 

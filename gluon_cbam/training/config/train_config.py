@@ -227,7 +227,7 @@ class TrainConfig:
         None,
         'imagenet, imagenet_color, cifar, shift, face, face_color, face_color_jpeg or none; with masks segmentation, '
         'segmentation_color, flip or none; with boxes ssd, mosaic, '
-        "flip or none  [the network's]",
+        "centernet, flip or none  [the network's]",
         immutable=True,
     )
     label_smoothing: float = setting(

@@ -40,3 +40,4 @@ def test_recipes_of_points(name, images, epochs, optimizer, wd, steps, rate):
     assert (config.task, config.network, config.total_batch_size, config.epochs) == ('detection', name, images, epochs)
     assert (config.optimizer, config.wd, config.lr, tuple(config.lr_step_epochs)) == (optimizer, wd, rate, steps)
     assert config.wd_mult == ({'*.bias': 0} if name == 'centernet' else {})
+    assert config.augment == ('centernet' if name == 'centernet' else 'ssd')
