@@ -1,4 +1,4 @@
-"""The two builds of mxnet 1.9.1 and their wheels on PyPI."""
+"""The two builds of mxnet 1.9.1; :data:`gluon_cbam.compat.platforms.WHEELS` has their wheels."""
 
 from __future__ import annotations
 
@@ -7,29 +7,9 @@ import sys
 from typing import Dict, NamedTuple, Tuple
 
 from gluon_cbam.common.errors import EnvironmentProblem
-from gluon_cbam.compat.platforms import WITHOUT_MXNET
+from gluon_cbam.compat.platforms import VERSION, WHEELS, WITHOUT_MXNET, Wheel
 
-VERSION = '1.9.1'
-"""The version of mxnet that this package is for, the last one."""
 _SYSTEMS = {'linux': 'Linux', 'darwin': 'macOS', 'win32': 'Windows'}
-
-
-class Wheel(NamedTuple):
-    """A published file.
-
-    Attributes:
-        system: as in ``sys.platform``; Linux with glibc.
-        machine: as from ``platform.machine()``.
-        platform: the first part of the platform tag in its name.
-        megabytes: its size.
-        sha256: of the file, as the index states it.
-    """
-
-    system: str
-    machine: str
-    platform: str
-    megabytes: int
-    sha256: str
 
 
 class Build(NamedTuple):
@@ -38,7 +18,7 @@ class Build(NamedTuple):
     Attributes:
         name: the argument of ``cbam setup``, and the extra of this package.
         distribution: name of the wheels' distribution; each of them contains the package ``mxnet``.
-        wheels: the published ones.
+        wheels: the published ones, rows of :data:`gluon_cbam.compat.platforms.WHEELS`.
         libraries: requirements for the libraries that the wheel takes from other packages, those of the extra.
     """
 
@@ -52,14 +32,11 @@ class Build(NamedTuple):
         return f'{self.distribution.replace("-", "_")}-{VERSION}-py3-none-{wheel.platform}_{wheel.machine}.whl'
 
 
-_CPU_WHEELS = (
-    Wheel('linux', 'x86_64', 'manylinux2014', 49, '65d5dac162c87a14d138d888b54494d515036d9047ae804ff51f770bd02197a6'),
-    Wheel('linux', 'aarch64', 'manylinux2014', 36, '5e51a0c05d99f8f1b3b5e7c02170be57af2e6edb3ad9af2cb9551ace3e22942c'),
-    Wheel('darwin', 'x86_64', 'macosx_10_13', 39, '73c045f65ad05fe9ca3c4202e10471703b57231f8ac8b05d973ec2ab362178fb'),
-)
-_CU117_WHEELS = (
-    Wheel('linux', 'x86_64', 'manylinux2014', 509, 'dd68fe970cb33461e2cd23038749633be36008c2f9cf57df1051081396057b4d'),
-)
+def _build(name: str, distribution: str, libraries: Tuple[str, ...] = ()) -> Build:
+    wheels = tuple(wheel for wheel in WHEELS if wheel.distribution == distribution)
+    return Build(name, distribution, wheels, libraries)
+
+
 _CUDA_LIBRARIES = (
     'nvidia-cublas-cu11>=11.10,<12',
     'nvidia-cuda-nvrtc-cu11>=11.7,<12',
@@ -73,8 +50,8 @@ _CUDA_LIBRARIES = (
     'nvidia-nvtx-cu11>=11.7,<12',
 )
 _BUILDS = (
-    Build('cpu', 'mxnet', _CPU_WHEELS),
-    Build('cu117', 'mxnet-cu117', _CU117_WHEELS, _CUDA_LIBRARIES),
+    _build('cpu', 'mxnet'),
+    _build('cu117', 'mxnet-cu117', _CUDA_LIBRARIES),
 )
 BUILDS: Dict[str, Build] = {build.name: build for build in _BUILDS}
 """Name -> build."""

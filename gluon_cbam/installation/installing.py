@@ -10,8 +10,8 @@ from typing import Callable, List, Optional
 
 from gluon_cbam.common.errors import CbamError, EnvironmentProblem
 from gluon_cbam.compat import versions
+from gluon_cbam.compat.platforms import VERSION
 
-from .builds import VERSION
 from .installers import run
 from .plan import Plan, choose_build, make_plan
 from .probe import RUN_MXNET, probe

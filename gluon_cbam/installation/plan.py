@@ -8,9 +8,10 @@ from typing import List, NamedTuple, Optional, Tuple
 
 from gluon_cbam.common.errors import EnvironmentProblem
 from gluon_cbam.compat import versions
+from gluon_cbam.compat.platforms import VERSION, Wheel
 from gluon_cbam.ops import build as operators
 
-from .builds import BUILDS, VERSION, Build, Wheel, this_system, wheel_for
+from .builds import BUILDS, Build, this_system, wheel_for
 from .installers import Command, Installer, find_installer
 from .probe import python_code
 

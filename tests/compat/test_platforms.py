@@ -8,7 +8,8 @@ import gluon_cbam
 from gluon_cbam.cli.diagnostics import _mxnet
 from gluon_cbam.common.errors import DependencyError
 from gluon_cbam.compat import versions
-from gluon_cbam.compat.platforms import wheels, without_mxnet
+from gluon_cbam.compat.platforms import WHEELS, wheels, without_mxnet
+from gluon_cbam.installation.builds import BUILDS
 
 SYSTEMS = {
     ('Linux', 'x86_64'): 'install it with',
@@ -52,3 +53,9 @@ def test_python_users_read_it_too(monkeypatch):
     monkeypatch.delitem(vars(gluon_cbam), 'get_model', raising=False)
     with pytest.raises(DependencyError, match='^gluon_cbam.get_model needs mxnet: mxnet is not inst'):
         gluon_cbam.get_model  # noqa: B018 (it is imported on first use)
+
+
+def test_the_builds_have_every_wheel_once():
+    found = [wheel for build in BUILDS.values() for wheel in build.wheels]
+    assert sorted(found) == sorted(WHEELS) and len({wheel.sha256 for wheel in WHEELS}) == len(WHEELS)
+    assert wheels('Linux', 'x86_64').found == 'mxnet 1.9.1 and mxnet-cu117 1.9.1'

@@ -18,6 +18,7 @@ import pytest
 from checks import assert_one_line
 
 from gluon_cbam.common.errors import DataError, EnvironmentProblem, TransferError
+from gluon_cbam.compat import platforms
 from gluon_cbam.installation import builds, installers, plan, probe
 from gluon_cbam.ops import build as operators
 
@@ -272,7 +273,7 @@ def test_the_extras_name_the_same_packages():
     config.read(ROOT / 'setup.cfg')
     for build in builds.BUILDS.values():
         first, opencv, *libraries = config['options.extras_require'][build.name].split('\n')[1:]
-        assert first == f'{build.distribution}=={builds.VERSION}; python_version < "3.13"'
+        assert first == f'{build.distribution}=={platforms.VERSION}; python_version < "3.13"'
         assert opencv == 'opencv-python<4.12; python_version < "3.13"', 'mxnet takes numpy<2 only'
         assert tuple(libraries) == build.libraries
 
