@@ -98,11 +98,12 @@ def test_repetitions():
 
 
 def test_other_tasks_refuse_them():
-    with pytest.raises(UsageError, match='--reprob is a setting of --task classification, faces, this run is of det'):
+    with pytest.raises(UsageError, match='--reprob is a setting of --task classification, faces.* this run is of det'):
         resolve({'task': 'detection', 'reprob': 0.5})
 
 
 def test_a_resumed_run_keeps_them():
+    assert all(settings_of()[name].metadata['immutable'] for name in NAMES)
     saved = make_config(network='n', data_train='x.rec', reprob=0.25).as_dict()
     assert not make_config(**saved).differences(saved)
     for changes in (

@@ -111,10 +111,10 @@ def test_trivialaugment_draws_uniformly(drawn):
 @pytest.mark.parametrize(
     ('text', 'step'),
     [
-        ('rand', RandAugment(2, 10)),
-        ('rand-m9-mstd0.5-inc1', RandAugment(2, 9, 0.5, increasing=True)),
-        ('randaugment-n2-m9', RandAugment(2, 9)),
-        ('rand-inc0-p1-m12-mmax30-n3', RandAugment(3, 12, largest=30, probability=1)),
+        ('rand', RandAugment(2, 10, 0, 10, False, 0.5)),
+        ('rand-m9-mstd0.5-inc1', RandAugment(2, 9, 0.5, 10, True, 0.5)),
+        ('randaugment-n2-m9', RandAugment(2, 9, 0, 10, False, 0.5)),
+        ('rand-inc0-p1-m12-mmax30-n3', RandAugment(3, 12, 0, 30, False, 1)),
         ('trivialaugment', TrivialAugment()),
         ('ta_wide', TrivialAugment()),
     ],
