@@ -57,7 +57,7 @@ class FasterRCNN(Detector):
         score_threshold: see :class:`.suppression.Suppression`.
         proposals: RoIs of an image outside training; default the variant's.
         training_proposals: proposals of an image that the RoIs of training are chosen from; default the variant's.
-        samples: RoIs of an image in training; default the variant's.
+        samples: RoIs of an image in training, ``training_proposals`` at most; default the variant's.
         anchor_sizes: lengths of square anchors in pixels, as many for each map; default the variant's.
         region_channels: channels of the proposal network; default the variant's.
         **options: options of the backbone and of the attention.
@@ -125,7 +125,7 @@ class FasterRCNN(Detector):
         """Take the numbers of proposals, RoIs and detections from the options, else from the variant."""
         row = replace(self._variant, **{name: value for name, value in given.items() if value is not None})
         self.training_proposals = positive_int('training_proposals', row.training_proposals)
-        self.samples = positive_int('samples', row.samples)
+        self.samples = min(positive_int('samples', row.samples), self.training_proposals)
         self._region_channels = positive_int('region_channels', row.region_channels)
         self._after = positive_int('proposals', row.proposals)
         if self._after * self.classes >= BOUND:

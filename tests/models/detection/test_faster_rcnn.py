@@ -104,6 +104,13 @@ def test_every_parameter_learns(name):
     assert still == []
 
 
+def test_no_more_rois_than_proposals():
+    net = tiny('faster_rcnn_c4', samples=512)
+    assert net.samples == 50
+    *_, boxes, labels, _ = raw(net, images(1))
+    assert boxes.shape == (1, 50, 4) and labels.shape == (1, 50)
+
+
 def test_padding_gives_no_detections():
     net = tiny('faster_rcnn_fpn', proposals=3000)  # more than there are
     found = net(images(1)).asnumpy()[0]
