@@ -1,6 +1,7 @@
 """Random erasing and Cutout, by the distributions of what they hide."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -71,6 +72,15 @@ def test_colors_are_standard_normal_after_normalization(mode, channels):
     assert np.abs(numbers.mean(axis=0)).max() < 0.15
     assert np.abs(numbers.std(axis=0) - (0 if mode == 'const' else 1)).max() < 0.1
     assert (pixels == 255).all(), 'the image that is given is not changed'
+
+
+@pytest.mark.parametrize('mode', ['rand', 'pixel'])
+def test_colors_are_gray_for_networks_of_one_channel(mode):
+    """Images become gray after the augmentation: independent channels would lose a third of the deviation."""
+    preprocessing = SimpleNamespace(mean=(0.5,), std=(0.1,), ground=(128, 128, 128))
+    result = RandomErasing(1, mode)(np.zeros((60, 40, 3), np.uint8), preprocessing, np.random.default_rng(0))
+    assert (result == result[..., :1]).all()
+    assert result.any()
 
 
 def test_a_box_that_does_not_fit_is_left_out():

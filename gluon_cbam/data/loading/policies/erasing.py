@@ -30,13 +30,13 @@ def _constant(
 def _one_color(
     pixels: np.ndarray, preprocessing: Preprocessing, shape: Tuple[int, int], rng: np.random.Generator
 ) -> np.ndarray:
-    return normal_colors(pixels, preprocessing, rng.standard_normal((pixels.shape[2],), np.float32))
+    return normal_colors(pixels, preprocessing, (), rng)
 
 
 def _color_of_each_pixel(
     pixels: np.ndarray, preprocessing: Preprocessing, shape: Tuple[int, int], rng: np.random.Generator
 ) -> np.ndarray:
-    return normal_colors(pixels, preprocessing, rng.standard_normal((*shape, pixels.shape[2]), np.float32))
+    return normal_colors(pixels, preprocessing, shape, rng)
 
 
 ERASING_MODES: Dict[str, _Colors] = {
