@@ -119,7 +119,7 @@ def compare(
         expected: those that were expected.
         tolerance: how far detections may be apart that agree, and outputs that are nearly ties: relative to the
             coordinates of a detection, and to the largest output.
-        boxes: whether the outputs are of a detector: detections, or boxes and scores.
+        boxes: whether the outputs are of a detector: detections and perhaps masks, or boxes and scores.
 
     Returns:
         The agreement; an output that is not finite, of another shape or missing makes the difference infinite.
@@ -130,8 +130,9 @@ def compare(
     ):
         rows = RowAgreement(0, 0, float('inf'), 1.0) if boxes else None
         return Agreement(images, (OutputDifference(float('inf'), 1.0),), rows)
-    if boxes and (len(expected) == 1 or expected[0].ndim == 4):
-        rows = compare_rows(_rows(found), _rows(expected), tolerance)
+    if boxes and (len(expected) == 1 or 4 in (expected[0].ndim, expected[1].ndim)):
+        (one, *masks), (two, *expected_masks) = _detections(found), _detections(expected)
+        rows = compare_rows(one, two, tolerance, masks, expected_masks)
         return Agreement(images, (OutputDifference(rows.largest, rows.scale),), rows)
     differences = tuple(
         OutputDifference(float(np.abs(one - two).max()), float(np.abs(two).max())) for one, two in zip(found, expected)
@@ -140,9 +141,9 @@ def compare(
     return Agreement(images, differences, None, same, ties)
 
 
-def _rows(outputs: Sequence[np.ndarray]) -> np.ndarray:
-    """The detections of each image, or the best candidates of RoIs as detections."""
-    return outputs[0] if len(outputs) == 1 else candidate_rows(*outputs)
+def _detections(outputs: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    """The detections of each image and their masks, if there are some; or the best candidates of RoIs as detections."""
+    return [candidate_rows(*outputs)] if outputs[0].ndim == 4 else outputs
 
 
 def _top1(found: np.ndarray, expected: np.ndarray, tolerance: float) -> Tuple[int, int]:

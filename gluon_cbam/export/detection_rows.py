@@ -9,7 +9,7 @@ are as many detections as a network keeps, those of the last score may be other 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict
+from typing import Dict, Sequence, Tuple
 
 import numpy as np
 
@@ -70,7 +70,13 @@ def candidate_rows(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.concatenate([classes[..., None], best[..., None], corners], axis=2)
 
 
-def compare_rows(found: np.ndarray, expected: np.ndarray, tolerance: float) -> RowAgreement:
+def compare_rows(
+    found: np.ndarray,
+    expected: np.ndarray,
+    tolerance: float,
+    masks: Sequence[np.ndarray] = (),
+    expected_masks: Sequence[np.ndarray] = (),
+) -> RowAgreement:
     """Compare the detections of some images.
 
     Args:
@@ -78,24 +84,37 @@ def compare_rows(found: np.ndarray, expected: np.ndarray, tolerance: float) -> R
         expected: likewise.
         tolerance: the largest difference of scores of detections that agree, and of their coordinates over the largest
             one of the detection or, if that is more, of a usual detection of the image: one huge box does not let the
-            others differ.
+            others differ; and the mean difference of the pixels of their masks.
+        masks: the outputs after ``found``: (N, keep, S, S) of a network that finds masks, or none.
+        expected_masks: likewise, after ``expected``.
 
     Returns:
         The agreement.
     """
     total = RowAgreement(0, 0, 0.0, 0.0)
-    for one, two in zip(found, expected):
-        total += _compare_image(one[one[:, 0] >= 0], two[two[:, 0] >= 0], tolerance, len(two))
+    for number, (one, two) in enumerate(zip(found, expected)):
+        there, wanted = one[:, 0] >= 0, two[:, 0] >= 0
+        pairs = [(mine[number][there], its[number][wanted]) for mine, its in zip(masks, expected_masks)]
+        total += _compare_image(one[there], two[wanted], tolerance, len(two), pairs)
     return total
 
 
-def _compare_image(found: np.ndarray, expected: np.ndarray, tolerance: float, keep: int) -> RowAgreement:
+def _compare_image(
+    found: np.ndarray,
+    expected: np.ndarray,
+    tolerance: float,
+    keep: int,
+    masks: Sequence[Tuple[np.ndarray, np.ndarray]],
+) -> RowAgreement:
     rows, scale = max(len(found), len(expected)), float(np.abs(expected[:, 2:]).max(initial=0))
     differences = np.abs(found[None, :, 1:].astype(np.float64) - expected[:, None, 1:])  # (expected, found, 5)
     extents = np.abs(expected[:, 2:]).max(axis=1, initial=0)
     usual = float(np.median(extents)) if len(extents) else 0.0
     scales = np.maximum(extents, max(usual, 1.0))
     distances = np.maximum(differences[..., 0], differences[..., 1:].max(axis=2, initial=0) / scales[:, None])
+    for one, two in masks:
+        apart = np.array([np.abs(one.astype(np.float64) - mask).mean(axis=(1, 2)) for mask in two])
+        distances = np.maximum(distances, apart.reshape(distances.shape))
     distances[found[None, :, 0] != expected[:, None, 0]] = np.inf
     cut = expected[-1, 1] + tolerance if len(expected) == len(found) == keep else -np.inf
     left, missed, largest = np.ones(len(found), bool), 0, 0.0

@@ -100,7 +100,8 @@ class ModeGraphs(CheckedBlock):
 
     def export(self, path: str, epoch: int = 0, remove_amp_cast: bool = True) -> None:
         """Write the graph outside training and its parameters; see :meth:`mxnet.gluon.HybridBlock.export`."""
-        symbol = export_symbol(self, mx.sym.Variable('data'))
+        outputs = export_symbol(self, mx.sym.Variable('data'))
+        symbol = mx.sym.Group(list(outputs)) if isinstance(outputs, (list, tuple)) else outputs
         symbol.save(f'{path}-symbol.json', remove_amp_cast=remove_amp_cast)
         arguments, auxiliary = set(symbol.list_arguments()), set(symbol.list_auxiliary_states())
         values = {

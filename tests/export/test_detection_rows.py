@@ -20,6 +20,15 @@ def test_a_small_difference_agrees_and_a_large_one_does_not():
     assert compare_rows(moved(ROWS, 0, 0.02), ROWS, 1e-4).agreeing == 2
 
 
+def test_masks_agree_pixel_by_pixel():
+    masks = np.random.RandomState(0).rand(1, 4, 6, 6)
+    assert compare_rows(ROWS[:, [1, 0, 2, 3]], ROWS, 1e-4, [masks[:, [1, 0, 2, 3]]], [masks]).agreeing == 3
+    other = masks.copy()
+    other[0, 1] = masks[0, 0]
+    other[0, 3] = 5  # of a row without a detection
+    assert compare_rows(ROWS, ROWS, 1e-4, [other], [masks]).agreeing == 2
+
+
 def test_a_huge_box_does_not_let_the_others_differ():
     rows = ROWS.copy()
     rows[0, 2, 2:] = [-1e6, -1e6, 1e6, 1e6]
