@@ -1,7 +1,8 @@
-"""Parameters of GluonCV's Faster R-CNN on ``resnet*_v1b``, with and without a feature pyramid, under our names.
+"""Parameters of GluonCV's Faster R-CNN and Mask R-CNN on ``resnet*_v1b`` under our names.
 
-With a pyramid, the layers of the backbone are numbered in each stage; the structure of the blocks follows from the
-first kernel. The anchors are part of the file: they are compared with ours.
+Faster R-CNN is with and without a feature pyramid, Mask R-CNN with one. With a pyramid, the layers of the backbone are
+numbered in each stage; the structure of the blocks follows from the first kernel. The anchors are part of the file:
+they are compared with ours.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ _RULES = (
     (r'^features\.resnetv1b\d*_down(\d)_batchnorm0_', r'backbone.layer\1.0.downsample.1.'),
     (r'^features\.P6_conv1_', 'pyramid.coarser.0.'),
     (r'^rpn\.rpn_head\.', 'rpn.'),
-    (r'^box_features\.0\.', 'head.dense1.'),
-    (r'^box_features\.2\.', 'head.dense2.'),
+    (r'^box_features\.[01]\.', 'head.dense1.'),  # Mask R-CNN has an average before it
+    (r'^box_features\.[23]\.', 'head.dense2.'),
+    *((rf'^mask\.deconv\.{2 * number}\.', f'mask_head.convs.{number}.') for number in range(4)),
+    (r'^mask\.deconv\.8\.', 'mask_head.deconv.'),
+    (r'^mask\.mask\.', 'mask_head.predictor.'),
     # without
     (r'^features\.0\.', 'backbone.conv1.'),
     (r'^features\.1\.', 'backbone.bn1.'),
@@ -74,7 +78,7 @@ def _our_name(name: str, length: int) -> str:
 
 
 def check(net: Any, arrays: Mapping[str, np.ndarray]) -> None:
-    """Compare the anchors of a file with those of a detector, on maps of 4 x 4 cells.
+    """Compare the kind and the anchors of a file with those of a detector, on maps of 4 x 4 cells.
 
     Args:
         net: the detector.
@@ -88,6 +92,7 @@ def check(net: Any, arrays: Mapping[str, np.ndarray]) -> None:
             f"gluoncv: its parameters are Faster R-CNN's, and {type(net).__name__} is none: give --network "
             'faster_rcnn_fpn or faster_rcnn_c4'
         )
+    _check_masks(net, arrays)
     found = {int(match[1] or 0): arrays[match[0]] for match in map(_ANCHORS.match, arrays) if match}
     for number, anchors in enumerate(net.anchors_of_cells(_CELLS)):
         theirs = found.get(number, np.empty(0))
@@ -97,3 +102,15 @@ def check(net: Any, arrays: Mapping[str, np.ndarray]) -> None:
                 f'gluoncv: the anchors of map {number} differ from those of {type(net).__name__}: see --option '
                 'anchor_sizes'
             )
+
+
+def _check_masks(net: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """Compare whether masks are found, and whether both heads have the same RoIs, as in GluonCV's Mask R-CNN."""
+    masks = any(name.startswith('mask.') for name in arrays)
+    if masks != getattr(net, 'finds_masks', False):
+        kind, name = ('Mask', 'mask_rcnn_fpn') if masks else ('Faster', 'faster_rcnn_fpn or faster_rcnn_c4')
+        raise DataError(
+            f"gluoncv: its parameters are {kind} R-CNN's, and {type(net).__name__} is none: give --network {name}"
+        )
+    if masks and not net.shared_rois:
+        raise DataError("gluoncv: GluonCV's Mask R-CNN averages the RoIs of its masks: give --option shared_rois=true")

@@ -57,7 +57,7 @@ def scale(block, net, x, deviation):
     block.weight.set_data(block.weight.data() * factor)
 
 
-def gluoncv_rcnn(monkeypatch, x, fpn):
+def gluoncv_rcnn(monkeypatch, x, fpn, masks=False):
     """Their network on their ResNet-18, with few proposals and a narrow head."""
     anchor = pytest.importorskip('gluoncv.model_zoo.rcnn.rpn.anchor')
     monkeypatch.setattr(anchor, 'np', _Numpy())
@@ -77,12 +77,18 @@ def gluoncv_rcnn(monkeypatch, x, fpn):
             pretrained=False,
         )  # fmt: skip
         head = mx.gluon.nn.HybridSequential()
+        if masks:
+            from gluoncv.model_zoo.rcnn.mask_rcnn import MaskRCNN
+
+            head.add(mx.gluon.nn.AvgPool2D(3, 2, 1))
+            of_masks = {'mask_channels': 16, 'num_fcn_convs': 4, 'target_roi_scale': 2, 'rcnn_max_dets': 40}
         for _ in range(2):
             head.add(mx.gluon.nn.Dense(64), mx.gluon.nn.Activation('relu'))
-        net = FasterRCNN(
-            features, None, box_features=head, min_stage=2, max_stage=6, nms_thresh=0.5, roi_size=(7, 7),
-            strides=(4, 8, 16, 32, 64), clip=4.14, rpn_channel=24, scales=(2, 4, 8, 16, 32), rpn_test_pre_nms=600,
-            rpn_test_post_nms=40, rpn_min_size=1, **common,
+        net = (MaskRCNN if masks else FasterRCNN)(
+            features, None, box_features=head, min_stage=2, max_stage=6, nms_thresh=0.5,
+            roi_size=(14, 14) if masks else (7, 7), strides=(4, 8, 16, 32, 64), clip=4.14, rpn_channel=24,
+            scales=(2, 4, 8, 16, 32), rpn_test_pre_nms=600, rpn_test_post_nms=40, rpn_min_size=1,
+            **(of_masks if masks else {}), **common,
         )  # fmt: skip
         with_pooling_of_every_level(net, monkeypatch)
     else:
@@ -147,6 +153,34 @@ def test_detections_are_theirs(name, monkeypatch, tmp_path):
     same = found[:, 0] == rows[:, 0]
     assert same.mean() > 0.95  # of nearly equal scores, the order may differ
     assert np.abs(found[same, 2:] - rows[same, 2:]).max() <= 1e-4 * 192
+
+
+@pytest.mark.slow
+def test_masks_are_theirs(monkeypatch, tmp_path):
+    x = mx.nd.array(np.random.RandomState(1).normal(0, 1, (1, 3, 160, 192)))
+    theirs, path = gluoncv_rcnn(monkeypatch, x, True, masks=True), tmp_path / 'theirs.params'
+    theirs.save_parameters(str(path))
+    options = {**FORMS['faster_rcnn_fpn'], 'nms_top': 2000, 'score_threshold': 0.02, 'mask_channels': 16}
+    ours = converted(path, 'mask_rcnn_fpn', 'gluoncv', {**options, 'shared_rois': True}, classes=3)
+    ids, scores, boxes, masks = (value.asnumpy()[0] for value in theirs(x))
+    rows, found_masks = (value.asnumpy()[0] for value in ours(x))
+    there = (ids[:, 0] >= 0) & (scores[:, 0] > 0.02)
+    expected, masks = np.concatenate([ids, scores, boxes], axis=1)[there], masks[there]
+    inside = (boxes[there] >= 0).all(axis=1) & (boxes[there] <= [192, 160, 192, 160]).all(axis=1)  # ours are clipped
+    compared = 0
+    for row, mask in zip(expected[inside], masks[inside]):
+        place = np.abs(rows - row).max(axis=1).argmin()
+        if np.abs(rows[place] - row).max() < 1e-2:
+            assert np.abs(found_masks[place] - mask).max() <= 1e-3
+            compared += 1
+    assert compared > 5
+    assert compared >= 0.9 * inside.sum()
+    for name, chosen, message in (
+        ('mask_rcnn_fpn', options, 'give --option shared_rois=true'),
+        ('faster_rcnn_fpn', FORMS['faster_rcnn_fpn'], 'Mask R-CNN.s, and .* is none: give --network mask_rcnn_fpn'),
+    ):
+        with pytest.raises(DataError, match=message):
+            converted(path, name, 'gluoncv', chosen, classes=3)
 
 
 def _listed(features):
