@@ -1,10 +1,13 @@
 """Pictures with rectangles in pure colors, whose class is the color, and record files of them."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from gluon_cbam.data.boxes.labels import encode
 from gluon_cbam.data.boxes.records import BoxRecords
+from gluon_cbam.data.boxes.segmentation_files import segmentations_writer
 from gluon_cbam.data.boxes.table import Boxes
 from gluon_cbam.data.records.recordio import RecordWriter
 
@@ -17,6 +20,13 @@ def drawn(height, width, boxes):
     for (left, top, right, bottom), kind in zip(boxes.corners.astype(int), boxes.classes):
         pixels[top:bottom, left:right] = COLORS[kind]
     return pixels
+
+
+def with_polygons(boxes):
+    """The boxes with polygons of their four corners."""
+    texts = [f'[[{left},{top},{right},{top},{right},{bottom},{left},{bottom}]]' for left, top, right, bottom in
+             boxes.corners.tolist()]  # fmt: skip
+    return replace(boxes, segmentations=np.array([*texts, ''], object)[:-1])
 
 
 def found(pixels, kind):
@@ -40,17 +50,19 @@ def apart(height, width, count, seed):
 
 
 def write_boxes(path, pictures, names=None):
-    """A file of detection records.
+    """A file of detection records, with the segmentations of the boxes.
 
     Args:
         path: the file.
         pictures: (pixels, boxes) of each record.
         names: names of the classes for ``classes.txt``; by default, none is written.
     """
-    with RecordWriter(path) as writer:
-        for pixels, boxes in pictures:
+    with RecordWriter(path) as writer, segmentations_writer(path, (), None) as segmentations:
+        for number, (pixels, boxes) in enumerate(pictures):
             image = cv2.imencode('.png', np.ascontiguousarray(pixels[..., ::-1]))[1].tobytes()
-            writer.write(encode(boxes, *pixels.shape[:2]), image)
+            label = encode(boxes, *pixels.shape[:2])
+            writer.write(label, image, number)
+            segmentations(number, label, boxes)
     if names is not None:
         (path.parent / 'classes.txt').write_text(''.join(f'{name}\n' for name in names))
     return BoxRecords(path)

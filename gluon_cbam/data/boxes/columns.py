@@ -103,6 +103,7 @@ class BoxRows:
         self._owners, self._numbers, self._classes = array('q'), array('q'), array('q')
         self._corners, self._areas = array('d'), array('d')
         self._difficult, self._crowd = bytearray(), bytearray()
+        self._segmentations: List[str] = []
 
     def __len__(self) -> int:
         return len(self.names)
@@ -134,6 +135,7 @@ class BoxRows:
         difficult: bool = False,
         crowd: bool = False,
         area: float = float('nan'),
+        segmentation: str = '',
     ) -> None:
         """Add a box.
 
@@ -145,6 +147,7 @@ class BoxRows:
             difficult: the flag of Pascal VOC.
             crowd: the flag of COCO.
             area: in square pixels; default nan, the area of the box.
+            segmentation: see :func:`.segmentations.normalized`; default none.
         """
         self._owners.append(owner)
         self._corners.extend(corners)
@@ -153,6 +156,7 @@ class BoxRows:
         self._difficult.append(difficult)
         self._crowd.append(crowd)
         self._areas.append(area)
+        self._segmentations.append(segmentation)
 
     def columns(self) -> BoxColumns:
         """The pictures in the order in which they were added, with their boxes. Nothing can be added any more."""
@@ -166,6 +170,7 @@ class BoxRows:
             np.frombuffer(bytes(self._difficult), bool)[order],
             np.frombuffer(bytes(self._crowd), bool)[order],
             np.where(np.isnan(areas), box_areas(corners), areas),
+            np.array([*self._segmentations, ''], object)[:-1][order] if any(self._segmentations) else None,
         )
         bounds = np.searchsorted(owners[order], np.arange(len(self.names) + 1))
         sizes = np.array(self._sizes, np.int64).reshape(-1, 2)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from gluon_cbam.data.records.recordio import RecordFile
 
 from .labels import to_boxes
 from .objects import Objects, read_objects
+from .segmentation_files import read_objects_of
 from .table import Boxes
 
 _SIDES = 1 << 24  # float32 has all whole numbers below it
@@ -47,6 +49,7 @@ class BoxRecords:
         for fault in objects.faults[:1]:
             raise DataError(f'{self.where(fault.record)}: {fault.text()} ({len(objects.faults)} faults in the file)')
         self._values, self._sizes = objects.values, objects.sizes
+        self._segmentations: Optional[Dict[int, List[str]]] = None
         self._bounds = np.searchsorted(objects.records, np.arange(len(self) + 1))
         self.names: ClassNames = names_beside(self.path)
         largest = int(objects.values[:, 0].max()) if len(objects.values) else 0
@@ -89,6 +92,29 @@ class BoxRecords:
         """The number of boxes that are no crowds."""
         return int((self._values[:, _CROWD] == 0).sum())
 
+    def read_segmentations(self) -> int:
+        """Read the segmentations beside the file, which :meth:`boxes_of` gives from then on.
+
+        Returns:
+            The number of objects with a segmentation, without crowds.
+
+        Raises:
+            DataError: the segmentations are damaged, or of other records.
+        """
+        if self._segmentations is None:
+            self._segmentations = read_objects_of(self.records, self.counts.tolist(), self._sizes)
+        crowds = self._values[:, _CROWD] != 0
+        return sum(
+            bool(text) and not crowds[self._bounds[number] + row]
+            for number, texts in self._segmentations.items()
+            for row, text in enumerate(texts)
+        )
+
+    @property
+    def segmentations(self) -> Mapping[int, Sequence[str]]:
+        """Index of a record -> the segmentations of its objects; empty before :meth:`read_segmentations`."""
+        return self._segmentations or {}
+
     def check_classes(self, classes: int) -> None:
         """Check that every box has a class of a network.
 
@@ -118,13 +144,15 @@ class BoxRecords:
             size: height and width of the picture as it is decoded; default :meth:`size_of`.
 
         Returns:
-            The boxes.
+            The boxes; with their segmentations, if these were read.
 
         Raises:
             DataError: the header of the picture cannot be read.
         """
         height, width = self.size_of(number) if size is None else size
-        return to_boxes(self._values[self._bounds[number] : self._bounds[number + 1]], height, width)
+        boxes = to_boxes(self._values[self._bounds[number] : self._bounds[number + 1]], height, width)
+        texts = self.segmentations.get(number)
+        return boxes if texts is None else replace(boxes, segmentations=np.array([*texts, ''], object)[:-1])
 
     def size_of(self, number: int) -> Tuple[int, int]:
         """Height and width of the picture of a record in pixels, from the picture itself.

@@ -22,7 +22,7 @@ from gluon_cbam.common.json_stream import read_lists
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.records.recordio import RecordFile
 
-from .segmentations import normalized
+from .segmentations import mask_size, normalized
 from .table import Boxes
 
 Add = Callable[[int, np.ndarray, Boxes], None]
@@ -118,6 +118,35 @@ def read_segmentations(records: RecordFile) -> Optional[Segmentations]:
     if len(counts) < len(('categories', 'records')):
         raise DataError(f'{path}: it has no lists categories and records: pack {records.path} again')
     return found
+
+
+def read_objects_of(records: RecordFile, counts: Sequence[int], sizes: np.ndarray) -> Dict[int, List[str]]:
+    """Read the segmentations beside a ``.rec`` file, and compare them with its labels.
+
+    Args:
+        records: the record file.
+        counts: the number of objects of each record.
+        sizes: (records, 2), width and height that each label states; nan where it does not.
+
+    Returns:
+        Index of a record -> the segmentation of each of its objects; empty where there is no such file.
+
+    Raises:
+        DataError: the file is damaged, or a record has segmentations of other objects or of a picture of another size.
+    """
+    found = read_segmentations(records)
+    for index, texts in ({} if found is None else found.objects).items():
+        where = f'{segmentations_path(records.path)}: record {index}'
+        if len(texts) != counts[index]:
+            raise DataError(f'{where} has {len(texts)} segmentations, its label {counts[index]} objects: pack it again')
+        width, height = sizes[index].tolist()
+        for number, size in enumerate(mask_size(text) if text else (0, 0) for text in texts):
+            if size not in ((0, 0), (height, width)) and not np.isnan(width):
+                raise DataError(
+                    f'{where}: object {number} has a mask of {size[1]} x {size[0]} pixels, the picture has {width:g} x '
+                    f'{height:g}'
+                )
+    return {} if found is None else found.objects
 
 
 def read_category_ids(path: PathLike, classes: Sequence[str]) -> Optional[List[int]]:

@@ -139,6 +139,26 @@ class Composition(NamedTuple):
             seen[:, ::2] = self.mirrored - seen[:, 2::-2]
         return seen, kept
 
+    def origins(self, number: int, seen: np.ndarray) -> np.ndarray:
+        """What the boxes of a picture show of it.
+
+        Args:
+            number: the place of the picture among those that the image is made of.
+            seen: (m, 4), boxes of :meth:`boxes`.
+
+        Returns:
+            (m, 4) float64, what is at the left, the top, the right and the bottom of each box, in pixels of the
+            picture; the left is larger than the right where the image is mirrored.
+        """
+        part = self.parts[number]
+        if part is None:
+            return np.zeros((0, 4))
+        corners = seen.copy()
+        if self.mirrored:
+            corners[:, ::2] = self.mirrored - corners[:, ::2]
+        source, target = part.placement
+        return Placement(target, source).moved(corners)
+
     def joined(self, pictures: Sequence[Picture]) -> Tuple[np.ndarray, np.ndarray]:
         """The boxes of all pictures that are seen, (m, 4) float64 in pixels of the image, and their classes, (m,)."""
         seen = [self.boxes(number, picture.corners) for number, picture in enumerate(pictures)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Sequence
+from typing import Any, List, NamedTuple, Sequence
 
 import mxnet as mx
 import numpy as np
@@ -13,7 +13,7 @@ from gluon_cbam.data.boxes.records import BoxRecords
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .box_augmentation import BOX_AUGMENTATIONS
-from .box_composition import Picture
+from .box_composition import Composition, Picture
 from .draws import up_to
 from .epochs import Example, Load, MakeRow, RecordBatches
 
@@ -34,6 +34,31 @@ class DetectionBatch(NamedTuple):
 
     images: mx.nd.NDArray
     boxes: mx.nd.NDArray
+
+
+class BoxPlan(NamedTuple):
+    """How a row of a batch is made.
+
+    Attributes:
+        examples: the records that it is made of.
+        pictures: their sizes and boxes.
+        composition: how the image is made of them.
+    """
+
+    examples: List[Example]
+    pictures: List[Picture]
+    composition: Composition
+
+    def pixels(self) -> np.ndarray:
+        """Decode the pictures, and make the image."""
+        return self.composition.pixels([example.pixels for example in self.examples])
+
+    def rows(self) -> np.ndarray:
+        """The boxes as rows of :class:`DetectionBatch`: (n, 5) float32."""
+        corners, classes = self.composition.joined(self.pictures)
+        rows = np.empty((len(classes), 5), np.float32)
+        rows[:, 0], rows[:, 1:] = classes, corners
+        return rows
 
 
 @dataclass(frozen=True)
@@ -73,22 +98,24 @@ class DetectionData(RecordBatches):
 
         The label is its boxes as rows of :class:`DetectionBatch`.
         """
+        plan = self.plan(position, load, rng)
+        rows = plan.rows()
+        return lambda: (plan.pixels(), rows)
+
+    def plan(self, position: int, load: Load, rng: np.random.Generator) -> BoxPlan:
+        """Draw the augmentation of the picture at a position."""
         augmentation, last = BOX_AUGMENTATIONS[self.augmentation], len(self.epoch_order) - 1
         places = [position, *(up_to(rng, last) for _ in range(augmentation.pictures - 1))]
         examples = [load(place) for place in places]
         pictures = [self._picture(example) for example in examples]
-        composition = augmentation.plan(pictures, self.preprocessing, rng)
-        corners, classes = composition.joined(pictures)
-        rows = np.empty((len(classes), 5), np.float32)
-        rows[:, 0], rows[:, 1:] = classes, corners
-        return lambda: (composition.pixels([example.pixels for example in examples]), rows)
+        return BoxPlan(examples, pictures, augmentation.plan(pictures, self.preprocessing, rng))
 
     def _picture(self, example: Example) -> Picture:
         boxes = self.records.boxes_of(example.number, example.size)
         ignored = boxes.crowd | boxes.difficult if self.ignore_difficult else boxes.crowd
         return Picture(*example.size, boxes.corners, np.where(ignored, CROWD, boxes.classes))
 
-    def batch(self, images: mx.nd.NDArray, labels: Sequence[np.ndarray]) -> DetectionBatch:
+    def batch(self, images: mx.nd.NDArray, labels: Sequence[Any]) -> Any:
         """Pictures with their boxes."""
         return DetectionBatch(images, mx.nd.array(padded(labels)))
 
