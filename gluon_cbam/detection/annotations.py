@@ -32,7 +32,7 @@ def picture_name(image: ImageReference, ending: str = '.png') -> str:
 class Annotations:
     """Collects predictions, and writes them as a folder of annotations; the pictures are not copied.
 
-    Scores are not written: the formats have none for annotations.
+    Scores are not written: the formats have none for annotations. COCO's have the masks, others boxes alone.
 
     Args:
         folder: the folder; it must be empty or not exist.
@@ -70,7 +70,8 @@ class Annotations:
             )
         owner = self._rows.image(name, *prediction.image.size)
         for number, box in enumerate(prediction.boxes):
-            self._rows.box(owner, box.corners, box.number, number)
+            area = float(box.mask().sum()) if box.segmentation else float('nan')
+            self._rows.box(owner, box.corners, box.number, number, area=area, segmentation=box.segmentation)
 
     def write(self) -> None:
         """Write the folder, whole or not at all."""

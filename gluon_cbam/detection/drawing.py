@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -88,12 +88,12 @@ def _name(names: Sequence[str], index: Any) -> str:
     return name if len(name) <= _MOST_LETTERS else f'{name[: _MOST_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}'
 
 
-def draw_segmentations(pixels: np.ndarray, boxes: Boxes) -> np.ndarray:
-    """Color the pixels of the true objects of an image that have a segmentation, half of which is the image's.
+def draw_segmentations(pixels: np.ndarray, boxes: Union[Boxes, Detections]) -> np.ndarray:
+    """Color the pixels of the objects of an image that have a segmentation, half of which is the image's.
 
     Args:
         pixels: (H, W, 3) uint8 RGB, in the size of the picture; it is not changed.
-        boxes: the objects.
+        boxes: the objects, true or found; where they overlap, the last one's color is on top.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -104,7 +104,7 @@ def draw_segmentations(pixels: np.ndarray, boxes: Boxes) -> np.ndarray:
     for text, label in zip(boxes.segmentations if boxes.segmentations is not None else (), boxes.classes.tolist()):
         if text:
             inside = bitmap(text, *pixels.shape[:2]) > 0
-            result[inside] = (result[inside].astype(np.int64) + class_color(label)) // 2
+            result[inside] = (pixels[inside].astype(np.int64) + class_color(label)) // 2
     return result
 
 

@@ -12,7 +12,7 @@ from gluon_cbam.common.files import PathLike, atomic_path
 from gluon_cbam.common.printable import printable
 
 from .annotations import picture_name
-from .drawing import detection_boxes, draw_boxes
+from .drawing import detection_boxes, draw_boxes, draw_segmentations
 
 _ENDING = '.png'
 Encode = Callable[[Any, np.ndarray], bytes]
@@ -61,12 +61,18 @@ class DrawnPictures:
 
 
 def drawn_boxes(classes: Sequence[str]) -> Encode:
-    """Draws the boxes of a prediction.
+    """Draws the boxes of a prediction, and its masks, if it has some.
 
     Args:
         classes: names of the classes.
     """
-    return lambda prediction, pixels: encoded(draw_boxes(pixels, detection_boxes(prediction.detections, classes)))
+
+    def drawn(prediction: Any, pixels: np.ndarray) -> bytes:
+        found = prediction.detections
+        surest_last = found.chosen(np.argsort(found.scores, kind='stable'))
+        return encoded(draw_boxes(draw_segmentations(pixels, surest_last), detection_boxes(found, classes)))
+
+    return drawn
 
 
 def encoded(pixels: np.ndarray) -> bytes:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Callable, Deque, Dict, Iterable, Iterator, Lis
 import numpy as np
 
 from gluon_cbam.common.errors import CbamError, UsageError
+from gluon_cbam.data.boxes.segmentations import mask_text
 from gluon_cbam.data.boxes.tiles import tile_starts
 from gluon_cbam.data.sources.images import ImageSource
 from gluon_cbam.inference.prediction import predict
-from gluon_cbam.tasks.detection.prediction import BoxPrediction, BoxPredictor
+from gluon_cbam.tasks.detection.prediction import BoxPrediction, BoxPredictor, FoundBox
 from gluon_cbam.tasks.prediction import ImageReference
 
 if TYPE_CHECKING:
@@ -130,9 +131,24 @@ def _merged(picture: _Picture, tiles: List[BoxPrediction], top: int) -> BoxPredi
         best = max(rows, key=lambda row: boxes[row].score)
         left, top_edge = corners[rows, :2].min(axis=0).tolist()
         right, bottom = corners[rows, 2:].max(axis=0).tolist()
-        merged.append(boxes[best]._replace(corners=(left, top_edge, right, bottom)))
+        parts = [(boxes[row], picture.places[owners[row]]) for row in rows]
+        merged.append(
+            boxes[best]._replace(corners=(left, top_edge, right, bottom), segmentation=_joined(picture, parts))
+        )
     merged.sort(key=lambda box: -box.score)
     return BoxPrediction(picture.image, merged[:top])
+
+
+def _joined(picture: _Picture, parts: List[Tuple[FoundBox, Tuple[int, int]]]) -> str:
+    """The mask of an object in the picture from those in its tiles at their places; empty for boxes alone."""
+    if not parts[0][0].segmentation or picture.image.size is None:
+        return ''
+    whole = np.zeros(picture.image.size, np.uint8)
+    for box, (left, top) in parts:
+        mask = box.mask()
+        place = whole[top : top + mask.shape[0], left : left + mask.shape[1]]
+        np.maximum(place, mask, out=place)
+    return mask_text(whole)
 
 
 def same_objects(corners: np.ndarray, classes: np.ndarray, tiles: np.ndarray, frames: np.ndarray) -> List[List[int]]:
