@@ -6,6 +6,7 @@ RCNN_OPTION = {
     **OPTION, 'use_global_stats': False, 'pyramid_channels': 16, 'head_channels': 32, 'region_channels': 16,
     'proposals': 40, 'training_proposals': 60, 'samples': 16, 'anchor_sizes': [8, 16, 24, 32, 40],
 }  # fmt: skip
+MASK_RCNN_OPTION = {**RCNN_OPTION, 'mask_channels': 16}
 POINTS = {
     'centernet': {**OPTION, 'dilated': True, 'up_channels': [32, 32, 32], 'head_channels': 16},
     'yolo3': {

@@ -68,6 +68,7 @@ IMPORT_MXNET = (
     'data.loading.batch_slices',
     'data.loading.epochs',
     'data.loading.training',
+    'data.loading.box_mask_training',
     'data.loading.box_training',
     'data.loading.mask_training',
     'training.distributed.server_node',

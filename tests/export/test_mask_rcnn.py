@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gluon_cbam import get_model, weights
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.data.boxes.segmentations import bitmap
 from gluon_cbam.data.datasets.box_scenes import write_box_shapes
 from gluon_cbam.data.loading.preprocessing import Preprocessing
@@ -14,6 +15,7 @@ from gluon_cbam.export.request import ExportRequest
 from gluon_cbam.export.runtime import load_exported
 from gluon_cbam.export.runtime.session import exported_session
 from gluon_cbam.export.samples import sample_images
+from gluon_cbam.export.tracing import GraphKind
 from gluon_cbam.inference.network import load_network
 from gluon_cbam.inference.session import on_devices
 from gluon_cbam.models import variant
@@ -38,7 +40,7 @@ def loaded(tmp_path_factory):
 
 def test_rows_and_masks_are_those_of_the_network(loaded, tmp_path):
     report = export_network(ExportRequest(loaded), 'onnx', tmp_path / 'net.onnx', sample_images(SIZE))
-    assert report.difference.detections.agreeing == report.difference.detections.rows > 30
+    assert report.difference.rows.agreeing == report.difference.rows.rows > 30
     run = load_exported(tmp_path / 'net.onnx', 'onnxruntime', threads=1)
     for count in (1, 3):
         x = np.random.RandomState(count).normal(0, 1, (count, 3, SIZE, SIZE)).astype('float32')
@@ -48,6 +50,21 @@ def test_rows_and_masks_are_those_of_the_network(loaded, tmp_path):
         assert np.abs(rows - expected[0]).max() <= 1e-2
         assert masks.shape == (count, 30, 28, 28)
         assert np.abs(masks - expected[1]).max() <= 1e-3
+
+
+def test_files_before_the_suppression_have_no_masks(loaded, tmp_path):
+    with pytest.raises(UsageError, match='masks are of the boxes that .* keeps: leave out --no-nms'):
+        export_network(
+            ExportRequest(loaded, graph=GraphKind(nms=False)), 'onnx', tmp_path / 'net.onnx', sample_images(SIZE)
+        )
+    assert not (tmp_path / 'net.onnx').exists()
+
+
+def test_any_size(loaded, tmp_path):
+    request = ExportRequest(loaded, graph=GraphKind(dynamic=True))
+    report = export_network(request, 'onnx', tmp_path / 'net.onnx', sample_images(SIZE))
+    assert len(report.sizes) == 2
+    assert report.difference.rows.agreeing == report.difference.rows.rows > 30
 
 
 def test_a_file_scores_and_predicts_as_the_network(loaded, tmp_path):

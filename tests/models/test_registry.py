@@ -32,6 +32,7 @@ DETECTORS = {
     'centernet',
     'faster_rcnn_c4',
     'faster_rcnn_fpn',
+    'mask_rcnn_fpn',
     'ssd_300',
     'ssd_300_lite',
     'ssd_300_vgg16',

@@ -70,8 +70,8 @@ class MaskedDetectionData(DetectionData):
             seen, kept = plan.composition.boxes(number, picture.corners)
             texts = self.records.segmentations.get(example.number)
             for row, part in zip(kept.tolist(), plan.composition.origins(number, seen).tolist()):
-                known = texts is not None and picture.classes[row] != CROWD
-                masks.append(mask_part(texts[row] if known else '', part)[None])
+                text = '' if texts is None or picture.classes[row] == CROWD else texts[row]
+                masks.append(mask_part(text, part)[None])
         return np.concatenate(masks)
 
     def batch(self, images: mx.nd.NDArray, labels: Sequence[Any]) -> MaskedDetectionBatch:

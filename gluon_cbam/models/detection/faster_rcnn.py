@@ -34,7 +34,7 @@ from .proposals import Proposals
 from .region_anchors import RegionLevel, region_anchors
 from .region_heads import AttentionFactory, RegionHead, RoiPredictor
 from .roi_pooling import MOST, with_images
-from .roi_sampling import RoiSampling
+from .roi_sampling import RoiSampling, SampledRois
 from .suppression import BOUND, Suppression, class_scores
 
 
@@ -171,17 +171,28 @@ class FasterRCNN(Detector):
     def raw(self, F: OpNamespace, x: Tensor, *inputs: Tensor) -> Tuple[Tensor, ...]:
         """Compute the outputs of training; see :class:`FasterRCNN`."""
         objects, order = inputs
-        maps = self.maps(F, x)
+        return self.sampled(F, x, self.maps(F, x), objects, order)[1]
+
+    def sampled(
+        self, F: OpNamespace, x: Tensor, maps: Sequence[Tensor], objects: Tensor, order: Tensor
+    ) -> Tuple[SampledRois, Tuple[Tensor, ...]]:
+        """Compute the RoIs that training takes, and the outputs of :meth:`raw`."""
         logits, offsets = self._of_anchors(F, maps)
         found, exist = self._training(F, logits, offsets, region_anchors(F, self._levels, maps), x)
-        boxes, labels, targets = self._sampling(F, found, exist, objects, order)
-        of_classes, of_boxes = self._of_rois(F, maps, boxes, self.samples)
-        own = F.one_hot(labels - 1, depth=self.classes).expand_dims(3)  # (N, S, classes, 1), zeros for the background
-        return logits, offsets, of_classes, F.sum(F.broadcast_mul(of_boxes, own), axis=2), labels, targets
+        rois = self._sampling(F, found, exist, objects, order)
+        of_classes, of_boxes = self._of_rois(F, maps, rois.boxes, self.samples)
+        # (N, S, classes, 1), zeros for the background
+        own = F.one_hot(rois.labels - 1, depth=self.classes).expand_dims(3)
+        of_boxes = F.sum(F.broadcast_mul(of_boxes, own), axis=2)
+        return rois, (logits, offsets, of_classes, of_boxes, rois.labels, rois.targets)
 
     def detections(self, F: OpNamespace, x: Tensor, *constants: Tensor) -> Tensor:
         """See :meth:`.detector.Detector.detections`."""
-        boxes, scores, offsets = self.scored_rois(F, x)
+        return self.found(F, x, self.maps(F, x))
+
+    def found(self, F: OpNamespace, x: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        """Compute the detections from the maps."""
+        boxes, scores, offsets = self._scored(F, x, maps)
         best = self.suppression.best(F, scores.reshape((0, -1)))
         roi = F.floor(best.place / self.classes)
         chosen = of_each(F, offsets.reshape((0, -1, 4)), best.place), of_each(F, centered(F, boxes), roi)
@@ -194,7 +205,9 @@ class FasterRCNN(Detector):
 
     def scored_rois(self, F: OpNamespace, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
         """Compute the RoIs (N, R, 4), their scores (N, R, classes), and their offsets (N, R, classes, 4); float32."""
-        maps = self.maps(F, x)
+        return self._scored(F, x, self.maps(F, x))
+
+    def _scored(self, F: OpNamespace, x: Tensor, maps: Sequence[Tensor]) -> Tuple[Tensor, Tensor, Tensor]:
         boxes, exist = self._proposals(F, *self._of_anchors(F, maps), region_anchors(F, self._levels, maps), x)
         logits, offsets = self._of_rois(F, maps, boxes, self._after)
         return boxes, F.broadcast_mul(class_scores(F, logits), exist.expand_dims(2)), offsets
@@ -214,9 +227,13 @@ class FasterRCNN(Detector):
     def check_input(self, shape: Tuple[int, ...]) -> None:
         """Check the shape of an input; a batch has less than :data:`.roi_pooling.MOST` RoIs."""
         super().check_input(shape)
-        most = max(self._after, self.samples)
+        most = self._most_rois()
         if shape[0] * most >= MOST:
             raise ValueError(f'a batch has less than {MOST} RoIs, got {shape[0]} images with {most} each')
+
+    def _most_rois(self) -> int:
+        """The most RoIs of an image that are pooled at once."""
+        return max(self._after, self.samples)
 
     def anchors(self, height: int, width: int, ctx: mx.Context = None) -> mx.nd.NDArray:
         """The anchors of inputs of a size.

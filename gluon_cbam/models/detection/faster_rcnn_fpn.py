@@ -60,8 +60,11 @@ class FasterRCNNFPN(FasterRCNN):
 
     def vectors(self, F: OpNamespace, maps: Sequence[Tensor], rois: Tensor) -> Tensor:
         """See :meth:`.faster_rcnn.FasterRCNN.vectors`."""
-        strides = self._variant.strides[:_POOLED]
-        return self.head(pool_levels(F, maps[:_POOLED], rois, strides, self._channels, self._variant.roi_size))
+        return self.head(self.pooled(F, maps, rois, self._variant.roi_size))
+
+    def pooled(self, F: OpNamespace, maps: Sequence[Tensor], rois: Tensor, size: int) -> Tensor:
+        """Pool RoIs (R, 5) from the maps of their sizes: (R, channels, size, size)."""
+        return pool_levels(F, maps[:_POOLED], rois, self._variant.strides[:_POOLED], self._channels, size)
 
 
 def _stages(found: Sequence[int], wanted: Sequence[int]) -> List[int]:

@@ -20,11 +20,13 @@ class SampledRois(NamedTuple):
         boxes: (N, S, 4), xmin, ymin, xmax and ymax.
         labels: (N, S): 1 + class, 0 for the background, -1 where an image has fewer than S.
         targets: (N, S, 4), the offsets of positive RoIs, see :mod:`.box_coding`; 0 for others.
+        objects: (N, S), the number of the object that a positive RoI is of, from 0.
     """
 
     boxes: Tensor
     labels: Tensor
     targets: Tensor
+    objects: Tensor
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class RoiSampling:
     count: int
     share: float = 0.25
     threshold: float = 0.5
+
+    @property
+    def most_positive(self) -> int:
+        """Positive RoIs of an image at most; they are the first."""
+        return int(round(self.count * self.share))
 
     def __call__(self, F: OpNamespace, proposals: Tensor, exist: Tensor, boxes: Tensor, order: Tensor) -> SampledRois:
         """Choose RoIs, without gradients.
@@ -65,7 +72,7 @@ class RoiSampling:
         positive = (F.max(found, axis=1) >= self.threshold) * exist
         in_crowd = covered(F, F.broadcast_mul(corners, crowds), candidates) > COVERED
         negative = exist * (1 - positive) * (1 - in_crowd)
-        chosen = sample(F, positive, negative, order, self.count, int(round(self.count * self.share)))
+        chosen = sample(F, positive, negative, order, self.count, self.most_positive)
         return self._rows(F, candidates, boxes, F.argmax(found, axis=1), chosen, order)
 
     def _rows(
@@ -76,11 +83,12 @@ class RoiSampling:
         ranks = (positive + negative) * (order + 1) + F.broadcast_mul(positive, F.max(order, axis=1, keepdims=True) + 1)
         best, places = F.topk(ranks, k=self.count, axis=1, ret_typ='both')  # (N, S)
         rois = of_each(F, candidates, places)
-        matched = of_each(F, boxes, of_each(F, nearest, places))  # (N, S, 5)
+        numbers = of_each(F, nearest, places)
+        matched = of_each(F, boxes, numbers)  # (N, S, 5)
         is_positive = of_each(F, positive, places)
         labels = is_positive * (F.slice_axis(matched, axis=2, begin=0, end=1).reshape((0, -1)) + 1)
         labels = F.where(best > 0, F.relu(labels), -F.ones_like(labels))
         coded = encode(F, F.slice_axis(matched, axis=2, begin=1, end=5), centered(F, rois))
         wanted = F.broadcast_axis(is_positive.expand_dims(2), axis=2, size=4)
         targets = F.where(wanted, coded, F.zeros_like(coded))
-        return SampledRois(*(F.BlockGrad(each) for each in (rois, labels, targets)))
+        return SampledRois(*(F.BlockGrad(each) for each in (rois, labels, targets, numbers)))

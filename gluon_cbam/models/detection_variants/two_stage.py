@@ -1,9 +1,9 @@
-"""Rows of the detectors with two stages: Faster R-CNN."""
+"""Rows of the detectors with two stages: Faster R-CNN and Mask R-CNN."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Tuple
+from typing import Any, ClassVar, Dict, Tuple
 
 
 @dataclass(frozen=True)
@@ -60,36 +60,49 @@ class FasterRCNNVariant:
     backbone: str = 'resnet50'
 
 
-# GluonCV's faster_rcnn_fpn_resnet50_v1b_coco and faster_rcnn_resnet50_v1b_voc
-FASTER_RCNNS = (
-    FasterRCNNVariant(
-        module='detection.faster_rcnn_fpn',
-        name='faster_rcnn_fpn',
-        image_size=800,
-        strides=(4, 8, 16, 32, 64),
-        anchor_sizes=(32, 64, 128, 256, 512),
-        region_channels=1024,
-        training_proposals=2000,
-        proposals=1000,
-        smallest_proposal=1,
-        samples=512,
-        roi_size=7,
-        nms_threshold=0.5,
-        nms_top=1000,
-    ),
-    FasterRCNNVariant(
-        module='detection.faster_rcnn_c4',
-        name='faster_rcnn_c4',
-        image_size=600,
-        strides=(16,),
-        anchor_sizes=(32, 64, 128, 256, 512),
-        region_channels=1024,
-        training_proposals=2000,
-        proposals=300,
-        smallest_proposal=16,
-        samples=128,
-        roi_size=14,
-        nms_threshold=0.3,
-        nms_top=400,
-    ),
+@dataclass(frozen=True)
+class MaskRCNNVariant(FasterRCNNVariant):
+    """A detector that finds masks, too: models/detection/mask_rcnn_fpn.py.
+
+    Attributes:
+        mask_roi_size: cells of a RoI along each side that a mask is computed from; a mask has twice as many.
+    """
+
+    kind: ClassVar[str] = 'mask_rcnn'
+    mask_roi_size: int = 14
+
+
+# GluonCV's faster_rcnn_fpn_resnet50_v1b_coco
+_FPN: Dict[str, Any] = dict(
+    image_size=800,
+    strides=(4, 8, 16, 32, 64),
+    anchor_sizes=(32, 64, 128, 256, 512),
+    region_channels=1024,
+    training_proposals=2000,
+    proposals=1000,
+    smallest_proposal=1,
+    samples=512,
+    roi_size=7,
+    nms_threshold=0.5,
+    nms_top=1000,
 )
+# GluonCV's faster_rcnn_resnet50_v1b_voc
+_C4: Dict[str, Any] = dict(
+    image_size=600,
+    strides=(16,),
+    anchor_sizes=(32, 64, 128, 256, 512),
+    region_channels=1024,
+    training_proposals=2000,
+    proposals=300,
+    smallest_proposal=16,
+    samples=128,
+    roi_size=14,
+    nms_threshold=0.3,
+    nms_top=400,
+)
+
+FASTER_RCNNS = (
+    FasterRCNNVariant(module='detection.faster_rcnn_fpn', name='faster_rcnn_fpn', **_FPN),
+    FasterRCNNVariant(module='detection.faster_rcnn_c4', name='faster_rcnn_c4', **_C4),
+)
+MASK_RCNNS = (MaskRCNNVariant(module='detection.mask_rcnn_fpn', name='mask_rcnn_fpn', **_FPN),)

@@ -13,7 +13,7 @@ from gluon_cbam.data.boxes.records import BoxRecords
 from gluon_cbam.data.boxes.table import Boxes
 from gluon_cbam.data.records.images import decode_record
 from gluon_cbam.tasks import figures
-from gluon_cbam.tasks.evaluation import outputs_of_shard
+from gluon_cbam.tasks.evaluation import gathered_texts, outputs_of_shard
 from gluon_cbam.tasks.protocols import Prepare, ProcessGroup, Progress, Start, no_progress
 
 from .detections import Detections
@@ -30,10 +30,14 @@ class Results(NamedTuple):
     Attributes:
         truths: the true boxes of each image, in its pixels.
         detections: what was found in it.
+        sizes: height and width of each image, in pixels.
+        masks: whether the network finds masks, which detections have then.
     """
 
     truths: List[Boxes]
     detections: List[Detections]
+    sizes: List[Tuple[int, int]]
+    masks: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +77,10 @@ def evaluate(
     began = time.time()
     results = detect(start, data, prepare, batch_size, workers, progress, process_group)
     order = np.argsort(data.records.ids, kind='stable').tolist()
-    truths, detections = ([column[number] for number in order] for column in results)
-    scores = score(truths, detections, _class_names(data, results.detections))
+    truths, detections, sizes = (
+        [column[number] for number in order] for column in (results.truths, results.detections, results.sizes)
+    )
+    scores = score(truths, detections, _class_names(data, detections), sizes if results.masks else None)
     return Evaluation(len(data), scores, results, time.time() - began)
 
 
@@ -97,7 +103,7 @@ def detect(
     """Find the objects of every record, each once; see :meth:`gluon_cbam.tasks.Task.evaluate`.
 
     Returns:
-        The truths and the detections of all records, in every process.
+        The truths and the detections of all records, in every process; with masks, if the network finds some.
 
     Raises:
         DataError: an image cannot be decoded, or its label states another size.
@@ -112,15 +118,17 @@ def detect(
         return prepare(pixels)
 
     outputs = outputs_of_shard(start, load, len(data), batch_size, workers, data.where, progress, process_group)
-    rows = list(_numbered_rows(outputs, prepare, shapes))
+    parts = list(_of_images(outputs, prepare, shapes))
     mine = np.array([(number, *shape) for number, shape in sorted(shapes.items())], np.float64)
     sizes = _gathered(mine.reshape(-1, _SIZES), process_group)
-    found = _gathered(np.concatenate([np.zeros((0, _ROWS)), *rows]), process_group)
+    found = _all_rows(parts, process_group)
     if not np.array_equal(sizes[:, 0], np.arange(len(data))):
         raise DataError(f'{len(sizes)} of {len(data)} records of {data.path} were read')
-    bounds = np.searchsorted(found[:, 0], np.arange(len(data) + 1))
-    detections = [_detections(found[begin:end]) for begin, end in zip(bounds, bounds[1:])]
-    return Results([data.boxes_of(number, (int(h), int(w))) for number, (_, h, w) in enumerate(sizes)], detections)
+    if found.texts is not None:
+        data.read_segmentations()
+    shown = [(int(height), int(width)) for _, height, width in sizes]
+    truths = [data.boxes_of(number, size) for number, size in enumerate(shown)]
+    return Results(truths, found.of_each(len(data)), shown, found.texts is not None)
 
 
 def _compare_sizes(data: BoxRecords, number: int, shape: Tuple[int, int]) -> None:
@@ -132,40 +140,46 @@ def _compare_sizes(data: BoxRecords, number: int, shape: Tuple[int, int]) -> Non
         )
 
 
-def _numbered_rows(
+class _Rows(NamedTuple):
+    """What was found in images: (n, 7), number of the image, class, score, corners; and masks, if there are some."""
+
+    rows: np.ndarray
+    texts: Optional[List[str]] = None
+
+    def of_each(self, images: int) -> List[Detections]:
+        """The detections of each image; rows are in the order of the images."""
+        bounds = np.searchsorted(self.rows[:, 0], np.arange(images + 1)).tolist()
+        return [
+            Detections.of(rows[:, 1], rows[:, 2], rows[:, 3:], None if self.texts is None else self.texts[begin:end])
+            for begin, end, rows in ((begin, end, self.rows[begin:end]) for begin, end in zip(bounds, bounds[1:]))
+        ]
+
+
+def _of_images(
     outputs: Iterator[Tuple[np.ndarray, Sequence[np.ndarray]]], prepare: Prepare, shapes: Dict[int, Tuple[int, int]]
-) -> Iterator[np.ndarray]:
-    """What was found in each image, (n, 7): number of the image, class, score, corners in the image."""
-    for numbers, (found, *_) in outputs:
-        for number, rows in zip(numbers.tolist(), found):
-            mine = rows_in_image(rows, prepare, *shapes[number])
-            yield np.column_stack([np.full(len(mine), number), mine])
+) -> Iterator[_Rows]:
+    """What was found in each image."""
+    for numbers, (found, *others) in outputs:
+        for place, number in enumerate(numbers.tolist()):
+            mine = rows_in_image(found[place], prepare, *shapes[number])
+            rows = np.column_stack([np.full(len(mine.rows), number), mine.rows])
+            yield _Rows(rows, mine.segmentations(others[0][place] if others else None, *shapes[number]))
+
+
+def _all_rows(parts: Sequence[_Rows], process_group: Optional[ProcessGroup]) -> _Rows:
+    """What all processes found, by the number of the image; rows of an image keep their order."""
+    rows = np.concatenate([np.zeros((0, _ROWS)), *(part.rows for part in parts)])
+    texts = [text for part in parts for text in part.texts or ()]
+    masks = any(part.texts is not None for part in parts)
+    if process_group is not None:
+        rows = np.concatenate(process_group.gather(rows))
+        masks = bool(process_group.sum(np.array([float(masks)])).any())
+        texts = gathered_texts(texts, process_group) if masks else texts
+    order = np.argsort(rows[:, 0], kind='stable')
+    return _Rows(rows[order], [texts[row] for row in order.tolist()] if masks else None)
 
 
 def _gathered(rows: np.ndarray, process_group: Optional[ProcessGroup]) -> np.ndarray:
     """The rows of all processes by the number of the image; those of an image keep their order."""
     every = np.concatenate(process_group.gather(rows)) if process_group else rows
     return every[np.argsort(every[:, 0], kind='stable')]
-
-
-def _detections(rows: np.ndarray) -> Detections:
-    return Detections.of(rows[:, 1], rows[:, 2], rows[:, 3:])
-
-
-def batch_figures(boxes: np.ndarray, outputs: np.ndarray) -> Dict[str, float]:
-    """AP and AP50 of a network on a training batch.
-
-    Args:
-        boxes: (N, M, 5), see :class:`gluon_cbam.data.loading.box_training.DetectionBatch`; with an object.
-        outputs: (N, keep, 6), the output of the network.
-
-    Returns:
-        The figures by name.
-    """
-    objects = [rows[rows[:, 0] >= 0].astype(np.float64) for rows in boxes]
-    found = [rows[rows[:, 0] >= 0].astype(np.float64) for rows in outputs]
-    classes = 1 + int(max(rows[:, 0].max() for rows in (*objects, *found) if len(rows)))
-    truths = [Boxes.of(rows[:, 1:], rows[:, 0]) for rows in objects]
-    detections = [Detections.of(rows[:, 0], rows[:, 1], rows[:, 2:]) for rows in found]
-    figures = score(truths, detections, [str(number) for number in range(classes)]).figures
-    return {name: figures[name] for name in ('ap', 'ap50')}

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Union
+
 import cv2
 import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.data.boxes.labels import encode
+from gluon_cbam.data.boxes.mask_parts import SIDE
 from gluon_cbam.data.boxes.table import Boxes
+from gluon_cbam.data.loading.box_mask_training import MaskedDetectionBatch
 from gluon_cbam.data.loading.box_training import DetectionBatch, padded
 from gluon_cbam.data.records.recordio import RecordWriter
 
 _BOXES = 3  # of an image
 
 
-def noise_batch(images: int, image_size: int, classes: int) -> DetectionBatch:
+def noise_batch(
+    images: int, image_size: int, classes: int, masks: bool = False
+) -> Union[DetectionBatch, MaskedDetectionBatch]:
     """Noise with three boxes in each image.
 
     Args:
         images: number of images.
         image_size: height and width in pixels.
         classes: number of classes.
+        masks: whether the objects have masks, which fill their boxes.
     """
     random = np.random.RandomState(0)
     pixels = random.randint(0, 256, (images, image_size, image_size, 3), np.uint8)
     low, length = random.uniform(0, 0.5, (images, _BOXES, 2)), random.uniform(0.1, 0.5, (images, _BOXES, 2))
     kinds = random.randint(0, classes, (images, _BOXES, 1))
     rows = np.concatenate([kinds, low * image_size, (low + length) * image_size], axis=2)
-    return DetectionBatch(mx.nd.array(pixels, dtype='uint8'), mx.nd.array(padded(list(rows))))
+    batch = DetectionBatch(mx.nd.array(pixels, dtype='uint8'), mx.nd.array(padded(list(rows))))
+    if not masks:
+        return batch
+    return MaskedDetectionBatch(*batch, mx.nd.ones((*batch.boxes.shape[:2], SIDE, SIDE), dtype='uint8'))
 
 
 def write_black_images(path: PathLike, images: int, classes: int) -> None:

@@ -18,6 +18,7 @@ from gluon_cbam.tasks.step_totals import images_over
 from .losses.centernet import CenterNetCriterion
 from .losses.criterion import Criterion, Place
 from .losses.faster_rcnn import FasterRCNNCriterion
+from .losses.mask_rcnn import MaskRCNNCriterion
 from .losses.ssd import SSDCriterion
 from .losses.yolo3 import YOLO3Criterion
 from .terms import kind_of
@@ -25,12 +26,13 @@ from .terms import kind_of
 CRITERIA: Dict[str, Callable[[Any, Settings, bool], Criterion]] = {
     'ssd': SSDCriterion,
     'faster_rcnn': FasterRCNNCriterion,
+    'mask_rcnn': MaskRCNNCriterion,
     'centernet': CenterNetCriterion,
     'yolo3': YOLO3Criterion,
 }
 """``kind`` of a detector -> its loss, from a network for its sizes, the settings, and whether there are crowds."""
 
-
+_MASKS = 2  # the place of the masks in a batch that has some
 _Targets = Sequence[mx.nd.NDArray]  # of a device's part of a batch
 
 
@@ -89,12 +91,14 @@ class DetectionObjective(Objective):
         return [_Inputs(*each) for each in zip(images, targets, weights)]
 
     def _targets(self, parts: Sequence[DetectionBatch], step: int, index: int) -> List[_Targets]:
-        """The targets of a batch on each device."""
+        """The targets of a batch on each device, and its masks, if it has some."""
         rank = 0 if self._process_group is None else self._process_group.rank
-        first, found = rank * sum(len(part.images) for part in parts), []
+        first = rank * sum(len(part.images) for part in parts)
+        found: List[_Targets] = []
         for part in parts:
             height, width = part.images.shape[1:3]
-            found.append(self._criterion.targets(part.boxes, height, width, Place(step, index, first)))
+            targets = self._criterion.targets(part.boxes, height, width, Place(step, index, first))
+            found.append([*targets, *part[_MASKS:]])
             first += len(part.images)
         return found
 

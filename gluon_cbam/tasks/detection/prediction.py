@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.data.boxes.segmentations import bitmap, mask_size
 from gluon_cbam.tasks.classes import numbers_of
 from gluon_cbam.tasks.prediction import ImageReference, Prediction, Predictor
 
@@ -24,16 +28,29 @@ class FoundBox(NamedTuple):
         label: name of its class.
         score: its score.
         corners: xmin, ymin, xmax, ymax in pixels of the image.
+        segmentation: its mask, see :func:`gluon_cbam.data.boxes.segmentations.normalized`; empty for boxes alone.
     """
 
     number: int
     label: str
     score: float
     corners: Tuple[float, float, float, float]
+    segmentation: str = ''
+
+    def mask(self) -> np.ndarray:
+        """The pixels of the object, (H, W) uint8, 1 inside.
+
+        Raises:
+            UsageError: the network finds boxes alone.
+        """
+        if not self.segmentation:
+            raise UsageError('the network finds boxes alone: take a detector of masks, such as mask_rcnn_fpn')
+        return bitmap(self.segmentation, *mask_size(self.segmentation))
 
     def as_dict(self) -> Dict[str, Any]:
-        """The box as ``--json`` prints it."""
-        return {'class': self.number, 'label': self.label, 'score': self.score, 'box': list(self.corners)}
+        """The box as ``--json`` prints it; with its mask in COCO's run lengths, if it has one."""
+        mask = {'segmentation': json.loads(self.segmentation)} if self.segmentation else {}
+        return {'class': self.number, 'label': self.label, 'score': self.score, 'box': list(self.corners), **mask}
 
 
 @dataclass(frozen=True)
@@ -64,8 +81,9 @@ class BoxPrediction(Prediction):
     def detections(self) -> Detections:
         """The objects as arrays."""
         boxes = self.boxes
+        texts = [box.segmentation for box in boxes] if any(box.segmentation for box in boxes) else None
         return Detections.of(
-            [box.number for box in boxes], [box.score for box in boxes], [box.corners for box in boxes]
+            [box.number for box in boxes], [box.score for box in boxes], [box.corners for box in boxes], texts
         )  # fmt: skip
 
     def values(self) -> Dict[str, Any]:
@@ -93,7 +111,7 @@ class BoxPrediction(Prediction):
 
 @dataclass(frozen=True)
 class BoxPredictor(Predictor):
-    """Turns the detections of a network, its first output, into boxes of the image.
+    """Turns the detections of a network, its first output, into boxes of the image, and its second one into masks.
 
     Attributes:
         preprocessing: maps the boxes back to the image.
@@ -113,15 +131,16 @@ class BoxPredictor(Predictor):
     def __call__(self, image: ImageReference, outputs: Sequence[np.ndarray]) -> BoxPrediction:
         """The boxes of an image, the surest first."""
         assert image.size is not None, 'it was decoded'
-        rows = rows_in_image(outputs[0], self.preprocessing, *image.size)
-        kept = rows[:, 1] >= self.threshold
+        found = rows_in_image(outputs[0], self.preprocessing, *image.size)
+        kept = found.rows[:, 1] >= self.threshold
         if self.only is not None:
-            kept &= np.isin(rows[:, 0], self.only)
-        rows = rows[kept]
-        rows = rows[np.argsort(-rows[:, 1], kind='stable')][: self.top]
+            kept &= np.isin(found.rows[:, 0], self.only)
+        found = found.chosen(kept)
+        found = found.chosen(np.argsort(-found.rows[:, 1], kind='stable')[: self.top])
+        masks = found.segmentations(outputs[1] if len(outputs) > 1 else None, *image.size)
         boxes = [
-            FoundBox(int(kind), self.names[int(kind)], score, (left, top, right, bottom))
-            for kind, score, left, top, right, bottom in rows.tolist()
+            FoundBox(int(kind), self.names[int(kind)], score, (left, top, right, bottom), mask)
+            for (kind, score, left, top, right, bottom), mask in zip(found.rows.tolist(), masks or repeat(''))
         ]
         return BoxPrediction(image, boxes)
 

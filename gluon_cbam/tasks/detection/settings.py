@@ -26,7 +26,10 @@ class DetectionSettings:
         False, 'let anchors in objects that are marked as difficult count for nothing, as in crowds', kind=bool,
         immutable=True, section='Detection',
     )  # fmt: skip
-    best_figure: str = setting('ap', 'figure by which parameters are kept as the best', choices=('ap', 'ap50', 'voc07'))
+    best_figure: str = setting(
+        'ap', 'figure by which parameters are kept as the best',
+        choices=('ap', 'ap50', 'voc07', 'mask_ap', 'mask_ap50'),
+    )  # fmt: skip
     multi_scale: List[float] = setting(
         (), 'smallest and largest image size in training, such as 320,608: every ten batches have another multiple of '
         '32, at random', kind=list, immutable=True,

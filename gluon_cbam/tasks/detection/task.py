@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from copy import copy
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, cast
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, Union, cast
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.tasks import figures
@@ -27,7 +28,7 @@ from gluon_cbam.tasks.protocols import (
 )
 
 from .settings import OF_SSD, DetectionSettings, check_sizes, image_sizes
-from .terms import LOSS, TERMS, kind_of
+from .terms import LOSS, TERMS, WITH_MASKS, kind_of
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from gluon_cbam.common.files import PathLike
     from gluon_cbam.data.boxes.records import BoxRecords
+    from gluon_cbam.data.loading.box_mask_training import MaskedDetectionBatch
     from gluon_cbam.data.loading.box_training import DetectionBatch
     from gluon_cbam.data.loading.preprocessing import Preprocessing
 
@@ -47,6 +49,8 @@ AP = Figure('ap', 'AP', 'AP at IoU 0.50 to 0.95', higher_is_better=True, limits=
 AP50 = Figure('ap50', 'AP50', 'AP at IoU 0.50', higher_is_better=True, limits=_LIMITS)
 AP75 = Figure('ap75', 'AP75', 'AP at IoU 0.75', higher_is_better=True, limits=_LIMITS, shown=False)
 VOC07 = Figure('voc07', 'VOC07', 'mAP of Pascal VOC 2007', higher_is_better=True, limits=_LIMITS)
+MASK_AP = Figure('mask_ap', 'mask AP', 'AP of masks at IoU 0.50 to 0.95', higher_is_better=True, limits=_LIMITS)
+MASK_AP50 = Figure('mask_ap50', 'mask AP50', 'AP of masks at IoU 0.50', higher_is_better=True, limits=_LIMITS)
 # publisher: another decoder and another resizing; verified: the same computation on another processor, where a few
 # detections change their order
 _TOLERANCES = {'publisher': 0.01, 'verified': 0.001}
@@ -61,20 +65,24 @@ class Detection(AnnotatedTask):
 
     name = 'detection'
     training_figures = (LOSS, *TERMS[kind_of(None)])
-    validation_figures = (AP, AP50, AP75, VOC07)
+    validation_figures: Tuple[Figure, ...] = (AP, AP50, AP75, VOC07)
     best = AP
-    compared = ('ap', 'ap50', 'ap75', 'voc07')
-    output_names = ('detections',)
+    compared = ('ap', 'ap50', 'ap75', 'voc07', 'mask_ap', 'mask_ap50')
+    output_names = ('detections', 'masks')
     settings = DetectionSettings
     finds_boxes = True
     top = 100
     _sizes: Sequence[int] = ()
+    _masks_for = ''  # the network that needs masks
 
     def configured(self, settings: Settings) -> Detection:
         """The task with the figure that decides, and the terms of the loss of its detector."""
-        task = copy(self)
-        task.best = self.figure(settings['best_figure'])
-        task.training_figures = (LOSS, *TERMS[kind_of(settings['network'])])
+        task, kind = copy(self), kind_of(settings['network'])
+        if kind in WITH_MASKS:
+            task._masks_for = settings['network']
+            task.validation_figures = (*self.validation_figures, MASK_AP, MASK_AP50)
+        task.best = task.figure(settings['best_figure'])
+        task.training_figures = (LOSS, *TERMS[kind])
         task._sizes = image_sizes(settings['multi_scale'])
         return task
 
@@ -82,6 +90,11 @@ class Detection(AnnotatedTask):
         """Refuse settings that mix the labels of whole images, and sizes that are none."""
         image_sizes(settings['multi_scale'])
         super().check_settings(settings)
+        if settings['best_figure'].startswith(MASK_AP.name) and kind_of(settings['network']) not in WITH_MASKS:
+            raise UsageError(
+                f'--best-figure {settings["best_figure"]} is for detectors of masks, which {settings["network"]} is '
+                'not: take mask_rcnn_fpn, or ap'
+            )
         for name in OF_SSD if kind_of(settings['network']) != 'ssd' else ():
             if settings[name] != DetectionSettings.__dataclass_fields__[name].default:
                 given = f'--{name.replace("_", "-")} {settings[name]:g}'
@@ -98,6 +111,11 @@ class Detection(AnnotatedTask):
         """Open detection records and check their boxes."""
         records = self._open(path)
         records.check_classes(classes)
+        if self._masks_for and not records.read_segmentations():
+            raise DataError(
+                f'{records.path}: no object has a mask, which {self._masks_for} is trained with: pack data with '
+                'segmentations, or take a detector of boxes, such as faster_rcnn_fpn'
+            )
         return records
 
     def open_validation(self, path: PathLike, classes: int) -> BoxRecords:
@@ -119,13 +137,15 @@ class Detection(AnnotatedTask):
         check_images(cast('BoxRecords', data).records, workers)
 
     def fingerprint(self, data: Dataset) -> str:
-        """A short hash of the offsets and the boxes of the records; the images are not read."""
+        """A short hash of the offsets, the boxes and the masks of the records; the images are not read."""
         records = cast('BoxRecords', data)
         content = (
             records.offsets.astype('<i8').tobytes()
             + records.counts.astype('<i8').tobytes()
             + records.objects.astype('<f4').tobytes()
         )
+        if records.segmentations:
+            content += json.dumps(sorted(records.segmentations.items())).encode()
         return hashlib.sha256(content).hexdigest()[:16]
 
     def training_batches(
@@ -138,9 +158,11 @@ class Detection(AnnotatedTask):
     ) -> TrainingBatches:
         """The batches of a run, pictures and boxes augmented together."""
         from gluon_cbam.data.loading.bad_records import BadRecords
+        from gluon_cbam.data.loading.box_mask_training import MaskedDetectionData
         from gluon_cbam.data.loading.box_training import DetectionData
 
-        return DetectionData(
+        batches = MaskedDetectionData if self._masks_for else DetectionData
+        return batches(
             cast('BoxRecords', data), batch_size, preprocessing, settings['augment'], settings['seed'],
             settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
             ignore_difficult=settings['ignore_difficult'], image_sizes=image_sizes(settings['multi_scale']),
@@ -158,10 +180,10 @@ class Detection(AnnotatedTask):
         return [number for number, some in enumerate(objects.tolist()) if some][:_FITTED]
 
     def batch_figures(self, batch: Sequence[mx.nd.NDArray], outputs: Sequence[np.ndarray]) -> Dict[str, float]:
-        """AP and AP50 on the pictures of a batch, in pixels of the network's input."""
-        from .evaluation import batch_figures
+        """AP and AP50 on the pictures of a batch, in pixels of the network's input; of its masks, too."""
+        from .fitting import batch_figures
 
-        return batch_figures(cast('DetectionBatch', batch).boxes.asnumpy(), outputs[0])
+        return batch_figures([array.asnumpy() for array in batch], outputs)
 
     def labeled_pictures(
         self, batch: Sequence[mx.nd.NDArray], names: Optional[Sequence[str]] = None
@@ -213,11 +235,11 @@ class Detection(AnnotatedTask):
         """The tolerance of the source of the figures, at least one image."""
         return max(_TOLERANCES[measured_by], 1.01 / records)  # 1.01: they are floats
 
-    def example_batch(self, images: int, image_size: int, classes: int) -> DetectionBatch:
-        """Noise, and three boxes an image."""
+    def example_batch(self, images: int, image_size: int, classes: int) -> Union[DetectionBatch, MaskedDetectionBatch]:
+        """Noise, and three boxes an image, with masks where the network needs them."""
         from .examples import noise_batch
 
-        return noise_batch(images, image_size, classes)
+        return noise_batch(images, image_size, classes, bool(self._masks_for))
 
     def write_example(self, path: PathLike, images: int, classes: int) -> None:
         """Black images with a box each, of the classes 0 .. ``classes - 1`` in turn."""

@@ -20,15 +20,16 @@ def positives(what: str) -> Figure:
 
 LOSS = Figure('loss', 'loss', 'loss', higher_is_better=False, unit='sum of its terms')
 
+_OF_RCNN = (
+    term('region_class', 'rpn class', 'class term of the proposals'),
+    term('region_box', 'rpn box', 'box term of the proposals'),
+    term('class', 'class', 'class term'),
+    term('box', 'box', 'box term'),
+)
 TERMS: Dict[str, Tuple[Figure, ...]] = {
     'ssd': (term('class', 'class', 'class term'), term('box', 'box', 'box term'), positives('anchors')),
-    'faster_rcnn': (
-        term('region_class', 'rpn class', 'class term of the proposals'),
-        term('region_box', 'rpn box', 'box term of the proposals'),
-        term('class', 'class', 'class term'),
-        term('box', 'box', 'box term'),
-        positives('RoIs'),
-    ),
+    'faster_rcnn': (*_OF_RCNN, positives('RoIs')),
+    'mask_rcnn': (*_OF_RCNN, term('mask', 'mask', 'mask term'), positives('RoIs')),
     'centernet': (
         term('heatmap', 'heatmap', 'heat map term'),
         term('size', 'size', 'size term'),
@@ -44,6 +45,8 @@ TERMS: Dict[str, Tuple[Figure, ...]] = {
     ),
 }
 """``kind`` of a detector -> the terms of its :class:`.losses.criterion.Criterion`, in order, and the positives."""
+WITH_MASKS = ('mask_rcnn',)
+"""The kinds of detectors that find masks, and are trained with them."""
 _DEFAULT = 'ssd'  # for a run whose network is not known yet
 
 

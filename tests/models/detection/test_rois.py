@@ -148,7 +148,7 @@ def chosen(samples, share=0.25, seed=0, shuffled=0):
 @pytest.mark.parametrize(('samples', 'share'), [(16, 0.25), (64, 0.25), (24, 0.5)])
 def test_samples_and_their_targets(samples, share):
     boxes, exist, found = chosen(samples, share)
-    rois_, labels, targets = (each.asnumpy() for each in found)
+    rois_, labels, targets, objects = (each.asnumpy() for each in found)
     back = decode(mx.nd, mx.nd.array(targets), centered(mx.nd, mx.nd.array(rois_))).asnumpy()
     for image, rows in enumerate(np.array(OBJECTS, float)):
         true = rows[rows[:, 0] >= 0]
@@ -168,11 +168,13 @@ def test_samples_and_their_targets(samples, share):
         rows_of = {tuple(np.round(box, 3)): number for number, box in enumerate(every.astype(np.float32))}
         numbers = [rows_of[tuple(np.round(box, 3))] for box in rois_[image][used]]
         assert len(set(numbers)) == len(numbers), 'a RoI was chosen twice'
-        for number, label, coded, decoded in zip(numbers, labels[image][used], targets[image], back[image]):
+        owned = zip(numbers, labels[image][used], targets[image], back[image], objects[image])
+        for number, label, coded, decoded, owner in owned:
             assert positive[number] == (label > 0)
             assert label > 0 or negative[number]
             if label > 0:
                 match = true[shares[number].argmax()]
+                assert np.array_equal(match, OBJECTS[image][int(owner)])
                 assert label == match[0] + 1
                 assert np.abs(decoded - match[1:]).max() < 1e-2
             else:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from box_scenes import apart, drawn, write_boxes
+from box_scenes import apart, drawn, with_polygons, write_boxes
 from detection_runs import NAMES, settings
 
 from gluon_cbam.data.boxes.table import Boxes
@@ -10,7 +10,7 @@ from gluon_cbam.training import make_config, train
 
 
 def scene(seed, height=32, width=32):
-    boxes = apart(height, width, seed % 3, seed)
+    boxes = with_polygons(apart(height, width, seed % 3, seed))
     noise = np.random.RandomState(seed).randint(0, 40, (height, width, 3), np.uint8)
     return np.maximum(drawn(height, width, boxes), noise), boxes
 

@@ -7,8 +7,10 @@ from gluon_cbam.training.config.recipes import names, read_recipe
 from gluon_cbam.training.optim.lr_schedule import schedule
 
 
-def test_the_recipe_of_faster_rcnn():
-    config = make_config(**read_recipe('faster_rcnn_fpn').values, data_train='train.rec').check()
+@pytest.mark.parametrize('name', ['faster_rcnn_fpn', 'mask_rcnn_fpn'])
+def test_recipes_of_detectors_with_two_stages(name):
+    config = make_config(**read_recipe(name).values, data_train='train.rec').check()
+    assert config.network == name
     assert (config.augment, config.total_batch_size, config.epochs) == ('flip', 8, 26)
     assert (config.wd, config.momentum, config.optimizer) == (1e-4, 0.9, 'sgd')
     rate = schedule(config, 14659)  # steps of an epoch of COCO 2017

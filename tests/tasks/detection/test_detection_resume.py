@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from detection_runs import OPTION, POINTS, RCNN_OPTION, settings
+from detection_runs import MASK_RCNN_OPTION, OPTION, POINTS, RCNN_OPTION, settings
 from kills import CBAM, finish, kill
 from run_folders import assert_same_run
 
@@ -17,7 +17,13 @@ def command(values):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ('network', 'option'), [('ssd_300', OPTION), ('faster_rcnn_fpn', RCNN_OPTION), *POINTS.items()]
+    ('network', 'option'),
+    [
+        ('ssd_300', OPTION),
+        ('faster_rcnn_fpn', RCNN_OPTION),
+        ('mask_rcnn_fpn', MASK_RCNN_OPTION),
+        *POINTS.items(),
+    ],
 )
 def test_a_run_that_is_killed_equals_an_uninterrupted_one(network, option, scenes, tmp_path):
     values = settings(

@@ -64,7 +64,8 @@ class Criterion(ABC):
         Args:
             net: the network.
             images: (N, C, H, W) float32.
-            targets: the result of :meth:`targets`.
+            targets: the result of :meth:`targets`, and the masks of a
+                :class:`gluon_cbam.data.loading.box_mask_training.MaskedDetectionBatch`.
 
         Returns:
             The terms (N,) of :data:`gluon_cbam.tasks.detection.terms.TERMS` in their order, weighted and not divided,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence, Tuple
+from typing import Callable, List, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -85,12 +85,17 @@ class FasterRCNNCriterion(Criterion):
         net: a network like the one that is trained, for its sizes; not initialized.
         settings: the settings of the run.
         crowds: whether there may be crowd regions.
+
+    Attributes:
+        loss_of: the loss, from the factor of its box terms.
     """
+
+    loss_of: Callable[[float], mx.gluon.HybridBlock] = FasterRCNNLoss
 
     def __init__(self, net: FasterRCNN, settings: Settings, crowds: bool) -> None:
         self._net, self._seed = net, settings['seed']
         self._targets = RegionTargets(crowds)
-        self._loss = FasterRCNNLoss(settings['box_weight'])
+        self._loss = self.loss_of(settings['box_weight'])
         self._loss.hybridize(static_alloc=True, static_shape=True)
 
     def targets(self, boxes: mx.nd.NDArray, height: int, width: int, place: Place) -> Sequence[mx.nd.NDArray]:
@@ -111,6 +116,6 @@ class FasterRCNNCriterion(Criterion):
         self, net: mx.gluon.HybridBlock, images: mx.nd.NDArray, targets: Sequence[mx.nd.NDArray]
     ) -> Tuple[Sequence[mx.nd.NDArray], mx.nd.NDArray]:
         """The terms of :class:`FasterRCNNLoss`, and the positive RoIs."""
-        boxes, order, *of_anchors = targets
-        *terms, positives = self._loss(*net(images, boxes, order), *of_anchors)
+        boxes, order, labels, offsets, *masks = targets
+        *terms, positives = self._loss(*net(images, boxes, order, *masks), labels, offsets)
         return terms, positives
