@@ -86,7 +86,7 @@ TRANSFORMS = [
 @pytest.mark.parametrize('channels', [1, 3])
 @pytest.mark.parametrize(('name', 'value', 'matrix'), TRANSFORMS)
 def test_affine_transforms_are_those_of_pillow(name, value, matrix, channels):
-    """Inside to the rounding of places to 1/32 of a pixel, and exactly the fill color outside."""
+    """Inside to rounding, and exactly the fill color outside."""
     small = np.random.default_rng(1).integers(0, 256, (5, 6, 3), np.uint8)
     pixels = cv2.resize(small, (70, 50), interpolation=cv2.INTER_CUBIC)[..., :channels].copy()
     fill = tuple(FILL[:channels].tolist())
@@ -103,7 +103,7 @@ def test_affine_transforms_are_those_of_pillow(name, value, matrix, channels):
     # signed distance from the border of the image, positive inside
     inside = np.minimum(np.minimum(x, 70 - x), np.minimum(y, 50 - y))
     differences = np.abs(ours.astype(int) - np.asarray(theirs).reshape(ours.shape)).max(axis=2)
-    assert differences[inside >= 1].max() <= 1
+    assert differences[inside >= 1].max() <= 3  # OpenCV 4 rounds places to 1/32 of a pixel; 1 of OpenCV 5
     assert (inside >= 1).mean() > 0.3
     assert (ours[inside <= -1] == FILL[:channels]).all()
 

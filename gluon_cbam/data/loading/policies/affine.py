@@ -1,8 +1,8 @@
 """Affine transforms of an image of which the size stays, as Pillow's ``Image.transform`` and ``rotate`` have them.
 
 Interpolation is bilinear, as timm's and torchvision's training has it among others; what comes from outside the image
-is filled. Coordinates are those of Pillow, where the center of the first pixel is (0.5, 0.5). OpenCV rounds places to
-1/32 of a pixel, and mixes the fill color into the pixels at the border, where Pillow repeats these.
+is filled. Coordinates are those of Pillow, where the center of the first pixel is (0.5, 0.5). OpenCV 4 rounds places to
+1/32 of a pixel, and OpenCV mixes the fill color into the pixels at the border, where Pillow repeats these.
 
 Each takes and returns (H, W, C) uint8; ``fill`` is the color, (C,).
 """
