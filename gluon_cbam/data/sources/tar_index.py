@@ -10,8 +10,9 @@ from array import array
 from bisect import bisect_left
 from functools import cached_property, lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union, overload
+from weakref import finalize
 
 import numpy as np
 
@@ -78,7 +79,6 @@ class TarIndex:
         self.folders: Set[str] = set()
         self._kinds = bytearray()
         self._offsets, self._sizes = array('q'), array('q')
-        self._temporary: Optional[TemporaryDirectory] = None
         for member in members(path):
             self._add(member)
         self._refuse_repeated()
@@ -123,15 +123,15 @@ class TarIndex:
         """The tar file; of a compressed one, its content in a temporary file, which is removed with the index."""
         if not is_compressed(self.path):
             return self.path
-        folder = TemporaryDirectory(prefix='cbam-tar-')
-        path = Path(folder.name, 'uncompressed.tar')
+        folder = mkdtemp(prefix='cbam-tar-')
+        removal = finalize(self, shutil.rmtree, folder, ignore_errors=True)  # TemporaryDirectory would warn of it
+        path = Path(folder, 'uncompressed.tar')
         try:
             with disk_errors(path), open_tar(self.path) as source, open(path, 'wb') as target:
                 shutil.copyfileobj(source, target, 1 << 20)
         except BaseException:
-            folder.cleanup()
+            removal()
             raise
-        self._temporary = folder
         return path
 
     def refuse_unfollowed(self) -> None:
