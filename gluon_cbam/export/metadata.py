@@ -57,7 +57,8 @@ class ExportMetadata:
         preprocessing = Preprocessing.from_dict(self.preprocessing)
         if self.input != RAW:
             return preprocessing
-        return replace(preprocessing, mean=(0.0, 0.0, 0.0), std=(1 / 255, 1 / 255, 1 / 255))
+        channels = preprocessing.channels
+        return replace(preprocessing, mean=(0.0,) * channels, std=(1 / 255,) * channels)
 
     def as_texts(self) -> Dict[str, str]:
         """The attributes as metadata properties of ONNX: JSON by key."""

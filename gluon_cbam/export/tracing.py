@@ -21,7 +21,7 @@ from gluon_cbam.ops.tracing import export_symbol
 
 DATA = 'data'
 _PIXELS, _CONSTANT = 'preprocessing.', 'constants.'
-_PER_CHANNEL = (1, 3, 1, 1)  # the shape of the constants of preprocessing
+_PER_CHANNEL = (1, -1, 1, 1)  # the shape of the constants of preprocessing
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ def trace(
     Args:
         net: initialized; hybridized or not.
         image_size: height and width of the input, in pixels.
-        pixels: preprocessing to put in front, so that the input is (N, H, W, 3) uint8, RGB; default None, an input of
-            (N, 3, H, W) float32.
-        raw: preprocessing to put in front, so that the input is (N, 3, H, W) float32, RGB in 0..255; default None.
+        pixels: preprocessing to put in front, so that the input is (N, H, W, C) uint8, RGB or gray; default None, an
+            input of (N, C, H, W) float32.
+        raw: preprocessing to put in front, so that the input is (N, C, H, W) float32 in 0..255; default None.
         graph: which graph of the network.
 
     Returns:
@@ -97,7 +97,7 @@ def trace(
     if normalization is not None:
         params.update(_constants(normalization))
     params.update(constants)
-    symbol = _renamed(symbol, names, net.prefix)
+    symbol = _renamed(symbol, names, net.prefix, channels)
     used = set(symbol.list_inputs())
     params = {name: np.float32(value) for name, value in params.items() if name in used}
     shape, other = (each if pixels is None else (*each[1:], each[0]) for each in (image, _other(image)))
@@ -159,13 +159,13 @@ def _context(parameters: Mapping[str, mx.gluon.Parameter]) -> mx.Context:
 
 
 def _channels_first(data: mx.sym.Symbol) -> mx.sym.Symbol:
-    """(N, H, W, 3) uint8 to (N, 3, H, W) float32."""
+    """(N, H, W, C) uint8 to (N, C, H, W) float32."""
     x = mx.sym.cast(data, dtype='float32', name=f'{_PIXELS}cast')
     return mx.sym.transpose(x, axes=(0, 3, 1, 2), name=f'{_PIXELS}transpose')
 
 
 def _normalized(x: mx.sym.Symbol) -> mx.sym.Symbol:
-    """(N, 3, H, W) in 0..255, normalized with the arithmetic of :meth:`.Preprocessing.__call__`."""
+    """(N, C, H, W) in 0..255, normalized with the arithmetic of :meth:`.Preprocessing.__call__`."""
     x = mx.sym.broadcast_mul(x, mx.sym.Variable(f'{_PIXELS}scale'), name=f'{_PIXELS}mul')
     return mx.sym.broadcast_add(x, mx.sym.Variable(f'{_PIXELS}shift'), name=f'{_PIXELS}add')
 
@@ -177,7 +177,7 @@ def _constants(preprocessing: Preprocessing) -> Dict[str, np.ndarray]:
     }
 
 
-def _renamed(symbol: mx.sym.Symbol, names: Dict[str, str], prefix: str) -> mx.sym.Symbol:
+def _renamed(symbol: mx.sym.Symbol, names: Dict[str, str], prefix: str, channels: int) -> mx.sym.Symbol:
     graph = json.loads(symbol.tojson())
     counts: Dict[str, int] = {}
     for node in graph['nodes']:
@@ -186,7 +186,8 @@ def _renamed(symbol: mx.sym.Symbol, names: Dict[str, str], prefix: str) -> mx.sy
         if node['op'] == 'null':
             node['name'] = names.get(node['name'], node['name'])
             # shapes and initializers of Gluon are left out; a Module cannot infer the shapes of broadcast operands
-            node['attrs'] = {'__shape__': str(_PER_CHANNEL)} if node['name'].startswith(_PIXELS) else {}
+            known = node['name'].startswith(_PIXELS)
+            node['attrs'] = {'__shape__': str((1, channels, 1, 1))} if known else {}
             continue
         name = node['name']
         if prefix and name.startswith(prefix):

@@ -66,13 +66,14 @@ def from_source(
     scheme_of(source)
     model = resolve(network, classes=classes or None, options=options)
     net = converted(path, network, source, model.options, model.classes, no_head, state_dict)
+    preprocessing = Preprocessing.of(model.variant, image_size=getattr(net, 'image_size', None))
     weights.save(
         net,
         output,
         network=network,
         classes=getattr(net, 'outputs', model.classes),
         options=model.options,
-        preprocessing=Preprocessing.of(model.variant, image_size=getattr(net, 'image_size', None)).as_dict(),
+        preprocessing=preprocessing.of_channels(model.preprocessing.channels).as_dict(),
         source=source,
     )
     return written_files(output, source)

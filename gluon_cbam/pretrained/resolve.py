@@ -23,7 +23,7 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, sha256
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.class_names import ClassNames
-from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.loading.preprocessing import CHANNELS, Preprocessing
 from gluon_cbam.models.registry import backbone_of, check_options, default_classes, option_names, plain_network
 from gluon_cbam.models.variants import Variant
 from gluon_cbam.weights.assignment import Contexts
@@ -207,10 +207,12 @@ def resolve(
     image_size, head_size = input_sizes(name, options or {}, card.options if card else None, image_size)
     if classes is None:
         classes = card.classes if card else default_classes(name)
+    all_options = {**(card.options if card else {}), **(options or {}), **head_size}
+    preprocessing = _of_channels(preprocessing, all_options)
     return ResolvedModel(
         name=name,
         variant=row,
-        options={**(card.options if card else {}), **(options or {}), **head_size},
+        options=all_options,
         classes=classes,
         class_names=card.class_names if card and card.classes == classes else None,
         preprocessing=_changed(preprocessing, image_size=image_size, crop_ratio=crop_ratio, resize=resize),
@@ -247,6 +249,12 @@ def _on_backbone(
         source=backbone.source,
         backbone=backbone,
     )
+
+
+def _of_channels(preprocessing: Preprocessing, options: Mapping[str, Any]) -> Preprocessing:
+    """A preprocessing of as many channels as the network has; as it is for networks of other inputs than images."""
+    channels = options.get('in_channels', 3)
+    return preprocessing.of_channels(channels) if channels in CHANNELS else preprocessing
 
 
 def _changed(preprocessing: Preprocessing, **given: Any) -> Preprocessing:

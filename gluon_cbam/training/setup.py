@@ -14,7 +14,7 @@ import mxnet as mx
 from gluon_cbam.common.errors import EnvironmentProblem, UsageError
 from gluon_cbam.compat import devices
 from gluon_cbam.compat.threads import usable_cpus
-from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.loading.preprocessing import CHANNELS, Preprocessing
 from gluon_cbam.models import variant
 from gluon_cbam.pretrained.backbone import starts_from_backbone
 from gluon_cbam.pretrained.input_sizes import input_sizes
@@ -191,9 +191,13 @@ def _network_of_weights(config: TrainConfig) -> Optional[str]:
 
 def _build(model: ResolvedModel, task: Task) -> mx.gluon.HybridBlock:
     """The network, after checking that it fits the task and the size of the images."""
-    net, size = model.build(), model.preprocessing.image_size
+    net, size, channels = model.build(), model.preprocessing.image_size, model.preprocessing.channels
+    if net._in_channels not in (None, *CHANNELS):
+        raise UsageError(
+            f'{model.name} of {net._in_channels} channels takes no images: give --option in_channels=1 or 3'
+        )
     task.check_network(net, model.name, model.classes)
-    net.check_input((1, 3, size, size))
+    net.check_input((1, channels, size, size))
     return net
 
 

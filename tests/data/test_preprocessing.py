@@ -12,7 +12,7 @@ from records import photo
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.decoding import decode
-from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.data.loading.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from gluon_cbam.data.records.recordio import RecordWriter
 
 
@@ -43,6 +43,32 @@ def test_by_hand():
     result = Preprocessing(4, 1.0)(pixels)
     expected = (pixels[:, 1:5] / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     assert np.abs(result - expected.transpose(2, 0, 1)).max() < 1e-5
+
+
+def test_gray():
+    preprocessing = Preprocessing(8, 1.0).of_channels(1)
+    pixels = np.random.RandomState(0).randint(0, 256, (8, 8, 3)).astype(np.uint8)
+    assert preprocessing(pixels).shape == (1, 8, 8) and preprocessing.channels == 1
+    gray = preprocessing.to_channels(pixels)[..., 0]
+    assert np.abs(gray - pixels @ [0.299, 0.587, 0.114]).max() < 0.51  # ITU-R BT.601
+    mean, std = (np.dot([0.299, 0.587, 0.114], part) for part in (IMAGENET_MEAN, IMAGENET_STD))
+    np.testing.assert_allclose(preprocessing(pixels)[0], (gray / 255 - mean) / std, atol=1e-5)
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    np.testing.assert_array_equal(preprocessing.to_channels(np.stack([levels] * 3, -1))[..., 0], levels)
+
+
+def test_channels():
+    preprocessing = Preprocessing(8)
+    assert preprocessing.of_channels(3) is preprocessing
+    assert preprocessing.channels == 3
+    gray = preprocessing.of_channels(1)
+    assert gray.of_channels(3).mean == gray.mean * 3 and len(set(gray.ground)) == 1
+    faces = Preprocessing(8, mean=(0.0,) * 3, std=(1 / 255,) * 3).of_channels(1)
+    assert (faces.mean, faces.std) == ((0.0,), (1 / 255,)), 'no noise of rounding'
+    assert Preprocessing.from_dict(gray.as_dict()) == gray
+    for mean, std in (((0.5,) * 2, (0.5,) * 2), ((0.5,), (0.5,) * 3), ((), ())):
+        with pytest.raises(UsageError, match='mean and std must have one value or three each'):
+            Preprocessing(8, mean=mean, std=std)
 
 
 def test_round_trip():

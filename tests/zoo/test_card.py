@@ -80,7 +80,7 @@ def changed(card, path, value):
         (changed(OWN, 'metrics.top1', float('nan')), 'metrics.top1 must be a number, got nan'),
         (changed(OWN, 'metrics.measured_by', 'me'), "metrics.measured_by must be publisher or verified, got 'me'"),
         (changed(THEIRS, 'metrics.measured_by', 'verified'), 'metrics.measured_by needs the sha256'),
-        (changed(OWN, 'preprocessing.mean', [0.5]), 'preprocessing.mean must be a list of 3, got [0.5]'),
+        (changed(OWN, 'preprocessing.mean', [0.5]), 'preprocessing.mean and std must have one value or three each'),
         (changed(OWN, 'preprocessing.std', [0, 1, 1]), 'preprocessing.std must be positive'),
         (changed(OWN, 'preprocessing.crop_ratio', 1.5), 'preprocessing.crop_ratio must be in (0, 1], got 1.5'),
         (changed(OWN, 'preprocessing.interpolation', 'cubic'), 'preprocessing.interpolation must be bilinear'),

@@ -42,10 +42,11 @@ def models_info(name: str, classes: Optional[int], image_size: Optional[int], op
 
     model = resolve(name, classes=classes, options=option, image_size=image_size)
     net, size = model.build(), model.preprocessing.image_size
-    cost, outputs = complexity(net, (1, 3, size, size)), getattr(net, 'outputs', model.classes)
-    value = {'name': name, 'input': [3, size, size], 'classes': outputs, **cost.as_dict()}
+    channels = net._in_channels or 3
+    cost, outputs = complexity(net, (1, channels, size, size)), getattr(net, 'outputs', model.classes)
+    value = {'name': name, 'input': [channels, size, size], 'classes': outputs, **cost.as_dict()}
     text = (
-        f'{name}: input 3 x {size} x {size}, {outputs} outputs\n'
+        f'{name}: input {channels} x {size} x {size}, {outputs} outputs\n'
         f'  parameters     {cost.parameters:>15,}   attention {cost.attention_parameters:,}\n'
         f'  multiply-adds  {cost.macs:>15,}   attention {cost.attention_macs:,}'
     )

@@ -152,7 +152,7 @@ class RecordBatches(ABC):
         """Make a batch of its rows.
 
         Args:
-            images: (N, image_size, image_size, 3) uint8 on the CPU.
+            images: (N, image_size, image_size, channels) uint8 on the CPU.
             labels: the label of each row.
 
         Returns:
@@ -225,7 +225,7 @@ class _Epoch:
         """The slices of the batch of this process in a step, not decoded yet."""
         data = self._sized(step)
         size = data.preprocessing.image_size
-        images = mx.nd.empty((self.share, size, size, 3), dtype='uint8')
+        images = mx.nd.empty((self.share, size, size, data.preprocessing.channels), dtype='uint8')
         pixels, labels = memory_of(images), [None] * self.share
         first = step * self._data.batch_size + self._data.rank * self.share
         for row in range(0, self.share, _SLICE):
@@ -268,7 +268,8 @@ class _Epoch:
         """
         while True:
             try:
-                batch_slice.pixels[row], batch_slice.labels[row] = make()
+                pixels, batch_slice.labels[row] = make()
+                batch_slice.pixels[row] = self._data.preprocessing.to_channels(pixels)
                 return
             except _BadRecord as bad:
                 self._note(found, *bad.args)

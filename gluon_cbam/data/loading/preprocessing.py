@@ -6,7 +6,8 @@ This module imports NumPy and OpenCV on use only, so that the cards of weights c
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+import operator
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
@@ -27,6 +28,9 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 RESIZES = ('crop', 'stretch', 'letterbox')
 """How an image of any size becomes a square one."""
+CHANNELS = (1, 3)
+"""The numbers of channels of the input of a network for images: gray, or RGB."""
+_LUMA = (0.299, 0.587, 0.114)  # of R, G, B: ITU-R BT.601, as OpenCV makes gray
 _LARGEST = 10_000  # mean, and standard deviation or its inverse
 
 
@@ -37,8 +41,8 @@ class Preprocessing:
     Attributes:
         image_size: height and width of the result, in pixels.
         crop_ratio: ``image_size`` divided by the short side before the crop; 0.875 resizes to 256 and crops 224.
-        mean: mean of the channels R, G, B, for pixels in 0..1.
-        std: standard deviation of the channels R, G, B, for pixels in 0..1.
+        mean: mean of the channels R, G, B, for pixels in 0..1; of networks of one channel, that of gray.
+        std: standard deviation of the same channels, for pixels in 0..1.
         interpolation: interpolation of the resize; only ``bilinear`` is supported.
         resize: ``crop``: the short side, and a center crop; ``stretch``: both sides to ``image_size``, so that the
             whole image is seen, its aspect ratio lost; ``letterbox``: the long side, the aspect ratio kept, the rest at
@@ -50,8 +54,8 @@ class Preprocessing:
 
     image_size: int
     crop_ratio: float = 0.875
-    mean: Tuple[float, float, float] = IMAGENET_MEAN
-    std: Tuple[float, float, float] = IMAGENET_STD
+    mean: Tuple[float, ...] = IMAGENET_MEAN
+    std: Tuple[float, ...] = IMAGENET_STD
     interpolation: str = 'bilinear'
     resize: str = 'crop'
 
@@ -62,6 +66,8 @@ class Preprocessing:
             raise UsageError(f'image_size must be at most {MAX_IMAGE_SIZE} pixels, got {shown(self.image_size)}')
         if not 0 < self.crop_ratio <= 1:
             raise UsageError(f'crop_ratio must be in (0, 1], got {self.crop_ratio!r}')
+        if len(self.mean) not in CHANNELS or len(self.mean) != len(self.std):
+            raise UsageError(f'mean and std must have one value or three each, got {self.mean!r} and {self.std!r}')
         if min(self.std) <= 0:
             raise UsageError(f'std must be positive, got {self.std!r}')
         if max(map(abs, self.mean)) > _LARGEST:  # also finite as float32
@@ -81,7 +87,7 @@ class Preprocessing:
             pixels: (H, W, 3) uint8, RGB.
 
         Returns:
-            (3, image_size, image_size) float32.
+            (channels, image_size, image_size) float32.
         """
         return self.normalize(self.crop(pixels))
 
@@ -92,11 +98,49 @@ class Preprocessing:
             pixels: (H, W, 3) uint8, RGB.
 
         Returns:
-            (3, H, W) float32.
+            (channels, H, W) float32.
         """
         import numpy as np
 
-        return np.ascontiguousarray((pixels.astype(np.float32) * self.scale + self.shift).transpose(2, 0, 1))
+        values = self.to_channels(pixels).astype(np.float32)
+        return np.ascontiguousarray((values * self.scale + self.shift).transpose(2, 0, 1))
+
+    @property
+    def channels(self) -> int:
+        """The channels of the input of the network: 1, gray, or 3, RGB."""
+        return len(self.mean)
+
+    def to_channels(self, pixels: np.ndarray) -> np.ndarray:
+        """Convert an image to the channels of the input.
+
+        Args:
+            pixels: (H, W, 3) uint8, RGB.
+
+        Returns:
+            (H, W, channels) uint8: the same, or OpenCV's gray, 0.299 R + 0.587 G + 0.114 B, rounded. An image whose
+            channels are equal keeps their values.
+        """
+        if self.channels == 3:
+            return pixels
+        import cv2
+
+        return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None]
+
+    def of_channels(self, channels: int) -> Preprocessing:
+        """The same preprocessing for a network of another number of channels.
+
+        Args:
+            channels: one of :data:`CHANNELS`.
+
+        Returns:
+            From RGB to gray, mean and standard deviation are those of R, G and B with the weights of gray; from gray to
+            RGB, all three channels have those of gray.
+        """
+        if channels == self.channels:
+            return self
+        if channels == 3:
+            return replace(self, mean=self.mean * 3, std=self.std * 3)
+        return replace(self, mean=(_gray(self.mean),), std=(_gray(self.std),))
 
     def several(self, pixels: np.ndarray, views: Sequence[View]) -> np.ndarray:
         """Prepare views of an image.
@@ -114,14 +158,14 @@ class Preprocessing:
 
     @property
     def scale(self) -> np.ndarray:
-        """The factor for each channel of pixels in 0..255: (3,) float32."""
+        """The factor for each channel of pixels in 0..255: (channels,) float32."""
         import numpy as np
 
         return np.float32(1) / (255 * np.array(self.std, np.float32))
 
     @property
     def shift(self) -> np.ndarray:
-        """The summand for each channel, after multiplication by :attr:`scale`: (3,) float32."""
+        """The summand for each channel, after multiplication by :attr:`scale`: (channels,) float32."""
         import numpy as np
 
         return -np.array(self.mean, np.float32) / np.array(self.std, np.float32)
@@ -129,7 +173,7 @@ class Preprocessing:
     @property
     def ground(self) -> Tuple[int, int, int]:
         """The mean color in 0..255, which is put where there is no image."""
-        red, green, blue = (min(max(math.floor(255 * value + 0.5), 0), 255) for value in self.mean)
+        red, green, blue = (min(max(math.floor(255 * value + 0.5), 0), 255) for value in self.of_channels(3).mean)
         return red, green, blue
 
     def crop(self, pixels: np.ndarray) -> np.ndarray:
@@ -253,6 +297,12 @@ class Preprocessing:
             return cls(**{**values, 'mean': tuple(values['mean']), 'std': tuple(values['std'])})
         except (KeyError, TypeError) as error:
             raise DataError(f'not a preprocessing: {values} ({error})') from None
+
+
+def _gray(values: Tuple[float, ...]) -> float:
+    """The value of gray for values of R, G and B, without the noise of rounding."""
+    red, green, blue = values
+    return red if red == green == blue else round(sum(map(operator.mul, _LUMA, values)), 12)
 
 
 __getattr__ = renamed_attributes(

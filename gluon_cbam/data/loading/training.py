@@ -24,8 +24,8 @@ class Batch(NamedTuple):
     """Images to train on.
 
     Attributes:
-        images: (N, H, W, 3) uint8 RGB on the CPU; :class:`Normalize` turns them into the network's input on the
-            device, so that a quarter of the bytes is transferred.
+        images: (N, H, W, C) uint8, RGB or gray, on the CPU; :class:`Normalize` turns them into the input of the
+            network on the device, so that a quarter of the bytes is transferred.
         labels: (N,) float32, on the CPU.
     """
 
@@ -34,7 +34,7 @@ class Batch(NamedTuple):
 
 
 class Normalize(mx.gluon.HybridBlock):
-    """Normalizes a batch: (N, H, W, 3) uint8 RGB to (N, 3, H, W), with the values of :class:`Preprocessing`.
+    """Normalizes a batch: (N, H, W, C) uint8, RGB or gray, to (N, C, H, W), with the values of :class:`Preprocessing`.
 
     Args:
         preprocessing: gives the mean and standard deviation of the channels.
@@ -47,7 +47,7 @@ class Normalize(mx.gluon.HybridBlock):
 
     def hybrid_forward(self, F: OpNamespace, images: Tensor) -> Tensor:
         """Scale and transpose a batch."""
-        x = F.image.to_tensor(images)  # (N, 3, H, W) in 0..1
+        x = F.image.to_tensor(images)  # (N, C, H, W) in 0..1
         x = F.image.normalize(x, self._mean, self._std)
         return x if self._dtype == 'float32' else F.cast(x, self._dtype)
 

@@ -55,7 +55,7 @@ class PerturbationExplainer:
 
     def batch(self, pixels: Sequence[np.ndarray]) -> BatchMaps:
         """See :meth:`Explainer.batch`."""
-        fill = np.clip(255 * np.asarray(self.explained.preprocessing.mean), 0, 255).tolist()
+        fill = np.clip(255 * np.asarray(self.explained.preprocessing.of_channels(3).mean), 0, 255).tolist()
         hide = (self._method, self._samples, self._batch_size, fill)
         return _PerturbedBatch([PerturbedImage(self.explained.logits, each, *hide) for each in pixels])
 

@@ -34,8 +34,8 @@ class ExportedNetwork:
         classes: number of classes; 0 for feature maps.
         class_names: the names of the classes, in the order of the outputs, or None.
         preprocessing: the preprocessing of the images.
-        pixels: whether preprocessing is part of the file, which then takes (N, H, W, 3) uint8 instead of
-            (N, 3, H, W) float32.
+        pixels: whether preprocessing is part of the file, which then takes (N, H, W, C) uint8 instead of
+            (N, C, H, W) float32.
         params_sha256: the SHA-256 of the parameter file that was exported; None for random weights.
         start: copies a batch to the device, and returns the function that computes all outputs, NumPy arrays.
         task: the task that the network was trained for.
@@ -84,7 +84,7 @@ class ExportedNetwork:
             image: (H, W, 3) uint8, RGB, of any size.
 
         Returns:
-            (3, image_size, image_size) float32, or (image_size, image_size, 3) uint8 where preprocessing is part of the
+            (C, image_size, image_size) float32, or (image_size, image_size, C) uint8 where preprocessing is part of the
             file.
         """
         return self.normalize(self.preprocessing.crop(image))
@@ -98,7 +98,7 @@ class ExportedNetwork:
         Returns:
             What :meth:`prepare` returns.
         """
-        return pixels if self.pixels else self.preprocessing.normalize(pixels)
+        return self.preprocessing.to_channels(pixels) if self.pixels else self.preprocessing.normalize(pixels)
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Run the network on a stack of prepared images.

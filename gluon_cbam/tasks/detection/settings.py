@@ -81,6 +81,6 @@ def check_sizes(net: mx.gluon.Block, sizes: Sequence[int]) -> None:
     """
     try:
         for size in sizes[:1]:
-            net.check_input((1, 3, size, size))
+            net.check_input((1, net._in_channels or 3, size, size))
     except ValueError as error:
         raise UsageError(f'--multi-scale from {sizes[0]}: {error}') from None
