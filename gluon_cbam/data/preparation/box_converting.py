@@ -13,6 +13,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, disk_errors
+from gluon_cbam.common.folders import made_folder
 from gluon_cbam.common.parallel import ordered_map
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.boxes.columns import BoxColumns
@@ -138,8 +139,9 @@ def _written(
         raise UsageError(f'{printable(output)} exists and is not empty: give another folder')
     names = _names(parts, writer)
     outputs = [Output(part.name, _renamed(part, each), boxes.category_ids) for part, each in zip(parts, names)]
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with disk_errors(output), TemporaryDirectory(prefix='.converting-', dir=str(output.parent)) as temporary:
+    with made_folder(output.parent), disk_errors(output), TemporaryDirectory(
+        prefix='.converting-', dir=str(output.parent)
+    ) as temporary:
         folder = Path(temporary) / 'set'
         folder.mkdir()
         if pictures:
