@@ -111,6 +111,10 @@ def test_recipes_have_the_figures_of_their_sources():
     assert [official[name] for name in figures] == [100, 256, 0.1, 1e-4, 0.9]
     assert [paper[name] for name in figures] == [90, 256, 0.1, 1e-4, 0.9]
     assert [one[name] for name in figures] == [100, 64, 0.1, 1e-4, 0.9]
+    for name, size in (('cifar', 32), ('fashion', 28)):
+        recipe = resolve({'recipe': name}).settings
+        assert [recipe[figure] for figure in figures] == [200, 128, 0.1, 5e-4, 0.9]
+        assert [recipe[figure] for figure in ('optimizer', 'lr_mode', 'image_size')] == ['nag', 'cosine', size]
 
 
 @pytest.mark.parametrize(
