@@ -66,7 +66,7 @@ def test_the_page_holds_everything_in_one_file(report):
     page = checked_page(text)
     assert len(page.images) == 3
     assert all(source.startswith('data:image/png;base64,') for source in page.images)
-    assert '<script' not in text and 'network: &lt;i&gt;' in text
+    assert '\\n' not in text and '<script' not in text and 'network: &lt;i&gt;' in text
     summary, confused, classes = page.tables
     figures = {row[0]: row[1] for row in summary}
     found = scored.evaluation

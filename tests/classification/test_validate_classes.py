@@ -34,6 +34,7 @@ def test_further_figures_and_files(digits, cbam_here, tmp_path):
         'saved_predictions': str(tmp_path / 'p.csv'),
     }  # fmt: skip
     checked_page((tmp_path / 'report' / 'report.html').read_text(encoding='utf-8'))
+    assert (tmp_path / 'report' / 'predictions.csv').read_bytes() == (tmp_path / 'p.csv').read_bytes()
     with open(tmp_path / 'p.csv', newline='') as file:
         table = list(csv.DictReader(file))
     assert sum(row['class'] == row['predicted'] for row in table) == round(360 * value['top1'])

@@ -99,7 +99,7 @@ def _on_devices(
     if loaded.params_sha256 is None:
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
     outputs.check(loaded.task)
-    loaded = scoring.configured(loaded, outputs.save_predictions is not None)
+    loaded = scoring.configured(loaded, outputs.has_predictions)
     loaded.task.check_network(loaded.net, loaded.name, loaded.classes)
     records = loaded.task.open_validation(data_val, loaded.classes)
     checked = check_data(loaded, data_val, ignore_classes, records)
@@ -123,7 +123,7 @@ def _exported(
     from gluon_cbam.export.runtime.evaluation import evaluate_exported
 
     outputs.check(loaded.task)
-    loaded = scoring.configured(loaded, outputs.save_predictions is not None)
+    loaded = scoring.configured(loaded, outputs.has_predictions)
     records = loaded.task.open_validation(data_val, loaded.require_classes())
     checked = check_data(loaded, data_val, ignore_classes, records)
     scored = evaluate_exported(loaded, records, batch_size, workers, progress_bar)

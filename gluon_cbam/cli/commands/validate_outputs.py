@@ -72,6 +72,11 @@ class Outputs:
         """Take the options out of those of a command."""
         return cls(**{field.name: settings.pop(field.name) for field in fields(cls)})
 
+    @property
+    def has_predictions(self) -> bool:
+        """Whether there is a file with the most probable classes of each record, if the task classifies."""
+        return self.save_predictions is not None or self.report is not None
+
     def check(self, task: Task) -> None:
         """Check before the work that everything can be written.
 

@@ -99,7 +99,7 @@ class Scoring:
         most = max(self.top_k, default=0)
         if most > loaded.classes:
             raise UsageError(f'--top-k {most}: {loaded.name} has {loaded.classes} classes, give at most that')
-        kept = min(most or _KEPT, loaded.classes) if predictions else 0
+        kept = min(most or _KEPT, loaded.classes) if predictions and loaded.task.classifies else 0
         return replace(loaded, task=loaded.task.with_views(self.tta, loaded.preprocessing).with_kept(kept))
 
     def as_dict(self, scored: Any) -> Dict[str, Any]:

@@ -54,7 +54,7 @@ class Document:
 
         Args:
             title: its title, as text.
-            note: what is said below it, as text.
+            note: what is said below it, as text, of which line breaks are spaces.
             about: what the figures are of: a line for each.
             parts: what follows, tables and pictures, as HTML.
 
@@ -62,7 +62,7 @@ class Document:
             Its path.
         """
         lines = ''.join(f'<br>{escaped(name)}: {escaped(str(value))}' for name, value in about.items())
-        body = '\n'.join([f'<p>{escaped(note)}{lines}</p>', *parts])
+        body = '\n'.join([f'<p>{escaped(" ".join(note.split()))}{lines}</p>', *parts])
         write_text(self._directory / REPORT, page_of(title, _STYLE, body))
         return self._directory / REPORT
 
