@@ -252,7 +252,7 @@ class RecordFile:
             index = 0  # the first label of a picture of insightface is its identity
         hint = f'--label-index {index} is counted from 0'
         if index is None:
-            hint = 'choose one with --label-index K, counted from 0'
+            hint = 'choose one with --label-index K, counted from 0, or give --task multilabel'
         self._refuse(wrong_counts(self.label_counts, index), hint)
 
     def _refuse(self, wrong: Optional[Wrong], hint: str) -> None:

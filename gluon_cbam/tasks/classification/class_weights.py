@@ -16,6 +16,7 @@ from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.tasks.protocols import Settings
 
 BALANCED = 'balanced'
+"""The value of the setting ``class_weights`` for the inverse frequencies."""
 
 
 def class_weights(settings: Settings, data: RecordFile) -> Optional[np.ndarray]:

@@ -11,6 +11,7 @@ from gluon_cbam.tasks.image_augmentation import ImageAugmentationSettings
 from gluon_cbam.tasks.protocols import Settings
 
 LOSSES = ('cross_entropy', 'bce')
+"""The losses, the keys of a table that imports mxnet: :data:`gluon_cbam.tasks.classification.criteria.CRITERIA`."""
 
 
 @dataclass

@@ -33,12 +33,14 @@ def net():
     return block
 
 
-def mean_loss(net, step, **settings):
+def mean_loss(net, step, group=None, **settings):
     """The mean over the images of a step of batches, each divided over devices, as the training step has it."""
     config = make_config(
         network='n', data_train='a.rec', classes=CLASSES, image_size=SIZE, seed=4, **settings
     ).as_dict()  # fmt: skip
     objective, total, images = ClassificationObjective(config, AS_THEY_ARE, 0, WEIGHTS), 0, 0
+    if group:
+        objective.join(group)
     for inputs in objective.prepare_step(step, 0):
         for losses, _ in objective.losses(net, inputs):
             total, images = total + losses.sum().asscalar(), images + len(losses)
@@ -140,3 +142,23 @@ def test_other_weights_are_refused_when_a_run_is_resumed(digits, tmp_path):
         with pytest.raises(DataError, match='--class-weights differs from the run to resume: SHA-256'):
             train(make_config(**given, epochs=2, class_weights=other, resume=given['output']))
     assert train(make_config(**given, epochs=2, class_weights=str(equal), resume=given['output']))['epochs'] == 2
+
+
+class Halves:
+    """A process group of this process and another one, which trains on a batch of its own at the same time."""
+
+    rank, size = 0, 2
+
+    def __init__(self, other):
+        self.other = other
+
+    def add(self, name, total):
+        return total + WEIGHTS[self.other.labels.asnumpy().astype(int)].sum()
+
+
+def test_processes_share_one_mean(net):
+    """The mean of the losses of both processes is that of the whole batch."""
+    whole = batch(0)
+    parts = halves(whole)
+    losses = [mean_loss(net, [[part]], Halves(other)) for part, other in (parts, parts[::-1])]
+    assert np.mean(losses) == pytest.approx(mean_loss(net, [[whole]]), rel=1e-5)
