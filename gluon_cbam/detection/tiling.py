@@ -126,17 +126,18 @@ def _merged(picture: _Picture, tiles: List[BoxPrediction], top: int) -> BoxPredi
     frames = np.concatenate([low, low + sizes], axis=1)
     corners = np.array([box.corners for box in boxes], np.float64).reshape(-1, 4) + np.tile(low, 2)[owners]
     classes = np.array([box.number for box in boxes], np.int64)
-    merged = []
+    merged: List[Tuple[FoundBox, List[int]]] = []
     for rows in same_objects(corners, classes, owners, frames):
         best = max(rows, key=lambda row: boxes[row].score)
         left, top_edge = corners[rows, :2].min(axis=0).tolist()
         right, bottom = corners[rows, 2:].max(axis=0).tolist()
-        parts = [(boxes[row], picture.places[owners[row]]) for row in rows]
-        merged.append(
-            boxes[best]._replace(corners=(left, top_edge, right, bottom), segmentation=_joined(picture, parts))
-        )
-    merged.sort(key=lambda box: -box.score)
-    return BoxPrediction(picture.image, merged[:top])
+        merged.append((boxes[best]._replace(corners=(left, top_edge, right, bottom)), rows))
+    merged.sort(key=lambda each: -each[0].score)
+    whole = [
+        box._replace(segmentation=_joined(picture, [(boxes[row], picture.places[owners[row]]) for row in rows]))
+        for box, rows in merged[:top]
+    ]
+    return BoxPrediction(picture.image, whole)
 
 
 def _joined(picture: _Picture, parts: List[Tuple[FoundBox, Tuple[int, int]]]) -> str:

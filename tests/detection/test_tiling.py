@@ -67,6 +67,32 @@ def test_objects_over_borders_of_tiles_are_whole(shape, resize):
     assert detector.inputs >= np.prod([max(1, -(-(length - 10) // 30)) for length in shape])
 
 
+class MaskDetector(ColorDetector):
+    """The same with masks that fill the left three quarters of their boxes."""
+
+    def start(self, images):
+        (rows,) = super().start(images)()
+        masks = np.zeros((*rows.shape[:2], 28, 28))
+        masks[..., :21] = 1
+        return lambda: [rows, masks]
+
+
+def test_masks_of_several_tiles_are_joined(predictor):
+    boxes = Boxes.of([[4, 6, 96, 34], [2, 45, 30, 58]], [1, 3])
+    (prediction,) = predict_tiles(MaskDetector(), [source(drawn(60, 110, boxes))], predictor, SIZE)
+    assert [box.number for box in prediction.boxes] == [3, 1]
+    small, large = (box.mask() for box in prediction.boxes)
+    assert small.shape == large.shape == (60, 110)
+    assert small[46:57, 4:22].all()
+    assert not small[:, 30:].any()
+    # three quarters of what each of four tiles sees, which begin every 23 to 30 pixels
+    assert large[8:32, 6:30].all()
+    assert large[8:32, 60:88].all()
+    assert large[:, 4:96].sum() == large.sum() > 0.8 * 28 * 92
+    (few,) = predict_tiles(MaskDetector(), [source(drawn(60, 110, boxes))], BoxPredictor(PLAIN, NAMES, 1), SIZE)
+    assert few.boxes == prediction.boxes[:1]
+
+
 def test_the_order_of_pictures_and_those_that_cannot_be_read(predictor):
     def fail():
         raise DataError('b.png: a damaged image')

@@ -51,12 +51,14 @@ OTHERS = {
     'faster_rcnn_fpn': {'proposals': 30, 'region_channels': 16, 'pyramid_channels': 16, 'head_channels': 24},
     'faster_rcnn_c4': {'proposals': 30, 'region_channels': 16},
 }
+OTHERS['mask_rcnn_fpn'] = {**OTHERS['faster_rcnn_fpn'], 'mask_channels': 8}
 # of each, the layers that are explained by default, and their places among the maps of the backbone
 LAYERS = {
     'yolo3': {'backbone.layer4': 0, 'backbone.layer3': 1, 'backbone.layer2': 2},
     'centernet': {'backbone.layer4': 0},
     'faster_rcnn_fpn': {'backbone.layer4': 3},
     'faster_rcnn_c4': {'backbone.layer3': 0},
+    'mask_rcnn_fpn': {'backbone.layer4': 3},
 }
 
 
@@ -164,7 +166,7 @@ def test_features_of_rois_are_no_maps_of_the_image(image):
         box_maps(net, image)
 
 
-@pytest.mark.parametrize('name', ['faster_rcnn_fpn', 'faster_rcnn_c4'])
+@pytest.mark.parametrize('name', ['faster_rcnn_fpn', 'faster_rcnn_c4', 'mask_rcnn_fpn'])
 def test_gates_of_rois_are_no_gates_of_the_image(image, name):
     options = {**TINY, **OTHERS[name], 'backbone': 'resnet18', 'attention': 'cbam', 'attention_in': 'both'}
     found = attention_maps(checks.fill(build(name, **options)), image)

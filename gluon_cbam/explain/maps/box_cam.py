@@ -85,7 +85,9 @@ def box_maps(
     if len(images) != 1:
         raise UsageError(f'the boxes of one image are explained at a time, got {len(images)} images')
     with mx.autograd.pause(train_mode=False):
-        rows = net(images)[0].asnumpy().astype(np.float64)
+        output = net(images)
+        found = output[0] if isinstance(output, (list, tuple)) else output  # before the masks
+        rows = found[0].asnumpy().astype(np.float64)
     rows = rows[(rows[:, 0] >= 0) & (rows[:, 0] == label if label is not None else True)]
     left, top, right, bottom = within or (0, 0, *images.shape[:1:-1])
     seen = np.minimum(rows[:, 4:], [right, bottom]) > np.maximum(rows[:, 2:4], [left, top])

@@ -13,7 +13,7 @@ import numpy as np
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.models.detection.anchor_detector import AnchorDetector
 from gluon_cbam.models.detection.box_coding import decode
-from gluon_cbam.models.detection.boxes import centered
+from gluon_cbam.models.detection.boxes import centered, clipped
 from gluon_cbam.models.detection.centernet import STRIDE, CenterNet
 from gluon_cbam.models.detection.detector import Detector
 from gluon_cbam.models.detection.faster_rcnn import FasterRCNN
@@ -180,7 +180,7 @@ class FasterRCNNScores(BoxScores):
     The last map of the backbone before the pooling is explained.
     """
 
-    heads = ('regions', 'head', 'predictor')
+    heads = ('regions', 'head', 'predictor', 'mask_head')
     neck = ('pyramid',)
 
     def __init__(self, net: Detector, graph: NetworkGraph, shapes: Dict[str, Shape], images: mx.nd.NDArray) -> None:
@@ -193,7 +193,9 @@ class FasterRCNNScores(BoxScores):
     def candidates(self, label: int) -> Tuple[np.ndarray, np.ndarray]:
         """See :meth:`BoxScores.candidates`."""
         boxes = decode(mx.nd, mx.nd.array(self._offsets[:, label]), centered(mx.nd, self._rois))
-        return self._scores[:, label], boxes.asnumpy()
+        if getattr(self._net, 'finds_masks', False):  # the detections are clipped
+            boxes = clipped(mx.nd, boxes, self._images)
+        return self._scores[:, label], boxes.asnumpy().reshape(-1, 4)
 
     def source(self, number: int, label: int) -> Source:
         """See :meth:`BoxScores.source`."""

@@ -1,11 +1,17 @@
 """Masks in the pixels of an image, against scipy, and predictions that have them."""
 
+import cv2
 import numpy as np
 import pytest
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.data.boxes.formats import read_boxes
+from gluon_cbam.data.boxes.reading import ReadOptions
 from gluon_cbam.data.boxes.segmentations import bitmap
 from gluon_cbam.data.loading.preprocessing import Preprocessing
+from gluon_cbam.detection.annotations import Annotations
+from gluon_cbam.detection.drawing import class_color
+from gluon_cbam.detection.drawn_pictures import drawn_boxes
 from gluon_cbam.tasks.detection.mask_pasting import pasted
 from gluon_cbam.tasks.detection.prediction import BoxPredictor
 from gluon_cbam.tasks.evaluation import gathered_texts
@@ -58,6 +64,23 @@ def test_predictions_have_masks_in_pixels_of_the_image():
     assert prediction.detections.segmentations.tolist() == [first.segmentation, second.segmentation]
     only = predictor.filtered(only=['b'])(ImageReference('x.png', None, (100, 200)), outputs())
     assert [box.segmentation for box in only.boxes] == [second.segmentation]
+
+
+def test_masks_are_drawn_and_written_as_annotations(tmp_path):
+    predictor = BoxPredictor(Preprocessing(100, resize='letterbox'), ('a', 'b'), 10)
+    prediction = predictor(ImageReference('x.png', None, (100, 200)), outputs())
+    annotations = Annotations(tmp_path / 'set', 'coco', ('a', 'b'))
+    annotations.add(prediction)
+    annotations.write()
+    (part,) = read_boxes(tmp_path / 'set', options=ReadOptions(root=tmp_path)).parts
+    boxes = part.columns.boxes
+    assert boxes.segmentations.tolist() == [box.segmentation for box in prediction.boxes]
+    assert boxes.areas.tolist() == [box.mask().sum() for box in prediction.boxes]
+    png = drawn_boxes(('a', 'b'))(prediction, np.zeros((100, 200, 3), np.uint8))
+    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    for place, box in (((90, 150), prediction.boxes[0]), ((40, 60), prediction.boxes[1])):
+        assert pixels[place].tolist() == [value // 2 for value in class_color(box.number)]
+    assert not pixels[3, 190].any()
 
 
 def test_boxes_alone_have_no_mask():
