@@ -42,7 +42,8 @@ class Evaluation(figures.Evaluation):
         """The number of records, the figures, those of each class, and the seconds."""
         return {
             'records': self.records, **self.values, 'without_positives': self.without_positives,
-            'classes': {each.name: each.as_dict() for each in self.classes}, 'seconds': self.seconds,
+            'by_class': [{'class': number, **each.as_dict()} for number, each in enumerate(self.classes)],
+            'seconds': self.seconds,
         }  # fmt: skip
 
     @property
@@ -53,14 +54,14 @@ class Evaluation(figures.Evaluation):
     @property
     def without_positives(self) -> List[str]:
         """The names of the classes that no image has, which are left out of the means."""
-        return [each.name for each in self.classes if not each.positives]
+        return [each.label for each in self.classes if not each.positives]
 
     def lines(self) -> List[str]:
         """The figures of each class, and how many are left out of the means."""
         rows = [['class', 'AP', 'F1', 'images']]
         for each in self.classes:
             values = ('-' if value is None else f'{value:.4f}' for value in (each.ap, each.f1))
-            rows.append([printable(each.name), *values, str(each.positives)])
+            rows.append([printable(each.label), *values, str(each.positives)])
         table = [aligned(rows)] if len(rows) <= _MOST_CLASSES else []
         missing = len(self.without_positives)
         left_out = f'{missing} of {len(self.classes)} classes are on no image, and left out of mAP and macro F1'

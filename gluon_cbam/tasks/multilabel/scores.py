@@ -14,20 +14,20 @@ class ClassFigures(NamedTuple):
     """The figures of a class.
 
     Attributes:
-        name: its name.
+        label: its name.
         positives: images with it.
         ap: average precision; None for a class without positives.
         f1: F1 at :data:`THRESHOLD`; None for a class without positives.
     """
 
-    name: str
+    label: str
     positives: int
     ap: Optional[float]
     f1: Optional[float]
 
     def as_dict(self) -> Dict[str, Any]:
         """The figures by name."""
-        return {name: value for name, value in self._asdict().items() if name != 'name'}
+        return self._asdict()
 
 
 def average_precision(scores: np.ndarray, positive: np.ndarray) -> Optional[float]:

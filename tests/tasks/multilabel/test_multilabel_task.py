@@ -85,7 +85,8 @@ def test_it_learns_validates_predicts_and_exports(run, data, cbam_here, tmp_path
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found['map'] == pytest.approx(summary['best']['map'], abs=1e-6) and found['records'] == IMAGES
-    assert set(found['classes']) == set(COLORS) and found['classes']['red']['positives'] == IMAGES / 2
+    assert [each['label'] for each in found['by_class']] == list(COLORS)
+    assert {each['positives'] for each in found['by_class']} == {IMAGES / 2} and found['without_positives'] == []
     exported = tmp_path / 'colors.onnx'
     assert cbam_here('export', '--params', run, '-o', exported, '--data-val', data).returncode == 0
     done = cbam_here('validate', '--exported', exported, '--data-val', data, '--json')
