@@ -37,7 +37,7 @@ class Teacher:
     sha256: str
 
     def __call__(self, images: mx.nd.NDArray) -> mx.nd.NDArray:
-        """The logits for normalized images, (N, 3, S, S), on their device: (N, classes), without gradients."""
+        """The logits for normalized images, (N, C, S, S), on their device: (N, classes), without gradients."""
         with mx.autograd.pause():
             if isinstance(self.network, LoadedNetwork):
                 return self.network.net(images)
@@ -65,7 +65,7 @@ def open_teacher(taught: Taught, model: ResolvedModel, task: Task, ctx: List[mx.
         network = _loaded(taught, model, ctx)
         teacher = Teacher(network, network.params_sha256 or '')
         task.check_network(network.net, f'the teacher {network.name}', network.classes)
-        network.net.check_input((1, 3, size, size))
+        network.net.check_input((1, network.preprocessing.channels, size, size))
         network.net.collect_params().setattr('grad_req', 'null')
     _check(teacher.network, taught.weights, model, task)
     return teacher

@@ -14,6 +14,7 @@ from pathlib import Path
 import mxnet as mx
 import numpy as np
 import torch_files
+from fuzz.arrays import ARRAY_READERS
 from fuzz.boxes import BOX_READERS
 from fuzz.faces import FACE_READERS
 from fuzz.images import IMAGE_READERS, image
@@ -253,6 +254,7 @@ _ROWS = [
     *FACE_READERS,
     *BOX_READERS,
     *RESULT_READERS,
+    *ARRAY_READERS,
     Reader('card', make_card, lambda path: weights.read_card(path.with_suffix('.params'))),
     Reader('registry', make_registry, lambda path: zoo.cards(None, [str(path)], path.parent, True), [laughs]),
     Reader('config', lambda folder: make_run(folder) / 'config.yaml', read_run, [laughs]),

@@ -22,7 +22,8 @@ NAMES = [
     'pairs of Python 2', 'pairs of protocol 0', 'pairs of protocol 2', 'pairs of protocol 4', 'pairs npz', 'pairs txt',
     'pairs csv', 'faces', 'property', 'boxes coco', 'boxes voc', 'boxes yaml', 'boxes yolo', 'boxes csv', 'boxes rec',
     'boxes lst',
-    'coco results',
+    'coco results', 'images idx', 'images idx gz', 'labels idx', 'cifar binary', 'cifar names', 'cifar of Python 2',
+    'cifar of protocol 4', 'cifar meta', 'svhn',
 ]  # fmt: skip
 
 

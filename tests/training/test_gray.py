@@ -110,6 +110,13 @@ def test_three_equal_channels_by_default(few_digits):
     assert images.shape == (4, 8, 8, 3) and (images == images[..., :1]).all()
 
 
+def test_a_teacher_has_as_many_channels(run, settings):
+    gray = {**settings, 'option': {'in_channels': 1}, 'teacher': str(run)}
+    assert prepare(make_config(**gray)).teacher is not None
+    with pytest.raises(UsageError, match=r'expects images with mean \[0\.458971\], this run has \[0\.485, '):
+        prepare(make_config(**{**gray, 'option': {}}))
+
+
 def test_other_numbers_of_channels_are_refused(settings):
     with pytest.raises(
         UsageError, match='cbamnet_tiny of 2 channels takes no images: give --option in_channels=1 or 3'

@@ -21,6 +21,7 @@ from gluon_cbam.common.files import read_regular
 from gluon_cbam.common.pickled_arrays import PickledArray, array_globals
 from gluon_cbam.common.quoting import shown
 
+from ..parts import check_names
 from ..tars import is_tar, members
 from .sets import ArrayOptions, ArrayPart, ArraySet
 
@@ -28,6 +29,7 @@ _SIDE = 32
 _BYTES = 3 * _SIDE * _SIDE  # of an image
 _MOST_BYTES = 1 << 28  # of a file; the training file of CIFAR-100 has 154 MB
 _BYTES_OF_OPERATION = 16  # of a pickle; an image takes about five operations
+_LONGEST_NAME = 100  # characters
 _PEEKED = 4  # members of an archive by which it is recognized
 _PUBLISHED = {'train': 50_000, 'val': 10_000}  # images
 _FINE, _COARSE = 'fine', 'coarse'
@@ -115,13 +117,19 @@ def read_cifar(version: Version, source: Path, options: ArrayOptions) -> ArraySe
     folder = _folder(version, source) or source / version.folder
     contents = _contents(version, source, folder)
     read: Callable[[Path, bytes, Version], Tuple[np.ndarray, _Labels]] = _pickled if version.pickled else _binary
+    names_path = folder / version.names[0 if version.pickled else version.labels.index(kind)]
+    classes = _names(version, names_path, contents[names_path.name], kind)
     parts = []
     for split, names in (('train', version.train), ('val', (version.test,))):
         batches = [read(folder / name, contents.pop(name), version) for name in names]
+        for name, (_, labels_of) in zip(names, batches):
+            if labels_of[kind].max() >= len(classes):
+                fault = f'label {labels_of[kind].max()}, and {names_path} names {len(classes)} classes'
+                raise DataError(f'{folder / name}: {fault}')
         planes = np.concatenate([pixels for pixels, _ in batches]).reshape(-1, 3, _SIDE, _SIDE)
         labels = np.concatenate([labels[kind] for _, labels in batches])
         parts.append(ArrayPart(split, folder / names[0], planes.transpose(0, 2, 3, 1), labels))
-    return ArraySet(parts, _names(version, folder, contents, kind), notes=_notes(version, kind, parts))
+    return ArraySet(parts, classes, notes=_notes(version, kind, parts))
 
 
 def _folder(version: Version, source: Path) -> Optional[Path]:
@@ -192,20 +200,22 @@ def _dictionary(path: Path, content: bytes) -> Dict[str, Any]:
         return value
 
 
-def _names(version: Version, folder: Path, contents: Dict[str, bytes], kind: str) -> List[str]:
-    """The names of the classes."""
-    place = version.labels.index(kind)
-    path = folder / version.names[place if not version.pickled else 0]
+def _names(version: Version, path: Path, content: bytes, kind: str) -> List[str]:
+    """The names of the classes in a file."""
     if version.pickled:
         key = f'{kind}_label_names' if len(version.labels) > 1 else 'label_names'
-        names = _dictionary(path, contents[path.name]).get(key)
+        names = _dictionary(path, content).get(key)
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise DataError(f'{path}: {key} is no list of names')
     else:
         with reading(path, 'no text'):
-            names = [line.strip() for line in contents[path.name].decode('utf-8').split('\n') if line.strip()]
+            names = [line.strip() for line in content.decode('utf-8').split('\n') if line.strip()]
     if not names or len(set(names)) < len(names):
         raise DataError(f'{path}: it names no classes, or one twice')
+    longest = max(map(len, names))
+    if longest > _LONGEST_NAME:
+        raise DataError(f'{path}: the name of a class has {longest} characters, the most is {_LONGEST_NAME}')
+    check_names(names, f'correct {path}')
     return names
 
 
