@@ -18,7 +18,7 @@ from .region_heads import AttentionFactory
 MASK_SIDE, UNKNOWN = 112, 255
 """Pixels of an object's mask along each side of its box, and the value of every pixel for an object without a mask."""
 _CONVOLUTIONS = 4
-_SAMPLES = 2  # of a cell of a target along each side
+_SAMPLES = 4  # of a cell of a target along each side
 _SMALLEST = 1e-3  # pixels
 
 
@@ -85,7 +85,7 @@ def mask_targets(
 ) -> Tuple[Tensor, Tensor]:
     """Compute the masks that RoIs should have: the part of each object's mask that a RoI shows.
 
-    Masks are sampled bilinearly, at 2 x 2 places of a pixel of the target, as GluonCV's and torchvision's are by
+    Masks are sampled bilinearly, at 4 x 4 places of a pixel of the target, as GluonCV's and torchvision's are by
     RoIAlign, so that pixels at the outline have values between 0 and 1.
 
     Args:

@@ -169,6 +169,16 @@ def test_targets_are_the_objects_seen_in_the_rois():
         assert not wrong[(near.min(axis=0) == near.max(axis=0))].any()
 
 
+def test_targets_are_not_shifted():
+    """Of a mask that is symmetric in its box, the target is, too."""
+    box = np.array([[10.0, 20, 80, 60]])
+    rectangle = json.dumps([[27.5, 30, 62.5, 30, 62.5, 50, 27.5, 50]])
+    found, _ = targets_of([rectangle], box, box + [-7, -4, 7, 4], np.array([0]))
+    assert np.abs(found[0] - found[0, ::-1]).max() <= 1e-4
+    assert np.abs(found[0] - found[0, :, ::-1]).max() <= 1e-4
+    assert found[0].sum() / 28**2 == pytest.approx(35 * 20 / (84 * 48), rel=0.02)
+
+
 def test_mirrored_parts():
     one, other = (mask_part(json.dumps(POLYGON), part) for part in ([10, 10, 70, 60], [70, 10, 10, 60]))
     assert np.mean(one != other[:, ::-1]) < 0.01  # pixels at the outline belong to the left of it
@@ -224,3 +234,18 @@ def test_refusals():
         build('mask_rcnn_fpn', mask_channels=0)
     with pytest.raises(ValueError, match='shared_rois must be'):
         build('mask_rcnn_fpn', shared_rois='maybe')
+
+
+def test_masks_of_training_are_of_the_true_class():
+    net, x, (objects, order, _) = tiny(backbone='resnet18'), images(), training_inputs()
+    logits = raw(net, x)[6]
+    with mx.autograd.train_mode():
+        maps = net.maps(mx.nd, x)
+        rois, _ = net.sampled(mx.nd, x, maps, objects, order)
+    labels, boxes, compared = rois.labels.asnumpy()[:, :4], rois.boxes[:, :4], 0
+    for image, row in zip(*np.nonzero(labels > 0)):
+        one = mx.nd.concat(mx.nd.array([[image]]), boxes[int(image), int(row)].reshape((1, 4)), dim=1)
+        masks = net.mask_head(net.pooled(mx.nd, maps, one, 14)).asnumpy()[0]
+        assert np.abs(masks[int(labels[image, row]) - 1] - logits[image, row]).max() <= 1e-3
+        compared += 1
+    assert compared >= 3

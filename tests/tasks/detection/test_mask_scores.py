@@ -127,6 +127,8 @@ def test_objects_without_a_mask_are_ignored():
     found = Detections.of([0, 0], [0.5, 0.9], corners, [square, other])
     figures = score([truth], [found], ['a'], [(40, 40)]).figures
     assert (figures['ap'], figures['mask_ap'], figures['mask_ar100']) == pytest.approx((1, 1, 1))
+    figures = score([truth], [found.chosen(np.array([0]))], ['a'], [(40, 40)]).figures  # it is no miss
+    assert (figures['ar100'], figures['mask_ap'], figures['mask_ar100']) == pytest.approx((0.5, 1, 1))
 
 
 def test_masks_of_another_size_are_refused():
