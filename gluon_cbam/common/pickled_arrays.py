@@ -58,7 +58,7 @@ class PickledArray(Instance):
 
         Args:
             values: their bytes.
-            kind: a :class:`_Type`.
+            kind: what stands for their ``numpy.dtype``.
             shape: the shape.
             fortran: whether the first axis is the fastest, or ``F`` for it.
 

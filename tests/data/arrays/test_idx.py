@@ -1,6 +1,7 @@
 """Files of MNIST's format as records, compared with what the tests wrote by struct."""
 
 import gzip
+import os
 import shutil
 import string
 import struct
@@ -249,6 +250,12 @@ def test_no_list_and_no_other_options(tmp_path):
     (tmp_path / 'images' / 'a').mkdir(parents=True)
     with pytest.raises(UsageError, match="has the layout 'class folders': leave out --transpose"):
         pack(tmp_path / 'images', tmp_path / 'out', arrays=ArrayOptions(transpose=False))
+
+
+def test_a_pipe_is_no_data_set(tmp_path):
+    os.mkfifo(str(tmp_path / 'train_32x32.mat'))
+    with pytest.raises(UsageError, match='no folder or tar file'):
+        pack(tmp_path / 'train_32x32.mat', tmp_path / 'out')
 
 
 def test_splits_and_resizing(tmp_path, stored):

@@ -54,7 +54,7 @@ def read_svhn(source: Path, options: ArrayOptions) -> ArraySet:
 
 def _files(source: Path) -> Dict[str, Path]:
     """Split -> its file."""
-    paths: List[Path] = [source] if source.is_file() else sorted(source.iterdir())
+    paths: List[Path] = sorted(source.iterdir()) if source.is_dir() else [source]
     found = ((_NAME.fullmatch(path.name), path) for path in paths)
     return {match[1].lower(): path for match, path in found if match and path.is_file()}
 
