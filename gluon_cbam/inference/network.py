@@ -89,13 +89,15 @@ def load_network(
 
     Raises:
         UsageError: an unknown name, or both ``params`` and ``pretrained``.
+        ValueError: the network does not take images of this size.
         DataError: the weights are damaged or do not fit.
         TransferError: published weights could not be downloaded.
     """
     model = resolve(
         network, params, pretrained, classes or None, options, image_size, crop_ratio, resize, root, progress
     )
-    net = model.build()
+    net, size = model.build(), model.preprocessing.image_size
+    net.check_input((1, net._in_channels or 3, size, size))
     model.initialize(net, ctx)
     task = task or (model.card.task if model.card else None) or _task_of(net)
     if features is not None:

@@ -178,7 +178,7 @@ class CenterNet(Detector):
         if stride not in (STRIDE * 2**steps for steps in range(len(widths) + 1)):
             raise ValueError(f'the last stage must have a stride of 4, 8, 16 or 32, got {tuple(network.stage_strides)}')
         self.backbone = Features(network, [-1])
-        self._in_channels, self._smallest = network._in_channels, network._smallest
+        self._in_channels, self._smallest = network._in_channels, max(network._smallest, stride)
         self.adaptable = (*(f'backbone.{name}' for name in network.adaptable), 'heatmap.')
         self.upsampling = nn.HybridSequential(prefix='')
         channels = self.backbone.channels[-1]

@@ -23,7 +23,8 @@ class Detector(ModeGraphs):
         classes: the number of classes.
 
     Inputs:
-        (N, C, H, W), float. While training, a detector that needs the objects takes further inputs.
+        (N, C, H, W), float. Height and width are at least the stride of the last map of the backbone that is read, so
+        that it has a whole cell. While training, a detector that needs the objects takes further inputs.
 
     Outputs:
         While training (in ``autograd.record()`` and ``train_mode()``): what ``raw`` says. Otherwise: detections

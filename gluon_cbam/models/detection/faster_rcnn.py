@@ -114,7 +114,8 @@ class FasterRCNN(Detector):
             options['use_global_stats'] = True
         with self.name_scope():
             network, module = build_parts(name, attention, attention_in, options)
-            self._in_channels, self._smallest = network._in_channels, network._smallest
+            self._in_channels = network._in_channels
+            self._smallest = max(network._smallest, min(variant.strides[-1], network.stage_strides[-1]))
             self.adaptable = (*(f'backbone.{name}' for name in network.adaptable), 'predictor.')
             channels, width = self._add_maps(network, module)
             self.regions = RegionHead(channels, self._region_channels, self._levels[0].count, module)

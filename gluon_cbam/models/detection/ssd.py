@@ -141,7 +141,8 @@ class SSD(AnchorDetector):
         wanted = [self._variant.stride * 2**number for number in range(len(self._variant.channels))]
         stages, first = _chosen_stages(network.stage_strides, wanted[: self._variant.backbone_maps])
         self.backbone = Features(network, stages)
-        self._in_channels, self._smallest = network._in_channels, max(network._smallest, self._variant.smallest)
+        self._in_channels = network._in_channels
+        self._smallest = max(network._smallest, self._variant.smallest, self.backbone.strides[-1])
         self.adaptable = (*(f'backbone.{name}' for name in network.adaptable), 'heads.')
         self._on_maps = first  # stages and layers before it only lead to the first map
         self.extras = nn.HybridSequential(prefix='')

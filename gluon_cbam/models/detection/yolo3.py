@@ -105,7 +105,7 @@ class YOLO3(Detector):
         if not set(STRIDES) <= set(stages):
             raise ValueError(f'stages of strides 8, 16 and 32 are needed, got {tuple(network.stage_strides)}')
         self.backbone = Features(network, [stages[stride] for stride in STRIDES])
-        self._in_channels, self._smallest = network._in_channels, network._smallest
+        self._in_channels, self._smallest = network._in_channels, max(network._smallest, *STRIDES)
         self.adaptable = (*(f'backbone.{name}' for name in network.adaptable), 'heads.')
         self.blocks = nn.HybridSequential(prefix='')
         self.transitions = nn.HybridSequential(prefix='')

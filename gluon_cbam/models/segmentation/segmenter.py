@@ -73,7 +73,8 @@ class Segmenter(ModeGraphs):
             if dilated is None and network.stage_strides[-1] > _STRIDE and 'dilated' in options_of(backbone_row(name)):
                 network, module = build_parts(name, attention, attention_in, {**options, 'dilated': True})
             self.backbone = Features(network, (-2, -1) if boolean('aux', aux) else (-1,))
-            self._in_channels, self._smallest = network._in_channels, network._smallest
+            self._in_channels = network._in_channels
+            self._smallest = max(network._smallest, network.stage_strides[-1])
             self.adaptable = (*(f'backbone.{each}' for each in network.adaptable), 'head.classifier.', 'aux_head.')
             self.add_head(variant, self.backbone.channels[-1], module)
             self.aux_head = None
