@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DEFAULT_CLASSES = 1000
 """The default number of outputs of classification, the classes of ImageNet-1K."""
+DEFAULT_LEARNING_RATE = 0.1
+"""The default learning rate of models whose rows have none, that of SGD in He et al., CVPR 2016."""
 
 
 def list_models(pattern: Optional[str] = None, pretrained: bool = False, root: Optional[PathLike] = None) -> List[str]:
@@ -187,6 +189,18 @@ def default_classes(name: str) -> int:
         UsageError: no model has this name.
     """
     return getattr(variant(name), 'classes', DEFAULT_CLASSES)
+
+
+def default_learning_rate(name: str) -> float:
+    """The learning rate that a model is trained with where none is given.
+
+    Args:
+        name: one of :func:`list_models`.
+
+    Raises:
+        UsageError: no model has this name.
+    """
+    return getattr(variant(name), 'lr', DEFAULT_LEARNING_RATE)
 
 
 def family(row: Variant) -> ModuleType:

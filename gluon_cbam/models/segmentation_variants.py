@@ -16,6 +16,7 @@ class FCNVariant:
         crop_ratio: without effect, since whole images are seen.
         resize: see :class:`gluon_cbam.data.loading.preprocessing.Preprocessing`.
         augmentation: the augmentation of training, which moves images and masks together.
+        lr: the learning rate of training by SGD where none is given, that of GluonCV's script.
         classes: the default number of classes, those of Pascal VOC with the background.
         backbone: the default backbone.
     """
@@ -27,6 +28,7 @@ class FCNVariant:
     crop_ratio: float = 1.0
     resize: str = 'letterbox'
     augmentation: str = 'segmentation'
+    lr: float = 0.001
     classes: int = 21
     backbone: str = 'resnet50'
 

@@ -16,6 +16,7 @@ from gluon_cbam.compat import devices
 from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.loading.preprocessing import CHANNELS, Preprocessing
 from gluon_cbam.models import variant
+from gluon_cbam.models.registry import DEFAULT_LEARNING_RATE, default_learning_rate
 from gluon_cbam.pretrained.backbone import starts_from_backbone
 from gluon_cbam.pretrained.input_sizes import input_sizes
 from gluon_cbam.pretrained.resolve import ResolvedModel, card_of, network_of, pretrained_of_flag, resolve
@@ -179,8 +180,10 @@ def open_values(config: TrainConfig) -> Dict[str, Tuple[Any, str]]:
             values['image_size'] = size, '--option image_size'
     processes = int(os.environ.get('DMLC_NUM_WORKER', '1'))
     with suppress(EnvironmentProblem):  # the devices of another machine
+        config.network = network or config.network
         batch_size, lr = _batch_and_rate(config, len(devices.contexts(config.gpus, config.cpus)), processes)
-        values.update(batch_size=(batch_size, 'total_batch_size'), lr=(lr, 'lr_base'))
+        values['batch_size'] = batch_size, 'total_batch_size'
+        values['lr'] = lr, 'lr_base' if config.lr_base is not None else network or 'default'
     return values
 
 
@@ -243,6 +246,8 @@ def _batch_and_rate(config: TrainConfig, contexts: int, processes: int) -> Tuple
                 f'--total-batch-size {config.total_batch_size} cannot be divided by {devices}, '
                 f'the devices times --accumulate: take {batch * devices or devices} or {(batch + 1) * devices}'
             )
+    if rate is None:
+        rate = default_learning_rate(config.network) if config.network else DEFAULT_LEARNING_RATE
     if config.lr_base is not None:
         rate = config.lr_base * batch * devices / _IMAGES_OF_BASE
     return batch, rate

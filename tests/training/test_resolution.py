@@ -82,10 +82,10 @@ def test_a_recipe_that_is_wrong(tmp_path, text, message):
 
 
 def test_types_that_yaml_gets_wrong_are_accepted(tmp_path):
-    text = 'wd: 1e-4\ngpus: 0\nlr_step_epochs: 3,6e0\nepochs: 5.0\nlr: null\ndata_val: null'
+    text = 'wd: 1e-4\ngpus: 0\nlr_step_epochs: 3,6e0\nepochs: 5.0\nmomentum: null\ndata_val: null'
     settings = resolve({'data_val': 'a.rec'}, write(tmp_path / 'file.yaml', text)).settings
     assert (settings['wd'], settings['gpus'], settings['lr_step_epochs'], settings['epochs']) == (1e-4, '0', [3, 6], 5)
-    assert (settings['lr'], settings['data_val']) == (0.1, 'a.rec')
+    assert (settings['momentum'], settings['data_val']) == (0.9, 'a.rec')
 
 
 def test_json_with_tabs(tmp_path):
@@ -124,6 +124,9 @@ def test_recipes_have_the_figures_of_their_sources():
         ({'total_batch_size': 256, 'lr_base': 0.2}, 4, 2, (32, 0.2)),
         ({'batch_size': 16, 'lr_base': 0.1}, 2, 1, (16, 0.0125)),
         ({'batch_size': 16, 'lr': 0.1}, 2, 1, (16, 0.1)),
+        ({'batch_size': 16, 'network': 'ssd_300'}, 2, 1, (16, 0.001)),
+        ({'batch_size': 16, 'network': 'ssd_300', 'lr': 0}, 2, 1, (16, 0)),
+        ({'batch_size': 64, 'network': 'ssd_300', 'lr_base': 0.1}, 2, 1, (64, 0.05)),
     ],
 )
 def test_batch_and_rate(settings, devices, workers, expected):
@@ -202,6 +205,10 @@ def test_print_config_works_without_the_devices_and_the_data(cbam_here, tmp_path
     value = json.loads(cbam_here('train', '--recipe', 'official', *arguments, '--print-config', '--json').stdout)
     assert (value['settings']['image_size'], value['settings']['classes']) == (224, None)
     assert value['settings']['output'] == 'runs/cbam_resnet50'
+    value = json.loads(
+        cbam_here('train', '--task', 'detection', '--network', 'ssd_300', '--print-config', '--json').stdout
+    )
+    assert (value['settings']['lr'], value['origins']['lr']) == (0.001, 'ssd_300')
 
 
 def test_mistakes_on_the_command_line_cost_one_line(cbam, tmp_path):

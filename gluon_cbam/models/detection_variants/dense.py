@@ -19,6 +19,7 @@ class CenterNetVariant:
         crop_ratio: see :class:`.single_shot.SSDVariant`.
         resize: see :class:`.single_shot.SSDVariant`.
         augmentation: see :class:`.single_shot.SSDVariant`.
+        lr: see :class:`.single_shot.SSDVariant`.
         classes: see :class:`.single_shot.SSDVariant`.
         backbone: see :class:`.single_shot.SSDVariant`.
     """
@@ -33,6 +34,7 @@ class CenterNetVariant:
     crop_ratio: float = 1.0
     resize: str = 'letterbox'
     augmentation: str = 'centernet'
+    lr: float = 0.001
     classes: int = 20
     backbone: str = 'resnet50'
 
@@ -51,6 +53,7 @@ class YOLO3Variant:
         crop_ratio: see :class:`.single_shot.SSDVariant`.
         resize: see :class:`.single_shot.SSDVariant`.
         augmentation: see :class:`.single_shot.SSDVariant`.
+        lr: see :class:`.single_shot.SSDVariant`.
         classes: see :class:`.single_shot.SSDVariant`.
         backbone: see :class:`.single_shot.SSDVariant`.
     """
@@ -65,6 +68,7 @@ class YOLO3Variant:
     crop_ratio: float = 1.0
     resize: str = 'letterbox'
     augmentation: str = 'ssd'
+    lr: float = 0.001
     classes: int = 20
     backbone: str = 'resnet50'
 

@@ -29,6 +29,7 @@ class SSDVariant:
         crop_ratio: without effect, since images are stretched.
         resize: see :class:`gluon_cbam.data.loading.preprocessing.Preprocessing`.
         augmentation: the augmentation of training, which moves images and boxes together.
+        lr: the learning rate of training by SGD where none is given, that of GluonCV's script.
         classes: the default number of classes, those of Pascal VOC.
         backbone: the default backbone.
         head_kernel: size of the kernels of the heads.
@@ -56,6 +57,7 @@ class SSDVariant:
     crop_ratio: float = 1.0
     resize: str = 'stretch'
     augmentation: str = 'ssd'
+    lr: float = 0.001
     classes: int = 20
     backbone: str = 'resnet50'
     head_kernel: int = 3

@@ -31,6 +31,7 @@ class FasterRCNNVariant:
         crop_ratio: without effect, since whole images are seen.
         resize: see :class:`gluon_cbam.data.loading.preprocessing.Preprocessing`.
         augmentation: the augmentation of training, which moves images and boxes together.
+        lr: see :class:`.single_shot.SSDVariant`.
         classes: the default number of classes, those of COCO.
         backbone: the default backbone.
     """
@@ -56,6 +57,7 @@ class FasterRCNNVariant:
     crop_ratio: float = 1.0
     resize: str = 'letterbox'
     augmentation: str = 'flip'
+    lr: float = 0.01
     classes: int = 80
     backbone: str = 'resnet50'
 

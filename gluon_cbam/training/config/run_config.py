@@ -7,7 +7,7 @@ from typing import Any
 
 from .train_config import TrainConfig
 
-_RESOLVED = ('network', 'data_train', 'workers', 'classes', 'image_size', 'crop_ratio', 'resize', 'augment')
+_RESOLVED = ('network', 'data_train', 'workers', 'classes', 'image_size', 'crop_ratio', 'resize', 'augment', 'lr')
 
 
 class RunConfig(TrainConfig):
@@ -25,6 +25,7 @@ class RunConfig(TrainConfig):
     crop_ratio: float
     resize: str
     augment: str
+    lr: float
 
     @classmethod
     def resolved(cls, config: TrainConfig, **values: Any) -> RunConfig:

@@ -138,7 +138,9 @@ class TrainConfig:
     optimizer: str = setting(
         'sgd', 'optimizer', choices=('sgd', 'nag', 'adam', 'adamw', 'lamb', 'lars'), immutable=True
     )
-    lr: float = setting(0.1, 'learning rate', kind=float, minimum=0)
+    lr: Optional[float] = setting(
+        None, 'learning rate  [0.1; of detectors and segmentation that of their recipes]', kind=float, minimum=0
+    )
     lr_base: Optional[float] = setting(
         None,
         'learning rate for 256 images per step, instead of --lr: scaled by images per step / 256',

@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import cos, pi
 from typing import Callable
 
-from gluon_cbam.training.config.train_config import TrainConfig
+from gluon_cbam.training.config.run_config import RunConfig
 
 
-def schedule(config: TrainConfig, steps_per_epoch: int) -> Callable[[int], float]:
+def schedule(config: RunConfig, steps_per_epoch: int) -> Callable[[int], float]:
     """The learning rate as a function of the step.
 
     Warm-up rises linearly from 0 to ``lr`` in its last step; the main schedule takes the remaining steps. The

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gluon_cbam.models.registry import default_learning_rate
 from gluon_cbam.training import make_config
 from gluon_cbam.training.config.recipes import names, read_recipe
 from gluon_cbam.training.optim.lr_schedule import schedule
@@ -43,3 +44,10 @@ def test_recipes_of_points(name, images, epochs, optimizer, wd, steps, rate):
     assert (config.optimizer, config.wd, config.lr, tuple(config.lr_step_epochs)) == (optimizer, wd, rate, steps)
     assert config.wd_mult == ({'*.bias': 0} if name == 'centernet' else {})
     assert config.augment == ('centernet' if name == 'centernet' else 'ssd')
+
+
+@pytest.mark.parametrize('name', ['ssd_300', 'ssd_512', 'faster_rcnn_fpn', 'yolo3', 'fcn', 'deeplabv3'])
+def test_networks_have_the_rate_of_their_recipe(name):
+    """Without a recipe, the rate of classification let a detector diverge in the first steps."""
+    values = read_recipe(name).values
+    assert (values['network'], values['optimizer'], default_learning_rate(name)) == (name, 'sgd', values['lr'])
