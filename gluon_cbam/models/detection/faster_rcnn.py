@@ -13,7 +13,6 @@ first convolution, and on the features of the RoIs before the classifier.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -31,7 +30,7 @@ from .boxes import centered, cornered
 from .detector import Detector
 from .picking import of_each
 from .proposals import Proposals
-from .region_anchors import RegionLevel, region_anchors
+from .region_anchors import region_anchors, region_levels
 from .region_heads import AttentionFactory, RegionHead, RoiPredictor
 from .roi_pooling import MOST, with_images
 from .roi_sampling import RoiSampling, SampledRois
@@ -101,7 +100,8 @@ class FasterRCNN(Detector):
     ) -> None:
         super().__init__(classes)
         self._variant = variant
-        self._levels = _levels(variant, anchor_sizes)
+        sizes = variant.anchor_sizes if anchor_sizes is None else anchor_sizes
+        self._levels = region_levels(sizes, variant.strides, variant.ratios)
         row = self._set_numbers(
             nms_threshold=nms_threshold, nms_top=nms_top, proposals=proposals, training_proposals=training_proposals,
             samples=samples, region_channels=region_channels,
@@ -260,14 +260,3 @@ class FasterRCNN(Detector):
         cells_of = [mx.nd.zeros((1, 1, cells, cells))]
         maps = [region_anchors(mx.nd, [level], cells_of) for level in self._levels]
         return [cornered(mx.nd, anchors).asnumpy() for anchors in maps]
-
-
-def _levels(variant: FasterRCNNVariant, sizes: Optional[Sequence[float]]) -> List[RegionLevel]:
-    """The anchors of each map; maps share the head, so that all have as many."""
-    chosen, maps = variant.anchor_sizes if sizes is None else sizes, len(variant.strides)
-    numbers = isinstance(chosen, (list, tuple)) and all(isinstance(size, (int, float)) for size in chosen)
-    if not numbers or not chosen or len(chosen) % maps or not all(0 < size < math.inf for size in chosen):
-        raise ValueError(f'anchor_sizes must be positive numbers, as many for each of {maps} maps, got {chosen!r}')
-    each = len(chosen) // maps
-    parts = [tuple(chosen[each * number : each * (number + 1)]) for number in range(maps)]
-    return [RegionLevel(stride, part, variant.ratios) for stride, part in zip(variant.strides, parts)]

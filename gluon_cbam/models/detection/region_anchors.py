@@ -7,6 +7,7 @@ pixels, so that an anchor of n pixels is n - 1 wide. The center of the first cel
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import List, Sequence, Tuple
 
@@ -41,6 +42,26 @@ class RegionLevel:
         base = np.stack([widths, np.round(widths * self.ratios)], axis=1)
         scales = np.array(self.sizes) / self.stride
         return (base[:, None] * scales[:, None]).reshape(-1, 2) - 1
+
+
+def region_levels(sizes: Sequence[float], strides: Sequence[int], ratios: Tuple[float, ...]) -> List[RegionLevel]:
+    """The anchors of each map; maps share the head, so that all have as many.
+
+    Args:
+        sizes: the lengths of square anchors in pixels, those of a map together.
+        strides: stride of each map, in pixels.
+        ratios: height over width.
+
+    Raises:
+        ValueError: the sizes are no positive numbers, or not as many for each map.
+    """
+    maps = len(strides)
+    numbers = isinstance(sizes, (list, tuple)) and all(isinstance(size, (int, float)) for size in sizes)
+    if not numbers or not sizes or len(sizes) % maps or not all(0 < size < math.inf for size in sizes):
+        raise ValueError(f'anchor_sizes must be positive numbers, as many for each of {maps} maps, got {sizes!r}')
+    each = len(sizes) // maps
+    parts = [tuple(sizes[each * number : each * (number + 1)]) for number in range(maps)]
+    return [RegionLevel(stride, part, ratios) for stride, part in zip(strides, parts)]
 
 
 def region_anchors(F: OpNamespace, levels: Sequence[RegionLevel], maps: Sequence[Tensor]) -> Tensor:
