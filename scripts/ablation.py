@@ -1,103 +1,129 @@
-"""Ablation study: a network without attention, with SE, and with CBAM in parts and orders, with several seeds each.
+"""Ablation study of attention: none, SE, BAM, and CBAM in parts, orders and sizes, with several seeds each.
 
-Trains on digits in clutter (``cbam data digits --clutter``), one process on each core, and writes ``docs/ablation.md``
-and ``docs/ablation.png``. A finished run is not repeated; one that was stopped is resumed.
+Trains narrow ResNets, one process on each core, and validates some of them on corrupted pictures. The figures of every
+run go to ``docs/ablation_DATA.json``, and from them to ``docs/ablation_DATA.md`` and its plots. A run whose figures are
+there, or that is finished, is not repeated; one that was stopped is resumed.
 """
 
 from __future__ import annotations
 
+import datetime
+import json
 import platform
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import Any, Dict, List, Optional
 
 import click
-from study import (
-    ROWS,
-    Row,
-    call,
-    draw_seeds,
-    final,
-    flags,
-    for_every_seed,
-    parameters,
-    plus_minus,
-    study_options,
-    train,
-)
+import numpy as np
+from ablations.corruptions import validate, write_corrupted
+from ablations.networks import CORRUPTED, ROWS
+from ablations.pictures import PICTURES, Pictures
+from ablations.report import draw, text
+from study import CORES, ROOT, Row, call, final, flags, for_every_seed, measured_call, parameters
 
-RECIPE = {
-    'image-size': 32,
-    'crop-ratio': 1,
-    'augment': 'none',
-    'batch-size': 64,
-    'lr': 0.02,
-    'lr-mode': 'cosine',
-    'warmup-epochs': 1,
-    'wd': 5e-4,
-}
+from gluon_cbam.common.files import write_json
 
-
-class Scores(NamedTuple):
-    """The scores of the seeds of a row, and the size of its network."""
-
-    row: Row
-    parameters: int
-    top1: List[float]
-    loss: List[float]
+_CORRUPTED_PICTURES = 2000
 
 
 @click.command()
-@study_options('ablation', epochs=5, images=3000)
-def main(seeds: int, epochs: int, images: int, work: Path, docs: Path, jobs: int) -> None:
+@click.option('--data', default='digits', show_default=True, type=click.Choice(list(PICTURES)), help='the pictures')
+@click.option('--seeds', type=click.IntRange(2), help='runs of each network  [of the data]')
+@click.option('--epochs', type=click.IntRange(1), help='passes over the training data  [of the data]')
+@click.option('--work', type=click.Path(path_type=Path), help='directory of the runs  [runs/ablation]')
+@click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='directory of page and plots')
+@click.option('--jobs', default=CORES, show_default=True, help='parallel runs, one core each')
+@click.option('--time/--no-time', default=True, show_default=True, help='measure the time of a picture at the end')
+@click.option('--page-only', is_flag=True, help='write page and plots anew, from the figures')
+def main(
+    data: str,
+    seeds: Optional[int],
+    epochs: Optional[int],
+    work: Optional[Path],
+    docs: Path,
+    jobs: int,
+    time: bool,
+    page_only: bool,
+) -> None:
     """Train every network with every seed and write the comparison."""
-    call('data', 'digits', str(work / 'data'), '--clutter', str(images))
-    recipe = flags({**RECIPE, 'epochs': epochs})
-    runs = for_every_seed(ROWS, seeds, jobs, lambda row, seed: final(train(row, seed, work, recipe)))
-    table = [_scores(row, finals) for row, finals in zip(ROWS, runs)]
-    docs.mkdir(exist_ok=True)
-    (docs / 'ablation.md').write_text(_text(table, images, ' '.join(recipe), seeds), encoding='utf-8')
-    _draw(table, docs / 'ablation.png')
-    click.echo((docs / 'ablation.md').read_text(encoding='utf-8'))
+    study = _Study(data, epochs or PICTURES[data].epochs, (work or ROOT / 'runs' / 'ablation') / data, docs)
+    if not page_only:
+        study.run(seeds or PICTURES[data].seeds, jobs, time)
+    page = text(study.results, PICTURES[data], study.file.stem)
+    study.file.with_suffix('.md').write_text(page, encoding='utf-8')
+    draw(study.results, docs)
+    click.echo(page)
 
 
-def _scores(row: Row, finals: List[Dict[str, float]]) -> Scores:
-    return Scores(row, parameters(row, 10, 32), *([score[name] for score in finals] for name in ('top1', 'loss')))
+class _Study:
+    """The figures of a study, kept in a file after each run."""
+
+    def __init__(self, data: str, epochs: int, work: Path, docs: Path) -> None:
+        docs.mkdir(parents=True, exist_ok=True)
+        self._name, self._pictures, self._epochs, self._work = data, PICTURES[data], epochs, work
+        self.file = docs / f'ablation_{data}.json'
+        recipe = ' '.join(flags({**self._pictures.settings, 'epochs': epochs}))
+        self.results: Dict[str, Any] = {'data': data, 'recipe': recipe, 'runs': []}
+        if self.file.exists():
+            found = json.loads(self.file.read_text(encoding='utf-8'))
+            if found['recipe'] != recipe:
+                raise click.ClickException(
+                    f'{self.file} has runs of another recipe ({found["recipe"]}): remove it, or give --docs'
+                )
+            self.results = found
+
+    def run(self, seeds: int, jobs: int, time: bool) -> None:
+        """Train what is missing, and measure."""
+        folder = self._pictures.write(self._work / 'data')
+        files = write_corrupted(folder / 'val.rec', self._work / 'corrupted', _corrupted_pictures(self._pictures))
+        for_every_seed(ROWS, seeds, jobs, lambda row, seed: self._train(row, seed, folder, files))
+        size = int(str(self._pictures.settings['image-size']))
+        self.results['parameters'] = {row.name: parameters(row, 10, size) for row in ROWS}
+        if time:
+            self.results['milliseconds'] = {row.name: _milliseconds(row, size) for row in ROWS}
+        self._save()
+
+    def _train(self, row: Row, seed: int, data: Path, files: Dict[str, Path]) -> None:
+        if any((run['network'], run['seed']) == (row.name, seed) for run in self.results['runs']):
+            return
+        output = self._work / 'runs' / f'{row.name.replace(" ", "-")}-{self._epochs}-epochs-seed{seed}'
+        if not (output / 'summary.json').exists():
+            settings = {**self._pictures.settings, 'epochs': self._epochs, 'seed': seed}
+            resumed = output.exists()
+            _, seconds = measured_call(
+                'train', *row.flags, *flags(settings), '--resume', 'auto', '--data-train', str(data / 'train.rec'),
+                '--data-val', str(data / 'val.rec'), '--output', str(output),
+            )  # fmt: skip
+            if not resumed:
+                write_json(output / 'cpu_seconds.json', round(seconds, 1))
+        time = output / 'cpu_seconds.json'
+        run = {
+            'network': row.name,
+            'seed': seed,
+            **{name: final(output)[name] for name in ('top1', 'loss')},
+            'cpu_seconds': json.loads(time.read_text(encoding='utf-8')) if time.exists() else None,
+        }
+        if row.name in CORRUPTED:
+            run['corrupted'] = validate(output, files)
+        click.echo(f'seed {seed} {row.name}: top-1 {run["top1"]:.4f}', err=True)
+        self.results['runs'].append(run)
+        self._save()
+
+    def _save(self) -> None:
+        self.results.update(
+            date=str(datetime.date.today()), python=platform.python_version(), numpy=np.__version__
+        )  # fmt: skip
+        write_json(self.file, self.results)
 
 
-def _text(table: List[Scores], images: int, recipe: str, seeds: int) -> str:
-    lines = [
-        '# Ablation at a small scale',
-        '',
-        f'{images} training and {-(-images // 4)} validation images of handwritten digits in clutter, 32 x 32 pixels;',
-        f'validation after the last epoch, mean and standard deviation over {seeds} seeds (0 to {seeds - 1}).',
-        '',
-        '| network | parameters | top-1 | loss |',
-        '|---|---|---|---|',
-        *(f'| {s.row.name} | {s.parameters:,} | {plus_minus(s.top1)} | {plus_minus(s.loss)} |' for s in table),
-        '',
-        '![Top-1 of every seed](ablation.png)',
-        '',
-        'The table shows that each variant trains, and how far apart they are on this task compared with the',
-        'deviation of the seeds. It does not show how they rank on ImageNet: the images are small, the spatial',
-        'maps have 8 x 8 cells or fewer, and differences within two standard deviations mean nothing.',
-        '',
-        f'`scripts/ablation`: `cbam train {recipe}`,',
-        f'Python {platform.python_version()}, mxnet 1.9.1, one thread a run.',
-        '',
-    ]
-    return '\n'.join(lines)
+def _corrupted_pictures(pictures: Pictures) -> int:
+    return min(_CORRUPTED_PICTURES, pictures.records[1])
 
 
-def _draw(table: List[Scores], path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3.4), dpi=120, layout='constrained')
-    axes = figure.subplots()
-    draw_seeds(axes, range(len(table)), [scores.top1 for scores in reversed(table)])
-    axes.set_yticks(range(len(table)), [scores.row.name for scores in reversed(table)])
-    axes.set_xlabel('top-1 accuracy: each seed, their mean and standard deviation')
-    axes.grid(axis='x', alpha=0.3)
-    figure.savefig(str(path))
+def _milliseconds(row: Row, size: int) -> float:
+    """The median time of a picture in batches of 100, on one thread."""
+    words: List[str] = ['bench', 'predict', *row.flags, '--classes', '10', '--image-size', str(size)]
+    return call(*words, '--batch-size', '100', '--threads', '1')['milliseconds']['median'] / 100
 
 
 if __name__ == '__main__':

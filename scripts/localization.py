@@ -12,7 +12,7 @@ from typing import Dict
 
 import click
 from localization_report import Outcome, draw, text
-from study import CHANNEL_ONLY, ROWS, Row, call, flags, for_every_seed, parameters, study_options, train
+from study import Row, call, flags, for_every_seed, parameters, study_options, train
 
 from gluon_cbam.common.files import write_json
 
@@ -32,11 +32,13 @@ RECIPE = {
 }
 
 
-def _narrow(row: Row) -> Row:
-    return row._replace(options=(*row.options, WIDTH, *((REDUCTION,) if row.network != 'resnet18' else ())))
-
-
-NETWORKS = tuple(_narrow(row) for row in ROWS if row != CHANNEL_ONLY)
+NETWORKS = (
+    Row('ResNet-18', 'resnet18', (WIDTH,)),
+    Row('SE', 'se_resnet18', (WIDTH, REDUCTION)),
+    Row('CBAM, channel then spatial (the paper)', 'cbam_resnet18', (WIDTH, REDUCTION)),
+    Row('CBAM, spatial then channel', 'cbam_resnet18', ('order=spatial_channel', WIDTH, REDUCTION)),
+    Row('CBAM, both in parallel', 'cbam_resnet18', ('order=parallel', WIDTH, REDUCTION)),
+)
 
 
 @click.command()

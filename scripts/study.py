@@ -68,17 +68,6 @@ def study_options(name: str, epochs: Optional[int], images: int, seeds: int = 3,
     return add
 
 
-CHANNEL_ONLY = Row('CBAM, channel only', 'cbam_resnet18', ('spatial=false',))
-ROWS = (
-    Row('ResNet-18', 'resnet18'),
-    Row('SE', 'se_resnet18'),
-    CHANNEL_ONLY,
-    Row('CBAM, channel then spatial (the paper)', 'cbam_resnet18'),
-    Row('CBAM, spatial then channel', 'cbam_resnet18', ('order=spatial_channel',)),
-    Row('CBAM, both in parallel', 'cbam_resnet18', ('order=parallel',)),
-)
-
-
 def call(*arguments: str) -> dict:
     """The value of ``cbam ... --json``, computed on one thread for reproducibility."""
     return measured_call(*arguments)[0]
@@ -169,6 +158,30 @@ def paired(values: Sequence[float], base: Sequence[float]) -> Difference:
     mean, error = differences.mean(), differences.std(ddof=1) / np.sqrt(len(differences))
     reach = stats.t.ppf(0.975, len(differences) - 1) * error
     return Difference(float(mean), float(mean - reach), float(mean + reach))
+
+
+class Comparison(NamedTuple):
+    """A paired difference, and the p-value of its t test, corrected for the number of comparisons."""
+
+    difference: Difference
+    p: float
+
+
+def compared(values: Sequence[Sequence[float]], base: Sequence[float]) -> List[Comparison]:
+    """Compare networks with one by paired t tests, corrected by Holm's method (Scandinavian J. of Statistics, 1979).
+
+    Args:
+        values: for each network, a value for each seed.
+        base: the values that they are compared with, in the order of the seeds.
+    """
+    from scipy import stats
+
+    found = np.array([stats.ttest_1samp(np.subtract(each, base), 0).pvalue for each in values])
+    order = np.argsort(found)
+    stepped = np.maximum.accumulate(found[order] * np.arange(len(found), 0, -1)).clip(max=1)
+    corrected = np.empty(len(found))
+    corrected[order] = stepped
+    return [Comparison(paired(each, base), float(p)) for each, p in zip(values, corrected)]
 
 
 def draw_seeds(

@@ -1,0 +1,1 @@
+"""The parts of ``scripts/ablation``: the ``networks``, the ``pictures``, the ``corruptions`` and the ``report``."""
