@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
 import click
@@ -99,7 +100,7 @@ def _on_devices(
     if loaded.params_sha256 is None:
         click.echo('cbam: no --params and no --pretrained: the weights are random', err=True)
     outputs.check(loaded.task)
-    loaded = scoring.configured(loaded, outputs.has_predictions)
+    loaded = replace(loaded, task=scoring.configured(loaded, outputs.has_predictions))
     loaded.task.check_network(loaded.net, loaded.name, loaded.classes)
     records = loaded.task.open_validation(data_val, loaded.classes)
     checked = check_data(loaded, data_val, ignore_classes, records)
@@ -123,7 +124,7 @@ def _exported(
     from gluon_cbam.export.runtime.evaluation import evaluate_exported
 
     outputs.check(loaded.task)
-    loaded = scoring.configured(loaded, outputs.has_predictions)
+    loaded = replace(loaded, task=scoring.configured(loaded, outputs.has_predictions))
     records = loaded.task.open_validation(data_val, loaded.require_classes())
     checked = check_data(loaded, data_val, ignore_classes, records)
     scored = evaluate_exported(loaded, records, batch_size, workers, progress_bar)

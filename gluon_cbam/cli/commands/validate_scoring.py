@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Dict, List, Tuple, TypeVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Dict, List, Tuple, Union
 
 import click
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gluon_cbam.inference.network import LoadedNetwork
     from gluon_cbam.tasks import Task
 
-    Loaded = TypeVar('Loaded', LoadedNetwork, ExportedNetwork)
 
 _KEPT = 5  # classes of each record in --save-predictions, where --top-k names no more
 
@@ -85,8 +84,8 @@ class Scoring:
         if name and not task.classifies:
             raise UsageError(f'{name} is for classifiers, and the task is {task.name}: leave it out')
 
-    def configured(self, loaded: Loaded, predictions: bool) -> Loaded:
-        """A network whose task evaluates as the options say.
+    def configured(self, loaded: Union[LoadedNetwork, ExportedNetwork], predictions: bool) -> Task:
+        """The task of a network, which evaluates as the options say.
 
         Args:
             loaded: the network.
@@ -100,7 +99,7 @@ class Scoring:
         if most > loaded.classes:
             raise UsageError(f'--top-k {most}: {loaded.name} has {loaded.classes} classes, give at most that')
         kept = min(most or _KEPT, loaded.classes) if predictions and loaded.task.classifies else 0
-        return replace(loaded, task=loaded.task.with_views(self.tta, loaded.preprocessing).with_kept(kept))
+        return loaded.task.with_views(self.tta, loaded.preprocessing).with_kept(kept)
 
     def as_dict(self, scored: Any) -> Dict[str, Any]:
         """The further figures for ``--json``: ``top_k``, ``by_class`` and ``tta``, where they were asked for.

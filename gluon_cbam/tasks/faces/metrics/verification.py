@@ -22,7 +22,10 @@ VAL_FAR = 1e-3
 
 @dataclass(frozen=True)
 class VerificationScores:
-    """The figures of a verification set; all intervals have a confidence of 95 %, see :mod:`.intervals`.
+    """The figures of a verification set.
+
+    All intervals have a confidence of 95 %, see :mod:`gluon_cbam.tasks.intervals` and
+    :mod:`gluon_cbam.tasks.faces.metrics.intervals`.
 
     Attributes:
         pairs: number of pairs, each counted once.
