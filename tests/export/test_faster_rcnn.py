@@ -12,6 +12,7 @@ from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.export.agreement import compare
 from gluon_cbam.export.detection_rows import candidate_rows, compare_rows
 from gluon_cbam.export.exporter import export_network
+from gluon_cbam.export.int8.quantization import Calibration
 from gluon_cbam.export.request import ExportRequest
 from gluon_cbam.export.runtime import load_exported
 from gluon_cbam.export.samples import sample_images
@@ -79,3 +80,13 @@ def test_without_the_last_suppression(loaded, tmp_path):
     order = np.random.RandomState(1).permutation(40)  # RoIs of nearly the same score may change places
     assert compare([boxes[:, order], scores[:, order]], [boxes, scores], 1e-4, boxes=True).agrees('float32')
     assert not compare([boxes[:, order], scores], [boxes, scores], 1e-4, boxes=True).agrees('float32')
+
+
+@pytest.mark.parametrize('loaded', ['faster_rcnn_fpn'], indirect=True)
+def test_int8_of_what_belongs_to_rois(loaded, tmp_path, monkeypatch):
+    """Ranges are measured on outputs of which the first axis is a multiple of the batch."""
+    monkeypatch.setattr('gluon_cbam.export.formats._speeds', lambda *pair: [])
+    samples = sample_images(SIZE, count=2)
+    request = ExportRequest(loaded, calibration=Calibration(samples, 'int8'))
+    report = export_network(request, 'onnx-int8', tmp_path / 'net.onnx', samples)
+    assert 0 < report.details['error'] < 0.3 and report.difference.rows.part > 0.3

@@ -223,5 +223,9 @@ def _named_axes(shape: Shape) -> List[Union[int, str]]:
 
 
 def _dynamic(shape: Optional[Shape]) -> Optional[List[Union[int, str, None]]]:
-    """A shape with a dynamic batch axis; None where it is not known."""
-    return None if shape is None else ['N', *shape[1:]]
+    """A shape with a dynamic batch axis; None where it is not known.
+
+    The first axis of what belongs to RoIs is a multiple of the batch, of which nothing is stated: ONNX Runtime takes
+    axes of one name for equally long, and would reuse the memory of one for the other.
+    """
+    return None if shape is None else ['N' if shape[:1] == (1,) else None, *shape[1:]]
