@@ -34,7 +34,7 @@ def normal_colors(
         rng: the random number generator.
 
     Returns:
-        (*shape, C) uint8, or (*shape, 1) of gray.
+        ``(*shape, C)`` uint8, or ``(*shape, 1)`` of gray.
     """
     channels = min(pixels.shape[2], len(preprocessing.mean))
     mean, std = (

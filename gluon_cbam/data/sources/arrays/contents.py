@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from contextlib import contextmanager
-from typing import IO, Iterator, Union
+from typing import IO, Iterator, cast
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Contents:
         what: why it cannot hold more, for messages.
     """
 
-    def __init__(self, file: Union[IO[bytes], gzip.GzipFile], most: int, what: str) -> None:
+    def __init__(self, file: IO[bytes], most: int, what: str) -> None:
         self._file, self._most, self._what = file, most, what
 
     def take(self, count: int) -> np.ndarray:
@@ -86,4 +86,4 @@ def opened(path: PathLike, what: str) -> Iterator[Contents]:
             return
         most = _EXPANSION + _EXPANSION_RATE * size
         with gzip.GzipFile(fileobj=file) as expanded:
-            yield Contents(expanded, most, f'{size} compressed bytes hold at most {most} of images')
+            yield Contents(cast('IO[bytes]', expanded), most, f'{size} compressed bytes hold at most {most} of images')
