@@ -46,7 +46,7 @@ class Contents:
         self._most -= count
         values, position = np.empty(count, np.uint8), 0
         while position < count:
-            got = self._file.readinto(values[position:].data)  # type: ignore[union-attr]
+            got = self._file.readinto(values[position:].data)  # type: ignore[attr-defined]  # typing.IO has no readinto
             if not got:
                 raise Damaged(f'truncated: {position} of {count} bytes follow')
             position += got
