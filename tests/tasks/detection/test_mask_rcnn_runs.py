@@ -14,6 +14,7 @@ from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.boxes.records import BoxRecords
 from gluon_cbam.data.boxes.segmentations import mask_text
 from gluon_cbam.data.boxes.table import Boxes
+from gluon_cbam.data.datasets.box_scenes import write_box_shapes
 from gluon_cbam.tasks import get_task
 from gluon_cbam.tasks.detection.metrics.coco import NAMES as FIGURES
 from gluon_cbam.training import make_config, train
@@ -84,9 +85,16 @@ def test_other_masks_are_other_data(pictures, tmp_path):
 
 
 @pytest.mark.slow
-def test_training_finds_masks_and_scores_as_pycocotools(pictures, tmp_path, cbam_here):
+def test_training_finds_masks_and_scores_as_pycocotools(tmp_path, cbam_here):
+    """On drawn scenes of discs and rings among distractors, up to eight in a picture."""
+    pictures = tmp_path / 'shapes'
+    write_box_shapes(pictures, SIZE, 160, 32, classes=2)
+    option = {
+        **MASK_RCNN_OPTION, 'pyramid_channels': 32, 'head_channels': 64, 'mask_channels': 32,
+        'anchor_sizes': [8, 12, 20, 32, 48],
+    }  # fmt: skip
     run, results = tmp_path / 'run', tmp_path / 'results.json'
-    train(make_config(**masked(pictures, run, epochs=10, lr=0.003, augment='flip', lr_mode='cosine',
+    train(make_config(**masked(pictures, run, option=option, epochs=10, lr=0.003, augment='flip', lr_mode='cosine',
                                best_figure='mask_ap')))  # fmt: skip
     epochs = [
         record for record in map(json.loads, (run / 'metrics.jsonl').read_text().splitlines())
@@ -95,9 +103,9 @@ def test_training_finds_masks_and_scores_as_pycocotools(pictures, tmp_path, cbam
     terms = ['region_class', 'region_box', 'class', 'box', 'mask']
     for epoch in epochs:
         assert epoch['train_loss'] == pytest.approx(sum(epoch[f'train_{term}_loss'] for term in terms), rel=1e-4)
-    assert epochs[-1]['val_ap50'] > 0.12
-    assert epochs[-1]['val_mask_ap50'] > 0.2
-    assert epochs[-1]['val_mask_ap'] > 0.05
+    assert epochs[-1]['val_ap50'] > 0.1
+    assert epochs[-1]['val_mask_ap50'] > 0.1
+    assert epochs[-1]['val_mask_ap'] > 0.025
     assert 'mask AP' in (run / 'train.log').read_text()
     data = ('--data-val', pictures / 'val.rec', '--json')
     done = cbam_here('validate', '--params', run, *data, '--save-results', results)
@@ -118,15 +126,18 @@ def truth(path):
     """The records as a COCO document."""
     records, annotations = BoxRecords(path), []
     records.read_segmentations()
+    ids = records.records.ids.tolist()
     for number in range(len(records)):
         boxes = records.boxes_of(number)
         texts = boxes.segmentations if boxes.segmentations is not None else ()
         for corners, kind, area, text in zip(boxes.corners.tolist(), boxes.classes.tolist(), boxes.areas, texts):
             box = [*corners[:2], corners[2] - corners[0], corners[3] - corners[1]]
-            annotations.append({'id': len(annotations) + 1, 'image_id': number, 'category_id': kind + 1, 'bbox': box,
-                                'area': float(area), 'iscrowd': 0, 'segmentation': json.loads(text)})  # fmt: skip
+            annotations.append({
+                'id': len(annotations) + 1, 'image_id': ids[number], 'category_id': kind + 1, 'bbox': box,
+                'area': float(area), 'iscrowd': 0, 'segmentation': json.loads(text),
+            })  # fmt: skip
     return {
-        'images': [{'id': number, 'height': SIZE, 'width': SIZE} for number in range(len(records))],
+        'images': [{'id': number, 'height': SIZE, 'width': SIZE} for number in ids],
         'annotations': annotations, 'categories': [{'id': kind + 1, 'name': name} for kind, name in enumerate(NAMES)],
     }  # fmt: skip
 
