@@ -1,4 +1,4 @@
-"""The base of tasks whose records have annotations of parts of an image, such as boxes or masks."""
+"""The base of tasks whose records have annotations: boxes, masks, or any number of labels."""
 
 from __future__ import annotations
 
@@ -62,6 +62,13 @@ class AnnotatedTask(Task):
         from gluon_cbam.data.records.recordio import RecordFile
 
         return evenly_spaced(RecordFile(path), count)
+
+    def fingerprint(self, data: Dataset) -> str:
+        """A short hash of the offsets and labels of the records; images and annotations of their parts are not read."""
+        from gluon_cbam.data.records.contents import labels_hash
+
+        records = cast(Any, data)
+        return labels_hash(records.records.offsets, records.labels)
 
     def contents(self, data: Dataset) -> str:
         """See :func:`gluon_cbam.data.records.contents.contents_hash`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from copy import copy
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, cast
@@ -85,9 +84,10 @@ class RecordTask(Task):
 
     def fingerprint(self, data: Dataset) -> str:
         """A short hash of the offsets and labels of the records; the images are not read."""
+        from gluon_cbam.data.records.contents import labels_hash
+
         records = cast('RecordFile', data)
-        content = records.offsets.astype('<i8').tobytes() + records.labels.astype('<f4').tobytes()
-        return hashlib.sha256(content).hexdigest()[:16]
+        return labels_hash(records.offsets, records.labels)
 
     def contents(self, data: Dataset) -> str:
         """See :func:`gluon_cbam.data.records.contents.contents_hash`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 
+import numpy as np
+
 from gluon_cbam.common.descriptors import read_at
 
 from .recordio import RecordFile
@@ -38,3 +40,13 @@ def contents_hash(records: RecordFile) -> str:
             hashed.update(read_at(descriptor, window, begin))
             hashed.update(read_at(descriptor, window, end - window))
     return hashed.hexdigest()
+
+
+def labels_hash(offsets: np.ndarray, labels: np.ndarray) -> str:
+    """A short hash of the places of records and of their labels; the images are not read.
+
+    Args:
+        offsets: (n,), the byte offset of each record.
+        labels: (n, ...), the labels of each record.
+    """
+    return hashlib.sha256(offsets.astype('<i8').tobytes() + labels.astype('<f4').tobytes()).hexdigest()[:16]

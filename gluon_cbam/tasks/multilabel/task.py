@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from copy import copy
 from typing import TYPE_CHECKING, List, Optional, Sequence, cast
 
@@ -107,12 +106,6 @@ class Multilabel(AnnotatedTask):
         from gluon_cbam.data.loading.evaluation import check_images
 
         check_images(cast('MultiLabelRecords', data).records, workers)
-
-    def fingerprint(self, data: Dataset) -> str:
-        """A short hash of the offsets and labels of the records; the images are not read."""
-        records = cast('MultiLabelRecords', data)
-        content = records.records.offsets.astype('<i8').tobytes() + records.labels.astype('<f4').tobytes()
-        return hashlib.sha256(content).hexdigest()[:16]
 
     def training_batches(
         self,

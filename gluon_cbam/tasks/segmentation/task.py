@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from copy import copy
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, cast
 
@@ -111,12 +110,6 @@ class Segmentation(AnnotatedTask):
 
         records = cast('MaskRecords', data)
         load_all(lambda number: records.load(number)[0], len(records), workers)
-
-    def fingerprint(self, data: Dataset) -> str:
-        """A short hash of the offsets and labels of the records; pictures and masks are not read."""
-        records = cast('MaskRecords', data)
-        content = records.records.offsets.astype('<i8').tobytes() + records.labels.astype('<f4').tobytes()
-        return hashlib.sha256(content).hexdigest()[:16]
 
     def training_batches(
         self,
