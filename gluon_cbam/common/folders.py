@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator
@@ -29,3 +31,24 @@ def made_folder(path: PathLike) -> Iterator[Path]:
             with suppress(OSError):  # it is not empty, or was not made
                 each.rmdir()
         raise
+
+
+@contextmanager
+def temporary_folder(parent: PathLike, prefix: str) -> Iterator[Path]:
+    """A folder that is removed at the end, also if a signal arrives while it is made.
+
+    ``tempfile.TemporaryDirectory`` leaves the folder of a signal between its making and the beginning of the block.
+
+    Args:
+        parent: the folder in which it is made.
+        prefix: the beginning of its name.
+
+    Yields:
+        The folder, which only the user of the process can read.
+    """
+    folder = Path(parent) / f'{prefix}{os.getpid()}-{os.urandom(6).hex()}'
+    try:
+        folder.mkdir(mode=0o700)
+        yield folder
+    finally:
+        shutil.rmtree(str(folder), ignore_errors=True)

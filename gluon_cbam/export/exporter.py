@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Iterator, List, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.common.files import PathLike, disk_errors, place
 from gluon_cbam.common.final_names import naming
+from gluon_cbam.common.folders import temporary_folder
 from gluon_cbam.compat.renamed import renamed_attributes
 
 from .formats import FORMATS
@@ -101,10 +101,10 @@ def written_files(form: str, output: PathLike) -> List[Path]:
 def _staged(folder: Path) -> Iterator[Tuple[Path, List[Path]]]:
     """A temporary directory in ``folder``; if no error is raised, its files are moved to ``folder``, the card last."""
     kept: List[Path] = []
-    with TemporaryDirectory(prefix='.export-', dir=str(folder)) as temporary:
+    with temporary_folder(folder, '.export-') as temporary:
         with naming(temporary, folder):
-            yield Path(temporary), kept
-        for path in sorted(Path(temporary).iterdir(), key=lambda path: (path.suffix == '.json', path.name)):
+            yield temporary, kept
+        for path in sorted(temporary.iterdir(), key=lambda path: (path.suffix == '.json', path.name)):
             place(path, folder / path.name)
             kept.append(folder / path.name)
 

@@ -11,7 +11,6 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import mxnet as mx
@@ -22,6 +21,7 @@ from gluon_cbam import weights, zoo
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, disk_errors, refuse_existing, sha256, write_json, write_text
+from gluon_cbam.common.folders import temporary_folder
 from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.inference.network import load_network
@@ -120,8 +120,8 @@ def publish(
     _check_free(tag, output, overwrite)
     upstream = _upstream_source(tag, about)
     output.mkdir(parents=True, exist_ok=True)
-    with disk_errors(output / tag), TemporaryDirectory(prefix='.publishing-', dir=output) as folder:
-        params = Path(folder) / f'{tag}.params'
+    with disk_errors(output / tag), temporary_folder(output, '.publishing-') as folder:
+        params = folder / f'{tag}.params'
         _write_parameters(source, about.dtype, params)
         scored = _score(source, params, records, ctx, batch_size, workers, progress)
         card = _card(source, about, upstream, params, scored, records)

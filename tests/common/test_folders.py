@@ -1,8 +1,10 @@
 """Folders for results."""
 
+from pathlib import Path
+
 import pytest
 
-from gluon_cbam.common.folders import made_folder
+from gluon_cbam.common.folders import made_folder, temporary_folder
 
 
 def test_a_failure_removes_what_was_made(tmp_path):
@@ -28,3 +30,23 @@ def test_a_folder_that_cannot_be_made_leaves_nothing(tmp_path):
     with made_folder(tmp_path / 'new' / 'inner'):
         pass
     assert (tmp_path / 'new' / 'inner').is_dir()
+
+
+def test_a_temporary_folder_ends_with_its_block(tmp_path):
+    with temporary_folder(tmp_path, '.part-') as folder:
+        (folder / 'file').write_text('x')
+        assert folder.parent == tmp_path and folder.name.startswith('.part-') and folder.stat().st_mode & 0o77 == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_while_a_temporary_folder_is_made_leaves_nothing(tmp_path, monkeypatch):
+    make = Path.mkdir
+
+    def interrupted(folder, *arguments, **named):
+        make(folder, *arguments, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, 'mkdir', interrupted)
+    with pytest.raises(KeyboardInterrupt), temporary_folder(tmp_path, '.part-'):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -6,14 +6,13 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, disk_errors
-from gluon_cbam.common.folders import made_folder
+from gluon_cbam.common.folders import made_folder, temporary_folder
 from gluon_cbam.common.parallel import ordered_map
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.boxes.columns import BoxColumns
@@ -139,10 +138,8 @@ def _written(
         raise UsageError(f'{printable(output)} exists and is not empty: give another folder')
     names = _names(parts, writer)
     outputs = [Output(part.name, _renamed(part, each), boxes.category_ids) for part, each in zip(parts, names)]
-    with made_folder(output.parent), disk_errors(output), TemporaryDirectory(
-        prefix='.converting-', dir=str(output.parent)
-    ) as temporary:
-        folder = Path(temporary) / 'set'
+    with made_folder(output.parent), disk_errors(output), temporary_folder(output.parent, '.converting-') as temporary:
+        folder = temporary / 'set'
         folder.mkdir()
         if pictures:
             found = Faults()
