@@ -6,7 +6,7 @@ The map of the last stage of a backbone is doubled in size, by a convolution and
 boxes, and the offsets of the centers from the corners of their cells. Attention, if any, is in the backbone, before the
 classifier of the heat map, or both.
 
-The variants are rows of :data:`gluon_cbam.models.detection_variants.CENTERNETS`.
+The variants are rows of :data:`gluon_cbam.models.detection_variants.dense.CENTERNETS`.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ def _checked_widths(widths: Sequence[int]) -> Tuple[int, ...]:
 
 
 def build(variant: CenterNetVariant, **options: Any) -> CenterNet:
-    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.CENTERNETS`.
+    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.dense.CENTERNETS`.
 
     Args:
         variant: the row.

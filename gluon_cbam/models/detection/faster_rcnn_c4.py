@@ -55,7 +55,7 @@ class FasterRCNNC4(FasterRCNN):
 
 
 def build(variant: FasterRCNNVariant, **options: Any) -> FasterRCNNC4:
-    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.FASTER_RCNNS`.
+    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.two_stage.FASTER_RCNNS`.
 
     Args:
         variant: the row.

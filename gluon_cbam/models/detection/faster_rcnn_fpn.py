@@ -77,7 +77,7 @@ def _stages(found: Sequence[int], wanted: Sequence[int]) -> List[int]:
 
 
 def build(variant: FasterRCNNVariant, **options: Any) -> FasterRCNNFPN:
-    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.FASTER_RCNNS`.
+    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.two_stage.FASTER_RCNNS`.
 
     Args:
         variant: the row.

@@ -124,7 +124,7 @@ class MaskRCNNFPN(FasterRCNNFPN):
 
 
 def build(variant: MaskRCNNVariant, **options: Any) -> MaskRCNNFPN:
-    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.MASK_RCNNS`.
+    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.two_stage.MASK_RCNNS`.
 
     Args:
         variant: the row.

@@ -10,7 +10,7 @@ each anchor which class it has and where its box is. Differences to the paper:
 * ``ssd_512`` has the maps, channels and anchors of GluonCV's ``ssd_512_resnet50_v1_voc``;
 * attention, if any, is in the backbone (CBAM paper, table 6), before the classifiers (table 7), or both.
 
-The variants are rows of :data:`gluon_cbam.models.detection_variants.SSDS`.
+The variants are rows of :data:`gluon_cbam.models.detection_variants.single_shot.SSDS`.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def levels_of(variant: SSDVariant) -> List[AnchorLevel]:
 
 
 def build(variant: SSDVariant, **options: Any) -> SSD:
-    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.SSDS`.
+    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.single_shot.SSDS`.
 
     Args:
         variant: the row.

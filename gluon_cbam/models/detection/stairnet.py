@@ -11,7 +11,7 @@ The heads are those of SSD, all of the same form, with attention right before ev
 deconvolutions of 2 x 2; its last map has the right number of channels and is not convolved. So chosen, their parameters
 are those of table 7, with SE and CBAM, too. That does not prove that they have the same structure.
 
-The variants are rows of :data:`gluon_cbam.models.detection_variants.STAIRNETS`.
+The variants are rows of :data:`gluon_cbam.models.detection_variants.single_shot.STAIRNETS`.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class StairNet(SSD):
 
 
 def build(variant: StairNetVariant, **options: Any) -> StairNet:
-    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.STAIRNETS`.
+    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.single_shot.STAIRNETS`.
 
     Args:
         variant: the row.

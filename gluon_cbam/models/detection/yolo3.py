@@ -11,7 +11,7 @@ convolution. Differences:
 * attention, if any, is in the backbone, before the convolutions of the heads, or both; boxes and classes read the
   refined map alike.
 
-The variants are rows of :data:`gluon_cbam.models.detection_variants.YOLO3S`.
+The variants are rows of :data:`gluon_cbam.models.detection_variants.dense.YOLO3S`.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def _checked_widths(widths: Sequence[int]) -> List[int]:
 
 
 def build(variant: YOLO3Variant, **options: Any) -> YOLO3:
-    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.YOLO3S`.
+    """Build the network of a row of :data:`gluon_cbam.models.detection_variants.dense.YOLO3S`.
 
     Args:
         variant: the row.
