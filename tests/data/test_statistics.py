@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.data.records.recordio import RecordWriter
+from gluon_cbam.data.records.checking import check_files
+from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 from gluon_cbam.data.records.statistics import class_counts, statistics
 
 
@@ -87,3 +88,13 @@ def test_errors(mixed, tmp_path):
     for sample in (None, 5):
         with pytest.raises(DataError, match='the file is empty'):
             statistics(path, sample)
+
+
+@pytest.mark.parametrize('name', ['set.tar', 'instances.json', 'train', 'photo.JPG'])
+def test_files_of_other_kinds_are_no_damaged_records(name, tmp_path):
+    file = tmp_path / name
+    file.write_bytes(b'../annotations' + bytes(600))
+    message = rf"{name} is no record file: make one of a data set with 'cbam data pack'"
+    for use in (statistics, RecordFile, lambda path: check_files([path])):
+        with pytest.raises(UsageError, match=message):
+            use(str(file))

@@ -10,9 +10,10 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, atomic_path
+from gluon_cbam.common.printable import printable
 
 from .faces import find_pictures
-from .format import Fault, HeaderColumns, Headers, read_headers, scan
+from .format import MAGIC_BYTES, Fault, HeaderColumns, Headers, read_headers, scan
 from .growing_array import count_repeated
 
 
@@ -152,7 +153,7 @@ def salvage_index(path: PathLike) -> Salvaged:
 
 
 def existing_file(path: PathLike) -> Path:
-    """Check that a ``.rec`` file exists.
+    """Check that a ``.rec`` file exists; its content may be damaged.
 
     Args:
         path: path of the ``.rec`` file.
@@ -161,11 +162,20 @@ def existing_file(path: PathLike) -> Path:
         The path, as a Path.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or it is of another kind, such as a tar file: it neither begins with a
+            record nor has the name of records.
     """
-    if not Path(path).is_file():
+    file = Path(path)
+    if not file.is_file():
         raise UsageError(f'no record file {str(path)!r}')
-    return Path(path)
+    if file.suffix.lower() != '.rec':
+        with open(file, 'rb') as source:
+            if source.read(len(MAGIC_BYTES)) != MAGIC_BYTES:
+                raise UsageError(
+                    f"{printable(file)} is no record file: make one of a data set with 'cbam data pack'; check and "
+                    'stats also take sets of boxes, and with --masks those of masks'
+                )
+    return file
 
 
 def _write_index(path: PathLike, headers: Headers, descriptor: int) -> None:
