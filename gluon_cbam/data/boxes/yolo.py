@@ -200,7 +200,8 @@ def _add_boxes(
         if label >= len(result.classes):
             faults.add('class', where, f'class {label} is not one of the {len(result.classes)}')
             continue
-        result.lost[_POLYGONS] = result.lost.get(_POLYGONS, 0) + (len(words) > _BOX)
+        if len(words) > _BOX:
+            result.lost[_POLYGONS] = result.lost.get(_POLYGONS, 0) + 1
         rows.box(owner, corners, label, line)
 
 

@@ -86,6 +86,8 @@ def test_polygons_become_their_bounds(tmp_path):
     boxes = read_boxes(tmp_path)
     assert rows(boxes)['train']['a.jpg'] == [('Dog', (16, 12, 48, 48), False, False)]
     assert boxes.lost == {'polygons': 1}
+    text(tmp_path / 'labels' / 'a.txt', '0 0.5 0.5 0.5 0.5\n')
+    assert read_boxes(tmp_path).lost == {}  # not 0 polygons
 
 
 @pytest.mark.parametrize(
