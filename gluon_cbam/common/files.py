@@ -159,18 +159,23 @@ def append_line(path: PathLike, line: str) -> None:
 
 
 def refuse_existing(paths: Iterable[PathLike], overwrite: bool = False) -> None:
-    """Refuse to write over files; call it before the work that makes their contents.
+    """Refuse to write over files and folders, and below files; call it before the work that makes their contents.
 
     Args:
-        paths: the files that will be written.
+        paths: the files that will be written, in folders that exist or will be made.
         overwrite: whether they may exist.
 
     Raises:
-        UsageError: one exists; the message names it.
+        UsageError: one exists, or cannot be written since a folder is a file, or the reverse; the message names it.
     """
-    for path in () if overwrite else paths:
-        if os.path.lexists(path):
+    for path in paths:
+        if not overwrite and os.path.lexists(path):
             raise UsageError(f'{path} exists: write to another place, or give --force to overwrite it')
+        if os.path.isdir(path):
+            raise UsageError(f'{path} is a folder, where a file is to be written: write to another place')
+        above = next((folder for folder in Path(path).parents if os.path.lexists(folder)), None)
+        if above is not None and not above.is_dir():
+            raise UsageError(f'{above} is no folder, so that {path} cannot be written: write to another place')
 
 
 def remove_temporaries(folder: PathLike, name: Optional[str] = None) -> None:

@@ -6,8 +6,9 @@ import os
 import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Iterator
+from typing import Iterable, Iterator
 
+from .errors import UsageError
 from .types import PathLike
 
 
@@ -52,3 +53,18 @@ def temporary_folder(parent: PathLike, prefix: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(str(folder), ignore_errors=True)
+
+
+def refuse_missing_folders(paths: Iterable[PathLike]) -> None:
+    """Refuse files whose folders do not exist; call it before the work that makes their contents.
+
+    Args:
+        paths: the files that will be written, by writers that make no folders.
+
+    Raises:
+        UsageError: the folder of one does not exist; the message names both.
+    """
+    for path in paths:
+        folder = Path(path).parent
+        if not folder.is_dir():
+            raise UsageError(f'{path} cannot be written: there is no folder {str(folder)!r}: make it first')

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gluon_cbam.common.folders import made_folder, temporary_folder
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.files import refuse_existing
+from gluon_cbam.common.folders import made_folder, refuse_missing_folders, temporary_folder
 
 
 def test_a_failure_removes_what_was_made(tmp_path):
@@ -50,3 +52,19 @@ def test_a_signal_while_a_temporary_folder_is_made_leaves_nothing(tmp_path, monk
     with pytest.raises(KeyboardInterrupt), temporary_folder(tmp_path, '.part-'):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_places_that_cannot_be_written_are_found_before_the_work(tmp_path):
+    (tmp_path / 'file').write_text('')
+    (tmp_path / 'folder').mkdir()
+    for overwrite in (False, True):
+        refuse_existing([tmp_path / 'folder' / 'new', tmp_path / 'made' / 'later' / 'new'], overwrite)
+        for below in ('file/report.html', 'file/plots/report.html'):
+            with pytest.raises(UsageError, match='file is no folder, so that .*report.html cannot be written'):
+                refuse_existing([tmp_path / 'new', tmp_path / below], overwrite)
+    with pytest.raises(UsageError, match='folder is a folder, where a file is to be written'):
+        refuse_existing([tmp_path / 'folder'], overwrite=True)
+    refuse_missing_folders([tmp_path / 'folder' / 'new'])
+    for missing in ('none/results.json', 'file/results.json'):
+        with pytest.raises(UsageError, match='results.json cannot be written: there is no folder'):
+            refuse_missing_folders([tmp_path / missing])

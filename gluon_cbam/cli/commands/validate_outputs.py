@@ -98,10 +98,12 @@ class Outputs:
                 f'--threshold {self.threshold:g} is for --report DIR: leave it out; figures take all scores'
             )
         from gluon_cbam.common.files import refuse_existing
+        from gluon_cbam.common.folders import refuse_missing_folders
 
         files = [] if self.report is None else import_module(REPORTS[task.name]).report_files(self.report)
-        single = (self.save_results, self.confusion, self.save_predictions)
-        refuse_existing([*filter(None, single), *files], self.overwrite)
+        single = [path for path in (self.save_results, self.confusion, self.save_predictions) if path is not None]
+        refuse_missing_folders(single)
+        refuse_existing([*single, *files], self.overwrite)
 
     def _check_of_classes(self, task: Task) -> None:
         """Check the files that classifiers alone have."""
