@@ -26,7 +26,7 @@ def answers(cbam):
 def test_commands_options_and_names(answers):
     assert answers('tr') == ['plain,train']
     assert answers('zoo', 'pub') == ['plain,publish']
-    assert answers('train', '--lr-m') == ['plain,--lr-mode']
+    assert answers('train', '--lr-m') == ['plain,--lr-mult', 'plain,--lr-mode']
     assert answers('train', '--network', 'cbamnet_') == [f'plain,cbamnet_{size}' for size in ('base', 'small', 'tiny')]
     assert answers('train', '--recipe', 'off') == ['plain,official']
     assert answers('completion', 'f') == ['plain,fish']
