@@ -45,6 +45,9 @@ def test_list(folders, tmp_path):
     (done,) = pack(listing, tmp_path / 'several', root=root, all_labels=True)
     assert RecordFile(done.path)[0].labels.tolist() == [1.5, 7]
     assert not (tmp_path / 'several' / 'classes.txt').exists()
+    (tmp_path / 'names.txt').write_text('a\nb\n')
+    several = {'all_labels': True, 'classes_file': tmp_path / 'names.txt'}
+    assert not pack(listing, tmp_path / 'named', root=root, **several).empty, 'columns of labels are no classes'
     listing.write_text(f'0\t1\t{paths[0]}\nhello\n')
     with pytest.raises(DataError, match='mine.lst: line 2 is not'):
         pack(listing, tmp_path / 'out', root=root)

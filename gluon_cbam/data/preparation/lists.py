@@ -96,7 +96,8 @@ def make_lists(
         for part, name, chosen in splits:
             path = prefix.with_name(prefix.name + ends[name])
             done.append(_write(path, part, random.permutation(chosen) if shuffle else chosen))
-            done.note_classes(path, {part.labels[index][0] for index in chosen}, dataset.classes)
+            if not all_labels:  # which are no classes
+                done.note_classes(path, {part.labels[index][0] for index in chosen}, dataset.classes)
         write_classes(prefix.parent, dataset.classes)
     return done
 

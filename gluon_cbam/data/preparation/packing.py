@@ -125,7 +125,8 @@ def pack(
         for name, part, order in orders:
             done.append(_pack_part(part, order, output / f'{name}.rec', encoder, skip_bad, workers, progress))
             remove_masks(done[-1].path)
-            done.note_classes(done[-1].path, done[-1].labels, dataset.classes)
+            if not all_labels:  # which are no classes
+                done.note_classes(done[-1].path, done[-1].labels, dataset.classes)
         write_classes(output, dataset.classes)
     return done
 
