@@ -96,7 +96,8 @@ def test_a_box_that_does_not_fit_is_left_out():
         ((-0.1,), 'got -0.1'),
         ((math.nan,), 'got nan'),
         ((0.5, 'pixels'), "unknown mode of random erasing 'pixels': did you mean pixel"),
-        ((0.5, 'pixel', 0), 'recount, must be at least 1, got 0'),
+        ((0.5, 'pixel', 0), 'recount, must be in 1..100, got 0'),
+        ((0.5, 'pixel', 10**9), 'recount, must be in 1..100, got 1000000000'),
     ],
 )
 def test_bad_values_of_random_erasing(given, message):

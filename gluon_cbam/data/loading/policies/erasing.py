@@ -17,6 +17,8 @@ from .fill import mean_color, normal_colors
 _AREA = (0.02, 1 / 3)  # range of the area of a box, relative to the image
 _LOG_ASPECT = (math.log(0.3), math.log(1 / 0.3))
 _TRIES = 10
+MOST_BOXES = 100
+"""Boxes of an image, each of which takes time."""
 
 _Colors = Callable[[np.ndarray, Preprocessing, Tuple[int, int], np.random.Generator], np.ndarray]
 
@@ -62,7 +64,7 @@ class RandomErasing:
     Attributes:
         probability: share of the images with boxes, in 0..1.
         mode: a key of :data:`ERASING_MODES`; default ``const``.
-        count: number of boxes, which share the area and may overlap; default 1.
+        count: number of boxes, at most :data:`MOST_BOXES`, which share the area and may overlap; default 1.
 
     Raises:
         UsageError: a value is out of bounds, or the mode is unknown.
@@ -77,8 +79,8 @@ class RandomErasing:
             raise UsageError(f'the probability of random erasing, reprob, must be in 0..1, got {self.probability!r}')
         if self.mode not in ERASING_MODES:
             raise UsageError(f'unknown mode of random erasing {self.mode!r}: {closest(self.mode, ERASING_MODES)}')
-        if self.count < 1:
-            raise UsageError(f'the boxes of random erasing, recount, must be at least 1, got {self.count!r}')
+        if not 1 <= self.count <= MOST_BOXES:
+            raise UsageError(f'the boxes of random erasing, recount, must be in 1..{MOST_BOXES}, got {self.count!r}')
 
     def __call__(self, pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
         """Fill the boxes, in some images."""
