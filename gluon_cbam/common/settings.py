@@ -163,6 +163,7 @@ def validated(name: str, value: Any, entry: Field) -> Any:
         raise UsageError(f'{name} {value!r} is unknown: {closest(value, about["choices"])}')
     minimum, maximum = about['minimum'], about['exclusive_maximum']
     if minimum is not None and not (minimum <= value < (math.inf if maximum is None else maximum)):
-        bound = '' if maximum is None else f' and below {maximum:g}'
+        finite = ' and finite' if value == math.inf else ''
+        bound = finite if maximum is None else f' and below {maximum:g}'
         raise UsageError(f'{name} must be at least {minimum:g}{bound}, got {value:g}')
     return value

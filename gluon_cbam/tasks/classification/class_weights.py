@@ -18,6 +18,9 @@ from gluon_cbam.tasks.protocols import Settings
 BALANCED = 'balanced'
 """The value of the setting ``class_weights`` for the inverse frequencies."""
 
+SMALLEST, LARGEST = 1e-6, 1e6
+"""Bounds of weights in a file besides 0, within which sums of weighted losses are exact enough in float32."""
+
 
 def class_weights(settings: Settings, data: RecordFile) -> Optional[np.ndarray]:
     """The weights that the setting ``class_weights`` asks for.
@@ -74,7 +77,8 @@ def weights_in(path: PathLike, classes: int) -> np.ndarray:
 
     Raises:
         UsageError: there is no such file.
-        DataError: it does not hold K numbers of at least 0, one of which is above.
+        DataError: it does not hold K numbers that are 0 or within :data:`SMALLEST` and :data:`LARGEST`, one of which is
+            above 0.
     """
     try:
         lines = read_text(path).rstrip().split('\n')
@@ -98,6 +102,6 @@ def _weight(line: str, where: str) -> float:
         weight = float(line)
     except ValueError:
         weight = math.nan
-    if not 0 <= weight <= np.finfo(np.float32).max:
-        raise DataError(f'{where}: a weight is a number of at least 0, got {shown(line.strip())}')
+    if weight != 0 and not SMALLEST <= weight <= LARGEST:
+        raise DataError(f'{where}: a weight is 0 or from {SMALLEST:g} to {LARGEST:g}, got {shown(line.strip())}')
     return weight

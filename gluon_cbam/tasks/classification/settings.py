@@ -13,6 +13,9 @@ from gluon_cbam.tasks.protocols import Settings
 LOSSES = ('cross_entropy', 'bce')
 """The losses, the keys of a table that imports mxnet: :data:`gluon_cbam.tasks.classification.criteria.CRITERIA`."""
 
+TEMPERATURES = (0.01, 1000)
+"""Bounds of the temperature of distillation, whose square multiplies a difference of logarithms in float32."""
+
 
 @dataclass
 class ClassificationSettings(ImageAugmentationSettings):
@@ -61,5 +64,8 @@ def _check_distillation(settings: Settings) -> None:
             raise UsageError(f'{flag(name)} {settings[name]} is of --teacher: give one, or leave it out')
     if settings['distill_alpha'] > 1:
         raise UsageError(f'--distill-alpha must be from 0 to 1, got {settings["distill_alpha"]:g}')
-    if settings['distill_temperature'] == 0:
-        raise UsageError('--distill-temperature must be above 0, got 0')
+    least, most = TEMPERATURES
+    if not least <= settings['distill_temperature'] <= most:
+        raise UsageError(
+            f'--distill-temperature must be from {least:g} to {most:g}, got {settings["distill_temperature"]:g}'
+        )

@@ -104,10 +104,12 @@ def test_balanced_is_the_inverse_frequency():
     ('text', 'message'),
     [
         ('1\n2', 'has 2 lines, for 3 classes'),
-        ('1\n2\nheavy', ":3: a weight is a number of at least 0, got 'heavy'"),
-        ('1\n-2\n1', ":2: a weight is a number of at least 0, got '-2'"),
+        ('1\n2\nheavy', ":3: a weight is 0 or from 1e-06 to 1e\\+06, got 'heavy'"),
+        ('1\n-2\n1', ":2: a weight is 0 or .*, got '-2'"),
         ('1\nnan\n1', ':2: a weight is'),
         ('inf\n1\n1', ':1: a weight is'),
+        ('1\n1e-50\n1', ':2: a weight is'),  # 0 in float32: a loss of 0
+        ('1\n1\n3e38', ':3: a weight is'),  # the sum of a step is infinite in float32
         ('1\n\n1', ':2: a weight is'),
         ('0\n0\n0', 'all weights are 0'),
         ('', 'has 1 lines, for 3 classes'),
