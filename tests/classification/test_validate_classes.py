@@ -59,6 +59,7 @@ def test_an_exported_file_has_the_same_figures(digits, exported_digits, cbam_her
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
+        (['--top-k', ','], "--top-k takes whole numbers from 1 separated by commas, got ','"),
         (['--top-k', '0'], "whole numbers from 1 separated by commas, got '0'"),
         (['--top-k', '1,x'], "got '1,x'"),
         (['--top-k', '11'], '--top-k 11: cbamnet_tiny has 10 classes'),

@@ -28,7 +28,7 @@ def _counts(ctx: click.Context, param: click.Parameter, text: str) -> Tuple[int,
         counts = tuple(dict.fromkeys(int(part) for part in text.split(',') if part.strip()))
     except ValueError:
         counts = (0,)
-    if any(count < 1 for count in counts):
+    if any(count < 1 for count in counts) or (text and not counts):
         raise UsageError(f'{param.opts[0]} takes whole numbers from 1 separated by commas, got {text!r}')
     return counts
 
