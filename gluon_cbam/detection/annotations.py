@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Dict, Sequence
 
 from gluon_cbam.common.errors import DataError, UsageError, closest
-from gluon_cbam.common.files import PathLike, disk_errors
+from gluon_cbam.common.files import PathLike, disk_errors, refuse_existing
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.boxes.columns import BoxRows
 from gluon_cbam.data.boxes.writing import WRITERS, Output
@@ -49,6 +49,7 @@ class Annotations:
         self._folder, self._writer, self._classes = Path(folder), WRITERS[form], classes
         if self._folder.is_file() or (self._folder.is_dir() and any(self._folder.iterdir())):
             raise UsageError(f'{printable(self._folder)} exists and is not empty: give another folder')
+        refuse_existing([self._folder / 'annotations'], overwrite=True)
         self._rows = BoxRows()
         self._files: Dict[str, str] = {}  # name, or name without its ending -> the picture that has it
 

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Sequence
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.common.files import PathLike, atomic_path
+from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing
 from gluon_cbam.common.printable import printable
 
 from .annotations import picture_name
@@ -25,10 +25,14 @@ class DrawnPictures:
     Args:
         folder: the folder, which is made; files in it are replaced.
         encode: makes a picture.
+
+    Raises:
+        UsageError: the folder is a file, or below one.
     """
 
     def __init__(self, folder: PathLike, encode: Encode) -> None:
         self._folder, self._encode = Path(folder), encode
+        refuse_existing([self._folder / _ENDING], overwrite=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._files: Dict[str, str] = {}
 
