@@ -41,7 +41,7 @@ def network(name, rate):
 
 def block_of(kind, rate):
     block = BLOCKS[kind](drop_path=rate)
-    keep_statistics(block)  # so that only the paths differ from inference
+    keep_statistics(block, True)  # so that only the paths differ from inference
     return checks.fill(block)
 
 

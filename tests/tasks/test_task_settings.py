@@ -61,7 +61,9 @@ def test_they_are_checked_as_others_are():
 
 def test_the_configuration_of_a_run_has_them():
     config = make_config(task='brightness', network='n', data_train='x', huber=0.5)
-    run = RunConfig.resolved(config, workers=1, classes=1, image_size=8, crop_ratio=1.0, resize='crop', augment='none')
+    run = RunConfig.resolved(
+        config, workers=1, classes=1, lr=0.1, image_size=8, crop_ratio=1.0, resize='crop', augment='none'
+    )
     assert isinstance(run, RunConfig)
     assert run.as_dict()['huber'] == run.huber == 0.5
     with pytest.raises(FrozenInstanceError):

@@ -22,7 +22,7 @@ GOOD = {'network': 'cbamnet_tiny', 'data_train': 'train.rec'}
         ({'batch_size': 0}, '--batch-size must be at least 1, got 0'),
         ({'lr': -0.1}, '--lr must be at least 0, got -0.1'),
         ({'lr': float('nan')}, '--lr must be at least 0, got nan'),
-        ({'lr': float('inf')}, '--lr must be at least 0, got inf'),
+        ({'lr': float('inf')}, '--lr must be at least 0 and finite, got inf'),
         ({'momentum': 1.0}, '--momentum must be at least 0 and below 1, got 1'),
         ({'label_smoothing': 1.5}, '--label-smoothing .* got 1.5'),
         ({'seed': -1}, '--seed must be at least 0'),
@@ -37,7 +37,7 @@ def test_refused(settings, message):
 
 
 def test_defaults_are_accepted():
-    assert TrainConfig(**GOOD).check().lr == 0.1
+    assert TrainConfig(**GOOD).check().momentum == 0.9
 
 
 def test_every_setting_has_a_help():
