@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click_runner import runner
 from idx_files import write_idx
 from server import Reply, Server
 
@@ -35,7 +35,7 @@ def small(tmp_path, monkeypatch):
 
 
 def run(*arguments):
-    return CliRunner().invoke(cli, ['data', 'fashion', *map(str, arguments)])
+    return runner().invoke(cli, ['data', 'fashion', *map(str, arguments)])
 
 
 def check(folder):

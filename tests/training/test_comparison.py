@@ -7,7 +7,7 @@ import cv2
 import pytest
 import yaml
 from checks import assert_one_line
-from click.testing import CliRunner
+from click_runner import runner
 
 from gluon_cbam.cli.main import cli
 
@@ -83,16 +83,16 @@ def test_further_figures_are_those_of_the_best_validation(runs):
         line.update({'val_macro_f1': f1, 'val_ece': ece})
     lines.append({**lines[3], 'epoch': 3, 'val_top1': 0.9, 'val_macro_f1': 0.7, 'val_ece': 0.1})  # as good, and later
     path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
-    b, a, *_ = json.loads(CliRunner().invoke(cli, ['runs', str(runs), '--json']).stdout)['runs']
+    b, a, *_ = json.loads(runner().invoke(cli, ['runs', str(runs), '--json']).stdout)['runs']
     assert [(run['macro_f1'], run['ece']) for run in (b, a)] == [(0.85, 0.03), (None, None)]
-    head, first, second, *_ = CliRunner().invoke(cli, ['runs', str(runs)]).stdout.splitlines()
+    head, first, second, *_ = runner().invoke(cli, ['runs', str(runs)]).stdout.splitlines()
     assert head.split()[5:10] == ['best', 'top-1', 'macro', 'F1', 'ECE']
     assert first.split()[5:8] == ['0.9000', '0.8500', '0.0300']
     assert second.split()[5:8] == ['0.6000', '-', '-']
 
 
 def test_the_plot(runs, tmp_path):
-    assert CliRunner().invoke(cli, ['runs', str(runs), '--plot', str(tmp_path / 'runs.png')]).exit_code == 0
+    assert runner().invoke(cli, ['runs', str(runs), '--plot', str(tmp_path / 'runs.png')]).exit_code == 0
     picture = cv2.imread(str(tmp_path / 'runs.png'))
     assert picture.shape[1] > 1000
     colors = {tuple(pixel) for pixel in picture.reshape(-1, 3)}
