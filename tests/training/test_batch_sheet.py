@@ -68,8 +68,10 @@ def test_pictures_of_any_shape(tmp_path, shape):
     scale = min(max(*shape[:2], 96), 256) / max(shape[:2])
     tall, wide = max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
     for cell in cells(tmp_path / 'a.png', 9, tall, wide):
-        for part, place in ((1, 0), (3, -1)):  # the middles of two quarters, of one color each
-            assert np.abs(cell[part * tall // 4, part * wide // 4].astype(int) - pixels[place, place]).max() <= 1
+        for rows, columns in ((0, 0), (-1, -1)):
+            assert np.abs(cell[rows, columns].astype(int) - pixels[rows, columns]).max() <= 1
+    labels = cv2.imread(str(tmp_path / 'a.png'))[GAP + tall : GAP + tall + LINE, GAP : GAP + wide]
+    assert labels.min() < 100 and labels.max() == 255  # black letters on white
 
 
 def test_labels_of_whole_images():

@@ -102,7 +102,10 @@ def draw_sheet(pictures: Sequence[LabeledPicture], path: Path) -> None:
         sheet[top : top + tall, left : left + wide] = resized
         axes.text(left, top + tall + 2, _shortened(each.text, wide), fontsize=_FONT * 72 / _DPI, va='top',
                   parse_math=False)  # fmt: skip
-    axes.imshow(sheet, interpolation='nearest', aspect='auto', extent=(0, sheet.shape[1], sheet.shape[0], 0))
+    axes.set_xlim(0, sheet.shape[1])
+    axes.set_ylim(sheet.shape[0], 0)
+    # below the labels, pixel by pixel: imshow repeats a column where the width is rounded
+    figure.figimage(sheet, origin='upper', zorder=-1)
     with atomic_path(path) as temporary:
         figure.savefig(str(temporary), format='png')
 
