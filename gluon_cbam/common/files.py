@@ -166,7 +166,8 @@ def refuse_existing(paths: Iterable[PathLike], overwrite: bool = False) -> None:
         overwrite: whether they may exist.
 
     Raises:
-        UsageError: one exists, or cannot be written since a folder is a file, or the reverse; the message names it.
+        UsageError: one exists, or is a folder; the message names it.
+        TransferError: a folder above one is a file, as the disk would say while it is written.
     """
     for path in paths:
         if not overwrite and os.path.lexists(path):
@@ -175,7 +176,7 @@ def refuse_existing(paths: Iterable[PathLike], overwrite: bool = False) -> None:
             raise UsageError(f'{path} is a folder, where a file is to be written: write to another place')
         above = next((folder for folder in Path(path).parents if os.path.lexists(folder)), None)
         if above is not None and not above.is_dir():
-            raise UsageError(f'{above} is no folder, so that {path} cannot be written: write to another place')
+            raise TransferError(f'{above} is no folder, so that {path} cannot be written: write to another place')
 
 
 def remove_temporaries(folder: PathLike, name: Optional[str] = None) -> None:

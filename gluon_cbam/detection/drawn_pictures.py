@@ -27,7 +27,7 @@ class DrawnPictures:
         encode: makes a picture.
 
     Raises:
-        UsageError: the folder is a file, or below one.
+        TransferError: the folder is a file, or below one.
     """
 
     def __init__(self, folder: PathLike, encode: Encode) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.errors import TransferError, UsageError
 from gluon_cbam.common.files import refuse_existing
 from gluon_cbam.common.folders import made_folder, refuse_missing_folders, temporary_folder
 
@@ -60,7 +60,7 @@ def test_places_that_cannot_be_written_are_found_before_the_work(tmp_path):
     for overwrite in (False, True):
         refuse_existing([tmp_path / 'folder' / 'new', tmp_path / 'made' / 'later' / 'new'], overwrite)
         for below in ('file/report.html', 'file/plots/report.html'):
-            with pytest.raises(UsageError, match='file is no folder, so that .*report.html cannot be written'):
+            with pytest.raises(TransferError, match='file is no folder, so that .*report.html cannot be written'):
                 refuse_existing([tmp_path / 'new', tmp_path / below], overwrite)
     with pytest.raises(UsageError, match='folder is a folder, where a file is to be written'):
         refuse_existing([tmp_path / 'folder'], overwrite=True)

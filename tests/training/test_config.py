@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.models.registry import default_learning_rate
 from gluon_cbam.training import TrainConfig
 
 GOOD = {'network': 'cbamnet_tiny', 'data_train': 'train.rec'}
@@ -37,7 +38,8 @@ def test_refused(settings, message):
 
 
 def test_defaults_are_accepted():
-    assert TrainConfig(**GOOD).check().momentum == 0.9
+    assert TrainConfig(**GOOD).check().lr is None
+    assert default_learning_rate(GOOD['network']) == 0.1
 
 
 def test_every_setting_has_a_help():
