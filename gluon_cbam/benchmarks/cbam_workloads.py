@@ -15,7 +15,7 @@ from gluon_cbam.data.sources.images import open_images
 from gluon_cbam.inference import prediction
 from gluon_cbam.inference.network import LoadedNetwork, load_network
 from gluon_cbam.inference.session import on_devices
-from gluon_cbam.tasks import get_task
+from gluon_cbam.tasks import Task, get_task
 from gluon_cbam.tasks.evaluation import evaluate
 from gluon_cbam.training import TrainConfig, make_config
 from gluon_cbam.training.loop.engine import Engine
@@ -35,10 +35,10 @@ def noise_batch(context: BenchmarkContext, ctx: mx.Context) -> mx.nd.NDArray:
         ctx: the device.
 
     Returns:
-        (N, 3, H, W) float32.
+        (N, C, H, W) float32.
     """
     random, size = np.random.RandomState(0), context.image_size
-    return mx.nd.array(random.standard_normal((context.batch, 3, size, size)), ctx)
+    return mx.nd.array(random.standard_normal((context.batch, context.channels, size, size)), ctx)
 
 
 def load(context: BenchmarkContext, ctx: List[mx.Context]) -> LoadedNetwork:
@@ -125,7 +125,7 @@ def train(context: BenchmarkContext) -> Iterator[Workload]:
         path = Path(folder) / 'stand_in.rec'
         task.write_example(path, images, context.classes)
         setup = prepare(training_config(context, data_train=str(path), output=str(Path(folder) / 'run')))
-        engine, batch = Engine(setup), task.example_batch(images, context.image_size, context.classes)
+        engine, batch = Engine(setup), _example_batch(task, context, images)
         steps = iter(range(10**9))
         yield Workload(
             images,
@@ -133,6 +133,12 @@ def train(context: BenchmarkContext) -> Iterator[Workload]:
             mx.nd.waitall,
             ', '.join(map(str, ctx)),
         )
+
+
+def _example_batch(task: Task, context: BenchmarkContext, images: int) -> Any:
+    """A training batch of noise with as many channels as the network takes."""
+    batch: Any = task.example_batch(images, context.image_size, context.classes)  # a named tuple, its images first
+    return type(batch)(batch[0][..., : context.channels], *batch[1:])
 
 
 def training_config(context: BenchmarkContext, **settings: Any) -> TrainConfig:

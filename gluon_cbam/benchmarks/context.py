@@ -61,6 +61,11 @@ class BenchmarkContext:
         return self.label or ' '.join(filter(None, (self.engine, self.network)))
 
     @property
+    def channels(self) -> int:
+        """The channels of the images, which are those of the network: 3 unless its options give others."""
+        return self.options.get('in_channels', 3)
+
+    @property
     def record_path(self) -> str:
         """The path of the .rec file.
 

@@ -87,6 +87,6 @@ def detector_on(context: BenchmarkContext, backbone: str, frozen: bool = False) 
         from gluoncv2.model_provider import get_model
 
         name = gluoncv2_name(context.options.get('backbone', backbone))
-        theirs = get_model(name, bn_use_global_stats=frozen)
+        theirs = get_model(name, bn_use_global_stats=frozen, in_channels=context.channels)
         object.__setattr__(ours, 'backbone', _Stages(theirs, ours.backbone.strides))  # of another type of block
     return ours

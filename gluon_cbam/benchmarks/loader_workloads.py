@@ -26,7 +26,7 @@ def _images(context: BenchmarkContext) -> RecordBatches:
     """Random resized crops with random horizontal flips."""
     from gluon_cbam.data.loading.training import TrainingData
 
-    preprocessing = Preprocessing(context.image_size)
+    preprocessing = Preprocessing(context.image_size).of_channels(context.channels)
     return TrainingData(
         RecordFile(context.record_path), context.batch, preprocessing, 'imagenet', seed=0, workers=context.workers
     )
@@ -37,7 +37,7 @@ def _pictures_with_boxes(context: BenchmarkContext) -> RecordBatches:
     from gluon_cbam.data.boxes.records import BoxRecords
     from gluon_cbam.data.loading.box_training import DetectionData
 
-    preprocessing = Preprocessing(context.image_size, resize='stretch')
+    preprocessing = Preprocessing(context.image_size, resize='stretch').of_channels(context.channels)
     return DetectionData(
         BoxRecords(context.record_path), context.batch, preprocessing, 'ssd', seed=0, workers=context.workers
     )

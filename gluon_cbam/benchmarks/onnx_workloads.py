@@ -105,11 +105,11 @@ def predict(context: BenchmarkContext) -> Iterator[Workload]:
     """
     if context.gpus is not None or (context.cpus or 1) > 1:
         raise UsageError(f'{context.engine} is compared on the CPU, as one device: leave --gpus and --cpus out')
-    size = context.image_size
-    batch = np.random.RandomState(0).standard_normal((context.batch, 3, size, size)).astype(np.float32)
     with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
         path = str(Path(folder) / f'{context.network}.onnx')
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('spawn')) as pool:
             pool.submit(export, context, path).result()
+        shape = (context.batch, context.channels, context.image_size, context.image_size)
+        batch = np.random.RandomState(0).standard_normal(shape).astype(np.float32)
         run = RUNS[context.engine](path, batch, context.threads)
         yield Workload(context.batch, partial(run, batch), lambda: None, 'cpu')

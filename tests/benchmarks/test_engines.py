@@ -38,6 +38,42 @@ def test_every_workload_can_be_called_again(photos, mode, engine, images):
     check(TINY.replace(mode=mode, engine=engine, data=str(photos.path)), images)
 
 
+@pytest.mark.parametrize(
+    ('changes', 'channels', 'images'),
+    [
+        ({'mode': 'train'}, 1, 2),
+        ({'mode': 'train', 'task': 'multilabel'}, 1, 2),
+        ({'mode': 'validate'}, 1, 5),
+        ({'mode': 'loader'}, 1, 4),
+        ({'mode': 'predict'}, 1, 2),
+        ({'mode': 'predict'}, 5, 2),
+        ({'mode': 'predict', 'with_decode': True}, 1, 2),
+    ],
+)
+def test_images_have_the_channels_of_the_network(photos, monkeypatch, changes, channels, images):
+    seen = []
+    real = gluon_cbam.CBAMNet.check_input
+    monkeypatch.setattr(gluon_cbam.CBAMNet, 'check_input', lambda net, shape: seen.append(shape[1]) or real(net, shape))
+    check(TINY.replace(options={'in_channels': channels}, data=str(photos.path), **changes), images)
+    assert set(seen) <= {channels}
+    assert seen or changes['mode'] == 'loader'
+
+
+@pytest.mark.parametrize('task', [None, 'detection'])
+def test_the_loader_gives_gray_images(tmp_path, task):
+    textures.write_detection_records(tmp_path / 'boxes.rec', 5, 3, (20, 30))
+    context = TINY.replace(mode='loader', task=task, data=str(tmp_path / 'boxes.rec'), options={'in_channels': 1})
+    loader = loader_workloads._OF_TASKS.get(task, loader_workloads._images)(context)
+    assert next(loader.epoch(0)).images.shape == (2, 8, 8, 1)
+
+
+@pytest.mark.parametrize('engine', ['onnxruntime', 'openvino'])
+def test_exported_networks_take_the_same_channels(engine):
+    pytest.importorskip('onnx')
+    pytest.importorskip(engine)
+    check(TINY.replace(engine=engine, options={'in_channels': 1}), 2)
+
+
 def test_the_loader_of_pictures_with_boxes_can_be_called_again(tmp_path):
     textures.write_detection_records(tmp_path / 'boxes.rec', 5, 3, (20, 30))
     for task, batches in ((None, 'Batch'), ('detection', 'DetectionBatch')):

@@ -138,6 +138,11 @@ def test_engines_that_are_not_installed_are_left_out(no_processes, cbam_here, mo
         (['train', '--network', 'resnet18', '--data', 'x.rec'], '--data is for validate and loader, got train'),
         (['loader', '--data', 'x', '--against', 'resnet18'], 'compared with bare decoding'),
         (['predict', '--network', 'se_resnet18', '--compare', 'gluoncv2', '--option', 'reduction=8'], 'no options'),
+        (['predict', '--network', 'resnet18', '--compare', 'torch', '--option', 'in_channels=1'], 'torch has no optio'),
+        *(
+            ([*mode, '--network', 'resnet18', '--option', 'in_channels=2'], '=2: images have 1 or 3 channels; predict')
+            for mode in (['train'], ['validate'], ['loader'], ['predict', '--with-decode'])
+        ),
     ],
 )
 def test_errors_are_one_line(arguments, part, cbam_here, no_processes):

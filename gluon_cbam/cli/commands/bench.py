@@ -145,6 +145,8 @@ def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, An
         raise UsageError(f'--with-decode is for predict, got {mode}: leave it out')
     if data and mode not in _NEED_DATA:
         raise UsageError(f'--data is for {" and ".join(_NEED_DATA)}, got {mode}: leave it out')
+    if mode != 'predict' or settings['with_decode']:
+        _check_channels(settings['option'])
     row = variant(network) if network else None
     settings = {**settings, 'classes': settings['classes'] or getattr(row, 'classes', None)}
     if mode in _NEED_DATA and not data:
@@ -165,6 +167,15 @@ def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, An
         task=settings['task'],
         threads=settings['threads'] or _threads(),
     )
+
+
+def _check_channels(options: Dict[str, Any]) -> None:
+    """Refuse a network whose channels are not those of images; batches of noise alone have any number of them."""
+    from gluon_cbam.data.loading.preprocessing import CHANNELS
+
+    channels = options.get('in_channels', 3)
+    if channels not in CHANNELS:
+        raise UsageError(f'--option in_channels={channels}: images have 1 or 3 channels; predict alone takes others')
 
 
 def _example(mode: str, folder: str, settings: Dict[str, Any]) -> str:
