@@ -16,7 +16,7 @@ from gluon_cbam.common.json_stream import read_lists
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.sources.file_paths import FilePath
 
-from .coco_files import LISTS, find_files, pictures_folder
+from .coco_files import LISTS, check_files, find_files, pictures_folder
 from .columns import BoxColumns, BoxRows
 from .faults import Faults
 from .reading import ReadOptions, check_classes, checked_name, count_unannotated, file_size
@@ -73,6 +73,7 @@ class _Raw:
             )
         if len(set(self._image_ids)) < len(self._image_ids):
             raise DataError(f'{path}: an id of an image occurs twice')
+        check_files(path, self._image_ids, self.rows.names)
 
     def _image(self, item: Any) -> None:
         number = _integer(item, 'id')

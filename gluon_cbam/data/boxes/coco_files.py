@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Dict, Optional, Sequence
 
-from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import open_regular
 from gluon_cbam.common.printable import printable
+from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.sources.file_paths import FilePath, matching
 
 LISTS = ('images', 'annotations', 'categories')
@@ -49,6 +50,25 @@ def is_coco(source: FilePath) -> bool:
             begin = file.read(_PEEKED)
         return source.suffix.lower() == '.json' and any(f'"{name}"'.encode() in begin for name in LISTS)
     return bool(find_files(source))
+
+
+def check_files(path: FilePath, ids: Sequence[int], names: Sequence[str]) -> None:
+    """Check that each picture has one entry: of two, it would be packed twice, with some of its boxes each time.
+
+    Args:
+        path: the file of annotations, for the message.
+        ids: the ids of the pictures.
+        names: the name of each, see :func:`.reading.checked_name`.
+
+    Raises:
+        DataError: two of them have one name.
+    """
+    if len(set(names)) < len(names):
+        first: Dict[str, int] = {}
+        for number, name in zip(ids, names):
+            if first.setdefault(name, number) != number:
+                both = f'{first[name]} and {number}'
+                raise DataError(f'{path}: images {both} are both of the file {shown(name)}: give them one entry')
 
 
 def _split(stem: str) -> Optional[str]:

@@ -9,11 +9,12 @@ from typing import Counter as CounterType
 import numpy as np
 
 from .columns import BoxColumns
-from .segmentations import mask_size
+from .segmentations import mask_size, polygon_bounds
 
 KEPT = 5
 """The faults of a kind that are named."""
 _BORDER = 0.01  # pixels that a box may reach over the border without a warning
+_LARGEST = float(np.finfo(np.float32).max)  # area that a record holds
 THIN = 1e-3
 """A box whose width or height is smaller, in pixels, is empty: no record keeps it."""
 
@@ -40,8 +41,12 @@ KINDS: Dict[str, Kind] = {
     'reversed': Kind(True, 'boxes with exchanged corners'),
     'empty': Kind(True, 'empty boxes'),
     'outside': Kind(True, 'boxes outside their picture'),
+    'area': Kind(True, 'areas that are negative or not finite'),
     'mask': Kind(True, 'segmentations that are damaged, or of another size than their picture'),
+    'mask_outside': Kind(True, 'segmentations with a polygon outside their picture'),
+    'mask_apart': Kind(True, 'segmentations whose polygons do not meet their box'),
     'border': Kind(False, 'boxes over the border of their picture'),
+    'mask_border': Kind(False, 'segmentations with a polygon over the border of their picture'),
     'stated': Kind(False, 'pictures of another size than their label states'),
     'id': Kind(False, 'annotations with the id of another one, which pycocotools takes for one'),
     'repeated': Kind(False, 'boxes that repeat another one'),
@@ -119,7 +124,7 @@ def wrong_boxes(columns: BoxColumns, classes: int) -> Dict[str, np.ndarray]:
     Returns:
         Kind -> (n,) bool. A box has one kind that is wrong at most.
     """
-    corners = columns.boxes.corners
+    corners, polygons = columns.boxes.corners, _Polygons.of(columns)
     sizes = columns.sizes[columns.owners][:, ::-1].astype(np.float64)  # width, height
     sizes[(sizes <= 0).any(axis=1)] = np.inf
     with np.errstate(invalid='ignore'):
@@ -129,16 +134,68 @@ def wrong_boxes(columns: BoxColumns, classes: int) -> Dict[str, np.ndarray]:
             'not_finite': ~np.isfinite(corners).all(axis=1),
             'reversed': (sides <= -THIN).any(axis=1),
             'empty': (sides < THIN).any(axis=1),
+            'area': ~((columns.boxes.areas >= 0) & (columns.boxes.areas <= _LARGEST)),
             'mask': _masks_of_other_sizes(columns),
-            'outside': (corners[:, :2] >= sizes).any(axis=1) | (corners[:, 2:] <= 0).any(axis=1),
+            'outside': _outside(corners, sizes),
+            'mask_outside': polygons.any_box(_outside(polygons.bounds, sizes[polygons.boxes])),
+            'mask_apart': polygons.apart(corners),
         }
-        border = (corners[:, :2] < -_BORDER).any(axis=1) | (corners[:, 2:] > sizes + _BORDER).any(axis=1)
+        border = {
+            'border': _over_border(corners, sizes),
+            'mask_border': polygons.any_box(_over_border(polygons.bounds, sizes[polygons.boxes])),
+        }
     bad = np.zeros(len(corners), bool)
     only = {}
     for kind, boxes in found.items():
         only[kind] = boxes & ~bad
         bad |= boxes
-    return {**only, 'border': border & ~bad, 'repeated': _repeated(columns) & ~bad}
+    warnings = {**border, 'repeated': _repeated(columns)}
+    return {**only, **{kind: boxes & ~bad for kind, boxes in warnings.items()}}
+
+
+def _outside(corners: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    return np.logical_or((corners[:, :2] >= sizes).any(axis=1), (corners[:, 2:] <= 0).any(axis=1))
+
+
+def _over_border(corners: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    return np.logical_or((corners[:, :2] < -_BORDER).any(axis=1), (corners[:, 2:] > sizes + _BORDER).any(axis=1))
+
+
+class _Polygons(NamedTuple):
+    """The polygons of some boxes.
+
+    Attributes:
+        bounds: (m, 4) float64, ``xmin, ymin, xmax, ymax`` of each polygon.
+        boxes: (m,) int64, index of the box of each.
+        total: number of boxes.
+    """
+
+    bounds: np.ndarray
+    boxes: np.ndarray
+    total: int
+
+    @classmethod
+    def of(cls, columns: BoxColumns) -> _Polygons:
+        texts = columns.boxes.segmentations
+        bounds: List[Tuple[float, float, float, float]] = []
+        boxes: List[int] = []
+        for box, text in enumerate(() if texts is None else texts):
+            found = polygon_bounds(text) if text.startswith('[') else []
+            bounds += found
+            boxes += [box] * len(found)
+        return cls(np.array(bounds, np.float64).reshape(-1, 4), np.array(boxes, np.int64), len(columns.boxes))
+
+    def any_box(self, which: np.ndarray) -> np.ndarray:
+        """The boxes that have one of some polygons: (total,) bool."""
+        found = np.zeros(self.total, bool)
+        found[self.boxes[which]] = True
+        return found
+
+    def apart(self, corners: np.ndarray) -> np.ndarray:
+        """The boxes that none of their polygons meets: (total,) bool."""
+        own = corners[self.boxes]
+        apart = (self.bounds[:, :2] > own[:, 2:]).any(axis=1) | (self.bounds[:, 2:] < own[:, :2]).any(axis=1)
+        return self.any_box(apart) & ~self.any_box(~apart)
 
 
 def _masks_of_other_sizes(columns: BoxColumns) -> np.ndarray:

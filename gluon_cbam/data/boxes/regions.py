@@ -101,6 +101,9 @@ def region_mask(region: Any, height: int, width: int) -> np.ndarray:
         if np.abs(corners).max() > _FARTHEST * max(height, width):
             farthest = np.abs(corners).max()
             raise ValueError(f'a corner of a polygon at {farthest:g} is far outside of a picture of {width} x {height}')
+        if (corners.min(axis=0) >= (width, height)).any() or (corners.max(axis=0) <= 0).any():
+            bounds = ', '.join(f'{value:.10g}' for value in (*corners.min(axis=0), *corners.max(axis=0)))
+            raise ValueError(f'a polygon with the bounds {bounds} is outside of a picture of {width} x {height}')
         inside |= polygon_mask(corners, height, width)
     return inside
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from .regions import polygon_mask
 from .run_lengths import compressed, counts_of, pixels_of, uncompressed
 
 _FARTHEST = 10  # sides of a picture
-_LEAST = 4  # numbers of a polygon; pycocotools takes four for a box
+_LEAST = 6  # numbers of a polygon, of three points; pycocotools takes four for a box, others leave them out
 
 
 def normalized(value: Any) -> str:
@@ -42,7 +42,7 @@ def normalized(value: Any) -> str:
     polygons = [polygon for polygon in value or () if polygon != []]
     for polygon in polygons:
         if not (isinstance(polygon, list) and len(polygon) >= _LEAST and len(polygon) % 2 == 0):
-            raise ValueError(f'polygon {shown(polygon)} is no list of x, y of two points or more')
+            raise ValueError(f'polygon {shown(polygon)} is no list of x, y of three points or more')
         if not all(type(number) in (int, float) and math.isfinite(number) for number in polygon):
             raise ValueError(f'polygon {shown(polygon)} has a coordinate that is no finite number')
     return _text(polygons) if polygons else ''
@@ -96,11 +96,20 @@ def bitmap(segmentation: str, height: int, width: int) -> np.ndarray:
 
 
 def polygon_of(numbers: Sequence[float]) -> np.ndarray:
-    """The corners of a polygon, (n, 2); four numbers are the place and the size of a box, as in pycocotools."""
-    if len(numbers) == _LEAST:
-        x, y, width, height = numbers
-        numbers = [x, y, x, y + height, x + width, y + height, x + width, y]
+    """The corners of a polygon, (n, 2)."""
     return np.array(numbers, np.float64).reshape(-1, 2)
+
+
+def polygon_bounds(segmentation: str) -> List[Tuple[float, float, float, float]]:
+    """``xmin, ymin, xmax, ymax`` of each polygon, in pixels.
+
+    Args:
+        segmentation: see :func:`normalized`; no mask.
+    """
+    return [
+        (min(polygon[::2]), min(polygon[1::2]), max(polygon[::2]), max(polygon[1::2]))
+        for polygon in json.loads(segmentation)
+    ]
 
 
 def filled(polygons: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from gluon_cbam.data.sources.left_out import LeftOut
 
 from .columns import BoxColumns
 from .faults import KEPT, KINDS, Faults, wrong_boxes
-from .segmentations import mask_size
+from .segmentations import mask_size, polygon_bounds
 from .table import BoxTable
 
 
@@ -214,10 +214,24 @@ def _reason(part: BoxPart, box: int, kind: str) -> str:
     columns = part.columns
     if kind == 'class':
         return f'class {columns.boxes.classes[box]}'
+    if kind == 'area':
+        return f'area {columns.boxes.areas[box]:.10g}'
     owner = int(np.searchsorted(columns.bounds, box, 'right')) - 1
     height, width = columns.sizes[owner]
-    if kind == 'mask' and columns.boxes.segmentations is not None:
-        tall, wide = mask_size(columns.boxes.segmentations[box])
-        return f'a mask of {wide} x {tall} in a picture of {width} x {height}'
-    corners = ', '.join(f'{value:.10g}' for value in columns.boxes.corners[box])
-    return f'xmin, ymin, xmax, ymax = {corners} in a picture of {width} x {height}'
+    where = f'xmin, ymin, xmax, ymax = {_numbers(columns.boxes.corners[box])} in a picture of {width} x {height}'
+    if columns.boxes.segmentations is not None and kind.startswith('mask'):
+        return _mask_reason(columns.boxes.segmentations[box], (width, height), where)
+    return where
+
+
+def _mask_reason(segmentation: str, size: Tuple[int, int], box: str) -> str:
+    if segmentation.startswith('{'):
+        tall, wide = mask_size(segmentation)
+        return f'a mask of {wide} x {tall} in a picture of {size[0]} x {size[1]}'
+    bounds = np.array(polygon_bounds(segmentation))
+    over = np.maximum(-bounds[:, :2], bounds[:, 2:] - size).max(axis=1)
+    return f'a polygon has the bounds {_numbers(bounds[over.argmax()])}, its box {box}'
+
+
+def _numbers(values: np.ndarray) -> str:
+    return ', '.join(f'{value:.10g}' for value in values)

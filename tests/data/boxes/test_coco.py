@@ -3,10 +3,12 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from box_files import SIZES, pictures, rows, text
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.data.boxes.faults import wrong_boxes
 from gluon_cbam.data.boxes.formats import read_boxes, recognize
 from gluon_cbam.data.boxes.reading import ReadOptions
 from gluon_cbam.data.boxes.sets import check_part
@@ -128,8 +130,21 @@ def test_pictures_that_no_annotation_names_are_counted(source):
         ({'bbox': [1, 2, 0, 4]}, 'empty', 'xmin, ymin, xmax, ymax = 1, 2, 1, 6 in a picture of 60 x 40'),
         ({'bbox': [5, 2, -3, 4]}, 'reversed', '= 5, 2, 2, 6'),
         ({'bbox': [60, 2, 3, 4]}, 'outside', '= 60, 2, 63, 6'),
-        ({'bbox': [59, 2, 3, 4]}, 'border', '= 59, 2, 62, 6'),
+        ({'bbox': [59, 2, 3, 4], 'segmentation': None}, 'border', '= 59, 2, 62, 6'),
         ({'bbox': [1e308, 2, 1e308, 4]}, 'not_finite', 'inf'),
+        ({'area': -7.5}, 'area', 'area -7.5'),
+        ({'area': 1e39}, 'area', r'area 1e\+39'),  # infinite in the float32 of a record
+        ({'segmentation': [[1, 2, 3, 4]]}, 'mask', 'no list of x, y of three points or more'),
+        ({'segmentation': [[1, 2, 3, 4, 5, 6, 7]]}, 'mask', 'no list of x, y of three points or more'),
+        (
+            {'segmentation': [[1, 2, 3, 4, 5, 6], [60, 2, 70, 2, 70, 9]]},
+            'mask_outside',
+            '60, 2, 70, 9, its box .* 60 x',
+        ),
+        ({'segmentation': [[1, 2, 3, 4, 5, 6], [-9, 2, 0, 2, 0, 9]]}, 'mask_outside', 'bounds -9, 2, 0, 9'),
+        ({'segmentation': [[1, 2, 3, 40.5, 5, 6]]}, 'mask_border', 'bounds 1, 2, 5, 40.5'),
+        ({'segmentation': [[5, 2, -2, 4, 5, 6]]}, 'mask_border', 'bounds -2, 2, 5, 6'),
+        ({'segmentation': [[20, 20, 30, 20, 30, 30], [40, 4, 41, 5, 40, 6]]}, 'mask_apart', r'its box .* 1, 2, 4.5, 6'),
     ],
 )
 def test_faults_name_the_annotation(source, change, kind, reason):
@@ -140,6 +155,50 @@ def test_faults_name_the_annotation(source, change, kind, reason):
     ((found, count, (fault,)),) = check_part(boxes.parts[0], boxes.classes).items()
     assert (found, count, fault.where) == (kind, 1, f'{path}: annotation 5')
     assert re.search(reason, fault.reason), fault.reason
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'area': 0},
+        {'segmentation': [[1, 2, 60.005, 4, 5, -0.005]]},  # rounding
+        {'segmentation': [[20, 20, 30, 20, 30, 30], [4, 4, 41, 5, 40, 6]]},  # a part behind another object
+    ],
+)
+def test_what_is_usual_is_no_fault(source, change):
+    changed = annotations()
+    changed[0].update(change)
+    write(source / 'annotations' / 'instances_val2017.json', annotations=changed)
+    boxes = read_boxes(source)
+    assert not check_part(boxes.parts[0], boxes.classes).counts
+
+
+def test_polygons_outside_have_no_pixels_for_pycocotools(source):
+    coco = pytest.importorskip('pycocotools.coco')
+    random = np.random.RandomState(1)
+    corners = random.uniform([-70, -50], [70, 50], (200, 1, 2)) + [[0, 0], [0, 12], [12, 12], [12, 0]]
+    changed = [
+        {**annotations()[0], 'id': number, 'bbox': [0, 0, 60, 40], 'segmentation': [points.ravel().tolist()]}
+        for number, points in enumerate(corners)
+    ]
+    path = write(source / 'annotations' / 'instances_val2017.json', annotations=changed)
+    theirs, (part,) = coco.COCO(str(path)), read_boxes(source).parts
+    theirs.imgs[9].update(height=40, width=60)
+    found = wrong_boxes(part.columns, 3)
+    empty = np.array([not theirs.annToMask(theirs.anns[number]).any() for number in range(len(changed))])
+    assert 20 < empty.sum() < 180
+    refused = found['mask_outside'] | found['mask_apart']
+    assert not (~empty & refused).any(), 'a polygon with pixels is refused'
+    nearly = np.abs(corners.reshape(-1, 4, 2)[:, [0, 2]]).min(axis=(1, 2)) < 1  # less than a pixel inside
+    assert not (empty & ~refused & ~nearly).any()
+
+
+@pytest.mark.parametrize('name', ['a.jpg', './a.jpg'])
+def test_two_entries_of_a_picture_are_refused_with_their_ids(source, name):
+    again = [*images(), {**images()[0], 'id': 8, 'file_name': name}]
+    path = write(source / 'annotations' / 'instances_val2017.json', images=again)
+    with pytest.raises(DataError, match=f"^{path}: images 70 and 8 are both of the file 'a.jpg': give them one entry"):
+        read_boxes(source)
 
 
 def test_repeated_boxes_are_found(source):

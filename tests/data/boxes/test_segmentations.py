@@ -74,7 +74,8 @@ def test_counts_are_those_of_pycocotools(height, width):
 @pytest.mark.parametrize(
     ('value', 'reason'),
     [
-        ([[1, 2, 3]], 'polygon .* is no list of x, y'), ([[1, 2, 3, None]], 'no finite number'), ('x', 'neither'),
+        ([[1, 2, 3, 4]], 'polygon .* is no list of x, y'), ([[1, 2, 3, 4, 5, None]], 'no finite number'),
+        ('x', 'neither'),
         ([5], 'is no list'), ({'counts': 'x'}, 'size null of a mask'), ({'size': [2, 2]}, 'counts null'),
         ({'size': [2, 2], 'counts': [1, 2]}, 'of 3 pixels, its size is 2 x 2'),
         ({'size': [2, 2], 'counts': [5, -1]}, 'are no numbers of pixels'),
@@ -166,13 +167,30 @@ def test_wrong_segmentations_are_named(source, tmp_path, cbam_here):
     assert done.returncode == 4
     assert '2 segmentations that are damaged, or of another size than their picture' in done.stdout + done.stderr
     assert 'annotation 6: a mask of 48 x 64 in a picture of 64 x 48' in done.stdout + done.stderr
-    assert 'annotation 7: polygon [1, 2, 3] is no list of x, y of two points or more' in done.stdout + done.stderr
+    assert 'annotation 7: polygon [1, 2, 3] is no list of x, y of three points or more' in done.stdout + done.stderr
     assert 'annotation 7' in assert_one_line(cbam_here('data', 'pack', source, tmp_path / 'rec'), 4)
     assert cbam_here('data', 'pack', source, tmp_path / 'rec', '--skip-bad').returncode == 0
     (part,) = read_boxes(tmp_path / 'rec').parts
     assert (len(part.columns.boxes), part.columns.boxes.segmented) == (2, 1), (
         'a box without its damaged polygon is kept'
     )
+
+
+@pytest.mark.parametrize('command', [('pack',), ('convert', '--to', 'coco')])
+def test_wrong_areas_and_polygons_are_refused(source, tmp_path, cbam_here, command):
+    value = json.loads(source.read_text())
+    value['annotations'][0]['segmentation'] = [[70, 4, 90, 4, 90, 30]]
+    value['annotations'][2]['area'] = -400
+    source.write_text(json.dumps(value))
+    name, *options = command
+    line = assert_one_line(cbam_here('data', name, source, tmp_path / 'out', *options), 4)
+    assert f'1 areas that are negative or not finite ({source}: annotation 7: area -400)' in line
+    assert f'({source}: annotation 5: a polygon has the bounds 70, 4, 90, 30, its box xmin' in line
+    assert not (tmp_path / 'out').exists()
+    done = cbam_here('data', 'check', source, '--json')
+    assert done.returncode == 4
+    faults = json.loads(done.stdout)['boxes'][0]['parts'][0]['faults']
+    assert {kind: fault['count'] for kind, fault in faults.items()} == {'area': 1, 'mask_outside': 1}
 
 
 def test_they_are_counted_and_drawn(source, tmp_path, cbam_here):

@@ -213,6 +213,10 @@ def test_coco_annotations_that_are_no_regions(tmp_path):
         ({'segmentation': None}, 'annotation 2: its segmentation is'),
         ({'segmentation': [[1, 2, 3]]}, 'annotation 2: a polygon has three corners'),
         ({'segmentation': {'size': [5, 5], 'counts': [25]}}, 'annotation 2: run lengths of a picture'),
+        (
+            {'segmentation': [[1, 2, 9, 2, 9, 9], [70, 0, 75, 0, 75, 5]]},
+            'annotation 2: .* 70, 0, 75, 5 is outside of a',
+        ),
         ({'category_id': 99}, 'annotation 2: category_id 99 is unknown'),
         ({'image_id': 99}, 'annotation 2: its image is unknown'),
     ):

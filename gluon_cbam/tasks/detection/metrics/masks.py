@@ -151,7 +151,7 @@ def score_masks(
 def _true_masks(truths: Sequence[Boxes], sizes: Sequence[Tuple[int, int]]) -> Tuple[List[Mask], np.ndarray]:
     """The mask of each true object, and whether it has one: (n,) bool; the pixels of the box are that of another."""
     from gluon_cbam.data.boxes.run_lengths import counts_of
-    from gluon_cbam.data.boxes.segmentations import filled, polygon_of
+    from gluon_cbam.data.boxes.segmentations import filled
 
     masks, known = [], []
     for number, (boxes, size) in enumerate(zip(truths, sizes)):
@@ -162,7 +162,7 @@ def _true_masks(truths: Sequence[Boxes], sizes: Sequence[Tuple[int, int]]) -> Tu
                 masks.append(_mask(text, size, f'true object {row} of image {number}'))
                 continue
             left, top, right, bottom = boxes.corners[row].tolist()
-            pixels = filled([polygon_of([left, top, right - left, bottom - top])], *size)
+            pixels = filled([np.array([[left, top], [left, bottom], [right, bottom], [right, top]])], *size)
             masks.append(Mask.of(counts_of(pixels), size[0]))
     return masks, np.array(known, bool)
 
