@@ -10,7 +10,8 @@ Differences:
 * ``bottleneck_stride='1x1'`` moves the stride of a bottleneck into its first convolution, which the GFLOPs of the paper
   need;
 * WideResNet and ResNeXt are not in that code: ``widen`` multiplies the width of the four stages but not of the stem,
-  ``groups`` and ``group_width`` are the cardinality and width of ResNeXt; table 4 of the paper has their counts.
+  whose width is ``stem_width``; ``groups`` and ``group_width`` are the cardinality and width of ResNeXt; table 4 of the
+  paper has their counts.
 
 The variants are rows of :data:`.variants.RESNETS`.
 """
@@ -193,6 +194,7 @@ class ResNet(ClassesOrEmbedding):
         bottleneck_stride: ``3x3`` (official code, torchvision) or ``1x1`` (the paper's count).
         in_channels: channels of the input.
         widen: multiplies the width of the stages.
+        stem_width: channels of the stem's convolutions, as in timm; the last one of the deep stem has twice as many.
         groups: the groups of the bottleneck's 3 x 3 convolution.
         group_width: channels of each group in the first stage.
         embedding: size of embeddings, for a network that gives these instead of logits; None for logits.
@@ -234,6 +236,7 @@ class ResNet(ClassesOrEmbedding):
         bottleneck_stride: str = '3x3',
         in_channels: int = 3,
         widen: float = 1.0,
+        stem_width: int = 64,
         groups: int = 1,
         group_width: int = 64,
         embedding: Optional[int] = None,
@@ -259,7 +262,7 @@ class ResNet(ClassesOrEmbedding):
         after_stages = module if attention in AFTER_STAGES else None
         rates = iter(path_rates(drop_path, sum(layers)))
         with self.name_scope():
-            self.conv1, channels = _stem(stem, in_channels)
+            self.conv1, channels = _stem(stem, in_channels, positive_int('stem_width', stem_width))
             self.bn1 = nn.BatchNorm(in_channels=channels)
             for stage, blocks in enumerate(layers):
                 width = int(64 * 2**stage * widen)
@@ -318,16 +321,16 @@ class ResNet(ClassesOrEmbedding):
         return self._end(F, x)
 
 
-def _stem(stem: str, in_channels: int) -> Tuple[HybridBlock, int]:
+def _stem(stem: str, in_channels: int, width: int) -> Tuple[HybridBlock, int]:
     """The convolution of a stem before its last BatchNorm, and its channels."""
     if stem != 'deep':
-        return (_conv(64, 7, 2, in_channels) if stem == 'imagenet' else _conv(64, 3, 1, in_channels)), 64
+        return (_conv(width, 7, 2, in_channels) if stem == 'imagenet' else _conv(width, 3, 1, in_channels)), width
     layers = nn.HybridSequential(prefix='conv1_')
     with layers.name_scope():
-        for stride, channels in ((2, in_channels), (1, 64)):
-            layers.add(_conv(64, 3, stride, channels), nn.BatchNorm(in_channels=64), nn.Activation('relu'))
-        layers.add(_conv(128, 3, 1, 64))
-    return layers, 128
+        for stride, channels in ((2, in_channels), (1, width)):
+            layers.add(_conv(width, 3, stride, channels), nn.BatchNorm(in_channels=width), nn.Activation('relu'))
+        layers.add(_conv(2 * width, 3, 1, width))
+    return layers, 2 * width
 
 
 def _stride_and_dilations(stage: int, first: bool, dilated: bool) -> Tuple[int, Tuple[int, int]]:

@@ -91,3 +91,19 @@ def test_width_by_option():
     assert narrow.layer4[1].attention.channel.fc1.weight.shape == (32, 128)
     with pytest.raises(ValueError, match='widen must leave the first stage a channel of its 64, got 0.01'):
         get_model('resnet18', widen=0.01)
+
+
+def test_width_of_the_stem():
+    """Counted by hand: convolutions without biases, and gamma and beta of each BatchNorm."""
+    whole = complexity(get_model('cifar_resnet18'), (1, 3, 32, 32)).parameters
+    narrow = complexity(get_model('cifar_resnet18', stem_width=16), (1, 3, 32, 32)).parameters
+    assert whole - narrow == (64 - 16) * (3 * 9 + 2) + (64 - 16) * 64 * 9 - 64 * 16 - 2 * 64  # a shortcut appears
+    deep = get_model('resnet50_v1s', stem_width=24)
+    assert [deep.conv1[index].weight.shape[0] for index in (0, 3, 6)] == [24, 24, 48]
+    for name, shape in (('resnet18', (8, 3, 7, 7)), ('cifar_cbam_resnet18', (8, 3, 3, 3))):
+        net = get_model(name, stem_width=8, classes=10)
+        assert net.conv1.weight.shape == shape
+        net.initialize()
+        assert net(mx.nd.zeros((1, 3, 32, 32))).shape == (1, 10)
+    with pytest.raises(ValueError, match='stem_width must be a positive integer, got 0'):
+        get_model('resnet18', stem_width=0)
