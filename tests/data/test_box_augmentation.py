@@ -246,13 +246,13 @@ def test_crops_fulfill_their_rule(rule, least):
 @pytest.mark.parametrize('sides', [(1, 1), (9, 7), (30, 200), (375, 500)])
 def test_no_crop_is_smaller_than_the_smallest(sides):
     """Rules whose overlap the largest object cannot have with the smallest crop are left out without a draw."""
-    canvas, rng = Canvas(*sides, 0, 0), np.random.default_rng(0)
+    canvas, picture, rng = Canvas(*sides, 0, 0), Region(0, 0, *sides), np.random.default_rng(0)
     areas = []
     for _ in range(200):
-        for crop in box_crops._random_crops(canvas, math.inf, rng):
-            assert 0 <= crop.top <= crop.top + crop.height <= sides[0]
-            assert 0 <= crop.left <= crop.left + crop.width <= sides[1]
-            areas.append(crop.height * crop.width)
+        for left, top, right, bottom in box_crops._random_crops(canvas, math.inf, picture, rng):
+            assert 0 <= top < bottom <= sides[0]
+            assert 0 <= left < right <= sides[1]
+            areas.append((bottom - top) * (right - left))
     assert len(areas) == 200 * 50
     assert np.min(areas) >= box_crops._smallest(canvas)
     assert box_crops._smallest(Canvas(375, 500, 0, 0)) > 0.08 * 375 * 500
@@ -260,15 +260,33 @@ def test_no_crop_is_smaller_than_the_smallest(sides):
 
 def test_crops_that_are_left_out_are_too_large():
     """Of 50 crops, those that cannot overlap enough are left out before they are computed, and no others."""
-    canvas = Canvas(375, 500, 0, 0)
+    canvas, picture = Canvas(375, 500, 0, 0), Region(0, 0, 375, 500)
     for largest in (0, 20_000, 60_000, 120_000):
-        every = list(box_crops._random_crops(canvas, math.inf, np.random.default_rng(largest)))
-        some = list(box_crops._random_crops(canvas, largest, np.random.default_rng(largest)))
-        assert [crop for crop in every if crop.height * crop.width <= largest] == [
-            crop for crop in some if crop.height * crop.width <= largest
-        ]
+        every = list(box_crops._random_crops(canvas, math.inf, picture, np.random.default_rng(largest)))
+        some = list(box_crops._random_crops(canvas, largest, picture, np.random.default_rng(largest)))
+        fitting, kept = (
+            [
+                (left, top, right, bottom)
+                for left, top, right, bottom in crops
+                if (bottom - top) * (right - left) <= largest
+            ]
+            for crops in (every, some)
+        )
+        assert fitting == kept
         assert set(some) <= set(every)
         assert len(some) < 50
+
+
+def test_crops_beside_the_picture_are_left_out():
+    """The same crops without those that show nothing of it."""
+    canvas, picture = Canvas(375, 500, 40, 300), Region(40, 300, 90, 120)
+    whole = Region(0, 0, 375, 500)
+    every = list(box_crops._random_crops(canvas, math.inf, whole, np.random.default_rng(0)))
+    some = list(box_crops._random_crops(canvas, math.inf, picture, np.random.default_rng(0)))
+    seen = np.zeros((375, 500), bool)
+    seen[40:130, 300:420] = True
+    assert some == [(x1, y1, x2, y2) for x1, y1, x2, y2 in every if seen[y1:y2, x1:x2].any()]
+    assert 0 < len(some) < len(every)
 
 
 def test_the_last_rule_is_the_whole():

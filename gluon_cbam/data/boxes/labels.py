@@ -13,7 +13,7 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.printable import printable
 from gluon_cbam.data.records.format import MAX_LABELS
 
-from .objects import NO_OBJECT, VALUES, read_objects
+from .objects import CROWD_COLUMN, DIFFICULT_COLUMN, NO_OBJECT, VALUES, read_objects
 from .table import Boxes
 
 _HEAD = 4
@@ -72,8 +72,6 @@ def decode(label: np.ndarray, height: int, width: int, where: str) -> Boxes:
 def to_boxes(values: np.ndarray, height: int, width: int) -> Boxes:
     """The boxes in pixels of the objects of a picture.
 
-    Corners are rounded to 0.001 pixel, so that pixels and hundredths come back exactly.
-
     Args:
         values: (n, 8) float32, see :class:`.objects.Objects`; without faults.
         height: height of the picture in pixels.
@@ -82,18 +80,36 @@ def to_boxes(values: np.ndarray, height: int, width: int) -> Boxes:
     Returns:
         The boxes.
     """
+    corners = to_corners(values, height, width)
+    areas = values[:, 7].astype(np.float64)
+    unknown = np.isnan(areas)
+    if unknown.any():
+        lengths = corners[:, 2:] - corners[:, :2]
+        np.multiply(lengths[:, 0], lengths[:, 1], out=areas, where=unknown)
+    difficult, crowd = values[:, DIFFICULT_COLUMN] != 0, values[:, CROWD_COLUMN] != 0
+    return Boxes(corners, values[:, 0].astype(np.int64), difficult, crowd, areas)
+
+
+def to_corners(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The corners in pixels of the objects of a picture.
+
+    They are rounded to 0.001 pixel, so that pixels and hundredths come back exactly.
+
+    Args:
+        values: (n, 8) float32, see :class:`.objects.Objects`; without faults.
+        height: height of the picture in pixels.
+        width: width of the picture in pixels.
+
+    Returns:
+        (n, 4) float64: xmin, ymin, xmax, ymax.
+    """
     exact = values[:, 1:5] * np.array([width, height, width, height], np.float64)
     corners = exact.round(_DECIMALS) + 0.0  # no -0
     tiny = corners[:, 2:] <= corners[:, :2]
     if tiny.any():
         rows = tiny.any(axis=1)
         corners[rows] = exact[rows]
-    areas = values[:, 7].astype(np.float64)
-    unknown = np.isnan(areas)
-    if unknown.any():
-        lengths = corners[:, 2:] - corners[:, :2]
-        np.multiply(lengths[:, 0], lengths[:, 1], out=areas, where=unknown)
-    return Boxes(corners, values[:, 0].astype(np.int64), values[:, 5] != 0, values[:, 6] != 0, areas)
+    return corners
 
 
 def list_line(key: int, label: np.ndarray, name: str) -> str:

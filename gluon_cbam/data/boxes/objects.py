@@ -19,6 +19,8 @@ HEAD, OBJECT = 2, 5
 """The fewest numbers before the objects, and of an object."""
 VALUES = 8
 """The numbers of an object that are understood: class, four corners, difficult, crowd, area."""
+DIFFICULT_COLUMN, CROWD_COLUMN = 5, 6
+"""The columns of the flags in these numbers."""
 _DEFAULTS = (0.0, 0.0, float('nan'))  # of the numbers after the corners, where an object has fewer or more than VALUES
 NO_OBJECT = -1.0
 """Every number of the row that stands for a picture without objects, and of padding."""

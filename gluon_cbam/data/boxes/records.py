@@ -15,12 +15,11 @@ from gluon_cbam.data.decoding import BEGIN, image_size, size_in_begin
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .labels import to_boxes
-from .objects import Objects, read_objects
+from .objects import CROWD_COLUMN, DIFFICULT_COLUMN, Objects, read_objects
 from .segmentation_files import read_objects_of
 from .table import Boxes
 
 _SIDES = 1 << 24  # float32 has all whole numbers below it
-_DIFFICULT, _CROWD = 5, 6  # columns of an object
 
 
 class BoxRecords:
@@ -82,15 +81,23 @@ class BoxRecords:
         """The objects of all records in their order: (objects, 8) float32, see :class:`.objects.Objects`."""
         return self._values
 
+    def objects_of(self, number: int) -> np.ndarray:
+        """The objects of a record: (n, 8) float32, see :class:`.objects.Objects`.
+
+        Args:
+            number: index of the record, from 0.
+        """
+        return self._values[self._bounds[number] : self._bounds[number + 1]]
+
     @property
     def difficult(self) -> int:
         """The number of boxes that are marked as difficult and are no crowds."""
-        return int(((self._values[:, _CROWD] == 0) & (self._values[:, _DIFFICULT] == 1)).sum())
+        return int(((self._values[:, CROWD_COLUMN] == 0) & (self._values[:, DIFFICULT_COLUMN] == 1)).sum())
 
     @property
     def counted(self) -> int:
         """The number of boxes that are no crowds."""
-        return int((self._values[:, _CROWD] == 0).sum())
+        return int((self._values[:, CROWD_COLUMN] == 0).sum())
 
     def read_segmentations(self) -> int:
         """Read the segmentations beside the file, which :meth:`boxes_of` gives from then on.
@@ -103,7 +110,7 @@ class BoxRecords:
         """
         if self._segmentations is None:
             self._segmentations = read_objects_of(self.records, self.counts.tolist(), self._sizes)
-        crowds = self._values[:, _CROWD] != 0
+        crowds = self._values[:, CROWD_COLUMN] != 0
         return sum(
             bool(text) and not crowds[self._bounds[number] + row]
             for number, texts in self._segmentations.items()
@@ -150,7 +157,7 @@ class BoxRecords:
             DataError: the header of the picture cannot be read.
         """
         height, width = self.size_of(number) if size is None else size
-        boxes = to_boxes(self._values[self._bounds[number] : self._bounds[number + 1]], height, width)
+        boxes = to_boxes(self.objects_of(number), height, width)
         texts = self.segmentations.get(number)
         return boxes if texts is None else replace(boxes, segmentations=np.array([*texts, ''], object)[:-1])
 

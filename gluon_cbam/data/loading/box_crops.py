@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Iterator, List, NamedTuple
+from itertools import chain
+from typing import Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from gluon_cbam.data.resizing import Region
 _SCALES = (0.3, 1.0)  # of the sides of a crop
 _MAX_ASPECT = 2.0
 _TRIES = 50
+_AT_ONCE = 5  # crops whose random numbers become those of Python together: all would take as long as the choice
 _OVERLAPS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.0)  # least IoU of a crop with an object; 0 for any crop
 
 
@@ -51,13 +53,16 @@ def random_crop(canvas: Canvas, picture: Region, corners: np.ndarray, rng: np.ra
         if objects and not large:  # the smallest crop is too large for such an overlap
             continue
         largest = max(each.area for each in large) / overlap if large and overlap else math.inf
-        for crop in _random_crops(canvas, largest, rng):
-            if _shown(crop, picture) and _holds(crop, objects, large, overlap):
-                return crop
+        for crop in _random_crops(canvas, largest, picture, rng):
+            if not objects or (_overlaps(crop, large, overlap) and _centered(crop, objects)):
+                left, top, right, bottom = crop
+                return Region(top, left, bottom - top, right - left)
     return Region(0, 0, canvas.height, canvas.width)
 
 
 # Most pictures have few objects, and take one of the first crops: operations of NumPy on all crops at once take longer.
+
+_Crop = Tuple[int, int, int, int]  # left, top, right, bottom in pixels of the canvas
 
 
 class _Object(NamedTuple):
@@ -73,11 +78,14 @@ class _Object(NamedTuple):
 
 
 def _objects(corners: np.ndarray, picture: Region) -> List[_Object]:
-    placed = (corners + np.array([picture.left, picture.top] * 2)).tolist()
+    x, y = picture.left, picture.top
     return [
-        _Object(left, top, right, bottom, (left + right) / 2, (top + bottom) / 2, (right - left) * (bottom - top))
-        for left, top, right, bottom in placed
-    ]
+        _Object(
+            left + x, top + y, right + x, bottom + y, (left + x + right + x) / 2, (top + y + bottom + y) / 2,
+            (right - left) * (bottom - top),
+        )
+        for left, top, right, bottom in corners.tolist()
+    ]  # fmt: skip
 
 
 def _smallest(canvas: Canvas) -> float:
@@ -91,11 +99,14 @@ def _rim(canvas: Canvas) -> float:
     return math.sqrt(_MAX_ASPECT) * (canvas.width + canvas.height)
 
 
-def _random_crops(canvas: Canvas, largest: float, rng: np.random.Generator) -> Iterator[Region]:
-    """Crops of a canvas, without some of those with more pixels than a given number."""
+def _random_crops(canvas: Canvas, largest: float, picture: Region, rng: np.random.Generator) -> Iterator[_Crop]:
+    """Crops of a canvas that show some of a picture, without some of those with more pixels than a given number."""
     least, most = _SCALES
     pixels, rim = canvas.width * canvas.height, _rim(canvas)
-    for of_scale, of_aspect, of_left, of_top in rng.random((4, _TRIES)).T.tolist():
+    picture_right, picture_bottom = picture.left + picture.width, picture.top + picture.height
+    drawn = rng.random((4, _TRIES)).T
+    few = (drawn[first : first + _AT_ONCE].tolist() for first in range(0, _TRIES, _AT_ONCE))
+    for of_scale, of_aspect, of_left, of_top in chain.from_iterable(few):
         scale = least + (most - least) * of_scale
         if scale * (scale * pixels - rim) > largest:
             continue
@@ -105,36 +116,25 @@ def _random_crops(canvas: Canvas, largest: float, rng: np.random.Generator) -> I
         width = int(max(scale * aspect * canvas.width, 1))
         height = int(max(scale / aspect * canvas.height, 1))
         left, top = int(of_left * (canvas.width - width + 1)), int(of_top * (canvas.height - height + 1))
-        yield Region(top, left, height, width)
+        right, bottom = left + width, top + height
+        if left < picture_right and right > picture.left and top < picture_bottom and bottom > picture.top:
+            yield left, top, right, bottom
 
 
-def _shown(crop: Region, picture: Region) -> bool:
-    """Whether a crop shows some of the picture."""
-    return (
-        crop.left < picture.left + picture.width
-        and crop.left + crop.width > picture.left
-        and crop.top < picture.top + picture.height
-        and crop.top + crop.height > picture.top
-    )
-
-
-def _holds(crop: Region, objects: List[_Object], large: List[_Object], overlap: float) -> bool:
-    """Whether a crop has the center of an object, and with a large one an IoU as a rule asks for; or there is none."""
-    return not objects or (_overlaps(crop, large, overlap) and _centered(crop, objects))
-
-
-def _overlaps(crop: Region, objects: List[_Object], overlap: float) -> bool:
-    top, left, height, width = crop
-    right, bottom, pixels = left + width, top + height, height * width
-    for each in objects:
-        across, down = min(right, each.right) - max(left, each.left), min(bottom, each.bottom) - max(top, each.top)
-        common = max(across, 0) * max(down, 0)
-        if common >= overlap * (pixels + each.area - common):
+def _overlaps(crop: _Crop, objects: List[_Object], overlap: float) -> bool:
+    """Whether a crop has at least an IoU with an object."""
+    left, top, right, bottom = crop
+    pixels = (right - left) * (bottom - top)
+    for x1, y1, x2, y2, _, _, area in objects:
+        across = (x2 if x2 < right else right) - (x1 if x1 > left else left)
+        down = (y2 if y2 < bottom else bottom) - (y1 if y1 > top else top)
+        common = across * down if across > 0 and down > 0 else 0
+        if common >= overlap * (pixels + area - common):
             return True
     return False
 
 
-def _centered(crop: Region, objects: List[_Object]) -> bool:
-    top, left, height, width = crop
-    right, bottom = left + width, top + height
+def _centered(crop: _Crop, objects: List[_Object]) -> bool:
+    """Whether a crop has the center of an object."""
+    left, top, right, bottom = crop
     return any(left <= each.x < right and top <= each.y < bottom for each in objects)

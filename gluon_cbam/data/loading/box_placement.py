@@ -34,12 +34,14 @@ class Placement(NamedTuple):
         Returns:
             (n, 4) float64 in pixels of the result.
         """
-        source, target = self
-        across, down = target.width / source.width, target.height / source.height
-        begin, factors, place = np.array([
-            [source.left, source.top] * 2, [across, down] * 2, [target.left, target.top] * 2
-        ])  # fmt: skip
+        begin, factors, place = (np.array(pair * 2) for pair in self._map())
         return (corners - begin) * factors + place
+
+    def _map(self) -> Tuple[Tuple[int, int], Tuple[float, float], Tuple[int, int]]:
+        """What is subtracted from x and y, what they are multiplied by, and what is added."""
+        source, target = self
+        factors = target.width / source.width, target.height / source.height
+        return (source.left, source.top), factors, (target.left, target.top)
 
     def visible(self, corners: np.ndarray, keeps_cut: bool = False) -> Tuple[np.ndarray, np.ndarray]:
         """Boxes of the picture in the result, clipped to the place; without those whose center is outside.
@@ -51,16 +53,18 @@ class Placement(NamedTuple):
         Returns:
             (m, 4) float64 in pixels of the result, and their indices, (m,).
         """
-        target = self.target
-        right, bottom = target.left + target.width, target.top + target.height
+        (begin, above), (across, down), (left, top) = self._map()
+        right, bottom = left + self.target.width, top + self.target.height
         seen, kept = [], []
         # most pictures have few boxes, for which a loop takes less time than operations of NumPy
-        for number, (xmin, ymin, xmax, ymax) in enumerate(self.moved(corners).tolist()):
-            box = max(xmin, target.left), max(ymin, target.top), min(xmax, right), min(ymax, bottom)
+        for number, (x1, y1, x2, y2) in enumerate(corners.tolist()):
+            xmin, xmax = (x1 - begin) * across + left, (x2 - begin) * across + left
+            ymin, ymax = (y1 - above) * down + top, (y2 - above) * down + top
+            box = max(xmin, left), max(ymin, top), min(xmax, right), min(ymax, bottom)
             if keeps_cut:
                 stays = box[2] - box[0] >= 1 and box[3] - box[1] >= 1
             else:
-                stays = target.left <= (xmin + xmax) / 2 < right and target.top <= (ymin + ymax) / 2 < bottom
+                stays = left <= (xmin + xmax) / 2 < right and top <= (ymin + ymax) / 2 < bottom
             if stays:
                 seen.append(box)
                 kept.append(number)

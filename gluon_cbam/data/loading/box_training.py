@@ -9,6 +9,8 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.data.boxes.labels import to_corners
+from gluon_cbam.data.boxes.objects import CROWD_COLUMN, DIFFICULT_COLUMN
 from gluon_cbam.data.boxes.records import BoxRecords
 from gluon_cbam.data.records.recordio import RecordFile
 
@@ -111,9 +113,12 @@ class DetectionData(RecordBatches):
         return BoxPlan(examples, pictures, augmentation.plan(pictures, self.preprocessing, rng))
 
     def _picture(self, example: Example) -> Picture:
-        boxes = self.records.boxes_of(example.number, example.size)
-        ignored = boxes.crowd | boxes.difficult if self.ignore_difficult else boxes.crowd
-        return Picture(*example.size, boxes.corners, np.where(ignored, CROWD, boxes.classes))
+        objects = self.records.objects_of(example.number)
+        ignored = objects[:, CROWD_COLUMN] != 0
+        if self.ignore_difficult:
+            ignored |= objects[:, DIFFICULT_COLUMN] != 0
+        classes = np.where(ignored, CROWD, objects[:, 0].astype(np.int64))
+        return Picture(*example.size, to_corners(objects, *example.size), classes)
 
     def batch(self, images: mx.nd.NDArray, labels: Sequence[Any]) -> Any:
         """Pictures with their boxes."""
