@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from study import Row
 
-WIDEN = 0.25
+WIDEN, STEM_WIDTH = 0.25, 16
 REDUCTION = 'reduction=4'  # a quarter of the default at a quarter of the width: as many hidden channels in each stage
+_STEM = f'stem_width={STEM_WIDTH}'
 _AS_CBAM = 'widen=0.254'
 
 
 def _row(name: str, attention: str, *options: str) -> Row:
-    """A row with a network of a quarter of the width."""
+    """A row with a network of a quarter of the width, stem included."""
     own = [] if attention == '' or any(option.startswith('reduction=') for option in options) else [REDUCTION]
-    return Row(name, f'cifar_{attention}resnet18', (f'widen={WIDEN}', *own, *options))
+    return Row(name, f'cifar_{attention}resnet18', (f'widen={WIDEN}', _STEM, *own, *options))
 
 
 NONE, WIDER, SE, CBAM = 'no attention', 'no attention, parameters of CBAM', 'SE', 'CBAM (the paper)'
 ROWS = (
     _row(NONE, ''),
-    Row(WIDER, 'cifar_resnet18', (_AS_CBAM,)),
+    Row(WIDER, 'cifar_resnet18', (_AS_CBAM, _STEM)),
     _row(SE, 'se_'),
     _row('BAM', 'bam_'),
     _row(CBAM, 'cbam_'),

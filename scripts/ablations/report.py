@@ -9,15 +9,16 @@ import numpy as np
 from study import Comparison, compared, draw_seeds, plus_minus
 
 from .corruptions import CLEAN, CORRUPTIONS
-from .networks import CBAM, CORRUPTED, NONE, REDUCTION, ROWS, SE, WIDEN, WIDER
+from .networks import CBAM, CORRUPTED, NONE, REDUCTION, ROWS, SE, STEM_WIDTH, WIDEN, WIDER
 from .pictures import Pictures
 
 _TEXT = """\
 # Ablation on {title}
 
 {training:,} training and {validation:,} validation pictures: {pictures}. Every network is a `cifar_` ResNet-18
-of {widen} of the width, with `{reduction}` where nothing else is said, trained from random weights for {epochs}
-with one recipe. Validation after the last epoch, mean and standard deviation over {seeds} seeds (0 to {last}).
+of {widen} of the width behind a stem of {stem_width} channels, with `{reduction}` where nothing else is said,
+trained from random weights for {epochs} with one recipe. Validation after the last epoch, mean and standard
+deviation over {seeds} seeds (0 to {last}).
 
 | network | parameters | top-1 | loss | CPU seconds | ms a picture |
 |---|---|---|---|---|---|
@@ -120,6 +121,7 @@ def text(results: Dict[str, Any], pictures: Pictures, stem: str) -> str:
         validation=pictures.records[1],
         pictures=pictures.title,
         widen=WIDEN,
+        stem_width=STEM_WIDTH,
         reduction=REDUCTION,
         epochs='one epoch' if epochs == '1' else f'{epochs} epochs',
         seeds=seeds,
