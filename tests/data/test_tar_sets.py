@@ -30,6 +30,7 @@ from gluon_cbam.data.preparation.mask_lists import list_masks
 from gluon_cbam.data.preparation.mask_packing import pack_masks
 from gluon_cbam.data.sources.file_paths import images_below, matching, open_path
 from gluon_cbam.data.sources.folder_walk import walk
+from gluon_cbam.data.sources.layouts import read_source
 from gluon_cbam.data.sources.tar_index import TarIndex
 from gluon_cbam.data.sources.tar_paths import TarPath
 
@@ -200,6 +201,34 @@ def test_members_that_cannot_be_followed_are_refused(tmp_path, cbam_here, case, 
     line = assert_one_line(cbam_here('data', 'pack', path, tmp_path / 'rec', '--skip-bad'), 4)
     assert f'{path}: {message}' in line
     assert not (tmp_path / 'rec').exists()
+
+
+@pytest.mark.parametrize(
+    'command',
+    ['pack OUT', 'list OUT', 'pack OUT --masks', 'pack OUT --format coco', 'convert OUT --to voc', 'draw OUT'],
+)
+def test_a_tar_file_whose_members_all_lead_out_of_it_says_so(tmp_path, cbam_here, command):
+    members = [(f'{place}/{number}.jpg', tarfile.REGTYPE, PICTURE) for number, place in enumerate(('..', 'a/../../b'))]
+    name, *options = command.replace('OUT', str(tmp_path / 'out')).split()
+    for ending in ('.tar', '.tar.gz'):
+        path = tar_of(tmp_path / 'set.tar', *members)
+        if ending != '.tar':
+            path = tmp_path / 'set.tar.gz'
+            path.write_bytes(gzip.compress((tmp_path / 'set.tar').read_bytes()))
+        line = assert_one_line(cbam_here('data', name, path, *options), 4)
+        assert f"{path}: member '../0.jpg' leads out of the tar file: write it without .." in line
+        assert not list(tmp_path.glob('out*'))
+
+
+def test_members_that_lead_out_of_a_tar_file_of_classes_are_counted(tmp_path):
+    names = ('../cat/0.jpg', 'cat/1.jpg', 'cat/../../dog/2.jpg', 'dog/3.jpg')
+    path = tar_of(tmp_path / 'set.tar', *((name, tarfile.REGTYPE, PICTURE) for name in names))
+    found = read_source(path)
+    assert (found.classes, [found.parts[0].image(number) for number in (0, 1)]) == (
+        ['cat', 'dog'],
+        ['cat/1.jpg', 'dog/3.jpg'],
+    )
+    assert found.left_out.as_dict() == {'outside': {'count': 2, 'first': '../cat/0.jpg'}}
 
 
 @pytest.mark.parametrize('flag', [(), ('--masks',)])

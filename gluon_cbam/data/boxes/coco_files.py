@@ -28,7 +28,7 @@ def find_files(source: FilePath) -> Dict[str, FilePath]:
     """
     if source.is_file():
         return {_split(source.stem) or source.stem: source}
-    instances = matching(source / 'annotations', '*.json') or matching(source, 'instances_*.json')
+    instances = [*matching(source / 'annotations', '*.json'), *matching(source, 'instances_*.json')]
     chosen = [path for path in instances if path.name.startswith('instances_')] or instances
     files = [
         (path.stem[len('instances_') :] if path.name.startswith('instances_') else path.stem, path) for path in chosen

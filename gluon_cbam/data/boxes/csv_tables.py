@@ -17,7 +17,7 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import lines, open_regular
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.sources.file_paths import FilePath
-from gluon_cbam.data.sources.splits import SPLITS
+from gluon_cbam.data.sources.splits import SPLITS, only_one
 
 from .columns import BoxRows
 from .faults import Faults
@@ -59,8 +59,9 @@ def find_tables(source: FilePath) -> Dict[str, FilePath]:
     if source.is_file():
         return {source.stem: source} if source.suffix.lower() == '.csv' and _is_table(source) else {}
     names = {split: [source / f'{name}.csv' for name in SPLITS[split]] for split in SPLITS}
-    found = {split: next((path for path in paths if path.is_file()), None) for split, paths in names.items()}
-    return {split: path for split, path in found.items() if path is not None and _is_table(path)}
+    tables = {split: [path for path in paths if path.is_file() and _is_table(path)] for split, paths in names.items()}
+    found = {split: only_one(paths, split) for split, paths in tables.items()}
+    return {split: path for split, path in found.items() if path is not None}
 
 
 def _files(source: FilePath) -> Dict[str, FilePath]:

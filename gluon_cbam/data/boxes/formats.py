@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.printable import printable
-from gluon_cbam.data.sources.file_paths import FilePath, bases, check_members, open_path
+from gluon_cbam.data.sources.file_paths import FilePath, bases, check_members, open_path, relative_name
+from gluon_cbam.data.sources.inner_sets import refuse_formats, refuse_inner_sets, sets_below
 
 from .coco import read_coco
 from .coco_files import find_files, is_coco
 from .csv_tables import find_tables, read_tables
 from .reading import ReadOptions, chosen_splits
 from .record_sets import find_records, is_list, read_box_list, read_records
-from .sets import BoxSet
+from .sets import BoxPart, BoxSet
 from .voc import annotations_folder, read_voc, year_folders
 from .yolo import is_yolo, read_yolo
 
@@ -93,6 +94,9 @@ def recognize(source: PathLike) -> Optional[BoxFormat]:
 
     Args:
         source: a file or folder, or a tar file.
+
+    Raises:
+        UsageError: it holds sets of several formats, or its folders hold sets, so that none can be meant.
     """
     found = _recognized(open_path(source))
     return None if found is None else found.row
@@ -108,7 +112,20 @@ class _Located(NamedTuple):
 def _recognized(source: FilePath) -> Optional[_Located]:
     if not source.exists():
         return None
-    return next((_Located(row, base) for base in bases(source) for row in FORMATS if row.matches(base)), None)
+    base = source
+    for base in bases(source):
+        rows = [row for row in FORMATS if row.matches(base)]
+        refuse_formats(base, {row.name: row.text for row in rows})
+        if rows:
+            return _Located(rows[0], base)
+    otherwise = ", or --format images to 'cbam data pack' where its folders are classes"
+    refuse_inner_sets(source, list(sets_below(base, _text_of_set)), otherwise)
+    return None
+
+
+def _text_of_set(folder: FilePath) -> Optional[str]:
+    """What the format of a folder is that may be a set besides others; records may be results."""
+    return next((row.text for row in FORMATS if row.name != 'rec' and row.matches(folder)), None)
 
 
 def _located(source: FilePath, form: Optional[str]) -> _Located:
@@ -116,13 +133,34 @@ def _located(source: FilePath, form: Optional[str]) -> _Located:
     if form is None:
         found = _recognized(source)
         if found is None or not found.row.found(found.base):
+            check_members(source)
             raise UsageError(f'{printable(source)} is of no known format of boxes ({", ".join(NAMES)})')
         return found
     row = format_named(form)
     base = next((base for base in bases(source) if row.found(base)), None)
     if base is None:
+        check_members(source)
         raise UsageError(f'{printable(source)} is not {row.text}')
     return _Located(row, base)
+
+
+def _count_unused_sets(base: FilePath, found: BoxSet) -> None:
+    """Count the folders of a source that are sets of their own, of which nothing was read."""
+    used = {name for part in found.parts for name in _used_folders(base, part)}
+    for inner in sets_below(base, _text_of_set, levels=1):
+        if inner.path.name not in used:
+            found.left_out.add('sets', f'{inner.path.name}/')
+
+
+def _used_folders(base: FilePath, part: BoxPart) -> Iterator[str]:
+    """The folders of a source that have pictures or annotations of a part."""
+    if len(part.columns):
+        yield part.file(0)[len(str(base)) + 1 :].partition('/')[0]
+    try:
+        inside = relative_name(part.root, base)
+    except ValueError:  # the pictures are elsewhere
+        return
+    yield from {name.partition('/')[0] for name in part.columns.names} if inside == '.' else {inside.partition('/')[0]}
 
 
 def record_files(source: PathLike) -> List[Path]:
@@ -152,6 +190,7 @@ def read_boxes(source: PathLike, form: Optional[str] = None, options: Optional[R
     row, base = _located(path, form)
     check_members(base, given.root)
     found = row.read(base, given)
+    _count_unused_sets(base, found)
     found.parts = chosen_splits(found.parts, given.splits, path)
     if not any(len(part.columns) for part in found.parts) and not any(part.faults.wrong for part in found.parts):
         raise DataError(f'{printable(path)}: no picture')

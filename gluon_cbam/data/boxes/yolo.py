@@ -18,7 +18,7 @@ from gluon_cbam.common.yaml_documents import parse_yaml
 from gluon_cbam.data.sources.file_paths import FilePath, file_names, images_below, matching, relative_name
 from gluon_cbam.data.sources.labels import read_names
 from gluon_cbam.data.sources.left_out import IMAGE, kind_of_file
-from gluon_cbam.data.sources.splits import SPLITS
+from gluon_cbam.data.sources.splits import SPLITS, only_one
 
 from .columns import BoxRows
 from .faults import Faults
@@ -42,7 +42,10 @@ def find_yaml(source: FilePath) -> Optional[FilePath]:
     """The file that describes a source: a ``.yaml`` with ``names`` and ``train`` or ``val``; None without one."""
     if source.is_file():
         return source if source.suffix.lower() in ('.yaml', '.yml') else None
-    return next((path for path in matching(source, '*.y*ml') if _is_description(path)), None)
+    found = [path for path in matching(source, '*.y*ml') if _is_description(path)]
+    if len(found) > 1:
+        raise UsageError(f'{printable(found[0])} and {printable(found[1])} describe a set each: give one of the files')
+    return found[0] if found else None
 
 
 def _is_description(path: FilePath) -> bool:
@@ -70,8 +73,7 @@ def read_yolo(source: FilePath, options: ReadOptions) -> BoxSet:
         splits, names = _described(description, options.root)
     else:
         splits = _found_splits(source)
-        files = [source / name for name in _NAME_FILES if (source / name).is_file()]
-        names = read_names(files[0]) if files else None
+        names = _named_beside(source)
     if options.classes_file is not None:
         names = options.given_classes()
     if not splits:
@@ -83,6 +85,16 @@ def read_yolo(source: FilePath, options: ReadOptions) -> BoxSet:
     for name, split in splits.items():
         result.parts.append(_part(name, split, result, options))
     return result
+
+
+def _named_beside(source: FilePath) -> Optional[List[str]]:
+    """The names of the classes in the files of a folder; None without one."""
+    files = [source / name for name in _NAME_FILES if (source / name).is_file()]
+    names = [read_names(path) for path in files]
+    for path, others in zip(files, names):
+        if others != names[0]:
+            raise UsageError(f'{printable(files[0])} and {printable(path)} name other classes: keep one of them')
+    return names[0] if names else None
 
 
 def _described(path: FilePath, root: Optional[FilePath]) -> Tuple[Dict[str, _Split], Optional[List[str]]]:
@@ -138,10 +150,10 @@ def _relative(base: FilePath, place: FilePath, line: str) -> str:
 def _found_splits(source: FilePath) -> Dict[str, _Split]:
     found = {}
     for split, names in SPLITS.items():
-        for name in names:
-            for folder in (source / _IMAGES / name, source / name / _IMAGES):
-                if folder.is_dir():
-                    found[split] = _pictures(folder)
+        folders = [folder for name in names for folder in (source / _IMAGES / name, source / name / _IMAGES)]
+        folder = only_one([folder for folder in folders if folder.is_dir()], split)
+        if folder is not None:
+            found[split] = _pictures(folder)
     one = source if _beside(source) else source / _IMAGES
     return found or ({'train': _pictures(one)} if one.is_dir() else {})
 

@@ -14,6 +14,7 @@ from gluon_cbam.data.boxes.faults import Faults
 from gluon_cbam.data.boxes.reading import ReadOptions
 from gluon_cbam.data.sources.file_paths import FilePath, file_bytes, files_below
 from gluon_cbam.data.sources.left_out import IMAGE, kind_of_file
+from gluon_cbam.data.sources.splits import SPLITS, only_one
 
 from .sets import KINDS, MaskExample, MaskFile, MaskPart, MaskSet
 
@@ -21,8 +22,6 @@ PAIRS: Tuple[Tuple[str, str], ...] = (
     ('images', 'masks'), ('images', 'annotations'), ('images', 'labels'), ('img', 'mask'), ('imgs', 'masks'),
 )  # fmt: skip
 """Names of the folder of the pictures and of that of the masks; ``annotations`` is of ADE20K's scene parsing set."""
-_SPLITS = {'train': 'train', 'training': 'train', 'val': 'val', 'valid': 'val', 'validation': 'val', 'test': 'test',
-           'testing': 'test'}  # fmt: skip
 _Folders = Tuple[FilePath, FilePath]
 
 
@@ -36,18 +35,23 @@ def paired_folders(source: FilePath) -> Dict[str, _Folders]:
     if not source.is_dir():
         return found
     for pictures, masks in PAIRS:
-        for name, split in _SPLITS.items():
-            for pair in (
-                (source / pictures / name, source / masks / name),
-                (source / name / pictures, source / name / masks),
-            ):
-                if split not in found and _have_masks(*pair):
-                    found[split] = pair
+        for split, names in SPLITS.items():
+            pairs = [
+                pair
+                for name in names
+                for pair in (
+                    (source / pictures / name, source / masks / name),
+                    (source / name / pictures, source / name / masks),
+                )
+                if _have_masks(*pair)
+            ]
+            if only_one([folder for folder, _ in pairs], split) is not None:
+                found[split] = pairs[0]
         if not found and _have_masks(source / pictures, source / masks):
             found['train'] = source / pictures, source / masks
         if found:
             break
-    return {split: found[split] for split in dict.fromkeys(_SPLITS.values()) if split in found}
+    return found
 
 
 def _have_masks(pictures: FilePath, masks: FilePath) -> bool:

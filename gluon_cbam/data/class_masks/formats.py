@@ -11,6 +11,7 @@ from gluon_cbam.common.printable import printable
 from gluon_cbam.data.boxes.coco_files import is_coco
 from gluon_cbam.data.boxes.reading import ReadOptions, check_classes, chosen_splits
 from gluon_cbam.data.sources.file_paths import FilePath, bases, check_members, open_path
+from gluon_cbam.data.sources.inner_sets import refuse_formats, refuse_inner_sets, sets_below
 
 from .cityscapes import is_cityscapes, read_cityscapes
 from .coco import read_coco_masks
@@ -76,11 +77,7 @@ def read_masks(source: PathLike, form: Optional[str] = None, options: Optional[R
         raise UsageError(f'no file or folder {str(source)!r}')
     if form is not None and form not in NAMES:
         raise UsageError(f'no format {form!r} of masks: {closest(form, NAMES)}')
-    rows = [row for row in FORMATS if form in (None, row.name)]
-    row, base = next(((row, base) for base in bases(path) for row in rows if row.matches(base)), (None, path))
-    if row is None:
-        known = f'of no known format of masks ({", ".join(NAMES)})' if form is None else f'not {_text(form)}'
-        raise UsageError(f'{printable(path)} is {known}')
+    row, base = _located(path, form)
     given = options or ReadOptions()
     check_members(base, given.root)
     found = row.read(base, given)
@@ -94,5 +91,16 @@ def read_masks(source: PathLike, form: Optional[str] = None, options: Optional[R
     return found
 
 
-def _text(form: str) -> str:
-    return next(row.text for row in FORMATS if row.name == form)
+def _located(source: FilePath, form: Optional[str]) -> Tuple[MaskFormat, FilePath]:
+    """The format of a source, and the folder where the set begins."""
+    rows, base = [row for row in FORMATS if form in (None, row.name)], source
+    for base in bases(source):
+        found = [row for row in rows if row.matches(base)]
+        refuse_formats(base, {row.name: row.text for row in found})
+        if found:
+            return found[0], base
+    check_members(source)
+    inner = sets_below(base, lambda folder: next((row.text for row in rows if row.matches(folder)), None))
+    refuse_inner_sets(source, list(inner), '')
+    known = f'of no known format of masks ({", ".join(NAMES)})' if form is None else f'not {rows[0].text}'
+    raise UsageError(f'{printable(source)} is {known}')

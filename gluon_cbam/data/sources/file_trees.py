@@ -280,16 +280,26 @@ class _Contents:
 
     @classmethod
     def of_tar(cls, index: TarIndex) -> Tuple[_Contents, array]:
-        """What a tar file holds, and the indices of the images among its members."""
+        """What a tar file holds, and the indices of the images among its members.
+
+        Raises:
+            DataError: all of its images lead out of it.
+        """
         contents, numbers = cls(), array('q')
         for number, (name, kind) in enumerate(index.entries()):
             if contents._add_member(name, kind):
                 numbers.append(number)
+        outside = contents.others.get('', LeftOut()).first.get('outside')
+        if outside is not None and not numbers:
+            raise index.leading_out(outside)
         return contents, numbers
 
     def _add_member(self, name: str, member_kind: str) -> bool:
         """Add a member of a tar file and the folders that it is in; whether it is an image."""
         kind, path = kind_of_member(name, member_kind)
+        if kind == 'outside':
+            self.others.setdefault('', LeftOut()).add(kind, path)
+            return False
         if path not in self._unused:
             self.add(kind, path)
         if path.endswith('/'):  # a folder that is left out is named by each of its members

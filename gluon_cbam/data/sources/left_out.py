@@ -15,11 +15,13 @@ KINDS: Dict[str, Tuple[str, str]] = {
     'unlabeled': ('image of a test set without labels', 'images of a test set without labels'),
     'unannotated': ('picture without annotations', 'pictures without annotations'),
     'unlisted': ('file of annotations that no split lists', 'files of annotations that no split lists'),
+    'sets': ('folder with a set of its own', 'folders with sets of their own'),
     'unknown': ('file of another kind', 'files of other kinds'),
     'hidden': ('hidden file or folder', 'hidden files and folders'),
     'junk': ('file or folder of an operating system', 'files and folders of an operating system'),
     'special': ('device, pipe or socket', 'devices, pipes and sockets'),
     'links': ('link, broken or in a tar file', 'links, broken or in a tar file'),
+    'outside': ('member that leads out of the tar file', 'members that lead out of the tar file'),
     'loops': ('link to a folder that holds it', 'links to a folder that holds them'),
 }
 """Kind, as in JSON -> what it is called for one and for several."""
@@ -47,6 +49,11 @@ def kind_of_folder(name: str) -> str:
     return 'hidden' if name.startswith('.') else FOLDER
 
 
+def leads_out(name: str) -> bool:
+    """Whether the path of a member of a tar file leads out of it, so that unpacking would write elsewhere."""
+    return '..' in name.split('/')
+
+
 def kind_of_member(name: str, kind: str) -> Tuple[str, str]:
     """The kind of a member of a tar file, and the path to count it by.
 
@@ -58,6 +65,8 @@ def kind_of_member(name: str, kind: str) -> Tuple[str, str]:
         :data:`IMAGE`, :data:`FOLDER` or a key of :data:`KINDS`, and the path: the member's, or with a final ``/`` that
         of a folder that is left out with all that it holds.
     """
+    if leads_out(name):
+        return 'outside', name
     end = name.find('/')
     begin = 0
     while end >= 0:

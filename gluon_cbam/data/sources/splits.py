@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.printable import printable
 
+from .file_paths import FilePath
 from .file_trees import Tree, children
 
 SPLITS: Dict[str, Tuple[str, ...]] = {
@@ -20,6 +21,22 @@ SPLITS: Dict[str, Tuple[str, ...]] = {
 def _split_of(name: str) -> Optional[str]:
     """The split that a folder of this name is for; None if it is for none."""
     return next((split for split, names in SPLITS.items() if name.lower() in names), None)
+
+
+def only_one(places: Sequence[FilePath], split: str) -> Optional[FilePath]:
+    """The only one of some places for a split; None if there is none.
+
+    Args:
+        places: files or folders that exist.
+        split: name of the split.
+
+    Raises:
+        UsageError: there are several, of which one alone would be read.
+    """
+    if len(places) > 1:
+        twice = ' and '.join(printable(place) for place in places[:2])
+        raise UsageError(f'{twice} are both for the {split} split: keep one, or give each on its own')
+    return places[0] if places else None
 
 
 def refuse_splits_in_classes(tree: Tree, base: str) -> None:

@@ -21,6 +21,7 @@ from gluon_cbam.common.files import disk_errors
 from gluon_cbam.common.quoting import shown
 
 from .compact_lists import Names
+from .left_out import leads_out
 from .tars import Member, is_compressed, members, open_tar
 
 _KINDS = ('file', 'folder', 'links', 'special')
@@ -89,7 +90,7 @@ class TarIndex:
         self._offsets.append(member.offset)
         self._sizes.append(member.size)
         folder = member.name if member.kind == 'folder' else parent(member.name)
-        while folder and folder not in self.folders and '..' not in folder.split('/'):
+        while folder and folder not in self.folders and not leads_out(folder):
             self.folders.add(folder)
             folder = parent(folder)
 
@@ -146,8 +147,12 @@ class TarIndex:
                     f'{self.path}: member {shown(name)} is a link, which is not followed: write the tar file with '
                     '--dereference and --hard-dereference'
                 )
-            if '..' in name.split('/'):
-                raise DataError(f'{self.path}: member {shown(name)} leads out of the tar file: write it without ..')
+            if leads_out(name):
+                raise self.leading_out(name)
+
+    def leading_out(self, name: str) -> DataError:
+        """The error of a member whose path leads out of the tar file."""
+        return DataError(f'{self.path}: member {shown(name)} leads out of the tar file: write it without ..')
 
     def _refuse_repeated(self) -> None:
         """Refuse a file whose name occurs twice, or is that of a folder, too."""
