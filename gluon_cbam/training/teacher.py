@@ -62,7 +62,7 @@ def open_teacher(taught: Taught, model: ResolvedModel, task: Task, ctx: List[mx.
     if taught.weights.endswith(_EXPORTED):
         teacher = _exported(taught.weights, size)
     else:
-        network = _loaded(taught, model, ctx)
+        network = _loaded(taught, model, task, ctx)
         teacher = Teacher(network, network.params_sha256 or '')
         task.check_network(network.net, f'the teacher {network.name}', network.classes)
         network.net.check_input((1, network.preprocessing.channels, size, size))
@@ -71,8 +71,8 @@ def open_teacher(taught: Taught, model: ResolvedModel, task: Task, ctx: List[mx.
     return teacher
 
 
-def _loaded(taught: Taught, model: ResolvedModel, ctx: List[mx.Context]) -> LoadedNetwork:
-    """A teacher on the devices of the run; a file without a card has the student's number of classes and image size."""
+def _loaded(taught: Taught, model: ResolvedModel, task: Task, ctx: List[mx.Context]) -> LoadedNetwork:
+    """A teacher on the devices of the run; a file without a card has the student's task, classes and image size."""
     given: Dict[str, Any] = {}
     try:
         network_of(pretrained=taught.weights)
@@ -80,7 +80,7 @@ def _loaded(taught: Taught, model: ResolvedModel, ctx: List[mx.Context]) -> Load
         if not taught.network:
             hint = '--teacher-network names that of a teacher'
             raise UsageError(f'--teacher {taught.weights}: {error}; {hint}') from None
-        given = {'classes': model.classes, 'image_size': model.preprocessing.image_size}
+        given = {'task': task.name, 'classes': model.classes, 'image_size': model.preprocessing.image_size}
     return load_network(taught.network, ctx, pretrained=taught.weights, **given)
 
 

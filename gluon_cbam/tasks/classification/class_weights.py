@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Optional
+from typing import Callable, Optional
 
 import numpy as np
 
@@ -22,12 +22,12 @@ SMALLEST, LARGEST = 1e-6, 1e6
 """Bounds of weights in a file besides 0, within which sums of weighted losses are exact enough in float32."""
 
 
-def class_weights(settings: Settings, data: RecordFile) -> Optional[np.ndarray]:
+def class_weights(settings: Settings, of_images: Callable[[], np.ndarray]) -> Optional[np.ndarray]:
     """The weights that the setting ``class_weights`` asks for.
 
     Args:
         settings: ``class_weights`` and ``classes`` are read.
-        data: the training data, which :data:`BALANCED` counts the images of.
+        of_images: gives those that follow from how many images each class has, for :data:`BALANCED`.
 
     Returns:
         (classes,) float64; None for a loss without weights.
@@ -39,7 +39,7 @@ def class_weights(settings: Settings, data: RecordFile) -> Optional[np.ndarray]:
     given = settings['class_weights']
     if given is None:
         return None
-    return balanced(data, settings['classes']) if given == BALANCED else weights_in(given, settings['classes'])
+    return of_images() if given == BALANCED else weights_in(given, settings['classes'])
 
 
 def balanced(data: RecordFile, classes: int) -> np.ndarray:
@@ -88,7 +88,7 @@ def weights_in(path: PathLike, classes: int) -> np.ndarray:
         raise DataError(f'{path} has {len(lines)} lines, for {classes} classes: write a weight for each, one in a line')
     weights = np.array([_weight(line, f'{path}:{number}') for number, line in enumerate(lines, 1)])
     if not weights.any():
-        raise DataError(f'{path}: all weights are 0: nothing would be learned')
+        raise DataError(f'{path}: all weights are 0: no class would be learned')
     return weights
 
 

@@ -32,6 +32,10 @@ class DistillationLoss(Loss):
 
     def hybrid_forward(self, F: OpNamespace, loss: Tensor, logits: Tensor, teacher: Tensor) -> Tensor:
         """The loss of each image."""
-        own, taught = (F.log_softmax(each / self._temperature, axis=-1) for each in (logits, teacher))
-        divergence = F.sum(F.exp(taught) * (taught - own), axis=-1)
+        divergence = self._divergence(F, logits / self._temperature, teacher / self._temperature)
         return (1 - self._alpha) * loss + self._alpha * self._temperature**2 * divergence
+
+    def _divergence(self, F: OpNamespace, logits: Tensor, teacher: Tensor) -> Tensor:
+        """KL(teacher || student) of the probabilities of scaled logits, (N,)."""
+        own, taught = F.log_softmax(logits, axis=-1), F.log_softmax(teacher, axis=-1)
+        return F.sum(F.exp(taught) * (taught - own), axis=-1)

@@ -8,7 +8,7 @@ from typing import Optional
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.settings import flag, setting
 from gluon_cbam.tasks.image_augmentation import ImageAugmentationSettings
-from gluon_cbam.tasks.protocols import Settings
+from gluon_cbam.tasks.protocols import Settings, Taught
 
 LOSSES = ('cross_entropy', 'bce')
 """The losses, the keys of a table that imports mxnet: :data:`gluon_cbam.tasks.classification.criteria.CRITERIA`."""
@@ -18,20 +18,13 @@ TEMPERATURES = (0.01, 1000)
 
 
 @dataclass
-class ClassificationSettings(ImageAugmentationSettings):
-    """The settings that classification has besides those of every task."""
+class ClassLossSettings(ImageAugmentationSettings):
+    """The settings of the loss that tasks of classes on whole images share."""
 
-    loss: str = setting(
-        'cross_entropy', 'loss of the logits; bce is binary cross-entropy, the mean over the classes', choices=LOSSES,
-        immutable=True, section='Classification',
-    )  # fmt: skip
-    bce_target_threshold: Optional[float] = setting(
-        None, 'target of --loss bce above which a class counts as 1, and as 0 otherwise  [targets as they are]',
-        kind=float, minimum=0, exclusive_maximum=1, immutable=True,
-    )  # fmt: skip
     class_weights: Optional[str] = setting(
-        None, "weights of the classes in the loss: a file with one in a line, or balanced, by each class's images"
-    )
+        None, "weights of the classes in the loss: a file with one in a line, or balanced, by each class's images",
+        section='Loss of classes',
+    )  # fmt: skip
     teacher: Optional[str] = setting(
         None, 'network whose outputs are learned, too: a run folder, a tag, a parameter file or an exported file'
     )
@@ -45,20 +38,39 @@ class ClassificationSettings(ImageAugmentationSettings):
     )  # fmt: skip
 
 
+@dataclass
+class ClassificationSettings(ClassLossSettings):
+    """The settings that classification has besides those of every task."""
+
+    loss: str = setting(
+        'cross_entropy', 'loss of the logits; bce is binary cross-entropy, the mean over the classes', choices=LOSSES,
+        immutable=True, section='Classification',
+    )  # fmt: skip
+    bce_target_threshold: Optional[float] = setting(
+        None, 'target of --loss bce above which a class counts as 1, and as 0 otherwise  [targets as they are]',
+        kind=float, minimum=0, exclusive_maximum=1, immutable=True,
+    )  # fmt: skip
+
+
 def check_loss(settings: Settings) -> None:
     """Check the settings of the loss.
 
     Raises:
         UsageError: a setting is of another loss, or out of its bounds.
     """
-    _check_distillation(settings)
+    check_distillation(settings)
     threshold = settings['bce_target_threshold']
     if threshold is not None and settings['loss'] != 'bce':
         raise UsageError(f'--bce-target-threshold {threshold:g} is of --loss bce, got {settings["loss"]}: leave it out')
 
 
-def _check_distillation(settings: Settings) -> None:
-    entries = ClassificationSettings.__dataclass_fields__
+def check_distillation(settings: Settings) -> None:
+    """Check the settings of the teacher.
+
+    Raises:
+        UsageError: a setting is given without a teacher, or out of its bounds.
+    """
+    entries = ClassLossSettings.__dataclass_fields__
     for name in ('teacher_network', 'distill_alpha', 'distill_temperature') if settings['teacher'] is None else ():
         if settings[name] != entries[name].default:
             raise UsageError(f'{flag(name)} {settings[name]} is of --teacher: give one, or leave it out')
@@ -69,3 +81,8 @@ def _check_distillation(settings: Settings) -> None:
         raise UsageError(
             f'--distill-temperature must be from {least:g} to {most:g}, got {settings["distill_temperature"]:g}'
         )
+
+
+def taught_by(settings: Settings) -> Optional[Taught]:
+    """The network of the setting ``teacher``; None for none."""
+    return Taught(settings['teacher'], settings['teacher_network']) if settings['teacher'] else None

@@ -28,10 +28,11 @@ from gluon_cbam.tasks.protocols import (
 )
 from gluon_cbam.tasks.record_task import RecordTask
 
-from .settings import ClassificationSettings, check_loss
+from .settings import ClassificationSettings, check_loss, taught_by
 
 if TYPE_CHECKING:
     import mxnet as mx
+    import numpy as np
 
     from gluon_cbam.common.files import PathLike
     from gluon_cbam.data.loading.preprocessing import Preprocessing
@@ -114,13 +115,13 @@ class Classification(RecordTask):
 
     def taught(self, settings: Settings) -> Optional[Taught]:
         """The network of the setting ``teacher``."""
-        return Taught(settings['teacher'], settings['teacher_network']) if settings['teacher'] else None
+        return taught_by(settings)
 
     def references(self, settings: Settings, data: Dataset) -> Dict[str, str]:
         """The hash of the weights of the classes."""
-        from .class_weights import class_weights, digest
+        from .class_weights import digest
 
-        weights = class_weights(settings, cast('RecordFile', data))
+        weights = self._weights(settings, data)
         return {} if weights is None else {'class_weights': digest(weights)}
 
     def loading_options(self, data: RecordFile, settings: Settings, batch_size: int) -> Dict[str, Any]:
@@ -129,11 +130,15 @@ class Classification(RecordTask):
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
         """The loss of the settings, with weights of classes, label smoothing, mixup and cutmix."""
-        from .class_weights import class_weights
         from .objective import ClassificationObjective
 
-        weights = class_weights(settings, cast('RecordFile', data))
-        return ClassificationObjective(settings, preprocessing, rank, weights)
+        return ClassificationObjective(settings, preprocessing, rank, self._weights(settings, data))
+
+    def _weights(self, settings: Settings, data: Dataset) -> Optional[np.ndarray]:
+        """The weights of the classes, (classes,); None for none."""
+        from .class_weights import balanced, class_weights
+
+        return class_weights(settings, lambda: balanced(cast('RecordFile', data), settings['classes']))
 
     def with_views(self, kinds: Sequence[str], preprocessing: Preprocessing) -> Classification:
         """The task that averages the probabilities over views."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gluon_cbam.common.settings import setting
-from gluon_cbam.tasks.image_augmentation import ImageAugmentationSettings
+from gluon_cbam.tasks.classification.settings import ClassLossSettings
 
 
 @dataclass
-class MultilabelSettings(ImageAugmentationSettings):
+class MultilabelSettings(ClassLossSettings):
     """The settings that multi-label classification has besides those of every task."""
 
     best_label_figure: str = setting(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, List, Optional, Sequence, cast
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, cast
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.tasks.annotated_task import AnnotatedTask
 from gluon_cbam.tasks.classes import check_logits, names_or_numbers
+from gluon_cbam.tasks.classification.settings import check_distillation, taught_by
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.image_augmentation import repeated_order, steps_of
 from gluon_cbam.tasks.labeled_pictures import LabeledPicture
@@ -21,6 +22,7 @@ from gluon_cbam.tasks.protocols import (
     Progress,
     Settings,
     Start,
+    Taught,
     TrainingBatches,
     no_progress,
 )
@@ -29,6 +31,7 @@ from .settings import MultilabelSettings
 
 if TYPE_CHECKING:
     import mxnet as mx
+    import numpy as np
 
     from gluon_cbam.common.files import PathLike
     from gluon_cbam.data.loading.preprocessing import Preprocessing
@@ -74,6 +77,7 @@ class Multilabel(AnnotatedTask):
             given = f'--label-smoothing {settings["label_smoothing"]:g}'
             raise UsageError(f'{given} is for images with one label: leave it out')
         self.with_label_index(settings['label_index'])
+        check_distillation(settings)
         steps_of(settings)
 
     def check_network(self, net: mx.gluon.Block, network: str, classes: int) -> None:
@@ -107,6 +111,17 @@ class Multilabel(AnnotatedTask):
 
         check_images(cast('MultiLabelRecords', data).records, workers)
 
+    def taught(self, settings: Settings) -> Optional[Taught]:
+        """The network of the setting ``teacher``."""
+        return taught_by(settings)
+
+    def references(self, settings: Settings, data: Dataset) -> Dict[str, str]:
+        """The hash of the weights of the positives."""
+        from gluon_cbam.tasks.classification.class_weights import digest
+
+        weights = self._weights(settings, data)
+        return {} if weights is None else {'class_weights': digest(weights)}
+
     def training_batches(
         self,
         data: Dataset,
@@ -126,10 +141,18 @@ class Multilabel(AnnotatedTask):
         )  # fmt: skip
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
-        """Binary cross-entropy with mixup and cutmix."""
+        """Binary cross-entropy with weights of positives, mixup and cutmix."""
         from .objective import MultilabelObjective
 
-        return MultilabelObjective(settings, preprocessing, rank)
+        return MultilabelObjective(settings, preprocessing, rank, self._weights(settings, data))
+
+    def _weights(self, settings: Settings, data: Dataset) -> Optional[np.ndarray]:
+        """The weights of the positives of the classes, (classes,); None for none."""
+        from gluon_cbam.tasks.classification.class_weights import class_weights
+
+        from .positive_weights import balanced
+
+        return class_weights(settings, lambda: balanced(cast('MultiLabelRecords', data)))
 
     def labeled_pictures(
         self, batch: Sequence[mx.nd.NDArray], names: Optional[Sequence[str]] = None
