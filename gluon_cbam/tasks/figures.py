@@ -61,6 +61,10 @@ class Evaluation:
         """The figures by name."""
         return {name: value for name, value in self.as_dict().items() if name not in ('records', 'seconds')}
 
-    def lines(self) -> List[str]:
-        """Further lines of ``cbam validate``, such as a table of the classes."""
+    def lines(self, by_class: bool = False) -> List[str]:
+        """Further lines of ``cbam validate``, such as a table of the classes.
+
+        Args:
+            by_class: whether the figures of each class are asked for, however many classes there are.
+        """
         return []

@@ -76,11 +76,20 @@ def test_options_that_do_not_fit_are_refused_before_the_work(digits, cbam_here, 
     assert message in assert_one_line(done, 2)
 
 
-@pytest.mark.parametrize('options', [['--top-k', '2'], ['--by-class'], ['--tta', 'flip'], ['--confusion', 'c.csv']])
-def test_other_tasks_do_not_have_them(digits, cbam_here, options):
+@pytest.mark.parametrize(
+    ('options', 'tasks'),
+    [
+        (['--top-k', '2'], 'classification'),
+        (['--by-class'], 'classification and multilabel'),
+        (['--tta', 'flip'], 'classification and multilabel'),
+        (['--confusion', 'c.csv'], 'classification'),
+        (['--save-predictions', 'p.csv'], 'classification and multilabel'),
+    ],
+)
+def test_other_tasks_do_not_have_them(digits, cbam_here, options, tasks):
     network = ['--network', 'ssd_300', '--classes', 5, '--image-size', 32, '--option', 'backbone=cbamnet_tiny']
     done = cbam_here('validate', *network, '--task', 'detection', '--data-val', digits / 'val.rec', *options)
-    assert f'{options[0]} is for classifiers, and the task is detection' in done.stderr
+    assert f'{options[0]} is for {tasks}, and the task is detection: leave it out' in done.stderr
     assert done.returncode == 2
     done = cbam_here('validate', '--results', 'r.json', '--data-val', digits / 'val.rec', *options)
-    assert f'{options[0]} is for classifiers' in assert_one_line(done, 2)
+    assert f'{options[0]} is for {tasks}, and the task is detection' in assert_one_line(done, 2)

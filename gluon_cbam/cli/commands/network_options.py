@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import click
 
 from gluon_cbam.cli.options import add_options
 from gluon_cbam.cli.progress import byte_progress
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.listing import listed
 from gluon_cbam.common.printable import printable
 from gluon_cbam.common.settings import flag
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from gluon_cbam.export.runtime import ExportedNetwork
     from gluon_cbam.inference.network import LoadedNetwork
+    from gluon_cbam.tasks import Task
     from gluon_cbam.tasks.classes import ClassCheck
     from gluon_cbam.tasks.protocols import Dataset
 
@@ -103,6 +105,22 @@ def show_warnings(checked: ClassCheck) -> None:
     """Print the warnings about classes and labels."""
     for warning in checked.warnings:
         click.echo(f'cbam: {warning}', err=True)
+
+
+def refuse_other_tasks(given: Sequence[str], tasks: Mapping[str, Iterable[str]], task: Task) -> None:
+    """Refuse options that a task does not have.
+
+    Args:
+        given: the flags that are given.
+        tasks: flag -> the names of its tasks.
+        task: the task.
+
+    Raises:
+        UsageError: one of the options is of other tasks.
+    """
+    for name in given:
+        if task.name not in tasks[name]:
+            raise UsageError(f'{name} is for {listed(tasks[name])}, and the task is {task.name}: leave it out')
 
 
 task_option = click.option('--task', metavar='NAME', help="task of the weights  [their card's, or classification]")

@@ -147,10 +147,12 @@ def _result(
     about = {'network': loaded.name, 'data': records.path}
     if scoring.tta:
         about['views'] = f'{", ".join(scoring.tta)}: the mean of the probabilities'
-    further = scoring.as_dict(task.scored(records, scored, loaded)) if task.classifies else {}
+    further = scoring.as_dict(task.scored(records, scored, loaded) if task.classifies else None)
     written = outputs.of_evaluation(task, records, scored, loaded, about)
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}
     counts = f'{scored.records} of {len(records)} records, each once'
     line = f'{counts}: {task.text(scored.figures)} ({scored.seconds:.1f} s)'
     paths = [f'{name.replace("_", " ")}: {path}' for name, path in written.items()]
-    return {**value, **further, **written}, '\n'.join([line, *scored.lines(), *scoring.lines(further), *paths])
+    return {**value, **further, **written}, '\n'.join(
+        [line, *scored.lines(scoring.by_class), *scoring.lines(further), *paths]
+    )

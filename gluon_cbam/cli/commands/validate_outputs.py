@@ -11,6 +11,8 @@ import click
 from gluon_cbam.cli.options import NumberRange, add_options, force_option
 from gluon_cbam.common.errors import UsageError
 
+from .network_options import refuse_other_tasks
+
 if TYPE_CHECKING:
     from gluon_cbam.tasks import Task
     from gluon_cbam.tasks.figures import Evaluation
@@ -19,11 +21,20 @@ if TYPE_CHECKING:
 REPORTS: Dict[str, str] = {
     'classification': 'gluon_cbam.classification.report.page',
     'detection': 'gluon_cbam.detection.report.page',
+    'multilabel': 'gluon_cbam.multilabel.report.page',
     'segmentation': 'gluon_cbam.segmentation.report.page',
 }
 """Name of a task -> the module of its report, with ``report_files(directory)``, all files that a report may have, and
 ``write_report(scored, about, directory, overwrite)``, which takes what :meth:`gluon_cbam.tasks.Task.scored` gives and
 returns the path of the page."""
+
+_PREDICTIONS: Dict[str, str] = {
+    'classification': 'gluon_cbam.classification.predictions',
+    'multilabel': 'gluon_cbam.multilabel.predictions',
+}
+"""Name of a task -> the module with ``write_predictions(scored, path)``."""
+_TASKS = {'--report': REPORTS, '--confusion': ('classification',), '--save-predictions': _PREDICTIONS}
+"""Option -> the names of its tasks."""
 
 output_options = add_options(
     [
@@ -37,7 +48,7 @@ output_options = add_options(
             'F1]',
         ),
         click.option('--confusion', metavar='FILE', help='write the confusion matrix of a classifier, .csv or .png'),
-        click.option('--save-predictions', metavar='FILE', help="write a classifier's classes of each record, .csv"),
+        click.option('--save-predictions', metavar='FILE', help='write the predicted classes of each record, .csv'),
         click.option('--ids-of', metavar='JSON', help="COCO's JSON whose ids name the classes in files of results"),
         force_option,
     ]
@@ -90,9 +101,9 @@ class Outputs:
         names = [name for name, value in of_boxes.items() if value is not None]
         if names and not task.finds_boxes:
             raise UsageError(f'{names[0]} is for detectors, and the task {task.name} finds no boxes: leave it out')
-        self._check_of_classes(task)
-        if self.report is not None and task.name not in REPORTS:
-            raise UsageError(f'--report is for {" and ".join(REPORTS)}, and the task is {task.name}: leave it out')
+        given = {'--confusion': self.confusion, '--save-predictions': self.save_predictions, '--report': self.report}
+        refuse_other_tasks([name for name, value in given.items() if value is not None], _TASKS, task)
+        self._check_endings()
         if self.threshold is not None and self.report is None:
             raise UsageError(
                 f'--threshold {self.threshold:g} is for --report DIR: leave it out; figures take all scores'
@@ -105,17 +116,11 @@ class Outputs:
         refuse_missing_folders(single)
         refuse_existing([*single, *files], self.overwrite)
 
-    def _check_of_classes(self, task: Task) -> None:
-        """Check the files that classifiers alone have."""
-        given = {'--confusion': self.confusion, '--save-predictions': self.save_predictions}
-        names = [name for name, value in given.items() if value is not None]
-        if not names:
-            return
-        if not task.classifies:
-            raise UsageError(f'{names[0]} is for classifiers, and the task is {task.name}: leave it out')
-        from gluon_cbam.classification.confusion_files import confusion_format
-
+    def _check_endings(self) -> None:
+        """Check the names of the files of classes."""
         if self.confusion is not None:
+            from gluon_cbam.classification.confusion_files import confusion_format
+
             confusion_format(self.confusion)
         if self.save_predictions is not None and not self.save_predictions.lower().endswith('.csv'):
             raise UsageError(f'--save-predictions writes a .csv file, got {self.save_predictions!r}')
@@ -152,9 +157,7 @@ class Outputs:
             confusion_format(self.confusion)(scored, self.confusion)
             written['confusion'] = self.confusion
         if self.save_predictions is not None:
-            from gluon_cbam.classification.predictions import write_predictions
-
-            write_predictions(scored, self.save_predictions)
+            import_module(_PREDICTIONS[task.name]).write_predictions(scored, self.save_predictions)
             written['saved_predictions'] = self.save_predictions
         if self.report is not None:
             others = {} if self.threshold is None else {'least_score': self.threshold}

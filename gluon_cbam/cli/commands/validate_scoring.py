@@ -1,4 +1,4 @@
-"""Options of ``cbam validate`` for classifiers: further figures, and several views of each image."""
+"""Options of ``cbam validate`` for classes of images: further figures, and several views of each image."""
 
 from __future__ import annotations
 
@@ -13,12 +13,20 @@ from gluon_cbam.common.printable import printable
 from gluon_cbam.common.text_table import aligned
 from gluon_cbam.data.loading.views import KINDS
 
+from .network_options import refuse_other_tasks
+
 if TYPE_CHECKING:
     from gluon_cbam.export.runtime import ExportedNetwork
     from gluon_cbam.inference.network import LoadedNetwork
     from gluon_cbam.tasks import Task
 
 
+_TASKS = {
+    '--top-k': ('classification',),
+    '--by-class': ('classification', 'multilabel'),
+    '--tta': ('classification', 'multilabel'),
+}
+"""Option -> the names of its tasks."""
 _KEPT = 5  # classes of each record in --save-predictions, where --top-k names no more
 
 
@@ -80,9 +88,7 @@ class Scoring:
             UsageError: it has not.
         """
         given = {'--top-k': self.top_k, '--by-class': self.by_class, '--tta': self.tta}
-        name = next((name for name, value in given.items() if value), None)
-        if name and not task.classifies:
-            raise UsageError(f'{name} is for classifiers, and the task is {task.name}: leave it out')
+        refuse_other_tasks([name for name, value in given.items() if value], _TASKS, task)
 
     def configured(self, loaded: Union[LoadedNetwork, ExportedNetwork], predictions: bool) -> Task:
         """The task of a network, which evaluates as the options say.
@@ -101,16 +107,17 @@ class Scoring:
         kept = min(most or _KEPT, loaded.classes) if predictions and loaded.task.classifies else 0
         return loaded.task.with_views(self.tta, loaded.preprocessing).with_kept(kept)
 
-    def as_dict(self, scored: Any) -> Dict[str, Any]:
+    def as_dict(self, scored: Any = None) -> Dict[str, Any]:
         """The further figures for ``--json``: ``top_k``, ``by_class`` and ``tta``, where they were asked for.
 
         Args:
-            scored: see :meth:`gluon_cbam.tasks.Task.scored`.
+            scored: see :meth:`gluon_cbam.tasks.Task.scored`; None for tasks whose evaluations have what there is of
+                each class.
         """
         value: Dict[str, Any] = {}
-        if self.top_k:
+        if scored is not None and self.top_k:
             value['top_k'] = [scored.top_k(k)._asdict() for k in self.top_k]
-        if self.by_class:
+        if scored is not None and self.by_class:
             value['by_class'] = scored.by_class()
         return {**value, 'tta': list(self.tta)} if self.tta else value
 
@@ -126,7 +133,7 @@ class Scoring:
         for row in value.get('top_k', ()):
             low, high = row['interval']
             lines.append(f'top-{row["k"]} {row["accuracy"]:.4f} ({low:.4f} to {high:.4f} at 95 %)')
-        if self.by_class:
+        if 'by_class' in value:
             rows = [[_cell(cell) for cell in list(row.values())[1:]] for row in value['by_class']]
             lines.append(aligned([list(value['by_class'][0])[1:], *rows]))
         return lines

@@ -117,3 +117,14 @@ def check_views(views: Sequence[View], preprocessing: Cropping) -> None:
             f'corners need an image that is larger than the crop, and with --crop-ratio {preprocessing.crop_ratio:g} '
             f'both are {size} pixels: give a smaller ratio, or leave five and ten out'
         )
+
+
+def checked_views(kinds: Sequence[str], preprocessing: Cropping) -> Tuple[View, ...]:
+    """The views that some kinds name together, checked; none for no kind, the image as it is.
+
+    Raises:
+        UsageError: see :func:`views_of` and :func:`check_views`.
+    """
+    views = views_of(kinds) if kinds else ()
+    check_views(views, preprocessing)
+    return views

@@ -142,11 +142,10 @@ class Classification(RecordTask):
 
     def with_views(self, kinds: Sequence[str], preprocessing: Preprocessing) -> Classification:
         """The task that averages the probabilities over views."""
-        from gluon_cbam.data.loading.views import check_views, views_of
+        from gluon_cbam.data.loading.views import checked_views
 
         task = copy(self)
-        task.views = views_of(kinds) if kinds else ()
-        check_views(task.views, preprocessing)
+        task.views = checked_views(kinds, preprocessing)
         return task
 
     def with_kept(self, classes: int) -> Classification:

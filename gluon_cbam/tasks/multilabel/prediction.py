@@ -11,7 +11,7 @@ from gluon_cbam.tasks.classes import numbers_of
 from gluon_cbam.tasks.classification.prediction import ClassScore
 from gluon_cbam.tasks.prediction import ImageReference, Prediction, Predictor
 
-from .scores import THRESHOLD
+from .scores import THRESHOLD, probabilities_of
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class LabelPredictor(Predictor):
     def __call__(self, image: ImageReference, outputs: Sequence[np.ndarray]) -> LabelPrediction:
         """The classes of an image, the most probable first."""
         logits = outputs[0]
-        probabilities = 0.5 * (1 + np.tanh(0.5 * logits))  # the sigmoid, without an exponential that overflows
+        probabilities = probabilities_of(logits)
         kept = [
             int(index)
             for index in np.argsort(-logits, kind='stable')

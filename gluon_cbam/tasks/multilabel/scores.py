@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -11,23 +11,45 @@ THRESHOLD = 0.5
 
 
 class ClassFigures(NamedTuple):
-    """The figures of a class.
+    """The figures of a class; decisions are at :data:`THRESHOLD`.
 
     Attributes:
         label: its name.
         positives: images with it.
+        found: images on which it is found.
         ap: average precision; None for a class without positives.
-        f1: F1 at :data:`THRESHOLD`; None for a class without positives.
+        precision: None for a class that is never found.
+        recall: None for a class without positives.
+        f1: None for a class without positives.
     """
 
     label: str
     positives: int
+    found: int
     ap: Optional[float]
+    precision: Optional[float]
+    recall: Optional[float]
     f1: Optional[float]
 
     def as_dict(self) -> Dict[str, Any]:
         """The figures by name."""
         return self._asdict()
+
+
+def precision_recall(scores: np.ndarray, positive: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Recall and precision where the images down to each of the distinct scores are found, the highest score first.
+
+    Args:
+        scores: (N,).
+        positive: (N,) bool, the images with the class, at least one.
+
+    Returns:
+        (M,) each, M the number of distinct scores.
+    """
+    order = np.argsort(-scores, kind='stable')
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # the last image of each score
+    hits = np.cumsum(positive[order])[ends]
+    return hits / hits[-1], hits / (ends + 1)
 
 
 def average_precision(scores: np.ndarray, positive: np.ndarray) -> Optional[float]:
@@ -44,11 +66,8 @@ def average_precision(scores: np.ndarray, positive: np.ndarray) -> Optional[floa
     """
     if not positive.any():
         return None
-    order = np.argsort(-scores, kind='stable')
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # the last image of each score
-    hits = np.cumsum(positive[order])[ends]
-    recall = hits / hits[-1]
-    return float(np.sum(np.diff(recall, prepend=0) * hits / (ends + 1)))
+    recall, precision = precision_recall(scores, positive)
+    return float(np.sum(np.diff(recall, prepend=0) * precision))
 
 
 def scores_of(logits: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> List[ClassFigures]:
@@ -59,12 +78,17 @@ def scores_of(logits: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> L
         labels: (N, K) zeros and ones.
         names: of the K classes.
     """
-    found, positive = _probable(logits), labels > 0
+    decided, positive = is_found(logits), labels > 0
     result = []
     for number, name in enumerate(names):
-        own, true = found[:, number], positive[:, number]
-        f1 = _f1(int((own & true).sum()), int(own.sum()), int(true.sum())) if true.any() else None
-        result.append(ClassFigures(name, int(true.sum()), average_precision(logits[:, number], true), f1))
+        own, true = decided[:, number], positive[:, number]
+        hits, found, positives = int((own & true).sum()), int(own.sum()), int(true.sum())
+        result.append(
+            ClassFigures(
+                name, positives, found, average_precision(logits[:, number], true), hits / found if found else None,
+                *((hits / positives, _f1(hits, found, positives)) if positives else (None, None)),
+            )
+        )  # fmt: skip
     return result
 
 
@@ -80,19 +104,28 @@ def figures_of(logits: np.ndarray, labels: np.ndarray, classes: Sequence[ClassFi
         ``map``, the mean of the average precisions; ``micro_f1``, of all decisions; ``macro_f1``, the mean of the
         classes; ``loss``, the mean binary cross-entropy over images and classes, in nats.
     """
-    found, positive = _probable(logits), labels > 0
-    loss = np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-np.abs(logits)))
+    found, positive = is_found(logits), labels > 0
     return {
         'map': float(np.mean([each.ap for each in classes if each.ap is not None])),
         'micro_f1': _f1(int((found & positive).sum()), int(found.sum()), int(positive.sum())),
         'macro_f1': float(np.mean([each.f1 for each in classes if each.f1 is not None])),
-        'loss': float(loss.mean()),
+        'loss': float(cross_entropy(logits, labels).mean()),
     }
 
 
-def _probable(logits: np.ndarray) -> np.ndarray:
+def probabilities_of(logits: np.ndarray) -> np.ndarray:
+    """The sigmoid of logits, without an exponential that overflows."""
+    return 0.5 * (1 + np.tanh(0.5 * logits))
+
+
+def is_found(logits: np.ndarray) -> np.ndarray:
     """Whether sigmoid(logit) is at least :data:`THRESHOLD`."""
     return logits >= np.log(THRESHOLD / (1 - THRESHOLD))
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The binary cross-entropy of each class of each image, (N, K) in nats; see :func:`scores_of`."""
+    return np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-np.abs(logits)))
 
 
 def _f1(hits: int, found: int, positives: int) -> float:

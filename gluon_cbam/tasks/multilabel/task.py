@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, cast
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, cast
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.tasks import figures
 from gluon_cbam.tasks.annotated_task import AnnotatedTask
-from gluon_cbam.tasks.classes import check_logits, names_or_numbers
+from gluon_cbam.tasks.classes import check_logits, given_names, names_or_numbers
 from gluon_cbam.tasks.classification.settings import check_distillation, taught_by
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.image_augmentation import repeated_order, steps_of
@@ -36,9 +37,11 @@ if TYPE_CHECKING:
     from gluon_cbam.common.files import PathLike
     from gluon_cbam.data.loading.preprocessing import Preprocessing
     from gluon_cbam.data.loading.training import Batch
+    from gluon_cbam.data.loading.views import View
     from gluon_cbam.data.records.multi_labels import MultiLabelRecords
 
     from .evaluation import Evaluation
+    from .scored import ScoredLabels
 
 _LIMITS = (0, 1.02)
 LOSS = Figure('loss', 'loss', 'loss', higher_is_better=False, unit='binary cross-entropy, nats')
@@ -64,6 +67,7 @@ class Multilabel(AnnotatedTask):
     output_names = ('logits',)
     settings = MultilabelSettings
     top = 1 << 24  # all that are probable enough
+    views: Sequence[View] = ()
 
     def configured(self, settings: Settings) -> Multilabel:
         """The task with the figure that decides."""
@@ -174,9 +178,33 @@ class Multilabel(AnnotatedTask):
         process_group: Optional[ProcessGroup] = None,
     ) -> Evaluation:
         """Average precisions, F1 and loss over every record."""
-        from .evaluation import evaluate
+        from .evaluation import evaluate, evaluate_views
 
+        if self.views:
+            return evaluate_views(start, data, prepare, self.views, batch_size, workers, progress, process_group)
         return evaluate(start, data, prepare, batch_size, workers, progress, process_group)
+
+    def with_views(self, kinds: Sequence[str], preprocessing: Preprocessing) -> Multilabel:
+        """The task that averages the probabilities over views."""
+        from gluon_cbam.data.loading.views import checked_views
+
+        task = copy(self)
+        task.views = checked_views(kinds, preprocessing)
+        return task
+
+    def scored(self, data: Any, evaluation: figures.Evaluation, model: Optional[Model] = None) -> ScoredLabels:
+        """The logits of records, with the names of the classes: those of the network, else of the data, or numbers."""
+        from gluon_cbam.data.records.images import decode_record
+        from gluon_cbam.tasks.classification.scored import distinct
+
+        from .scored import ScoredLabels
+
+        records, found = cast('MultiLabelRecords', data), cast('Evaluation', evaluation)
+        names = (model and given_names(model)) or [each.label for each in found.classes]
+        return ScoredLabels(
+            name=records.path.stem, evaluation=found, classes=distinct(names),
+            load=lambda number: decode_record(records.records, number),
+        )  # fmt: skip
 
     def predictor(
         self, model: Model, top: int, names: Optional[Sequence[str]] = None, labels: Optional[PathLike] = None

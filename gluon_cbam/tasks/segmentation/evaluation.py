@@ -51,7 +51,7 @@ class Evaluation(figures.Evaluation):
         """The figures by name."""
         return self.scores.figures
 
-    def lines(self) -> List[str]:
+    def lines(self, by_class: bool = False) -> List[str]:
         """The figures of each class."""
         rows = [['class', 'IoU', 'accuracy', 'pixels']]
         for name, row in self.scores.of_classes().items():

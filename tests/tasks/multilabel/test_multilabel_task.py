@@ -2,11 +2,13 @@
 
 import csv
 import json
+from itertools import permutations
 
 import cv2
 import mxnet as mx
 import numpy as np
 import pytest
+from html_pages import checked_page
 from run_folders import state
 from sklearn.metrics import average_precision_score
 
@@ -17,6 +19,7 @@ from gluon_cbam.data.records.multi_labels import MultiLabelRecords
 from gluon_cbam.data.records.recordio import RecordWriter
 from gluon_cbam.tasks import get_task
 from gluon_cbam.tasks.classification.mixup import MixSampler
+from gluon_cbam.tasks.multilabel.evaluation import mean_of_sigmoids
 from gluon_cbam.tasks.multilabel.objective import MultilabelObjective
 from gluon_cbam.training import make_config, train
 from gluon_cbam.training.logging import curves
@@ -106,6 +109,35 @@ def test_it_learns_validates_predicts_and_exports(run, data, cbam_here, tmp_path
             scores[number, label['class']] = label['probability']
     expected = average_precision_score(MultiLabelRecords(data).labels, scores, average='macro')
     assert found['map'] == pytest.approx(expected, abs=1e-6)
+
+
+def test_files_and_further_figures_of_validation(run, data, cbam_here, tmp_path):
+    given = ['validate', '--params', run, '--data-val', data, '--workers', 1]
+    files = ['--report', tmp_path / 'report', '--save-predictions', tmp_path / 'p.csv']
+    done = cbam_here(*given, '--by-class', *files)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('precision') == 1  # one table
+    page = checked_page((tmp_path / 'report' / 'report.html').read_text(encoding='utf-8'))
+    assert [row[1] for row in page.tables[1][1:]] in list(map(list, permutations(COLORS)))
+    assert (tmp_path / 'report' / 'predictions.csv').read_bytes() == (tmp_path / 'p.csv').read_bytes()
+    table = list(csv.DictReader((tmp_path / 'p.csv').open()))
+    assert [row['red label'] for row in table] == [str(number & 1) for number in range(IMAGES)]
+    done = cbam_here(*given, '--tta', 'flip', '--json')
+    assert (json.loads(done.stdout)['views'], json.loads(done.stdout)['tta']) == (2, ['flip'])
+
+
+@pytest.mark.parametrize('options', [['--top-k', 2], ['--confusion', 'c.csv']])
+def test_files_and_figures_of_one_label_are_refused(run, data, cbam_here, options):
+    done = cbam_here('validate', '--params', run, '--data-val', data, *options)
+    expected = f'{options[0]} is for classification, and the task is multilabel: leave it out'
+    assert done.returncode == 2 and done.stderr.strip().endswith(expected)
+
+
+def test_the_views_of_an_image_have_a_mean_probability():
+    logits = np.random.RandomState(0).randn(5, 3, 4) * 4
+    expected = (1 / (1 + np.exp(-logits))).mean(axis=1)
+    assert np.allclose(1 / (1 + np.exp(-mean_of_sigmoids(logits))), expected, rtol=1e-12)
+    assert mean_of_sigmoids(np.array([[[900.0], [-900.0]]])) == pytest.approx(0, abs=1e-9)
 
 
 def test_predictions_as_rows(run, data, cbam_here, tmp_path):
