@@ -54,7 +54,7 @@ def explain_boxes(
             fault = getattr(error, 'strerror', None)
             yield UnreadableImage(image.file, f'{image.file}: {fault}' if fault else str(error), image.number)
             continue
-        pixels = preprocessing.crop(decoded)
+        pixels = preprocessing.seen(preprocessing.crop(decoded))
         maps = explainer.boxes(pixels, most, label, preprocessing.frame(*decoded.shape[:2]))
         gates = [] if stages == () else select_stages(explainer.batch([pixels]).gates(), stages)
         activations: List[ClassActivation] = []

@@ -10,10 +10,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
+import mxnet as mx
 import numpy as np
 import pytest
 from checks import assert_one_line
 
+import gluon_cbam
 from gluon_cbam.data.records.recordio import RecordFile, RecordWriter
 from gluon_cbam.explain.figures.output_directory import FigurePaths
 
@@ -160,3 +162,21 @@ def test_names_of_figures(tmp_path):
         ('x' * 251 + '.jpg', None, 'x' * 50 + '.png'), ('x' * 250 + '.jpg', None, 'x' * 50 + '_2.png'),
     ):  # fmt: skip
         assert name(file, number).name == expected
+
+
+@pytest.mark.parametrize('options', [(), ('--method', 'occlusion')])
+def test_a_network_of_gray_images_is_shown_what_it_sees(tmp_path, explain, options):
+    mx.random.seed(1)
+    net = gluon_cbam.get_model('cbamnet_tiny', classes=3, in_channels=1)
+    net.initialize(mx.init.Xavier())
+    net(mx.nd.zeros((1, 1, 32, 32)))
+    net.save_parameters(str(tmp_path / 'net.params'))
+    colors = np.random.RandomState(0).randint(0, 256, (4, 4, 3), np.uint8)
+    picture = cv2.resize(colors, (32, 32), interpolation=cv2.INTER_NEAREST)  # the size of the input
+    cv2.imwrite(str(tmp_path / 'colors.png'), picture)
+    network = ('--network', 'cbamnet_tiny', '--option', 'in_channels=1', '--params', tmp_path / 'net.params')
+    (image,) = explain(tmp_path / 'colors.png', *network, '--classes', 3, *options)['images']
+    left, top, side = 20, 92, 256
+    tile = cv2.imread(image['picture'])[top : top + side, left : left + side]
+    expected = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (side, side), interpolation=cv2.INTER_NEAREST)
+    assert np.array_equal(tile, expected[..., None].repeat(3, axis=2))

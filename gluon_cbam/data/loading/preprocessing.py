@@ -126,6 +126,17 @@ class Preprocessing:
 
         return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None]
 
+    def seen(self, pixels: np.ndarray) -> np.ndarray:
+        """What the network sees of an image that :meth:`crop` returned, as a picture.
+
+        Args:
+            pixels: (H, W, 3) uint8, RGB.
+
+        Returns:
+            (H, W, 3) uint8: the same, or gray in all three channels.
+        """
+        return pixels if self.channels == 3 else self.to_channels(pixels).repeat(3, axis=2)
+
     def of_channels(self, channels: int) -> Preprocessing:
         """The same preprocessing for a network of another number of channels.
 

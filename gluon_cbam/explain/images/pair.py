@@ -45,7 +45,8 @@ def explain_pair(
         DataError: an image cannot be read, or its embedding has norm zero.
     """
     images = (first, second)
-    pixels = [explainer.explained.preprocessing.crop(image.decode()) for image in images]
+    preprocessing = explainer.explained.preprocessing
+    pixels = [preprocessing.seen(preprocessing.crop(image.decode())) for image in images]
     maps = explainer.pair(*pixels)
     similarity = float(maps.similarity[0])
     gates = [] if stages == () else select_stages(explainer.batch(pixels).gates(), stages)

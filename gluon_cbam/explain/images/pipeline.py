@@ -70,11 +70,11 @@ def explain_images(
         UsageError: an unknown stage, layer or method.
         DataError: an output of the network is not finite.
     """
-    network = explainer.explained
+    network, preprocessing = explainer.explained, explainer.explained.preprocessing
 
     def load(image: ImageSource) -> Union[_Image, UnreadableImage]:
         try:
-            return _Image(image, network.preprocessing.crop(image.decode()))
+            return _Image(image, preprocessing.seen(preprocessing.crop(image.decode())))
         except (DataError, OSError) as error:
             fault = getattr(error, 'strerror', None)
             return UnreadableImage(image.file, f'{image.file}: {fault}' if fault else str(error), image.number)
