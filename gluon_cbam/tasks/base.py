@@ -371,6 +371,29 @@ class Task(TaskFigures, ABC):
             raise UsageError(f'the task {self.name} has no classes of an image to save')
         return self
 
+    def with_logits(self) -> Task:
+        """The task whose evaluations have the logits of each record, to fit a temperature to.
+
+        Raises:
+            UsageError: the task does not classify.
+        """
+        raise UsageError(f'the task {self.name} has no logits of classes to keep')
+
+    def with_temperature(self, temperature: Optional[float]) -> Task:
+        """The task that divides the logits by a temperature, in evaluations and predictions.
+
+        Args:
+            temperature: above 0; None for logits as they are.
+
+        Raises:
+            UsageError: the task does not classify.
+        """
+        if temperature is not None:
+            raise UsageError(
+                f'--temperature {temperature:g} is for classification, and the task is {self.name}: leave it out'
+            )
+        return self
+
     # prediction
 
     @abstractmethod

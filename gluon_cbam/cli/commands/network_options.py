@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, 
 
 import click
 
-from gluon_cbam.cli.options import add_options
+from gluon_cbam.cli.options import NumberRange, add_options
 from gluon_cbam.cli.progress import byte_progress
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.listing import listed
@@ -123,6 +123,12 @@ def refuse_other_tasks(given: Sequence[str], tasks: Mapping[str, Iterable[str]],
             raise UsageError(f'{name} is for {listed(tasks[name])}, and the task is {task.name}: leave it out')
 
 
+temperature_option = click.option(
+    '--temperature',
+    type=NumberRange(0.01, 1000),
+    metavar='T',
+    help='divides the logits of classes: temperature scaling',
+)
 task_option = click.option('--task', metavar='NAME', help="task of the weights  [their card's, or classification]")
 exported_options = add_options(
     [

@@ -24,6 +24,7 @@ from .network_options import (
     require_exported,
     show_verification,
     task_option,
+    temperature_option,
 )
 from .predict_boxes import BoxOptions, BoxOutputs, box_options
 
@@ -38,6 +39,7 @@ _OUTPUT = [
         '--top-k', type=click.IntRange(1), help='number of classes or boxes for each image  [5 classes, 100 boxes]'
     ),
     click.option('--labels', metavar='FILE', help="names of the classes, one in a line  [the weights']"),
+    temperature_option,
     click.option('--csv', metavar='FILE', help='write CSV, a row for each image; - for standard output'),
     click.option('--jsonl', metavar='FILE', help='write a JSON object in a line for each image; - for standard output'),
     click.option('--output', metavar='FILE', help='.csv, .json, .jsonl or .txt, instead of standard output'),
@@ -74,6 +76,7 @@ def predict(
     images: Tuple[str, ...],
     labels: Optional[str],
     top_k: Optional[int],
+    temperature: Optional[float],
     batch_size: int,
     workers: Optional[int],
     ignore_classes: bool,
@@ -94,7 +97,8 @@ def predict(
         raise UsageError(f'no images: --pretrained took {tag!r} as the tag of weights; write images before it')
     sources = inputs.sources()
     (session, network), live = _session(**others), inputs.camera is not None
-    predictor = boxes.predictor(session.task.predictor(session, top_k or session.task.top, labels=labels))
+    task = session.task.with_temperature(temperature)
+    predictor = boxes.predictor(task.predictor(session, top_k or task.top, labels=labels))
     files = boxes.outputs(session, predictor)
     if labels is not None:
         _check_labels(session, labels, ignore_classes)

@@ -147,6 +147,8 @@ def _result(
     about = {'network': loaded.name, 'data': records.path}
     if scoring.tta:
         about['views'] = f'{", ".join(scoring.tta)}: the mean of the probabilities'
+    if scoring.temperature is not None:
+        about['temperature'] = f'{scoring.temperature:g}'
     further = scoring.as_dict(task.scored(records, scored, loaded) if task.classifies else None)
     written = outputs.of_evaluation(task, records, scored, loaded, about)
     value = {'network': loaded.name, 'params_sha256': loaded.params_sha256, **scored.as_dict(), **checked.as_dict()}

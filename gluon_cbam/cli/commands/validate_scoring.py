@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Dict, List, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
 import click
 
@@ -13,7 +13,7 @@ from gluon_cbam.common.printable import printable
 from gluon_cbam.common.text_table import aligned
 from gluon_cbam.data.loading.views import KINDS
 
-from .network_options import refuse_other_tasks
+from .network_options import refuse_other_tasks, temperature_option
 
 if TYPE_CHECKING:
     from gluon_cbam.export.runtime import ExportedNetwork
@@ -25,6 +25,8 @@ _TASKS = {
     '--top-k': ('classification',),
     '--by-class': ('classification', 'multilabel'),
     '--tta': ('classification', 'multilabel'),
+    '--temperature': ('classification',),
+    '--fit-temperature': ('classification',),
 }
 """Option -> the names of its tasks."""
 _KEPT = 5  # classes of each record in --save-predictions, where --top-k names no more
@@ -57,6 +59,11 @@ scoring_options = add_options(
             '--tta', default='', callback=_names, metavar='NAME,...',
             help=f'test-time augmentation, the mean of the probabilities over views: {", ".join(KINDS)}',
         ),
+        temperature_option,
+        click.option(
+            '--fit-temperature', is_flag=True,
+            help='fit a temperature to the logits of these records, which are others than those of the test',
+        ),
     ]
 )  # fmt: skip
 """The options, for :meth:`Scoring.taken_from`."""
@@ -70,11 +77,15 @@ class Scoring:
         top_k: ``--top-k``.
         by_class: ``--by-class``.
         tta: ``--tta``.
+        temperature: ``--temperature``.
+        fit_temperature: ``--fit-temperature``.
     """
 
     top_k: Tuple[int, ...]
     by_class: bool
     tta: Tuple[str, ...]
+    temperature: Optional[float]
+    fit_temperature: bool
 
     @classmethod
     def taken_from(cls, settings: Dict[str, Any]) -> Scoring:
@@ -82,13 +93,19 @@ class Scoring:
         return cls(**{field.name: settings.pop(field.name) for field in fields(cls)})
 
     def check(self, task: Task) -> None:
-        """Check that the task has these figures.
+        """Check that the task has these figures, and that they go together.
 
         Raises:
-            UsageError: it has not.
+            UsageError: it has not, or they do not.
         """
-        given = {'--top-k': self.top_k, '--by-class': self.by_class, '--tta': self.tta}
+        given = {
+            '--top-k': self.top_k, '--by-class': self.by_class, '--tta': self.tta, '--temperature': self.temperature,
+            '--fit-temperature': self.fit_temperature,
+        }  # fmt: skip
         refuse_other_tasks([name for name, value in given.items() if value], _TASKS, task)
+        for name in ('--temperature', '--tta'):
+            if self.fit_temperature and given[name]:
+                raise UsageError(f'--fit-temperature is of the logits of whole images as they are: leave {name} out')
 
     def configured(self, loaded: Union[LoadedNetwork, ExportedNetwork], predictions: bool) -> Task:
         """The task of a network, which evaluates as the options say.
@@ -105,10 +122,13 @@ class Scoring:
         if most > loaded.classes:
             raise UsageError(f'--top-k {most}: {loaded.name} has {loaded.classes} classes, give at most that')
         kept = min(most or _KEPT, loaded.classes) if predictions and loaded.task.classifies else 0
-        return loaded.task.with_views(self.tta, loaded.preprocessing).with_kept(kept)
+        task = loaded.task.with_views(self.tta, loaded.preprocessing).with_kept(kept).with_temperature(self.temperature)
+        return task.with_logits() if self.fit_temperature else task
 
     def as_dict(self, scored: Any = None) -> Dict[str, Any]:
-        """The further figures for ``--json``: ``top_k``, ``by_class`` and ``tta``, where they were asked for.
+        """The further figures for ``--json``, where they were asked for.
+
+        These are ``top_k``, ``by_class``, ``fitted_temperature``, ``temperature`` and ``tta``.
 
         Args:
             scored: see :meth:`gluon_cbam.tasks.Task.scored`; None for tasks whose evaluations have what there is of
@@ -119,6 +139,10 @@ class Scoring:
             value['top_k'] = [scored.top_k(k)._asdict() for k in self.top_k]
         if scored is not None and self.by_class:
             value['by_class'] = scored.by_class()
+        if scored is not None and self.fit_temperature:
+            value['fitted_temperature'] = scored.fit_temperature().as_dict()
+        if self.temperature is not None:
+            value['temperature'] = self.temperature
         return {**value, 'tta': list(self.tta)} if self.tta else value
 
     def lines(self, value: Dict[str, Any]) -> List[str]:
@@ -136,6 +160,14 @@ class Scoring:
         if 'by_class' in value:
             rows = [[_cell(cell) for cell in list(row.values())[1:]] for row in value['by_class']]
             lines.append(aligned([list(value['by_class'][0])[1:], *rows]))
+        if 'temperature' in value:
+            lines.append(f'at --temperature {self.temperature:g}')
+        if 'fitted_temperature' in value:
+            fit = value['fitted_temperature']
+            changes = (
+                f'{name.upper()} {fit[name]["before"]:.4f} to {fit[name]["after"]:.4f}' for name in ('nll', 'ece')
+            )
+            lines.append(f'fitted on these records: --temperature {fit["temperature"]:.4f}: {", ".join(changes)}')
         return lines
 
 

@@ -44,6 +44,7 @@ class Evaluation(figures.Evaluation):
         outcomes: what became of each record.
         seconds: time of the evaluation.
         views: number of views of each image whose probabilities were averaged.
+        logits: those of each record, (n, classes) float32, where they were asked for.
     """
 
     records: int
@@ -57,6 +58,7 @@ class Evaluation(figures.Evaluation):
     outcomes: Outcomes
     seconds: float
     views: int = 1
+    logits: Optional[np.ndarray] = None
 
     @classmethod
     def of(cls, outcomes: Outcomes, seconds: float) -> Evaluation:
@@ -121,10 +123,12 @@ def score(
     progress: Progress = no_progress,
     process_group: Optional[ProcessGroup] = None,
     keep: int = 0,
+    keep_logits: bool = False,
 ) -> Evaluation:
     """Evaluate a network whose first output is logits; see :meth:`gluon_cbam.tasks.Task.evaluate`.
 
-    With ``keep``, the outcomes have that many of the most probable classes of each record.
+    With ``keep``, the outcomes have that many of the most probable classes of each record. With ``keep_logits``, the
+    evaluation has the logits of the records of this process.
     """
     began = time.time()
 
@@ -136,8 +140,13 @@ def score(
 
     labels = records.labels.astype(np.int64)
     outputs = outputs_of_shard(start, load, len(records), batch_size, workers, name, progress, process_group)
-    rows = [outcome_rows(numbers, logits, labels[numbers], keep) for numbers, (logits, *_) in outputs]
-    return Evaluation.of(gathered(rows, records, keep, process_group), time.time() - began)
+    rows, kept = [], []
+    for numbers, (logits, *_) in outputs:
+        rows.append(outcome_rows(numbers, logits, labels[numbers], keep))
+        if keep_logits:
+            kept.append(logits.astype(np.float32))
+    evaluation = Evaluation.of(gathered(rows, records, keep, process_group), time.time() - began)
+    return replace(evaluation, logits=np.concatenate(kept)) if keep_logits else evaluation
 
 
 def score_views(

@@ -106,8 +106,18 @@ def gathered(
     found = found[np.argsort(found[:, 0], kind='stable')]
     if not np.array_equal(found[:, 0], np.arange(len(records))):
         raise DataError(f'{len(found)} of {len(records)} records of {records.path} were read')
-    predicted, ranks = found[:, 1].astype(np.int64), found[:, 2].astype(np.int64)
-    top, probabilities = found[:, _COLUMNS : _COLUMNS + keep].astype(np.int64), found[:, _COLUMNS + keep :]
-    labels = records.labels.astype(np.int64)
-    confidence, losses, brier = found[:, 3:_COLUMNS].T
+    return outcomes_of(found, records.labels.astype(np.int64), keep)
+
+
+def outcomes_of(rows: np.ndarray, labels: np.ndarray, keep: int = 0) -> Outcomes:
+    """The outcomes of records.
+
+    Args:
+        rows: the results of :func:`outcome_rows` for all of them, in their order.
+        labels: the true classes, (n,) int64.
+        keep: as for :func:`outcome_rows`.
+    """
+    predicted, ranks = rows[:, 1].astype(np.int64), rows[:, 2].astype(np.int64)
+    top, probabilities = rows[:, _COLUMNS : _COLUMNS + keep].astype(np.int64), rows[:, _COLUMNS + keep :]
+    confidence, losses, brier = rows[:, 3:_COLUMNS].T
     return Outcomes(labels, predicted, ranks, confidence, losses, brier, top, probabilities)

@@ -67,16 +67,17 @@ class ClassPredictor(Predictor):
     Args:
         names: the names of the classes.
         top: number of classes per image.
+        temperature: divides the logits.
     """
 
-    def __init__(self, names: Sequence[str], top: int) -> None:
-        self._names, self._top = names, top
+    def __init__(self, names: Sequence[str], top: int, temperature: float = 1.0) -> None:
+        self._names, self._top, self._temperature = names, top, temperature
         self.columns = columns(top)
 
     def __call__(self, image: ImageReference, outputs: Sequence[np.ndarray]) -> ClassPrediction:
         """The most probable classes; of equal ones, the first."""
         logits = outputs[0]
-        probabilities = np.exp(logits - logits.max())
+        probabilities = np.exp((logits - logits.max()) / self._temperature)
         probabilities /= probabilities.sum()
         best = np.argsort(-logits, kind='stable')[: self._top]
         scores = [ClassScore(int(index), self._names[index], float(probabilities[index])) for index in best]

@@ -17,6 +17,7 @@ from .evaluation import Evaluation
 from .metrics import Calibration, ClassCounts, TopK, top_k
 from .outcomes import Outcomes
 from .prediction import class_names
+from .temperature import FittedTemperature
 
 if TYPE_CHECKING:
     from gluon_cbam.common.files import PathLike
@@ -60,6 +61,11 @@ class ScoredClasses:
     def top_k(self, k: int) -> TopK:
         """The top-k accuracy with its interval."""
         return top_k(self.outcomes, k)
+
+    def fit_temperature(self) -> FittedTemperature:
+        """The temperature that fits the logits, which the evaluation was asked for."""
+        assert self.evaluation.logits is not None
+        return FittedTemperature.of(self.evaluation.logits, self.outcomes.labels)
 
     def by_class(self) -> List[Dict[str, Any]]:
         """The figures of each class for JSON, see :meth:`.metrics.ClassCounts.rows`."""

@@ -70,6 +70,8 @@ class Classification(RecordTask):
     settings = ClassificationSettings
     views: Sequence[View] = ()
     kept = 0
+    kept_logits = False
+    temperature: Optional[float] = None
 
     def check_settings(self, settings: Settings) -> None:
         """Check the settings of the loss and the steps of augmentation."""
@@ -154,6 +156,18 @@ class Classification(RecordTask):
         task.kept = classes
         return task
 
+    def with_temperature(self, temperature: Optional[float]) -> Classification:
+        """The task whose probabilities are the softmax of the logits over a temperature."""
+        task = copy(self)
+        task.temperature = temperature
+        return task
+
+    def with_logits(self) -> Classification:
+        """The task whose evaluations have the logits of each record."""
+        task = copy(self)
+        task.kept_logits = True
+        return task
+
     def evaluate(
         self,
         start: Start,
@@ -166,12 +180,17 @@ class Classification(RecordTask):
     ) -> Evaluation:
         """Accuracies, loss and calibration over every record."""
         from .evaluation import score, score_views
+        from .temperature import scaled
 
+        if self.temperature is not None:
+            start = scaled(start, self.temperature)
         if self.views:
             return score_views(
                 start, data, prepare, self.views, batch_size, workers, progress, process_group, self.kept
             )  # fmt: skip
-        return score(start, data, prepare, batch_size, workers, progress, process_group, self.kept)
+        return score(
+            start, data, prepare, batch_size, workers, progress, process_group, self.kept, self.kept_logits
+        )  # fmt: skip
 
     def scored(self, data: Any, evaluation: figures.Evaluation, model: Optional[Model] = None) -> ScoredClasses:
         """The outcomes of records, with the names of the classes."""
@@ -191,7 +210,7 @@ class Classification(RecordTask):
         """The most probable classes of each image, with their names."""
         from .prediction import ClassPredictor, class_names
 
-        return ClassPredictor(names or class_names(model, labels), min(top, model.classes))
+        return ClassPredictor(names or class_names(model, labels), min(top, model.classes), self.temperature or 1.0)
 
     def tolerance(self, measured_by: str, records: int) -> float:
         """The tolerance of the source of the figures, at least one record."""
