@@ -44,6 +44,7 @@ def test_accuracy_and_size(quantized, exported_digits):
 
 def test_a_gpu_has_no_int8(quantized):
     assert load_exported(quantized[0]).placement.numbers == 'int8'
+    assert load_exported(quantized[0]).engine_as_dict()['precision'] == 'int8'
     with pytest.raises(UsageError, match='cuda takes files in float32 or float16, this one is in int8'):
         load_exported(quantized[0], provider='cuda')
 

@@ -121,7 +121,8 @@ class ExportedNetwork:
 
     def engine_as_dict(self) -> Dict[str, Any]:
         """The file, the engine and its placement, and the comparison with the CPU, for JSON."""
-        placed = {name: getattr(self.placement, name) for name in ('provider', 'device', 'precision')}
+        placed = {'provider': self.placement.provider, 'device': self.placement.device}
+        placed['precision'] = self.placement.coarsest  # of an int8 file, int8
         chosen = {name: value for name, value in placed.items() if value is not None}
         return {'exported': str(self.path), 'engine': self.engine, **chosen, **self.verification_as_dict()}
 
