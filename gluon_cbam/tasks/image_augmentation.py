@@ -49,8 +49,8 @@ class ImageAugmentationSettings:
     )  # fmt: skip
     recount: int = setting(1, 'boxes that are erased in an image', kind=int, minimum=1, immutable=True)
     aug_repeats: int = setting(
-        0, 'times that an image is in a batch, augmented anew; epochs then have a part of the images', kind=int,
-        minimum=0, aliases=('--repeated-aug',), immutable=True,
+        0, 'times that an image is in a batch, augmented anew; epochs then have a part of the images; 0 and 1 are once',
+        kind=int, minimum=0, aliases=('--repeated-aug',), immutable=True,
     )  # fmt: skip
 
 
