@@ -10,6 +10,7 @@ from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.common.files import PathLike, disk_errors, place
 from gluon_cbam.common.final_names import naming
 from gluon_cbam.common.folders import temporary_folder
+from gluon_cbam.common.listing import listed
 from gluon_cbam.compat.renamed import renamed_attributes
 
 from .formats import FORMATS
@@ -52,11 +53,11 @@ def export_network(request: ExportRequest, form: str, output: PathLike, samples:
 def _check_format(request: ExportRequest, form: str) -> None:
     """Refuse a network or a graph that the format does not hold."""
     if getattr(request.loaded.net, 'detects', False) and not FORMATS[form].detectors:
-        formats = ' or '.join(name for name, row in FORMATS.items() if row.detectors)
+        formats = listed((name for name, row in FORMATS.items() if row.detectors), 'or')
         raise UsageError(f'{form} does not hold detectors such as {request.loaded.name}: give --format {formats}')
     if request.graph != USUAL and not FORMATS[form].graphs:
         name = '--dynamic' if request.graph.dynamic else '--no-nms'
-        formats = ' or '.join(name for name, row in FORMATS.items() if row.graphs)
+        formats = listed((name for name, row in FORMATS.items() if row.graphs), 'or')
         raise UsageError(f'{name} is for {formats}, got --format {form}: leave it out')
 
 

@@ -22,6 +22,7 @@ from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, disk_errors, refuse_existing, sha256, write_json, write_text
 from gluon_cbam.common.folders import temporary_folder
+from gluon_cbam.common.listing import listed
 from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.inference.network import load_network
@@ -110,7 +111,7 @@ def publish(
         DataError: a file is damaged, the parameters do not fit into ``about.dtype``, or the data have other classes.
     """
     if about.dtype not in DTYPES:
-        raise UsageError(f'--dtype must be {" or ".join(DTYPES)}, got {about.dtype!r}')
+        raise UsageError(f'--dtype must be {listed(DTYPES, "or")}, got {about.dtype!r}')
     source = _source(run)
     records = source.task.open_validation(data_val or _validation_data(source), source.card.classes)
     named = ClassNames(str(source.params.with_suffix('.json')), source.card.class_names, source.card.classes)

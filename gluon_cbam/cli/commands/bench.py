@@ -12,6 +12,7 @@ from gluon_cbam.cli.options import settings_options
 from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.listing import listed
 
 if TYPE_CHECKING:
     from gluon_cbam.benchmarks.context import BenchmarkContext
@@ -144,7 +145,7 @@ def _context(mode: str, data: Optional[str], folder: str, settings: Dict[str, An
     if settings['with_decode'] and mode != 'predict':
         raise UsageError(f'--with-decode is for predict, got {mode}: leave it out')
     if data and mode not in _NEED_DATA:
-        raise UsageError(f'--data is for {" and ".join(_NEED_DATA)}, got {mode}: leave it out')
+        raise UsageError(f'--data is for {listed(_NEED_DATA)}, got {mode}: leave it out')
     if mode != 'predict' or settings['with_decode']:
         _check_channels(settings['option'])
     row = variant(network) if network else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.listing import listed
 
 from .explain_boxes import check_box_method
 from .network_options import load, load_exported
@@ -74,7 +75,7 @@ def exported_explainer(
     from gluon_cbam.export.runtime.session import exported_session
 
     if find_method(method).differentiates:
-        able = ' or '.join(name for name, row in EXPLAIN_METHODS.items() if not row.differentiates)
+        able = listed((name for name, row in EXPLAIN_METHODS.items() if not row.differentiates), 'or')
         raise UsageError(f'{method} needs gradients, and so MXNet and --params: an exported file takes {able}')
     if stages or layer:
         raise UsageError('--stages and --layer look inside a network, and so need MXNet and --params: leave them out')

@@ -13,6 +13,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.json_stream import read_lists
+from gluon_cbam.common.listing import listed
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.sources.file_paths import FilePath
 
@@ -68,9 +69,7 @@ class _Raw:
         )
         missing = [name for name in LISTS if name not in counts]
         if missing:
-            raise DataError(
-                f"{path}: no annotations of objects in COCO's format: it has no list {' and '.join(missing)}"
-            )
+            raise DataError(f"{path}: no annotations of objects in COCO's format: it has no list {listed(missing)}")
         if len(set(self._image_ids)) < len(self._image_ids):
             raise DataError(f'{path}: an id of an image occurs twice')
         check_files(path, self._image_ids, self.rows.names)

@@ -11,6 +11,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 from xml.etree.ElementTree import Element
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.listing import listed
 from gluon_cbam.common.printable import printable
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.common.xml_documents import read_xml
@@ -102,9 +103,9 @@ def _splits(source: FilePath, folder: FilePath, wanted: Sequence[str]) -> Tuple[
         return ({}, []) if wanted and sets.is_dir() else ({'train': stems}, [])
     known = set(stems)
     splits = {name: [_stem(line, known) for line in read_names(path) if line.strip()] for name, path in names.items()}
-    for name, listed in splits.items():
-        check_listed_once(listed, names[name])
-    return splits, [stem for stem in stems if not any(stem in set(listed) for listed in splits.values())]
+    for name, members in splits.items():
+        check_listed_once(members, names[name])
+    return splits, [stem for stem in stems if not any(stem in set(members) for members in splits.values())]
 
 
 def _stem(line: str, known: set) -> str:
@@ -164,7 +165,7 @@ class _Year:
         if named in found or (not found and named in self._pictures.get(named.rpartition('.')[0], [])):
             return named
         if found:
-            raise DataError(f'{path}: {" and ".join(found)} have its name, and its filename is {shown(named)}')
+            raise DataError(f'{path}: {listed(found)} have its name, and its filename is {shown(named)}')
         faults.add(
             'missing',
             printable(path),

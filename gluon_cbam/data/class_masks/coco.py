@@ -14,6 +14,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.json_stream import read_lists
+from gluon_cbam.common.listing import listed
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.boxes.coco_files import LISTS, check_files, find_files, pictures_folder
 from gluon_cbam.data.boxes.faults import Faults
@@ -98,7 +99,7 @@ class _Raw:
         )
         missing = [name for name in LISTS if name not in counts]
         if missing:
-            raise DataError(f"{path}: no annotations in COCO's format: it has no list {' and '.join(missing)}")
+            raise DataError(f"{path}: no annotations in COCO's format: it has no list {listed(missing)}")
         check_files(path, list(self._images), list(self._images.values()))
 
     def _image(self, item: Any) -> None:

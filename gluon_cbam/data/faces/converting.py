@@ -9,6 +9,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, refuse_existing
+from gluon_cbam.common.listing import listed
 from gluon_cbam.data.records.duplicates import image_hash
 
 from .archived_sets import write_archived
@@ -90,7 +91,7 @@ def convert(
     """
     path = Path(output)
     if path.suffix.lower() not in FILE_ENDINGS:
-        raise UsageError(f'{path}: a verification set is written to {" or ".join(FILE_ENDINGS)}, not {path.suffix!r}')
+        raise UsageError(f'{path}: a verification set is written to {listed(FILE_ENDINGS, "or")}, not {path.suffix!r}')
     refuse_existing([path], overwrite)
     found = _opened(source, folder, pairs, folds, seed)
     size = _check_pictures(found, progress)

@@ -10,6 +10,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
 from gluon_cbam.common.limits import MAX_CLASSES
+from gluon_cbam.common.listing import listed
 from gluon_cbam.data.records.labels import checked_index
 
 from .arrays.formats import FORMATS, ArrayFormat, is_array_set, read_dataset
@@ -225,7 +226,7 @@ def _from_splits(request: _Request) -> _Found:
             )
         parts.append(part)
     if labels:
-        raise UsageError(f'{request.source}: {" and ".join(folders.values())} have class folders: leave out --labels')
+        raise UsageError(f'{request.source}: {listed(folders.values())} have class folders: leave out --labels')
     return _Found(parts, classes, count_left_out(tree, parts, True, unlabeled))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.listing import listed
 from gluon_cbam.common.packages import is_installed
 from gluon_cbam.export.metadata import SYMBOL_SUFFIX
 
@@ -76,7 +77,7 @@ def find_engine(path: Path, engine: str, provider: Optional[str] = None) -> Tupl
     """
     kind = SYMBOL_SUFFIX if path.name.endswith(SYMBOL_SUFFIX) else path.suffix
     if kind not in _ENGINES:
-        raise UsageError(f'exported files end in {" or ".join(_ENGINES)}, got {str(path)!r}')
+        raise UsageError(f'exported files end in {listed(_ENGINES, "or")}, got {str(path)!r}')
     engines = _ENGINES[kind]
     known = [name for table in _ENGINES.values() for name in table]
     if engine not in ('auto', *known):
@@ -85,5 +86,5 @@ def find_engine(path: Path, engine: str, provider: Optional[str] = None) -> Tupl
         first = next(iter(engines))
         engine = first if provider else next((name for name in engines if is_installed(name)), first)
     if engine not in engines:
-        raise UsageError(f'{engine} does not run {path.name}: use {" or ".join(engines)}')
+        raise UsageError(f'{engine} does not run {path.name}: use {listed(engines, "or")}')
     return engine, engines[engine]

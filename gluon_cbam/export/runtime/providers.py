@@ -11,6 +11,7 @@ import platform
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from gluon_cbam.common.errors import EnvironmentProblem, UsageError, closest
+from gluon_cbam.common.listing import listed
 from gluon_cbam.export.precision import FLOAT16, FLOAT32, INT8, TF32
 from gluon_cbam.zoo.location import root_of
 
@@ -153,9 +154,9 @@ def place_on_provider(
     row = PROVIDERS[name]
     precision = row.precisions[0] if precision is None else precision
     if precision not in row.precisions:
-        raise UsageError(f'provider {name} computes in {" or ".join(row.precisions)}, got precision {precision!r}')
+        raise UsageError(f'provider {name} computes in {listed(row.precisions, "or")}, got precision {precision!r}')
     if numbers not in row.files:
-        raise UsageError(f'provider {name} takes files in {" or ".join(row.files)}, this one is in {numbers}')
+        raise UsageError(f'provider {name} takes files in {listed(row.files, "or")}, this one is in {numbers}')
     device = row.device(device)
     if device in row.exact_devices and precision != FLOAT32:
         raise UsageError(f'device {device} of provider {name} computes in float32, got precision {precision!r}')
