@@ -15,6 +15,7 @@ from typing import IO, Any, AnyStr, Dict, Iterable, Iterator, List, Optional
 from .descriptors import READ_FLAGS, sync
 from .errors import CbamError, DataError, TransferError, UsageError
 from .final_names import about, naming
+from .folders import refuse_unwritable
 from .types import OpenablePath, PathLike
 
 _TEMPORARY = '.part'
@@ -167,8 +168,9 @@ def refuse_existing(paths: Iterable[PathLike], overwrite: bool = False) -> None:
 
     Raises:
         UsageError: one exists, or is a folder; the message names it.
-        TransferError: a folder above one is a file, as the disk would say while it is written.
+        TransferError: a folder above one is a file or takes no files, as the disk would say while it is written.
     """
+    paths = list(paths)
     for path in paths:
         if not overwrite and os.path.lexists(path):
             raise UsageError(f'{path} exists: write to another place, or give --force to overwrite it')
@@ -177,6 +179,8 @@ def refuse_existing(paths: Iterable[PathLike], overwrite: bool = False) -> None:
         above = next((folder for folder in Path(path).parents if os.path.lexists(folder)), None)
         if above is not None and not above.is_dir():
             raise TransferError(f'{above} is no folder, so that {path} cannot be written: write to another place')
+    for folder in {Path(path).parent for path in paths}:
+        refuse_unwritable(folder)
 
 
 def remove_temporaries(folder: PathLike, name: Optional[str] = None) -> None:

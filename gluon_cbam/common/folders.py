@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterable, Iterator
 
-from .errors import UsageError
+from .errors import TransferError, UsageError
 from .types import PathLike
 
 
@@ -53,6 +54,27 @@ def temporary_folder(parent: PathLike, prefix: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(str(folder), ignore_errors=True)
+
+
+def refuse_unwritable(folder: PathLike) -> None:
+    """Refuse a folder in which no file can be made; call it before the work that makes the contents of one.
+
+    A file without a name is made and closed, since the permissions of a folder do not tell what its file system takes.
+
+    Args:
+        folder: the folder, which exists or will be made with its parents.
+
+    Raises:
+        TransferError: it or a folder above it is a file, or takes no files.
+    """
+    above = next(each for each in (Path(folder), *Path(folder).parents) if os.path.lexists(each))
+    if not above.is_dir():
+        raise TransferError(f'{above} is no folder, so that {folder} cannot be made: write to another place')
+    try:
+        with tempfile.TemporaryFile(dir=str(above)):
+            pass
+    except OSError as error:
+        raise TransferError(f'no file can be made in {above}: {error.strerror}: write to another place') from error
 
 
 def refuse_missing_folders(paths: Iterable[PathLike]) -> None:

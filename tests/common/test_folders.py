@@ -1,12 +1,14 @@
 """Folders for results."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from gluon_cbam.common.errors import TransferError, UsageError
 from gluon_cbam.common.files import refuse_existing
-from gluon_cbam.common.folders import made_folder, refuse_missing_folders, temporary_folder
+from gluon_cbam.common.folders import made_folder, refuse_missing_folders, refuse_unwritable, temporary_folder
 
 
 def test_a_failure_removes_what_was_made(tmp_path):
@@ -68,3 +70,26 @@ def test_places_that_cannot_be_written_are_found_before_the_work(tmp_path):
     for missing in ('none/results.json', 'file/results.json'):
         with pytest.raises(UsageError, match='results.json cannot be written: there is no folder'):
             refuse_missing_folders([tmp_path / missing])
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='the folder is of Linux')
+@pytest.mark.parametrize('place', ['/proc/x', '/proc/x/y/z'])
+def test_a_file_system_that_takes_no_files(place):
+    """The permissions of /proc do not tell root so."""
+    with pytest.raises(TransferError, match='no file can be made in /proc: '):
+        refuse_unwritable(place)
+    for overwrite in (False, True):
+        with pytest.raises(TransferError, match='no file can be made in /proc: '):
+            refuse_existing([f'{place}/report.html'], overwrite)
+
+
+@pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() == 0, reason='root may write everywhere')
+def test_a_folder_without_permission(tmp_path):
+    (tmp_path / 'locked').mkdir(mode=0o500)
+    with pytest.raises(TransferError, match='no file can be made in .*locked: Permission denied'):
+        refuse_unwritable(tmp_path / 'locked' / 'new')
+
+
+def test_the_check_leaves_nothing(tmp_path):
+    refuse_unwritable(tmp_path / 'new' / 'inner')
+    assert list(tmp_path.iterdir()) == []

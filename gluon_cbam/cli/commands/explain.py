@@ -14,6 +14,7 @@ from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import refuse_existing
+from gluon_cbam.common.folders import refuse_unwritable
 from gluon_cbam.common.printable import printable
 
 from .explain_boxes import check_box_method, explained_boxes, finds_boxes
@@ -128,6 +129,7 @@ def explain(
         raise UsageError('--data-val and --masks go with --score')
     if not inputs.given:
         raise UsageError('give images, or --score and --data-val')
+    refuse_unwritable(options['output'])
     given = [compare or exported, *(options[name] for name in ('network', 'params', 'pretrained'))]
     if compare and all(given[:2]) or given == [None] * 4:
         raise UsageError('give either --network or --compare, or --params, --pretrained or --exported, which name it')

@@ -12,6 +12,8 @@ from gluon_cbam.cli.options import settings_options, weights_options
 from gluon_cbam.cli.output import json_option
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.files import refuse_existing
+from gluon_cbam.common.listing import listed
 from gluon_cbam.common.printable import printable
 
 from .image_inputs import INPUTS, ImageInputs, input_options
@@ -152,7 +154,8 @@ def _outputs(
     ]
     to_screen = [option for option, target, _ in requested if target == STANDARD_OUTPUT]
     if len(to_screen) > 1:
-        raise UsageError(f'{" and ".join(to_screen)} exclude each other on standard output: give one of them a file')
+        raise UsageError(f'{listed(to_screen)} exclude each other on standard output: give one of them a file')
+    refuse_existing((target for _, target, _ in requested if target and target != STANDARD_OUTPUT), overwrite=True)
     return [(target, form) for _, target, form in requested if target] or [(STANDARD_OUTPUT, Text)]
 
 

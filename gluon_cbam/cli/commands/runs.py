@@ -17,8 +17,10 @@ from gluon_cbam.common.printable import printable
 def runs(folder: str, plot_file: Optional[str]) -> Tuple[Dict[str, Any], str]:
     """Compare the runs in DIR (runs/), the best first."""
     from gluon_cbam.training.logging.comparison import compare
-    from gluon_cbam.training.logging.comparison_plot import plot
+    from gluon_cbam.training.logging.comparison_plot import check_plot, plot
 
+    if plot_file:
+        check_plot(plot_file)
     compared = compare(folder)
     for path, reason in compared.damaged.items():
         click.echo(printable(f'cbam: {path} is left out: {reason}'), err=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, List
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.files import PathLike, atomic_path
+from gluon_cbam.common.files import PathLike, atomic_path, refuse_existing
+from gluon_cbam.common.folders import refuse_missing_folders
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.training.config.saved_run import VALIDATED, read_metrics
 
@@ -17,20 +18,28 @@ _MARKED = 20  # points up to which every point of a curve is marked
 _NAME_LENGTH = 28  # characters of a run's path in the legend
 
 
+def check_plot(path: PathLike) -> None:
+    """Check the path of a plot, before runs are read.
+
+    Raises:
+        UsageError: it does not end in .png, is a folder, or its folder does not exist.
+        TransferError: its folder takes no files.
+    """
+    if Path(path).suffix.lower() != '.png':
+        raise UsageError(f'the picture is a .png file, got {str(path)!r}')
+    refuse_missing_folders([path])
+    refuse_existing([path], overwrite=True)
+
+
 def plot(runs: List[RunSummary], path: PathLike) -> None:
     """Draw the curves of several runs in one plot: validation where there is any, else training.
 
     Args:
         runs: those of the first one's task are drawn, up to ten.
-        path: the path of the plot, .png.
-
-    Raises:
-        UsageError: the path does not end in .png.
+        path: the path of the plot, .png; see :func:`check_plot`.
     """
     from matplotlib.figure import Figure as Canvas
 
-    if Path(path).suffix.lower() != '.png':
-        raise UsageError(f'the picture is a .png file, got {str(path)!r}')
     task, runs = by_task(runs)[0]
     shown = runs[:_CURVES]
     figures = sorted(task.shown_figures, key=lambda figure: figure is not task.best)
