@@ -97,3 +97,12 @@ def test_lists(write):
             read_list(write(text))
     with pytest.raises(UsageError, match='the list is empty'):
         read_list(write('\n'))
+
+
+def test_an_image_that_is_listed_with_two_labels(write):
+    with pytest.raises(DataError, match='a b.jpg is listed twice, with the labels 0 and 1'):
+        read_list(write('0\t0\ta b.jpg\n1\t0\tb.jpg\n2\t1\ta b.jpg\n'))
+    with pytest.raises(DataError, match='a.jpg is listed twice, with the labels 1 2 and 1 3'):
+        read_list(write('0\t1\t2\ta.jpg\n1\t1\t3\ta.jpg\n'), ListedLabels(every=True))
+    names, _ = read_list(write('0\t0\ta.jpg\n1\t0\ta.jpg\n'))
+    assert list(names) == ['a.jpg', 'a.jpg'], 'one that is to count twice'

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from array import array
-from typing import Iterable, List, Sequence, Tuple, TypeVar, Union, overload
+from typing import Callable, Iterable, Iterator, List, Sequence, Tuple, TypeVar, Union, overload
+
+import numpy as np
 
 Item = TypeVar('Item')
 
@@ -49,6 +51,24 @@ class _CompactList(Sequence[Item]):
     @abstractmethod
     def _decoded(self, row: array) -> Item:
         """The item that a row of numbers stores."""
+
+
+def equal_names(name_of: Callable[[int], str], count: int) -> Iterator[Tuple[int, int]]:
+    """Find equal names of a long list by their hashes, in little memory.
+
+    Args:
+        name_of: gives the name at a place.
+        count: number of names.
+
+    Yields:
+        Two places with one name, the earlier one first.
+    """
+    hashes = np.fromiter((hash(name_of(place)) for place in range(count)), np.int64, count)
+    order = np.argsort(hashes, kind='stable')
+    equal = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
+    for first, second in zip(order[equal].tolist(), order[equal + 1].tolist()):
+        if name_of(first) == name_of(second):
+            yield first, second
 
 
 class Names(_CompactList[str]):

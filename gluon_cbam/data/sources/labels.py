@@ -15,7 +15,7 @@ from gluon_cbam.common.limits import MAX_CLASSES
 from gluon_cbam.common.quoting import shown, shown_name
 from gluon_cbam.data.class_names import CLASSES_FILE
 
-from .compact_lists import Labels, Names
+from .compact_lists import Labels, Names, equal_names
 from .file_paths import FilePath
 
 _SYNSET = re.compile(r'n\d{8}\b')
@@ -113,6 +113,10 @@ def read_list(path: FilePath, chosen: ListedLabels = _ONE_LABEL) -> Tuple[Names,
         labels.append(row)
     if not len(names):
         raise UsageError(f'{path}: the list is empty')
+    for first, second in equal_names(names.__getitem__, len(names)):
+        if labels[first] != labels[second]:
+            both = ' and '.join(' '.join(f'{label:g}' for label in labels[place]) for place in (first, second))
+            raise DataError(f'{path}: {shown_name(names[first])} is listed twice, with the labels {both}')
     return names, labels
 
 

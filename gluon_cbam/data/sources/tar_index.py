@@ -14,13 +14,11 @@ from tempfile import mkdtemp
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union, overload
 from weakref import finalize
 
-import numpy as np
-
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import disk_errors
 from gluon_cbam.common.quoting import shown
 
-from .compact_lists import Names
+from .compact_lists import Names, equal_names
 from .left_out import leads_out
 from .tars import Member, is_compressed, members, open_tar
 
@@ -162,15 +160,9 @@ class TarIndex:
         def name_of(place: int) -> str:
             return self.names[files[place]] if place < len(files) else folders[place - len(files)]
 
-        count = len(files) + len(folders)
-        hashes = np.fromiter((hash(name_of(place)) for place in range(count)), np.int64, count)
-        order = np.argsort(hashes, kind='stable')
-        equal = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
-        for first, second in zip(order[equal].tolist(), order[equal + 1].tolist()):
-            name = name_of(second)
-            if name_of(first) == name:
-                how = 'occurs twice' if second < len(files) else 'is a file and a folder'
-                raise DataError(f'{self.path}: member {shown(name)} {how}: write the tar file anew')
+        for _, second in equal_names(name_of, len(files) + len(folders)):
+            how = 'occurs twice' if second < len(files) else 'is a file and a folder'
+            raise DataError(f'{self.path}: member {shown(name_of(second))} {how}: write the tar file anew')
 
 
 class SortedMembers(Sequence[str]):
