@@ -17,7 +17,7 @@ from gluon_cbam.common.listing import listed
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.sources.file_paths import FilePath
 
-from .coco_files import LISTS, check_files, find_files, pictures_folder
+from .coco_files import LISTS, check_files, find_files, pictures_folder, unused_files
 from .columns import BoxColumns, BoxRows
 from .faults import Faults
 from .reading import ReadOptions, check_classes, checked_name, count_unannotated, file_size
@@ -27,25 +27,32 @@ from .table import Boxes, box_areas
 
 _MAX_SIDE = 1 << 24  # pixels
 _MANY = 1 << 63
+_ROTATIONS = 'rotations of boxes'  # of CVAT
 _FLAGS = (0, 1)  # True and False are equal to them
 
 
 def read_coco(source: FilePath, options: ReadOptions) -> BoxSet:
     """Read a set in COCO's format; see :func:`.coco_files.find_files`."""
     files = find_files(source)
-    result = BoxSet('coco', (), [])
+    result, ids_of = BoxSet('coco', (), []), []
     for name, path in files.items():
         raw = _Raw(path)
-        classes, ids = raw.class_names(), {name: number for number, name in raw.categories.items()}
+        classes = raw.class_names()
+        ids_of.append({name: number for number, name in raw.categories.items()})
         if result.parts and classes != result.classes:
             raise DataError(f'{path} has other categories than {next(iter(files.values()))}')
         result.classes = classes
         given = options.given_classes()
         result.parts.append(raw.part(name, options, given))
+        if raw.rotated:
+            result.lost[_ROTATIONS] = result.lost.get(_ROTATIONS, 0) + raw.rotated
     given = options.given_classes()
     if given is not None:
         result.classes = tuple(given)
-    result.of_categories(ids)
+    if all(ids == ids_of[0] for ids in ids_of):
+        result.of_categories(ids_of[0])
+    for path in unused_files(files) if source.is_dir() else ():
+        result.left_out.add('unlisted', str(path))
     for part in result.parts:
         count_unannotated(part.root, part.columns.names, result.left_out)
     return result
@@ -58,7 +65,7 @@ class _Raw:
         self.path = path
         self.rows, self.faults = BoxRows(), Faults()
         self.categories: Dict[int, str] = {}
-        self._unsized = 0
+        self.rotated = 0
         self._corners, self._areas = array('d'), array('d')
         self._ids, self._images, self._labels = array('q'), array('q'), array('q')
         self._difficult, self._crowd = bytearray(), bytearray()
@@ -100,8 +107,8 @@ class _Raw:
         number = _integer(item, 'id') if isinstance(item, dict) and 'id' in item else len(self._ids) + 1
         image, label = _integer(item, 'image_id'), _integer(item, 'category_id')
         try:
-            x, y, width, height = map(float, item['bbox'])
-            area = float(item['area']) if item.get('area') is not None else float('nan')
+            x, y, width, height = _numbers(item['bbox'])
+            (area,) = _numbers([item['area']]) if item.get('area') is not None else (float('nan'),)
         except (KeyError, TypeError, ValueError, OverflowError):
             self.faults.add(
                 'unreadable',
@@ -119,6 +126,8 @@ class _Raw:
             raise ValueError(
                 f'the flags iscrowd, difficult and ignore are 0 or 1, got {shown(crowd)}, {shown(difficult)}'
             )
+        attributes = item.get('attributes')
+        self.rotated += bool(isinstance(attributes, dict) and attributes.get('rotation'))
         self._segmentations.append(segmentation)
         self._corners.extend((x, y, x + width, y + height))
         self._areas.append(area)
@@ -207,6 +216,13 @@ def _integer(item: Any, key: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not -_MANY < value < _MANY:
         raise ValueError(f'{key} must be a whole number, got {shown(value if isinstance(item, dict) else item)}')
     return value
+
+
+def _numbers(values: Any) -> List[float]:
+    """The numbers in a list; texts and flags are none."""
+    if not isinstance(values, list) or any(type(value) not in (int, float) for value in values):
+        raise ValueError('no list of numbers')
+    return list(map(float, values))
 
 
 def _places(ids: np.ndarray, values: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import open_regular
@@ -41,6 +41,17 @@ def find_files(source: FilePath) -> Dict[str, FilePath]:
             raise UsageError(f'{found[split]} and {path} are both for the {split} split: give one of the files')
         found[split] = path
     return found
+
+
+def unused_files(files: Mapping[str, FilePath]) -> List[FilePath]:
+    """The other ``.json`` files in the folders of annotations, such as those of captions.
+
+    Args:
+        files: see :func:`find_files`.
+    """
+    used = set(files.values())
+    folders = sorted({path.parent for path in used if path.parent.name == 'annotations'})
+    return [path for folder in folders for path in matching(folder, '*.json') if path not in used]
 
 
 def is_coco(source: FilePath) -> bool:

@@ -113,6 +113,14 @@ def _order(path: FilePath) -> Optional[Tuple[Dict[str, int], bool]]:
     return None
 
 
+def _check_header(path: FilePath, places: Dict[str, int]) -> None:
+    """Check that no column that is read is there twice."""
+    fields = [field.lower() for field in next(_lines(path))[1]]
+    twice = next((fields[place] for place in places.values() if fields.count(fields[place]) > 1), None)
+    if twice is not None:
+        raise DataError(f'{path}: the header names the column {shown(twice)} twice')
+
+
 def _named(fields: List[str]) -> Optional[Dict[str, int]]:
     lower = [field.lower() for field in fields]
     found: Dict[str, int] = {}
@@ -133,6 +141,8 @@ def _is_number(text: str) -> bool:
 
 def _rows(path: FilePath) -> Iterator[_Row]:
     order = _order(path)
+    if order is not None and order[1]:
+        _check_header(path, order[0])
     if order is None:
         raise DataError(f'{path}: no table of boxes: begin it with the line {",".join(_NEEDED)}')
     places, header = order

@@ -9,11 +9,12 @@ from typing import Counter as CounterType
 import numpy as np
 
 from .columns import BoxColumns
-from .segmentations import mask_size, polygon_bounds
+from .segmentations import mask_counts, mask_size, polygon_bounds
 
 KEPT = 5
 """The faults of a kind that are named."""
 _BORDER = 0.01  # pixels that a box may reach over the border without a warning
+_SHORT = 80  # characters of a mask of few run lengths, which may be empty
 _LARGEST = float(np.finfo(np.float32).max)  # area that a record holds
 THIN = 1e-3
 """A box whose width or height is smaller, in pixels, is empty: no record keeps it."""
@@ -47,6 +48,8 @@ KINDS: Dict[str, Kind] = {
     'mask_apart': Kind(True, 'segmentations whose polygons do not meet their box'),
     'border': Kind(False, 'boxes over the border of their picture'),
     'mask_border': Kind(False, 'segmentations with a polygon over the border of their picture'),
+    'tiny': Kind(False, 'boxes with a side below a pixel, as of corners in shares of 1'),
+    'mask_empty': Kind(False, 'segmentations without a pixel'),
     'stated': Kind(False, 'pictures of another size than their label states'),
     'id': Kind(False, 'annotations with the id of another one, which pycocotools takes for one'),
     'repeated': Kind(False, 'boxes that repeat another one'),
@@ -142,6 +145,7 @@ def wrong_boxes(columns: BoxColumns, classes: int) -> Dict[str, np.ndarray]:
         }
         border = {
             'border': _over_border(corners, sizes),
+            'tiny': (sides < 1).any(axis=1),
             'mask_border': polygons.any_box(_over_border(polygons.bounds, sizes[polygons.boxes])),
         }
     bad = np.zeros(len(corners), bool)
@@ -149,7 +153,7 @@ def wrong_boxes(columns: BoxColumns, classes: int) -> Dict[str, np.ndarray]:
     for kind, boxes in found.items():
         only[kind] = boxes & ~bad
         bad |= boxes
-    warnings = {**border, 'repeated': _repeated(columns)}
+    warnings = {**border, 'mask_empty': _empty_masks(columns), 'repeated': _repeated(columns)}
     return {**only, **{kind: boxes & ~bad for kind, boxes in warnings.items()}}
 
 
@@ -206,6 +210,15 @@ def _masks_of_other_sizes(columns: BoxColumns) -> np.ndarray:
         for box in np.flatnonzero([text.startswith('{') for text in texts]).tolist():
             size = tuple(columns.sizes[owners[box]].tolist())
             found[box] = size > (0, 0) and mask_size(texts[box]) != size
+    return found
+
+
+def _empty_masks(columns: BoxColumns) -> np.ndarray:
+    """Whether each box has a mask that is background alone: (n,) bool."""
+    found, texts = np.zeros(len(columns.boxes), bool), columns.boxes.segmentations
+    if texts is not None:
+        for box in np.flatnonzero([text.startswith('{') and len(text) <= _SHORT for text in texts]).tolist():
+            found[box] = not mask_counts(texts[box])[1][1::2].any()
     return found
 
 

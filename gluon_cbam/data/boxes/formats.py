@@ -147,9 +147,8 @@ def _located(source: FilePath, form: Optional[str]) -> _Located:
 def _count_unused_sets(base: FilePath, found: BoxSet) -> None:
     """Count the folders of a source that are sets of their own, of which nothing was read."""
     used = {name for part in found.parts for name in _used_folders(base, part)}
-    for inner in sets_below(base, _text_of_set, levels=1):
-        if inner.path.name not in used:
-            found.left_out.add('sets', f'{inner.path.name}/')
+    for inner in sets_below(base, lambda folder: None if folder.name in used else _text_of_set(folder), levels=1):
+        found.left_out.add('sets', f'{inner.path.name}/')
 
 
 def _used_folders(base: FilePath, part: BoxPart) -> Iterator[str]:

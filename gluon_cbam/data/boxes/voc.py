@@ -84,9 +84,18 @@ def _part(name: str, years: Sequence[_Year], root: FilePath, options: ReadOption
         if year.add(rows, stem, faults):
             files.append(year.folder / f'{stem}.xml')
     columns = rows.columns()
+    _check_pictures(columns.names, files)
     return BoxPart(
         name, columns, root, PictureFiles(root, columns.names), lambda number: str(files[number]), 'object', faults
     )
+
+
+def _check_pictures(names: Sequence[str], files: Sequence[FilePath]) -> None:
+    """Check that no picture has two files of annotations: it would be packed twice, with some of its boxes each."""
+    first: Dict[str, FilePath] = {}
+    for name, path in zip(names, files):
+        if first.setdefault(name, path) != path:
+            raise DataError(f'{first[name]} and {path} are both of the picture {shown(name)}: join them')
 
 
 def _splits(source: FilePath, folder: FilePath, wanted: Sequence[str]) -> Tuple[Dict[str, List[str]], List[str]]:
@@ -152,6 +161,8 @@ class _Year:
         if size is None:
             return False
         owner = rows.image(picture, *size)
+        if root.find('object') is None and root.find('.//object') is not None:
+            faults.add('unreadable', printable(path), 'its objects are inside of another element than annotation')
         for order, item in enumerate(root.findall('object')):
             self._add_box(rows, owner, item, order, f'{path}: object {order}', faults)
         return True
@@ -178,6 +189,9 @@ class _Year:
         try:
             if box is None:
                 raise ValueError('it has no bndbox')
+            for tag in ('bndbox', 'name'):
+                if len(item.findall(tag)) > 1:
+                    raise ValueError(f'it has several elements {tag}')
             xmin, ymin, xmax, ymax = (number(box.findtext(name)) for name in ('xmin', 'ymin', 'xmax', 'ymax'))
         except ValueError as error:
             faults.add('unreadable', where, str(error))

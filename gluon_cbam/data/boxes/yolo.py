@@ -107,10 +107,21 @@ def _described(path: FilePath, root: Optional[FilePath]) -> Tuple[Dict[str, _Spl
         if sorted(names) != sorted(str(index) for index in range(len(names))):
             raise DataError(f'{path}: names must have the keys 0 to {len(names) - 1}')
         names = [names[str(index)] for index in range(len(names))]
-    if not isinstance(names, list) or not names or not all(isinstance(name, (str, int)) for name in names):
-        raise DataError(f'{path}: names must be a list of the names of the classes, got {shown(names)}')
+    if not isinstance(names, list) or not names or not all(type(name) in (str, int) for name in names):
+        raise DataError(
+            f'{path}: names must be a list of the names of the classes, texts in quotes where they are yes or no, got '
+            f'{shown(names)}'
+        )
+    if value.get('nc') not in (None, len(names)):
+        raise DataError(f'{path}: nc is {shown(value["nc"])}, but {len(names)} classes are named')
     base = root or _base(path, value.get('path'))
-    splits = {split: _described_split(path, base, value[split]) for split in SPLITS if value.get(split)}
+    splits = {}
+    for split, keys in SPLITS.items():
+        given = [key for key in keys if value.get(key)]
+        if len(given) > 1:
+            raise DataError(f'{path}: {given[0]} and {given[1]} are both for the {split} split: keep one')
+        if given:
+            splits[split] = _described_split(path, base, value[given[0]])
     return splits, [str(name) for name in names]
 
 
@@ -179,24 +190,41 @@ def label_path(picture: FilePath) -> FilePath:
 
 
 def _part(name: str, split: _Split, result: BoxSet, options: ReadOptions) -> BoxPart:
-    rows, faults, used = BoxRows(), Faults(), set()
+    rows, faults, used = BoxRows(), Faults(), _label_files(split)
+    if split.names and not any(path.is_file() for path in used):
+        reason = f'none of the {len(split.names)} pictures of {name} has a file of labels, which empty ones have too'
+        faults.add('missing', printable(next(iter(used))), reason)
     for picture in options.progress(split.names, len(split.names), name):
         path = split.folder / picture
         size = file_size(path, faults)
         if size is not None:
             owner = rows.image(picture, *size)
-            used.add(label_path(path))
             _add_boxes(rows, owner, label_path(path), size, result, faults)
     folders = {path.parent for path in used}
     for folder in sorted(folders):
-        for path in matching(folder, '*.txt'):
-            if path not in used and path.name not in _NAME_FILES:
+        for path in matching(folder, '*.*'):
+            if path.suffix.lower() == '.txt' and path not in used and path.name not in _NAME_FILES:
                 result.left_out.add('unlisted', str(path))
     columns, root = rows.columns(), split.folder
     return BoxPart(
         name, columns, root, PictureFiles(root, columns.names),
         lambda number: str(label_path(root / columns.names[number])), 'line', faults,
     )  # fmt: skip
+
+
+def _label_files(split: _Split) -> Dict[FilePath, str]:
+    """The file of labels of each picture, which need not exist -> the picture.
+
+    Raises:
+        DataError: two pictures have the same one.
+    """
+    found: Dict[FilePath, str] = {}
+    for picture in split.names:
+        other = found.setdefault(label_path(split.folder / picture), picture)
+        if other != picture:
+            both = f'{shown(other)} and {shown(picture)}'
+            raise DataError(f'{split.folder}: the pictures {both} have the same file of labels: rename one')
+    return found
 
 
 def _add_boxes(

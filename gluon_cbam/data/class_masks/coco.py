@@ -116,12 +116,14 @@ class _Raw:
 
     def _annotation(self, item: Any) -> None:
         number = _whole(item, 'id') if isinstance(item, dict) and 'id' in item else -1
-        image, label, crowd = _whole(item, 'image_id'), _whole(item, 'category_id'), bool(item.get('iscrowd'))
+        image, label, crowd = _whole(item, 'image_id'), _whole(item, 'category_id'), item.get('iscrowd') or 0
+        if crowd not in (0, 1):
+            raise ValueError(f'the flag iscrowd is 0 or 1, got {shown(crowd)}')
         region = _compact(item.get('segmentation'))
         if region is None:
             self.faults.add('annotation', f'{self.path}: annotation {number}', _no_region(item.get('segmentation')))
             return
-        self._annotations[image].append((number, label, crowd, region))
+        self._annotations[image].append((number, label, bool(crowd), region))
 
     def class_names(self) -> Tuple[str, ...]:
         """The background, and the categories in the order of their ids."""
@@ -166,9 +168,11 @@ def _compact(region: Any) -> Optional[Any]:
     if not isinstance(region, list) or not region:
         return None
     try:
-        return [np.asarray(points, np.float64) for points in region]
+        polygons = [np.asarray(points) for points in region]
     except (TypeError, ValueError):
         return None
+    numbers = all(points.dtype.kind in 'iuf' for points in polygons)  # no texts
+    return [points.astype(np.float64) for points in polygons] if numbers else None
 
 
 def _no_region(region: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, field
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.printable import printable
@@ -73,8 +73,15 @@ def check_names(classes: Sequence[str], remedy: str = 'rename its folder') -> No
         remedy: what to do, for the message.
 
     Raises:
-        DataError: a name has a line break or another control character, a byte that is not UTF-8, or spaces around it.
+        DataError: a name has a line break or another control character, a byte that is not UTF-8, or spaces around it;
+            or two are the same text, whose accents may be coded in another way.
     """
+    first: Dict[str, int] = {}
+    for number, name in enumerate(classes):
+        before = first.setdefault(unicodedata.normalize('NFC', name), number)
+        if before != number:
+            how = '' if name == classes[before] else ', with accents that are coded in another way'
+            raise DataError(f"the classes {before} and {number} are both named '{printable(name)}'{how}: {remedy}")
     for name in classes:
         if name != name.strip() or any(unicodedata.category(letter) in _NOT_IN_NAMES for letter in name):
             raise DataError(

@@ -217,6 +217,8 @@ def test_coco_annotations_that_are_no_regions(tmp_path):
             {'segmentation': [[1, 2, 9, 2, 9, 9], [70, 0, 75, 0, 75, 5]]},
             'annotation 2: .* 70, 0, 75, 5 is outside of a',
         ),
+        ({'segmentation': [['1', '2', '9', '2', '9', '9']]}, 'annotation 2: its segmentation is'),
+        ({'iscrowd': '0'}, "the flag iscrowd is 0 or 1, got '0'"),
         ({'category_id': 99}, 'annotation 2: category_id 99 is unknown'),
         ({'image_id': 99}, 'annotation 2: its image is unknown'),
     ):
