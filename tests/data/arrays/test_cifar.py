@@ -9,6 +9,7 @@ from cifar_files import COARSE, FINE, TEN, archived, python2_pickle, write_cifar
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.data.preparation.packing import pack
+from gluon_cbam.data.sources.arrays import cifar
 from gluon_cbam.data.sources.arrays.sets import ArrayOptions
 
 TEN_C, TEN_PYTHON = 'cifar-10-batches-bin', 'cifar-10-batches-py'
@@ -36,6 +37,24 @@ def test_every_version(tmp_path, stored, folder, python, kind):
         assert (out / 'classes.txt').read_text().splitlines() == names
         assert [part.path.name for part in done] == ['train.rec', 'val.rec']
         assert any('the published set has 50000 train, 10000 val' in note for note in done.notes)
+
+
+@pytest.mark.parametrize(('folder', 'python', 'ending'), [(TEN_PYTHON, 4, ''), (TEN_C, None, '.bin')])
+def test_a_batch_that_is_shorter_than_the_published_ones_is_cut(tmp_path, monkeypatch, folder, python, ending):
+    found = write_cifar(tmp_path / folder, python=python)
+    cut = tmp_path / folder / f'data_batch_3{ending}'
+    monkeypatch.setattr(cifar, '_BATCH', len(found['train'][0]) // 5)
+    pack(tmp_path, tmp_path / 'whole')
+    if python:
+        batch = pickle.loads(cut.read_bytes())
+        cut.write_bytes(pickle.dumps({'data': batch['data'][1:], 'labels': batch['labels'][1:]}, 4))
+    else:
+        cut.write_bytes(cut.read_bytes()[:-3073])
+    with pytest.raises(DataError, match=f'{cut}: [0-9]+ images, and [0-9]+ in batches beside it: it is cut'):
+        pack(tmp_path, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+    monkeypatch.undo()
+    assert any('the published set has' in note for note in pack(tmp_path, tmp_path / 'out').notes), 'a made set'
 
 
 def test_fortran_order(tmp_path, stored):

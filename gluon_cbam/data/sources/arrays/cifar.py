@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -31,6 +31,7 @@ _MOST_BYTES = 1 << 28  # of a file; the training file of CIFAR-100 has 154 MB
 _BYTES_OF_OPERATION = 16  # of a pickle; an image takes about five operations
 _LONGEST_NAME = 100  # characters
 _PEEKED = 4  # members of an archive by which it is recognized
+_BATCH = 10_000  # images in each published file of CIFAR-10
 _PUBLISHED = {'train': 50_000, 'val': 10_000}  # images
 _FINE, _COARSE = 'fine', 'coarse'
 _Labels = Dict[str, np.ndarray]
@@ -126,10 +127,23 @@ def read_cifar(version: Version, source: Path, options: ArrayOptions) -> ArraySe
             if labels_of[kind].max() >= len(classes):
                 fault = f'label {labels_of[kind].max()}, and {names_path} names {len(classes)} classes'
                 raise DataError(f'{folder / name}: {fault}')
+        _refuse_cut(folder, names, [len(pixels) for pixels, _ in batches])
         planes = np.concatenate([pixels for pixels, _ in batches]).reshape(-1, 3, _SIDE, _SIDE)
         labels = np.concatenate([labels[kind] for _, labels in batches])
         parts.append(ArrayPart(split, folder / names[0], planes.transpose(0, 2, 3, 1), labels))
     return ArraySet(parts, classes, notes=_notes(version, kind, parts))
+
+
+def _refuse_cut(folder: Path, names: Sequence[str], counts: Sequence[int]) -> None:
+    """Refuse a batch with fewer images than the published batches beside it; made sets may have any number.
+
+    Raises:
+        DataError: a batch is shorter.
+    """
+    least = min(counts)
+    if least < max(counts) == _BATCH:
+        path = folder / names[counts.index(least)]
+        raise DataError(f'{path}: {least} images, and {_BATCH} in batches beside it: it is cut, copy it again')
 
 
 def _folder(version: Version, source: Path) -> Optional[Path]:
