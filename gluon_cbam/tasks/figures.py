@@ -5,6 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
+TOLERANCES: Dict[str, float] = {'publisher': 0.01, 'verified': 0.001}
+"""Who measured a share on a card, see :class:`gluon_cbam.zoo.card.Metrics` -> how much others may differ."""
+
+
+def share_tolerance(measured_by: str, records: int) -> float:
+    """The tolerance of figures that are shares of the examples, at least one example; see :meth:`.base.Task.tolerance`.
+
+    Args:
+        measured_by: a key of :data:`TOLERANCES`.
+        records: number of examples that were evaluated.
+    """
+    return max(TOLERANCES[measured_by], 1.01 / records)  # 1.01: they are floats
+
 
 @dataclass(frozen=True)
 class Figure:

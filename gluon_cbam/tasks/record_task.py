@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, cast
 
 from .base import Task
 from .labeled_pictures import LabeledPicture, with_label
+from .loading import load_batches
 from .protocols import Dataset, ProcessGroup, Settings, TrainingBatches
 
 if TYPE_CHECKING:
@@ -104,14 +105,10 @@ class RecordTask(Task):
         process_group: ProcessGroup,
     ) -> TrainingBatches:
         """The batches of a run, augmented as its settings state."""
-        from gluon_cbam.data.loading.bad_records import BadRecords
         from gluon_cbam.data.loading.training import TrainingData
 
-        return TrainingData(
-            cast('RecordFile', data), batch_size, preprocessing, settings['augment'], settings['seed'],
-            settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
-            **self.loading_options(cast('RecordFile', data), settings, batch_size),
-        )  # fmt: skip
+        options = self.loading_options(cast('RecordFile', data), settings, batch_size)
+        return load_batches(TrainingData, data, settings, preprocessing, batch_size, process_group, **options)
 
     def loading_options(self, data: RecordFile, settings: Settings, batch_size: int) -> Dict[str, Any]:
         """Further arguments of :class:`gluon_cbam.data.loading.training.TrainingData` that a task has settings for."""

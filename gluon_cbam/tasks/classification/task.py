@@ -54,7 +54,6 @@ ECE = Figure('ece', 'ECE', 'expected calibration error', higher_is_better=False,
 BRIER = Figure('brier', 'Brier', 'Brier score', higher_is_better=False, limits=(0, None), shown=False)
 # publisher: another decoder and another resizing change accuracies by up to half a percentage point; verified: the same
 # computation, in which another processor may change the prediction of one record in a thousand, or of a single one
-_TOLERANCES = {'publisher': 0.01, 'verified': 0.001}
 
 
 class Classification(RecordTask):
@@ -214,7 +213,7 @@ class Classification(RecordTask):
 
     def tolerance(self, measured_by: str, records: int) -> float:
         """The tolerance of the source of the figures, at least one record."""
-        return max(_TOLERANCES[measured_by], 1.01 / records)  # 1.01: they are floats
+        return figures.share_tolerance(measured_by, records)
 
 
 def _with_imagenet(expected: ClassNames, found: ClassNames) -> ClassNames:

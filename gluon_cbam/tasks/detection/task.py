@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from copy import copy
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, Union, cast
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, Union, cast
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.tasks import figures
@@ -13,6 +13,7 @@ from gluon_cbam.tasks.annotated_task import AnnotatedTask
 from gluon_cbam.tasks.classes import names_or_numbers
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.labeled_pictures import LabeledPicture
+from gluon_cbam.tasks.loading import load_batches
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
 from gluon_cbam.tasks.protocols import (
@@ -53,7 +54,6 @@ MASK_AP = Figure('mask_ap', 'mask AP', 'AP of masks at IoU 0.50 to 0.95', higher
 MASK_AP50 = Figure('mask_ap50', 'mask AP50', 'AP of masks at IoU 0.50', higher_is_better=True, limits=_LIMITS)
 # publisher: another decoder and another resizing; verified: the same computation on another processor, where a few
 # detections change their order
-_TOLERANCES = {'publisher': 0.01, 'verified': 0.001}
 
 
 class Detection(AnnotatedTask):
@@ -157,14 +157,12 @@ class Detection(AnnotatedTask):
         process_group: ProcessGroup,
     ) -> TrainingBatches:
         """The batches of a run, pictures and boxes augmented together."""
-        from gluon_cbam.data.loading.bad_records import BadRecords
         from gluon_cbam.data.loading.box_mask_training import MaskedDetectionData
         from gluon_cbam.data.loading.box_training import DetectionData
 
-        batches = MaskedDetectionData if self._masks_for else DetectionData
-        return batches(
-            cast('BoxRecords', data), batch_size, preprocessing, settings['augment'], settings['seed'],
-            settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
+        loader: Callable[..., TrainingBatches] = MaskedDetectionData if self._masks_for else DetectionData
+        return load_batches(
+            loader, data, settings, preprocessing, batch_size, process_group,
             ignore_difficult=settings['ignore_difficult'], image_sizes=image_sizes(settings['multi_scale']),
         )  # fmt: skip
 
@@ -233,7 +231,7 @@ class Detection(AnnotatedTask):
 
     def tolerance(self, measured_by: str, records: int) -> float:
         """The tolerance of the source of the figures, at least one image."""
-        return max(_TOLERANCES[measured_by], 1.01 / records)  # 1.01: they are floats
+        return figures.share_tolerance(measured_by, records)
 
     def example_batch(self, images: int, image_size: int, classes: int) -> Union[DetectionBatch, MaskedDetectionBatch]:
         """Noise, and three boxes an image, with masks where the network needs them."""

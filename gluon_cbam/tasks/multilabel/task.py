@@ -13,6 +13,7 @@ from gluon_cbam.tasks.classification.settings import check_distillation, taught_
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.image_augmentation import repeated_order, steps_of
 from gluon_cbam.tasks.labeled_pictures import LabeledPicture
+from gluon_cbam.tasks.loading import load_batches
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
 from gluon_cbam.tasks.protocols import (
@@ -49,7 +50,6 @@ MAP = Figure('map', 'mAP', 'mean average precision', higher_is_better=True, limi
 MICRO_F1 = Figure('micro_f1', 'micro F1', 'F1 of all decisions', higher_is_better=True, limits=_LIMITS)
 MACRO_F1 = Figure('macro_f1', 'macro F1', 'macro F1', higher_is_better=True, limits=_LIMITS, shown=False)
 # publisher: another decoder and another resizing; verified: the same computation on another processor
-_TOLERANCES = {'publisher': 0.01, 'verified': 0.001}
 
 
 class Multilabel(AnnotatedTask):
@@ -135,12 +135,10 @@ class Multilabel(AnnotatedTask):
         process_group: ProcessGroup,
     ) -> TrainingBatches:
         """The batches of a run, augmented as its settings state."""
-        from gluon_cbam.data.loading.bad_records import BadRecords
         from gluon_cbam.data.loading.training import MultiLabelData
 
-        return MultiLabelData(
-            cast('MultiLabelRecords', data), batch_size, preprocessing, settings['augment'], settings['seed'],
-            settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
+        return load_batches(
+            MultiLabelData, data, settings, preprocessing, batch_size, process_group,
             further=steps_of(settings), order=repeated_order(settings, data, batch_size),
         )  # fmt: skip
 
@@ -216,7 +214,7 @@ class Multilabel(AnnotatedTask):
 
     def tolerance(self, measured_by: str, records: int) -> float:
         """The tolerance of the source of the figures, at least one record."""
-        return max(_TOLERANCES[measured_by], 1.01 / records)
+        return figures.share_tolerance(measured_by, records)
 
     def example_batch(self, images: int, image_size: int, classes: int) -> Batch:
         """Noise, with each class on half of the images."""

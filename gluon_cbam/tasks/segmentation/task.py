@@ -11,6 +11,7 @@ from gluon_cbam.tasks.annotated_task import AnnotatedTask
 from gluon_cbam.tasks.classes import names_or_numbers
 from gluon_cbam.tasks.figures import Figure
 from gluon_cbam.tasks.labeled_pictures import LabeledPicture
+from gluon_cbam.tasks.loading import load_batches
 from gluon_cbam.tasks.objective import Objective
 from gluon_cbam.tasks.prediction import Predictor
 from gluon_cbam.tasks.protocols import (
@@ -52,7 +53,6 @@ MEAN_ACCURACY = Figure(
     'mean_accuracy', 'mean accuracy', 'mean accuracy of the classes', higher_is_better=True, limits=_LIMITS, shown=False
 )
 # publisher: another decoder and another resizing; verified: the same computation on another processor
-_TOLERANCES = {'publisher': 0.01, 'verified': 0.001}
 
 
 class Segmentation(AnnotatedTask):
@@ -120,12 +120,10 @@ class Segmentation(AnnotatedTask):
         process_group: ProcessGroup,
     ) -> TrainingBatches:
         """The batches of a run, pictures and masks augmented together."""
-        from gluon_cbam.data.loading.bad_records import BadRecords
         from gluon_cbam.data.loading.mask_training import MaskData
 
-        return MaskData(
-            cast('MaskRecords', data), batch_size, preprocessing, settings['augment'], settings['seed'],
-            settings['workers'], process_group.rank, process_group.size, BadRecords(settings['max_bad_records']),
+        return load_batches(
+            MaskData, data, settings, preprocessing, batch_size, process_group,
             base_size=settings['base_size'],
         )  # fmt: skip
 
@@ -187,7 +185,7 @@ class Segmentation(AnnotatedTask):
 
     def tolerance(self, measured_by: str, records: int) -> float:
         """The tolerance of the source of the figures."""
-        return _TOLERANCES[measured_by]
+        return figures.TOLERANCES[measured_by]
 
     def example_batch(self, images: int, image_size: int, classes: int) -> MaskBatch:
         """Noise, with a random class for each pixel."""
