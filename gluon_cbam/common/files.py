@@ -179,7 +179,7 @@ def refuse_existing(paths: Iterable[PathLike], overwrite: bool = False) -> None:
         above = next((folder for folder in Path(path).parents if os.path.lexists(folder)), None)
         if above is not None and not above.is_dir():
             raise TransferError(f'{above} is no folder, so that {path} cannot be written: write to another place')
-    for folder in {Path(path).parent for path in paths}:
+    for folder in dict.fromkeys(Path(path).parent for path in paths):
         refuse_unwritable(folder)
 
 

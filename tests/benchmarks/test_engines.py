@@ -271,6 +271,14 @@ def test_a_training_step_of_gluoncv_learns(engine, context, monkeypatch):
     assert {'gluoncv', 'mxnet'} <= set(facts['versions'])
 
 
+@pytest.mark.parametrize('engine', ['gluoncv', 'gluoncv fused'])
+@pytest.mark.parametrize('mode', ['predict', 'train'])
+def test_detectors_of_gluoncv_take_the_same_channels(engine, mode):
+    pytest.importorskip('gluoncv')
+    options = {**DETECTOR.options, 'in_channels': 1}
+    check(DETECTOR.replace(engine=engine, mode=mode, options=options), DETECTOR.batch)
+
+
 def test_gluoncv_has_some_detectors():
     pytest.importorskip('gluoncv')
     with pytest.raises(UsageError, match='GluonCV has no detector like ssd_300_lite here: did you mean ssd_300'), build(

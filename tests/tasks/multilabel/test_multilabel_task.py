@@ -133,6 +133,12 @@ def test_files_and_figures_of_one_label_are_refused(run, data, cbam_here, option
     assert done.returncode == 2 and done.stderr.strip().endswith(expected)
 
 
+def test_predictions_have_no_temperature(run, data, cbam_here):
+    done = cbam_here('predict', data, '--params', run, '--temperature', 2)
+    expected = '--temperature 2 is for classification, and the task is multilabel: leave it out'
+    assert done.returncode == 2 and done.stderr.strip().endswith(expected)
+
+
 def test_the_views_of_an_image_have_a_mean_probability():
     logits = np.random.RandomState(0).randn(5, 3, 4) * 4
     expected = (1 / (1 + np.exp(-logits))).mean(axis=1)
