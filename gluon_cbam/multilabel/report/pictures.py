@@ -17,11 +17,11 @@ _COLUMNS, _SIDE = 6, 150
 
 
 def draw_pictures(scored: ScoredLabels, numbers: Sequence[int], title: str, path: Path) -> None:
-    """Draw pictures with their classes, and with what is missed and what is found wrongly.
+    """Draw pictures with their classes, and with what is missed and what is found wrongly, or with what is found.
 
     Args:
         scored: the set.
-        numbers: the numbers of the images, at least one.
+        numbers: the numbers of the images, at least one; all have a wrong decision, or none.
         title: the title of the sheet.
         path: the PNG file.
     """
@@ -31,13 +31,12 @@ def draw_pictures(scored: ScoredLabels, numbers: Sequence[int], title: str, path
 
 
 def _group(scored: ScoredLabels, number: int) -> SheetGroup:
-    labels, found = scored.labels[number], scored.found[number]
-    lines = [
-        f'missed: {_names(scored, number, labels & ~found)}', f'false: {_names(scored, number, found & ~labels)}',
-        f'record {number}, loss {scored.losses[number]:.3f}',
-    ]  # fmt: skip
+    labels, found, wrong = scored.labels[number], scored.found[number], bool(scored.wrong[number])
+    chosen = {'missed': labels & ~found, 'false': found & ~labels} if wrong else {'found': found}
+    lines = [f'{what}: {_names(scored, number, each)}' for what, each in chosen.items()]
+    lines.append(f'record {number}, loss {scored.losses[number]:.3f}')
     names = ', '.join(scored.classes[index] for index in np.flatnonzero(labels)) or '-'
-    return SheetGroup([partial(scored.load, number)], lines, f'true: {names}', bool(scored.wrong[number]))
+    return SheetGroup([partial(scored.load, number)], lines, f'true: {names}', wrong)
 
 
 def _names(scored: ScoredLabels, number: int, chosen: np.ndarray) -> str:
