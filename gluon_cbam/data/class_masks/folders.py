@@ -9,7 +9,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Dict, Iterator, List, Tuple
 
+from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.printable import printable
+from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.boxes.faults import Faults
 from gluon_cbam.data.boxes.reading import ReadOptions
 from gluon_cbam.data.sources.file_paths import FilePath, file_bytes, files_below
@@ -75,15 +77,23 @@ def read_folders(source: FilePath, options: ReadOptions) -> MaskSet:
 
 
 def _examples(pictures: FilePath, masks: FilePath, faults: Faults) -> List[MaskExample]:
-    """Every picture with the mask of its name; a mask without a picture is a fault."""
+    """Every picture with the mask of its name; a mask without a picture is a fault.
+
+    Raises:
+        DataError: two pictures have the same mask.
+    """
     found = sorted(_masks_below(masks))
     there = {path.with_suffix('.png'): path for path in found}
-    expected, examples = set(), []
+    expected: Dict[PurePosixPath, PurePosixPath] = {}
+    examples = []
     for name in sorted(PurePosixPath(name) for name in files_below(pictures)):
         if kind_of_file(name.name) == IMAGE:
             usual = name.with_suffix('.png')
             mask = there.get(usual, usual)
-            expected.add(mask)
+            other = expected.setdefault(mask, name)
+            if other != name:
+                both = f'{shown(str(other))} and {shown(str(name))}'
+                raise DataError(f'{printable(pictures)}: the pictures {both} have the same mask: rename one')
             examples.append(MaskExample(str(name), file_bytes(pictures / name), MaskFile.of(masks / mask)))
     for path in found:
         if path not in expected:

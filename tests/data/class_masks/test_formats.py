@@ -260,3 +260,11 @@ def test_what_is_no_source(tmp_path):
     ):
         with pytest.raises(UsageError, match=reason):
             read_masks(tmp_path / path, form)
+
+
+def test_pictures_with_one_mask_are_refused(tmp_path):
+    source = mask_files.folders(tmp_path / 'set')
+    picture = source / 'images' / 'b.jpg'
+    picture.with_suffix('.jpeg').write_bytes(picture.read_bytes())
+    with pytest.raises(DataError, match=f"{source}/images: the pictures 'b.jpeg' and 'b.jpg' have the same mask"):
+        read_masks(source)
