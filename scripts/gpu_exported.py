@@ -48,8 +48,7 @@ def digits(folder, where):
 def resnet(path, where, batches, seconds):
     """Agreement with the CPU, and images per second for each size of a batch, copies included."""
     network = load_exported(path, verify=True, **where)
-    size = network.preprocessing.image_size
-    image = np.random.RandomState(0).randint(0, 256, (size, size, 3)).astype(np.uint8)
+    image = np.random.RandomState(0).randint(0, 256, (*network.preprocessing.shape, 3)).astype(np.uint8)
     speeds = {}
     for count in batches:
         batch = np.stack([network.prepare(image)] * count)

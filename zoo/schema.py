@@ -30,7 +30,7 @@ def decode(cls: Type[T], values: Any, where: str, prefix: str = '') -> T:
 
     Args:
         cls: the dataclass. Its fields are str, int, float, bool, Any, dataclasses, or Optional, List, Dict or Tuple of
-            these. Fields with ``unwritten`` in their metadata are not read.
+            these, or a Union whose lists are a Tuple. Fields with ``unwritten`` in their metadata are not read.
         values: the parsed content of the file.
         where: path or URL of the file, for messages.
         prefix: path of the dataclass inside the file, ending in a dot; default the top level.
@@ -67,8 +67,8 @@ def _value(kind: Any, value: Any, where: str, path: str) -> Any:
     arguments: Tuple[Any, ...] = getattr(kind, '__args__', ())
     if kind is Any:
         return _any(value, where, path, MAX_DEPTH)
-    if origin is Union:  # Optional
-        return None if value is None else _value(arguments[0], value, where, path)
+    if origin is Union:
+        return None if value is None else _value(_alternative(arguments, value), value, where, path)
     if isinstance(kind, type) and is_dataclass(kind):
         return decode(kind, value, where, f'{path}.')
     if origin is dict:
@@ -80,6 +80,12 @@ def _value(kind: Any, value: Any, where: str, path: str) -> Any:
             _expect(len(value) == len(arguments), f'a list of {len(arguments)}', value, where, path)
         return origin(_value(arguments[0], item, where, f'{path}[{index}]') for index, item in enumerate(value))
     return _plain(kind, value, where, path)
+
+
+def _alternative(kinds: Tuple[Any, ...], value: Any) -> Any:
+    """The kind of a Union that a value is read as: the tuple, if there is one, of a list, else the first."""
+    lists = [kind for kind in kinds if getattr(kind, '__origin__', None) is tuple]
+    return lists[0] if lists and isinstance(value, (list, tuple)) else kinds[0]
 
 
 def _mapping(kind: Any, value: Any, where: str, path: str) -> Dict[str, Any]:

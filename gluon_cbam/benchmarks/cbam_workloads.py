@@ -37,8 +37,8 @@ def noise_batch(context: BenchmarkContext, ctx: mx.Context) -> mx.nd.NDArray:
     Returns:
         (N, C, H, W) float32.
     """
-    random, size = np.random.RandomState(0), context.image_size
-    return mx.nd.array(random.standard_normal((context.batch, context.channels, size, size)), ctx)
+    random = np.random.RandomState(0)
+    return mx.nd.array(random.standard_normal((context.batch, context.channels, *context.shape)), ctx)
 
 
 def load(context: BenchmarkContext, ctx: List[mx.Context]) -> LoadedNetwork:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.image_size import ImageSize, height_width, image_size_of
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class BenchmarkContext:
         engine: the implementation that is measured, a key of :data:`.engines.ENGINES`.
         network: name of the network in this package, for every engine.
         batch: number of images in a batch.
-        image_size: height and width of the images, in pixels.
+        image_size: the side of square images in pixels, or height and width.
         classes: number of outputs of the network.
         options: options of the network, for engines with networks of this package.
         dtype: ``float32``, or ``float16`` on GPUs.
@@ -39,7 +40,7 @@ class BenchmarkContext:
     engine: str = 'gluon_cbam'
     network: str = ''
     batch: int = 8
-    image_size: int = 224
+    image_size: ImageSize = 224
     classes: int = 1000
     options: Dict[str, Any] = field(default_factory=dict)
     dtype: str = 'float32'
@@ -54,6 +55,14 @@ class BenchmarkContext:
     label: str = ''
     task: Optional[str] = None
     workload: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'image_size', image_size_of(self.image_size))  # a list in JSON
+
+    @property
+    def shape(self) -> Tuple[int, int]:
+        """Height and width of the images, in pixels."""
+        return height_width(self.image_size)
 
     @property
     def name(self) -> str:

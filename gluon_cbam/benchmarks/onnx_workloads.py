@@ -109,7 +109,7 @@ def predict(context: BenchmarkContext) -> Iterator[Workload]:
         path = str(Path(folder) / f'{context.network}.onnx')
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('spawn')) as pool:
             pool.submit(export, context, path).result()
-        shape = (context.batch, context.channels, context.image_size, context.image_size)
+        shape = (context.batch, context.channels, *context.shape)
         batch = np.random.RandomState(0).standard_normal(shape).astype(np.float32)
         run = RUNS[context.engine](path, batch, context.threads)
         yield Workload(context.batch, partial(run, batch), lambda: None, 'cpu')

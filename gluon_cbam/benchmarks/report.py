@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
+from gluon_cbam.common.image_size import shown_image_size
 from gluon_cbam.common.text_table import aligned
 
 from .context import BenchmarkContext
@@ -90,7 +91,7 @@ def as_text(measured: Sequence[Measurement], repetitions: int, left_out: Dict[st
     rows += [(result.context.name, *(f'{value:.1f}' for value in _figures(result))) for result in measured]
     lines = [
         f'{context.mode}: {_description(context)}',
-        f'batch {context.batch}, {context.image_size} x {context.image_size}, {first.facts["device"]}, '
+        f'batch {context.batch}, {shown_image_size(context.image_size)}, {first.facts["device"]}, '
         f'{context.threads} threads, {processor()}; {repetitions} repetitions, in turn'
         + (f' of {context.calls} calls' if context.calls > 1 else ''),
         aligned(rows),

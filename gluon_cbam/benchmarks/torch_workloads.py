@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, Dict, Iterator, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.image_size import square_side
 from gluon_cbam.tasks import DEFAULT
 
 from .context import BenchmarkContext
@@ -28,7 +29,7 @@ def _prepare(context: BenchmarkContext) -> Tuple[torch.nn.Module, torch.Tensor, 
     torch.manual_seed(0)
     layout = torch.contiguous_format if context.engine == _CONTIGUOUS else torch.channels_last
     net = _network(context).to(memory_format=layout)
-    batch = torch.randn(context.batch, 3, context.image_size, context.image_size).to(memory_format=layout)
+    batch = torch.randn(context.batch, 3, *context.shape).to(memory_format=layout)
     return net, batch, torch.arange(context.batch) % min(context.classes, 10)
 
 
@@ -37,7 +38,7 @@ def _network(context: BenchmarkContext) -> torch.nn.Module:
     from . import torch_faces, torch_network
 
     if context.network.startswith('modified_cbamnet'):
-        return torch_faces.network(context.network, context.image_size)
+        return torch_faces.network(context.network, square_side(context.image_size, context.network))
     return torch_network.network(context.network, context.classes)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 import click
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.image_size import ImageSize, parse_image_size
 from gluon_cbam.common.settings import default_of, flag
 from gluon_cbam.training.config.train_config import SETTINGS
 
@@ -96,8 +97,13 @@ def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> List[floa
         raise UsageError(f'{param.opts[0]} takes numbers separated by commas, got {text!r}') from None
 
 
-# type of a setting -> attributes of its option
-_KINDS: Dict[type, Callable[[Field], Dict[str, Any]]] = {
+def _image_size(ctx: click.Context, param: click.Parameter, text: Optional[str]) -> Optional[ImageSize]:
+    """Parse one number of pixels, or height and width."""
+    return None if text is None else parse_image_size(text, param.opts[0])
+
+
+# kind of a setting -> attributes of its option
+_KINDS: Dict[Any, Callable[[Field], Dict[str, Any]]] = {
     str: lambda entry: {'type': str, 'default': entry.default},
     int: lambda entry: {'type': int, 'default': entry.default, 'metavar': 'N'},
     float: lambda entry: {'type': float, 'default': entry.default, 'metavar': 'X'},
@@ -107,6 +113,7 @@ _KINDS: Dict[type, Callable[[Field], Dict[str, Any]]] = {
     list: lambda entry: {
         'default': ','.join(f'{value:g}' for value in default_of(entry)), 'callback': _numbers, 'metavar': 'X,X,...',
     },
+    ImageSize: lambda entry: {'default': entry.default, 'callback': _image_size, 'metavar': 'N|H,W'},
 }  # fmt: skip
 
 

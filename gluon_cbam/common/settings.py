@@ -11,13 +11,15 @@ from dataclasses import MISSING, Field, field
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.image_size import ImageSize, parse_image_size
+from gluon_cbam.common.limits import MAX_IMAGE_SIZE
 
 
 def setting(
     default: Any,
     help: str,
     *flags: str,
-    kind: type = str,
+    kind: Any = str,
     aliases: Tuple[str, ...] = (),
     choices: Tuple[str, ...] = (),
     minimum: Optional[float] = None,
@@ -36,7 +38,8 @@ def setting(
         help: one line.
         *flags: the flags on the command line; by default the name with dashes.
         kind: type of the value; ``dict`` for repeated KEY=VALUE, ``list`` for numbers separated by commas, ``tuple``
-            for repeated strings, ``bool`` for a flag and its ``--no-`` form.
+            for repeated strings, ``bool`` for a flag and its ``--no-`` form,
+            :data:`gluon_cbam.common.image_size.ImageSize` for one number of pixels, or height and width.
         aliases: further flags that the help does not show, known from other tools.
         choices: the allowed values; empty for any.
         minimum: the smallest allowed value.
@@ -119,7 +122,7 @@ def _mapping(value: Any) -> Dict[Any, Any]:
 
 
 # kind -> conversion of a value, and the name of the kind in messages
-_KINDS: Dict[type, Tuple[Callable[[Any], Any], str]] = {
+_KINDS: Dict[Any, Tuple[Callable[[Any], Any], str]] = {
     str: (_string, 'a string'),
     int: (_integer, 'an integer'),
     float: (_number, 'a number'),
@@ -127,6 +130,7 @@ _KINDS: Dict[type, Tuple[Callable[[Any], Any], str]] = {
     tuple: (_strings, 'a list of strings'),
     list: (_numbers, 'numbers separated by commas'),
     dict: (_mapping, 'KEY: VALUE pairs'),
+    ImageSize: (parse_image_size, f'one number of pixels in 1..{MAX_IMAGE_SIZE}, or height and width such as 32,64'),
 }
 
 

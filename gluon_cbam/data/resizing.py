@@ -53,13 +53,15 @@ class Frame(NamedTuple):
     right: float
     bottom: float
 
-    def inside(self, size: int) -> Region:
-        """The part of it that is in a square of whole pixels, for a frame of whole numbers.
+    def inside(self, height: int, width: int) -> Region:
+        """The part of it that is in an image, for a frame of whole numbers.
 
         Args:
-            size: height and width of the square, whose first pixel is at (0, 0).
+            height: height of the image in pixels; its first pixel is at (0, 0).
+            width: width of the image in pixels.
         """
-        left, top, right, bottom = (min(max(int(edge), 0), size) for edge in self)
+        left, right = (min(max(int(edge), 0), width) for edge in (self.left, self.right))
+        top, bottom = (min(max(int(edge), 0), height) for edge in (self.top, self.bottom))
         return Region(top, left, bottom - top, right - left)
 
 
@@ -76,19 +78,34 @@ def short_side_shape(height: int, width: int, size: int) -> Tuple[int, int]:
     return (size, width * size // height) if height < width else (height * size // width, size)
 
 
-def letterbox_shape(height: int, width: int, size: int) -> Tuple[int, int]:
-    """Height and width of an image after its longer side was resized to a given length.
+def cover_shape(height: int, width: int, tall: int, wide: int) -> Tuple[int, int]:
+    """Height and width of the smallest resized image that covers a given size, with the same aspect ratio.
 
-    The shorter side is rounded to the next pixel, a half up, and is at least one.
+    One side has the given length, the other is rounded down. Of a square, this is :func:`short_side_shape`.
 
     Args:
         height: height of the image, in pixels.
         width: width of the image, in pixels.
-        size: length of the longer side of the result, in pixels.
+        tall: height to cover, in pixels.
+        wide: width to cover, in pixels.
     """
-    longer = max(height, width)
-    tall, wide = (max(1, (2 * length * size + longer) // (2 * longer)) for length in (height, width))
-    return tall, wide
+    return (tall, width * tall // height) if tall * width > wide * height else (height * wide // width, wide)
+
+
+def letterbox_shape(height: int, width: int, tall: int, wide: int) -> Tuple[int, int]:
+    """Height and width of the largest resized image that fits into a given size, with the same aspect ratio.
+
+    One side has the given length, the other is rounded to the next pixel, a half up, and is at least one.
+
+    Args:
+        height: height of the image, in pixels.
+        width: width of the image, in pixels.
+        tall: largest height of the result, in pixels.
+        wide: largest width of the result, in pixels.
+    """
+    if tall * width > wide * height:
+        return max(1, (2 * height * wide + width) // (2 * width)), wide
+    return tall, max(1, (2 * width * tall + height) // (2 * height))
 
 
 def resize_short_side(pixels: np.ndarray, size: int) -> np.ndarray:
@@ -104,23 +121,27 @@ def resize_short_side(pixels: np.ndarray, size: int) -> np.ndarray:
     Raises:
         DataError: the result would have more pixels than :func:`gluon_cbam.common.limits.max_pixels`.
     """
-    if min(pixels.shape[:2]) == size:
-        return pixels
     height, width = short_side_shape(pixels.shape[0], pixels.shape[1], size)
-    if height * width > max_pixels():
+    return _resize_whole(pixels, height, width)
+
+
+def _resize_whole(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize an image to a given size, unless that has too many pixels."""
+    if height * width > max_pixels() and (height, width) != pixels.shape[:2]:
         raise DataError(
-            f'an image of {pixels.shape[1]} x {pixels.shape[0]} pixels, resized to a short side of {size}, has '
-            f'{width} x {height}, the limit is {max_pixels()}: set {MAX_PIXELS_VARIABLE} to raise it'
+            f'an image of {pixels.shape[1]} x {pixels.shape[0]} pixels, resized to a short side of '
+            f'{min(height, width)}, has {width} x {height}, the limit is {max_pixels()}: set {MAX_PIXELS_VARIABLE} to '
+            'raise it'
         )
-    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    return resize_to(pixels, height, width)
 
 
-def resize_and_crop(pixels: np.ndarray, size: int, region: Region) -> np.ndarray:
-    """A part of what :func:`resize_short_side` gives; the rest is not computed where it would be large.
+def resize_and_crop(pixels: np.ndarray, shape: Tuple[int, int], region: Region) -> np.ndarray:
+    """A part of a resized image, bilinear; the rest is not computed where it would be large.
 
     Args:
         pixels: (H, W, ...) uint8 or float32.
-        size: length of the shorter side before the crop, in pixels.
+        shape: height and width of the resized image, in pixels.
         region: the part of the resized image, in its pixels.
 
     Returns:
@@ -130,10 +151,9 @@ def resize_and_crop(pixels: np.ndarray, size: int, region: Region) -> np.ndarray
         DataError: floats would be resized to more pixels than :func:`gluon_cbam.common.limits.max_pixels`.
     """
     height, width = pixels.shape[:2]
-    shape = short_side_shape(height, width, size)
     used = height * width + region.height * region.width
     if shape[0] * shape[1] <= max(_LARGE, used) or pixels.dtype != np.uint8:
-        return region.of(resize_short_side(pixels, size))
+        return region.of(_resize_whole(pixels, *shape))
     return _linear_region(pixels, shape, region)
 
 

@@ -74,10 +74,10 @@ class ExportRequest:
     @property
     def sizes(self) -> Sequence[Size]:
         """Heights and widths besides ``image_size`` that the file is compared at, where the size is free."""
-        size = self.loaded.preprocessing.image_size
         if not self.graph.dynamic:
             return ()
-        return (size + size // 4 + 1, size + size // 2), (max(self._smallest, 3 * size // 4), size)
+        height, width = self.loaded.preprocessing.shape
+        return (height + height // 4 + 1, width + width // 2), (max(self._smallest, 3 * height // 4), width)
 
     @property
     def _smallest(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike, read_regular
+from gluon_cbam.common.image_size import ImageSize, height_width
 from gluon_cbam.common.limits import MAX_IMAGE_BYTES
 from gluon_cbam.compat.renamed import renamed_attributes
 from gluon_cbam.data.decoding import decode
@@ -31,12 +32,12 @@ class SampleImages(List[np.ndarray]):
 
 
 def sample_images(
-    image_size: int, records: Optional[RecordFile] = None, files: Sequence[PathLike] = (), count: int = COUNT
+    image_size: ImageSize, records: Optional[RecordFile] = None, files: Sequence[PathLike] = (), count: int = COUNT
 ) -> SampleImages:
     """Take sample images from a record file, else from files, else generate smooth random ones.
 
     Args:
-        image_size: height and width of generated images, in pixels.
+        image_size: the size of generated images.
         records: the checked file; ``count`` of its images, evenly spaced.
         files: image files; all of them are taken.
         count: number of images, except of ``files``; default 8.
@@ -55,7 +56,7 @@ def sample_images(
         found = SampleImages(_decoded(Path(file)) for file in files)
         found.description = 'given images'
     else:
-        found = SampleImages(_generated(image_size, number) for number in range(count))
+        found = SampleImages(_generated(*height_width(image_size), number) for number in range(count))
     return found
 
 
@@ -72,13 +73,16 @@ def _decoded(path: Path) -> np.ndarray:
     return decode(read_regular(path, MAX_IMAGE_BYTES), str(path))
 
 
-def _generated(size: int, seed: int) -> np.ndarray:
+def _generated(height: int, width: int, seed: int) -> np.ndarray:
     """A smooth background with a disk in front, so that the image has frequencies like a photograph."""
     draw = np.random.RandomState(seed)
-    image = cv2.resize(draw.randint(0, 256, (6, 6, 3)).astype(np.uint8), (size, size), interpolation=cv2.INTER_CUBIC)
-    center, radius = draw.randint(size // 4, 3 * size // 4 + 1, 2), draw.randint(size // 8, size // 3 + 1)
+    small = draw.randint(0, 256, (6, 6, 3)).astype(np.uint8)
+    image = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    center = [int(draw.randint(length // 4, 3 * length // 4 + 1)) for length in (width, height)]
+    shorter = min(height, width)
+    radius = int(draw.randint(shorter // 8, shorter // 3 + 1))
     color = [int(value) for value in draw.randint(0, 256, 3)]
-    return cv2.circle(image, (int(center[0]), int(center[1])), int(radius), color, -1)
+    return cv2.circle(image, (center[0], center[1]), radius, color, -1)
 
 
 __getattr__ = renamed_attributes(

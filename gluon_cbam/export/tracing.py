@@ -15,6 +15,7 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.image_size import ImageSize, height_width
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models.mode_graphs import ModeGraphs
 from gluon_cbam.ops.tracing import export_symbol
@@ -62,7 +63,7 @@ USUAL = GraphKind()
 
 def trace(
     net: mx.gluon.HybridBlock,
-    image_size: int,
+    image_size: ImageSize,
     pixels: Optional[Preprocessing] = None,
     raw: Optional[Preprocessing] = None,
     graph: GraphKind = USUAL,
@@ -71,7 +72,7 @@ def trace(
 
     Args:
         net: initialized; hybridized or not.
-        image_size: height and width of the input, in pixels.
+        image_size: the size of the input.
         pixels: preprocessing to put in front, so that the input is (N, H, W, C) uint8, RGB or gray; default None, an
             input of (N, C, H, W) float32.
         raw: preprocessing to put in front, so that the input is (N, C, H, W) float32 in 0..255; default None.
@@ -83,21 +84,20 @@ def trace(
     Raises:
         UsageError: the network does not take images of any size, or has no such outputs.
     """
-    channels = net._in_channels or 3
+    image = (net._in_channels or 3, *height_width(image_size))
     parameters = net._collect_params_with_prefix()
     if any(parameter._data is None for parameter in parameters.values()):  # the first input completes their shapes
-        net(mx.nd.zeros((1, channels, image_size, image_size), ctx=_context(parameters)))
+        net(mx.nd.zeros((1, *image), ctx=_context(parameters)))
     data = mx.sym.Variable(DATA)
     normalization = pixels or raw
     x = data if pixels is None else _channels_first(data)
-    image = (channels, image_size, image_size)
     symbol, constants = _outputs(net, x if normalization is None else _normalized(x), image, graph)
     names = {parameter.name: name for name, parameter in parameters.items()}
     params = {name: parameter.data(parameter.list_ctx()[0]).asnumpy() for name, parameter in parameters.items()}
     if normalization is not None:
         params.update(_constants(normalization))
     params.update(constants)
-    symbol = _renamed(symbol, names, net.prefix, channels)
+    symbol = _renamed(symbol, names, net.prefix, image[0])
     used = set(symbol.list_inputs())
     params = {name: np.float32(value) for name, value in params.items() if name in used}
     shape, other = (each if pixels is None else (*each[1:], each[0]) for each in (image, _other(image)))

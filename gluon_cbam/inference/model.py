@@ -11,6 +11,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.image_size import ImageSize, shown_image_size
 from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.loading.pixels import check_pixels
 from gluon_cbam.data.loading.preprocessing import Preprocessing
@@ -34,11 +35,11 @@ class LoadedModel:
     """A network with weights, and what is needed to use it.
 
     Attributes:
-        net: the network, hybridized, on its contexts: (N, 3, S, S) float32 -> outputs, one row for each image.
+        net: the network, hybridized, on its contexts: (N, 3, H, W) float32 -> outputs, one row for each image.
         name: the name of the model.
         classes: number of outputs.
         class_names: the names of the classes, in the order of the outputs, or None.
-        preprocessing: the preprocessing of images that the weights expect; its ``image_size`` is S.
+        preprocessing: the preprocessing of images that the weights expect; its ``shape`` is (H, W).
         params_sha256: the SHA-256 of the parameter file.
         task: the task that the network was trained for.
         ctx: the contexts.
@@ -60,8 +61,8 @@ class LoadedModel:
         self._session = on_devices(network, ctx)
 
     def __repr__(self) -> str:
-        size = self.preprocessing.image_size
-        return f'LoadedModel({self.name}, {self.classes} classes, images of {size} x {size} pixels)'
+        size = shown_image_size(self.preprocessing.image_size)
+        return f'LoadedModel({self.name}, {self.classes} classes, images of {size} pixels)'
 
     def preprocess(self, pictures: Pictures) -> mx.nd.NDArray:
         """Prepare images for :attr:`net`.
@@ -111,7 +112,7 @@ def load(
     ctx: Optional[Contexts] = None,
     network: Optional[str] = None,
     classes: Optional[int] = None,
-    image_size: Optional[int] = None,
+    image_size: Optional[ImageSize] = None,
     root: Optional[PathLike] = None,
     **options: Any,
 ) -> LoadedModel:
@@ -123,7 +124,7 @@ def load(
         ctx: one context or a list; default the CPU.
         network: the name of the network; default the one on the card of the weights.
         classes: number of outputs; default the card's.
-        image_size: height and width of the input in pixels; default the card's.
+        image_size: the side of square inputs in pixels, or height and width; default the card's.
         root: folder of the store of published weights; default see :func:`gluon_cbam.zoo.location.root_of`.
         **options: options of the network; default the card's.
 

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 import mxnet as mx
 
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.image_size import ImageSize
 from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.models.features import Features
@@ -55,7 +56,7 @@ def load_network(
     params: Optional[str] = None,
     pretrained: Union[bool, str] = False,
     classes: Optional[int] = None,
-    image_size: Optional[int] = None,
+    image_size: Optional[ImageSize] = None,
     crop_ratio: Optional[float] = None,
     resize: Optional[str] = None,
     options: Optional[Dict[str, Any]] = None,
@@ -75,9 +76,9 @@ def load_network(
         params: a parameter file or a run directory.
         pretrained: True or a tag of published weights. Without either, weights are random.
         classes: number of outputs.
-        image_size: height and width of the input in pixels.
-        crop_ratio: ``image_size`` over the short side before the crop.
-        resize: how an image becomes square, one of :data:`gluon_cbam.data.loading.preprocessing.RESIZES`.
+        image_size: the side of square inputs in pixels, or height and width.
+        crop_ratio: ``image_size`` over the size before the crop.
+        resize: how an image becomes one of this size, one of :data:`gluon_cbam.data.loading.preprocessing.RESIZES`.
         options: the options of the network.
         root: folder of the store of published weights, see :func:`gluon_cbam.zoo.get`.
         progress: is called while a file is downloaded, see :func:`gluon_cbam.zoo.get`.
@@ -96,8 +97,8 @@ def load_network(
     model = resolve(
         network, params, pretrained, classes or None, options, image_size, crop_ratio, resize, root, progress
     )
-    net, size = model.build(), model.preprocessing.image_size
-    net.check_input((1, net._in_channels or 3, size, size))
+    net = model.build()
+    net.check_input((1, net._in_channels or 3, *model.preprocessing.shape))
     model.initialize(net, ctx)
     task = task or (model.card.task if model.card else None) or _task_of(net)
     if features is not None:

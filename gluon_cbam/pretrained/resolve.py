@@ -21,6 +21,7 @@ import mxnet as mx
 from gluon_cbam import models, weights, zoo
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike, sha256
+from gluon_cbam.common.image_size import ImageSize
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.loading.preprocessing import CHANNELS, Preprocessing
@@ -156,7 +157,7 @@ def resolve(
     pretrained: Union[bool, str] = False,
     classes: Optional[int] = None,
     options: Optional[Mapping[str, Any]] = None,
-    image_size: Optional[int] = None,
+    image_size: Optional[ImageSize] = None,
     crop_ratio: Optional[float] = None,
     resize: Optional[str] = None,
     root: Optional[PathLike] = None,
@@ -172,9 +173,9 @@ def resolve(
             this nor ``params``, weights are random.
         classes: number of outputs.
         options: the options of the model's family.
-        image_size: height and width of the input in pixels.
-        crop_ratio: ``image_size`` over the short side before the crop.
-        resize: how an image becomes square, one of :data:`gluon_cbam.data.loading.preprocessing.RESIZES`.
+        image_size: the side of square inputs in pixels, or height and width.
+        crop_ratio: ``image_size`` over the size before the crop.
+        resize: how an image becomes one of this size, one of :data:`gluon_cbam.data.loading.preprocessing.RESIZES`.
         root: folder of the store of published weights; default see :func:`gluon_cbam.zoo.location.root_of`.
         progress: is called while a file is downloaded, see :func:`gluon_cbam.zoo.get`.
         from_plain: whether ``pretrained`` may be weights of the network without attention, see

@@ -222,8 +222,9 @@ def _card(
     source: _Source, about: About, upstream: UpstreamSource, params: Path, scored: Evaluation, records: Dataset
 ) -> zoo.Published:
     trained, tag = source.card, params.stem
-    size, channels = trained.preprocessing['image_size'], len(trained.preprocessing['mean'])
-    cost = complexity(build(trained.network, classes=trained.classes, **trained.options), (1, channels, size, size))
+    preprocessing = Preprocessing.from_dict(trained.preprocessing)
+    shape = (1, preprocessing.channels, *preprocessing.shape)
+    cost = complexity(build(trained.network, classes=trained.classes, **trained.options), shape)
     return zoo.Published(
         tag=tag, default=about.default, task=trained.task, network=trained.network, classes=trained.classes,
         options=trained.options, class_names=trained.class_names, preprocessing=trained.preprocessing,

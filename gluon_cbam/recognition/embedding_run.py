@@ -18,6 +18,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import Interrupted
 from gluon_cbam.common.files import PathLike, refuse_existing, remove_temporaries
+from gluon_cbam.common.image_size import ImageSize
 from gluon_cbam.common.signals import StopSignals
 from gluon_cbam.data.sources.images import ImageSource
 from gluon_cbam.tasks.faces.metrics.embeddings import norms
@@ -135,7 +136,7 @@ def _encode(
     return digest, encoded
 
 
-def _rows(encoded: List[Encoded], image_size: int, normalized: bool) -> Tuple[EmbeddingRows, PartSummary]:
+def _rows(encoded: List[Encoded], image_size: ImageSize, normalized: bool) -> Tuple[EmbeddingRows, PartSummary]:
     """The embeddings of a part in single precision, and what is known of its images."""
     read = [each for each in encoded if each.error is None]
     embeddings = np.stack([np.asarray(each.embedding) for each in read]) if read else np.empty((0, 0))

@@ -23,6 +23,7 @@ from typing import (
 import numpy as np
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.image_size import ImageSize, height_width
 from gluon_cbam.data.sources.images import ImageSource
 from gluon_cbam.inference.prediction import predict
 from gluon_cbam.inference.session import Session
@@ -64,10 +65,10 @@ class Encoded(NamedTuple):
         """The person: the label of a record or its name, or the folder of a file; empty where nothing is known."""
         return str(self.labels[-1]) if self.labels else ''
 
-    def resized_from(self, image_size: int) -> List[Tuple[Any, ...]]:
-        """Name, height and width of an image of another size than the network's input of ``image_size`` pixels."""
+    def resized_from(self, image_size: ImageSize) -> List[Tuple[Any, ...]]:
+        """Name, height and width of an image of another size than the network's input."""
         size = self.image.size
-        return [] if size in (None, (image_size, image_size)) else [(self.image.name, *size)]
+        return [] if size in (None, height_width(image_size)) else [(self.image.name, *size)]
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gluon_cbam.common.files import PathLike
+    from gluon_cbam.common.image_size import ImageSize
     from gluon_cbam.data.loading.preprocessing import Preprocessing
 
 
@@ -427,7 +428,7 @@ class Task(TaskFigures, ABC):
     # benchmarks
 
     @abstractmethod
-    def example_batch(self, images: int, image_size: int, classes: int) -> Sequence[mx.nd.NDArray]:
+    def example_batch(self, images: int, image_size: ImageSize, classes: int) -> Sequence[mx.nd.NDArray]:
         """A training batch of noise, as :class:`TrainingBatches` gives them."""
 
     @abstractmethod

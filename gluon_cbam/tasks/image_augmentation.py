@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, List, Optional, Sequence, Sized
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.image_size import height_width
 from gluon_cbam.common.settings import setting
 
 from .protocols import Settings
@@ -128,8 +129,11 @@ def check_square(name: str, settings: Settings) -> None:
         settings: the settings of the run.
 
     Raises:
-        UsageError: the square is larger than the image.
+        UsageError: the square is larger than the shorter side of the images.
     """
-    size = settings['image_size']
-    if size is not None and settings[name] > size:
-        raise UsageError(f'--{name} must be at most the {size} pixels of the images, got {settings[name]}')
+    if settings['image_size'] is None:
+        return
+    height, width = height_width(settings['image_size'])
+    if settings[name] > min(height, width):
+        of = 'the images' if height == width else 'the shorter side of the images'
+        raise UsageError(f'--{name} must be at most the {min(height, width)} pixels of {of}, got {settings[name]}')

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gluon_cbam.common.files import PathLike
+    from gluon_cbam.common.image_size import ImageSize
     from gluon_cbam.data.loading.preprocessing import Preprocessing
     from gluon_cbam.data.loading.training import Batch
     from gluon_cbam.data.records.recordio import RecordFile
@@ -120,15 +121,16 @@ class RecordTask(Task):
         """The images with the names of their labels."""
         return with_label(batch[0].asnumpy(), batch[1].asnumpy(), names)
 
-    def example_batch(self, images: int, image_size: int, classes: int) -> Batch:
+    def example_batch(self, images: int, image_size: ImageSize, classes: int) -> Batch:
         """Noise and random integers below ``classes`` as labels."""
         import mxnet as mx
         import numpy as np
 
+        from gluon_cbam.common.image_size import height_width
         from gluon_cbam.data.loading.training import Batch
 
         random = np.random.RandomState(0)
-        pixels = random.randint(0, 256, (images, image_size, image_size, 3), np.uint8)
+        pixels = random.randint(0, 256, (images, *height_width(image_size), 3), np.uint8)
         return Batch(mx.nd.array(pixels, dtype='uint8'), mx.nd.array(random.randint(0, classes, images)))
 
     def write_example(self, path: PathLike, images: int, classes: int) -> None:

@@ -194,13 +194,13 @@ def _network_of_weights(config: TrainConfig) -> Optional[str]:
 
 def _build(model: ResolvedModel, task: Task) -> mx.gluon.HybridBlock:
     """The network, after checking that it fits the task and the size of the images."""
-    net, size, channels = model.build(), model.preprocessing.image_size, model.preprocessing.channels
+    net = model.build()
     if net._in_channels not in (None, *CHANNELS):
         raise UsageError(
             f'{model.name} of {net._in_channels} channels takes no images: give --option in_channels=1 or 3'
         )
     task.check_network(net, model.name, model.classes)
-    net.check_input((1, channels, size, size))
+    net.check_input((1, model.preprocessing.channels, *model.preprocessing.shape))
     return net
 
 

@@ -11,6 +11,7 @@ import mxnet as mx
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import sha256
+from gluon_cbam.common.image_size import ImageSize, height_width, image_size_text
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.export.metadata import SYMBOL_SUFFIX
 from gluon_cbam.export.runtime.exported_network import ExportedNetwork, load_exported
@@ -65,7 +66,7 @@ def open_teacher(taught: Taught, model: ResolvedModel, task: Task, ctx: List[mx.
         network = _loaded(taught, model, task, ctx)
         teacher = Teacher(network, network.params_sha256 or '')
         task.check_network(network.net, f'the teacher {network.name}', network.classes)
-        network.net.check_input((1, network.preprocessing.channels, size, size))
+        network.net.check_input((1, network.preprocessing.channels, *height_width(size)))
         network.net.collect_params().setattr('grad_req', 'null')
     _check(teacher.network, taught.weights, model, task)
     return teacher
@@ -84,7 +85,7 @@ def _loaded(taught: Taught, model: ResolvedModel, task: Task, ctx: List[mx.Conte
     return load_network(taught.network, ctx, pretrained=taught.weights, **given)
 
 
-def _exported(path: str, size: int) -> Teacher:
+def _exported(path: str, size: ImageSize) -> Teacher:
     """A teacher in an exported file, which takes images of the student's size where it is free."""
     network = load_exported(path)
     if network.dynamic:
@@ -113,4 +114,4 @@ def _check(teacher: Union[LoadedNetwork, ExportedNetwork], given: str, model: Re
 
 def _value(preprocessing: Preprocessing, name: str) -> object:
     value = getattr(preprocessing, name)
-    return value if isinstance(value, int) else [round(float(each), 6) for each in value]
+    return image_size_text(value) if name == 'image_size' else [round(float(each), 6) for each in value]

@@ -69,6 +69,15 @@ def test_the_loader_compared_with_bare_decoding(cbam, tmp_path):
     assert 'mxnet' not in value['compared'][0]['versions']
 
 
+@pytest.mark.parametrize('mode', ['predict', 'train'])
+def test_images_that_are_not_square(mode, cbam):
+    flags = ['--image-size', '8,16', '--classes', 3, '-b', 2, '--repetitions', 1, '--warm-up', 1]
+    finished = cbam('bench', mode, '--network', 'cbamnet_tiny', *flags, '--json')
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout)['image_size'] == [8, 16]
+    assert '8 x 16 (height x width)' in cbam('bench', mode, '--network', 'cbamnet_tiny', *flags).stdout
+
+
 def test_text(no_processes, cbam_here):
     finished = cbam_here('bench', 'train', '--network', 'cbam_resnet50', '--against', 'resnet50', '--threads', 3)
     lines = finished.stdout.splitlines()

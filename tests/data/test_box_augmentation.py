@@ -22,6 +22,8 @@ from gluon_cbam.data.resizing import Region
 SIZE = 96
 BLACK = Preprocessing(SIZE, mean=(0.0, 0.0, 0.0), resize='stretch')
 LETTERBOX = Preprocessing(SIZE, mean=(0.0, 0.0, 0.0), resize='letterbox')
+WIDE = Preprocessing((64, 128), mean=(0.0, 0.0, 0.0), resize='stretch')
+TALL = Preprocessing((128, 72), mean=(0.0, 0.0, 0.0), resize='letterbox')
 SHAPES = [(120, 80), (64, 200), (96, 96), (300, 310)]
 
 
@@ -61,19 +63,21 @@ def pictures_of(name, seed):
 
 
 @pytest.mark.usefixtures('plain_colors')
-@pytest.mark.parametrize('preprocessing', [BLACK, LETTERBOX], ids=['stretch', 'letterbox'])
+@pytest.mark.parametrize(
+    'preprocessing', [BLACK, LETTERBOX, WIDE, TALL], ids=['stretch', 'letterbox', 'wide, stretch', 'tall, letterbox']
+)
 @pytest.mark.parametrize('name', BOX_AUGMENTATIONS)
 def test_boxes_are_where_the_pixels_are(name, preprocessing):
-    seen = 0
+    seen, (height, width) = 0, preprocessing.shape
     for seed in range(120):
         images = pictures_of(name, seed)
         result = augment(name, images, preprocessing, np.random.default_rng(seed))
-        assert result.pixels.shape == (SIZE, SIZE, 3)
+        assert result.pixels.shape == (height, width, 3)
         assert result.pixels.dtype == np.uint8
         assert len(set(result.classes.tolist())) == len(result.classes) == len(result.corners)
         for box, kind in zip(result.corners, result.classes):
             assert (box >= 0).all()
-            assert (box <= SIZE).all()
+            assert (box <= (width, height, width, height)).all()
             if (box[2:] - box[:2]).min() >= 4:
                 assert np.abs(found(result.pixels, kind) - box).max() <= 1.01, (seed, box, found(result.pixels, kind))
                 seen += 1

@@ -29,12 +29,13 @@ def away_from_borders(mask):
 
 @pytest.mark.parametrize('name', sorted(MASK_AUGMENTATIONS))
 @pytest.mark.parametrize('resize', ['letterbox', 'stretch'])
-def test_masks_follow_their_pictures(name, resize):
-    preprocessing = Preprocessing(64, resize=resize)
+@pytest.mark.parametrize('size', [64, (48, 80)], ids=['square', 'wide'])
+def test_masks_follow_their_pictures(name, resize, size):
+    preprocessing = Preprocessing(size, resize=resize)
     for seed in range(12):
         image = painted(90, 130, seed)
         found = MASK_AUGMENTATIONS[name](image, preprocessing, 70, np.random.default_rng(seed))
-        assert found.pixels.shape == (64, 64, 3) and found.mask.shape == (64, 64)
+        assert found.pixels.shape == (*preprocessing.shape, 3) and found.mask.shape == preprocessing.shape
         assert set(np.unique(found.mask)) <= {0, 1, 2, 3, 255}
         inside = away_from_borders(found.mask) & (found.mask != 255)
         if name != 'segmentation_color':
@@ -54,10 +55,11 @@ def test_scales_and_crops_differ():
 
 
 @pytest.mark.parametrize('resize', ['letterbox', 'stretch', 'crop'])
-def test_fitted_masks_are_the_nearest_pixels(resize):
-    preprocessing, image = Preprocessing(32, resize=resize), painted(45, 70)
+@pytest.mark.parametrize('size', [32, (24, 40), (40, 24)])
+def test_fitted_masks_are_the_nearest_pixels(resize, size):
+    preprocessing, image = Preprocessing(size, resize=resize), painted(45, 70)
     found = fit_mask(image.mask, preprocessing)
-    for row, column in np.ndindex(32, 32):
+    for row, column in np.ndindex(*preprocessing.shape):
         x, y = preprocessing.to_image(np.array([column + 0.5, row + 0.5]), 45, 70)
         inside = 0 <= x < 70 and 0 <= y < 45
         assert found[row, column] == (image.mask[int(y), int(x)] if inside else 255)

@@ -1,9 +1,11 @@
 """Sizes of images that are too small for a network are refused before anything is computed."""
 
 import mxnet as mx
+import numpy as np
 import pytest
-from checks import assert_one_line
+from checks import assert_one_line, fill
 
+from gluon_cbam import get_model
 from gluon_cbam.inference.network import load_network
 
 # the stride of the last map of the backbone that is read
@@ -31,3 +33,17 @@ def test_commands_refuse_them(cbam_here, tmp_path):
         line = assert_one_line(cbam_here(*command, *network), 2)
         assert line == 'cbam: YOLO3 takes inputs of at least 32 x 32, got 7 x 7'
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('name', ['cbamnet_tiny', 'cifar_cbam_resnet18', 'cifar_bam_resnet18', 'cbam_mobilenet0.7'])
+def test_a_transposed_network_sees_transposed_images(name):
+    """Height and width are not mixed up anywhere: the same network with transposed kernels, on a transposed image."""
+    net = fill(get_model(name, classes=3))
+    wide = mx.nd.array(np.random.RandomState(0).standard_normal((2, 3, 32, 64)))
+    tall = wide.transpose((0, 1, 3, 2))
+    wanted, other = (net(each).asnumpy() for each in (wide, tall))
+    assert np.abs(wanted - other).max() > 1e-3, 'the kernels are symmetric'
+    for parameter in net.collect_params().values():
+        if len(parameter.shape) == 4:
+            parameter.set_data(parameter.data().transpose((0, 1, 3, 2)))
+    np.testing.assert_allclose(net(tall).asnumpy(), wanted, rtol=1e-4, atol=1e-4)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+import mxnet as mx
 import pytest
 
 import gluon_cbam
@@ -157,6 +158,27 @@ def test_the_sizes_of_images_and_of_a_head_follow_each_other(name, options, imag
 def test_sizes_that_contradict_each_other_are_refused():
     with pytest.raises(UsageError, match='--image-size 32 and --option image_size=24 contradict each other'):
         resolve('cbamnet_tiny', options={**EMBEDDING, 'image_size': 24}, image_size=32)
+
+
+@pytest.mark.parametrize(('name', 'options'), [('modified_cbamnet18', {}), ('cbamnet_tiny', EMBEDDING)])
+def test_embeddings_are_of_square_images(name, options):
+    message = f'{name} with an embedding takes square images, got image_size 112,96: give one number of pixels'
+    with pytest.raises(UsageError, match=message):
+        resolve(name, options=options, image_size=(112, 96))
+    assert resolve(name, options=options, image_size=(64, 64)).preprocessing.image_size == 64
+
+
+def test_networks_with_classes_take_any_shape(tmp_path):
+    """Which their cards have, too."""
+    model = resolve('cbamnet_tiny', classes=10, image_size=(24, 40))
+    assert (model.preprocessing.shape, model.options) == ((24, 40), {})
+    net = model.build()
+    net.initialize()
+    path, preprocessing = tmp_path / 'wide.params', model.preprocessing.as_dict()
+    weights.save(net, path, network='cbamnet_tiny', classes=10, preprocessing=preprocessing)
+    again = resolve(params=path)
+    assert again.preprocessing == model.preprocessing and again.card.preprocessing['image_size'] == [24, 40]
+    assert net(mx.nd.zeros((2, 3, 24, 40))).shape == (2, 10)
 
 
 def test_a_head_with_weights_keeps_its_size(tmp_path):

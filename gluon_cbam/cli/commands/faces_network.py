@@ -8,6 +8,7 @@ import click
 
 from gluon_cbam.cli.options import settings_options, weights_options
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.image_size import ImageSize, shown_image_size
 from gluon_cbam.common.printable import printable
 
 from .network_options import (
@@ -89,12 +90,12 @@ def names_encoder(**settings: Any) -> bool:
     return any(settings[name] is not None for name in ('params', 'pretrained', 'exported'))
 
 
-def show_resized(resized: int, images: int, first: Optional[Tuple[Any, ...]], image_size: int) -> None:
+def show_resized(resized: int, images: int, first: Optional[Tuple[Any, ...]], image_size: ImageSize) -> None:
     """Say that images had another size than the network's input, since faces are aligned to it."""
     if resized and first:
         name, height, width = first
         click.echo(
-            f'cbam: {resized} of {images} images are not {image_size} x {image_size} and were resized '
+            f'cbam: {resized} of {images} images are not {shown_image_size(image_size)} and were resized '
             f'(first {printable(name)}: {width} x {height}): faces should be aligned to the size of the network',
             err=True,
         )

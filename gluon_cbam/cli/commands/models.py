@@ -11,6 +11,7 @@ from gluon_cbam.cli.options import settings_options
 from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.cli.progress import progress_bar
 from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.image_size import ImageSize
 
 
 @click.group(cls=Group)
@@ -35,18 +36,18 @@ def models_list(pattern: str) -> Result:
 @click.argument('name')
 @settings_options('classes', 'image_size', 'option')
 @common_options
-def models_info(name: str, classes: Optional[int], image_size: Optional[int], option: Dict[str, Any]) -> Result:
+def models_info(name: str, classes: Optional[int], image_size: Optional[ImageSize], option: Dict[str, Any]) -> Result:
     """Show the parameters and multiply-adds of a network."""
     from gluon_cbam.models.complexity import complexity
     from gluon_cbam.pretrained.resolve import resolve
 
     model = resolve(name, classes=classes, options=option, image_size=image_size)
-    net, size = model.build(), model.preprocessing.image_size
-    channels = net._in_channels or 3
-    cost, outputs = complexity(net, (1, channels, size, size)), getattr(net, 'outputs', model.classes)
-    value = {'name': name, 'input': [channels, size, size], 'classes': outputs, **cost.as_dict()}
+    net = model.build()
+    shape = (net._in_channels or 3, *model.preprocessing.shape)
+    cost, outputs = complexity(net, (1, *shape)), getattr(net, 'outputs', model.classes)
+    value = {'name': name, 'input': list(shape), 'classes': outputs, **cost.as_dict()}
     text = (
-        f'{name}: input {channels} x {size} x {size}, {outputs} outputs\n'
+        f'{name}: input {shape[0]} x {shape[1]} x {shape[2]}, {outputs} outputs\n'
         f'  parameters     {cost.parameters:>15,}   attention {cost.attention_parameters:,}\n'
         f'  multiply-adds  {cost.macs:>15,}   attention {cost.attention_macs:,}'
     )

@@ -10,6 +10,7 @@ import click
 from gluon_cbam.cli.options import NumberRange, add_options
 from gluon_cbam.cli.progress import byte_progress
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.image_size import ImageSize
 from gluon_cbam.common.listing import listed
 from gluon_cbam.common.printable import printable
 from gluon_cbam.common.settings import flag
@@ -171,7 +172,7 @@ def load_exported(
     placement: Dict[str, Any],
     network: Optional[str],
     label_index: Optional[int] = None,
-    image_size: Optional[int] = None,
+    image_size: Optional[ImageSize] = None,
     **settings: Any,
 ) -> ExportedNetwork:
     """Load the exported file that the options of a command name.

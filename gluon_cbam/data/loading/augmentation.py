@@ -12,7 +12,7 @@ from typing import Dict, Sequence, Tuple
 import cv2
 import numpy as np
 
-from gluon_cbam.data.resizing import Region, resize_and_crop, short_side_shape
+from gluon_cbam.data.resizing import Region, cover_shape, resize_and_crop
 
 from .color_lighting import color_lighting
 from .draws import uniform, up_to
@@ -54,21 +54,20 @@ def random_crop_box(height: int, width: int, rng: np.random.Generator) -> Tuple[
 
 def _random_resized_crop(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
     top, left, height, width = random_crop_box(pixels.shape[0], pixels.shape[1], rng)
-    size = (preprocessing.image_size, preprocessing.image_size)
+    size = preprocessing.shape[::-1]
     return cv2.resize(pixels[top : top + height, left : left + width], size, interpolation=cv2.INTER_LINEAR)
 
 
 def _shift(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
-    """Resize the short side, pad by an eighth of the size with black, and crop at random."""
-    size = preprocessing.image_size
-    border = size // 8
-    shape = short_side_shape(pixels.shape[0], pixels.shape[1], size)
-    begins = [up_to(rng, length + 2 * border - size) - border for length in shape]
-    inside = [(max(0, begin), min(length, begin + size)) for begin, length in zip(begins, shape)]
+    """Resize to cover the size, pad each side by an eighth of it with black, and crop at random."""
+    sizes = preprocessing.shape
+    shape = cover_shape(pixels.shape[0], pixels.shape[1], *sizes)
+    begins = [up_to(rng, length + 2 * (size // 8) - size) - size // 8 for length, size in zip(shape, sizes)]
+    inside = [(max(0, begin), min(length, begin + size)) for begin, length, size in zip(begins, shape, sizes)]
     (top, bottom), (left, right) = inside
-    pixels = resize_and_crop(pixels, size, Region(top, left, bottom - top, right - left))
+    pixels = resize_and_crop(pixels, shape, Region(top, left, bottom - top, right - left))
     (above, below), (before, behind) = (
-        (low - begin, begin + size - high) for begin, (low, high) in zip(begins, inside)
+        (low - begin, begin + size - high) for begin, (low, high), size in zip(begins, inside, sizes)
     )
     return cv2.copyMakeBorder(pixels, above, below, before, behind, cv2.BORDER_CONSTANT, value=(0, 0, 0))
 
@@ -149,7 +148,7 @@ def augment(
         further: steps that follow, of :mod:`.policies`.
 
     Returns:
-        (image_size, image_size, 3) uint8 RGB.
+        (height, width, 3) uint8 RGB.
     """
     for step in (*AUGMENTATIONS[name], *further):
         pixels = step(pixels, preprocessing, rng)

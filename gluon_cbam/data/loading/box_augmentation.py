@@ -35,9 +35,9 @@ _CENTERNET_BORDER = 128  # pixels of the picture that the center of the result k
 
 def resize(pictures: Sequence[Picture], preprocessing: Preprocessing, rng: np.random.Generator) -> Composition:
     """Resize to the size of the result, as in validation."""
-    (picture,), size = pictures, preprocessing.image_size
+    (picture,) = pictures
     frame = preprocessing.frame(picture.height, picture.width)
-    placement = place(picture.height, picture.width, frame, Region(0, 0, size, size))
+    placement = place(picture.height, picture.width, frame, Region(0, 0, *preprocessing.shape))
     assert placement is not None, 'a resized picture has pixels in the result'
     return Composition.of(preprocessing, Part(placement))
 
@@ -63,13 +63,15 @@ def ssd(pictures: Sequence[Picture], preprocessing: Preprocessing, rng: np.rando
     canvas = _expansion(height, width, rng) if happens(rng) else Canvas(height, width, 0, 0)
     crop = random_crop(canvas, Region(canvas.top, canvas.left, height, width), corners[classes >= 0], rng)
     target = preprocessing.frame(crop.height, crop.width)
-    placement = _seen(height, width, canvas, crop, target, preprocessing.image_size)
+    placement = _seen(height, width, canvas, crop, target, preprocessing)
     interpolation = _INTERPOLATIONS[up_to(rng, len(_INTERPOLATIONS) - 1)]
     part = Part(placement, interpolation, distortion(rng))
     return _half_flipped(Composition.of(preprocessing, part), target, rng)
 
 
-def _seen(height: int, width: int, canvas: Canvas, crop: Region, target: Frame, size: int) -> Placement:
+def _seen(
+    height: int, width: int, canvas: Canvas, crop: Region, target: Frame, preprocessing: Preprocessing
+) -> Placement:
     """What is seen of a picture, where a crop of its canvas is resized to a place in the result."""
     across, down = (target.right - target.left) / crop.width, (target.bottom - target.top) / crop.height
     left, top = canvas.left - crop.left, canvas.top - crop.top
@@ -77,7 +79,7 @@ def _seen(height: int, width: int, canvas: Canvas, crop: Region, target: Frame, 
         target.left + left * across, target.top + top * down,
         target.left + (left + width) * across, target.top + (top + height) * down,
     )  # fmt: skip
-    window = target.inside(size)
+    window = target.inside(*preprocessing.shape)
     placement = place(height, width, frame, window)
     return placement or Placement(Region(0, 0, height, width), window)  # less than half a pixel is seen
 
@@ -89,19 +91,19 @@ def mosaic(pictures: Sequence[Picture], preprocessing: Preprocessing, rng: np.ra
     touches it with one of its corners, and is cut off at the borders of its quarter. Colors are distorted as those of
     :func:`ssd`, each picture's for itself, and half of the results are mirrored.
     """
-    size = preprocessing.image_size
-    x, y = (round(size * uniform(rng, *_MOSAIC_CENTER)) for _ in range(2))
+    rows, columns = preprocessing.shape
+    x, y = (round(length * uniform(rng, *_MOSAIC_CENTER)) for length in (columns, rows))
     parts: List[Optional[Part]] = []
     for number, (height, width, _, _) in enumerate(pictures):
         right, below = number % 2, number // 2
         whole, scale = preprocessing.frame(height, width), uniform(rng, *_MOSAIC_SCALES)
         wide, tall = (whole.right - whole.left) * scale, (whole.bottom - whole.top) * scale
         left, top = x - (0 if right else wide), y - (0 if below else tall)
-        window = Region(y if below else 0, x if right else 0, size - y if below else y, size - x if right else x)
+        window = Region(y if below else 0, x if right else 0, rows - y if below else y, columns - x if right else x)
         placement = place(height, width, Frame(left, top, left + wide, top + tall), window)
         # a quarter of a tiny result may have no pixel
         parts.append(None if placement is None else Part(placement, recolor=distortion(rng)))
-    return _half_flipped(Composition.of(preprocessing, *parts), Frame(0, 0, size, size), rng)
+    return _half_flipped(Composition.of(preprocessing, *parts), Frame(0, 0, columns, rows), rng)
 
 
 def centernet(pictures: Sequence[Picture], preprocessing: Preprocessing, rng: np.random.Generator) -> Composition:
@@ -116,18 +118,18 @@ def centernet(pictures: Sequence[Picture], preprocessing: Preprocessing, rng: np
     GluonCV draws the scale from a normal distribution around 1, limited to 0.6 .. 1.4, as the source does where
     its crops are switched off.
     """
-    ((height, width, _, _),), size = pictures, preprocessing.image_size
+    ((height, width, _, _),), (rows, columns) = pictures, preprocessing.shape
     scale = _CENTERNET_SCALES[up_to(rng, len(_CENTERNET_SCALES) - 1)]
     x, y = (
         uniform(rng, border, length - border) for length, border in ((width, _border(width)), (height, _border(height)))
     )
     whole = preprocessing.frame(height, width)
     across, down = (whole.right - whole.left) / width / scale, (whole.bottom - whole.top) / height / scale
-    left, top = size / 2 - x * across, size / 2 - y * down
+    left, top = columns / 2 - x * across, rows / 2 - y * down
     frame = Frame(left, top, left + width * across, top + height * down)
-    placement, recolor = place(height, width, frame, Region(0, 0, size, size)), color_lighting(rng)
+    placement, recolor = place(height, width, frame, Region(0, 0, rows, columns)), color_lighting(rng)
     part = None if placement is None else Part(placement, recolor=recolor, keeps_cut=True)  # None: less than a pixel
-    return _half_flipped(Composition.of(preprocessing, part), Frame(0, 0, size, size), rng)
+    return _half_flipped(Composition.of(preprocessing, part), Frame(0, 0, columns, rows), rng)
 
 
 def _border(length: int) -> int:

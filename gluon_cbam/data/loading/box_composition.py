@@ -62,16 +62,16 @@ class Part(NamedTuple):
 
 
 class Composition(NamedTuple):
-    """How a square image is made of pictures.
+    """How an image is made of pictures.
 
     Attributes:
-        size: height and width of the image in pixels.
+        shape: height and width of the image in pixels.
         ground: the color where there is no picture.
         parts: the part of each picture; None where nothing of it is seen.
         mirrored: number of columns, from the left, that are mirrored; 0 for none. No part goes beyond them.
     """
 
-    size: int
+    shape: Tuple[int, int]
     ground: Tuple[int, int, int]
     parts: Sequence[Optional[Part]]
     mirrored: int = 0
@@ -79,11 +79,11 @@ class Composition(NamedTuple):
     @classmethod
     def of(cls, preprocessing: Preprocessing, *parts: Optional[Part]) -> Composition:
         """An image of the size of a preprocessing, with its mean color as the ground."""
-        return cls(preprocessing.image_size, preprocessing.ground, parts)
+        return cls(preprocessing.shape, preprocessing.ground, parts)
 
     def flipped(self, frame: Frame) -> Composition:
         """The mirror image, in which what a frame leaves free at the right keeps its place."""
-        return self._replace(mirrored=min(int(frame.right), self.size))
+        return self._replace(mirrored=min(int(frame.right), self.shape[1]))
 
     def pixels(self, pictures: Sequence[Callable[[], np.ndarray]]) -> np.ndarray:
         """Make the image.
@@ -92,7 +92,7 @@ class Composition(NamedTuple):
             pictures: decodes each picture, (H, W, 3) uint8 RGB; called in turn for those that are seen.
 
         Returns:
-            (size, size, 3) uint8 RGB.
+            (height, width, 3) uint8 RGB.
         """
         image: Optional[np.ndarray] = None
         for part, decode in zip(self.parts, pictures):
@@ -104,20 +104,21 @@ class Composition(NamedTuple):
             else:
                 part.placement.target.of(image)[:] = pixels
         if image is None:
-            image = np.full((self.size, self.size, 3), self.ground, np.uint8)
+            image = np.full((*self.shape, 3), self.ground, np.uint8)
         return self._mirrored(image) if self.mirrored else image
 
     def _on_ground(self, pixels: np.ndarray, placement: Placement) -> np.ndarray:
         top, left, height, width = placement.target
-        if (height, width) == (self.size, self.size):
+        rows, columns = self.shape
+        if (height, width) == (rows, columns):
             return pixels
         # several times as fast as an array that is filled by numpy
-        margins = (top, self.size - top - height, left, self.size - left - width)
+        margins = (top, rows - top - height, left, columns - left - width)
         return cv2.copyMakeBorder(pixels, *margins, cv2.BORDER_CONSTANT, value=self.ground)
 
     def _mirrored(self, image: np.ndarray) -> np.ndarray:
         mirrored = cv2.flip(image[:, : self.mirrored], 1)
-        if self.mirrored == self.size:
+        if self.mirrored == self.shape[1]:
             return mirrored
         return np.concatenate([mirrored, image[:, self.mirrored :]], axis=1)
 

@@ -66,7 +66,7 @@ class _BadRecord(Exception):
 Load = Callable[[int], Example]
 """From a position in the order of an epoch to the first good record from there on."""
 MakeRow = Callable[[], Tuple[np.ndarray, Any]]
-"""Makes a row of a batch: (image_size, image_size, 3) uint8 RGB, and its label."""
+"""Makes a row of a batch: (height, width, 3) uint8 RGB, and its label."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class RecordBatches(ABC):
         processes: number of processes in the group.
         bad: counts the bad records that this process finds.
         order: the order of the records in an epoch; default every record once, at random.
-        image_sizes: sizes in pixels, of which ten batches in a row have one at random, which depends on the seed, the
-            epoch and the batch; default none: all have that of ``preprocessing``.
+        image_sizes: sizes in pixels of square images, of which ten batches in a row have one at random, which depends
+            on the seed, the epoch and the batch; default none: all have that of ``preprocessing``.
 
     Raises:
         UsageError: fewer records than one batch, or a batch that the processes cannot share.
@@ -143,7 +143,7 @@ class RecordBatches(ABC):
             rng: the random numbers of this position.
 
         Returns:
-            Makes the row, with ``image_size`` of ``self.preprocessing``. Where an image that it decodes is damaged, the
+            Makes the row, of the size of ``self.preprocessing``. Where an image that it decodes is damaged, the
             row is planned anew with another record.
         """
 
@@ -152,7 +152,7 @@ class RecordBatches(ABC):
         """Make a batch of its rows.
 
         Args:
-            images: (N, image_size, image_size, channels) uint8 on the CPU.
+            images: (N, height, width, channels) uint8 on the CPU.
             labels: the label of each row.
 
         Returns:
@@ -168,7 +168,7 @@ class RecordBatches(ABC):
         return RandomOrder(len(self.records)) if self.order is None else self.order
 
     def of_size(self: _Self, image_size: int) -> _Self:
-        """The same batches, all of one image size, in pixels."""
+        """The same batches, all of square images of one size, in pixels."""
         return replace(self, preprocessing=replace(self.preprocessing, image_size=image_size), image_sizes=())
 
     def numbers(self, epoch: int, step: int) -> List[int]:
@@ -224,8 +224,7 @@ class _Epoch:
     def slices(self, step: int) -> Iterator[BatchSlice]:
         """The slices of the batch of this process in a step, not decoded yet."""
         data = self._sized(step)
-        size = data.preprocessing.image_size
-        images = mx.nd.empty((self.share, size, size, data.preprocessing.channels), dtype='uint8')
+        images = mx.nd.empty((self.share, *data.preprocessing.shape, data.preprocessing.channels), dtype='uint8')
         pixels, labels = memory_of(images), [None] * self.share
         first = step * self._data.batch_size + self._data.rank * self.share
         for row in range(0, self.share, _SLICE):

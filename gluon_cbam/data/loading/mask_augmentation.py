@@ -21,7 +21,8 @@ from .preprocessing import Preprocessing
 _SCALES = (0.5, 2.0)  # of the short side, over the base size
 _BLUR = 1.0  # largest standard deviation in pixels
 BASE = 520 / 480
-"""The default base size over the size of the result."""
+"""The default base size over the short side of the picture that covers the result; see
+:func:`gluon_cbam.data.resizing.cover_shape`."""
 
 
 class MaskedImage(NamedTuple):
@@ -44,12 +45,12 @@ def fit_mask(mask: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
         preprocessing: the preprocessing of the picture.
 
     Returns:
-        (image_size, image_size) uint8.
+        (height, width) uint8, of the shape of the preprocessing.
     """
     height, width = mask.shape
-    centers = np.arange(preprocessing.image_size) + 0.5
+    centers = np.arange(max(preprocessing.shape)) + 0.5
     places = np.floor(preprocessing.to_image(np.stack([centers, centers], axis=1), height, width)).astype(np.int64)
-    columns, rows = places.T
+    rows, columns = places[: preprocessing.shape[0], 1], places[: preprocessing.shape[1], 0]
     result = np.full((len(rows), len(columns)), IGNORED, np.uint8)
     down, across = (
         np.flatnonzero((each >= 0) & (each < length)) for each, length in ((rows, height), (columns, width))
@@ -73,7 +74,7 @@ def segmentation(
 ) -> MaskedImage:
     """The augmentation of GluonCV's training of segmentation: scale, crop, flip and blur.
 
-    The short side is resized to 0.5 to 2 times the base size; a square of the size of the result is cropped at random,
+    The short side is resized to 0.5 to 2 times the base size; a part of the size of the result is cropped at random,
     mirrored in half of the cases, and blurred in half of them with a standard deviation of up to a pixel. What a
     smaller picture leaves free has the mean color and is ignored; GluonCV fills it with black, as background.
     """
@@ -98,16 +99,16 @@ def segmentation_color(
 def _scaled_crop(
     image: MaskedImage, preprocessing: Preprocessing, base: float, rng: np.random.Generator
 ) -> MaskedImage:
-    """A random square of the picture with a random short side."""
-    size = preprocessing.image_size
+    """A random part of the picture with a random short side."""
+    sizes = preprocessing.shape
     short = max(1, round(base * uniform(rng, *_SCALES)))
     shape = short_side_shape(image.mask.shape[0], image.mask.shape[1], short)
     height, width = (max(1, length) for length in shape)
     pixels = cv2.resize(image.pixels, (width, height), interpolation=cv2.INTER_LINEAR)
     mask = cv2.resize(image.mask, (width, height), interpolation=cv2.INTER_NEAREST)
-    top, left = (up_to(rng, max(length - size, 0)) for length in (height, width))
-    pixels, mask = (each[top : top + size, left : left + size] for each in (pixels, mask))
-    below, right = (size - length for length in mask.shape)
+    top, left = (up_to(rng, max(length - size, 0)) for length, size in zip((height, width), sizes))
+    pixels, mask = (each[top : top + sizes[0], left : left + sizes[1]] for each in (pixels, mask))
+    below, right = (size - length for length, size in zip(mask.shape, sizes))
     if below or right:
         border = (0, below, 0, right, cv2.BORDER_CONSTANT)
         pixels = cv2.copyMakeBorder(pixels, *border, value=preprocessing.ground)

@@ -11,6 +11,7 @@ import numpy as np
 from gluon_cbam.common.errors import UsageError, closest
 from gluon_cbam.data.class_masks.records import MaskRecords
 from gluon_cbam.data.records.recordio import RecordFile
+from gluon_cbam.data.resizing import cover_shape
 
 from .epochs import Load, MakeRow, RecordBatches
 from .mask_augmentation import BASE, MASK_AUGMENTATIONS, MaskedImage
@@ -36,7 +37,7 @@ class MaskData(RecordBatches):
         records: the segmentation records.
         augmentation: a key of :data:`.mask_augmentation.MASK_AUGMENTATIONS`.
         base_size: short side of pictures in pixels that random scales are relative to; default 520 for images of 480
-            pixels, and in proportion.
+            pixels, and in proportion; for images that are not square, that of a picture which covers them.
 
     Raises:
         UsageError: unknown augmentation, or see :class:`.epochs.RecordBatches`.
@@ -64,7 +65,7 @@ class MaskData(RecordBatches):
 
         def make() -> Tuple[np.ndarray, np.ndarray]:
             image = MaskedImage(example.pixels(), self.records.mask_of(example.number, example.size))
-            base = self.base_size or BASE * self.preprocessing.image_size
+            base = self.base_size or BASE * min(cover_shape(*example.size, *self.preprocessing.shape))
             found = MASK_AUGMENTATIONS[self.augmentation](image, self.preprocessing, base, rng)
             return found.pixels, found.mask
 

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
-from gluon_cbam.common.limits import MAX_IMAGE_SIZE
-from gluon_cbam.common.quoting import shown
+from gluon_cbam.common.image_size import ImageSize, height_width, image_size_of
 from gluon_cbam.compat.renamed import renamed_attributes
 
 from .pixels import check_pixels
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 RESIZES = ('crop', 'stretch', 'letterbox')
-"""How an image of any size becomes a square one."""
+"""How an image of any size becomes one of the size of the input."""
 CHANNELS = (1, 3)
 """The numbers of channels of the input of a network for images: gray, or RGB."""
 _LUMA = (0.299, 0.587, 0.114)  # of R, G, B: ITU-R BT.601, as OpenCV makes gray
@@ -39,20 +38,23 @@ class Preprocessing:
     """Resize, center crop or fill, scaling and normalization.
 
     Attributes:
-        image_size: height and width of the result, in pixels.
-        crop_ratio: ``image_size`` divided by the short side before the crop; 0.875 resizes to 256 and crops 224.
+        image_size: the side of the result in pixels; or its height and width, where they differ.
+        crop_ratio: ``image_size`` divided by the size that the resized image covers before the crop; 0.875 resizes the
+            short side to 256 and crops 224.
         mean: mean of the channels R, G, B, for pixels in 0..1; of networks of one channel, that of gray.
         std: standard deviation of the same channels, for pixels in 0..1.
         interpolation: interpolation of the resize; only ``bilinear`` is supported.
-        resize: ``crop``: the short side, and a center crop; ``stretch``: both sides to ``image_size``, so that the
-            whole image is seen, its aspect ratio lost; ``letterbox``: the long side, the aspect ratio kept, the rest at
-            the right and at the bottom filled with the mean color. ``crop_ratio`` is for ``crop`` alone.
+        resize: ``crop``: to the smallest image of the same aspect ratio that covers ``image_size / crop_ratio``, which
+            has that short side where ``image_size`` is a number, and a center crop; ``stretch``: both sides to
+            ``image_size``, so that the whole image is seen, its aspect ratio lost; ``letterbox``: to the largest image
+            of the same aspect ratio that fits into ``image_size``, the rest at the right and at the bottom filled with
+            the mean color. ``crop_ratio`` is for ``crop`` alone.
 
     Raises:
         UsageError: a value is out of bounds.
     """
 
-    image_size: int
+    image_size: ImageSize
     crop_ratio: float = 0.875
     mean: Tuple[float, ...] = IMAGENET_MEAN
     std: Tuple[float, ...] = IMAGENET_STD
@@ -60,10 +62,7 @@ class Preprocessing:
     resize: str = 'crop'
 
     def __post_init__(self) -> None:
-        if not isinstance(self.image_size, int) or self.image_size < 1:
-            raise UsageError(f'image_size must be a positive number of pixels, got {self.image_size!r}')
-        if self.image_size > MAX_IMAGE_SIZE:
-            raise UsageError(f'image_size must be at most {MAX_IMAGE_SIZE} pixels, got {shown(self.image_size)}')
+        object.__setattr__(self, 'image_size', image_size_of(self.image_size))
         if not 0 < self.crop_ratio <= 1:
             raise UsageError(f'crop_ratio must be in (0, 1], got {self.crop_ratio!r}')
         if len(self.mean) not in CHANNELS or len(self.mean) != len(self.std):
@@ -87,7 +86,7 @@ class Preprocessing:
             pixels: (H, W, 3) uint8, RGB.
 
         Returns:
-            (channels, image_size, image_size) float32.
+            (channels, height, width) float32, of :attr:`shape`.
         """
         return self.normalize(self.crop(pixels))
 
@@ -104,6 +103,11 @@ class Preprocessing:
 
         values = self.to_channels(pixels).astype(np.float32)
         return np.ascontiguousarray((values * self.scale + self.shift).transpose(2, 0, 1))
+
+    @property
+    def shape(self) -> Tuple[int, int]:
+        """Height and width of the result, in pixels."""
+        return height_width(self.image_size)
 
     @property
     def channels(self) -> int:
@@ -161,7 +165,7 @@ class Preprocessing:
             views: see :func:`.views.views_of`.
 
         Returns:
-            (views, 3, image_size, image_size) float32.
+            (views, 3, height, width) float32.
         """
         import numpy as np
 
@@ -194,7 +198,7 @@ class Preprocessing:
             pixels: (H, W, 3) uint8, RGB.
 
         Returns:
-            (image_size, image_size, 3) uint8.
+            (height, width, 3) uint8, of :attr:`shape`.
 
         Raises:
             UsageError: ``pixels`` is something else; see :func:`.pixels.check_pixels`.
@@ -209,7 +213,7 @@ class Preprocessing:
             values: (H, W, ...) uint8 or float32.
 
         Returns:
-            (image_size, image_size, ...) of the same type.
+            (height, width, ...) of the same type, of :attr:`shape`.
         """
         return self._resized(values, (0, 0, 0))
 
@@ -218,13 +222,13 @@ class Preprocessing:
 
         from gluon_cbam.data.resizing import Region, resize_and_crop, resize_to
 
-        size, (left, top, right, bottom) = self.image_size, map(int, self.frame(*values.shape[:2]))
+        (height, width), (left, top, right, bottom) = self.shape, map(int, self.frame(*values.shape[:2]))
         if self.resize == 'crop':
-            return resize_and_crop(values, min(bottom - top, right - left), Region(-top, -left, size, size))
+            return resize_and_crop(values, (bottom - top, right - left), Region(-top, -left, height, width))
         resized = resize_to(values, bottom, right)
-        if resized.shape[:2] == (size, size):
+        if resized.shape[:2] == (height, width):
             return resized
-        return cv2.copyMakeBorder(resized, 0, size - bottom, 0, size - right, cv2.BORDER_CONSTANT, value=fill)
+        return cv2.copyMakeBorder(resized, 0, height - bottom, 0, width - right, cv2.BORDER_CONSTANT, value=fill)
 
     def frame(self, height: int, width: int) -> Frame:
         """The place of a whole image in the network's input, in its pixels.
@@ -236,17 +240,23 @@ class Preprocessing:
         Returns:
             The place, whole numbers; with ``crop``, it is larger than the input.
         """
-        from gluon_cbam.data.resizing import Frame, letterbox_shape, short_side_shape
+        from gluon_cbam.data.resizing import Frame, cover_shape, letterbox_shape
 
-        size = self.image_size
+        rows, columns = self.shape
         if self.resize == 'stretch':
-            return Frame(0, 0, size, size)
+            return Frame(0, 0, columns, rows)
         if self.resize == 'letterbox':
-            tall, wide = letterbox_shape(height, width, size)
+            tall, wide = letterbox_shape(height, width, rows, columns)
             return Frame(0, 0, wide, tall)
-        tall, wide = short_side_shape(height, width, int(round(size / self.crop_ratio)))
-        left, top = -((wide - size) // 2), -((tall - size) // 2)
+        tall, wide = cover_shape(height, width, *self.covered)
+        left, top = -((wide - columns) // 2), -((tall - rows) // 2)
         return Frame(left, top, left + wide, top + tall)
+
+    @property
+    def covered(self) -> Tuple[int, int]:
+        """Height and width that an image covers before the center crop, in pixels."""
+        rows, columns = (int(round(side / self.crop_ratio)) for side in self.shape)
+        return rows, columns
 
     def to_image(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
         """Find the places of points of the network's input in the image that :meth:`crop` was given.
@@ -268,7 +278,8 @@ class Preprocessing:
 
     def as_dict(self) -> Dict[str, Any]:
         """The attributes by name, as values for JSON."""
-        values = {**asdict(self), 'mean': list(self.mean), 'std': list(self.std)}
+        size = self.image_size if isinstance(self.image_size, int) else list(self.image_size)
+        values = {**asdict(self), 'image_size': size, 'mean': list(self.mean), 'std': list(self.std)}
         if self.resize == 'crop':  # as cards have it from before there was another one
             del values['resize']
         return values

@@ -6,10 +6,12 @@ from itertools import product
 from typing import TYPE_CHECKING, Dict, NamedTuple, Protocol, Sequence, Tuple
 
 from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.image_size import image_size_text
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from gluon_cbam.common.image_size import ImageSize
     from gluon_cbam.data.resizing import Frame
 
 _FIVE = ('top left', 'top right', 'bottom left', 'bottom right')
@@ -22,16 +24,24 @@ class Cropping(Protocol):
     """What views take of a :class:`gluon_cbam.data.loading.preprocessing.Preprocessing`, whose attributes these are."""
 
     @property
-    def image_size(self) -> int:
+    def image_size(self) -> ImageSize:
+        """The size of a crop."""
+
+    @property
+    def shape(self) -> Tuple[int, int]:
         """Height and width of a crop, in pixels."""
 
     @property
+    def covered(self) -> Tuple[int, int]:
+        """Height and width that an image covers before the crop, in pixels."""
+
+    @property
     def crop_ratio(self) -> float:
-        """``image_size`` divided by the short side before the crop."""
+        """``image_size`` divided by what an image covers before the crop."""
 
     @property
     def resize(self) -> str:
-        """How an image becomes a square one."""
+        """How an image becomes one of the size of a crop."""
 
     def crop(self, pixels: np.ndarray) -> np.ndarray:
         """The center of the resized image."""
@@ -59,21 +69,19 @@ class View(NamedTuple):
             pixels: (H, W, 3) uint8, RGB.
 
         Returns:
-            (image_size, image_size, 3) uint8, as ``preprocessing.crop`` gives the center.
+            (height, width, 3) uint8, as ``preprocessing.crop`` gives the center.
         """
         from gluon_cbam.data.resizing import Region, resize_and_crop
 
         if self.crop == 'center':
             seen = preprocessing.crop(pixels)
         else:
-            size, (left, top, right, bottom) = (
-                preprocessing.image_size,
-                map(int, preprocessing.frame(*pixels.shape[:2])),
-            )
+            height, width = preprocessing.shape
+            left, top, right, bottom = map(int, preprocessing.frame(*pixels.shape[:2]))
             tall, wide = bottom - top, right - left
-            row = 0 if self.crop.startswith('top') else tall - size
-            column = 0 if self.crop.endswith('left') else wide - size
-            seen = resize_and_crop(pixels, min(tall, wide), Region(row, column, size, size))
+            row = 0 if self.crop.startswith('top') else tall - height
+            column = 0 if self.crop.endswith('left') else wide - width
+            seen = resize_and_crop(pixels, (tall, wide), Region(row, column, height, width))
         return seen[:, ::-1] if self.flip else seen
 
 
@@ -99,23 +107,23 @@ def views_of(kinds: Sequence[str]) -> Tuple[View, ...]:
 
 
 def check_views(views: Sequence[View], preprocessing: Cropping) -> None:
-    """Check that the views of a square image differ.
+    """Check that the views of an image with the aspect ratio of the input differ.
 
     Raises:
         UsageError: there are corners, and the preprocessing leaves nothing to crop.
     """
     if all(view.crop == 'center' for view in views):
         return
-    size, before = preprocessing.image_size, int(round(preprocessing.image_size / preprocessing.crop_ratio))
     if preprocessing.resize != 'crop':
         raise UsageError(
             f'corners need an image that is cropped, and --resize {preprocessing.resize} shows all of it: leave five '
             'and ten out'
         )
-    if before <= size:
+    if all(before <= size for before, size in zip(preprocessing.covered, preprocessing.shape)):
         raise UsageError(
             f'corners need an image that is larger than the crop, and with --crop-ratio {preprocessing.crop_ratio:g} '
-            f'both are {size} pixels: give a smaller ratio, or leave five and ten out'
+            f'both are {image_size_text(preprocessing.image_size)} pixels: give a smaller ratio, or leave five and ten '
+            'out'
         )
 
 

@@ -52,8 +52,8 @@ def median_milliseconds(exported: Sequence[ExportedNetwork], batch_size: int) ->
     Returns:
         The median for each file, in milliseconds.
     """
-    size = exported[0].preprocessing.image_size
-    image = np.random.RandomState(0).randint(0, 256, (size, size, 3)).astype(np.uint8)
+    shape = exported[0].preprocessing.shape
+    image = np.random.RandomState(0).randint(0, 256, (*shape, 3)).astype(np.uint8)
     batches = [np.stack([each.prepare(image)] * batch_size) for each in exported]
     repeat = {number: timed(partial(each.run, batch)) for number, (each, batch) in enumerate(zip(exported, batches))}
     taken = interleaved(repeat, _REPETITIONS, 1, seconds=_SECONDS, rest=_PAUSE)

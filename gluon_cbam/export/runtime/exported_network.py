@@ -10,6 +10,7 @@ import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.image_size import ImageSize, image_size_text, shown_image_size, square_side
 from gluon_cbam.compat.threads import physical_cores
 from gluon_cbam.data.class_names import ClassNames
 from gluon_cbam.data.loading.preprocessing import Preprocessing
@@ -84,8 +85,7 @@ class ExportedNetwork:
             image: (H, W, 3) uint8, RGB, of any size.
 
         Returns:
-            (C, image_size, image_size) float32, or (image_size, image_size, C) uint8 where preprocessing is part of the
-            file.
+            (C, height, width) float32, or (height, width, C) uint8 where preprocessing is part of the file.
         """
         return self.normalize(self.preprocessing.crop(image))
 
@@ -93,7 +93,7 @@ class ExportedNetwork:
         """Prepare what ``preprocessing.crop`` returned.
 
         Args:
-            pixels: (image_size, image_size, 3) uint8, RGB.
+            pixels: (height, width, 3) uint8, RGB.
 
         Returns:
             What :meth:`prepare` returns.
@@ -149,7 +149,7 @@ def load_exported(
     device: Union[str, int, None] = None,
     precision: Optional[str] = None,
     verify: bool = False,
-    image_size: Optional[int] = None,
+    image_size: Optional[ImageSize] = None,
 ) -> ExportedNetwork:
     """Load a file that ``cbam export`` wrote.
 
@@ -166,8 +166,8 @@ def load_exported(
         precision: the precision of the arithmetic, one that the provider offers; default ``float32``.
         verify: compare the outputs with those of the CPU, for random images now and for the first batch before its
             outputs are returned; default False.
-        image_size: height and width in pixels that images are prepared to, where the file leaves them free; default
-            those of the network.
+        image_size: the size that images are prepared to, a number of pixels or height and width, where the file leaves
+            it free; default that of the network.
 
     Returns:
         The loaded file.
@@ -210,25 +210,31 @@ def load_exported(
     return _verified(loaded, threads) if verify else loaded
 
 
-def _preprocessing(path: Path, metadata: ExportMetadata, image_size: Optional[int]) -> Preprocessing:
+def _preprocessing(path: Path, metadata: ExportMetadata, image_size: Optional[ImageSize]) -> Preprocessing:
     """The preprocessing of a file, to another size where it is free."""
     preprocessing = metadata.input_preprocessing
-    if image_size is None or image_size == preprocessing.image_size:
+    if image_size is None:
         return preprocessing
+    changed = replace(preprocessing, image_size=image_size)
+    if changed == preprocessing:
+        return preprocessing
+    got = image_size_text(changed.image_size)
     if not metadata.dynamic:
-        size = preprocessing.image_size
-        raise UsageError(f'{path} takes images of {size} x {size} pixels, got {image_size}: export ONNX with --dynamic')
-    if image_size < (metadata.smallest or 1):
-        least = metadata.smallest
-        raise UsageError(f'{path} takes images of at least {least} x {least} pixels, got {image_size}')
-    return replace(preprocessing, image_size=image_size)
+        size = shown_image_size(preprocessing.image_size)
+        raise UsageError(f'{path} takes images of {size} pixels, got {got}: export ONNX with --dynamic')
+    least = metadata.smallest or 1
+    if min(changed.shape) < least:
+        raise UsageError(f'{path} takes images of at least {least} x {least} pixels, got {got}')
+    if metadata.embeddings:
+        square_side(changed.image_size, f'{path}, which gives embeddings,')
+    return changed
 
 
 def _verified(loaded: ExportedNetwork, threads: Optional[int]) -> ExportedNetwork:
     """The network, which is compared with the same file on the CPU."""
     name, reference = _on_cpu(loaded.path, loaded.placement.numbers, threads or physical_cores())
-    size = loaded.preprocessing.image_size
-    images = np.random.RandomState(0).randint(0, 256, (IMAGES, size, size, 3)).astype(np.uint8)
+    shape = loaded.preprocessing.shape
+    images = np.random.RandomState(0).randint(0, 256, (IMAGES, *shape, 3)).astype(np.uint8)
     batch = np.stack([loaded.prepare(image) for image in images])
     where = f'{loaded.engine} {loaded.placement.text}'.strip()
     verification = Verification(where, loaded.placement.coarsest, loaded.gives_boxes)

@@ -6,10 +6,12 @@ Random numbers depend on the seed and the step only, so that a resumed run draws
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
+
+from gluon_cbam.common.image_size import ImageSize, height_width
 
 _KEY = 0x6D6978  # keeps these draws apart from others of the same seed
 
@@ -73,14 +75,14 @@ class MixSampler:
         mixup: alpha of the Beta distribution of mixup's shares; 0 for no mixup.
         cutmix: alpha of the Beta distribution of cutmix's shares; 0 for no cutmix. With both above 0, a fair coin
             chooses for each batch.
-        size: height and width of the images, in pixels.
+        size: the size of the images.
         seed: the seed of the run.
         rank: the rank of the process: each draws its own.
     """
 
-    def __init__(self, mixup: float, cutmix: float, size: int, seed: int, rank: int = 0) -> None:
+    def __init__(self, mixup: float, cutmix: float, size: ImageSize, seed: int, rank: int = 0) -> None:
         self._kinds = [(draw, alpha) for draw, alpha in ((_mixup, mixup), (_cutmix, cutmix)) if alpha > 0]
-        self._size, self._key = size, (_KEY, seed, rank)
+        self._shape, self._key = height_width(size), (_KEY, seed, rank)
 
     def __call__(self, step: int, batch: int = 0) -> Mix:
         """How a batch is mixed.
@@ -93,18 +95,21 @@ class MixSampler:
             return Mix()
         random = np.random.default_rng(np.random.SeedSequence([*self._key, step, batch]))
         draw, alpha = self._kinds[int(random.integers(len(self._kinds)))]
-        return draw(random, float(random.beta(alpha, alpha)), self._size)
+        return draw(random, float(random.beta(alpha, alpha)), self._shape)
 
 
-def _mixup(random: np.random.Generator, share: float, size: int) -> Mix:
+def _mixup(random: np.random.Generator, share: float, shape: Tuple[int, int]) -> Mix:
     return Mix(share)
 
 
-def _cutmix(random: np.random.Generator, share: float, size: int) -> Mix:
-    """A box with 1 - share of the area around a uniform center, clipped to the image, which sets the final share."""
-    half = int(size * np.sqrt(1 - share)) // 2
-    row, column = random.integers(size, size=2)
-    top, bottom, left, right = (
-        int(np.clip(middle + side, 0, size)) for middle in (row, column) for side in (-half, half)
-    )
-    return Mix(1 - (bottom - top) * (right - left) / size**2, (top, bottom, left, right))
+def _cutmix(random: np.random.Generator, share: float, shape: Tuple[int, int]) -> Mix:
+    """A box with 1 - share of the area and the aspect ratio of the image around a uniform center.
+
+    It is clipped to the image, which sets the final share.
+    """
+    edges: List[int] = []
+    for length, middle in zip(shape, [int(random.integers(length)) for length in shape]):
+        half = int(length * np.sqrt(1 - share)) // 2
+        edges += [max(middle - half, 0), min(middle + half, length)]
+    top, bottom, left, right = edges
+    return Mix(1 - (bottom - top) * (right - left) / (shape[0] * shape[1]), (top, bottom, left, right))

@@ -9,6 +9,7 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.image_size import ImageSize, height_width
 from gluon_cbam.data.boxes.labels import encode
 from gluon_cbam.data.boxes.mask_parts import SIDE
 from gluon_cbam.data.boxes.table import Boxes
@@ -20,21 +21,22 @@ _BOXES = 3  # of an image
 
 
 def noise_batch(
-    images: int, image_size: int, classes: int, masks: bool = False
+    images: int, image_size: ImageSize, classes: int, masks: bool = False
 ) -> Union[DetectionBatch, MaskedDetectionBatch]:
     """Noise with three boxes in each image.
 
     Args:
         images: number of images.
-        image_size: height and width in pixels.
+        image_size: the size of the images.
         classes: number of classes.
         masks: whether the objects have masks, which fill their boxes.
     """
     random = np.random.RandomState(0)
-    pixels = random.randint(0, 256, (images, image_size, image_size, 3), np.uint8)
+    height, width = height_width(image_size)
+    pixels = random.randint(0, 256, (images, height, width, 3), np.uint8)
     low, length = random.uniform(0, 0.5, (images, _BOXES, 2)), random.uniform(0.1, 0.5, (images, _BOXES, 2))
     kinds = random.randint(0, classes, (images, _BOXES, 1))
-    rows = np.concatenate([kinds, low * image_size, (low + length) * image_size], axis=2)
+    rows = np.concatenate([kinds, low * (width, height), (low + length) * (width, height)], axis=2)
     batch = DetectionBatch(mx.nd.array(pixels, dtype='uint8'), mx.nd.array(padded(list(rows))))
     if not masks:
         return batch

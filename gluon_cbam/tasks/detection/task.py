@@ -8,6 +8,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, Union, cast
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.common.image_size import square_side
 from gluon_cbam.tasks import figures
 from gluon_cbam.tasks.annotated_task import AnnotatedTask
 from gluon_cbam.tasks.classes import names_or_numbers
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gluon_cbam.common.files import PathLike
+    from gluon_cbam.common.image_size import ImageSize
     from gluon_cbam.data.boxes.records import BoxRecords
     from gluon_cbam.data.loading.box_mask_training import MaskedDetectionBatch
     from gluon_cbam.data.loading.box_training import DetectionBatch
@@ -160,10 +162,13 @@ class Detection(AnnotatedTask):
         from gluon_cbam.data.loading.box_mask_training import MaskedDetectionData
         from gluon_cbam.data.loading.box_training import DetectionData
 
+        sizes = image_sizes(settings['multi_scale'])
+        if sizes:
+            square_side(preprocessing.image_size, '--multi-scale')
         loader: Callable[..., TrainingBatches] = MaskedDetectionData if self._masks_for else DetectionData
         return load_batches(
             loader, data, settings, preprocessing, batch_size, process_group,
-            ignore_difficult=settings['ignore_difficult'], image_sizes=image_sizes(settings['multi_scale']),
+            ignore_difficult=settings['ignore_difficult'], image_sizes=sizes,
         )  # fmt: skip
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
@@ -233,7 +238,9 @@ class Detection(AnnotatedTask):
         """The tolerance of the source of the figures, at least one image."""
         return figures.share_tolerance(measured_by, records)
 
-    def example_batch(self, images: int, image_size: int, classes: int) -> Union[DetectionBatch, MaskedDetectionBatch]:
+    def example_batch(
+        self, images: int, image_size: ImageSize, classes: int
+    ) -> Union[DetectionBatch, MaskedDetectionBatch]:
         """Noise, and three boxes an image, with masks where the network needs them."""
         from .examples import noise_batch
 

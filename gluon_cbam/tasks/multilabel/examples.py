@@ -7,22 +7,23 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.image_size import ImageSize, height_width
 from gluon_cbam.data.loading.training import Batch
 from gluon_cbam.data.records.recordio import RecordWriter
 
 _SIDE = 8  # pixels
 
 
-def noise_batch(images: int, image_size: int, classes: int) -> Batch:
+def noise_batch(images: int, image_size: ImageSize, classes: int) -> Batch:
     """Noise, with each class on half of the images.
 
     Args:
         images: number of images.
-        image_size: height and width in pixels.
+        image_size: the size of the images.
         classes: number of classes.
     """
     random = np.random.RandomState(0)
-    pixels = random.randint(0, 256, (images, image_size, image_size, 3), np.uint8)
+    pixels = random.randint(0, 256, (images, *height_width(image_size), 3), np.uint8)
     return Batch(mx.nd.array(pixels, dtype='uint8'), mx.nd.array(random.randint(0, 2, (images, classes))))
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gluon_cbam.common.files import PathLike
+    from gluon_cbam.common.image_size import ImageSize
     from gluon_cbam.data.loading.preprocessing import Preprocessing
     from gluon_cbam.data.loading.training import Batch
     from gluon_cbam.data.loading.views import View
@@ -216,7 +217,7 @@ class Multilabel(AnnotatedTask):
         """The tolerance of the source of the figures, at least one record."""
         return figures.share_tolerance(measured_by, records)
 
-    def example_batch(self, images: int, image_size: int, classes: int) -> Batch:
+    def example_batch(self, images: int, image_size: ImageSize, classes: int) -> Batch:
         """Noise, with each class on half of the images."""
         from .examples import noise_batch
 

@@ -7,6 +7,7 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.files import PathLike
+from gluon_cbam.common.image_size import ImageSize, height_width
 from gluon_cbam.data.class_masks.png import encode_mask
 from gluon_cbam.data.loading.mask_training import MaskBatch
 from gluon_cbam.data.records.recordio import RecordWriter
@@ -15,17 +16,17 @@ from gluon_cbam.data.records.segmentation import mask_labels
 _SIDE = 8  # pixels
 
 
-def noise_batch(images: int, image_size: int, classes: int) -> MaskBatch:
+def noise_batch(images: int, image_size: ImageSize, classes: int) -> MaskBatch:
     """Noise, with a random class for each pixel.
 
     Args:
         images: number of images.
-        image_size: height and width in pixels.
+        image_size: the size of the images.
         classes: number of classes.
     """
     random = np.random.RandomState(0)
-    pixels = random.randint(0, 256, (images, image_size, image_size, 3), np.uint8)
-    masks = random.randint(0, classes, (images, image_size, image_size))
+    pixels = random.randint(0, 256, (images, *height_width(image_size), 3), np.uint8)
+    masks = random.randint(0, classes, (images, *height_width(image_size)))
     return MaskBatch(mx.nd.array(pixels, dtype='uint8'), mx.nd.array(masks, dtype='uint8'))
 
 

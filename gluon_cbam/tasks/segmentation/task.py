@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gluon_cbam.common.files import PathLike
+    from gluon_cbam.common.image_size import ImageSize
     from gluon_cbam.data.class_masks.records import MaskRecords
     from gluon_cbam.data.loading.mask_training import MaskBatch
     from gluon_cbam.data.loading.preprocessing import Preprocessing
@@ -187,7 +188,7 @@ class Segmentation(AnnotatedTask):
         """The tolerance of the source of the figures."""
         return figures.TOLERANCES[measured_by]
 
-    def example_batch(self, images: int, image_size: int, classes: int) -> MaskBatch:
+    def example_batch(self, images: int, image_size: ImageSize, classes: int) -> MaskBatch:
         """Noise, with a random class for each pixel."""
         from .examples import noise_batch
 

@@ -7,6 +7,7 @@ from dataclasses import Field
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
+from gluon_cbam.common.image_size import ImageSize, image_size_text
 from gluon_cbam.common.settings import default_of, flag
 
 from .task_settings import settings_of
@@ -50,6 +51,8 @@ def _texts(entry: Field, value: Any) -> Iterator[str]:
         yield from value
     elif kind is list:
         yield ','.join(f'{item:g}' for item in value)
+    elif kind is ImageSize:
+        yield image_size_text(value)
     elif entry.metadata['path']:
         yield '/'.join(Path(value).resolve().parts[-2:])
     else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError
 from typing import Any
 
+from gluon_cbam.common.image_size import ImageSize
+
 from .train_config import TrainConfig
 
 _RESOLVED = ('network', 'data_train', 'workers', 'classes', 'image_size', 'crop_ratio', 'resize', 'augment', 'lr')
@@ -21,7 +23,7 @@ class RunConfig(TrainConfig):
     # no @dataclass: the fields are those of TrainConfig, the annotations only leave out Optional
     workers: int
     classes: int
-    image_size: int
+    image_size: ImageSize
     crop_ratio: float
     resize: str
     augment: str

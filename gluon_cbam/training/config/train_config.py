@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Dict, List, Optional
 
 from gluon_cbam.common.errors import UsageError
-from gluon_cbam.common.limits import MAX_IMAGE_SIZE
+from gluon_cbam.common.image_size import ImageSize
 from gluon_cbam.common.settings import default_of, flag, setting, validated
 from gluon_cbam.data.loading.preprocessing import RESIZES
 from gluon_cbam.tasks import DEFAULT, TASKS
@@ -206,22 +206,20 @@ class TrainConfig:
     lr_decay: float = setting(0.1, 'factor of lr-mode step', kind=float, minimum=0, aliases=('--lr-factor',))
     lr_power: float = setting(0.9, 'power of lr-mode poly, with which the rate falls to 0', kind=float, minimum=0)
     warmup_epochs: float = setting(0, 'epochs in which the learning rate grows from 0', kind=float, minimum=0)
-    image_size: Optional[int] = setting(
+    image_size: Optional[ImageSize] = setting(
         None,
-        "height and width in pixels  [the network's]",
-        kind=int,
-        minimum=1,
-        exclusive_maximum=MAX_IMAGE_SIZE + 1,
+        "side of square images in pixels, or height and width such as 32,64  [the network's]",
+        kind=ImageSize,
         aliases=('--input-size',),
         immutable=True,
         section='Images and labels',
     )
     crop_ratio: Optional[float] = setting(
-        None, "image size over the short side before validation's crop  [the network's]", kind=float, immutable=True
+        None, "image size over the size before validation's crop  [the network's]", kind=float, immutable=True
     )
     resize: Optional[str] = setting(
         None,
-        "how images of any size become square, in validation  [the network's]",
+        "how images of any size become those of --image-size, in validation  [the network's]",
         choices=RESIZES,
         immutable=True,
     )
@@ -372,7 +370,8 @@ class TrainConfig:
             immutable: compare the settings that a resumed run must keep; False for all others, except ``output`` and
                 ``resume``.
         """
-        mine = self.as_dict()
+        # lists in files: height and width of images
+        mine = {name: list(each) if isinstance(each, tuple) else each for name, each in self.as_dict().items()}
         return [
             f'{flag(entry.name)} {mine[entry.name]!r} (was {earlier[entry.name]!r})'
             for entry in fields(self)

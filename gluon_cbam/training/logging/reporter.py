@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Protocol
 
 import numpy as np
 
+from gluon_cbam.common.image_size import shown_image_size
 from gluon_cbam.common.machine_load import LoadMeter
 from gluon_cbam.tasks.figures import Evaluation
 from gluon_cbam.training.checkpoint.run_directory import RunDirectory
@@ -68,8 +69,8 @@ class Reporter:
         """Log the data, the devices and the length of the run."""
         config, setup, state = self._config, self._setup, self._state
         _log.info(
-            '%s, %d classes, %d x %d pixels: %d training records, %s for validation',
-            config.network, config.classes, config.image_size, config.image_size, len(setup.data.records),
+            '%s, %d classes, %s pixels: %d training records, %s for validation',
+            config.network, config.classes, shown_image_size(config.image_size), len(setup.data.records),
             len(setup.val) if setup.val else 'none',
         )  # fmt: skip
         _log.info(

@@ -67,18 +67,20 @@ def test_files_of_a_run(trained):
     assert 'validation AP 0.' in (trained / 'train.log').read_text()
 
 
-def by_hand(path, data):
+def by_hand(path, data, tall=64, wide=64):
     """The truths and the detections of the parameters of a run by a plain loop."""
     loaded, records = load_network('ssd_300', CPU, str(path)), BoxRecords(data)
     detections, truths = [], []
     for number in range(len(records)):
         pixels = decode(records.records[number].image, 'x')
         height, width = pixels.shape[:2]
-        small = cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
+        small = cv2.resize(pixels, (wide, tall), interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
         small = (small - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
         (rows,) = loaded.net(mx.nd.array(small.transpose(2, 0, 1)[None])).asnumpy().astype(float)
         rows = rows[rows[:, 0] >= 0]
-        corners = (rows[:, 2:] * [width / 64, height / 64, width / 64, height / 64]).clip(0, [width, height] * 2)
+        corners = (rows[:, 2:] * [width / wide, height / tall, width / wide, height / tall]).clip(
+            0, [width, height] * 2
+        )
         inside = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
         detections.append(Detections.of(rows[inside, 0], rows[inside, 1], corners[inside]))
         truths.append(records.boxes_of(number))
@@ -110,6 +112,19 @@ def test_validation_is_exact_and_sharded(trained, scenes, size, devices, batch_s
             assert np.allclose(mine.corners, other.corners, atol=1e-2)
     boxes = get_task('detection').scored(BoxRecords(scenes / 'val.rec'), found[0])
     assert boxes.load(3).shape == (35, 57, 3)
+
+
+def test_inputs_that_are_not_square(scenes, tmp_path):
+    output = tmp_path / 'wide'
+    train(make_config(**settings(scenes, output, image_size='40,72', augment='ssd', epochs=3, lr=0.002)))
+    loaded = load_network('ssd_300', CPU, str(output))
+    assert loaded.preprocessing.shape == (40, 72)
+    data = loaded.task.open_validation(scenes / 'val.rec', 5)
+    found = evaluate(loaded.task, loaded.net, data, loaded.preprocessing, CPU, 7, 1)
+    truths, detections = by_hand(output, scenes / 'val.rec', 40, 72)
+    assert sum(map(len, detections)) > 20
+    assert found.figures == pytest.approx(score(truths, detections, NAMES).figures, abs=1e-6)
+    assert metrics(output, 'epoch')[-1]['val_ap'] == pytest.approx(found.figures['ap'], abs=1e-6)
 
 
 def interrupted(step):

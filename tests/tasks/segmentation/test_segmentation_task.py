@@ -48,14 +48,15 @@ def test_files_of_a_run(trained):
     assert 'validation mIoU 0.' in (trained / 'train.log').read_text()
 
 
-def by_hand(path, data):
+def by_hand(path, data, size=(32, 32)):
     """The table of pixels of the parameters of a run by a plain loop, at the size of each picture."""
     loaded, records, table = load_network('fcn', CPU, str(path)), MaskRecords(data), np.zeros((4, 4), int)
     for number in range(len(records)):
         pixels, truth = records.load(number)
         height, width = truth.shape
-        tall, wide = (int(np.floor(length * 32 / max(height, width) + 0.5)) for length in (height, width))
-        small = np.full((32, 32, 3), np.array([124, 116, 104]), np.uint8)  # the mean color
+        factor = min(size[0] / height, size[1] / width)
+        tall, wide = (int(np.floor(length * factor + 0.5)) for length in (height, width))
+        small = np.full((*size, 3), np.array([124, 116, 104]), np.uint8)  # the mean color
         small[:tall, :wide] = cv2.resize(pixels, (wide, tall), interpolation=cv2.INTER_LINEAR)
         small = (small / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
         (logits,) = loaded.net(mx.nd.array(small.transpose(2, 0, 1)[None])).asnumpy()
@@ -85,6 +86,17 @@ def test_every_pixel_counts_once_over_any_batches_and_processes(trained, scenes)
         assert np.array_equal(found.scores.table, whole.scores.table) and found.records == 11
         assert np.array_equal(found.pictures.miou, whole.pictures.miou)
     assert max(epoch['val_miou'] for epoch in epochs(trained)) == pytest.approx(whole.figures['miou'], abs=1e-6)
+
+
+def test_inputs_that_are_not_square(scenes, tmp_path):
+    output = tmp_path / 'wide'
+    train(make_config(**mask_scenes.settings(scenes, output, image_size='24,40', augment='segmentation', epochs=3)))
+    found = scored(output, scenes / 'val.rec')
+    assert np.abs(found.scores.table - by_hand(output, scenes / 'val.rec', (24, 40))).sum() <= 4
+    assert epochs(output)[-1]['val_miou'] == pytest.approx(found.figures['miou'], abs=1e-3)
+    pixels, _ = mask_scenes.scene(100, 30, 50)
+    (prediction,) = load(output).predict([pixels])
+    assert prediction.mask.shape == pixels.shape[:2]
 
 
 def test_more_processes_than_records(trained, scenes, tmp_path):
