@@ -115,6 +115,16 @@ def test_validation_and_predictions(trained, data, cbam_here):
     assert image['top'][0]['probability'] == pytest.approx(prediction.top[0].probability, abs=1e-6)
 
 
+@pytest.mark.parametrize('method', ['gradcam', 'occlusion'])
+def test_maps_have_the_shape_of_the_images(method, trained, data, cbam_here, tmp_path):
+    options = ('--method', method, '--output', tmp_path / 'maps', '--report', '--json')
+    (image,) = value_of(cbam_here('explain', data / 'red.png', '--params', trained, *options))['images']
+    (shown,) = [each for each in image['maps'] if each['kind'] == method]
+    assert shown['box'][2] == 2 * shown['box'][3]
+    if method == 'occlusion':
+        assert shown['shape'] == list(WIDE)
+
+
 def test_exported_files(trained, data, cbam_here, tmp_path):
     pytest.importorskip('onnxruntime')
     wanted = by_hand(trained, data)

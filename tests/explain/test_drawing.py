@@ -8,7 +8,7 @@ import pytest
 from gluon_cbam.explain import Grid
 from gluon_cbam.explain.figures.canvas import Canvas, fit_text
 from gluon_cbam.explain.figures.output_directory import FigurePaths
-from gluon_cbam.explain.figures.overlay import COLORMAP, OPACITY, color_limits, overlay_map, resize_square
+from gluon_cbam.explain.figures.overlay import COLORMAP, OPACITY, color_limits, overlay_map, resize_into
 
 
 def test_an_overlay_has_the_cell_at_its_place_and_the_color_of_its_value():
@@ -35,7 +35,19 @@ def test_limits_of_flat_maps():
 
 def test_small_images_keep_their_pixels_as_squares():
     pixels = np.random.RandomState(0).randint(0, 256, (4, 4, 3)).astype(np.uint8)
-    assert (resize_square(pixels, 64) == pixels.repeat(16, 0).repeat(16, 1)).all()
+    assert (resize_into(pixels, 64) == pixels.repeat(16, 0).repeat(16, 1)).all()
+
+
+def test_an_image_that_is_not_square_keeps_its_aspect_ratio():
+    """A map of one cell for each pixel: the colors are where the pixels are."""
+    heat = np.zeros((4, 8), np.float32)
+    heat[1, 6] = 1
+    pixels = np.full((4, 8, 3), 100, np.uint8)
+    drawn = overlay_map(pixels, heat, None, (0, 1), 128).astype(int)
+    assert drawn.shape == (64, 128, 3) == resize_into(pixels, 128).shape
+    hot = np.array(matplotlib.colormaps[COLORMAP](1.0)[:3]) * 255 * OPACITY + 100 * (1 - OPACITY)
+    distance = np.abs(drawn - hot).sum(axis=2)
+    assert np.abs(np.subtract(np.unravel_index(distance.argmin(), distance.shape), (23.5, 103.5))).max() <= 1
 
 
 @pytest.mark.parametrize('side', [(300, 200)])

@@ -60,6 +60,20 @@ def test_rise_finds_the_patch(image):
     assert found[PATCH].mean() > 3 * found.mean()
 
 
+@pytest.mark.parametrize('method', ['occlusion', 'rise'])
+def test_a_wide_image_is_a_tall_one_transposed(method):
+    """Windows and cells have the aspect ratio of the image; both have as many."""
+    wide = np.full((SIZE, 2 * SIZE, 3), 255, np.uint8)
+    found = explain.perturbation_maps(bright_patch, wide[None], 1, method, samples=400, fill=(0, 0, 0)).maps[0]
+    assert found.shape == (SIZE, 2 * SIZE)
+    assert found[PATCH].mean() > 2 * found.mean()
+    if method == 'occlusion':
+        tall = explain.perturbation_maps(
+            lambda images: bright_patch(images.transpose(0, 2, 1, 3)), wide.transpose(1, 0, 2)[None], 1, fill=(0, 0, 0)
+        )
+        assert np.allclose(tall.maps[0].T, found, atol=1e-6)
+
+
 def test_batches_are_one_by_one(image):
     dark = image.copy()
     dark[PATCH] = 100

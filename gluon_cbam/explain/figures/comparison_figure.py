@@ -11,7 +11,7 @@ from gluon_cbam.explain.images.comparison import Cell, Comparison
 from gluon_cbam.explain.maps.methods import EXPLAIN_METHODS
 
 from .canvas import GRAY, Canvas
-from .overlay import COLORMAP, overlay_map, resize_square
+from .overlay import COLORMAP, overlay_map, resize_into
 
 _TILE, _GAP, _MARGIN, _HEAD, _SIDE, _NOTE, _FOOT = 192, 10, 16, 44, 210, 20, 56
 _MOST_COLUMNS = 6  # up to this many images are columns, as in the paper; more are rows
@@ -39,7 +39,7 @@ def draw_comparison(comparison: Comparison, path: PathLike, method: str) -> None
         for row in cells
     ]
     networks = [('input', ''), *((each.network, each.weights or '') for each in comparison.contenders)]
-    tiles = [[_Tile(resize_square(row[0].explanation.pixels, _TILE), ''), *map(_tile, row)] for row in cells]
+    tiles = [[_Tile(resize_into(row[0].explanation.pixels, _TILE), ''), *map(_tile, row)] for row in cells]
     if len(images) > _MOST_COLUMNS:
         _draw_table(images, networks, tiles, path, EXPLAIN_METHODS[method].title)
     else:

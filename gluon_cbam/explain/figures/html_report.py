@@ -12,7 +12,7 @@ from gluon_cbam.explain.images.explanation import Explanation, UnreadableImage
 from gluon_cbam.explain.maps.methods import EXPLAIN_METHODS
 
 from .html import escaped, jpeg_source, page_of
-from .overlay import color_limits, overlay_map, resize_square
+from .overlay import color_limits, overlay_map, resize_into
 
 _SIDE = 128  # of a thumbnail, in pixels
 
@@ -38,7 +38,7 @@ def report_row(explanation: Explanation, figure: str, method: str) -> ReportRow:
         method: the method of the class activation maps, a key of :data:`.methods.EXPLAIN_METHODS`.
     """
     pixels, top = explanation.pixels, explanation.top
-    thumbnails = [_thumbnail('input', resize_square(pixels, _SIDE))]
+    thumbnails = [_thumbnail('input', resize_into(pixels, _SIDE))]
     for activation in explanation.activations:
         heat = overlay_map(pixels, activation.heat, activation.grid, (0, 1), _SIDE)
         thumbnails.append(_thumbnail(f'{EXPLAIN_METHODS[method].title}: {activation.label}', heat))
@@ -85,7 +85,7 @@ def report_page(network: str, method: str, rows: Sequence[ReportRow], unreadable
 
 def _thumbnail(title: str, pixels: np.ndarray) -> str:
     return (
-        f'<figure><img src="{jpeg_source(pixels)}" width={_SIDE} height={_SIDE} alt="">'
+        f'<figure><img src="{jpeg_source(pixels)}" width={pixels.shape[1]} height={pixels.shape[0]} alt="">'
         f'<figcaption>{escaped(title)}</figcaption></figure>'
     )
 
@@ -95,7 +95,7 @@ th button { all: unset; cursor: pointer; font-weight: 600 } th button:focus-visi
 th[aria-sort=ascending] button::after { content: " \\25B2" }
 th[aria-sort=descending] button::after { content: " \\25BC" }
 .pics { width: 1% } .pics a { display: flex; gap: .4rem; color: inherit; text-decoration: none }
-figure { margin: 0; width: 8rem } img { display: block; width: 8rem; height: 8rem }
+figure { margin: 0; width: 8rem } img { display: block; width: 8rem; height: 8rem; object-fit: contain }
 figcaption { font-size: .75rem; color: #555 } ol { margin: 0; padding-left: 1.2rem }
 @media (max-width: 46rem) {
   thead { display: block } thead tr { display: flex; flex-wrap: wrap } thead th:not([data-sort]) { display: none }

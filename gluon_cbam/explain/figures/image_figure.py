@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optiona
 import numpy as np
 
 from gluon_cbam.common.files import PathLike, atomic_path
+from gluon_cbam.common.image_size import shown_image_size
 from gluon_cbam.explain.images.explanation import AttentionGates, ClassActivation, Explanation
 from gluon_cbam.explain.maps.grid import Grid
 from gluon_cbam.explain.maps.methods import EXPLAIN_METHODS, Method
 
 from .canvas import GRAY, Canvas, fit_text
-from .overlay import COLORMAP, color_limits, overlay_map, resize_square
+from .overlay import COLORMAP, color_limits, overlay_map, resize_into
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,17 +96,19 @@ def _rows(panels: List[_Panel]) -> List[List[_Panel]]:
 
 
 def _input_panel(explanation: Explanation) -> _Panel:
-    size = len(explanation.pixels)
+    height, width = explanation.pixels.shape[:2]
 
     def draw_input(canvas: Canvas, left: int, top: int) -> Summary:
-        canvas.image(resize_square(explanation.pixels, TILE), left, top)
+        canvas.image(resize_into(explanation.pixels, TILE), left, top)
         if explanation.top:
             labels = [fit_text(score.label, TILE // 2, 7) for score in explanation.top]
             probabilities = [score.probability for score in explanation.top]
             _bars(canvas, left, top + TILE + _SCALE, 'most probable classes', labels, probabilities, 1)
         return []
 
-    return _Panel('Network input', f'{size} x {size} pixels', True, len(explanation.top), draw_input)
+    return _Panel(
+        'Network input', f'{shown_image_size((height, width))} pixels', True, len(explanation.top), draw_input
+    )
 
 
 def _activation_panel(explanation: Explanation, activation: ClassActivation, method: Method) -> _Panel:

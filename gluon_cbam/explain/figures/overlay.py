@@ -7,6 +7,7 @@ from typing import Optional, Tuple
 import cv2
 import numpy as np
 
+from gluon_cbam.data.resizing import letterbox_shape
 from gluon_cbam.explain.maps.grid import Grid, even_grid, upsample_map
 
 COLORMAP = 'turbo'
@@ -18,19 +19,20 @@ PIXELATED = 4
 """Images enlarged by at least this factor show their pixels as squares."""
 
 
-def resize_square(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Resize a square image for display.
+def resize_into(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Resize an image for display.
 
     Args:
-        pixels: (S, S, 3) uint8.
-        side: height and width of the result, in pixels.
+        pixels: (H, W, 3) uint8.
+        side: the longer side of the result, in pixels.
 
     Returns:
-        (side, side, 3) uint8.
+        The image with the same aspect ratio, uint8.
     """
-    scale = side / len(pixels)
+    scale = side / max(pixels.shape[:2])
     method = cv2.INTER_NEAREST if scale >= PIXELATED else cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
-    return cv2.resize(pixels, (side, side), interpolation=method)
+    height, width = letterbox_shape(pixels.shape[0], pixels.shape[1], side, side)
+    return cv2.resize(pixels, (width, height), interpolation=method)
 
 
 def overlay_map(
@@ -39,30 +41,32 @@ def overlay_map(
     """Draw a map over an image.
 
     Args:
-        pixels: (S, S, 3) uint8 RGB, the network's input.
-        heat: (H, W) float, the map.
+        pixels: (H, W, 3) uint8 RGB, the network's input.
+        heat: (rows, columns) float, the map.
         grid: positions of the map's cells; None for cells that divide the image evenly.
         limits: values at both ends of the colormap.
-        side: height and width of the result, in pixels.
+        side: the longer side of the result, in pixels.
 
     Returns:
-        (side, side, 3) uint8 RGB.
+        The image with the same aspect ratio, uint8 RGB.
     """
     from matplotlib import colormaps
 
     height, width = pixels.shape[:2]
     grid = grid or even_grid(heat.shape, (height, width))
     low, high = limits
-    level = np.clip((upsample_map(heat, (side, side), _scaled(grid, side / height)) - low) / (high - low), 0, 1)
+    gray = cv2.cvtColor(resize_into(pixels, side), cv2.COLOR_RGB2GRAY)[..., None]
+    rows, columns = gray.shape[:2]
+    heat = upsample_map(heat, (rows, columns), _scaled(grid, rows / height, columns / width))
+    level = np.clip((heat - low) / (high - low), 0, 1)
     color = colormaps[COLORMAP](level)[..., :3] * 255
-    gray = cv2.cvtColor(resize_square(pixels, side), cv2.COLOR_RGB2GRAY)[..., None]
     return np.round(OPACITY * color + (1 - OPACITY) * gray).astype(np.uint8)
 
 
-def _scaled(grid: Grid, scale: float) -> Grid:
-    """The grid on the image resized by a factor: the center of pixel p moves to (p + 0.5) * scale - 0.5."""
+def _scaled(grid: Grid, tall: float, wide: float) -> Grid:
+    """The grid on the image resized by factors: the center of pixel p moves to (p + 0.5) * factor - 0.5."""
     (down, right), (top, left) = grid
-    return Grid((down * scale, right * scale), ((top + 0.5) * scale - 0.5, (left + 0.5) * scale - 0.5))
+    return Grid((down * tall, right * wide), ((top + 0.5) * tall - 0.5, (left + 0.5) * wide - 0.5))
 
 
 def color_limits(heat: np.ndarray) -> Tuple[float, float]:

@@ -7,7 +7,7 @@ They only run a network, so that they work with exported files too. Occlusion is
 from __future__ import annotations
 
 from itertools import islice
-from typing import Callable, Dict, Iterator, NamedTuple, Sequence
+from typing import Callable, Dict, Iterator, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -29,40 +29,41 @@ _CELLS = 7  # of a mask of RISE in each direction, as its authors take
 _SHOWN = 0.5  # probability that a cell of a mask shows the image, likewise
 
 
-def _window_masks(size: int, samples: int) -> Iterator[np.ndarray]:
-    """Hide a square window, which slides over the image and its borders."""
-    window = -(-size // _WINDOWS)
-    step = max(1, window // _STEPS)
-    for top in range(step - window, size, step):
-        for left in range(step - window, size, step):
-            mask = np.ones((size, size), np.float32)
-            mask[max(top, 0) : top + window, max(left, 0) : left + window] = 0
+def _window_masks(shape: Tuple[int, int], samples: int) -> Iterator[np.ndarray]:
+    """Hide a window of the aspect ratio of the image, which slides over the image and its borders."""
+    tall, wide = (-(-length // _WINDOWS) for length in shape)
+    down, across = max(1, tall // _STEPS), max(1, wide // _STEPS)
+    for top in range(down - tall, shape[0], down):
+        for left in range(across - wide, shape[1], across):
+            mask = np.ones(shape, np.float32)
+            mask[max(top, 0) : top + tall, max(left, 0) : left + wide] = 0
             yield mask
 
 
-def _random_masks(size: int, samples: int) -> Iterator[np.ndarray]:
+def _random_masks(shape: Tuple[int, int], samples: int) -> Iterator[np.ndarray]:
     """Random cells, enlarged bilinearly and shifted by a part of a cell; the same for every image."""
     import cv2
 
-    random, cell = np.random.RandomState(0), -(-size // _CELLS)
-    side = (_CELLS + 1) * cell
+    (height, width), random = shape, np.random.RandomState(0)
+    tall, wide = (-(-length // _CELLS) for length in shape)
+    whole = (_CELLS + 1) * wide, (_CELLS + 1) * tall
     for _ in range(samples):
         cells = (random.uniform(size=(_CELLS + 1, _CELLS + 1)) < _SHOWN).astype(np.float32)
-        top, left = random.randint(0, cell, 2)
-        yield cv2.resize(cells, (side, side), interpolation=cv2.INTER_LINEAR)[top : top + size, left : left + size]
+        top, left = random.randint(0, tall), random.randint(0, wide)
+        yield cv2.resize(cells, whole, interpolation=cv2.INTER_LINEAR)[top : top + height, left : left + width]
 
 
 class Perturbation(NamedTuple):
     """A method.
 
     Attributes:
-        masks: yields masks for a side of the image and a number of samples, (S, S) float32: 1 where the image is shown,
-            0 where it is hidden.
+        masks: yields masks for height and width of the image and a number of samples, (H, W) float32: 1 where the image
+            is shown, 0 where it is hidden.
         by_loss: whether a pixel counts by what hiding it takes from the probability of the class; else by that
             probability where it is shown.
     """
 
-    masks: Callable[[int, int], Iterator[np.ndarray]]
+    masks: Callable[[Tuple[int, int], int], Iterator[np.ndarray]]
     by_loss: bool
 
 
@@ -78,7 +79,7 @@ class PerturbedImage:
 
     Args:
         predict: runs the network.
-        pixels: (S, S, 3) uint8 RGB, the network's input before normalization.
+        pixels: (H, W, 3) uint8 RGB, the network's input before normalization.
         method: a key of :data:`PERTURBATIONS`.
         samples: number of masks of RISE; occlusion has about 300 positions.
         batch_size: images that the network takes at once.
@@ -91,14 +92,15 @@ class PerturbedImage:
     def __init__(
         self, predict: Predict, pixels: np.ndarray, method: str, samples: int, batch_size: int, fill: Sequence[float]
     ) -> None:
-        self._method, self._size, self._samples, self._batch = PERTURBATIONS[method], len(pixels), samples, batch_size
+        self._method, self._samples, self._batch = PERTURBATIONS[method], samples, batch_size
+        self._shape: Tuple[int, int] = (pixels.shape[0], pixels.shape[1])
         self.logits = predict(pixels[None])[0]
         color = np.asarray(fill, np.float32)
         seen = (color + masks[..., None] * (pixels - color) for masks in self._masks())
         self._probabilities = np.concatenate([_softmax(predict(np.rint(each).astype(np.uint8))) for each in seen])
 
     def _masks(self) -> Iterator[np.ndarray]:
-        masks = self._method.masks(self._size, self._samples)
+        masks = self._method.masks(self._shape, self._samples)
         while True:
             batch = list(islice(masks, self._batch))
             if not batch:
@@ -112,10 +114,10 @@ class PerturbedImage:
             index: the class.
 
         Returns:
-            (S, S) float64, a mean of probabilities or of their differences.
+            (H, W) float64, a mean of probabilities or of their differences.
         """
         whole, done = _softmax(self.logits[None])[0, index], 0
-        total, weight = np.zeros((2, self._size, self._size))
+        total, weight = np.zeros((2, *self._shape))
         for masks in self._masks():
             found = self._probabilities[done : done + len(masks), index]
             values, weights = (whole - found, 1 - masks) if self._method.by_loss else (found, masks)
@@ -158,7 +160,7 @@ def perturbation_maps(
 
     Args:
         predict: runs the network, for instance :meth:`gluon_cbam.inference.session.Session.logits`.
-        images: (N, S, S, 3) uint8 RGB, the network's input before normalization.
+        images: (N, H, W, 3) uint8 RGB, the network's input before normalization.
         targets: the class, one for all images or one for each; default the predicted class.
         method: a key of :data:`PERTURBATIONS`; default ``occlusion``.
         samples: number of masks of RISE, default 1000; occlusion has about 300 positions.
@@ -166,7 +168,7 @@ def perturbation_maps(
         fill: color of what is hidden, R, G, B in 0..255; default gray. Take the mean of the preprocessing.
 
     Returns:
-        The maps, (N, S, S), with the classes and the logits.
+        The maps, (N, H, W), with the classes and the logits.
 
     Raises:
         UsageError: an unknown method or class.
