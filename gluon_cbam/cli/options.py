@@ -57,6 +57,16 @@ class NumberRange(click.FloatRange):
         return number
 
 
+class ImageSizeType(click.ParamType):
+    """One number of pixels, or height and width."""
+
+    name = 'size'
+
+    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> ImageSize:
+        """See :meth:`click.ParamType.convert`."""
+        return parse_image_size(value, param.opts[0] if param else self.name)
+
+
 class SectionedCommand(click.Command):
     """A command whose help groups the options by their sections."""
 
@@ -97,11 +107,6 @@ def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> List[floa
         raise UsageError(f'{param.opts[0]} takes numbers separated by commas, got {text!r}') from None
 
 
-def _image_size(ctx: click.Context, param: click.Parameter, text: Optional[str]) -> Optional[ImageSize]:
-    """Parse one number of pixels, or height and width."""
-    return None if text is None else parse_image_size(text, param.opts[0])
-
-
 # kind of a setting -> attributes of its option
 _KINDS: Dict[Any, Callable[[Field], Dict[str, Any]]] = {
     str: lambda entry: {'type': str, 'default': entry.default},
@@ -113,7 +118,7 @@ _KINDS: Dict[Any, Callable[[Field], Dict[str, Any]]] = {
     list: lambda entry: {
         'default': ','.join(f'{value:g}' for value in default_of(entry)), 'callback': _numbers, 'metavar': 'X,X,...',
     },
-    ImageSize: lambda entry: {'default': entry.default, 'callback': _image_size, 'metavar': 'N|H,W'},
+    ImageSize: lambda entry: {'type': ImageSizeType(), 'default': entry.default, 'metavar': 'N|H,W'},
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from gluon_cbam.cli.progress import progress_bar
+from gluon_cbam.common.image_size import ImageSize, image_size_text
 from gluon_cbam.common.printable import printable
 
 from .box_formats import fault_lines, left_out_lines
@@ -67,7 +68,7 @@ def check_lines(source: str, checked: CheckedSet) -> Iterator[str]:
 
 
 def stats_result(
-    source: str, form: Optional[str], anchors: Optional[int], image_size: int, classes_file: Optional[str] = None
+    source: str, form: Optional[str], anchors: Optional[int], image_size: ImageSize, classes_file: Optional[str] = None
 ) -> _Output:
     """Describe pictures with boxes; the result of ``cbam data stats``."""
     from gluon_cbam.data.boxes.formats import read_boxes
@@ -104,7 +105,7 @@ def _stats_lines(stats: Dict[str, Any]) -> Iterator[str]:
     if stats['anchors']:
         found = stats['anchors']
         sizes = ', '.join(f'{width:g}x{height:g}' for width, height in found['sizes'])
-        yield f'  anchors at {found["image_size"]} pixels: {sizes}; mean IoU {found["mean_iou"]:.3f}'
+        yield f'  anchors at {image_size_text(found["image_size"])} pixels: {sizes}; mean IoU {found["mean_iou"]:.3f}'
 
 
 _QUANTILES = {

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Sequence, Tupl
 
 import click
 
-from gluon_cbam.cli.options import settings_options
+from gluon_cbam.cli.options import ImageSizeType, settings_options
 from gluon_cbam.cli.output import common_options
 from gluon_cbam.cli.progress import byte_progress
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.image_size import ImageSize
 from gluon_cbam.common.printable import printable
 
 from .box_formats import format_option, has_boxes
@@ -186,7 +187,12 @@ def duplicate_lines(equal: Duplicates) -> List[str]:
 )
 @click.option('--anchors', type=click.IntRange(1, 64), metavar='K', help='suggest K anchors for the boxes  [none]')
 @click.option(
-    '--image-size', type=click.IntRange(1), default=300, show_default=True, help='side to which anchors are scaled'
+    '--image-size',
+    type=ImageSizeType(),
+    default=300,
+    show_default=True,
+    metavar='N|H,W',
+    help='size to which anchors are scaled',
 )
 @format_option
 @masks_option
@@ -197,7 +203,7 @@ def data_stats(
     sample: Optional[int],
     seed: int,
     anchors: Optional[int],
-    image_size: int,
+    image_size: ImageSize,
     form: Optional[str],
     masks: bool,
     label_index: Optional[int],

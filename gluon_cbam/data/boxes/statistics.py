@@ -6,6 +6,8 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
+from gluon_cbam.common.image_size import ImageSize, height_width
+
 from .anchors import suggest_anchors
 from .columns import BoxColumns
 
@@ -13,7 +15,7 @@ _SMALL, _MEDIUM = 32**2, 96**2  # square pixels, as COCO divides areas
 
 
 def box_statistics(
-    columns: BoxColumns, classes: Sequence[str], anchors: Optional[int] = None, image_size: int = 300
+    columns: BoxColumns, classes: Sequence[str], anchors: Optional[int] = None, image_size: ImageSize = 300
 ) -> Dict[str, Any]:
     """Describe the boxes of a table.
 
@@ -21,7 +23,7 @@ def box_statistics(
         columns: the pictures and their boxes; corners are finite and not reversed.
         classes: names of the classes.
         anchors: number of anchors to suggest, for the boxes that are neither difficult nor crowds; default none.
-        image_size: height and width of the network's input in pixels, to which anchors are scaled.
+        image_size: the size of the network's input, to which anchors are scaled.
 
     Returns:
         Values for JSON: ``pictures``; ``empty`` ones among them; ``boxes``; ``difficult`` and ``crowd`` ones, and
@@ -48,7 +50,7 @@ def box_statistics(
         'share': quantiles(np.sqrt(shares.prod(axis=1).clip(0))), 'aspect': quantiles(sides[:, 0] / sides[:, 1]),
         'picture_width': quantiles(sizes[:, 1]), 'picture_height': quantiles(sizes[:, 0]),
         'classes': _by_class(columns, classes),
-        'anchors': None if anchors is None else _anchors(shares[usual] * image_size, anchors, image_size),
+        'anchors': None if anchors is None else _anchors(shares[usual], anchors, image_size),
     }  # fmt: skip
 
 
@@ -70,8 +72,8 @@ def _by_class(columns: BoxColumns, classes: Sequence[str]) -> List[Dict[str, Any
     ]
 
 
-def _anchors(sides: np.ndarray, count: int, image_size: int) -> Dict[str, Any]:
-    found = suggest_anchors(sides, count)
+def _anchors(shares: np.ndarray, count: int, image_size: ImageSize) -> Dict[str, Any]:
+    found = suggest_anchors(shares * height_width(image_size)[::-1], count)
     return {
         'image_size': image_size, 'mean_iou': found.mean_iou,
         'sizes': np.round(found.sizes, 1).tolist(), 'boxes': found.boxes.tolist(),

@@ -196,6 +196,13 @@ def test_check_of_both_kinds_is_refused(packed, source, digits, cbam_here):
 
 def test_stats(source, packed, cbam_here):
     for each in (source, packed):
+        square, wide = (
+            value_of(cbam_here('data', 'stats', each, '--anchors', 1, '--image-size', size, '--json'))['parts']['train']
+            for size in ('100', '100,200')
+        )
+        ((width, height),) = square['anchors']['sizes']
+        assert wide['anchors']['sizes'][0] == pytest.approx([2 * width, height], abs=0.2)
+        assert (square['anchors']['image_size'], wide['anchors']['image_size']) == (100, [100, 200])
         part = value_of(cbam_here('data', 'stats', each, '--anchors', 2, '--json'))['parts']['train']
         assert (part['pictures'], part['empty'], part['boxes']) == (3, 1, 3)
         assert part['classes'] == [
