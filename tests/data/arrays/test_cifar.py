@@ -175,3 +175,12 @@ def test_names_and_options(tmp_path):
     write_cifar(tmp_path / HUNDRED_C, hundred=True)
     with pytest.raises(UsageError, match="--labels-of is fine or coarse, got 'both'"):
         pack(tmp_path, tmp_path / 'out', arrays=ArrayOptions(labels_of='both'))
+
+
+def test_a_folder_of_several_sets_is_refused(tmp_path):
+    write_cifar(tmp_path / TEN_C)
+    write_cifar(tmp_path / HUNDRED_C, hundred=True)
+    expected = f'{tmp_path} holds CIFAR-10 .binary. and CIFAR-100 .binary.: give the folder or the archive of one alone'
+    with pytest.raises(UsageError, match=expected):
+        pack(tmp_path, tmp_path / 'out')
+    assert len(pack(tmp_path / HUNDRED_C, tmp_path / 'out')) == 2

@@ -43,6 +43,18 @@ def test_the_copy_that_is_not_compressed_is_read_and_others_are_counted(tmp_path
     assert pack(tmp_path / 'mnist', tmp_path / 'out').left_out.counts == {'unknown': 5}
 
 
+@pytest.mark.parametrize('role', ['images-idx3', 'labels-idx1'])
+def test_copies_that_differ_are_refused(tmp_path, role):
+    write_mnist(tmp_path / 'mnist')
+    write_mnist(tmp_path / 'mnist', end='-idx{}-ubyte')
+    copy, first = (tmp_path / 'mnist' / f'train-{role}-ubyte{end}' for end in ('.gz', ''))
+    write_idx(copy, 2 - np.minimum(read_idx(copy), 2))  # as of another set
+    with pytest.raises(UsageError, match=f'{first} and {copy} are for the same split, and hold different numbers'):
+        pack(tmp_path / 'mnist', tmp_path / 'out')
+    first.unlink()
+    assert len(pack(tmp_path / 'mnist', tmp_path / 'out')) == 2
+
+
 @pytest.mark.parametrize('kind', TYPES)
 @pytest.mark.parametrize('axes', [1, 2, 3, 4])
 def test_every_type_and_number_of_axes(tmp_path, kind, axes):

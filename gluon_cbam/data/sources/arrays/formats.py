@@ -6,6 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
+from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.listing import listed
+
 from ..compact_lists import Labels
 from ..parts import Dataset, Part
 from .cifar import VERSIONS, is_cifar, read_cifar
@@ -65,9 +68,12 @@ def read_dataset(form: ArrayFormat, source: Path, options: ArrayOptions, names: 
         The images of each split, and the names of the classes.
 
     Raises:
-        UsageError: it is incomplete or ambiguous.
+        UsageError: it is incomplete or ambiguous, or there are sets of other formats beside it.
         DataError: a file is damaged, or does not fit the others.
     """
+    kinds = [each.name for each in FORMATS if each.matches(source)]
+    if len(kinds) > 1:
+        raise UsageError(f'{source} holds {listed(kinds)}: give the folder or the archive of one alone')
     found = form.read(source, options)
     labels, classes = number_classes([part.labels for part in found.parts], found.classes, found.first, names, source)
     parts = [

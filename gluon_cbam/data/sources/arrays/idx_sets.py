@@ -36,10 +36,11 @@ _CHANNELS = (1, 3)
 
 
 class _Pair(NamedTuple):
-    """The files of a split."""
+    """The files of a split, and further files of the same roles, such as those that were unpacked."""
 
     images: Path
     labels: Path
+    copies: Tuple[Tuple[Path, Path], ...] = ()
 
 
 class _Name(NamedTuple):
@@ -70,7 +71,7 @@ def read_idx_set(source: Path, options: ArrayOptions) -> ArraySet:
         Its contents: ``train``, and ``val`` of the test images.
 
     Raises:
-        UsageError: the folder holds several sets, or an image file without its labels.
+        UsageError: the folder holds several sets, an image file without its labels, or two files for one that differ.
         DataError: a file is damaged, or the files do not fit together.
     """
     folder = source.parent if source.is_file() else _folder(source)
@@ -80,7 +81,7 @@ def read_idx_set(source: Path, options: ArrayOptions) -> ArraySet:
     parts = [_read(split, pair, transpose, options) for split, pair in pairs.items()]
     notes = ['rows and columns of the images are exchanged, as EMNIST stores them'] if transpose else []
     mapping = folder / f'{prefix}mapping.txt'
-    used = {path.name for pair in pairs.values() for path in pair}
+    used = {path.name for pair in pairs.values() for path in (pair.images, pair.labels)}
     if mapping.is_file():
         first, classes = _read_mapping(mapping)
         used.add(mapping.name)
@@ -109,52 +110,68 @@ def _parsed(name: str) -> Optional[_Name]:
 
 def _pairs(source: Path, folder: Path) -> Tuple[str, Dict[str, _Pair]]:
     """What the names of the files of the set begin with, and the files of each split, the training split first."""
-    files: Dict[_Name, Path] = {}
-    for file in sorted(os.listdir(folder), reverse=True):  # of two, the one without .gz remains
+    files: Dict[_Name, List[Path]] = {}
+    for file in sorted(os.listdir(folder)):  # of two, the one without .gz is the first
         parsed = _parsed(file)
         if parsed:
-            files[parsed] = folder / file
+            files.setdefault(parsed, []).append(folder / file)
     prefix = _prefix(source, files)
     pairs: Dict[str, _Pair] = {}
     for name in sorted((name for name in files if name.prefix == prefix), key=lambda name: _SPLITS.get(name.split, '')):
         split, pair = _SPLITS.get(name.split), _pair(name, files)
         if split is None:
-            raise UsageError(f'{files[name]}: {name.split!r} is no split; known: {", ".join(_SPLITS)}')
+            raise UsageError(f'{files[name][0]}: {name.split!r} is no split; known: {", ".join(_SPLITS)}')
         if pairs.setdefault(split, pair) != pair:
             raise UsageError(f'{pairs[split].images} and {pair.images} are both for the {split} split: keep one')
     return prefix, pairs
 
 
-def _prefix(source: Path, files: Dict[_Name, Path]) -> str:
+def _prefix(source: Path, files: Dict[_Name, List[Path]]) -> str:
     """What the names of the files of the set begin with."""
     own = _parsed(source.name) if source.is_file() else None
     if own is not None:
         return own.prefix
     prefixes = sorted({name.prefix for name in files})
     if len(prefixes) > 1:
-        first = next(path for name, path in files.items() if name.prefix == prefixes[0])
+        first = next(paths[0] for name, paths in files.items() if name.prefix == prefixes[0])
         sets = ', '.join(shown(prefix) for prefix in prefixes)
         raise UsageError(f'{source}: files of {len(prefixes)} sets ({sets}): name one file of a set, such as {first}')
     return prefixes[0]
 
 
-def _pair(name: _Name, files: Dict[_Name, Path]) -> _Pair:
+def _pair(name: _Name, files: Dict[_Name, List[Path]]) -> _Pair:
     """The files of the split of a name."""
-    pair = [files.get(name._replace(role=role)) for role in ('images', 'labels')]
-    if pair[0] is None or pair[1] is None:
-        missing = 'images' if pair[0] is None else 'labels'
-        raise UsageError(f'{files[name]} has no file of {missing} beside it')
-    return _Pair(pair[0], pair[1])
+    images, labels = (files.get(name._replace(role=role)) for role in ('images', 'labels'))
+    if not images or not labels:
+        raise UsageError(f'{files[name][0]} has no file of {"labels" if images else "images"} beside it')
+    copies = ((first, copy) for first, *others in (images, labels) for copy in others)
+    return _Pair(images[0], labels[0], tuple(copies))
 
 
 def _read(split: str, pair: _Pair, transpose: bool, options: ArrayOptions) -> ArrayPart:
     """The images and labels of a split."""
+    for path, copy in pair.copies:
+        _refuse_other(path, copy)
     values = _image_axes(read_idx(pair.images), pair.images)
     labels = checked_labels(read_idx(pair.labels), pair.labels)
     if len(values) != len(labels):
         raise DataError(f'{pair.images} holds {len(values)} images and {pair.labels} {len(labels)} labels')
     pixels = to_pixels(values, options.value_range, pair.images)
     return ArrayPart(split, pair.images, pixels.swapaxes(1, 2) if transpose else pixels, labels)
+
+
+def _refuse_other(path: Path, copy: Path) -> None:
+    """Refuse a copy with other contents: images of one set could get the labels of another.
+
+    Raises:
+        UsageError: the contents differ. A damaged copy is left out.
+    """
+    try:
+        values = read_idx(copy)
+    except DataError:
+        return
+    if not np.array_equal(values, read_idx(path)):
+        raise UsageError(f'{path} and {copy} are for the same split, and hold different numbers: keep one')
 
 
 def _image_axes(values: np.ndarray, path: Path) -> np.ndarray:
