@@ -15,7 +15,7 @@ KEPT = 5
 """The faults of a kind that are named."""
 _BORDER = 0.01  # pixels that a box may reach over the border without a warning
 _SHORT = 80  # characters of a mask of few run lengths, which may be empty
-_LARGEST = float(np.finfo(np.float32).max)  # area that a record holds
+_LARGEST = float(np.finfo(np.float32).max)  # number that a record holds
 THIN = 1e-3
 """A box whose width or height is smaller, in pixels, is empty: no record keeps it."""
 
@@ -38,7 +38,7 @@ KINDS: Dict[str, Kind] = {
     'size': Kind(True, 'pictures of another size than the annotations say'),
     'unreadable': Kind(True, 'annotations that are no box'),
     'class': Kind(True, 'boxes of unknown classes'),
-    'not_finite': Kind(True, 'boxes that are not finite'),
+    'not_finite': Kind(True, 'boxes that are not finite, or too large for a record'),
     'reversed': Kind(True, 'boxes with exchanged corners'),
     'empty': Kind(True, 'empty boxes'),
     'outside': Kind(True, 'boxes outside their picture'),
@@ -134,7 +134,7 @@ def wrong_boxes(columns: BoxColumns, classes: int) -> Dict[str, np.ndarray]:
         sides = corners[:, 2:] - corners[:, :2]
         found = {
             'class': (columns.boxes.classes < 0) | (columns.boxes.classes >= classes),
-            'not_finite': ~np.isfinite(corners).all(axis=1),
+            'not_finite': ~(np.abs(corners) <= _LARGEST).all(axis=1),
             'reversed': (sides <= -THIN).any(axis=1),
             'empty': (sides < THIN).any(axis=1),
             'area': ~((columns.boxes.areas >= 0) & (columns.boxes.areas <= _LARGEST)),

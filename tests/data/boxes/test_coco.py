@@ -132,6 +132,11 @@ def test_pictures_that_no_annotation_names_are_counted(source):
         ({'bbox': [60, 2, 3, 4]}, 'outside', '= 60, 2, 63, 6'),
         ({'bbox': [59, 2, 3, 4], 'segmentation': None}, 'border', '= 59, 2, 62, 6'),
         ({'bbox': [1e308, 2, 1e308, 4]}, 'not_finite', 'inf'),
+        (
+            {'bbox': [1, 2, 1e39, 4], 'segmentation': None},
+            'not_finite',
+            r'1e\+39',
+        ),  # infinite in the float32 of a record
         ({'area': -7.5}, 'area', 'area -7.5'),
         ({'area': 1e39}, 'area', r'area 1e\+39'),  # infinite in the float32 of a record
         ({'segmentation': [[1, 2, 3, 4]]}, 'mask', 'no list of x, y of three points or more'),
