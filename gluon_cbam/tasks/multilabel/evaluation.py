@@ -78,7 +78,7 @@ class Evaluation(figures.Evaluation):
             figures = (each.ap, each.precision, each.recall, each.f1)
             values = ('-' if value is None else f'{value:.4f}' for value in figures)
             rows.append([printable(each.label), *values, str(each.positives)])
-        table = [aligned(rows)] if by_class or len(rows) <= _MOST_CLASSES else []
+        table = [aligned(rows)] if by_class or len(self.classes) <= _MOST_CLASSES else []
         missing = len(self.without_positives)
         left_out = f'{missing} of {len(self.classes)} classes are on no image, and left out of mAP and macro F1'
         return [*table, left_out] if missing else table

@@ -57,7 +57,7 @@ class Evaluation(figures.Evaluation):
         for name, row in self.scores.of_classes().items():
             values = ('-' if row[key] is None else f'{row[key]:.4f}' for key in ('iou', 'accuracy'))
             rows.append([printable(name), *values, str(row['pixels'])])
-        return [aligned(rows)] if len(rows) <= _MOST_CLASSES else []
+        return [aligned(rows)] if len(rows) - 1 <= _MOST_CLASSES else []
 
 
 def evaluate(

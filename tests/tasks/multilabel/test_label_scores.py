@@ -76,3 +76,12 @@ def test_processes_gather_each_record_once(complete, monkeypatch):
     else:
         with pytest.raises(evaluation.DataError, match='39 of 40 records'):
             evaluation.evaluate(None, data, None, 8, 1, process_group=group)
+
+
+@pytest.mark.parametrize('count', [40, 41])
+def test_the_table_of_up_to_40_classes_is_shown(count):
+    logits, labels = np.zeros((3, count)), np.ones((3, count))
+    classes = tuple(scores_of(logits, labels, list(map(str, range(count)))))
+    found = evaluation.Evaluation(3, figures_of(logits, labels, classes), classes, logits, labels, 1.0)
+    assert [len(table.splitlines()) for table in found.lines()] == [41] * (count == 40)
+    assert [len(table.splitlines()) for table in found.lines(by_class=True)] == [1 + count]
