@@ -24,7 +24,7 @@ def write_predictions(scored: ScoredClasses, path: PathLike) -> None:
     """
     kept = scored.outcomes.top.shape[1]
     further = [f'{name}_{rank}' for rank in range(1, kept + 1) for name in ('class', 'label', 'probability')]
-    write_csv(Path(path), [*_COLUMNS, *further], _rows(scored))
+    write_csv(Path(path), [*_COLUMNS, *further], _rows(scored), exact=True)
 
 
 def _rows(scored: ScoredClasses) -> Iterator[List[Any]]:

@@ -21,7 +21,7 @@ def write_predictions(scored: ScoredLabels, path: PathLike) -> None:
         path: the file.
     """
     classes = [f'{name} {column}' for name in scored.classes for column in ('label', 'probability')]
-    write_csv(Path(path), ['record', 'loss', 'wrong', *classes], _rows(scored))
+    write_csv(Path(path), ['record', 'loss', 'wrong', *classes], _rows(scored), exact=True)
 
 
 def _rows(scored: ScoredLabels) -> Iterator[List[Any]]:

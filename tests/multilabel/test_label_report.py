@@ -15,6 +15,7 @@ from sklearn.metrics import (
 )
 
 from gluon_cbam.common.errors import DataError, UsageError
+from gluon_cbam.multilabel.predictions import write_predictions
 from gluon_cbam.multilabel.report.page import report_files, write_report
 from gluon_cbam.multilabel.report.plots import _over_thresholds
 from gluon_cbam.tasks.multilabel.evaluation import Evaluation
@@ -108,6 +109,19 @@ def test_curves_are_scikit_learns():
         hits / scored.labels.sum()
     )
     assert f1[60] == pytest.approx(2 * hits / (found.sum() + scored.labels.sum()))
+
+
+def test_the_file_of_predictions_gives_the_figures(tmp_path):
+    random = np.random.RandomState(7)
+    labels = (random.rand(60, 2) < 0.5).astype(np.float32)
+    logits = np.stack([1e-7 * random.randn(60), -40 + random.randn(60)], axis=1)  # equal in six digits
+    classes = tuple(scores_of(logits, labels, NAMES[:2]))
+    evaluation = Evaluation(60, figures_of(logits, labels, classes), classes, logits, labels, 1.0)
+    write_predictions(ScoredLabels('a set', evaluation, NAMES[:2], load), tmp_path / 'p.csv')
+    table = np.array(rows(tmp_path / 'p.csv')[1:], np.float64)
+    found = [average_precision_score(table[:, place], table[:, place + 1]) for place in (3, 5)]
+    assert evaluation.figures['map'] == pytest.approx(np.mean(found), rel=1e-12)
+    assert evaluation.figures['loss'] == pytest.approx(table[:, 1].mean(), rel=1e-12)
 
 
 def test_predictions_are_in_the_order_of_records(report):

@@ -114,8 +114,9 @@ def figures_of(logits: np.ndarray, labels: np.ndarray, classes: Sequence[ClassFi
 
 
 def probabilities_of(logits: np.ndarray) -> np.ndarray:
-    """The sigmoid of logits, without an exponential that overflows."""
-    return 0.5 * (1 + np.tanh(0.5 * logits))
+    """The sigmoid of logits, without an exponential that overflows, and exact near 0."""
+    shares = np.exp(-np.abs(logits))
+    return np.where(logits < 0, shares, 1) / (1 + shares)
 
 
 def is_found(logits: np.ndarray) -> np.ndarray:
