@@ -67,7 +67,8 @@ def test_an_exported_file_has_the_same_figures(digits, exported_digits, cbam_her
         (['--tta', 'five'], 'give a smaller ratio, or leave five and ten out'),
         (['--confusion', 'c.txt'], "a confusion matrix is a .csv or .png file, got 'c.txt'"),
         (['--save-predictions', 'p.json'], "--save-predictions writes a .csv file, got 'p.json'"),
-        (['--confusion', 'p.csv', '--save-predictions', 'p.csv'], 'give two files'),
+        (['--confusion', 'p.csv', '--save-predictions', './p.csv'], 'give two files'),
+        (['--confusion', 'confusions.png', '--report', '.'], "--report and --confusion both write 'confusions.png'"),
         (['--save-results', 'r.json'], 'finds no boxes'),
     ],
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence
 
 import click
 
@@ -14,6 +15,8 @@ from gluon_cbam.common.errors import UsageError
 from .network_options import refuse_other_tasks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gluon_cbam.tasks import Task
     from gluon_cbam.tasks.figures import Evaluation
     from gluon_cbam.tasks.protocols import Model
@@ -113,6 +116,7 @@ class Outputs:
 
         files = [] if self.report is None else import_module(REPORTS[task.name]).report_files(self.report)
         single = [path for path in (self.save_results, self.confusion, self.save_predictions) if path is not None]
+        self._check_places(files)
         refuse_missing_folders(single)
         refuse_existing([*single, *files], self.overwrite)
 
@@ -124,8 +128,15 @@ class Outputs:
             confusion_format(self.confusion)
         if self.save_predictions is not None and not self.save_predictions.lower().endswith('.csv'):
             raise UsageError(f'--save-predictions writes a .csv file, got {self.save_predictions!r}')
-        if self.confusion is not None and self.confusion == self.save_predictions:
-            raise UsageError(f'--confusion and --save-predictions are both {self.confusion!r}: give two files')
+
+    def _check_places(self, files: Sequence[Path]) -> None:
+        """Check that no file is written twice, of which the second would remain."""
+        places = {os.path.realpath(file): '--report' for file in files}
+        single = {'--save-results': self.save_results, '--confusion': self.confusion}
+        for name, path in {**single, '--save-predictions': self.save_predictions}.items():
+            first = path and places.setdefault(os.path.realpath(path), name)
+            if first not in (None, name):
+                raise UsageError(f'{first} and {name} both write {path!r}: give two files')
 
     def of_evaluation(
         self, task: Task, data: Any, evaluation: Evaluation, model: Model, about: Dict[str, Any]
