@@ -1,10 +1,12 @@
 """The report of several labels and the files of predictions, against scikit-learn and numpy."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from html_pages import checked_page
+from matplotlib.axes import Axes
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
@@ -17,7 +19,7 @@ from sklearn.metrics import (
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.multilabel.predictions import write_predictions
 from gluon_cbam.multilabel.report.page import report_files, write_report
-from gluon_cbam.multilabel.report.plots import _over_thresholds
+from gluon_cbam.multilabel.report.plots import _over_thresholds, draw_curves
 from gluon_cbam.tasks.multilabel.evaluation import Evaluation
 from gluon_cbam.tasks.multilabel.scored import ScoredLabels
 from gluon_cbam.tasks.multilabel.scores import figures_of, precision_recall, scores_of
@@ -122,6 +124,16 @@ def test_the_file_of_predictions_gives_the_figures(tmp_path):
     found = [average_precision_score(table[:, place], table[:, place + 1]) for place in (3, 5)]
     assert evaluation.figures['map'] == pytest.approx(np.mean(found), rel=1e-12)
     assert evaluation.figures['loss'] == pytest.approx(table[:, 1].mean(), rel=1e-12)
+
+
+def test_all_names_are_in_the_legend_without_warnings(tmp_path, monkeypatch, recwarn):
+    names = ('_tree', 'a$b', '\N{HIRAGANA LETTER A}', '', 'never')  # the font has no Japanese
+    legends, legend = [], Axes.legend
+    monkeypatch.setattr(Axes, 'legend', lambda axes, **options: legends.append(legend(axes, **options)))
+    draw_curves(replace(scored_set(), classes=names), tmp_path / 'curves.png')
+    shown = [text.get_text().rpartition(' ')[0].strip() for text in legends[0].get_texts()]
+    assert sorted(shown) == sorted(['_tree', r'a\$b', names[2], '', 'all decisions'])
+    assert not recwarn.list
 
 
 def test_predictions_are_in_the_order_of_records(report):

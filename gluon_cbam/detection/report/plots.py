@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable
 import numpy as np
 
 from gluon_cbam.detection.drawing import class_color
-from gluon_cbam.explain.figures.confusions import short_name
+from gluon_cbam.explain.figures.confusions import legend_name
 from gluon_cbam.explain.figures.plots import save_plots
 from gluon_cbam.tasks.detection.metrics.coco import RECALLS, THRESHOLDS
 from gluon_cbam.tasks.detection.metrics.confidence import ConfidenceCurves
@@ -36,7 +36,7 @@ def draw_precision_recall(scores: DetectionScores, path: Path) -> None:
             for number in _most_frequent(scores):
                 axes.plot(
                     RECALLS, scores.precision[number, threshold], color=_color(number), linewidth=1,
-                    label=f'{short_name(scores.classes[number])} {ap[number]:.3f}',
+                    label=f'{legend_name(scores.classes[number])} {ap[number]:.3f}',
                 )  # fmt: skip
             mean = _mean(scores.precision[:, threshold])
             axes.plot(RECALLS, mean, color='#222222', linewidth=2.2, label=f'all classes {_mean(ap):.3f}')
@@ -67,7 +67,7 @@ def draw_confidence(scores: DetectionScores, curves: ConfidenceCurves, path: Pat
                     values[number],
                     color=_color(number),
                     linewidth=1,
-                    label=short_name(scores.classes[number]),
+                    label=legend_name(scores.classes[number]),
                 )
             mean = _mean(values)
             axes.plot(

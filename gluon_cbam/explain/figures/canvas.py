@@ -88,7 +88,7 @@ class Canvas:
 
     def save(self, path: PathLike) -> None:
         """Write a PNG."""
-        with _missing_glyphs_ignored():
+        with missing_glyphs_ignored():
             self._figure.savefig(str(path), format='png', dpi=_DPI, metadata={'Software': None})
 
 
@@ -126,12 +126,12 @@ def _width(line: str, size: float, weight: str) -> float:
     from matplotlib.textpath import text_to_path
 
     font = FontProperties(size=size, weight=weight)
-    with _missing_glyphs_ignored():
+    with missing_glyphs_ignored():
         return text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] * _DPI / 72 * 1.07
 
 
 @contextmanager
-def _missing_glyphs_ignored() -> Iterator[None]:
+def missing_glyphs_ignored() -> Iterator[None]:
     """Suppress the warnings for glyphs that matplotlib's font lacks, for instance of Chinese; it draws boxes."""
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'Glyph', UserWarning)

@@ -75,3 +75,8 @@ def most_confused(counts: np.ndarray, names: Sequence[str], most: int) -> List[T
 def short_name(name: str) -> str:
     """The name of a class as it is written in plots: what is not printable escaped, and cut to a width."""
     return fit_text(name, _NAME_WIDTH, 8)
+
+
+def legend_name(name: str) -> str:
+    """The :func:`short_name` of a class in a legend, where matplotlib leaves labels that begin with ``_`` out."""
+    return short_name(name) if not name.startswith('_') else f' {short_name(name)}'

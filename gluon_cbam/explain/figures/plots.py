@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Sequence, Tuple
 
+from .canvas import missing_glyphs_ignored
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -38,4 +40,5 @@ def save_plots(draws: Sequence[Callable[[Axes], None]], path: Path, size: Tuple[
         draw(axes)
         axes.grid(True, which='major', color='#dddddd', linewidth=0.6)
         axes.set_axisbelow(True)
-    figure.savefig(str(path), format='png', bbox_inches='tight', metadata={'Software': None})
+    with missing_glyphs_ignored():
+        figure.savefig(str(path), format='png', bbox_inches='tight', metadata={'Software': None})

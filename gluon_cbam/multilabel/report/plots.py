@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, List, Tuple
 import numpy as np
 
 from gluon_cbam.explain.figures.canvas import BLACK, BLUE, GRAY
-from gluon_cbam.explain.figures.confusions import short_name
+from gluon_cbam.explain.figures.confusions import legend_name
 from gluon_cbam.explain.figures.plots import save_plots
 from gluon_cbam.tasks.multilabel.scored import ScoredLabels
 from gluon_cbam.tasks.multilabel.scores import THRESHOLD, average_precision, precision_recall
@@ -31,7 +31,7 @@ def draw_curves(scored: ScoredLabels, path: Path) -> None:
 
     def curves(axes: Axes) -> None:
         for number in _most_frequent(scored):
-            own, name = scored.evaluation.classes[number], short_name(scored.classes[number])
+            own, name = scored.evaluation.classes[number], legend_name(scored.classes[number])
             recall, precision = _thinned(scored.logits[:, number], scored.labels[:, number])
             axes.plot(recall, precision, drawstyle='steps-pre', linewidth=1, label=f'{name} {own.ap:.3f}')
         logits, labels = scored.logits.ravel(), scored.labels.ravel()
