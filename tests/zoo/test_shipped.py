@@ -10,17 +10,36 @@ import pytest
 
 from gluon_cbam import get_model, zoo
 from gluon_cbam.common.files import sha256
+from gluon_cbam.data.datasets.fashion import PACKAGE, installed, write_fashion
 from gluon_cbam.zoo import store, upstream, verified
 from gluon_cbam.zoo.store import SHIPPED, read_card
 
 ROOT = Path(__file__).parent.parent.parent
 OWN = [card for card in zoo.cards() if (SHIPPED / f'{card.tag}.params').is_file()]
 
+FASHION = ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot']
+DIGITS = [card for card in OWN if card.tag.endswith('.digits')]
+
 cards = pytest.mark.parametrize('card', OWN, ids=[card.tag for card in OWN])
 
 
-def test_two_sets_of_weights():
-    assert {card.network for card in OWN} == {'cbamnet_tiny', 'cifar_cbam_resnet18'}
+@pytest.mark.parametrize('tag', ['cifar_cbam_resnet34', 'cifar_resnet34.fashion_small', 'cifar_se_resnet34'])
+def test_a_small_network_of_fashion_mnist_by_name(tag, monkeypatch, tmp_path):
+    """Its options are those of the card: an eighth of the width, gray."""
+    monkeypatch.setenv('CBAM_HOME', str(tmp_path))
+    monkeypatch.setenv('CBAM_ZOO_OFFLINE', '1')
+    net = get_model(tag.partition('.')[0], pretrained=tag if '.' in tag else True)
+    assert net.stage_channels == (8, 16, 32, 64)
+    assert net(mx.nd.zeros((1, 1, 28, 28))).shape == (1, 10)
+
+
+def test_the_script_trains_each(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / 'scripts'))
+    from train_zoo import WEIGHTS
+
+    assert {(card.tag, card.network, card.default) for card in OWN} == {
+        (row.tag, row.network, row.default) for row in WEIGHTS.values()
+    }
 
 
 @cards
@@ -29,15 +48,16 @@ def test_a_card_and_its_files(card):
     assert (sha256(path), path.stat().st_size) == (card.sha256, card.bytes)
     assert card.default
     assert card.metrics.measured_by == 'verified'
+    assert card.metrics.records == (360 if card in DIGITS else 10_000)
     local = read_card(path)
     assert (local.sha256, local.preprocessing, local.class_names) == (
         card.sha256,
         card.preprocessing,
-        [str(digit) for digit in range(10)],
+        [str(digit) for digit in range(10)] if card in DIGITS else FASHION,
     )
     log = (SHIPPED / f'{card.tag}.log').read_text()
     assert log.splitlines()[0] == card.command
-    assert 'validation loss' in log
+    assert ('validation loss' in log) == (card in DIGITS)  # the others were not validated while training
     for part in ('/home/', '/root/', '/tmp/'):
         assert part not in log + json.dumps(card.as_dict())
 
@@ -113,7 +133,7 @@ class TestFromARelease:
         )
 
 
-@cards
+@pytest.mark.parametrize('card', DIGITS, ids=[card.tag for card in DIGITS])
 def test_the_score_equals_the_card(card, digits, cbam_here, monkeypatch):
     monkeypatch.setenv('CBAM_ZOO_OFFLINE', '1')
     process = cbam_here('zoo', 'verify', card.tag, '--data-val', digits / 'val.rec', '--json')
@@ -123,7 +143,28 @@ def test_the_score_equals_the_card(card, digits, cbam_here, monkeypatch):
     assert value['metrics']['top1'] > 0.95
 
 
-@cards
+@pytest.fixture(scope='module')
+def fashion(tmp_path_factory):
+    """The folder of the records of Fashion-MNIST."""
+    folder = tmp_path_factory.mktemp('fashion')
+    write_fashion(installed(), folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(installed() is None, reason=f'the package {PACKAGE} is not installed')
+def test_the_scores_on_fashion_mnist_equal_the_cards(fashion, cbam_here, monkeypatch):
+    monkeypatch.setenv('CBAM_ZOO_OFFLINE', '1')
+    tags = [card.tag for card in OWN if card not in DIGITS]
+    process = cbam_here('zoo', 'verify', *tags, '--data-val', fashion / 'val.rec', '--json')
+    assert process.returncode == 0, process.stderr
+    weights = json.loads(process.stdout)['weights']
+    assert [(value['tag'], value['agrees']) for value in weights] == [(tag, True) for tag in tags]
+    for value in weights:
+        assert value['metrics']['top1'] >= 0.93
+
+
+@pytest.mark.parametrize('card', DIGITS, ids=[card.tag for card in DIGITS])
 def test_a_new_user_without_a_network(card, cbam, python, tmp_path):
     """Without store and connection, the file in the package is used directly."""
     environment = {'HOME': str(tmp_path), 'CBAM_HOME': '', 'MXNET_HOME': '', 'CBAM_ZOO_OFFLINE': '1'}
