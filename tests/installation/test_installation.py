@@ -104,7 +104,7 @@ def test_other_weights_come_from_a_release(installed, server, tmp_path):
 def test_the_wheels_are_small_and_equal(built):
     contents = []
     for wheel in (built.wheel, built.wheel_of_sdist):
-        assert wheel.stat().st_size < 3 * MEGABYTE
+        assert wheel.stat().st_size < 5 * MEGABYTE  # 2.5 of them weights
         with zipfile.ZipFile(wheel) as archive:
             contents.append({info.filename: info.CRC for info in archive.infolist() if is_of_the_package(info)})
             assert max(info.file_size for info in archive.infolist() if info.filename.endswith('.params')) < MEGABYTE
@@ -127,7 +127,7 @@ def test_the_sdist_holds_everything_but_large_weights(built):
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     sources = {f'gluon_cbam/{name}' if name.startswith('zoo/') else name for name in listed} - {'gluon_cbam/zoo'}
     assert names - generated == {name for name in sources if f'files/{LARGE}' not in name}
-    assert built.sdist.stat().st_size < 4 * MEGABYTE
+    assert built.sdist.stat().st_size < 8 * MEGABYTE  # 2.5 of them weights that the wheel has
 
 
 @needs_operators

@@ -201,7 +201,7 @@ def test_a_card_matches_its_network(network):
     for card in (card for card in SHIPPED.values() if card.network == network):
         net = get_model(network, classes=card.classes, **card.options)
         preprocessing = Preprocessing.from_dict(card.preprocessing)
-        counted = complexity(net, (1, 3, preprocessing.image_size, preprocessing.image_size))
+        counted = complexity(net, (1, preprocessing.channels, *preprocessing.shape))
         assert (card.parameters, card.macs) == (counted.parameters, counted.macs)
         assert card.conversion == 'none' or card.bytes == size_of_params(net)
 
