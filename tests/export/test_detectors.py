@@ -182,12 +182,15 @@ def test_nothing_found_is_no_comparison(tmp_path):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (['--format', 'insightface'], 'insightface does not hold detectors such as ssd_300: give --format symbol or'),
+        (
+            ['--format', 'insightface'],
+            'insightface does not hold detectors such as ssd_300: give --format symbol, onnx,',
+        ),
         (
             ['--format', 'symbol', '--dynamic'],
-            '--dynamic is for onnx or onnx-float16 or onnx-int8, got',
+            '--dynamic is for onnx, onnx-float16 or onnx-int8, got',
         ),
-        (['--format', 'safetensors', '--no-nms'], '--no-nms is for onnx or'),
+        (['--format', 'safetensors', '--no-nms'], '--no-nms is for onnx, onnx-float16 or onnx-int8, got'),
     ],
 )
 def test_formats_that_do_not_hold_it(detector, cbam_here, tmp_path, words, message):
