@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterable, Iterator
@@ -67,6 +66,8 @@ def refuse_unwritable(folder: PathLike) -> None:
     Raises:
         TransferError: it or a folder above it is a file, or takes no files.
     """
+    import tempfile  # here, since it takes a twentieth of the start-up of ``cbam``
+
     above = next(each for each in (Path(folder), *Path(folder).parents) if os.path.lexists(each))
     if not above.is_dir():
         raise TransferError(f'{above} is no folder, so that {folder} cannot be made: write to another place')
