@@ -21,7 +21,7 @@ from .types import OpenablePath, PathLike
 _TEMPORARY = '.part'
 _KINDS = {stat.S_IFIFO: 'a pipe', stat.S_IFCHR: 'a device', stat.S_IFBLK: 'a device'}
 _LINE = 1 << 20  # bytes or characters of a line at most
-_SHOWN = 40  # letters of the final name in a temporary one
+_SHOWN = 40  # letters of the final name in a temporary one, which is longer: a file system takes 255 bytes at most
 
 
 @contextmanager
@@ -59,7 +59,9 @@ def atomic_paths(*paths: PathLike) -> Iterator[List[Path]]:
     try:
         with disk_errors(finals[0]), ExitStack() as stack:
             for final in finals:
-                temporaries.append(_temporary(final))
+                # known before it is made: a signal may end the block in between
+                temporaries.append(final.parent / f'.{final.name[:_SHOWN]}.{os.urandom(8).hex()}{_TEMPORARY}')
+                _make(temporaries[-1], final)
                 stack.enter_context(naming(temporaries[-1], final))
             yield temporaries
             for temporary in temporaries:
@@ -74,17 +76,12 @@ def atomic_paths(*paths: PathLike) -> Iterator[List[Path]]:
                 temporary.unlink()
 
 
-def _temporary(path: Path) -> Path:
-    import tempfile  # here, since it takes a twentieth of the start-up of ``cbam``, and so does hashlib below
-
+def _make(temporary: Path, path: Path) -> None:
+    """Make an empty file that this user alone may read and that was not there."""
     try:
-        # the name is cut, since a temporary one is longer, and a file system takes 255 bytes at most
-        prefix = f'.{path.name[:_SHOWN]}.'
-        descriptor, name = tempfile.mkstemp(dir=str(path.parent), prefix=prefix, suffix=_TEMPORARY)
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except OSError as error:
         raise about(error, path) from None
-    os.close(descriptor)
-    return Path(name)
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -132,7 +129,7 @@ def place(temporary: Path, path: PathLike) -> None:
 def _rename(temporary: Path, path: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
-    temporary.chmod(0o666 & ~umask)  # mkstemp made it private
+    temporary.chmod(0o666 & ~umask)  # it was made private
     os.replace(temporary, path)
     sync(path.parent)
 
@@ -321,7 +318,7 @@ def digests(path: PathLike, algorithms: Iterable[str] = ('sha1', 'sha256')) -> D
     Returns:
         Algorithm -> hash, in hexadecimal.
     """
-    import hashlib
+    import hashlib  # here, since it takes a twentieth of the start-up of ``cbam``
 
     hashes = {name: hashlib.new(name) for name in algorithms}
     with open(path, 'rb') as file:

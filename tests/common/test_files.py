@@ -98,6 +98,24 @@ def test_files_that_belong_together(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ['a.json', 'a.params']
 
 
+def test_a_signal_while_a_temporary_file_is_made_leaves_nothing(tmp_path, monkeypatch):
+    """It arrives when the second file is there, and its name was not returned yet."""
+    make, made = os.open, []
+
+    def interrupted(path, *arguments, **named):
+        made.append(make(path, *arguments, **named))
+        if len(made) == 2:
+            os.close(made[1])
+            raise KeyboardInterrupt
+        return made[0]
+
+    monkeypatch.setattr(os, 'open', interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_paths(tmp_path / 'a.rec', tmp_path / 'a.idx'):
+        pass
+    assert len(made) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_lines_are_appended_whole(tmp_path):
     """On a full disk, no part of a line is left."""
     path = tmp_path / 'metrics.jsonl'
