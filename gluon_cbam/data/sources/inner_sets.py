@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Callable, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.listing import listed
 from gluon_cbam.common.printable import printable
 
 from .file_paths import FilePath, matching
@@ -76,5 +77,5 @@ def refuse_formats(source: FilePath, texts: Mapping[str, str]) -> None:
         UsageError: there is more than one.
     """
     if len(texts) > 1:
-        both, names = ' and '.join(texts.values()), ' or '.join(texts)
-        raise UsageError(f'{printable(source)} holds {both}: choose with --format {names}')
+        names = listed(texts, 'or')
+        raise UsageError(f'{printable(source)} holds {listed(texts.values())}: choose with --format {names}')
