@@ -31,7 +31,7 @@ def image_size_of(value: Any, name: str = 'image_size') -> ImageSize:
     """
     sides = value if isinstance(value, (list, tuple)) else (value, value)
     if len(sides) != 2:
-        raise UsageError(f'{name} must be one number of pixels, or height and width such as 32,64, got {shown(value)}')
+        raise _no_size(value, name)
     for side in sides:
         if not isinstance(side, int) or isinstance(side, bool) or side < 1:
             raise UsageError(f'{name} must be a positive number of pixels, got {shown(value)}')
@@ -59,10 +59,12 @@ def parse_image_size(value: Any, name: str = 'image_size') -> ImageSize:
     try:
         sides = [int(part) for part in value.split(',')]
     except ValueError:
-        raise UsageError(
-            f'{name} must be one number of pixels, or height and width such as 32,64, got {shown(value)}'
-        ) from None
+        raise _no_size(value, name) from None
     return image_size_of(sides[0] if len(sides) == 1 else sides, name)
+
+
+def _no_size(value: Any, name: str) -> UsageError:
+    return UsageError(f'{name} must be one number of pixels, or height and width such as 32,64, got {shown(value)}')
 
 
 def height_width(size: ImageSize) -> Tuple[int, int]:
