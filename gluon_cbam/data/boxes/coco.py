@@ -20,12 +20,11 @@ from gluon_cbam.data.sources.file_paths import FilePath
 from .coco_files import LISTS, check_files, find_files, pictures_folder, unused_files
 from .columns import BoxColumns, BoxRows
 from .faults import Faults
-from .reading import ReadOptions, check_classes, checked_name, count_unannotated, file_size
+from .reading import MAX_SIDE, ReadOptions, check_classes, checked_name, count_unannotated, file_size
 from .segmentations import normalized
 from .sets import BoxPart, BoxSet, PictureFiles
 from .table import Boxes, box_areas
 
-_MAX_SIDE = 1 << 24  # pixels
 _MANY = 1 << 63
 _ROTATIONS = 'rotations of boxes'  # of CVAT
 _FLAGS = (0, 1)  # True and False are equal to them
@@ -89,7 +88,7 @@ class _Raw:
         if name is None:
             name = str(item.get('coco_url', '')).rpartition('/')[2]
         height, width = (_integer(item, key) if item.get(key) is not None else 0 for key in ('height', 'width'))
-        if not (0 <= height < _MAX_SIDE and 0 <= width < _MAX_SIDE):
+        if not (0 <= height < MAX_SIDE and 0 <= width < MAX_SIDE):
             raise ValueError(f'a size of {width} x {height} pixels')
         self.rows.image(checked_name(name, f'{self.path}: image {number}'), height, width, number)
         self._image_ids.append(number)

@@ -2,7 +2,8 @@
 
 With a header, the columns are found by their names, in any order; without one, a line is ``path,class,xmin,ymin,xmax,
 ymax`` or, as RetinaFace and keras-retinanet have it, ``path,xmin,ymin,xmax,ymax,class``. A picture without objects has
-a line with empty fields. Corners are in pixels from 0.
+a line with empty fields. Corners are in pixels from 0. The columns ``width`` and ``height``, as in the tables of
+TensorFlow's Object Detection API, are the picture's, which must have that size.
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ from gluon_cbam.data.sources.splits import SPLITS, only_one
 
 from .columns import BoxRows
 from .faults import Faults
-from .reading import ClassIndices, ReadOptions, check_classes, checked_name, count_unannotated, file_size, number
+from .reading import (
+    MAX_SIDE,
+    ClassIndices,
+    ReadOptions,
+    check_classes,
+    checked_name,
+    count_unannotated,
+    file_size,
+    number,
+)
 from .sets import BoxPart, BoxSet, PictureFiles
 
 COLUMNS: Dict[str, Tuple[str, ...]] = {
@@ -34,6 +44,8 @@ COLUMNS: Dict[str, Tuple[str, ...]] = {
     'difficult': ('difficult',),
     'crowd': ('crowd', 'iscrowd'),
     'area': ('area',),
+    'height': ('height', 'image_height', 'img_height'),
+    'width': ('width', 'image_width', 'img_width'),
 }
 """Column -> its names in a header, in lower case."""
 _CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
@@ -174,18 +186,55 @@ def _part(name: str, path: FilePath, classes: ClassIndices, options: ReadOptions
     root = _root(path, options.root)
     rows, faults = BoxRows(), Faults()
     owners: Dict[str, Optional[int]] = {}  # None for a picture that cannot be read
+    stated: Dict[str, Optional[Tuple[int, int]]] = {}
     for row in options.progress(_rows(path), None, name):
-        picture = _relative(root, row, path)
+        picture, where = _relative(root, row, path), f'{path}: line {row.line}'
+        said = _stated_size(row, where)
         if picture not in owners:
-            size = file_size(root / picture, faults)
-            owners[picture] = None if size is None else rows.image(picture, *size)
+            size = _checked_size(root / picture, said, where, faults)
+            owners[picture], stated[picture] = None if size is None else rows.image(picture, *size), said
+        if said != stated[picture]:
+            raise DataError(
+                f'{where}: {_shown_size(said)} for {shown(picture)}, but {_shown_size(stated[picture])} before'
+            )
         owner = owners[picture]
         if owner is not None:
-            _add_box(rows, owner, row, f'{path}: line {row.line}', classes, faults)
+            _add_box(rows, owner, row, where, classes, faults)
     columns = rows.columns()
     if len(columns) and all(picture.startswith(f'{name}/') for picture in columns.names):  # a folder for each split
         root, columns.names = root / name, [picture[len(name) + 1 :] for picture in columns.names]
     return BoxPart(name, columns, root, PictureFiles(root, columns.names), lambda number: str(path), 'line', faults)
+
+
+def _stated_size(row: _Row, where: str) -> Optional[Tuple[int, int]]:
+    """Height and width that a line states for its picture; None where it states none."""
+    texts = [row.fields.get(name, '') for name in ('height', 'width')]
+    if not any(texts):
+        return None
+    try:
+        height, width = (number(text or None) for text in texts)
+    except ValueError as error:
+        raise DataError(f'{where}: height and width: {error}') from None
+    if height == width == 0:  # as some tools write
+        return None
+    if not all(0 < side < MAX_SIDE and side.is_integer() for side in (height, width)):
+        raise DataError(f'{where}: a picture of {shown(texts[1])} x {shown(texts[0])} pixels')
+    return int(height), int(width)
+
+
+def _checked_size(
+    path: FilePath, stated: Optional[Tuple[int, int]], where: str, faults: Faults
+) -> Optional[Tuple[int, int]]:
+    """Height and width of a picture; None, and a fault, where it cannot be used or a line states another size."""
+    size = file_size(path, faults)
+    if size is None or stated in (None, size):
+        return size
+    faults.add('size', where, f'{_shown_size(stated)}, but the picture has {_shown_size(size)}')
+    return None
+
+
+def _shown_size(size: Optional[Tuple[int, int]]) -> str:
+    return 'no width and height' if size is None else f'width {size[1]} and height {size[0]}'
 
 
 def _root(path: FilePath, given: Optional[FilePath]) -> FilePath:

@@ -21,6 +21,8 @@ from .faults import Faults
 
 Progress = Callable[[Iterable, Optional[int], str], Iterable]
 """Wraps an iterable for a progress bar: called with (items, number of items, name)."""
+MAX_SIDE = 1 << 24
+"""Pixels that no side of a picture reaches: float32 has all whole numbers below."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,16 @@ from gluon_cbam.data.sources.left_out import IMAGE, kind_of_file
 
 from .columns import BoxRows
 from .faults import Faults
-from .reading import ClassIndices, ReadOptions, check_classes, check_listed_once, count_unannotated, file_size, number
+from .reading import (
+    MAX_SIDE,
+    ClassIndices,
+    ReadOptions,
+    check_classes,
+    check_listed_once,
+    count_unannotated,
+    file_size,
+    number,
+)
 from .sets import BoxPart, BoxSet, PictureFiles
 
 _SPLITS = ('train', 'val', 'test')
@@ -218,4 +227,4 @@ def _size(root: Element, path: FilePath) -> Optional[Tuple[int, int]]:
         height, width = (int(number(text)) for text in texts)
     except (ValueError, OverflowError) as error:
         raise DataError(f'{path}: size: {error}') from None
-    return (height, width) if 0 < height < 1 << 24 and 0 < width < 1 << 24 else None
+    return (height, width) if 0 < height < MAX_SIDE and 0 < width < MAX_SIDE else None

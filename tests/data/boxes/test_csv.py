@@ -103,6 +103,44 @@ def test_missing_pictures_are_named_once(tmp_path):
     assert (kind, count, fault.where) == ('missing', 1, str(tmp_path / 'a.jpg'))
 
 
+STATED = 'filename,width,height,class,xmin,ymin,xmax,ymax\n'  # of TensorFlow's Object Detection API
+
+
+def test_stated_sizes_are_those_of_the_pictures(tmp_path):
+    pictures(tmp_path)
+    lines = 'a.jpg,64,48,Dog,1,2,30.5,40\na.jpg,64,48,cat,0,0,64,48\nb.png,0,0,,,,,\n'
+    boxes = read_boxes(text(tmp_path / 'boxes.csv', STATED + lines))
+    assert (rows(boxes), boxes.parts[0].faults.wrong) == ({'boxes': EXPECTED}, 0)
+
+
+def test_another_size_is_a_fault_of_the_picture(tmp_path):
+    pictures(tmp_path)
+    path = text(tmp_path / 'boxes.csv', f'{STATED}a.jpg,48,64,Dog,1,2,3,4\na.jpg,48,64,Dog,1,2,3,9\nb.png,60,40,,,,,\n')
+    part = read_boxes(path).parts[0]
+    ((kind, count, (fault,)),) = part.faults.items()
+    assert (kind, count, fault.where) == ('size', 1, f'{path}: line 2')
+    assert fault.reason == 'width 48 and height 64, but the picture has width 64 and height 48'
+    assert part.columns.names == ['b.png']
+
+
+@pytest.mark.parametrize(
+    'lines, message',
+    [
+        ('a.jpg,64,48,Dog,1,2,3,4\na.jpg,48,64,Dog,1,2,3,5\n', "line 3: width 48 and height 64 for 'a.jpg', but"),
+        ('a.jpg,64,48,Dog,1,2,3,4\na.jpg,,,Dog,1,2,3,5\n', 'line 3: no width and height for'),
+        ('a.jpg,64,,Dog,1,2,3,4\n', 'line 2: height and width: a number is missing'),
+        ('a.jpg,wide,48,Dog,1,2,3,4\n', "line 2: height and width: 'wide' is no number"),
+        ('a.jpg,64.5,48,Dog,1,2,3,4\n', "line 2: a picture of '64.5' x '48' pixels"),
+        ('a.jpg,nan,48,Dog,1,2,3,4\n', "line 2: a picture of 'nan' x '48' pixels"),
+        ('a.jpg,-64,48,Dog,1,2,3,4\n', "line 2: a picture of '-64' x '48' pixels"),
+    ],
+)
+def test_sizes_that_are_none(tmp_path, lines, message):
+    pictures(tmp_path)
+    with pytest.raises(DataError, match=message):
+        read_boxes(text(tmp_path / 'boxes.csv', STATED + lines))
+
+
 @pytest.mark.parametrize(
     'table, message',
     [
