@@ -17,15 +17,22 @@ from gluon_cbam.common.listing import listed
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.sources.file_paths import FilePath
 
-from .coco_files import LISTS, check_files, find_files, pictures_folder, unused_files
+from .coco_files import (
+    LISTS,
+    check_files,
+    find_files,
+    pictures_folder,
+    stated_size,
+    unused_files,
+    whole_number,
+)
 from .columns import BoxColumns, BoxRows
 from .faults import Faults
-from .reading import MAX_SIDE, ReadOptions, check_classes, checked_name, count_unannotated, file_size
+from .reading import ReadOptions, check_classes, checked_name, count_unannotated, file_size
 from .segmentations import normalized
 from .sets import BoxPart, BoxSet, PictureFiles
 from .table import Boxes, box_areas
 
-_MANY = 1 << 63
 _ROTATIONS = 'rotations of boxes'  # of CVAT
 _FLAGS = (0, 1)  # True and False are equal to them
 
@@ -81,20 +88,17 @@ class _Raw:
         check_files(path, self._image_ids, self.rows.names)
 
     def _image(self, item: Any) -> None:
-        number = _integer(item, 'id')
+        number = whole_number(item, 'id')
         if number < 0:
             raise ValueError(f'the id {number} is negative')
         name = item.get('file_name')
         if name is None:
             name = str(item.get('coco_url', '')).rpartition('/')[2]
-        height, width = (_integer(item, key) if item.get(key) is not None else 0 for key in ('height', 'width'))
-        if not (0 <= height < MAX_SIDE and 0 <= width < MAX_SIDE):
-            raise ValueError(f'a size of {width} x {height} pixels')
-        self.rows.image(checked_name(name, f'{self.path}: image {number}'), height, width, number)
+        self.rows.image(checked_name(name, f'{self.path}: image {number}'), *stated_size(item), number)
         self._image_ids.append(number)
 
     def _category(self, item: Any) -> None:
-        number = _integer(item, 'id')
+        number = whole_number(item, 'id')
         name = item.get('name')
         if not isinstance(name, str):
             raise ValueError(f'its name is {shown(name)}')
@@ -103,8 +107,8 @@ class _Raw:
         self.categories[number] = name
 
     def _annotation(self, item: Any) -> None:
-        number = _integer(item, 'id') if isinstance(item, dict) and 'id' in item else len(self._ids) + 1
-        image, label = _integer(item, 'image_id'), _integer(item, 'category_id')
+        number = whole_number(item, 'id') if isinstance(item, dict) and 'id' in item else len(self._ids) + 1
+        image, label = whole_number(item, 'image_id'), whole_number(item, 'category_id')
         try:
             x, y, width, height = _numbers(item['bbox'])
             (area,) = _numbers([item['area']]) if item.get('area') is not None else (float('nan'),)
@@ -204,17 +208,6 @@ class _Raw:
         for number in np.flatnonzero((columns.sizes <= 0).any(axis=1)).tolist():
             size = file_size(root / columns.names[number], self.faults)
             columns.sizes[number] = (0, 0) if size is None else size
-
-
-def _integer(item: Any, key: str) -> int:
-    value = item.get(key) if isinstance(item, dict) else None
-    if type(value) is int and -_MANY < value < _MANY:  # nearly all are
-        return value
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not -_MANY < value < _MANY:
-        raise ValueError(f'{key} must be a whole number, got {shown(value if isinstance(item, dict) else item)}')
-    return value
 
 
 def _numbers(values: Any) -> List[float]:

@@ -1,8 +1,8 @@
-"""The files of a set in COCO's format: its JSON, and the folder of the pictures of each."""
+"""What the readers of COCO's format share: its files, the folder of the pictures of each, and the size of an image."""
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.files import open_regular
@@ -10,10 +10,13 @@ from gluon_cbam.common.printable import printable
 from gluon_cbam.common.quoting import shown
 from gluon_cbam.data.sources.file_paths import FilePath, matching
 
+from .reading import MAX_SIDE
+
 LISTS = ('images', 'annotations', 'categories')
 """The lists that a file of annotations has."""
 _SPLITS = (('train', 'train'), ('val', 'val'), ('valid', 'val'), ('test', 'test'))  # beginning of a name, split
 _PEEKED = 1 << 16  # bytes
+_MANY = 1 << 63
 
 
 def find_files(source: FilePath) -> Dict[str, FilePath]:
@@ -115,3 +118,31 @@ def pictures_folder(path: FilePath, name: str, names: Sequence[str], given: Opti
     raise UsageError(
         f'{path}: its first picture {printable(names[0])} is in none of the usual places beside it: give --root FOLDER'
     )
+
+
+def whole_number(item: Any, key: str) -> int:
+    """A value of an image, an annotation or a category.
+
+    Raises:
+        ValueError: it is no whole number.
+    """
+    value = item.get(key) if isinstance(item, dict) else None
+    if type(value) is int and -_MANY < value < _MANY:  # nearly all are
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not -_MANY < value < _MANY:
+        raise ValueError(f'{key} must be a whole number, got {shown(value if isinstance(item, dict) else item)}')
+    return value
+
+
+def stated_size(image: Any) -> Tuple[int, int]:
+    """Height and width that an image states; 0 where it states none.
+
+    Raises:
+        ValueError: they are no size.
+    """
+    height, width = (whole_number(image, key) if image.get(key) is not None else 0 for key in ('height', 'width'))
+    if not (0 <= height < MAX_SIDE and 0 <= width < MAX_SIDE):
+        raise ValueError(f'a size of {width} x {height} pixels')
+    return height, width

@@ -16,7 +16,14 @@ from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.json_stream import read_lists
 from gluon_cbam.common.listing import listed
 from gluon_cbam.common.quoting import shown
-from gluon_cbam.data.boxes.coco_files import LISTS, check_files, find_files, pictures_folder
+from gluon_cbam.data.boxes.coco_files import (
+    LISTS,
+    check_files,
+    find_files,
+    pictures_folder,
+    stated_size,
+    whole_number,
+)
 from gluon_cbam.data.boxes.faults import Faults
 from gluon_cbam.data.boxes.reading import ReadOptions, check_classes, checked_name
 from gluon_cbam.data.boxes.regions import region_mask
@@ -49,13 +56,17 @@ class RegionMask(NamedTuple):
     Attributes:
         where: the file and the id of the picture, for messages.
         regions: the regions in the order of the file, those of many objects last.
+        size: height and width of the picture that the file states, 0 where it states none.
     """
 
     where: str
     regions: Tuple[Region, ...]
+    size: Tuple[int, int]
 
     def read(self, size: Tuple[int, int]) -> np.ndarray:
-        """See :class:`.sets.MaskSource`."""
+        """See :class:`.sets.MaskSource`; regions of a picture of another size are not drawn."""
+        if self.size not in (size, (0, 0)):
+            return np.broadcast_to(np.uint8(IGNORED), self.size)
         mask = np.zeros(size, np.uint8)
         free = np.ones(size, bool)
         for region in self.regions:
@@ -92,6 +103,7 @@ class _Raw:
     def __init__(self, path: FilePath) -> None:
         self.path, self.faults = path, Faults(KINDS)
         self._images: Dict[int, str] = {}
+        self._sizes: Dict[int, Tuple[int, int]] = {}
         self._categories: Dict[int, str] = {}
         self._annotations: DefaultDict[int, List[Tuple[int, int, bool, Any]]] = defaultdict(list)
         counts = read_lists(
@@ -103,20 +115,28 @@ class _Raw:
         check_files(path, list(self._images), list(self._images.values()))
 
     def _image(self, item: Any) -> None:
-        number, name = _whole(item, 'id'), item.get('file_name') or str(item.get('coco_url', '')).rpartition('/')[2]
+        number, name = (
+            whole_number(item, 'id'),
+            item.get('file_name') or str(item.get('coco_url', '')).rpartition('/')[2],
+        )
         if number in self._images:
             raise ValueError(f'the id {number} occurs twice')
         self._images[number] = checked_name(name, f'{self.path}: image {number}')
+        self._sizes[number] = stated_size(item)
 
     def _category(self, item: Any) -> None:
-        number, name = _whole(item, 'id'), item.get('name')
+        number, name = whole_number(item, 'id'), item.get('name')
         if not isinstance(name, str) or number in self._categories:
             raise ValueError(f'its name is {shown(name)}, its id {number} must occur once')
         self._categories[number] = name
 
     def _annotation(self, item: Any) -> None:
-        number = _whole(item, 'id') if isinstance(item, dict) and 'id' in item else -1
-        image, label, crowd = _whole(item, 'image_id'), _whole(item, 'category_id'), item.get('iscrowd') or 0
+        number = whole_number(item, 'id') if isinstance(item, dict) and 'id' in item else -1
+        image, label, crowd = (
+            whole_number(item, 'image_id'),
+            whole_number(item, 'category_id'),
+            item.get('iscrowd') or 0,
+        )
         if crowd not in (0, 1):
             raise ValueError(f'the flag iscrowd is 0 or 1, got {shown(crowd)}')
         region = _compact(item.get('segmentation'))
@@ -146,12 +166,13 @@ class _Raw:
                     self.faults.add(kind, f'{self.path}: annotation {number}', f'{text} is unknown')
         root = pictures_folder(self.path, name, list(self._images.values()), options.root)
         examples = [
-            MaskExample(
-                file, file_bytes(root / file), RegionMask(f'{self.path}: image {number}', self._of(number, values))
-            )
+            MaskExample(file, file_bytes(root / file), self._region_mask(number, values))
             for number, file in self._images.items()
-        ]  # fmt: skip
+        ]
         return MaskPart(name, root, examples, self.faults)
+
+    def _region_mask(self, image: int, values: Dict[int, int]) -> RegionMask:
+        return RegionMask(f'{self.path}: image {image}', self._of(image, values), self._sizes[image])
 
     def _of(self, image: int, values: Dict[int, int]) -> Tuple[Region, ...]:
         found = [each for each in self._annotations.get(image, ()) if each[1] in values]
@@ -177,12 +198,3 @@ def _compact(region: Any) -> Optional[Any]:
 
 def _no_region(region: Any) -> str:
     return f'its segmentation is {shown(region)}, no polygons or run lengths'
-
-
-def _whole(item: Any, key: str) -> int:
-    value = item.get(key) if isinstance(item, dict) else None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f'{key} must be a whole number, got {shown(value if isinstance(item, dict) else item)}')
-    return value

@@ -205,6 +205,33 @@ def test_coco_beside_pycocotools(tmp_path):
         assert np.array_equal(found, coco_mask(coco, image, size, {2: 1, 7: 2}))
 
 
+def stated_sizes(source, sizes):
+    path = source / 'annotations' / 'instances_val.json'
+    value = json.loads(path.read_text())
+    for image, (height, width) in zip(value['images'], sizes):
+        image.update(height=height, width=width)
+    path.write_text(json.dumps(value))
+    return source
+
+
+def test_coco_of_pictures_that_were_resized(tmp_path):
+    """The regions are in pixels of the pictures that the file states."""
+    right = list(mask_files.SIZES.values())
+    expected, _ = packed(mask_files.coco(tmp_path / 'none'), tmp_path / 'a', form='coco')
+    masks, _ = packed(stated_sizes(mask_files.coco(tmp_path / 'same'), right), tmp_path / 'b', form='coco')
+    assert all(np.array_equal(*pair) for pair in zip(masks['val'], expected['val']))
+    (height, width), *others = right
+    source = stated_sizes(mask_files.coco(tmp_path / 'other'), [(2 * height, 2 * width), *others])
+    message = (
+        f'1 masks of another size than their picture .*{2 * width} x {2 * height} pixels, but {width} x {height} of'
+    )
+    with pytest.raises(DataError, match=message):
+        pack_masks(source, tmp_path / 'rec', form='coco')
+    with pytest.raises(DataError, match='a size of -1 x 5 pixels'):
+        pack_masks(stated_sizes(source, [(5, -1)]), tmp_path / 'rec', form='coco')
+    assert not (tmp_path / 'rec').exists()
+
+
 def test_coco_annotations_that_are_no_regions(tmp_path):
     source = mask_files.coco(tmp_path / 'coco')
     path = source / 'annotations' / 'instances_val.json'
