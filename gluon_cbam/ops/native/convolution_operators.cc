@@ -3,8 +3,7 @@
 //   _cbam_convolution(data, weight, ...) -> MXNet's Convolution, whose parameters, shapes and types it has
 //
 // It runs Winograd's algorithm where that is faster than oneDNN's convolution, and oneDNN's everywhere else.
-#include "registration.h"
-#include "winograd.h"
+#include "winograd_arrays.h"
 
 namespace cbam {
 namespace {
@@ -15,59 +14,10 @@ using mxnet::OpStatePtr;
 const char kMxnet[] = "Convolution", kMxnetBackward[] = "_backward_Convolution";
 const char kOurs[] = "_cbam_convolution", kOursBackward[] = "_backward_cbam_convolution";
 
-template <typename Attribute>
-Attribute attribute_of(const char* op, const char* key) {
-  return nnvm::Op::GetAttr<Attribute>(key).get(nnvm::Op::Get(op), Attribute());
-}
-
 void run_mxnet(const char* op, const NodeAttrs& attributes, const OpContext& context, const Arrays& in,
                const Requests& requests, const Arrays& out) {
   attribute_of<mxnet::FComputeEx>(op, "FComputeEx<cpu>")(attributes, context, in, requests, out);
 }
-
-// Whether Winograd's algorithm is faster: the transformed weights are four times as large as the weights, so there have
-// to be enough positions for each reading of them. The rule is the same with and without gradients, and so are the
-// outputs.
-bool is_winograd_faster(const NDArray& map, const TShape& weight, int64_t inputs, int64_t outputs) {
-  constexpr int64_t kPositions = 192;  // found with 256 and 512 channels
-  const TShape& shape = map.shape();
-  const int64_t positions = shape[0] * shape[2] * shape[3];
-  const int64_t products = kWinogradPoints * winograd_tiles(shape[0], shape[2], shape[3]);
-  return winograd() && map.dtype() == mshadow::kFloat32 && weight[2] == 3 && weight[3] == 3 &&
-         outputs % (2 * winograd()->lanes) == 0 && inputs % winograd()->lanes == 0 && positions >= kPositions &&
-         products * 3 <= positions * 9 * 2;
-}
-
-// A map in vectors of channels, in the layout of oneDNN's convolutions where it has to be copied: blocks for training,
-// rows for inference.
-ChannelMap<float> in_vectors(const NDArray& array, bool for_training) {
-  const int64_t rows = array.shape()[1], block = winograd()->lanes;
-  return for_training ? ChannelMap<float>(array, block, rows) : ChannelMap<float>(array, rows, block);
-}
-
-// A workspace of the thread that runs the operators; MXNet's own would be kept in up to four copies.
-float* workspace(int64_t floats) {
-  static thread_local std::unique_ptr<float[]> held;
-  static thread_local int64_t size = 0;
-  if (size < floats) {
-    held.reset();
-    held.reset(new float[floats]);
-    size = floats;
-  }
-  return held.get();
-}
-
-// The output gets the layout of the input, so that nothing is reordered after it.
-void convolve(const NDArray& x, const float* transformed, float* workspace, bool for_training, const NDArray& y) {
-  const ChannelMap<float> from = in_vectors(x, for_training);
-  const TShape& shape = y.shape();
-  const int block = from.map().block == x.shape()[1] ? static_cast<int>(shape[1]) : from.map().block;
-  const Map<float> to = map_of(set_layout<float>(y, dnnl_f32, block), shape, block);
-  winograd()->convolve({from.map(), shape[2], transformed, workspace, to});
-}
-
-// Whether an output can get another layout.
-bool is_whole(const NDArray& output, mxnet::OpReqType request) { return is_written(request) && !output.IsView(); }
 
 // ----------------------------------------------------------------------------------------------------- forward
 
@@ -75,17 +25,12 @@ bool is_whole(const NDArray& output, mxnet::OpReqType request) { return is_writt
 // kept for a single call or for training.
 struct CachedWeights {
   NodeAttrs attributes;
-  NDArray weight;  // a reference, so that no other array reuses its memory
-  size_t version = 0;
+  LastArrays last;
   std::vector<float> transformed;
 
-  bool is_repeated(const NDArray& array) {
-    const size_t now = array.version();
-    const bool again = !weight.is_none() && weight.var() == array.var() && version == now &&
-                       weight.storage_handle().dptr == array.storage_handle().dptr;
+  bool is_repeated(const NDArray& weight) {
+    const bool again = last.are_repeated({weight});
     if (!again) std::vector<float>().swap(transformed);
-    weight = array;
-    version = now;
     return again;
   }
 };
@@ -94,12 +39,6 @@ OpStatePtr create_state(const NodeAttrs& attributes, Context, const ShapeVector&
   OpStatePtr state = OpStatePtr::Create<CachedWeights>();
   state.get_state<CachedWeights>().attributes = attributes;
   return state;
-}
-
-void transform(const NDArray& weight, bool backward, float* transformed) {
-  Arrays keep;
-  const TShape& shape = weight.shape();
-  winograd()->transform(values_of<float>(weight, &keep), shape[0], shape[1], backward, transformed);
 }
 
 void forward(const OpStatePtr& state, const OpContext& context, const Arrays& in, const Requests& requests,
@@ -115,13 +54,13 @@ void forward(const OpStatePtr& state, const OpContext& context, const Arrays& in
   if (!context.is_train && cached.is_repeated(in[1])) {
     if (cached.transformed.empty()) {
       cached.transformed.resize(size);
-      transform(in[1], false, cached.transformed.data());
+      transform(in[1], nullptr, false, cached.transformed.data());
     }
     convolve(in[0], cached.transformed.data(), workspace(needed), false, out[0]);
     return;
   }
   float* transformed = workspace(size + needed);
-  transform(in[1], false, transformed);
+  transform(in[1], nullptr, false, transformed);
   convolve(in[0], transformed, transformed + size, context.is_train, out[0]);
 }
 
@@ -131,7 +70,7 @@ void gradient_of_data(const NDArray& dy, const NDArray& weight, const NDArray& d
   const TShape& shape = weight.shape();
   const int64_t size = winograd_transformed_size(shape[0], shape[1]);
   float* transformed = workspace(size + winograd()->workspace_size(shape[0]));
-  transform(weight, true, transformed);
+  transform(weight, nullptr, true, transformed);
   convolve(dy, transformed, transformed + size, true, dx);
 }
 

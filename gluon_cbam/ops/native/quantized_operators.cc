@@ -221,17 +221,6 @@ void scale(const OpContext&, const Arrays& in, const Requests& requests, const A
   }
 }
 
-// MXNet needs a gradient of every operator in a graph; like those of its own quantized ones, it is zero.
-void set_zero_gradient(nnvm::Op& op) {
-  set_attribute<nnvm::FGradient>(op, "FGradient", [](const ObjectPtr& node, const std::vector<NodeEntry>&) {
-    std::vector<NodeEntry> zeros;
-    for (const NodeEntry& input : node->inputs) {
-      zeros.emplace_back(backward_node("zeros_like", node, {input}), 0, 0);
-    }
-    return zeros;
-  });
-}
-
 }  // namespace
 
 void register_quantized() {

@@ -19,6 +19,12 @@ using Arrays = std::vector<NDArray>;
 using Requests = std::vector<OpReqType>;
 using Pairs = std::vector<std::pair<int, int>>;
 
+// An attribute of an operator, empty if it has none.
+template <typename Attribute>
+Attribute attribute_of(const char* op, const char* key) {
+  return nnvm::Op::GetAttr<Attribute>(key).get(nnvm::Op::Get(op), Attribute());
+}
+
 inline bool is_double(const NDArray& array) { return array.dtype() == mshadow::kFloat64; }
 
 // A small array's values in MXNet's own layout; `keep` holds what had to be copied.
@@ -130,6 +136,17 @@ inline ObjectPtr backward_node(const std::string& op, const ObjectPtr& node, std
   return made;
 }
 
+// MXNet needs a gradient of every operator in a graph; like those of its own quantized ones, it is zero.
+inline void set_zero_gradient(nnvm::Op& op) {
+  set_attribute<nnvm::FGradient>(op, "FGradient", [](const ObjectPtr& node, const std::vector<NodeEntry>&) {
+    std::vector<NodeEntry> zeros;
+    for (const NodeEntry& input : node->inputs) {
+      zeros.emplace_back(backward_node("zeros_like", node, {input}), 0, 0);
+    }
+    return zeros;
+  });
+}
+
 using BackwardInputs = std::vector<NodeEntry> (*)(const ObjectPtr&, const std::vector<NodeEntry>&);
 
 // Sets the backward operator of an operator, and the inputs that it takes.
@@ -163,5 +180,7 @@ void register_prelu();
 void register_quantized();
 // Adds the operators of convolution_operators.cc.
 void register_convolution();
+// Adds the operator of fused_convolution_operators.cc.
+void register_fused_convolution();
 
 }  // namespace cbam

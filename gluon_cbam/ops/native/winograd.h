@@ -13,13 +13,19 @@
 
 namespace cbam {
 
-// y = convolution of x with the weights
+enum class Activation { kNone, kRelu, kPrelu };
+
+// y = activation(convolution of x with the weights + bias + shortcut)
 struct WinogradArgs {
   Map<const float> x;  // channels: a multiple of B
   int64_t height;
-  const float* transformed;  // the weights, from Winograd::transform
-  float* workspace;          // Winograd::workspace_size values
-  Map<float> y;              // channels: a multiple of 2 B
+  const float* transformed;         // the weights, from Winograd::transform
+  float* workspace;                 // Winograd::workspace_size values
+  Map<float> y;                     // channels: a multiple of 2 B
+  const float* bias = nullptr;      // (outputs); without it there is only the convolution
+  const float* shortcut = nullptr;  // a map in the layout of y, which may be y, or null
+  Activation activation = Activation::kNone;
+  const float* slopes = nullptr;  // (outputs), of Activation::kPrelu
 };
 
 // dweight[o, i, r, s] = sum over samples and positions of dy[n, o, p] * x[n, i, p + (r, s) - (1, 1)]
@@ -34,8 +40,10 @@ struct WinogradGradArgs {
 struct Winograd {
   int64_t lanes;  // B
   // Transforms weights (outputs, inputs, 3, 3) to `winograd_transformed_size` values; with `backward`, for the
-  // convolution that computes the gradient of the inputs from the gradient of the outputs.
-  void (*transform)(const float* weight, int64_t outputs, int64_t inputs, bool backward, float* transformed);
+  // convolution that computes the gradient of the inputs from the gradient of the outputs. The outputs are multiplied
+  // with `scale` (outputs), unless it is null.
+  void (*transform)(const float* weight, const float* scale, int64_t outputs, int64_t inputs, bool backward,
+                    float* transformed);
   void (*convolve)(const WinogradArgs&);
   void (*gradient)(const WinogradGradArgs&);
   int64_t (*workspace_size)(int64_t inputs);

@@ -217,24 +217,57 @@ struct Workspace {
   float* sums;
 };
 
+// What is done to kVector channels of a convolution before they are stored.
+template <bool kEnds, Activation kActivation>
+struct End {
+  End(const WinogradArgs& a, int64_t channel) {
+    if (kEnds) bias = L::load(a.bias + channel);
+    if (kActivation == Activation::kPrelu) slopes = L::load(a.slopes + channel);
+  }
+
+  Vector operator()(Vector value, const float* shortcut) const {
+    if (!kEnds) return value;
+    value += bias;
+    if (shortcut) value += L::load(shortcut);
+    if (kActivation == Activation::kRelu) return value > Vector{} ? value : Vector{};
+    if (kActivation == Activation::kPrelu) return value > Vector{} ? value : value * slopes;
+    return value;
+  }
+
+  Vector bias = {}, slopes = {};
+};
+
 // kWide channels of a tile.
-void tile_from_points(const Workspace& workspace, int64_t slot, const Tiling& tiling, int64_t tile, int64_t channel,
-                      Map<float> y) {
+template <bool kEnds, Activation kActivation>
+void tile_from_points(const WinogradArgs& a, const Workspace& workspace, int64_t slot, const Tiling& tiling,
+                      int64_t tile, int64_t channel) {
   const int64_t rows = tiling.height - tiling.row(tile), columns = tiling.width - tiling.column(tile);
   const int64_t corner = tiling.row(tile) * tiling.width + tiling.column(tile);
   for (int64_t c = 0; c < kWide; c += kVector) {
-    const Lines<float> lines(y, tiling.sample(tile), channel + c);
+    const Lines<float> lines(a.y, tiling.sample(tile), channel + c);
+    const float* shortcut = kEnds && a.shortcut ? a.shortcut + (lines.data - a.y.data) : nullptr;
+    const End<kEnds, kActivation> end(a, channel + c);
     const float* from = workspace.sums + slot * kWide + c;
     transform_square<kInput, kOutput, from_points>(
         [&](int64_t i, int64_t j) { return L::load(from + (i * kInput + j) * Workspace::kSumsStride); },
         [&](int64_t i, int64_t j, Vector value) {
-          if (i < rows && j < columns) L::store(lines.data + (corner + i * tiling.width + j) * lines.step, value);
+          if (i >= rows || j >= columns) return;
+          const int64_t at = (corner + i * tiling.width + j) * lines.step;
+          L::store(lines.data + at, end(value, shortcut ? shortcut + at : nullptr));
         });
   }
 }
 
+constexpr auto tile_ending_of(const WinogradArgs& a) {
+  return !a.bias                              ? tile_from_points<false, Activation::kNone>
+         : a.activation == Activation::kRelu  ? tile_from_points<true, Activation::kRelu>
+         : a.activation == Activation::kPrelu ? tile_from_points<true, Activation::kPrelu>
+                                              : tile_from_points<true, Activation::kNone>;
+}
+
 // The layout of transformed weights is (outputs / kWide, point, inputs, kWide).
-void transform(const float* weight, int64_t outputs, int64_t inputs, bool backward, float* transformed) {
+void transform(const float* weight, const float* scale, int64_t outputs, int64_t inputs, bool backward,
+               float* transformed) {
   const int64_t wide = (backward ? inputs : outputs) / kWide, inner = backward ? outputs : inputs;
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t block = 0; block < wide; ++block) {
@@ -244,7 +277,8 @@ void transform(const float* weight, int64_t outputs, int64_t inputs, bool backwa
         for (int64_t lane = 0; lane < kVector; ++lane) {
           const int64_t other = block * kWide + first + lane;
           const float* from = weight + 9 * (backward ? k * inputs + other : other * inputs + k);
-          for (int64_t i = 0; i < 9; ++i) kernel[i][lane] = from[backward ? 8 - i : i];
+          const float factor = scale ? scale[backward ? k : other] : 1;
+          for (int64_t i = 0; i < 9; ++i) kernel[i][lane] = factor * from[backward ? 8 - i : i];
         }
         float* to = transformed + (block * kPoints * inner + k) * kWide + first;
         transform_square<3, kInput, to_weight_points>(
@@ -278,6 +312,7 @@ void convolve(const WinogradArgs& a) {
   const Map<const float> x = a.x;
   const Tiling tiling(x.batch, a.height, x.positions / a.height);
   const int64_t inputs = x.channels;
+  const auto end_tile = tile_ending_of(a);
   for_tasks(tiling.count, a.y.channels, [&](const Task& task) {
     const Workspace mine(a.workspace, task.thread, inputs);
     const AtPoints& left = mine.left;
@@ -290,7 +325,7 @@ void convolve(const WinogradArgs& a) {
                              task.count);
       }
       for (int64_t slot = 0; slot < task.count; ++slot) {
-        tile_from_points(mine, slot, tiling, task.first + slot, channel, a.y);
+        end_tile(a, mine, slot, tiling, task.first + slot, channel);
       }
     }
   });

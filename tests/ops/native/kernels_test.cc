@@ -404,7 +404,7 @@ void test_winograd(const Winograd& winograd, int64_t batch, int64_t inputs, int6
   const auto weight = random_values<float>(outputs * inputs * 9);
   std::vector<float> transformed(winograd_transformed_size(outputs, inputs)),
       workspace(winograd.workspace_size(inputs));
-  winograd.transform(weight.data(), outputs, inputs, false, transformed.data());
+  winograd.transform(weight.data(), nullptr, outputs, inputs, false, transformed.data());
   winograd.convolve({x.input(), height, transformed.data(), workspace.data(), y.output()});
   std::vector<float> space(winograd.gradient_workspace_size(x.input(), height, outputs)), dweight(weight.size());
   winograd.gradient({x.input(), height, dy.input(), space.data(), dweight.data()});
@@ -425,6 +425,27 @@ void test_winograd(const Winograd& winograd, int64_t batch, int64_t inputs, int6
   }
   check("convolution", y.found(), convolved, 2e-5);
   check("gradient of the weights", dweight, gradient, 2e-5);
+
+  // with what follows a convolution in inference; dy is the shortcut
+  const auto scale = random_values<float>(outputs), bias = random_values<float>(outputs);
+  const auto slopes = random_values<float>(outputs);
+  winograd.transform(weight.data(), scale.data(), outputs, inputs, false, transformed.data());
+  for (const Activation activation : {Activation::kNone, Activation::kRelu, Activation::kPrelu}) {
+    WinogradArgs args = {x.input(), height, transformed.data(), workspace.data(), y.output()};
+    args.bias = bias.data();
+    args.shortcut = dy.input().data;
+    args.activation = activation;
+    args.slopes = slopes.data();
+    winograd.convolve(args);
+    std::vector<double> ended(out.size());
+    for (int64_t i = 0; i < out.size(); ++i) {
+      const int64_t o = i / (height * width) % outputs;
+      const double value = convolved[i] * scale[o] + bias[o] + dy.values[i];
+      const double slope = activation == Activation::kPrelu ? slopes[o] : activation == Activation::kRelu ? 0 : 1;
+      ended[i] = value > 0 ? value : value * slope;
+    }
+    check("convolution, scale, bias, shortcut, activation", y.found(), ended, 2e-5);
+  }
 }
 
 // --------------------------------------------------------------------------------------------------------- main
