@@ -20,7 +20,8 @@ from .status import LIMIT, REPAIR, forced_instructions, operators_status
 
 _log = logging.getLogger('gluon_cbam.ops')
 _LOCK = threading.Lock()
-_PREFIX = '_cbam_'
+PREFIX = '_cbam_'
+"""Begins the name of every compiled operator."""
 NAMES = (
     'global_pool',
     *(f'channel_pool{gated}_{order}' for gated in ('', '_gated') for order in ('max_mean', 'mean_max')),
@@ -37,6 +38,8 @@ INFERENCE_NAMES = ('channel_gate', 'spatial_gate')
 """The operators without gradients, in native/quantized_operators.cc."""
 CONVOLUTION = 'convolution'
 """The operator in native/convolution_operators.cc."""
+FUSED_CONVOLUTION = 'fused_convolution'
+"""The operator in native/fused_convolution_operators.cc, of graphs that :mod:`.fusion` writes."""
 
 
 class Library(NamedTuple):
@@ -111,14 +114,15 @@ def open_library() -> Library:
     nd, sym = SimpleNamespace(), SimpleNamespace()
     for name in (*NAMES, *INFERENCE_NAMES, CONVOLUTION):
         handle = _handle(name)
-        setattr(nd, name, _make_ndarray_function(handle, _PREFIX + name, name))
-        setattr(sym, name, _make_symbol_function(handle, _PREFIX + name, name))
+        setattr(nd, name, _make_ndarray_function(handle, PREFIX + name, name))
+        setattr(sym, name, _make_symbol_function(handle, PREFIX + name, name))
+    _handle(FUSED_CONVOLUTION)
     return Library(nd, sym, instructions)
 
 
 def _handle(name: str) -> OpHandle:
     """MXNet's handle of an operator."""
     handle = OpHandle()
-    if _LIB.NNGetOpHandle(c_str(_PREFIX + name), ctypes.byref(handle)) != 0:
+    if _LIB.NNGetOpHandle(c_str(PREFIX + name), ctypes.byref(handle)) != 0:
         raise DependencyError(f'the compiled operators are of another version and lack {name!r}: {REPAIR}')
     return handle

@@ -79,6 +79,10 @@ namespace cbam {
 
 static_assert(sizeof(std::unordered_map_of_gcc_4<std::string, std::string>) == 48, "the size that GCC 4.8 gives it");
 
+// Where a std::function has the function that calls its target: after the 16 bytes of the target and the pointer to its
+// manager.
+constexpr size_t kInvoker = 24;
+
 template <typename Result, typename... Arguments>
 std::function<Result(Arguments...)> callable(Result (*function)(Arguments...)) {
   struct OldConvention {
@@ -88,9 +92,21 @@ std::function<Result(Arguments...)> callable(Result (*function)(Arguments...)) {
   };
   std::function<Result(Arguments...)> made(function);
   Result (*const call)(const std::_Any_data&, Arguments...) = &OldConvention::call;
-  constexpr size_t kInvoker = 24;  // after the 16 bytes of the target and the pointer to its manager
   std::memcpy(reinterpret_cast<char*>(&made) + kInvoker, &call, sizeof(call));
   return made;
+}
+
+// The opposite of `callable`: calls a std::function that the old library has made.
+template <typename Value>
+struct Same {
+  typedef Value type;
+};
+
+template <typename Result, typename... Arguments>
+Result call_old(const std::function<Result(Arguments...)>& function, typename Same<Arguments>::type... arguments) {
+  Result (*call)(const std::_Any_data&, Arguments...);
+  std::memcpy(&call, reinterpret_cast<const char*>(&function) + kInvoker, sizeof(call));
+  return call(*reinterpret_cast<const std::_Any_data*>(&function), arguments...);
 }
 
 template <typename Value>

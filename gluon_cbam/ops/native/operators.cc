@@ -340,6 +340,7 @@ void cbam_register() {
   cbam::register_prelu();
   cbam::register_quantized();
   cbam::register_convolution();
+  cbam::register_fused_convolution();
 }
 
 // The name of the instruction set in use.
