@@ -18,6 +18,8 @@ from mxnet.gluon import HybridBlock, SymbolBlock
 
 from gluon_cbam.common.types import Tensor
 
+from .inference_graph import InferenceGraph
+
 _CPU, _GPU, _EXPORT = 'cpu', 'gpu', 'export'
 """The purpose of a graph that is traced; None if it is not known, as in a network of another package."""
 
@@ -117,8 +119,13 @@ class FusedBlock(HybridBlock):
     is called decides for all blocks inside it.
     """
 
+    _inference_graph: Optional[InferenceGraph] = None
+
     def _build_cache(self, *args: Any) -> None:
         _build_two_graphs(self, super()._build_cache, *args)
+
+    def _call_cached_op(self, *args: Any) -> Any:
+        return _call_one_graph(self, super()._call_cached_op, *args)
 
 
 def use_fused_ops(net: HybridBlock) -> None:
@@ -138,6 +145,7 @@ def use_fused_ops(net: HybridBlock) -> None:
     if isinstance(net, (FusedBlock, SymbolBlock)) or '_build_cache' in vars(net):
         return
     object.__setattr__(net, '_build_cache', partial(_build_two_graphs, net, net._build_cache))
+    object.__setattr__(net, '_call_cached_op', partial(_call_one_graph, net, net._call_cached_op))
     net._clear_cached_op()
 
 
@@ -154,11 +162,23 @@ def _build_two_graphs(block: HybridBlock, build_cache: Callable[..., None], *arg
             build_cache(*args)
     finally:
         differs, _state.differs = _state.differs, outer
+        running = block._cached_graph
         if differs:  # the graph that runs, or a part of it after a failure, must not be exported
             block._cached_graph = kept
+    if _on_cpu(args):
+        object.__setattr__(block, '_inference_graph', InferenceGraph(block, running[1]))
     if differs:
         with _tracing_for(_EXPORT):
             block._get_graph(*args)
+
+
+def _call_one_graph(block: HybridBlock, call: Callable[..., Any], *args: Any) -> Any:
+    """Run the graph for inference if it fits the call, otherwise the one that MXNet has built."""
+    if block._cached_op is None:
+        block._build_cache(*args)
+    graph: Optional[InferenceGraph] = getattr(block, '_inference_graph', None)
+    outputs = graph.call(block, args) if graph else None
+    return outputs[0] if outputs else call(*args)
 
 
 def _on_cpu(args: Any) -> bool:
