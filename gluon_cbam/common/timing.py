@@ -19,11 +19,13 @@ class Timing(NamedTuple):
 
     Attributes:
         min: the shortest repetition.
+        p5: the 5th percentile, interpolated linearly, as ``numpy.percentile`` does.
         median: the 50th percentile.
-        p95: the 95th percentile, interpolated linearly, as ``numpy.percentile`` does.
+        p95: the 95th percentile.
     """
 
     min: float
+    p5: float
     median: float
     p95: float
 
@@ -40,8 +42,8 @@ class Timing(NamedTuple):
             The percentiles in milliseconds.
         """
         times = [1000 * scale * each for each in seconds]
-        high = statistics.quantiles(times, n=20, method='inclusive')[-1] if len(times) > 1 else times[0]
-        return cls(min(times), statistics.median(times), high)
+        parts = statistics.quantiles(times, n=20, method='inclusive') if len(times) > 1 else times
+        return cls(min(times), parts[0], statistics.median(times), parts[-1])
 
 
 def timed(call: Callable[[], Any]) -> Callable[[], float]:
