@@ -18,7 +18,7 @@ import numpy as np
 from finite import positive
 
 import gluon_cbam  # noqa: F401 (numpy and threads)
-from gluon_cbam.benchmarks.onnx_workloads import RUNS
+from gluon_cbam.benchmarks.onnx_workloads import LOADERS
 from gluon_cbam.common.text_table import aligned
 from gluon_cbam.common.timing import SPIN_DOWN_SECONDS, Timing, interleaved, timed
 from gluon_cbam.compat.threads import physical_cores
@@ -28,7 +28,7 @@ def compare(official: str, files, engine: str, size: int, images: int, threads: 
     """One row for each file; the official file comes first."""
     batch = np.random.RandomState(0).randn(images, 3, size, size).astype(np.float32)
     official = official.replace('{batch}', str(images))
-    runs = {path: RUNS[engine](path, batch, threads) for path in (official, *files)}
+    runs = {path: LOADERS[engine](path, batch, threads).run for path in (official, *files)}
     wanted = np.array(runs[official](batch))
     differences = {path: float(np.abs(run(batch) - wanted).max()) for path, run in runs.items()}
     repeat = {path: timed(partial(run, batch)) for path, run in runs.items()}
@@ -51,7 +51,7 @@ def compare(official: str, files, engine: str, size: int, images: int, threads: 
 @click.command(help=__doc__)
 @click.argument('files', nargs=-1, required=True)
 @click.option('--official', required=True, help='baseline file; {batch} in its name is replaced by the batch')
-@click.option('--engine', 'engines', multiple=True, default=('onnxruntime',), type=click.Choice(list(RUNS)))
+@click.option('--engine', 'engines', multiple=True, default=('onnxruntime',), type=click.Choice(list(LOADERS)))
 @click.option('--batch', 'batches', multiple=True, default=(1, 8), type=int)
 @click.option('--image-size', default=224)
 @click.option('--threads', default=physical_cores())

@@ -5,10 +5,9 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional
 
 import mxnet as mx
-import numpy as np
 
 from gluon_cbam.compat import devices
 from gluon_cbam.data.sources.images import open_images
@@ -22,9 +21,12 @@ from gluon_cbam.training.loop.engine import Engine
 from gluon_cbam.training.optim import amp
 from gluon_cbam.training.setup import prepare
 
-from . import textures
+from . import reference, textures
 from .context import BenchmarkContext
 from .workload import Workload
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def noise_batch(context: BenchmarkContext, ctx: mx.Context) -> mx.nd.NDArray:
@@ -37,13 +39,12 @@ def noise_batch(context: BenchmarkContext, ctx: mx.Context) -> mx.nd.NDArray:
     Returns:
         (N, C, H, W) float32.
     """
-    random = np.random.RandomState(0)
-    return mx.nd.array(random.standard_normal((context.batch, context.channels, *context.shape)), ctx)
+    return mx.nd.array(reference.noise(context), ctx)
 
 
 def load(context: BenchmarkContext, ctx: List[mx.Context]) -> LoadedNetwork:
-    """The network of a context on devices, with random weights."""
-    return load_network(
+    """The network of a context on devices, with the weights of its reference, or random ones."""
+    network = load_network(
         context.network,
         ctx,
         classes=context.classes,
@@ -51,6 +52,20 @@ def load(context: BenchmarkContext, ctx: List[mx.Context]) -> LoadedNetwork:
         options=dict(context.options),
         task=context.task,
     )
+    set_weights(network.net, reference.weights(context))
+    return network
+
+
+def set_weights(net: mx.gluon.HybridBlock, weights: Optional[Dict[str, np.ndarray]]) -> None:
+    """Give a network weights.
+
+    Args:
+        net: the network, initialized.
+        weights: an array for every name of ``Block.save_parameters``; None leaves the weights as they are.
+    """
+    if weights is not None:
+        for name, parameter in net._collect_params_with_prefix().items():
+            parameter.set_data(mx.nd.array(weights[name]))
 
 
 @contextmanager
@@ -69,7 +84,7 @@ def predict(context: BenchmarkContext) -> Iterator[Workload]:
         amp.check(context.dtype, ctx)
         network.net.cast(context.dtype)
         batch = noise_batch(context, ctx[0]).astype(context.dtype)
-        yield Workload(context.batch, lambda: network.net(batch), mx.nd.waitall, str(ctx[0]))
+        yield inference(context, network.net, batch, comparable=True)
         return
     with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
         files = [Path(folder) / f'{number}.jpg' for number in range(context.batch)]
@@ -82,6 +97,20 @@ def predict(context: BenchmarkContext) -> Iterator[Workload]:
             mx.nd.waitall,
             str(ctx[0]),
         )
+
+
+def inference(context: BenchmarkContext, net: mx.gluon.HybridBlock, batch: mx.nd.NDArray, comparable: bool) -> Workload:
+    """Inference of a network of MXNet on a batch.
+
+    Args:
+        context: description of the measurement.
+        net: the network.
+        batch: its input.
+        comparable: whether it has the weights of the reference.
+    """
+    outputs = (lambda: net(batch).asnumpy()) if comparable else None
+    device = str(batch.context)
+    return Workload(context.batch, lambda: net(batch), mx.nd.waitall, device, outputs=outputs)
 
 
 @contextmanager

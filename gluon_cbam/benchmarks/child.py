@@ -16,7 +16,8 @@ from gluon_cbam.common.errors import DependencyError
 from gluon_cbam.compat.platforms import missing_package
 
 from .context import BenchmarkContext
-from .engines import build
+from .engines import build, instructions
+from .reference import check_outputs
 from .workload import repetition
 
 
@@ -41,10 +42,12 @@ def main() -> int:
 
 def _serve(context: BenchmarkContext, output: TextIO) -> None:
     with build(context) as (workload, facts):
+        if context.reference:
+            facts['difference'] = check_outputs(context, workload)
         _send(output, {'images': workload.images, 'device': workload.device, **facts, **workload.details})
         for _ in sys.stdin:
             seconds = repetition(workload, context.calls)
-            _send(output, {'seconds': seconds, 'peak_bytes': memory.peak()})
+            _send(output, {'seconds': seconds, 'peak_bytes': memory.peak(), 'instructions': instructions()})
 
 
 def _send(output: TextIO, value: Dict[str, Any]) -> None:

@@ -34,6 +34,8 @@ class BenchmarkContext:
         label: name in reports; default engine and network.
         task: task of the training and the validation, a key of :data:`gluon_cbam.tasks.TASKS`; default classification.
         workload: ``module:function`` that makes the workload; default the one of engine and mode.
+        reference: folder with the weights that the engines get, and the outputs that theirs are compared with, see
+            :mod:`.reference`; default None, random weights of each engine's own.
     """
 
     mode: str
@@ -55,6 +57,7 @@ class BenchmarkContext:
     label: str = ''
     task: Optional[str] = None
     workload: Optional[str] = None
+    reference: Optional[str] = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'image_size', image_size_of(self.image_size))  # a list in JSON

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from importlib import import_module, metadata
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from gluon_cbam.common import memory
 from gluon_cbam.common.errors import UsageError, closest
@@ -32,6 +32,7 @@ ENGINES: Dict[str, Dict[str, str]] = {
     'torch compiled': {'predict': 'torch_workloads:predict', 'train': 'torch_workloads:train'},
     'onnxruntime': {'predict': 'onnx_workloads:predict'},
     'openvino': {'predict': 'onnx_workloads:predict'},
+    'openvino throughput': {'predict': 'onnx_workloads:predict'},
     'cv2.imdecode': {'loader': 'loader_workloads:bare_decoding'},
 }
 """Engine -> mode -> ``module:function``: a context manager that makes a :class:`~.workload.Workload` for a context. Its
@@ -84,6 +85,16 @@ def _workload_name(context: BenchmarkContext) -> str:
     if context.mode not in modes:
         raise UsageError(f'{context.engine} cannot be measured at {context.mode!r}: {closest(context.mode, modes)}')
     return f'.{modes[context.mode]}'
+
+
+def instructions() -> Optional[str]:
+    """The instruction set of our compiled operators; None where no call has used them so far."""
+    if 'gluon_cbam.ops.library' not in sys.modules:
+        return None
+    from gluon_cbam.ops.library import loaded
+
+    library = loaded()
+    return library.instructions if library else None
 
 
 def _versions() -> Dict[str, str]:

@@ -8,15 +8,19 @@ from typing import Iterator
 import mxnet as mx
 
 from gluon_cbam.common.errors import UsageError
+from gluon_cbam.common.image_size import shown_image_size
 from gluon_cbam.compat import devices
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.records.recordio import RecordFile
 from gluon_cbam.tasks.classification.evaluation import evaluate
 from gluon_cbam.tasks.classification.loss import SmoothedCrossEntropy
 
-from .cbam_workloads import noise_batch
+from . import reference
+from .cbam_workloads import inference, noise_batch, set_weights
 from .context import BenchmarkContext
 from .workload import Workload
+
+_STRIDE, _POOLED = 32, 7  # of its networks: pixels for each position of the last map, and its height and width
 
 
 def gluoncv2_name(network: str) -> str:
@@ -42,7 +46,13 @@ def gluoncv2_name(network: str) -> str:
 def _network(context: BenchmarkContext) -> mx.gluon.HybridBlock:
     from gluoncv2.model_provider import get_model
 
-    return get_model(gluoncv2_name(context.network), classes=context.classes)
+    name = gluoncv2_name(context.network)
+    if any(-(-side // _STRIDE) != _POOLED for side in context.shape):
+        raise UsageError(
+            f"gluoncv2's {name} pools over {_POOLED} x {_POOLED} positions, as of 224 x 224 pixels, got "
+            f'{shown_image_size(context.image_size)}'
+        )
+    return get_model(name, classes=context.classes)
 
 
 def _ready(net: mx.gluon.HybridBlock, ctx: mx.Context) -> mx.gluon.HybridBlock:
@@ -81,8 +91,9 @@ def predict(context: BenchmarkContext) -> Iterator[Workload]:
         The workload.
     """
     ctx = single_device(context)
-    net, batch = _ready(_network(context), ctx), noise_batch(context, ctx)
-    yield Workload(context.batch, lambda: net(batch), mx.nd.waitall, str(ctx))
+    net, weights = _ready(_network(context), ctx), reference.weights(context, 'imgclsmob')
+    set_weights(net, weights)
+    yield inference(context, net, noise_batch(context, ctx), comparable=weights is not None)
 
 
 @contextmanager

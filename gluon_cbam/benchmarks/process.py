@@ -32,7 +32,8 @@ class BenchmarkProcess:
     Attributes:
         context: description of the measurement.
         facts: what the process reported when it was ready: ``images`` of a call, ``device``, ``versions``,
-            ``imported_bytes`` (resident set size after its imports) and the details of the workload.
+            ``imported_bytes`` (resident set size after its imports), the details of the workload, and, after a
+            repetition, ``instructions``, the instruction set of our compiled operators if they are used.
         peak_bytes: peak of the resident set size after the imports, in bytes.
     """
 
@@ -70,6 +71,7 @@ class BenchmarkProcess:
         self._input.flush()
         answer = self._receive()
         self.peak_bytes = answer['peak_bytes']
+        self.facts['instructions'] = answer.get('instructions')
         return answer['seconds']
 
     def _receive(self) -> Dict[str, Any]:
@@ -170,11 +172,15 @@ class Measurement:
         return self.milliseconds.median / other.milliseconds.median
 
 
+Refused = Callable[[BenchmarkContext, errors.CbamError], None]
+
+
 def measure(
     contexts: Sequence[BenchmarkContext],
     repetitions: int = 10,
     warm_up: int = 2,
     progress: Callable[[Iterable[int], int], Iterable[int]] = lambda rounds, total: rounds,
+    refused: Optional[Refused] = None,
 ) -> List[Measurement]:
     """Measure several contexts with interleaved repetitions.
 
@@ -186,6 +192,8 @@ def measure(
         repetitions: number of measured repetitions of each context.
         warm_up: number of repetitions before them.
         progress: see :func:`gluon_cbam.common.timing.interleaved`.
+        refused: is called with a context and the error with which its process started; unless it raises an error, the
+            context is left out. Default: the error is raised.
 
     Returns:
         The results, in the order of the contexts.
@@ -195,11 +203,22 @@ def measure(
     """
     with ExitStack() as stack:
         # sequentially: building a network takes all cores
-        processes = [stack.enter_context(BenchmarkProcess(context)) for context in contexts]
+        processes = [process for context in contexts for process in _started(stack, context, refused)]
         repeat = {number: process.repeat for number, process in enumerate(processes)}
-        rest = SPIN_DOWN_SECONDS if len(contexts) > 1 else 0.0
+        rest = SPIN_DOWN_SECONDS if len(processes) > 1 else 0.0
         seconds = interleaved(repeat, repetitions, warm_up, progress, rest=rest)
     return [
         Measurement(process.context, process.facts, seconds[number], process.peak_bytes)
         for number, process in enumerate(processes)
     ]
+
+
+def _started(stack: ExitStack, context: BenchmarkContext, refused: Optional[Refused]) -> List[BenchmarkProcess]:
+    """The process of a context, ready, or none if it is refused."""
+    try:
+        return [stack.enter_context(BenchmarkProcess(context))]
+    except errors.CbamError as error:
+        if refused is None:
+            raise
+        refused(context, error)
+        return []

@@ -43,7 +43,8 @@ def as_dict(measured: Sequence[Measurement], repetitions: int, left_out: Dict[st
         left_out: engine -> the reason why it was not measured.
 
     Returns:
-        The first result; under ``compared`` the others, with ``time_ratio``, the first median over theirs.
+        The first result; under ``compared`` the others, with ``time_ratio``, the first median over theirs, and
+        ``ratio_to_ours``, their median over the first.
     """
     first, *others = measured
     return {
@@ -54,7 +55,9 @@ def as_dict(measured: Sequence[Measurement], repetitions: int, left_out: Dict[st
         'repetitions': repetitions,
         'calls': first.context.calls,
         'machine': processor(),
-        'compared': [{**_entry(other), 'time_ratio': first.over(other)} for other in others],
+        'compared': [
+            {**_entry(other), 'time_ratio': first.over(other), 'ratio_to_ours': other.over(first)} for other in others
+        ],
         'left_out': left_out,
     }
 
@@ -71,6 +74,9 @@ def _entry(result: Measurement) -> Dict[str, Any]:
         'peak_bytes': result.peak_bytes,
         'used_bytes': result.used_bytes,
         'versions': result.facts['versions'],
+        'instructions': result.facts.get('instructions'),
+        'settings': result.facts.get('settings', {}),
+        'difference': result.facts.get('difference'),
     }
 
 
@@ -83,12 +89,13 @@ def as_text(measured: Sequence[Measurement], repetitions: int, left_out: Dict[st
         left_out: see :func:`as_dict`.
 
     Returns:
-        A table of the results, the ratios of their medians, and the engines that are left out.
+        A table of the results with the ratios of their medians to the first, what they were measured with, and the
+        engines that are left out.
     """
     first, *others = measured
     context = first.context
-    rows: List[Tuple[str, ...]] = [('', 'ms: min', 'median', 'p95', 'images/s', 'peak MB')]
-    rows += [(result.context.name, *(f'{value:.1f}' for value in _figures(result))) for result in measured]
+    rows: List[Tuple[str, ...]] = [('', 'ms: min', 'p5', 'median', 'p95', 'images/s', 'peak MB', 'ratio')]
+    rows += [_row(result, first) for result in measured]
     lines = [
         f'{context.mode}: {_description(context)}',
         f'batch {context.batch}, {shown_image_size(context.image_size)}, {first.facts["device"]}, '
@@ -97,8 +104,27 @@ def as_text(measured: Sequence[Measurement], repetitions: int, left_out: Dict[st
         aligned(rows),
     ]
     lines += [f'{first.over(other):.2f} of the time of {other.context.name}' for other in others]
+    lines += [f'{result.context.name}: {_conditions(result)}' for result in measured]
     return '\n'.join([*lines, *(f'{engine}: left out ({why})' for engine, why in left_out.items())])
 
 
-def _figures(result: Measurement) -> Tuple[float, ...]:
-    return (*result.milliseconds, result.images_per_second, result.peak_bytes / 1e6)
+def _row(result: Measurement, first: Measurement) -> Tuple[str, ...]:
+    figures = (*result.milliseconds, result.images_per_second, result.peak_bytes / 1e6)
+    return (result.context.name, *(f'{value:.1f}' for value in figures), f'{result.over(first):.2f}')
+
+
+def _conditions(result: Measurement) -> str:
+    """Versions and settings of a process, and how far its outputs are from ours, in one line."""
+    facts = result.facts
+    known = {**facts['versions'], **facts.get('settings', {})}
+    parts = [f'{name} {value}' for name, value in known.items()]
+    if facts.get('instructions'):
+        parts.append(f'operators for {facts["instructions"]}')
+    if 'difference' in facts:
+        found = facts['difference']
+        parts.append(
+            f'largest difference of an output {found["largest"]:.1e} of {found["scale"]:.1e}'
+            if found
+            else 'outputs not compared: the weights have no names there'
+        )
+    return ', '.join(parts)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Workload(NamedTuple):
@@ -15,6 +18,9 @@ class Workload(NamedTuple):
         wait: blocks until all queued work is done.
         device: name of the device.
         details: further facts for the report, as values for JSON.
+        outputs: computes the outputs of a call, (N, ...) float32, to compare them; None where they cannot be compared.
+        tolerance: the largest difference of outputs from ours that is accepted, relative to the largest output; default
+            that of the precision of the context.
     """
 
     images: int
@@ -22,6 +28,8 @@ class Workload(NamedTuple):
     wait: Callable[[], Any]
     device: str
     details: Dict[str, Any] = {}
+    outputs: Optional[Callable[[], np.ndarray]] = None
+    tolerance: Optional[float] = None
 
 
 def repetition(workload: Workload, calls: int = 1, now: Callable[[], float] = time.perf_counter) -> float:

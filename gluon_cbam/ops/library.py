@@ -71,6 +71,11 @@ def load() -> Optional[Library]:
         return _load()
 
 
+def loaded() -> Optional[Library]:
+    """The operators if this process has loaded them with :func:`load`; None otherwise."""
+    return _load() if _load.cache_info().currsize else None
+
+
 @lru_cache(maxsize=None)
 def _load() -> Optional[Library]:
     found = operators_status()

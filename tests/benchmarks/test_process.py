@@ -15,11 +15,11 @@ STEADY = """
 import json, os, sys
 context = json.loads(sys.argv[1])
 def send(**value): print(json.dumps(value), flush=True)
-send(images=context['batch'], device='fake', versions={}, imported_bytes=100, threads=os.environ['OMP_NUM_THREADS'],
-    kernels=os.environ.get('CBAM_KERNELS'))
+send(images=context['batch'], device='fake', versions={}, imported_bytes=100, instructions=None,
+    threads=os.environ['OMP_NUM_THREADS'], kernels=os.environ.get('CBAM_KERNELS'))
 for line in sys.stdin:
     open(context['data'], 'a').write(context['label'])
-    send(seconds=context['batch'], peak_bytes=350)
+    send(seconds=context['batch'], peak_bytes=350, instructions='avx2')
 """
 FAILING = """
 import json, sys
@@ -44,6 +44,7 @@ def test_processes_are_interleaved_and_compared_by_medians(child, tmp_path):
     assert first.images_per_second == 1
     assert first.over(second) == 1.5
     assert (first.peak_bytes, first.used_bytes) == (350, 250)
+    assert first.facts['instructions'] == 'avx2', 'as of the calls'
 
 
 def test_duration_is_given_for_a_batch(child, tmp_path):
@@ -65,6 +66,20 @@ def test_errors_of_a_process_are_raised(child):
     child(FAILING)
     with pytest.raises(DataError, match=r'^gluon_cbam resnet18: a damaged file$'):
         measure([BenchmarkContext('predict', network='resnet18')])
+
+
+def test_a_context_is_left_out_if_its_error_is_taken(child, tmp_path):
+    refused = []
+    refusing = "if context['label'] == 'b':\n    send(error='DataError', message='no')\n    sys.exit(1)\n"
+    child(STEADY.replace('send(images', f'{refusing}send(images'))
+    context = BenchmarkContext('predict', data=str(tmp_path / 'log'), label='a')
+    contexts = [context, context.replace(label='b'), context.replace(label='c')]
+    results = measure(contexts, 2, 0, refused=lambda context, error: refused.append((context, str(error))))
+    assert [result.context for result in results] == [contexts[0], contexts[2]]
+    assert refused == [(contexts[1], 'b: no')]
+    assert (tmp_path / 'log').read_text() == 'acac'
+    with pytest.raises(DataError, match='b: no'):
+        measure(contexts, 2, 0)
 
 
 def test_a_process_that_dies_is_named(child):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 import click
 
@@ -11,36 +11,12 @@ from gluon_cbam.benchmarks import MODES
 from gluon_cbam.cli.options import settings_options
 from gluon_cbam.cli.output import Result, common_options
 from gluon_cbam.cli.progress import progress_bar
-from gluon_cbam.common.errors import UsageError, closest
+from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.listing import listed
 
 if TYPE_CHECKING:
     from gluon_cbam.benchmarks.context import BenchmarkContext
 
-
-class _Other(NamedTuple):
-    """A value of ``--compare``.
-
-    Attributes:
-        engines: its engines.
-        packages: the packages that they need.
-        install: what pip installs them by.
-        options: whether networks with options are compared.
-    """
-
-    engines: Tuple[str, ...]
-    packages: Tuple[str, ...]
-    install: str
-    options: bool = False
-
-
-_OTHERS: Dict[str, _Other] = {
-    'gluoncv2': _Other(('gluoncv2',), ('gluoncv2',), 'gluoncv2'),
-    'gluoncv': _Other(('gluoncv', 'gluoncv fused'), ('gluoncv', 'gluoncv2'), 'gluoncv gluoncv2', True),
-    'torch': _Other(('torch', 'torch channels_last'), ('torch',), 'torch'),
-    'onnxruntime': _Other(('onnxruntime',), ('onnx', 'onnxruntime'), "'gluon_cbam[onnx]'", True),
-    'openvino': _Other(('openvino',), ('onnx', 'onnxruntime', 'openvino'), "'gluon_cbam[onnx,openvino]'", True),
-}
 _NEED_DATA = ('validate', 'loader')
 _TEXTURES = 400  # number of images in a generated file
 
@@ -62,7 +38,8 @@ _TEXTURES = 400  # number of images in a generated file
 @click.option(
     '--compare',
     metavar='ENGINE,...',
-    help='the same network elsewhere, in turn: gluoncv2, gluoncv (detectors), torch, onnxruntime, openvino',
+    help='the same network elsewhere, in turn: gluoncv2, gluoncv (detectors), torch, torch_compile, onnxruntime, '
+    'openvino; or installed, those that are',
 )
 @click.option('--repetitions', default=10, show_default=True, type=click.IntRange(1), metavar='N', help='measured')
 @click.option(
@@ -95,25 +72,30 @@ def bench(
     Each engine and network runs in a process of its own. Times are given for a batch; a repetition ends when all its
     queued work is done. --params and --pretrained only name the network, its options, classes and image size: the
     values of the parameters are new ones, which take the same time.
+
+    At predict, the engines of --compare get the same weights and compute in float32. Their outputs are compared with
+    ours before they are measured; outputs that differ are an error.
     """
     import tempfile
 
-    from gluon_cbam.benchmarks import report
+    from gluon_cbam.benchmarks import comparison, report
     from gluon_cbam.benchmarks.process import measure
     from gluon_cbam.common.machine_load import LoadMeter
 
     with tempfile.TemporaryDirectory(prefix='cbam-bench-') as folder:
         context = _context(mode, data, folder, _with_network(settings))
-        others, left_out = _others(context, against, compare)
-        for engine, why in left_out.items():
-            click.echo(f'cbam: {engine} is left out: {why}', err=True)
-        meter = LoadMeter()
-        measured = measure([context, *others], repetitions, warm_up, progress_bar)
-        load = meter.read()
+        fixed = _fixed_others(context, against, compare)
+        engines = comparison.Comparison(context, compare or '')
+        with comparison.same_weights([context, *fixed, *engines.contexts]) as contexts:
+            meter = LoadMeter()
+            measured = measure(contexts, repetitions, warm_up, progress_bar, engines.refused)
+            load = meter.read()
+    for engine, why in engines.left_out.items():
+        click.echo(f'cbam: {engine} is left out: {why}', err=True)
     if load and load.busy:
         click.echo(f'cbam: {load.as_text()}: the figures are of a shared machine', err=True)
-    result = report.as_dict(measured, repetitions, left_out)
-    return {**result, **(load.as_dict() if load else {})}, report.as_text(measured, repetitions, left_out)
+    result = report.as_dict(measured, repetitions, engines.left_out)
+    return {**result, **(load.as_dict() if load else {})}, report.as_text(measured, repetitions, engines.left_out)
 
 
 def _with_network(settings: Dict[str, Any]) -> Dict[str, Any]:
@@ -203,30 +185,10 @@ def _threads() -> int:
     return int(chosen) if chosen.isdigit() and int(chosen) else physical_cores()
 
 
-def _others(
-    context: BenchmarkContext, against: Optional[str], compare: Optional[str]
-) -> Tuple[List[BenchmarkContext], Dict[str, str]]:
-    """The contexts to compare with, and engine -> the reason why it is left out."""
-    from importlib.util import find_spec
-
-    from gluon_cbam.benchmarks.engines import supports
-
+def _fixed_others(context: BenchmarkContext, against: Optional[str], compare: Optional[str]) -> List[BenchmarkContext]:
+    """What a network is measured beside whatever is installed: another network; a loader, the decoding alone."""
     if context.mode == 'loader':
         if against or compare:
             raise UsageError('loader is compared with bare decoding: leave --against and --compare out')
-        return [context.replace(engine='cv2.imdecode', network='')], {}
-    others = [context.replace(network=against)] if against else []
-    left_out: Dict[str, str] = {}
-    for name in filter(None, (compare or '').split(',')):
-        if name not in _OTHERS:
-            raise UsageError(f'unknown engine {name!r} of --compare: {closest(name, _OTHERS)}')
-        other = _OTHERS[name]
-        if context.with_decode or not all(supports(engine, context.mode) for engine in other.engines):
-            raise UsageError(f'{name} cannot be compared at {context.mode}{" --with-decode" * context.with_decode}')
-        if context.options and not other.options:
-            raise UsageError(f'{name} has no options {context.options}: leave --compare or --option out')
-        if not all(map(find_spec, other.packages)):
-            left_out[name] = f'pip install {other.install}'
-        else:
-            others += [context.replace(engine=engine) for engine in other.engines]
-    return others, left_out
+        return [context.replace(engine='cv2.imdecode', network='')]
+    return [context.replace(network=against)] if against else []
