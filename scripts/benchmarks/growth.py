@@ -7,16 +7,46 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 from gluon_cbam.benchmarks.context import BenchmarkContext
 from gluon_cbam.benchmarks.process import Measurement, measure
+from gluon_cbam.common.errors import CbamError, EnvironmentProblem
 from gluon_cbam.common.files import atomic_path
 
 MODES = {'predict': 'inference', 'train': 'training step'}
-_KINDS = ('cbam_', '')  # prefixes of the networks' names
-_STYLES = {  # (mode, attention) -> style of the line
-    ('predict', 'cbam_'): {'color': '#08519c', 'marker': 'o', 'label': 'CBAM-ResNet, inference'},
-    ('predict', ''): {'color': '#6baed6', 'marker': 'o', 'linestyle': '--', 'label': 'ResNet, inference'},
-    ('train', 'cbam_'): {'color': '#a63603', 'marker': 's', 'label': 'CBAM-ResNet, training step'},
-    ('train', ''): {'color': '#fd8d3c', 'marker': 's', 'linestyle': '--', 'label': 'ResNet, training step'},
-}
+OURS = 'gluon_cbam'
+
+
+class Line(NamedTuple):
+    """A line of the plot.
+
+    Attributes:
+        mode: mode of the measurement.
+        kind: prefix of the networks' names.
+        engine: a key of :data:`gluon_cbam.benchmarks.engines.ENGINES`.
+    """
+
+    mode: str
+    kind: str
+    engine: str = OURS
+
+
+STYLES: Dict[Line, Dict[str, str]] = {
+    Line('predict', 'cbam_'): {'color': '#08519c', 'marker': 'o', 'label': 'CBAM-ResNet, inference'},
+    Line('predict', ''): {'color': '#6baed6', 'marker': 'o', 'linestyle': '--', 'label': 'ResNet, inference'},
+    Line('predict', 'cbam_', 'onnxruntime'): {
+        'color': '#238b45', 'marker': '^', 'linestyle': ':', 'label': 'CBAM-ResNet, inference, ONNX Runtime',
+    },
+    Line('predict', 'cbam_', 'openvino'): {
+        'color': '#6a51a3', 'marker': 'v', 'linestyle': ':', 'label': 'CBAM-ResNet, inference, OpenVINO',
+    },
+    Line('predict', 'cbam_', 'torch channels_last'): {
+        'color': '#969696', 'marker': 'D', 'linestyle': ':', 'label': 'CBAM-ResNet, inference, PyTorch',
+    },
+    Line('train', 'cbam_'): {'color': '#a63603', 'marker': 's', 'label': 'CBAM-ResNet, training step'},
+    Line('train', ''): {'color': '#fd8d3c', 'marker': 's', 'linestyle': '--', 'label': 'ResNet, training step'},
+    Line('train', 'cbam_', 'torch channels_last'): {
+        'color': '#000000', 'marker': 'D', 'linestyle': ':', 'label': 'CBAM-ResNet, training step, PyTorch',
+    },
+}  # fmt: skip
+"""Line -> its style."""
 
 
 class Sweep(NamedTuple):
@@ -56,7 +86,7 @@ def sweeps(threads: int) -> Dict[str, Sweep]:
 def measure_growth(
     threads: int, repetitions: int, max_seconds: float, log: Callable[[str], None]
 ) -> List[Dict[str, Any]]:
-    """Measure every point of every sweep; networks with and without attention are interleaved.
+    """Measure every point of every sweep; the lines of :data:`STYLES` take turns.
 
     Args:
         threads: maximum number of threads.
@@ -65,21 +95,29 @@ def measure_growth(
         log: called with a line for each point.
 
     Returns:
-        A record for each line and point: ``sweep``, ``value``, ``mode``, ``kind``, ``milliseconds``, ``used_bytes``.
+        A record for each line and point: ``sweep``, ``value``, ``mode``, ``kind``, ``engine``, ``milliseconds``,
+        ``used_bytes``, ``versions``. Engines that are not installed have none, and the log says so.
     """
-    points = []
+    points, missing = [], set()
+
+    def refused(context: BenchmarkContext, error: CbamError) -> None:
+        if context.engine == OURS or not isinstance(error, EnvironmentProblem):
+            raise error
+        missing.add(context.engine)
+        log(f'{context.engine} is left out: {error}')
+
     for name, sweep in sweeps(threads).items():
         for mode, title in MODES.items():
             for value in sweep.values:
                 contexts = [
-                    BenchmarkContext(**{'mode': mode, 'threads': threads, **sweep.changes(kind, value)})
-                    for kind in _KINDS
+                    BenchmarkContext(
+                        **{'mode': mode, 'threads': threads, 'engine': line.engine, **sweep.changes(line.kind, value)}
+                    )
+                    for line in STYLES
+                    if line.mode == mode and line.engine not in missing
                 ]
-                results = measure(contexts, repetitions, 1)
-                points += [
-                    {'sweep': name, 'value': value, 'mode': mode, 'kind': kind, **_figures(result)}
-                    for kind, result in zip(_KINDS, results)
-                ]
+                results = measure(contexts, repetitions, 1, refused=refused)
+                points += [{'sweep': name, 'value': value, **_figures(result)} for result in results]
                 slowest = max(result.milliseconds.median for result in results) / 1000
                 log(f'{title}, {sweep.label} {value}: {slowest:.2f} s')
                 if slowest > max_seconds:
@@ -87,8 +125,16 @@ def measure_growth(
     return points
 
 
-def _figures(result: Measurement) -> Dict[str, float]:
-    return {'milliseconds': result.milliseconds.median, 'used_bytes': result.used_bytes}
+def _figures(result: Measurement) -> Dict[str, Any]:
+    context = result.context
+    return {
+        'mode': context.mode,
+        'kind': context.network.rpartition('resnet')[0],
+        'engine': context.engine,
+        'milliseconds': result.milliseconds.median,
+        'used_bytes': result.used_bytes,
+        'versions': result.facts['versions'],
+    }
 
 
 def draw(points: List[Dict[str, Any]], path: Path) -> None:
@@ -102,8 +148,10 @@ def draw(points: List[Dict[str, Any]], path: Path) -> None:
     for column, name in enumerate(names):
         for row, (key, unit, scale) in enumerate((('milliseconds', 'ms', 1), ('used_bytes', 'MB', 1e6))):
             plot = axes[row][column]
-            for (mode, kind), style in _STYLES.items():
-                plot.plot(*_line(points, name, mode, kind, key, scale), markersize=4, **style)
+            for line, style in STYLES.items():
+                values, figures = _line(points, name, line, key, scale)
+                if values or line.engine == OURS:
+                    plot.plot(values, figures, markersize=4, **style)
             ticks = sorted({point['value'] for point in points if point['sweep'] == name})
             plot.set_xscale('log', base=2)
             plot.set_yscale('log')
@@ -120,6 +168,6 @@ def draw(points: List[Dict[str, Any]], path: Path) -> None:
         figure.savefig(str(temporary), format='png')
 
 
-def _line(points, name: str, mode: str, kind: str, key: str, scale: float) -> Tuple[List[int], List[float]]:
-    chosen = [p for p in points if (p['sweep'], p['mode'], p['kind']) == (name, mode, kind)]
+def _line(points, name: str, line: Line, key: str, scale: float) -> Tuple[List[int], List[float]]:
+    chosen = [p for p in points if p['sweep'] == name and Line(p['mode'], p['kind'], p['engine']) == line]
     return [point['value'] for point in chosen], [point[key] / scale for point in chosen]
