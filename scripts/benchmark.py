@@ -28,12 +28,13 @@ GROWTH_REPETITIONS, GROWTH_SECONDS = 3, 60
 @click.option('--docs', default=ROOT / 'docs', type=click.Path(path_type=Path), help='folder of the files')
 @click.option('--threads', default=physical_cores(), show_default=True)
 @click.option('--repetitions', default=10, show_default=True, type=click.IntRange(3), help='approximate repetitions')
-@click.option('--official-onnx', metavar='FILE', help='the official CBAM-ResNet-50, exported by PyTorch')
-@click.option('--our-onnx', metavar='FILE', help='file that cbam export --format onnx wrote')
-@click.option('--our-int8-onnx', metavar='FILE', help='file that cbam export --format onnx-int8 wrote')
-def main(only, with_growth, with_profile, docs, **conditions):
+@click.option('--page', 'only_page', is_flag=True, help='measure nothing: write the page of the figures that are there')
+def main(only, with_growth, with_profile, docs, only_page, **conditions):
     docs.mkdir(exist_ok=True)
     written = document.read(docs / 'benchmark.json')
+    if only_page:
+        document.write(written, ROWS, docs)
+        return
     for key in _selected_rows(only, with_growth or with_profile):
         written['rows'][key] = _record(key, Conditions(**conditions))
         document.write(written, ROWS, docs)

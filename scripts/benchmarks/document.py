@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime
 import platform
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 from gluon_cbam.benchmarks.report import processor
 from gluon_cbam.common.documents import read_json
 from gluon_cbam.common.files import write_json, write_text
 
 from .detection_rows import DETECTION_ROWS
-from .ratios import Ratio, Row
+from .ratios import BYTES, Ratio, Row
 
 _DETECTORS = (
     "GluonCV's detectors are built from its classes, with the maps, anchors, classes and numbers of proposals of ours.",
@@ -23,6 +23,7 @@ _DETECTORS = (
     '',
 )
 """What the rows of detectors compare."""
+_HINT = 'INFERENCE_PRECISION_HINT'
 _INSTRUCTIONS = {'avx512f': 'AVX-512', 'avx2': 'AVX2'}
 Document = Dict[str, Any]
 """``rows``: key -> result of :func:`measured` or :func:`missing`; ``growth`` and ``profiles`` if measured."""
@@ -57,6 +58,7 @@ def measured(row: Row, outcome: Ratio, threads: int) -> Dict[str, Any]:
         'ratio': outcome.ratio,
         'met': row.target.met(outcome.ratio),
         'what': outcome.what,
+        'note': outcome.note,
         'repetitions': outcome.repetitions,
         'sides': outcome.sides,
         **conditions(threads),
@@ -69,10 +71,18 @@ def missing(row: Row, reason: str) -> Dict[str, Any]:
 
 
 def write(document: Document, rows: Mapping[str, Row], folder: Path) -> None:
-    """Write ``benchmark.json`` and ``benchmark.md``, the rows in the order of the table."""
-    document = {**document, 'rows': {key: document['rows'][key] for key in rows if key in document['rows']}}
+    """Write ``benchmark.json`` and ``benchmark.md``, the rows in the order of the table, with its targets."""
+    found = document['rows']
+    document = {**document, 'rows': {key: _as_of_now(row, found.get(key)) for key, row in rows.items()}}
     write_json(folder / 'benchmark.json', document)
     write_text(folder / 'benchmark.md', as_markdown(document))
+
+
+def _as_of_now(row: Row, record: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+    """The record of a row with its present title and target; one without figures if there is none yet."""
+    record = record or missing(row, '')
+    record = {**record, 'title': row.title, 'target': str(row.target)}
+    return record if record['ratio'] is None else {**record, 'met': row.target.met(record['ratio'])}
 
 
 def as_markdown(document: Document) -> str:
@@ -83,7 +93,9 @@ def as_markdown(document: Document) -> str:
         '',
         'Every figure is a ratio of medians (of peaks, for memory) of repetitions in turn, in one run on one machine,',
         'float32, 224 x 224 pixels unless the row says otherwise. Each side is a process of its own. Written by',
-        '`scripts/benchmark` from [benchmark.json](benchmark.json).',
+        '`scripts/benchmark` from [benchmark.json](benchmark.json). At inference, engines have the same weights,',
+        'and their outputs are compared first (for figures since December 2026), as by',
+        '[`cbam bench --compare`](guide/benchmarks.md).',
         '',
         '| what | target | measured | sides | date |',
         '|---|---|---|---|---|',
@@ -105,15 +117,17 @@ def as_markdown(document: Document) -> str:
 
 def _line(row: Dict[str, Any]) -> str:
     if row['ratio'] is None:
-        return f'| {row["title"]} | {row["target"]} | not measured: {row["reason"]} | | |'
+        reason = f': {row["reason"]}' if row['reason'] else ''
+        return f'| {row["title"]} | {row["target"]} | not measured{reason} | | |'
     mark = '' if row['met'] else ' (missed)'
-    sides = ' / '.join(_side(side, row['what']) for side in row['sides'])
+    sides = ' / '.join(_side(side, row['what']) for side in row['sides'][:2])
+    sides += f' ({row["note"]})' if row.get('note') else ''
     return f'| {row["title"]} | {row["target"]} | **{row["ratio"]:.2f}**{mark} | {sides} | {row["date"]} |'
 
 
 def _side(side: Dict[str, Any], what: str) -> str:
-    if what == 'memory':
-        return f'{side["used_bytes"] / 1e6:.0f} MB'
+    if what in BYTES:
+        return f'{side[BYTES[what]] / 1e6:.0f} MB'
     return f'{side["milliseconds"]["median"]:.1f} ms'
 
 
@@ -123,13 +137,30 @@ def _environments(rows: Mapping[str, Dict[str, Any]]) -> List[str]:
     for row in rows.values():
         if row['ratio'] is None:
             continue
-        where = f'{row["date"]}: {row["machine"]}, {row["threads"]} threads, {row["system"]}'
+        where = f'{row["date"]}: {row["machine"]}{_held(row)}, {row["threads"]} threads, {row["system"]}'
         for side in row['sides']:
-            found.setdefault(where, {}).update(side.get('versions', {}))
+            found.setdefault(where, {}).update(_used(side))
     return [
-        '- ' + ', '.join([where, *(f'{name} {version}' for name, version in sorted(versions.items()))])
-        for where, versions in found.items()
+        '- ' + ', '.join([where, *(f'{name} {value}' for name, value in sorted(used.items()))])
+        for where, used in found.items()
     ]
+
+
+def _held(row: Dict[str, Any]) -> str:
+    """The environment variables that both sides of a row have."""
+    first, *others = [side.get('environment', {}) for side in row['sides']]
+    common = [f'{name}={value}' for name, value in first.items() if all(other.get(name) == value for other in others)]
+    return f', {" ".join(common)}' if common else ''
+
+
+def _used(side: Dict[str, Any]) -> Dict[str, str]:
+    """What a side was measured with: name -> version, instruction set or precision."""
+    hint = side.get('settings', {}).get(_HINT)
+    return {
+        **side.get('versions', {}),
+        **{f'{name} for': value for name, value in side.get('instructions', {}).items()},
+        **({"OpenVINO's precision": hint} if hint else {}),
+    }
 
 
 def _profiles(profiles: Dict[str, Any]) -> List[str]:
@@ -162,6 +193,15 @@ def _growth(growth: Dict[str, Any]) -> List[str]:
         '![Time and memory against batch, image size, depth and threads](benchmark_growth.png)',
         '',
         f'Medians of {growth["repetitions"]} repetitions after one, every point a process of its own; memory is the',
-        f'peak above what the imports take. {growth["date"]}: {growth["machine"]}. `scripts/benchmark --growth`.',
+        f'peak above what the imports take. {growth["date"]}: {growth["machine"]}{_versions_of(growth["points"])}. '
+        '`scripts/benchmark --growth`.',
         '',
     ]
+
+
+def _versions_of(points: List[Dict[str, Any]]) -> str:
+    """The versions of all packages of the points, as part of a sentence."""
+    versions: Dict[str, str] = {}
+    for point in points:
+        versions.update(point.get('versions', {}))
+    return ''.join(f', {name} {version}' for name, version in sorted(versions.items()))

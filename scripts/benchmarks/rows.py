@@ -10,6 +10,7 @@ from gluon_cbam.benchmarks.context import BenchmarkContext
 
 from . import IMPORTABLE
 from .detection_rows import DETECTION_ROWS
+from .engine_rows import ENGINE_ROWS
 from .ratios import (
     Row,
     at_least,
@@ -17,8 +18,8 @@ from .ratios import (
     on_records,
     ratio,
     ratio_of_commands,
-    ratio_of_int8,
-    ratio_of_onnx,
+    spread_of_processes,
+    spread_of_repetitions,
 )
 
 
@@ -116,28 +117,20 @@ ROWS: Dict[str, Row] = {
         at_most(1.15),
         ratio(_STEP, _STEP.replace(network='resnet50'), 'memory', warm_up=0, part=0),
     ),
-    **{
-        f'{short}-{batch}': Row(
-            f'official ONNX / our {kind}ONNX, {engine}, batch {batch}',
-            at_least(bound),
-            ratio_of_onnx(file, package, batch),
-        )
-        for short, kind, engine, package, file, bound in (
-            ('onnxruntime', '', 'ONNX Runtime', 'onnxruntime', 'our_onnx', 1.15),
-            ('openvino', '', 'OpenVINO', 'openvino', 'our_onnx', 1.0),
-            ('onnxruntime-int8', 'INT8 ', 'ONNX Runtime', 'onnxruntime', 'our_int8_onnx', 2.5),
-        )
-        for batch in (1, 8)
-    },
-    **{
-        f'int8-{batch}': Row(
-            f'CBAM-ResNet-50 float32 / native INT8, inference, batch {batch}', at_least(3), ratio_of_int8(batch)
-        )
-        for batch in (1, 8)
-    },
+    'latency-spread-1': Row(
+        'CBAM-ResNet-50, inference, batch 1, ten processes: 95th percentile / median',
+        at_most(1.15),
+        spread_of_repetitions(_CBAM.replace(batch=1), part=3),
+    ),
+    'latency-processes-1': Row(
+        "CBAM-ResNet-50, inference, batch 1, ten processes: slowest process's median / fastest's",
+        at_most(1.15),
+        spread_of_processes(_CBAM.replace(batch=1), part=3),
+    ),
+    **ENGINE_ROWS,
     'loader': Row(
         'bare JPEG decoding / training loader, 500 x 375 pixels, same threads',
-        at_least(0.8),
+        at_least(1.2),
         on_records(_LOADER.replace(engine='cv2.imdecode', label='bare cv2.imdecode'), _LOADER, 2000),
     ),
     **DETECTION_ROWS,

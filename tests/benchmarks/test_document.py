@@ -1,20 +1,26 @@
 """The benchmark table: its rows, their record as JSON, and the Markdown made from it."""
 
 import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
 
+import numpy as np
 import pytest
-from benchmark import _selected_rows
-from benchmarks import document, ratios
+from benchmark import _record, _selected_rows
+from benchmarks import document, instructions, ratios
 from benchmarks.detection_rows import DETECTION_ROWS
+from benchmarks.engine_rows import ENGINE_ROWS
 from benchmarks.ratios import Conditions, Ratio, at_least, at_most
 from benchmarks.rows import ROWS, Row
 
 from gluon_cbam.benchmarks.engines import ENGINES
 from gluon_cbam.benchmarks.process import Measurement
-from gluon_cbam.common.errors import EnvironmentProblem, UsageError
+from gluon_cbam.common.errors import DependencyError, EnvironmentProblem, RunError, UsageError
 from gluon_cbam.models.variants import VARIANTS
 
-_BY_SCRIPTS = ('onnxruntime', 'openvino', 'int8')
+CONTEXT = ratios.BenchmarkContext('predict', label='ours')
+PAGE = Path(__file__).parents[2] / 'docs'
 
 
 def outcome(ratio, what='time'):
@@ -82,6 +88,26 @@ def test_rows_that_are_not_measured_again_are_kept(written):
     assert document.read(written / 'none.json') == {'rows': {}}
 
 
+def test_rows_that_were_never_measured_are_shown(tmp_path):
+    document.write({'rows': {}}, TABLE, tmp_path)
+    lines = [line for line in (tmp_path / 'benchmark.md').read_text().splitlines() if line.startswith('| a')]
+    assert [line.split('|')[3].strip() for line in lines] == ['not measured'] * 4
+    assert list(document.read(tmp_path / 'benchmark.json')['rows']) == list(TABLE)
+
+
+def test_figures_are_judged_by_the_targets_of_now(written):
+    table = {**TABLE, 'good': Row('a / b, renamed', at_most(1.05), None)}
+    document.write(document.read(written / 'benchmark.json'), table, written)
+    assert '| a / b, renamed | <= 1.05 | **1.10** (missed) |' in (written / 'benchmark.md').read_text()
+
+
+def test_the_page_is_that_of_its_figures(tmp_path):
+    """Every row of the table is on the page, with its target, as ``scripts/benchmark --page`` writes it."""
+    document.write(document.read(PAGE / 'benchmark.json'), ROWS, tmp_path)
+    for name in ('benchmark.json', 'benchmark.md'):
+        assert (tmp_path / name).read_text() == (PAGE / name).read_text()
+
+
 def test_rows_are_chosen_by_patterns():
     assert _selected_rows('help,ssd-300-*-8,help', False) == ['help', *_keys('ssd-300-', '-8')]
     assert _selected_rows(None, False) == list(ROWS)
@@ -94,25 +120,45 @@ def _keys(begin, end):
     return [key for key in ROWS if key.startswith(begin) and key.endswith(end)]
 
 
-def measured(context, seconds, peak):
-    facts = {'images': context.batch, 'device': 'fake', 'versions': {}, 'imported_bytes': 100e6}
-    return Measurement(context, facts, seconds, peak)
+class Requested(list):
+    """The (contexts, repetitions) of each call of ``measure``; what the next calls find; what was compared last."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds, self.errors, self.compared = [3, 2, 1, 1, 1, 1, 1, 1, 1, 1], {}, []
+        self.facts = {'device': 'fake', 'versions': {}, 'imported_bytes': 100e6}
 
 
 @pytest.fixture
 def fake_measure(monkeypatch):
-    """Replaces all processes: the first of two contexts takes 3 s and 400 MB, the second 2 s and 300 MB."""
-    requested = []
+    """Replaces all processes: the first of the contexts takes 3 s and 400 MB, the second 2 s and 300 MB, and so on."""
+    requested = Requested()
 
-    def measure(contexts, repetitions, warm_up):
+    def measure(contexts, repetitions, warm_up, refused=None):
         requested.append((contexts, repetitions))
-        return [measured(context, [3.0 - n] * 3, (400 - 100 * n) * 1e6) for n, context in enumerate(contexts)]
+        kept = [context for context in contexts if context.engine not in requested.errors]
+        for context in contexts:
+            if context not in kept:
+                refused(context, requested.errors[context.engine])
+        return [
+            Measurement(context, {'images': context.batch, **requested.facts}, [seconds] * 3, (400 - 100 * n) * 1e6)
+            for n, (context, seconds) in enumerate(zip(kept, requested.seconds))
+        ]
+
+    @contextmanager
+    def same_weights(contexts):
+        requested.compared = list(contexts)
+        yield requested.compared
 
     monkeypatch.setattr(ratios, 'measure', measure)
+    monkeypatch.setattr(ratios, 'same_weights', same_weights)
+    monkeypatch.setattr(ratios, 'onednn_instructions', lambda environment: 'fake ISA')
     return requested
 
 
-_OF_CONTEXTS = [key for key in ROWS if key.endswith('-8') and not key.startswith(_BY_SCRIPTS)]
+_OF_CONTEXTS = [
+    key for key in ROWS if key.endswith('-8') and not key.startswith(('mxnet', 'int8-fastest', 'inference-m'))
+]
 
 
 @pytest.mark.parametrize('key', dict.fromkeys([*_OF_CONTEXTS, *(key for key in DETECTION_ROWS if 'loader' not in key)]))
@@ -139,37 +185,114 @@ def test_temporary_record_file_of_a_row(fake_measure, tmp_path, monkeypatch):
     ((contexts, _),) = fake_measure
     assert {context.data for context in contexts} == {contexts[0].data}
     assert contexts[0].data.endswith('.rec')
-    assert not ratios.Path(contexts[0].data).exists()
+    assert not Path(contexts[0].data).exists()
 
 
-def test_onnx_rows_need_files():
-    with pytest.raises(EnvironmentProblem, match='needs --our-onnx and --official-onnx'):
-        ROWS['onnxruntime-8'].measure(Conditions(threads=1))
+def test_packages_that_are_missing_leave_a_row_out(fake_measure, monkeypatch):
+    def measure(contexts, repetitions, warm_up, refused):
+        raise EnvironmentProblem('torch is not installed: pip install torch')
+
+    monkeypatch.setattr(ratios, 'measure', measure)
+    record = _record('onnxruntime-8', Conditions(threads=1))
+    assert (record['ratio'], record['reason']) == (None, 'torch is not installed: pip install torch')
 
 
-def test_ratios_from_scripts(tmp_path, monkeypatch):
-    monkeypatch.setattr(ratios, 'SCRIPTS', tmp_path)
-    with pytest.raises(EnvironmentProblem, match='benchmark_onnx.py is not there'):
-        ROWS['onnxruntime-8'].measure(Conditions(threads=1, official_onnx='o.onnx', our_onnx='x/n.onnx'))
-    (tmp_path / 'benchmark_onnx.py').write_text(
-        'import json, sys\n'
-        "assert sys.argv[1:] == ['--official', 'o.onnx', 'x/n.onnx', '--engine', 'onnxruntime', '--batch', '8',\n"
-        "    '--threads', '1', '--json'], sys.argv\n"
-        'row = lambda file, median, ratio: dict(file=file, milliseconds=dict(median=median), ratio=ratio)\n'
-        "print(json.dumps(dict(rows=[row('o.onnx', 30, 1), row('x/n.onnx', 20, 1.5)])))\n"
-    )
-    outcome = ROWS['onnxruntime-8'].measure(Conditions(threads=1, official_onnx='o.onnx', our_onnx='x/n.onnx'))
-    assert outcome.ratio == 1.5
-    assert [side['name'] for side in outcome.sides] == ['o.onnx', 'n.onnx']
-    (tmp_path / 'benchmark_int8.py').write_text("raise SystemExit('no such network')")
-    with pytest.raises(EnvironmentProblem, match='benchmark_int8.py ended with 1: no such network'):
-        ROWS['int8-1'].measure(Conditions(threads=1))
+def test_the_fastest_of_several(fake_measure):
+    """Ours takes 3 s, the others 2 and 1 s."""
+    others = [CONTEXT.replace(engine=engine, label=engine) for engine in ('onnxruntime', 'openvino')]
+    outcome = ratios.ratio_to_fastest(CONTEXT, others)(Conditions(threads=1))
+    assert outcome.ratio == pytest.approx(3)
+    assert [side['name'] for side in outcome.sides] == ['ours', 'openvino', 'onnxruntime']
+    assert outcome.note == 'fastest of 2: openvino'
+
+
+def test_an_engine_that_is_missing_is_said_beside_the_fastest(fake_measure):
+    fake_measure.errors['openvino'] = DependencyError('openvino: no openvino')
+    others = [CONTEXT.replace(engine=engine, label=engine) for engine in ('onnxruntime', 'openvino')]
+    outcome = ratios.ratio_to_fastest(CONTEXT, others)(Conditions(threads=1))
+    assert outcome.note == 'fastest of 1: onnxruntime; without openvino: no openvino'
+    with pytest.raises(EnvironmentProblem, match='^no openvino$'):
+        ratios.ratio_to_fastest(CONTEXT, others[1:])(Conditions(threads=1))
+    fake_measure.errors['openvino'] = RunError('openvino: its outputs differ')
+    with pytest.raises(RunError):
+        ratios.ratio_to_fastest(CONTEXT, others)(Conditions(threads=1))
+
+
+def test_spreads_of_several_processes(fake_measure):
+    """Processes of 3, 2, 1 and 0.5 s, three repetitions each."""
+    fake_measure.seconds = [3, 2, 1, 0.5]
+    outcome = ratios.spread_of_processes(CONTEXT, 4)(Conditions(threads=1))
+    assert (outcome.ratio, outcome.note) == (6, '4 processes')
+    assert [side['name'] for side in outcome.sides] == ['slowest process', 'fastest process']
+    outcome = ratios.spread_of_repetitions(CONTEXT, 4)(Conditions(threads=1))
+    times = np.repeat(fake_measure.seconds, 3)
+    assert outcome.ratio == pytest.approx(np.percentile(times, 95) / np.median(times))
+
+
+def test_the_memory_of_whole_processes(fake_measure):
+    outcome = ROWS['inference-memory-8'].measure(Conditions(threads=1))
+    assert outcome.ratio == pytest.approx(400 / 300)
+    assert not fake_measure.compared, 'comparing takes memory'
+    rows = {'x': document.measured(ROWS['inference-memory-8'], outcome, 1)}
+    assert '400 MB / 300 MB' in document.as_markdown({'rows': rows})
+
+
+def test_rows_of_engines_are_compared_before(fake_measure):
+    ROWS['onnxruntime-1'].measure(Conditions(threads=1))
+    theirs, ours = fake_measure.compared
+    assert (theirs.workload, theirs.engine, ours.workload, ours.engine) == (
+        'benchmarks.official:predict', 'onnxruntime', None, 'onnxruntime',
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize('key', ENGINE_ROWS)
+def test_workloads_of_rows_exist(fake_measure, key):
+    from importlib import import_module
+
+    ROWS[key].measure(Conditions(threads=1))
+    for context in fake_measure[-1][0]:
+        assert context.mode in ENGINES[context.engine]
+        if context.workload:
+            module, _, function = context.workload.partition(':')
+            assert callable(getattr(import_module(module), function))
+            assert str(instructions.IMPORTABLE['PYTHONPATH']) == context.environment['PYTHONPATH']
+
+
+def test_both_sides_are_held_to_avx2(fake_measure):
+    keys = [key for key in ROWS if key.startswith('avx2-')]
+    assert len(keys) == 4
+    for key in keys:
+        outcome = ROWS[key].measure(Conditions(threads=1))
+        assert [side['environment'] for side in outcome.sides] == [instructions.AVX2] * 2
+        text = document.as_markdown({'rows': {key: document.measured(ROWS[key], outcome, 1)}})
+        assert ', CBAM_INSTRUCTIONS=avx2 DNNL_MAX_CPU_ISA=AVX2, 1 threads' in text
+
+
+def test_what_sides_were_measured_with(fake_measure):
+    fake_measure.facts.update(
+        versions={'openvino': '1.2', 'mxnet': '1.9.1'}, instructions='avx512',
+        settings={'INFERENCE_PRECISION_HINT': 'f32'}, difference={'largest': 1e-7},
+    )  # fmt: skip
+    outcome = ROWS['mxnet-openvino-8'].measure(Conditions(threads=1))
+    assert outcome.sides[0]['instructions'] == {'our operators': 'avx512', 'oneDNN': 'fake ISA'}
+    assert outcome.sides[1]['settings'] == {'INFERENCE_PRECISION_HINT': 'f32'}
+    assert outcome.sides[1]['difference'] == {'largest': 1e-7}
+    text = document.as_markdown({'rows': {'x': document.measured(ROWS['mxnet-openvino-8'], outcome, 1)}})
+    used = "OpenVINO's precision f32, mxnet 1.9.1, oneDNN for fake ISA, openvino 1.2, our operators for avx512"
+    assert any(line.startswith('- 20') and line.endswith(used) for line in text.splitlines())
+
+
+def test_every_side_of_a_row_has_versions(fake_measure):
+    fake_measure.facts['versions'] = {'a': '1'}
+    for key, row in ROWS.items():
+        if key not in ('help', 'epoch') and 'loader' not in key:
+            assert all(side['versions'] for side in row.measure(Conditions(threads=1)).sides), key
 
 
 def test_commands_are_interleaved(tmp_path):
     def logging_command(name):
         code = f"open({str(tmp_path / 'log')!r}, 'a').write({name!r})"
-        return name, [ratios.sys.executable, '-S', '-c', code]
+        return name, [sys.executable, '-S', '-c', code]
 
     outcome = ratios.ratio_of_commands(logging_command('a'), logging_command('b'), 2)(Conditions(threads=1))
     assert (tmp_path / 'log').read_text() == 'abababab'
