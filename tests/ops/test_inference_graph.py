@@ -47,8 +47,9 @@ def unfused(net, x=X):
 
 def differs(net, x=X):
     """The error of the graph for inference, relative to the largest output."""
+    found = net(x).asnumpy()  # first, since BatchNorm marks its statistics as changed
     wanted = unfused(net, x)
-    return np.abs(net(x).asnumpy() - wanted).max() / np.abs(wanted).max()
+    return np.abs(found - wanted).max() / np.abs(wanted).max()
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_follows_the_parameters(flags, fused_calls, tmp_path):
         change()
         del fused_calls[:]
         assert differs(net) <= 1e-5, name
-        assert fused_calls == [False, True], name
+        assert fused_calls == [True, False], name
         if 'back' not in name:
             assert np.abs(net(X).asnumpy() - before).max() > 1e-4, f'{name} changed nothing'
 
@@ -146,7 +147,7 @@ def test_inputs_of_several_shapes(fused_calls):
     net = made(**STATIC)
     for shape in [(1, 32, 5, 5), (8, 32, 14, 14), (1, 32, 14, 14), (2, 32, 13, 17), (1, 32, 5, 5), (8, 32, 14, 14)]:
         assert differs(net, mx.nd.array(np.random.RandomState(1).randn(*shape))) <= 1e-5
-    assert all(fused_calls[1::2])
+    assert all(fused_calls[::2])
 
 
 def test_gradients_are_those_of_a_network_without_inference(fused_calls):
@@ -226,7 +227,7 @@ def test_a_network_of_another_package_keeps_its_graph(fused_calls):
     assert fused_calls == [False]
     use_fused_ops(foreign)
     assert differs(foreign) <= 1e-5
-    assert fused_calls == [False, False, True]
+    assert fused_calls == [False, True, False]
 
 
 def test_attached_networks_run_fused(fused_calls):
@@ -238,7 +239,7 @@ def test_attached_networks_run_fused(fused_calls):
     attach(net, '0.1', lambda channels: CBAM(channels, 4), X.shape)
     checks.fill(net).hybridize()
     assert differs(net) <= 1e-5
-    assert fused_calls == [False, True]
+    assert fused_calls == [True, False]
 
 
 def test_exports_are_the_same_before_and_after(fused_calls, tmp_path):
