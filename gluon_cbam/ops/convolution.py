@@ -27,7 +27,7 @@ class Conv2D(tracing.FusedBlock, nn.Conv2D):
     def hybrid_forward(self, F: OpNamespace, x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
         """See :class:`Conv2D`."""
         # the fusion for quantized networks supports MXNet's own operator only
-        if self._fits and tracing.is_traced_for_cpu(x) and not tracing.is_traced_for_inference():
+        if self._fits and tracing.is_traced_for_cpu(x) and not tracing.is_traced_for_quantization():
             operators = native_operators(x)
             if operators is not None:
                 return getattr(operators, CONVOLUTION)(x, weight, name='fwd', **self._kwargs)
@@ -53,7 +53,7 @@ def convolve_together(F: OpNamespace, x: Tensor, convolutions: Sequence[nn.Conv2
         The output of each.
     """
     operators = None
-    if tracing.is_traced_for_cpu(x) and not tracing.is_traced_for_inference() and all(map(_joins, convolutions)):
+    if tracing.is_traced_for_cpu(x) and not tracing.is_traced_for_quantization() and all(map(_joins, convolutions)):
         operators = native_operators(x)
     if operators is None:
         return [each(x) for each in convolutions]

@@ -1,12 +1,15 @@
 """The graph that a hybridized block runs in inference, beside the one that it trains on.
 
-Both have the same parameters. What is computed from them, such as folded weights, is kept by the operators, which
-compare the versions of the parameters in every call: see native/fused_convolution_operators.cc.
+Its convolutions are fused with what follows them, and each gate of attention that allows it is one operator.
+Both graphs have the same parameters. What is computed from them, such as folded weights, is kept by the operators,
+which compare the versions of the parameters in every call: see native/fused_convolution_operators.cc.
 """
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Tuple
+import json
+import threading
+from typing import Any, Callable, List, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -14,9 +17,10 @@ from mxnet.gluon import HybridBlock
 from mxnet.gluon.block import _flatten, _regroup
 
 from .fusion import fuse_convolutions
-from .library import load
+from .library import INFERENCE_NAMES, PREFIX, load
 from .status import requested_backend
 
+_LOCK = threading.Lock()
 _FLOAT32 = (np.float32, 'float32', np.dtype('float32'))
 
 
@@ -25,12 +29,13 @@ class InferenceGraph:
 
     Args:
         block: a block that MXNet has just built the cache of, on the CPU.
-        symbol: the graph of that cache.
+        names: the inputs of the graph of that cache.
+        trace: traces the graph for inference, before convolutions are fused.
     """
 
-    def __init__(self, block: HybridBlock, symbol: mx.sym.Symbol) -> None:
-        self._cached_op, self._symbol = block._cached_op, symbol
-        self._built = False
+    def __init__(self, block: HybridBlock, names: List[str], trace: Callable[[], mx.sym.Symbol]) -> None:
+        self._cached_op, self._known = block._cached_op, dict(zip(names, block._cached_op_args))
+        self._trace: Optional[Callable[[], mx.sym.Symbol]] = trace
         self._fused_op: Optional[mx.nd.CachedOp] = None
         self._arguments: List[Tuple[bool, Any]] = []
 
@@ -50,8 +55,9 @@ class InferenceGraph:
             return None
         if block._cached_op is not self._cached_op:
             return None
-        if not self._built:
-            self._build(block)
+        if self._trace is not None:
+            with _LOCK:
+                self._build(block)
         if self._fused_op is None:
             return None
         flat, form = _flatten(args, 'input')
@@ -65,18 +71,27 @@ class InferenceGraph:
         return [_regroup([outputs] if isinstance(outputs, mx.nd.NDArray) else outputs, block._out_format)]
 
     def _build(self, block: HybridBlock) -> None:
-        self._built = True
-        usable = requested_backend() == 'auto' and load() is not None
-        fused = fuse_convolutions(self._symbol) if usable else None
-        if fused is None:
+        trace, usable = self._trace, requested_backend() == 'auto' and load() is not None
+        if trace is None:  # another thread was faster
             return
-        known = dict(zip(self._symbol.list_inputs(), block._cached_op_args))
-        self._arguments = [known[name] for name in fused.list_inputs()]
-        places: Tuple[List[int], List[int]] = ([], [])
-        for place, (is_data, _) in enumerate(self._arguments):
-            places[0 if is_data else 1].append(place)
-        flags = [('data_indices', places[0]), ('param_indices', places[1]), *block._flags]
-        self._fused_op = mx.nd.CachedOp(fused, flags)
+        fused = _fused(trace()) if usable else None
+        if fused is not None and self._known.keys() >= set(fused.list_inputs()):
+            self._arguments = [self._known[name] for name in fused.list_inputs()]
+            places: Tuple[List[int], List[int]] = ([], [])
+            for place, (is_data, _) in enumerate(self._arguments):
+                places[0 if is_data else 1].append(place)
+            flags = [('data_indices', places[0]), ('param_indices', places[1]), *block._flags]
+            self._fused_op = mx.nd.CachedOp(fused, flags)
+        self._trace = None
+
+
+def _fused(symbol: mx.sym.Symbol) -> Optional[mx.sym.Symbol]:
+    """The fused graph; None if no operator in it is for inference only."""
+    fused = fuse_convolutions(symbol)
+    if fused is not None:
+        return fused
+    operators = {node['op'] for node in json.loads(symbol.tojson())['nodes']}
+    return symbol if operators & {PREFIX + name for name in INFERENCE_NAMES} else None
 
 
 def _is_float32_on_cpu(array: mx.nd.NDArray) -> bool:

@@ -27,6 +27,7 @@ _CPU, _GPU, _EXPORT = 'cpu', 'gpu', 'export'
 class _State(threading.local):
     target: Optional[str] = None
     for_inference = False
+    for_quantization = False
     differs = False
     """Whether the graph that is traced differs from the one to export."""
 
@@ -59,6 +60,11 @@ def is_traced_for_inference() -> bool:
     return _state.for_inference
 
 
+def is_traced_for_quantization() -> bool:
+    """Whether the graph that is traced will be quantized by MXNet, which fuses its own convolutions only."""
+    return _state.for_quantization
+
+
 def export_symbol(block: HybridBlock, *inputs: mx.sym.Symbol) -> Any:
     """Trace the graph of a block for export, in the operators that other programs know.
 
@@ -77,8 +83,8 @@ def export_symbol(block: HybridBlock, *inputs: mx.sym.Symbol) -> Any:
         return block(*inputs)
 
 
-def inference_symbol(block: HybridBlock, name: str = 'data') -> mx.sym.Symbol:
-    """Trace the graph that a block runs on the CPU when no gradients are needed.
+def quantization_symbol(block: HybridBlock, name: str = 'data') -> mx.sym.Symbol:
+    """Trace the graph of a block that MXNet can quantize: the one for inference on the CPU, with MXNet's convolutions.
 
     Args:
         block: a block with one input and one output.
@@ -87,7 +93,7 @@ def inference_symbol(block: HybridBlock, name: str = 'data') -> mx.sym.Symbol:
     Returns:
         The output.
     """
-    with _tracing_for(_CPU, for_inference=True):
+    with _tracing_for(_CPU, for_inference=True, for_quantization=True):
         return block(mx.sym.var(name))
 
 
@@ -103,13 +109,13 @@ def network_graph(net: HybridBlock, name: str = 'data') -> mx.sym.Symbol:
 
 
 @contextmanager
-def _tracing_for(target: str, for_inference: bool = False) -> Iterator[None]:
-    outer = _state.target, _state.for_inference
-    _state.target, _state.for_inference = target, for_inference
+def _tracing_for(target: str, for_inference: bool = False, for_quantization: bool = False) -> Iterator[None]:
+    outer = _state.target, _state.for_inference, _state.for_quantization
+    _state.target, _state.for_inference, _state.for_quantization = target, for_inference, for_quantization
     try:
         yield
     finally:
-        _state.target, _state.for_inference = outer
+        _state.target, _state.for_inference, _state.for_quantization = outer
 
 
 class FusedBlock(HybridBlock):
@@ -166,10 +172,21 @@ def _build_two_graphs(block: HybridBlock, build_cache: Callable[..., None], *arg
         if differs:  # the graph that runs, or a part of it after a failure, must not be exported
             block._cached_graph = kept
     if _on_cpu(args):
-        object.__setattr__(block, '_inference_graph', InferenceGraph(block, running[1]))
+        trace = partial(_trace_for_inference, block, *args)
+        object.__setattr__(block, '_inference_graph', InferenceGraph(block, running[1].list_inputs(), trace))
     if differs:
         with _tracing_for(_EXPORT):
             block._get_graph(*args)
+
+
+def _trace_for_inference(block: HybridBlock, *args: Any) -> mx.sym.Symbol:
+    """Trace the graph for inference and leave the block as it is."""
+    kept, block._cached_graph = block._cached_graph, ()
+    try:
+        with _tracing_for(_CPU, for_inference=True):
+            return block._get_graph(*args)[1]
+    finally:
+        block._cached_graph = kept
 
 
 def _call_one_graph(block: HybridBlock, call: Callable[..., Any], *args: Any) -> Any:

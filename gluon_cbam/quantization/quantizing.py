@@ -50,7 +50,7 @@ def quantize(net: mx.gluon.HybridBlock, images: Images) -> mx.gluon.SymbolBlock:
     batches = [_checked(net, batch, number) for number, batch in enumerate(_batches(images))]
     if not batches:
         raise UsageError('quantization needs images to find the ranges of values, got none')
-    symbol = tracing.inference_symbol(net).get_backend_symbol(_FUSION)
+    symbol = tracing.quantization_symbol(net).get_backend_symbol(_FUSION)
     parameters = {parameter.name: parameter.data() for parameter in net.collect_params().values()}
     arguments = {name: parameters[name] for name in symbol.list_arguments() if name in parameters}
     states = {name: parameters[name] for name in symbol.list_auxiliary_states()}

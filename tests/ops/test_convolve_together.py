@@ -8,7 +8,7 @@ import pytest
 
 from gluon_cbam.ops.convolution import convolve_together
 from gluon_cbam.ops.library import load
-from gluon_cbam.ops.tracing import FusedBlock, inference_symbol
+from gluon_cbam.ops.tracing import FusedBlock, quantization_symbol
 
 X = np.random.RandomState(0).normal(0, 1, (2, 32, 14, 15)).astype('float32')
 
@@ -57,7 +57,7 @@ def test_they_run_as_one_on_a_cpu_only():
     net(mx.nd.array(X))
     exported = [node['op'] for node in json.loads(mx.sym.Group(list(net(mx.sym.var('data')))).tojson())['nodes']]
     assert exported.count('Convolution') == 2
-    quantized = [node['op'] for node in json.loads(mx.sym.Group(list(inference_symbol(net))).tojson())['nodes']]
+    quantized = [node['op'] for node in json.loads(mx.sym.Group(list(quantization_symbol(net))).tojson())['nodes']]
     assert quantized.count('Convolution') == 2
     assert net._cached_graph  # what is exported
     assert 'Convolution' in net._cached_graph[1].tojson()

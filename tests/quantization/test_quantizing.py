@@ -69,7 +69,7 @@ GOOD = np.ones((2, 3, 32, 32), np.float32)
     ],
 )
 def test_wrong_images_are_found_before_the_work(images, words, monkeypatch):
-    monkeypatch.setattr(tracing, 'inference_symbol', lambda net: pytest.fail('it works already'))
+    monkeypatch.setattr(tracing, 'quantization_symbol', lambda net: pytest.fail('it works already'))
     with pytest.raises(UsageError, match=words):
         gluon_cbam.quantize(small(), images)
 
@@ -165,7 +165,7 @@ def test_errors(monkeypatch):
 @pytest.mark.parametrize('activation', ['prelu', 'leaky'])
 def test_gates_stay_in_float32(activation):
     """All convolutions that compute gates are excluded, those after a PReLU of ours as well."""
-    symbol = tracing.inference_symbol(ModifiedCBAM(16, 4, activation))
+    symbol = tracing.quantization_symbol(ModifiedCBAM(16, 4, activation))
     convolutions = [n['name'] for n in json.loads(symbol.tojson())['nodes'] if n['op'] == 'Convolution']
     assert len(convolutions) == 5
     assert set(convolutions) <= set(graph.excluded_names(symbol))
@@ -176,7 +176,7 @@ def test_graphs_with_former_names_of_operators_are_loaded():
     net = small(pool_types=('max',), order='channel_spatial')
     images = mx.nd.random.normal(shape=(4, 3, 64, 64))
     block = gluon_cbam.quantize(net, [images.asnumpy()])
-    inference = tracing.inference_symbol(net)
+    inference = tracing.quantization_symbol(net)
     renamed = {'global_pool': 'pool', 'channel_pool': 'describe', 'channel_gate': 'gate'}
     for symbol in (block._cached_graph[1], inference):
         written = symbol.tojson()
