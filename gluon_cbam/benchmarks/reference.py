@@ -82,12 +82,13 @@ def check_outputs(context: BenchmarkContext, workload: Workload) -> Optional[Dic
         RunError: they differ by more than the precision explains, so that its time would be that of another network.
     """
     from gluon_cbam.export.agreement import compare  # takes memory, which is measured where nothing is compared
-    from gluon_cbam.export.precision import TOLERANCES
+    from gluon_cbam.export.precision import TF32, TOLERANCES, coarsest
 
     if workload.outputs is None:
         return None
     expected = np.load(Path(str(context.reference)) / _OUTPUTS)
-    tolerance = TOLERANCES[context.dtype] if workload.tolerance is None else workload.tolerance
+    precision = context.dtype if context.gpus is None else coarsest(context.dtype, TF32)
+    tolerance = TOLERANCES[precision] if workload.tolerance is None else workload.tolerance
     found = compare([np.array(workload.outputs())], [expected], tolerance).worst
     if not found.relative <= tolerance:
         raise RunError(

@@ -20,7 +20,7 @@ class Workload(NamedTuple):
         details: further facts for the report, as values for JSON.
         outputs: computes the outputs of a call, (N, ...) float32, to compare them; None where they cannot be compared.
         tolerance: the largest difference of outputs from ours that is accepted, relative to the largest output; default
-            that of the precision of the context.
+            that of the precision of the context, on GPUs of TF32 at least.
     """
 
     images: int

@@ -13,6 +13,7 @@ from gluon_cbam.benchmarks.context import BenchmarkContext
 from gluon_cbam.benchmarks.engines import build
 from gluon_cbam.benchmarks.process import BenchmarkProcess, measure
 from gluon_cbam.benchmarks.reference import check_outputs
+from gluon_cbam.benchmarks.workload import Workload
 from gluon_cbam.common.errors import RunError, UsageError
 from gluon_cbam.common.packages import is_installed
 
@@ -130,6 +131,23 @@ class in_this_process:
 
     def __exit__(self, *error):
         pass
+
+
+def test_gpus_may_round_to_tf32(tmp_path):
+    outputs = np.linspace(-1, 1, 30, dtype=np.float32).reshape(3, 10)
+    reference.save(str(tmp_path), outputs, {})
+    context = TINY.replace(reference=str(tmp_path))
+    for factor, device, tolerance, accepted in (
+        (1.00005, None, None, True), (1.001, None, None, False), (1.001, '0', None, True), (1.01, '0', None, False),
+        (1.01, None, 0.2, True), (1.3, None, 0.2, False),
+    ):  # fmt: skip
+        workload = Workload(3, None, None, 'fake', {}, lambda: outputs * np.float32(factor), tolerance)  # noqa: B023
+        if accepted:
+            found = check_outputs(context.replace(gpus=device), workload)
+            assert found['relative'] == pytest.approx(factor - 1, rel=0.01)
+        else:
+            with pytest.raises(RunError, match='outputs differ'):
+                check_outputs(context.replace(gpus=device), workload)
 
 
 def test_a_process_with_wrong_outputs_is_not_measured(weights, tmp_path):
