@@ -16,6 +16,7 @@ from benchmarks.rows import ROWS
 
 from gluon_cbam.common.errors import CbamError, EnvironmentProblem, UsageError, closest
 from gluon_cbam.compat.threads import physical_cores
+from gluon_cbam.ops.status import operators_status
 
 ROOT = Path(__file__).resolve().parent.parent
 GROWTH_REPETITIONS, GROWTH_SECONDS = 3, 60
@@ -35,6 +36,7 @@ def main(only, with_growth, with_profile, docs, only_page, **conditions):
     if only_page:
         document.write(written, ROWS, docs)
         return
+    _check_operators()
     for key in _selected_rows(only, with_growth or with_profile):
         written['rows'][key] = _record(key, Conditions(**conditions))
         document.write(written, ROWS, docs)
@@ -62,6 +64,13 @@ def _selected_rows(only, other_parts):
             raise UsageError(f'unknown row {pattern!r}: {closest(pattern, ROWS)}')
         keys += found
     return list(dict.fromkeys(keys))
+
+
+def _check_operators():
+    """Refuse to measure the operators of MXNet as ours, which take the place of a stale file."""
+    found = operators_status()
+    if found.is_fault:
+        raise EnvironmentProblem(f'{found.detail}: {found.remedy}')
 
 
 def _record(key, conditions):

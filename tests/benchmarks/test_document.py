@@ -5,6 +5,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import benchmark
 import numpy as np
 import pytest
 from benchmark import _record, _selected_rows
@@ -18,6 +19,7 @@ from gluon_cbam.benchmarks.engines import ENGINES
 from gluon_cbam.benchmarks.process import Measurement
 from gluon_cbam.common.errors import DependencyError, EnvironmentProblem, RunError, UsageError
 from gluon_cbam.models.variants import VARIANTS
+from gluon_cbam.ops.status import Status
 
 CONTEXT = ratios.BenchmarkContext('predict', label='ours')
 PAGE = Path(__file__).parents[2] / 'docs'
@@ -186,6 +188,13 @@ def test_temporary_record_file_of_a_row(fake_measure, tmp_path, monkeypatch):
     assert {context.data for context in contexts} == {contexts[0].data}
     assert contexts[0].data.endswith('.rec')
     assert not Path(contexts[0].data).exists()
+
+
+def test_nothing_is_measured_with_stale_operators(fake_measure, monkeypatch, tmp_path):
+    monkeypatch.setattr(benchmark, 'operators_status', lambda: Status(False, 'it is stale', 'compile it', True))
+    with pytest.raises(EnvironmentProblem, match='^it is stale: compile it$'):
+        benchmark.main(['--only', 'inference-8', '--docs', str(tmp_path)], standalone_mode=False)
+    assert fake_measure == list(tmp_path.iterdir()) == []
 
 
 def test_packages_that_are_missing_leave_a_row_out(fake_measure, monkeypatch):
