@@ -24,7 +24,7 @@ from gluon_cbam.benchmarks.loader_workloads import decode_all
 from gluon_cbam.benchmarks.textures import write_records
 from gluon_cbam.compat.threads import usable_cpus
 from gluon_cbam.data.decoding import image_threads
-from gluon_cbam.data.loading.augmentation import random_crop_box
+from gluon_cbam.data.loading.framing import random_crop_box
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 from gluon_cbam.data.loading.training import TrainingData
 from gluon_cbam.data.records.recordio import RecordFile, index_path

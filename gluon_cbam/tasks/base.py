@@ -91,6 +91,12 @@ class Task(TaskFigures, ABC):
             UsageError: a setting has no meaning for this task.
         """
 
+    def notes(self, settings: Settings) -> List[str]:
+        """What the log of a run says of its settings, one line each: that images are not decoded as in validation."""
+        if settings.get('decode') != 'fast':  # tasks that decode images exactly do not have the setting
+            return []
+        return ['--decode fast: JPEGs are trained on with other pixels than those of exact decoding and of validation']
+
     def with_label_index(self, index: Optional[int]) -> Task:
         """The task with another choice of the label that it reads of records with several.
 

@@ -18,16 +18,22 @@ if TYPE_CHECKING:
     from gluon_cbam.data.loading.order import Order
     from gluon_cbam.data.loading.policies.step import Step
 
+_DECODES = ('exact', 'fast')  # those of a module that imports numpy
 _MODES = ('const', 'rand', 'pixel')  # the keys of a table that imports numpy
 
 
 @dataclass
 class ImageAugmentationSettings:
-    """Steps of augmentation after the one of ``augment``."""
+    """How images are decoded, and steps of augmentation after the one of ``augment``."""
 
+    decode: str = setting(
+        'exact', 'how training images are decoded; fast changes pixels: a JPEG of which at least twice --image-size is '
+        'seen is decoded in a smaller size, others with coarser colors', choices=_DECODES, immutable=True,
+        section='Augmentation of whole images',
+    )  # fmt: skip
     rotation: float = setting(
         0.0, 'largest angle by which images are rotated, in degrees; 0 for none', kind=float, minimum=0,
-        aliases=('--degrees',), immutable=True, section='Augmentation of whole images',
+        aliases=('--degrees',), immutable=True,
     )  # fmt: skip
     color_jitter: List[float] = setting(
         (), 'largest change of brightness, contrast and saturation, such as 0.4, or of each and of the hue, such as '

@@ -54,7 +54,7 @@ class Setup:
         data: training batches.
         val: validation data, or None.
         process_group: the processes that train together.
-        notes: lines for the log about the parameters: how many are frozen, and which have weight decay.
+        notes: lines for the log: how many parameters are frozen, which have weight decay, and those of the task.
         task: the task that the network is trained for.
         classes: the comparison of the names of the classes of training data, validation data and weights.
         references: hashes of what settings name besides the data, see :meth:`gluon_cbam.tasks.base.Task.references`.
@@ -119,7 +119,7 @@ def prepare(config: TrainConfig) -> Setup:
     ctx = devices.contexts(config.gpus, config.cpus)
     if config.sync_bn:
         convert_batch_norm(net, ctx)
-    notes = _choose_parameters(net, config)
+    notes = [*_choose_parameters(net, config), *task.notes(config.as_dict())]
     _check_environment(config, ctx)
     workers = config.workers or usable_cpus()
     checked = _check_names(config, task, model, classes)

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from scipy.stats import kstest
 
-from gluon_cbam.data.loading.augmentation import augment, random_crop_box
+from gluon_cbam.data.loading.augmentation import augment
+from gluon_cbam.data.loading.framing import random_crop_box
 from gluon_cbam.data.loading.preprocessing import Preprocessing
 
 DRAWS = 2000

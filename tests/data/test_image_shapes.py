@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from gluon_cbam.data.loading.augmentation import AUGMENTATIONS, augment, random_crop_box
+from gluon_cbam.data.loading.augmentation import AUGMENTATIONS, augment
+from gluon_cbam.data.loading.framing import random_crop_box
 from gluon_cbam.data.loading.policies.erasing import Cutout, RandomErasing
 from gluon_cbam.data.loading.policies.jitter import RandomRotation
 from gluon_cbam.data.loading.policies.naming import policy

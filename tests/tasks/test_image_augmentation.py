@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from gluon_cbam.cli.main import cli
 from gluon_cbam.common.errors import UsageError
 from gluon_cbam.common.settings import default_of
+from gluon_cbam.data.loading.framing import DECODES
 from gluon_cbam.data.loading.policies.erasing import ERASING_MODES, Cutout, RandomErasing
 from gluon_cbam.data.loading.policies.jitter import ColorJitter, RandomRotation
 from gluon_cbam.data.loading.policies.randaugment import RandAugment
@@ -118,3 +119,23 @@ def test_a_resumed_run_keeps_them():
         assert len(config.differences(saved)) == 1
     before = {name: value for name, value in saved.items() if name not in NAMES}
     assert not make_config(network='n', data_train='x.rec').differences(before), 'runs of former versions continue'
+
+
+@pytest.mark.parametrize('name', ['classification', 'multilabel', 'faces'])
+def test_fast_decoding_is_said_in_the_log(name):
+    assert get_task(name).notes(of()) == []
+    (note,) = get_task(name).notes(of(decode='fast'))
+    assert note.startswith('--decode fast: JPEGs are trained on with other pixels')
+
+
+def test_a_run_from_before_a_setting_had_its_default():
+    saved = make_config(network='n', data_train='x.rec').as_dict()
+    old = {name: value for name, value in saved.items() if name not in ('decode', 'resize')}
+    assert not make_config(**{**saved, 'resize': 'crop'}).differences(old), 'what is found out is not compared'
+    assert make_config(**{**saved, 'decode': 'fast'}).differences(old) == ["--decode 'fast' (was 'exact')"]
+
+
+def test_ways_to_decode_are_those_of_the_loader():
+    assert settings_of()['decode'].metadata['choices'] == DECODES
+    with pytest.raises(UsageError, match='--decode is a setting of --task classification, faces.* this run is of det'):
+        resolve({'task': 'detection', 'decode': 'fast'})

@@ -17,7 +17,7 @@ from . import opencv_log
 from .depth import DarkImages, few_bits, scaled
 from .formats import FORMAT_NAMES, ImageFormat, format_of
 from .headers import Damaged, ImageHeader, Unsupported, still_png
-from .jpeg import decode_jpeg
+from .jpeg import Reduced, decode_jpeg, decode_reduced, decode_rows
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -81,22 +81,45 @@ class EncodedImage:
             self._pixels = self._decoded()
             self.height, self.width = self._pixels.shape[:2]
 
-    def pixels(self) -> np.ndarray:
+    def pixels(self, rows: Optional[int] = None, fast: bool = False) -> np.ndarray:
         """Decode the image.
 
+        Args:
+            rows: how many rows are needed, from the top; default all.
+            fast: whether pixels of a JPEG may be others, see :func:`.jpeg.decode_rows`; default no.
+
         Returns:
-            (H, W, 3) uint8, RGB, see :func:`decode`.
+            (H, W, 3) uint8, RGB, see :func:`decode`; or at least ``rows`` of its rows.
 
         Raises:
-            DataError: it is damaged.
+            DataError: it is damaged; perhaps not if the damage is below ``rows``.
         """
         if self._pixels is not None:
             return self._pixels
+        if (rows is not None or fast) and self._row.reader == 'simplejpeg':
+            upper = decode_rows(self._image, self._header, self.height if rows is None else rows, fast)
+            if upper is not None:
+                return upper
         pixels = self._decoded()
         if pixels.shape[:2] != (self.height, self.width):
             size = f'{pixels.shape[1]} x {pixels.shape[0]} pixels'
             raise DataError(f'{self._name}: a damaged image: {size}, its header states {self.width} x {self.height}')
         return pixels
+
+    def reduced(self, height: float, width: float, rows: int) -> Optional[Reduced]:
+        """Decode a JPEG in a smaller size, see :func:`.jpeg.decode_reduced`; the pixels are others than resized ones.
+
+        Args:
+            height: least height of the whole image in pixels.
+            width: least width.
+            rows: how many rows of the image, in its own size, are needed, from the top.
+
+        Returns:
+            The image; None where :meth:`pixels` has to decode it, or to say what is wrong with it.
+        """
+        if self._pixels is not None or self._row.reader != 'simplejpeg':
+            return None
+        return decode_reduced(self._image, self._header, height, width, rows)
 
     def _decoded(self) -> np.ndarray:
         try:

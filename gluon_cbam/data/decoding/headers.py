@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import Dict, Iterator, NamedTuple, Tuple
+from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
 _DEFLATE_RATIO = 1032  # bytes that deflate makes of one byte at most
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of the color types of PNG
@@ -34,6 +34,18 @@ class Unsupported(Exception):
     """The image is intact, but its values are of a kind that is not read; the message is the reason."""
 
 
+class SequentialFrame(NamedTuple):
+    """The frame of a JPEG whose rows follow each other in one scan, without restart markers.
+
+    Attributes:
+        height_at: offset of the two bytes that state the number of rows.
+        unit: rows of pixels that are encoded together.
+    """
+
+    height_at: int
+    unit: int
+
+
 class ImageHeader(NamedTuple):
     """What the header of an image states.
 
@@ -44,6 +56,7 @@ class ImageHeader(NamedTuple):
         reserved: number of pixels that the decoder reserves memory for, where it is more than width times height.
         channels: number of channels of a JPEG.
         upright: whether no EXIF data of a JPEG or PNG may turn it.
+        sequential: of a JPEG whose rows follow each other in one scan, where its frame is; None for others.
     """
 
     width: int
@@ -52,6 +65,7 @@ class ImageHeader(NamedTuple):
     reserved: int = 0
     channels: int = 3
     upright: bool = True
+    sequential: Optional[SequentialFrame] = None
 
 
 def read_png(image: bytes) -> ImageHeader:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import struct
 from typing import Optional
 
-from .headers import Damaged, ImageHeader
+from .headers import Damaged, ImageHeader, SequentialFrame
 
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # markers of the header of a frame
 _HUFFMAN = frozenset({0xC0, 0xC1, 0xC2})
 _PROGRESSIVE = 0xC2
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
-_EXIF, _SCAN, _END = 0xE1, 0xDA, 0xD9
+_SEQUENTIAL = frozenset({0xC0, 0xC1})
+_EXIF, _SCAN, _END, _RESTARTS = 0xE1, 0xDA, 0xD9, 0xDD
 _ORIENTATION = 0x0112
 _MAX_PIXELS_OF_BYTE = 512  # a block of 64 pixels takes a bit at least
 _MAX_SCANS = 100  # of a progressive image; each costs a pass over the pixels
@@ -29,7 +30,7 @@ def read_jpeg(image: bytes) -> ImageHeader:
     Raises:
         Damaged: there is no frame, or its size is more than the bytes can hold.
     """
-    at, frame, upright = 2, None, True
+    at, frame, upright, frame_at, restarts = 2, None, True, 0, False
     try:
         while True:
             at = image.index(b'\xff', at) + 1
@@ -43,15 +44,26 @@ def read_jpeg(image: bytes) -> ImageHeader:
                 break
             (length,) = struct.unpack_from('>H', image, at)
             if marker in _FRAMES and frame is None:
-                frame = (marker, *struct.unpack_from('>BHHB', image, at + 2))
+                frame, frame_at = (marker, *struct.unpack_from('>BHHB', image, at + 2)), at
             elif marker == _EXIF and image[at + 2 : at + 6] == b'Exif':
                 upright = upright and _orientation(image[at + 8 : at + length]) == 1
+            restarts = restarts or marker == _RESTARTS
             at += length
+        in_scan = image[at + 2] if marker == _SCAN else 0
     except (ValueError, IndexError, struct.error):
         raise Damaged('its header is cut') from None
     if frame is None:
         raise Damaged('it has no frame')
-    return _checked(image, upright, *frame)
+    header = _checked(image, upright, *frame)
+    if frame[0] not in _SEQUENTIAL or in_scan != header.channels or restarts:
+        return header
+    return header._replace(sequential=_sequential(image, frame_at, header.channels))
+
+
+def _sequential(image: bytes, frame_at: int, channels: int) -> SequentialFrame:
+    """What a frame at an offset, with all channels in one scan, states about its rows."""
+    factors = image[frame_at + 9 : frame_at + 9 + 3 * channels : 3]  # of each channel: those across and down
+    return SequentialFrame(frame_at + 3, 8 * max(1, *(factor & 15 for factor in factors), 1))
 
 
 def _checked(

@@ -6,74 +6,22 @@ six times as long as a bilinear resize, and half as long as decoding a JPEG of 5
 
 from __future__ import annotations
 
-import math
-from typing import Dict, Sequence, Tuple
+from typing import Callable, Dict, NamedTuple, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 
-from gluon_cbam.data.resizing import Region, cover_shape, resize_and_crop
+from gluon_cbam.compat.renamed import renamed_attributes
 
 from .color_lighting import color_lighting
 from .draws import uniform, up_to
+from .framing import Center, Crop, Framing, Shift, Source, Whole, framed
 from .policies.enhancement import LUMA
 from .policies.step import Step
 from .preprocessing import Preprocessing
 
-_AREA = (0.08, 1.0)  # range of the area of a random crop, relative to the image
-_LOG_ASPECT = (math.log(3 / 4), math.log(4 / 3))
-_TRIES = 10
 _FACE_JITTER = 0.125  # of insightface: 0.875 .. 1.125
 _FACE_QUALITY = (2, 20)  # of JPEG
-
-
-def random_crop_box(height: int, width: int, rng: np.random.Generator) -> Tuple[int, int, int, int]:
-    """A random box with 8 to 100 % of the area of an image and an aspect ratio of 3/4 to 4/3, log-uniform.
-
-    As in torchvision's RandomResizedCrop, ten boxes are drawn; if none fits into the image, the result is the largest
-    centered box with an aspect ratio in this range.
-
-    Args:
-        height: height of the image, in pixels.
-        width: width of the image, in pixels.
-        rng: the random number generator.
-
-    Returns:
-        Top, left, height and width of the box, in pixels.
-    """
-    for _ in range(_TRIES):
-        area = height * width * uniform(rng, *_AREA)
-        aspect = math.exp(uniform(rng, *_LOG_ASPECT))
-        h, w = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
-        if 0 < h <= height and 0 < w <= width:
-            return up_to(rng, height - h), up_to(rng, width - w), h, w
-    narrowest, widest = (math.exp(bound) for bound in _LOG_ASPECT)
-    h, w = min(height, round(width / narrowest)), min(width, round(height * widest))
-    return (height - h) // 2, (width - w) // 2, h, w
-
-
-def _random_resized_crop(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
-    top, left, height, width = random_crop_box(pixels.shape[0], pixels.shape[1], rng)
-    size = preprocessing.shape[::-1]
-    return cv2.resize(pixels[top : top + height, left : left + width], size, interpolation=cv2.INTER_LINEAR)
-
-
-def _shift(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
-    """Resize to cover the size, pad each side by an eighth of it with black, and crop at random."""
-    sizes = preprocessing.shape
-    shape = cover_shape(pixels.shape[0], pixels.shape[1], *sizes)
-    begins = [up_to(rng, length + 2 * (size // 8) - size) - size // 8 for length, size in zip(shape, sizes)]
-    inside = [(max(0, begin), min(length, begin + size)) for begin, length, size in zip(begins, shape, sizes)]
-    (top, bottom), (left, right) = inside
-    pixels = resize_and_crop(pixels, shape, Region(top, left, bottom - top, right - left))
-    (above, below), (before, behind) = (
-        (low - begin, begin + size - high) for begin, (low, high), size in zip(begins, inside, sizes)
-    )
-    return cv2.copyMakeBorder(pixels, above, below, before, behind, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-
-
-def _center_crop(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
-    return preprocessing.crop(pixels)
 
 
 def _flip(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:
@@ -112,44 +60,64 @@ def _face_jpeg(pixels: np.ndarray, preprocessing: Preprocessing, rng: np.random.
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB))
 
 
-AUGMENTATIONS: Dict[str, Tuple[Step, ...]] = {
+class Augmentation(NamedTuple):
+    """An augmentation.
+
+    Attributes:
+        framing: draws what is seen of an image, from its height and width.
+        steps: what follows, in order; each takes and returns (H, W, 3) uint8 RGB.
+    """
+
+    framing: Callable[[Tuple[int, int], Preprocessing, np.random.Generator], Framing]
+    steps: Tuple[Step, ...] = ()
+
+
+AUGMENTATIONS: Dict[str, Augmentation] = {
     # random resized crop and horizontal flip
-    'imagenet': (_random_resized_crop, _flip),
+    'imagenet': Augmentation(Crop.random, (_flip,)),
     # the same with color jitter and PCA lighting, as in GluonCV's train_imagenet
-    'imagenet_color': (_random_resized_crop, _flip, _color),
+    'imagenet_color': Augmentation(Crop.random, (_flip, _color)),
     # random shift by up to an eighth of the size, and horizontal flip
-    'cifar': (_shift, _flip),
+    'cifar': Augmentation(Shift.random, (_flip,)),
     # random shift alone: for characters and other images that must not be flipped
-    'shift': (_shift,),
+    'shift': Augmentation(Shift.random),
     # faces, which are aligned: horizontal flip alone, and insightface's `color` 1 and 2
-    'face': (_center_crop, _flip),
-    'face_color': (_center_crop, _flip, _face_color),
-    'face_color_jpeg': (_center_crop, _flip, _face_jpeg, _face_color),
+    'face': Augmentation(Center.of, (_flip,)),
+    'face_color': Augmentation(Center.of, (_flip, _face_color)),
+    'face_color_jpeg': Augmentation(Center.of, (_flip, _face_jpeg, _face_color)),
     # center crop, as in validation
-    'none': (_center_crop,),
+    'none': Augmentation(Center.of),
 }
-"""Name -> its steps, in order; each takes and returns (H, W, 3) uint8 RGB."""
+"""Name -> the augmentation."""
 
 
 def augment(
     name: str,
-    pixels: np.ndarray,
+    image: Union[np.ndarray, Source],
     preprocessing: Preprocessing,
     rng: np.random.Generator,
     further: Sequence[Step] = (),
+    decode: str = 'exact',
 ) -> np.ndarray:
     """Augment an image.
 
     Args:
         name: a key of :data:`AUGMENTATIONS`.
-        pixels: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB; or what decodes it, as far as it is seen.
         preprocessing: preprocessing of the validation images; gives the image size of the result.
         rng: the random number generator; the same state gives the same image.
         further: steps that follow, of :mod:`.policies`.
+        decode: one of :data:`.framing.DECODES`, for what is not decoded yet.
 
     Returns:
         (height, width, 3) uint8 RGB.
     """
-    for step in (*AUGMENTATIONS[name], *further):
+    source = Whole(image) if isinstance(image, np.ndarray) else image
+    framing, steps = AUGMENTATIONS[name]
+    pixels = framed(source, framing(source.size, preprocessing, rng), preprocessing.shape, decode)
+    for step in (*steps, *further):
         pixels = step(pixels, preprocessing, rng)
     return pixels
+
+
+__getattr__ = renamed_attributes(__name__, {'random_crop_box': 'data.loading.framing.random_crop_box'})

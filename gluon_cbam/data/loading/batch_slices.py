@@ -31,7 +31,7 @@ class BatchSlice(NamedTuple):
 
 
 def memory_of(array: mx.nd.NDArray) -> np.ndarray:
-    """The memory of a uint8 array on the CPU, to be written to before the array is used elsewhere.
+    """The memory of an array on the CPU, to be written to before the array is used elsewhere.
 
     Writing here avoids ``mx.nd.array``, which takes ten times as long as the copy that it makes.
 
@@ -39,8 +39,20 @@ def memory_of(array: mx.nd.NDArray) -> np.ndarray:
         array: the array.
 
     Returns:
-        An array of the same shape, which must not be used longer than ``array``.
+        An array of the same shape and type, which must not be used longer than ``array``.
     """
     pointer = ctypes.c_void_p()
     check_call(_LIB.MXNDArrayGetData(array.handle, ctypes.byref(pointer)))
-    return np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_uint8)), shape=array.shape)
+    of_type = ctypes.POINTER(np.ctypeslib.as_ctypes_type(array.dtype))
+    return np.ctypeslib.as_array(ctypes.cast(pointer, of_type), shape=array.shape)
+
+
+def copied(values: np.ndarray) -> mx.nd.NDArray:
+    """A copy of an array, on the CPU, without the 0.3 ms that ``mx.nd.array`` takes for a few numbers.
+
+    Args:
+        values: the values, of a type of mxnet.
+    """
+    array = mx.nd.empty(values.shape, dtype=values.dtype)
+    memory_of(array)[...] = values
+    return array

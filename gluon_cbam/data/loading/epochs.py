@@ -10,24 +10,25 @@ from abc import ABC, abstractmethod
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar, Union
 
 import mxnet as mx
 import numpy as np
 
 from gluon_cbam.common.errors import DataError, UsageError
 from gluon_cbam.common.parallel import ordered_map
-from gluon_cbam.data.decoding import EncodedImage, image_threads
+from gluon_cbam.data.decoding import SMALL_PIXELS, EncodedImage, Reduced, SmallImage, image_threads
 from gluon_cbam.data.records.images import open_record
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .bad_records import BadRecords
 from .batch_slices import BatchSlice, memory_of
-from .draws import up_to
+from .draws import PositionedGenerators, up_to
 from .order import Order, RandomOrder
 from .preprocessing import Preprocessing
 
-_SLICE = 8  # images that a thread decodes at a time: fewer cost more switches, more leave threads idle at the end
+# images that a thread decodes at a time: fewer cost more switches, more leave threads idle at the end
+_SLICE, _SLICE_OF_SMALL = 8, 32
 _PREFETCHED_BATCHES = 2
 _ONE_SIZE = 10  # batches in a row, as GluonCV's RandomTransformDataLoader
 _ORDER, _PIXELS, _SIZES = range(3)  # independent streams of random numbers
@@ -44,17 +45,24 @@ class Example(NamedTuple):
     """
 
     number: int
-    image: EncodedImage
+    image: Union[EncodedImage, SmallImage]
 
     @property
     def size(self) -> Tuple[int, int]:
         """Height and width of the pixels."""
         return self.image.height, self.image.width
 
-    def pixels(self) -> np.ndarray:
-        """Decode the image: (H, W, 3) uint8 RGB."""
+    def pixels(self, rows: Optional[int] = None, fast: bool = False) -> np.ndarray:
+        """Decode the image, see :meth:`gluon_cbam.data.decoding.EncodedImage.pixels`: (H, W, 3) uint8 RGB."""
         try:
-            return self.image.pixels()
+            return self.image.pixels(rows, fast)
+        except DataError as error:
+            raise _BadRecord(self.number, str(error)) from None
+
+    def reduced(self, height: float, width: float, rows: int) -> Optional[Reduced]:
+        """Decode the image in a smaller size, see :meth:`gluon_cbam.data.decoding.EncodedImage.reduced`."""
+        try:
+            return self.image.reduced(height, width, rows)
         except DataError as error:
             raise _BadRecord(self.number, str(error)) from None
 
@@ -200,7 +208,7 @@ class RecordBatches(ABC):
         """
         epoch = _Epoch(self, number)
         steps = range(skip, len(self))
-        slices_per_batch = -(-epoch.share // _SLICE)
+        slices_per_batch = -(-epoch.share // epoch.slice_size)
         prefetch = max(_PREFETCHED_BATCHES * slices_per_batch, 2 * self.workers)
         empty = (batch_slice for step in steps for batch_slice in epoch.slices(step))
         with image_threads(self.workers) as pool, closing(
@@ -219,7 +227,10 @@ class _Epoch:
     def __init__(self, data: RecordBatches, number: int):
         self._data, self._number = data, number
         self.share = data.batch_size // data.processes
-        self.order = data.epoch_order(self._random(_ORDER))
+        self._pixels, self._sizes = (PositionedGenerators((data.seed, number), use) for use in (_PIXELS, _SIZES))
+        self.order = data.epoch_order(PositionedGenerators((data.seed, number), _ORDER).new(0))
+        height, width = data.preprocessing.shape
+        self.slice_size = _SLICE_OF_SMALL if height * width <= SMALL_PIXELS else _SLICE
 
     def slices(self, step: int) -> Iterator[BatchSlice]:
         """The slices of the batch of this process in a step, not decoded yet."""
@@ -227,15 +238,16 @@ class _Epoch:
         images = mx.nd.empty((self.share, *data.preprocessing.shape, data.preprocessing.channels), dtype='uint8')
         pixels, labels = memory_of(images), [None] * self.share
         first = step * self._data.batch_size + self._data.rank * self.share
-        for row in range(0, self.share, _SLICE):
-            yield BatchSlice(images, pixels, labels, range(row, min(row + _SLICE, self.share)), first, data.planned)
+        for row in range(0, self.share, self.slice_size):
+            rows = range(row, min(row + self.slice_size, self.share))
+            yield BatchSlice(images, pixels, labels, rows, first, data.planned)
 
     def _sized(self, step: int) -> RecordBatches:
         """The data, of the image size of a step."""
         sizes = self._data.image_sizes
         if not sizes:
             return self._data
-        return self._data.of_size(sizes[up_to(self._random(_SIZES, step // _ONE_SIZE), len(sizes) - 1)])
+        return self._data.of_size(sizes[up_to(self._sizes.new(step // _ONE_SIZE), len(sizes) - 1)])
 
     def fill(self, batch_slice: BatchSlice) -> Tuple[BatchSlice, Dict[int, str]]:
         """Decode and augment the images of a slice; returns it with the faults of bad records by index.
@@ -257,7 +269,7 @@ class _Epoch:
         def load(place: int) -> Example:
             return example if place == position else self._good_record(place, found)
 
-        return batch_slice.planned(position, load, self._random(_PIXELS, position))
+        return batch_slice.planned(position, load, self._pixels.moved(row - batch_slice.rows.start, position))
 
     def _fill_row(self, batch_slice: BatchSlice, row: int, make: MakeRow, found: Dict[int, str]) -> None:
         """Decode and augment one image.
@@ -292,8 +304,3 @@ class _Epoch:
         found[number] = fault
         if len(found) > self._data.bad.limit:
             raise self._data.bad.too_many(fault)
-
-    def _random(self, purpose: int, position: int = 0) -> np.random.Generator:
-        """A generator for a purpose and a position; Philox is counter-based, so any position costs the same."""
-        key, counter = (self._data.seed, self._number), (0, position, purpose, 0)
-        return np.random.Generator(np.random.Philox(key=key, counter=counter))

@@ -15,7 +15,9 @@ from gluon_cbam.data.records.multi_labels import MultiLabelRecords
 from gluon_cbam.data.records.recordio import RecordFile
 
 from .augmentation import AUGMENTATIONS, augment
+from .batch_slices import copied
 from .epochs import Load, MakeRow, RecordBatches
+from .framing import DECODES
 from .policies.step import Step
 from .preprocessing import Preprocessing
 
@@ -60,17 +62,21 @@ class TrainingData(RecordBatches):
         records: the record file.
         augmentation: a key of :data:`.augmentation.AUGMENTATIONS`.
         further: steps after the augmentation, see :func:`.augmentation.augment`; default none.
+        decode: one of :data:`.framing.DECODES`; ``fast`` changes pixels. Default ``exact``.
 
     Raises:
-        UsageError: unknown augmentation, or see :class:`.epochs.RecordBatches`.
+        UsageError: unknown augmentation or way to decode, or see :class:`.epochs.RecordBatches`.
     """
 
     records: RecordFile
     further: Sequence[Step] = ()
+    decode: str = 'exact'
 
     def __post_init__(self) -> None:
         if self.augmentation not in AUGMENTATIONS:
             raise UsageError(f'unknown augmentation {self.augmentation!r}: {closest(self.augmentation, AUGMENTATIONS)}')
+        if self.decode not in DECODES:
+            raise UsageError(f'unknown way to decode {self.decode!r}: {closest(self.decode, DECODES)}')
         super().__post_init__()
 
     def planned(self, position: int, load: Load, rng: np.random.Generator) -> MakeRow:
@@ -78,14 +84,14 @@ class TrainingData(RecordBatches):
         example = load(position)
 
         def make() -> Tuple[np.ndarray, np.float32]:
-            pixels = augment(self.augmentation, example.pixels(), self.preprocessing, rng, self.further)
+            pixels = augment(self.augmentation, example, self.preprocessing, rng, self.further, self.decode)
             return pixels, self.records.labels[example.number]
 
         return make
 
     def batch(self, images: mx.nd.NDArray, labels: Sequence[np.float32]) -> Batch:
         """Images with their labels."""
-        return Batch(images, mx.nd.array(np.array(labels, np.float32)))
+        return Batch(images, copied(np.array(labels, np.float32)))
 
 
 @dataclass(frozen=True)

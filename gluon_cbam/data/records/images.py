@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-from typing import List, Tuple
+from typing import List, Tuple, Union
 
 import numpy as np
 
 from gluon_cbam.common.errors import DataError
-from gluon_cbam.data.decoding import Decode, EncodedImage, decode
+from gluon_cbam.data.decoding import Decode, EncodedImage, SmallImage, decode
 
 from .recordio import RecordFile
 
@@ -31,8 +31,8 @@ def decode_record(records: RecordFile, number: int, decoder: Decode = decode) ->
     return decoder(*_read(records, number))
 
 
-def open_record(records: RecordFile, number: int) -> EncodedImage:
-    """Read the image of a record, to decode it later.
+def open_record(records: RecordFile, number: int) -> Union[EncodedImage, SmallImage]:
+    """Read the image of a record, to decode it later; a small one is read and decoded once in the life of ``records``.
 
     Args:
         records: the record file.
@@ -44,7 +44,8 @@ def open_record(records: RecordFile, number: int) -> EncodedImage:
     Raises:
         DataError: the header of the image is damaged, or the record can no longer be read.
     """
-    return EncodedImage(*_read(records, number))
+    kept = records.small_images.get(number)
+    return kept or records.small_images.kept(number, EncodedImage(*_read(records, number)))
 
 
 def _read(records: RecordFile, number: int) -> Tuple[memoryview, str]:

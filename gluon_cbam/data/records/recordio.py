@@ -20,6 +20,7 @@ import numpy as np
 from gluon_cbam.common.descriptors import read_at
 from gluon_cbam.common.errors import DataError
 from gluon_cbam.common.files import PathLike, atomic_paths
+from gluon_cbam.data.decoding import SmallImages
 
 from .detection import is_detection
 from .faces import find_pictures, wrong_ranges
@@ -107,6 +108,7 @@ class RecordFile:
         label_counts: (records,) int32, number of labels of each record; :meth:`labels_of` reads all of them.
         ids: (records,) uint64, id of each record.
         identities: number of identity records that are left out; None for a file that is not insightface's.
+        small_images: the images that :func:`.images.open_record` keeps.
 
     Raises:
         UsageError: there is no such file, or ``label_index`` is negative.
@@ -117,6 +119,7 @@ class RecordFile:
         self, path: PathLike, indexed: bool = True, label_index: Optional[int] = None, faces: bool = False
     ) -> None:
         self.path, self.label_index = existing_file(path), checked_index(label_index)
+        self.small_images = SmallImages()
         self._file = open(self.path, 'rb')  # noqa: SIM115 (open as long as the object exists)
         descriptor = self._file.fileno()
         headers = read_headers(self.path, descriptor, label_index or 0)
@@ -235,6 +238,7 @@ class RecordFile:
         part = copy(self)
         for name in ('_offsets', '_ends', 'labels', 'label_counts', 'ids'):
             setattr(part, name, getattr(self, name)[which])
+        part.small_images = SmallImages()  # by other numbers
         return part
 
     def check_label_counts(self) -> None:

@@ -126,8 +126,9 @@ class Classification(RecordTask):
         return {} if weights is None else {'class_weights': digest(weights)}
 
     def loading_options(self, data: RecordFile, settings: Settings, batch_size: int) -> Dict[str, Any]:
-        """The steps of augmentation, and the order in which images are repeated."""
-        return {'further': steps_of(settings), 'order': repeated_order(settings, data, batch_size)}
+        """How images are decoded and augmented, and the order in which they are repeated."""
+        order = repeated_order(settings, data, batch_size)
+        return {'decode': settings['decode'], 'further': steps_of(settings), 'order': order}
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
         """The loss of the settings, with weights of classes, label smoothing, mixup and cutmix."""

@@ -169,7 +169,7 @@ class Faces(RecordTask):
         return super().contents(data) if hasattr(data, 'labels') else cast('ValidationSets', data).contents()
 
     def loading_options(self, data: RecordFile, settings: Settings, batch_size: int) -> Dict[str, Any]:
-        """The steps of augmentation, gray squares, and the order of the pictures."""
+        """How pictures are decoded, the steps of augmentation, gray squares, and the order of the pictures."""
         from gluon_cbam.data.loading.policies.erasing import Cutout
 
         from .identities import order_of
@@ -178,7 +178,7 @@ class Faces(RecordTask):
         if settings['cutoff']:
             check_square('cutoff', settings)
             steps.append(Cutout(settings['cutoff'], _CUT_SHARE, _CUT_COLOR))
-        return {'further': steps, 'order': order_of(settings, data, batch_size)}
+        return {'decode': settings['decode'], 'further': steps, 'order': order_of(settings, data, batch_size)}
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:
         """The loss of the head."""

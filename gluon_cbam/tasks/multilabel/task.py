@@ -140,7 +140,8 @@ class Multilabel(AnnotatedTask):
 
         return load_batches(
             MultiLabelData, data, settings, preprocessing, batch_size, process_group,
-            further=steps_of(settings), order=repeated_order(settings, data, batch_size),
+            decode=settings['decode'], further=steps_of(settings),
+            order=repeated_order(settings, data, batch_size),
         )  # fmt: skip
 
     def objective(self, settings: Settings, preprocessing: Preprocessing, rank: int, data: Dataset) -> Objective:

@@ -368,17 +368,19 @@ class TrainConfig:
         Args:
             earlier: settings by name.
             immutable: compare the settings that a resumed run must keep; False for all others, except ``output`` and
-                ``resume``.
+                ``resume``. One that did not exist then had its default, unless that stands for what is found out.
         """
+        defaults = {entry.name: default_of(entry) for entry in fields(self)}
+        known = {**{name: each for name, each in defaults.items() if immutable and each is not None}, **earlier}
         # lists in files: height and width of images
         mine = {name: list(each) if isinstance(each, tuple) else each for name, each in self.as_dict().items()}
         return [
-            f'{flag(entry.name)} {mine[entry.name]!r} (was {earlier[entry.name]!r})'
+            f'{flag(entry.name)} {mine[entry.name]!r} (was {known[entry.name]!r})'
             for entry in fields(self)
             if entry.metadata['immutable'] == immutable
             and entry.name not in _OF_A_SESSION
-            and entry.name in earlier
-            and mine[entry.name] != earlier[entry.name]
+            and entry.name in known
+            and mine[entry.name] != known[entry.name]
         ]
 
 
