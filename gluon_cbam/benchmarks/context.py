@@ -27,6 +27,7 @@ class BenchmarkContext:
         cpus: value of ``--cpus``; default None, one CPU device.
         workers: number of decoding threads.
         data: path of a .rec file, for modes that read images.
+        decode: how the loader of images decodes JPEGs, as ``--decode`` of ``cbam train``; default ``exact``.
         with_decode: whether ``predict`` includes decoding image files.
         calls: number of calls in a repetition.
         threads: number of threads of the engine's arithmetic.
@@ -50,6 +51,7 @@ class BenchmarkContext:
     cpus: Optional[int] = None
     workers: int = 1
     data: Optional[str] = None
+    decode: str = 'exact'
     with_decode: bool = False
     calls: int = 1
     threads: int = 1

@@ -28,8 +28,9 @@ def _images(context: BenchmarkContext) -> RecordBatches:
 
     preprocessing = Preprocessing(context.image_size).of_channels(context.channels)
     return TrainingData(
-        RecordFile(context.record_path), context.batch, preprocessing, 'imagenet', seed=0, workers=context.workers
-    )
+        RecordFile(context.record_path), context.batch, preprocessing, 'imagenet', seed=0, workers=context.workers,
+        decode=context.decode,
+    )  # fmt: skip
 
 
 def _pictures_with_boxes(context: BenchmarkContext) -> RecordBatches:

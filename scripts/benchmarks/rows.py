@@ -42,6 +42,7 @@ _FACES = BenchmarkContext('predict', network='modified_cbamnet50', image_size=11
 _FACE_STEP = _FACES.replace(mode='train', task='faces', classes=10_000)
 _BASE = BenchmarkContext('predict', network='cbamnet_base', image_size=32, batch=8)
 _LOADER = BenchmarkContext('loader', batch=50, classes=10, label='training loader')
+_BARE = _LOADER.replace(engine='cv2.imdecode', label='bare cv2.imdecode')
 # a step takes hundreds of times as long as decoding its images of 32 x 32 pixels
 _EPOCH = BenchmarkContext(
     'train', network='cifar_cbam_resnet18', batch=16, image_size=32, classes=10, label='cbam train',
@@ -131,8 +132,19 @@ ROWS: Dict[str, Row] = {
     'loader': Row(
         'bare JPEG decoding / training loader, 500 x 375 pixels, same threads',
         at_least(1.2),
-        on_records(_LOADER.replace(engine='cv2.imdecode', label='bare cv2.imdecode'), _LOADER, 2000),
+        on_records(_BARE, _LOADER, 2000),
     ),
+    **{
+        f'loader-fast{key}': Row(
+            f'bare full JPEG decoding / training loader with --decode fast, {size}, same threads',
+            at_least(bound),
+            on_records(_BARE, _LOADER.replace(decode='fast', label='training loader, fast'), images, jpeg_size),
+        )
+        for key, size, jpeg_size, images, bound in (
+            ('', '500 x 375 pixels', None, 2000, 1.8),
+            ('-1600', '1600 x 1200 pixels', (1200, 1600), 200, 3),
+        )
+    },
     **DETECTION_ROWS,
     'epoch': Row(
         'epoch of 64 steps: cbam train on RecordIO / bare Gluon loop on data in memory',

@@ -74,6 +74,13 @@ def test_exported_networks_take_the_same_channels(engine):
     check(TINY.replace(engine=engine, options={'in_channels': 1}), 2)
 
 
+def test_the_loader_decodes_as_the_context_says(photos):
+    for decode in ('exact', 'fast'):
+        context = TINY.replace(mode='loader', decode=decode, data=str(photos.path))
+        assert loader_workloads._images(context).decode == decode
+        check(context, 4)
+
+
 def test_the_loader_of_pictures_with_boxes_can_be_called_again(tmp_path):
     textures.write_detection_records(tmp_path / 'boxes.rec', 5, 3, (20, 30))
     for task, batches in ((None, 'Batch'), ('detection', 'DetectionBatch')):
