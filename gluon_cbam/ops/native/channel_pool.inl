@@ -2,6 +2,13 @@
 
 // -------------------------------------------------------------------------------------------------------- blocks
 
+// The first channel with the maximum, where each lane has the maximum of some channels, and the first of these minus
+// the lane; `none` if no lane has it, as with NaN.
+template <typename L, typename T>
+inline int64_t first_channel_of(T best, typename L::vector bests, typename L::int_vector bests_at, int64_t none) {
+  return L::minimum_int(bests == L::all(best) ? bests_at + L::indices() : L::all_int(none));
+}
+
 template <typename T, int B>
 struct ChannelPool {
   typedef Lanes<T, B> L;
@@ -33,17 +40,12 @@ struct ChannelPool {
  private:
   static void finish(const ChannelPoolArgs<T>& a, const Tile& at, int64_t p, typename L::vector sums,
                      typename L::vector bests, typename L::int_vector best_blocks) {
-    T best = bests[0];
-    for (int lane = 1; lane < B; ++lane) best = bests[lane] > best ? bests[lane] : best;
+    const T best = L::maximum(bests);
     const int64_t to = at.sample * a.sample_stride + at.first + p;
     a.maximum[to] = best;
     a.mean[to] = L::sum(sums) / a.x.channels;
     if (!a.argmax) return;
-    int64_t channel = a.x.channels;
-    for (int lane = 0; lane < B; ++lane) {
-      const int64_t candidate = int64_t(best_blocks[lane]) * B + lane;
-      if (bests[lane] == best && candidate < channel) channel = candidate;
-    }
+    const int64_t channel = first_channel_of<L>(best, bests, best_blocks * B, a.x.channels);
     a.argmax[at.sample * a.x.positions + at.first + p] = static_cast<int32_t>(channel < a.x.channels ? channel : 0);
   }
 };
@@ -176,13 +178,9 @@ void channel_pool_rows(const ChannelPoolArgs<T>& a) {
         if (with_argmax) bests_at = value > bests ? L::all_int(c) : bests_at;
         bests = value > bests ? value : bests;
       }
-      T sum = L::sum(sums), best = bests[0];
-      for (int lane = 1; lane < kLanes; ++lane) best = bests[lane] > best ? bests[lane] : best;
-      int64_t channel = channels;
-      for (int lane = 0; with_argmax && lane < kLanes; ++lane) {
-        const int64_t candidate = bests_at[lane] + lane;
-        if (vectors_end && bests[lane] == best && candidate < channel) channel = candidate;
-      }
+      T sum = L::sum(sums), best = L::maximum(bests);
+      const bool with_vectors = with_argmax && vectors_end;
+      int64_t channel = with_vectors ? first_channel_of<L>(best, bests, bests_at, channels) : channels;
       for (int64_t c = vectors_end; c < channels; ++c) {
         const T value = gates ? from[c] * gates[c] : from[c];
         sum += value;

@@ -11,6 +11,22 @@ struct IntegerOf<double> {
   typedef int64_t type;
 };
 
+// The lanes of a vector as one value: combine(a, b), of vectors and of values, is applied to halves again and again.
+template <int L, typename T, typename Vector, typename Combine>
+inline T fold_lanes(Vector value, Combine combine) {
+  if constexpr (L == 1) {
+    return value[0];
+  } else if constexpr (L == 2) {
+    return combine(value[0], value[1]);
+  } else {
+    typedef T Half __attribute__((vector_size(L / 2 * sizeof(T))));
+    Half low, high;
+    std::memcpy(&low, &value, sizeof(low));
+    std::memcpy(&high, reinterpret_cast<const char*>(&value) + sizeof(low), sizeof(high));
+    return fold_lanes<L / 2, T>(combine(low, high), combine);
+  }
+}
+
 // L lanes of T
 template <typename T, int L>
 struct Lanes {
@@ -32,9 +48,13 @@ struct Lanes {
     return value;
   }
   static inline T sum(vector value) {
-    T total = 0;
-    for (int lane = 0; lane < L; ++lane) total += value[lane];
-    return total;
+    return fold_lanes<L, T>(value, [](auto a, auto b) { return a + b; });
+  }
+  static inline T maximum(vector value) {
+    return fold_lanes<L, T>(value, [](auto a, auto b) { return a > b ? a : b; });
+  }
+  static inline integer minimum_int(int_vector value) {
+    return fold_lanes<L, integer>(value, [](auto a, auto b) { return a < b ? a : b; });
   }
 };
 
