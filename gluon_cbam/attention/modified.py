@@ -95,4 +95,4 @@ class ModifiedCBAM(Attention):
         logits = self.avg(ops.as_map(mean)) + self.max(ops.as_map(maximum))  # (N, C, 1, 1)
         x = ops.scale(x, channel=ops.as_vector(F.sigmoid(logits)))
         maps = ops.channel_pool(x, ORDER)  # (N, 2, H, W)
-        return ops.scale(x, spatial=F.sigmoid(self.spatial(maps)))
+        return ops.scale(x, spatial=ops.spatial_gate(maps, self.spatial, None, 'sigmoid'))

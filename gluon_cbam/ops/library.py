@@ -36,6 +36,8 @@ NAMES = (
 """The operators with gradients, in native/operators.cc and native/prelu_operators.cc, without their prefix."""
 INFERENCE_NAMES = ('channel_gate', 'spatial_gate')
 """The operators without gradients, in native/quantized_operators.cc."""
+GATE_CONVOLUTIONS = ('gate_convolution', 'gate_convolution_bias')
+"""The operators with gradients in native/gate_operators.cc, without and with a bias."""
 CONVOLUTION = 'convolution'
 """The operator in native/convolution_operators.cc."""
 FUSED_CONVOLUTION = 'fused_convolution'
@@ -117,7 +119,7 @@ def open_library() -> Library:
         )
     library.cbam_register()
     nd, sym = SimpleNamespace(), SimpleNamespace()
-    for name in (*NAMES, *INFERENCE_NAMES, CONVOLUTION):
+    for name in (*NAMES, *INFERENCE_NAMES, *GATE_CONVOLUTIONS, CONVOLUTION):
         handle = _handle(name)
         setattr(nd, name, _make_ndarray_function(handle, PREFIX + name, name))
         setattr(sym, name, _make_symbol_function(handle, PREFIX + name, name))

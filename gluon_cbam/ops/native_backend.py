@@ -5,14 +5,18 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import List, Optional, Sequence
 
+import mxnet as mx
 from mxnet.gluon import Parameter, nn
 
 from gluon_cbam.common.types import OpNamespace, Tensor
 
+from . import tracing
 from .graph_backend import FastBackend
+from .library import GATE_CONVOLUTIONS
 from .reference_backend import FeatureMap, add_relu
 
 _BATCH_NORM_EPSILON = 1e-5  # as in native/quantized_operators.cc
+_MOST_MAPS = 4  # that the operators gate_convolution are faster with than oneDNN
 
 
 class NativeBackend(FastBackend):
@@ -61,6 +65,16 @@ class NativeBackend(FastBackend):
             return super().channel_gate(vectors, fc1, fc2, gate)
         return self._operators.channel_gate(*vectors, *_variables(fc1.weight, fc1.bias, fc2.weight, fc2.bias))
 
+    def spatial_logits(self, maps: Tensor, conv: nn.Conv2D, norm: Optional[nn.BatchNorm]) -> Tensor:
+        """See :meth:`.reference_backend.ReferenceBackend.spatial_logits`; one operator with the convolution's bias."""
+        # the fusion for quantized networks supports MXNet's own operator only
+        if tracing.is_traced_for_quantization() or not _is_gate_convolution(conv):
+            return super().spatial_logits(maps, conv, norm)
+        parameters = [conv.weight] if conv.bias is None else [conv.weight, conv.bias]
+        operator = getattr(self._operators, GATE_CONVOLUTIONS[len(parameters) - 1])
+        logits = operator(maps, *_values(maps, *parameters))
+        return logits if norm is None else norm(logits)
+
     def spatial_gate(self, maps: Tensor, conv: nn.Conv2D, norm: Optional[nn.BatchNorm], gate: str) -> Tensor:
         """See :meth:`.reference_backend.ReferenceBackend.spatial_gate`."""
         if not self._for_inference or gate != 'sigmoid' or norm is None or not _is_spatial_gate(conv, norm):
@@ -93,6 +107,13 @@ def _variables(*parameters: Parameter) -> List[Tensor]:
     return [parameter.var() for parameter in parameters]
 
 
+def _values(like: Tensor, *parameters: Parameter) -> List[Tensor]:
+    """Parameters as arrays on the device of an array, or as symbols."""
+    if isinstance(like, mx.nd.NDArray):
+        return [parameter.data(like.context) for parameter in parameters]
+    return _variables(*parameters)
+
+
 def _is_mlp(fc1: nn.Dense, fc2: nn.Dense) -> bool:
     """Whether the operator ``channel_gate`` supports dense layers: both with biases, ReLU after the first."""
     has_biases = fc1.bias is not None and fc2.bias is not None
@@ -101,8 +122,21 @@ def _is_mlp(fc1: nn.Dense, fc2: nn.Dense) -> bool:
 
 def _is_spatial_gate(conv: nn.Conv2D, norm: nn.BatchNorm) -> bool:
     """Whether the operator ``spatial_gate`` supports layers, see native/quantized_operators.cc."""
-    options, (outputs, inputs, height, width) = conv._kwargs, conv.weight.shape
-    padding = (height // 2, width // 2)
-    keeps_size = (options['stride'], options['dilate'], options['pad']) == ((1, 1), (1, 1), padding)
-    is_square = (outputs, inputs, height % 2) == (1, 2, 1) and height == width
-    return keeps_size and is_square and conv.bias is None and norm._kwargs['eps'] == _BATCH_NORM_EPSILON
+    has_two_maps = _keeps_size(conv) and conv.weight.shape[1] == 2
+    return has_two_maps and conv.bias is None and norm._kwargs['eps'] == _BATCH_NORM_EPSILON
+
+
+def _is_gate_convolution(conv: nn.Conv2D) -> bool:
+    """Whether the operators ``gate_convolution`` replace a layer: few maps, which :data:`_MOST_MAPS` limits, to one."""
+    return _keeps_size(conv) and 0 < conv.weight.shape[1] <= _MOST_MAPS
+
+
+def _keeps_size(conv: nn.Conv2D) -> bool:
+    """Whether a layer convolves maps to one of the same size, with a square kernel and nothing else but a bias."""
+    if (
+        type(conv) is not nn.Conv2D or conv._forward_hooks or conv._forward_pre_hooks
+    ):  # the layer itself is to be called
+        return False
+    options, (outputs, _, height, width) = conv._kwargs, conv.weight.shape
+    plain = options['stride'] == options['dilate'] == (1, 1) and options['num_group'] == 1 and conv.act is None
+    return plain and outputs == 1 and height == width and height % 2 == 1 and options['pad'] == (height // 2,) * 2

@@ -1,4 +1,4 @@
-"""The comparisons with numpy on every instruction set that the processor has, each in a process of its own."""
+"""The comparisons of operators on every instruction set that the processor has, each in a process of its own."""
 
 import os
 import subprocess
@@ -10,7 +10,11 @@ import pytest
 from gluon_cbam.ops import status
 
 ROOT = Path(__file__).parents[2]
-COMPARISONS = 'tests/ops/test_operators.py', 'tests/quantization/test_operators.py'
+COMPARISONS = (
+    'tests/ops/test_operators.py',
+    'tests/ops/test_gate_convolution.py',
+    'tests/quantization/test_operators.py',
+)
 ONEDNN = {'baseline': 'SSE41', 'avx2': 'AVX2', 'avx512': 'ALL'}
 """Instruction set -> limit of oneDNN's, with which maps come in the layouts that such a processor has."""
 

@@ -8,28 +8,34 @@ import pytest
 _DIGEST = """
 import gluon_cbam, hashlib, json
 import mxnet as mx, numpy as np
-from gluon_cbam.ops.library import NAMES, load
+from gluon_cbam.ops.library import GATE_CONVOLUTIONS, NAMES, load
 operators, random = load(), np.random.RandomState(0)
 def maps(c, h, k=3, inputs=64):
     # integers in 64ths: no sum of a convolution is rounded
     made = [mx.nd.array(random.randint(-9, 9, shape) / 8) for shape in ((3, inputs, h, h), (c, inputs, k, k))]
     return mx.nd.Convolution(*made, kernel=(k, k), pad=(k // 2, k // 2), num_filter=c, no_bias=True)
 bits, sums = hashlib.md5(), []
+def add(name, inputs):
+    for array in inputs:
+        array.attach_grad()
+    with mx.autograd.record():
+        outputs = getattr(operators.nd, name)(*inputs)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    mx.autograd.backward(outputs, [mx.nd.array(random.randn(*output.shape)) for output in outputs])
+    for array in [*outputs, *(array.grad for array in inputs)]:
+        bits.update(array.asnumpy().tobytes())
+        sums.append(float(np.abs(array.asnumpy().astype('f8')).sum()))
 for name in NAMES:
     # more values than one thread works on alone, in the layouts of test_operators.py
     for x in (mx.nd.array(random.randn(3, 19, 53, 51)), maps(64, 28), maps(40, 35), maps(48, 31, inputs=256)):
         n, c, h, w = x.shape
         sizes = {'_gated': (n, c), '_channel': (n, c), '_spatial': (n, 1, h, w), '_add': x.shape, 'prelu': (c,)}
-        inputs = [x] + [mx.nd.array(random.randn(*size)) for part, size in sizes.items() if part in name]
-        for array in inputs:
-            array.attach_grad()
-        with mx.autograd.record():
-            outputs = getattr(operators.nd, name)(*inputs)
-        outputs = outputs if isinstance(outputs, list) else [outputs]
-        mx.autograd.backward(outputs, [mx.nd.array(random.randn(*output.shape)) for output in outputs])
-        for array in [*outputs, *(array.grad for array in inputs)]:
-            bits.update(array.asnumpy().tobytes())
-            sums.append(float(np.abs(array.asnumpy().astype('f8')).sum()))
+        add(name, [x] + [mx.nd.array(random.randn(*size)) for part, size in sizes.items() if part in name])
+for name in GATE_CONVOLUTIONS:
+    # a gradient of few large and of many small groups
+    for shape in ((9, 2, 52, 51), (300, 3, 8, 8)):
+        inputs = [mx.nd.array(random.randn(*size)) for size in (shape, (1, shape[1], 7, 7), (1,))]
+        add(name, inputs if name.endswith('bias') else inputs[:2])
 runtimes = {line.split()[-1] for line in open('/proc/self/maps') if 'libgomp' in line}
 assert len(runtimes) == 1, runtimes  # MXNet sets the threads of this one
 print(json.dumps([operators.instructions, bits.hexdigest(), sums]))

@@ -56,10 +56,10 @@ void forward(const OpStatePtr& state, const OpContext& context, const Arrays& in
       cached.transformed.resize(size);
       transform(in[1], nullptr, false, cached.transformed.data());
     }
-    convolve(in[0], cached.transformed.data(), workspace(needed), false, out[0]);
+    convolve(in[0], cached.transformed.data(), workspace<float>(needed), false, out[0]);
     return;
   }
-  float* transformed = workspace(size + needed);
+  float* transformed = workspace<float>(size + needed);
   transform(in[1], nullptr, false, transformed);
   convolve(in[0], transformed, transformed + size, context.is_train, out[0]);
 }
@@ -69,14 +69,14 @@ void forward(const OpStatePtr& state, const OpContext& context, const Arrays& in
 void gradient_of_data(const NDArray& dy, const NDArray& weight, const NDArray& dx) {
   const TShape& shape = weight.shape();
   const int64_t size = winograd_transformed_size(shape[0], shape[1]);
-  float* transformed = workspace(size + winograd()->workspace_size(shape[0]));
+  float* transformed = workspace<float>(size + winograd()->workspace_size(shape[0]));
   transform(weight, nullptr, true, transformed);
   convolve(dy, transformed, transformed + size, true, dx);
 }
 
 void gradient_of_weight(const NDArray& dy, const NDArray& x, Target<float> dweight) {
   const ChannelMap<float> from = in_vectors(x, true), gradient = in_vectors(dy, true);
-  float* space = workspace(winograd()->gradient_workspace_size(from.map(), x.shape()[2], dy.shape()[1]));
+  float* space = workspace<float>(winograd()->gradient_workspace_size(from.map(), x.shape()[2], dy.shape()[1]));
   winograd()->gradient({from.map(), x.shape()[2], gradient.map(), space, dweight.data()});
   dweight.finish();
 }

@@ -107,7 +107,7 @@ void run_winograd(const Settings& settings, const Arrays& in, const NDArray& out
   if (settings.has_shortcut) end.shortcut = &in[settings.shortcut_at()];
   end.activation = settings.activation;
   if (settings.activation == Activation::kPrelu) end.slopes = values_of<float>(in[settings.slopes_at()], &keep);
-  convolve(in[0], folded.transformed.data(), workspace(winograd()->workspace_size(weight[1])), false, out, end);
+  convolve(in[0], folded.transformed.data(), workspace<float>(winograd()->workspace_size(weight[1])), false, out, end);
 }
 
 // --------------------------------------------------------------------------------------------------------- oneDNN

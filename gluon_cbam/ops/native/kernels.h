@@ -133,6 +133,55 @@ struct PreluGradArgs {
   T* dslopes;  // partial sums, (N, tiles, C); may be null
 };
 
+// A map of one channel with zeros around it, for a convolution that keeps its size. Rows share their margins: those are
+// only to the right of a row, and in front of the first. Positions are counted from the first value on, in rows with
+// margins.
+struct PaddedPlane {
+  int64_t height, width, side;  // side: of the kernel, odd
+
+  int64_t margin() const { return side / 2; }
+  int64_t row() const { return width + margin(); }
+  int64_t origin() const { return margin() * row() + margin(); }  // where the first value is
+  int64_t positions() const { return tiles_of(height * row()) * kTile; }
+  int64_t size() const { return 2 * origin() + positions(); }
+};
+
+// y[n, o] = convolution(maps[n], weight[o]) + bias[o], of a few maps, which keeps their size
+template <typename T>
+struct GateConvolutionArgs {
+  const T* maps;    // (N, inputs, H, W)
+  const T* weight;  // (outputs, inputs, side, side)
+  const T* bias;    // (outputs); null for 0
+  int64_t batch, inputs, outputs;
+  PaddedPlane plane;
+  T* workspace;  // workspace_size() values
+  T* y;          // (N, outputs, H, W)
+
+  bool is_parallel() const { return batch * plane.height * plane.width > kMinParallelPositions; }
+  int64_t workspace_size() const { return batch * inputs * plane.size(); }
+};
+
+// The values in a vector of a convolution of few maps, as many as a cache line has.
+template <typename T>
+constexpr int kGateLanes = 64 / sizeof(T);
+
+// The gradient of the weight and of the bias, with one output; samples are added up in groups.
+template <typename T>
+struct GateConvolutionGradArgs {
+  const T* maps;  // (N, channels, H, W)
+  const T* dy;    // (N, 1, H, W)
+  int64_t batch, channels;
+  PaddedPlane plane;
+  T* workspace;  // workspace_size() values
+  T* sums;       // partial sums, (groups, channels * side * side + 1, kGateLanes), of the bias at last
+
+  bool is_parallel() const { return batch * plane.height * plane.width > kMinParallelPositions; }
+  int64_t workspace_size() const { return batch * (channels + 1) * plane.size(); }
+  int64_t samples_in_group() const { return plane.positions() < 4096 ? 4096 / plane.positions() : 1; }
+  int64_t groups() const { return (batch + samples_in_group() - 1) / samples_in_group(); }
+  int64_t sums_of_group() const { return (channels * plane.side * plane.side + 1) * kGateLanes<T>; }
+};
+
 template <typename T>
 struct Kernels {
   void (*relayout)(Map<const T> from, Map<T> to);  // the same values in another layout
@@ -144,6 +193,8 @@ struct Kernels {
   void (*scale_backward)(const ScaleGradArgs<T>&);
   void (*prelu)(const PreluArgs<T>&);
   void (*prelu_backward)(const PreluGradArgs<T>&);
+  void (*gate_convolution)(const GateConvolutionArgs<T>&);
+  void (*gate_convolution_backward)(const GateConvolutionGradArgs<T>&);
 };
 
 // The kernels below are for inference.
@@ -157,18 +208,11 @@ struct ChannelGateArgs {
   float* gate;       // (N, C)
 };
 
-// gate = sigmoid(convolution(maps) * factor + shift), the convolution of two maps to one, which keeps their size
+// gate = sigmoid(gate * factor + shift), of the convolution of a spatial gate
 struct SpatialGateArgs {
-  const float* maps;    // (N, 2, H, W)
-  const float* weight;  // (2, side, side)
   float factor, shift;
-  int64_t batch, height, width, side;
-  float* workspace;  // workspace_size() values
-  float* gate;       // (N, H, W)
-
-  bool is_parallel() const { return batch * height * width > kMinParallelPositions; }
-  int64_t padded_width() const { return (width + 15) / 16 * 16 + side - 1; }
-  int64_t workspace_size() const { return batch * 2 * (height + side - 1) * padded_width(); }
+  int64_t size;
+  float* gate;
 };
 
 // Quantized maps are (N, H, W, C) with C a multiple of 16; the real values are the int8 or uint8 values times a step.

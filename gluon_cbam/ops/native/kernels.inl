@@ -12,14 +12,24 @@ namespace CBAM_VARIANT {
 #include "channel_pool.inl"
 #include "scale.inl"
 #include "prelu.inl"
+#include "gate_convolution.inl"
 #include "gates.inl"
 #include "quantized.inl"
 // clang-format on
 
 template <typename T>
 constexpr Kernels<T> kKernels = {
-    relayout<T>,       global_pool<T>, global_pool_backward<T>, channel_pool<T>, channel_pool_backward<T>, scale<T>,
-    scale_backward<T>, prelu<T>,       prelu_backward<T>,
+    relayout<T>,
+    global_pool<T>,
+    global_pool_backward<T>,
+    channel_pool<T>,
+    channel_pool_backward<T>,
+    scale<T>,
+    scale_backward<T>,
+    prelu<T>,
+    prelu_backward<T>,
+    gate_convolution<T>,
+    gate_convolution_backward<T>,
 };
 
 constexpr InferenceKernels kInferenceKernels = {

@@ -338,6 +338,7 @@ void cbam_register() {
   cbam::register_scales<false, true>();
   cbam::register_scales<true, true>();
   cbam::register_prelu();
+  cbam::register_gate_convolution();
   cbam::register_quantized();
   cbam::register_convolution();
   cbam::register_fused_convolution();

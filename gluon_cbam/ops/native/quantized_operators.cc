@@ -125,20 +125,19 @@ void spatial_gate(const OpContext&, const Arrays& in, const Requests& requests, 
   for (const NDArray& array : in) values.push_back(values_of<float>(array, &keep));
   const float factor = *values[2] / std::sqrt(*values[5] + kEpsilon);
   const TShape& shape = in[0].shape();
-  SpatialGateArgs a = {};
+  Target<float> target(out, requests, 0);
+  GateConvolutionArgs<float> a = {};
   a.maps = values[0];
   a.weight = values[1];
-  a.factor = factor;
-  a.shift = *values[3] - *values[4] * factor;
   a.batch = shape[0];
-  a.height = shape[2];
-  a.width = shape[3];
-  a.side = in[1].shape()[2];
-  std::vector<float> workspace(a.workspace_size());
-  Target<float> target(out, requests, 0);
-  a.workspace = workspace.data();
-  a.gate = target.data();
-  selected_kernels().inference.spatial_gate(a);
+  a.inputs = shape[1];
+  a.outputs = 1;
+  a.plane = {shape[2], shape[3], in[1].shape()[2]};
+  a.workspace = workspace<float>(a.workspace_size());
+  a.y = target.data();
+  kernels<float>().gate_convolution(a);
+  const float shift = *values[3] - *values[4] * factor;
+  selected_kernels().inference.spatial_gate({factor, shift, int64_t(out[0].shape().Size()), target.data()});
   target.finish();
 }
 

@@ -66,6 +66,20 @@ inline size_t wanted(const Requests& requests, bool exists, size_t index) {
   return exists && requests[index] != mxnet::kNullOp ? index : kAbsent;
 }
 
+// A workspace of the thread that runs the operators, valid until the next call; MXNet's own would be kept in up to four
+// copies.
+template <typename T>
+T* workspace(int64_t values) {
+  static thread_local std::unique_ptr<T[]> held;
+  static thread_local int64_t size = 0;
+  if (size < values) {
+    held.reset();
+    held.reset(new T[values]);
+    size = values;
+  }
+  return held.get();
+}
+
 // The sums over tiles, (N, tiles, C) to (N, C), in one order for any number of threads.
 template <typename T>
 void add_tiles(const std::vector<T>& partial, int64_t batch, int64_t tiles, int64_t channels, T* sums) {
@@ -176,6 +190,8 @@ inline void add_former_name(const nnvm::Op& op, const std::string& name) {
 
 // Adds the operators of prelu_operators.cc.
 void register_prelu();
+// Adds the operators of gate_operators.cc.
+void register_gate_convolution();
 // Adds the operators of quantized_operators.cc.
 void register_quantized();
 // Adds the operators of convolution_operators.cc.

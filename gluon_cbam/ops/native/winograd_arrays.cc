@@ -17,17 +17,6 @@ ChannelMap<float> in_vectors(const NDArray& array, bool for_training) {
   return for_training ? ChannelMap<float>(array, block, rows) : ChannelMap<float>(array, rows, block);
 }
 
-float* workspace(int64_t floats) {
-  static thread_local std::unique_ptr<float[]> held;
-  static thread_local int64_t size = 0;
-  if (size < floats) {
-    held.reset();
-    held.reset(new float[floats]);
-    size = floats;
-  }
-  return held.get();
-}
-
 void transform(const NDArray& weight, const float* scale, bool backward, float* transformed) {
   Arrays keep;
   const TShape& shape = weight.shape();

@@ -15,9 +15,6 @@ bool is_winograd_faster(const NDArray& map, const TShape& weight, int64_t inputs
 // rows for inference.
 ChannelMap<float> in_vectors(const NDArray& array, bool for_training);
 
-// A workspace of the thread that runs the operators; MXNet's own would be kept in up to four copies.
-float* workspace(int64_t floats);
-
 // Transforms weights; see Winograd::transform.
 void transform(const NDArray& weight, const float* scale, bool backward, float* transformed);
 

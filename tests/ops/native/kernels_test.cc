@@ -279,6 +279,77 @@ class KernelTest {
   int block_;
 };
 
+// ------------------------------------------------------------------------------------- convolution of few maps
+
+// A convolution and its gradients by their definition, in double: calls each(value, output, tap) for every product,
+// with the places of a value of the maps, of a value of the output, and of a value of the weight.
+template <typename Each>
+void for_products(int64_t batch, int64_t inputs, int64_t outputs, const PaddedPlane& plane, Each each) {
+  const int64_t height = plane.height, width = plane.width, side = plane.side;
+  for (int64_t i = 0; i < batch * outputs * height * width * inputs * side * side; ++i) {
+    const int64_t tap = i % (inputs * side * side), output = i / (inputs * side * side), map = tap / (side * side);
+    const int64_t plane_of_output = output / (height * width), n = plane_of_output / outputs;
+    const int64_t y = output / width % height + tap / side % side - side / 2,
+                  x = output % width + tap % side - side / 2;
+    if (y < 0 || y >= height || x < 0 || x >= width) continue;
+    each(((n * inputs + map) * height + y) * width + x, output, plane_of_output % outputs * inputs * side * side + tap);
+  }
+}
+
+template <typename T>
+void test_gate_convolution(const Kernels<T>& kernels, int64_t batch, int64_t inputs, int64_t outputs,
+                           const PaddedPlane& plane) {
+  const int64_t area = plane.height * plane.width;
+  const auto maps = random_values<T>(batch * inputs * area), bias = random_values<T>(outputs);
+  const auto weight = random_values<T>(outputs * inputs * plane.side * plane.side);
+  std::vector<T> y(batch * outputs * area);
+  GateConvolutionArgs<T> args = {maps.data(), weight.data(), bias.data(), batch,   inputs,
+                                 outputs,     plane,         nullptr,     y.data()};
+  std::vector<T> workspace(args.workspace_size());
+  args.workspace = workspace.data();
+  kernels.gate_convolution(args);
+  std::vector<double> expected(y.size());
+  for (size_t i = 0; i < y.size(); ++i) expected[i] = bias[i / area % outputs];
+  for_products(batch, inputs, outputs, plane, [&](int64_t value, int64_t output, int64_t tap) {
+    expected[output] += double(maps[value]) * weight[tap];
+  });
+  check("convolution of a gate", y, expected, kTolerance<T>);
+}
+
+template <typename T>
+void test_gate_convolution_backward(const Kernels<T>& kernels, int64_t batch, int64_t channels,
+                                    const PaddedPlane& plane) {
+  const int64_t area = plane.height * plane.width, taps = channels * plane.side * plane.side;
+  const auto maps = random_values<T>(batch * channels * area), dy = random_values<T>(batch * area);
+  GateConvolutionGradArgs<T> args = {maps.data(), dy.data(), batch, channels, plane, nullptr, nullptr};
+  std::vector<T> workspace(args.workspace_size()), sums(args.groups() * args.sums_of_group()), found(taps + 1);
+  args.workspace = workspace.data();
+  args.sums = sums.data();
+  kernels.gate_convolution_backward(args);
+  for (size_t i = 0; i < sums.size(); ++i) found[i % args.sums_of_group() / kGateLanes<T>] += sums[i];
+  std::vector<double> expected(taps + 1);
+  for (const T gradient : dy) expected[taps] += gradient;
+  for_products(batch, channels, 1, plane,
+               [&](int64_t value, int64_t output, int64_t tap) { expected[tap] += double(maps[value]) * dy[output]; });
+  check("gradient of the parameters of a gate", found, expected, kTolerance<T>);
+}
+
+template <typename T>
+void test_gate_convolutions(const Kernels<T>& kernels, const std::string& name) {
+  // maps smaller than the kernel, and that fill no vector, one, and several; batches for one group and for several
+  for (const PaddedPlane& plane : {PaddedPlane{1, 1, 7}, {1, 1, 1}, {2, 5, 7}, {4, 13, 3}, {14, 14, 7}, {21, 33, 5}}) {
+    for (const int64_t batch : {1, 3, 80}) {
+      context = name + ", " + std::to_string(batch) + " x " + std::to_string(plane.height) + " x " +
+                std::to_string(plane.width) + ", kernel of " + std::to_string(plane.side);
+      for (const int64_t channels : {1, 2, 3}) {
+        test_gate_convolution(kernels, batch, channels, 1, plane);
+        test_gate_convolution(kernels, batch, 1, channels, plane);
+        test_gate_convolution_backward(kernels, batch, channels, plane);
+      }
+    }
+  }
+}
+
 // ---------------------------------------------------------------------------------------------------- inference
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
@@ -309,24 +380,11 @@ void test_channel_gate(const InferenceKernels& kernels, int64_t batch, int64_t c
   check("channel gate", gate, expected, 1e-5);
 }
 
-void test_spatial_gate(const InferenceKernels& kernels, int64_t batch, int64_t height, int64_t width, int64_t side) {
-  const auto maps = random_values<float>(batch * 2 * height * width), weight = random_values<float>(2 * side * side);
-  SpatialGateArgs args = {maps.data(), weight.data(), 0.3f, -0.1f, batch, height, width, side, nullptr, nullptr};
-  std::vector<float> workspace(args.workspace_size()), gate(batch * height * width);
-  args.workspace = workspace.data();
-  args.gate = gate.data();
-  kernels.spatial_gate(args);
-  std::vector<double> expected(gate.size());
-  for (size_t i = 0; i < gate.size(); ++i) {
-    const int64_t n = i / (height * width), y = i / width % height, x = i % width;
-    double sum = 0;
-    for (int64_t k = 0; k < 2 * side * side; ++k) {
-      const int64_t row = y + k / side % side - side / 2, column = x + k % side - side / 2;
-      if (row < 0 || row >= height || column < 0 || column >= width) continue;
-      sum += double(weight[k]) * maps[((n * 2 + k / (side * side)) * height + row) * width + column];
-    }
-    expected[i] = sigmoid(sum * args.factor + args.shift);
-  }
+void test_spatial_gate(const InferenceKernels& kernels, int64_t size) {
+  std::vector<float> gate = random_values<float>(size);
+  std::vector<double> expected(size);
+  for (int64_t i = 0; i < size; ++i) expected[i] = sigmoid(gate[i] * 0.3 - 0.1);
+  kernels.spatial_gate({0.3f, -0.1f, size, gate.data()});
   check("spatial gate", gate, expected, 1e-5);
 }
 
@@ -475,11 +533,7 @@ void test_inference(const InferenceKernels& kernels, const std::string& name) {
   test_channel_gate(kernels, 1, 64, 4);
   test_channel_gate(kernels, 3, 80, 5);
   test_channel_gate(kernels, 40, 128, 64);
-  for (const int64_t side : {1, 3, 7}) {
-    test_spatial_gate(kernels, 2, 7, 5, side);
-    test_spatial_gate(kernels, 1, 16, 33, side);
-  }
-  test_spatial_gate(kernels, 3, 80, 80, 7);
+  for (const int64_t size : {1, 35, 20000}) test_spatial_gate(kernels, size);
   for (const Shape shape : {Shape{2, 16, 35}, {1, 80, 81}, {3, 64, 1}, {2, 256, 2100}}) {
     test_integers<int8_t>(kernels, shape);
     test_integers<uint8_t>(kernels, shape);
@@ -496,6 +550,8 @@ int main() {
     }
     test_layouts<float>(variant->f32, std::string(variant->name) + ", f32");
     test_layouts<double>(variant->f64, std::string(variant->name) + ", f64");
+    test_gate_convolutions<float>(variant->f32, std::string(variant->name) + ", f32");
+    test_gate_convolutions<double>(variant->f64, std::string(variant->name) + ", f64");
     test_inference(variant->inference, variant->name);
   }
   for (const Winograd* each : {&avx2_winograd, &avx512_winograd}) {
