@@ -20,7 +20,7 @@ from .fusion import fuse_convolutions
 from .library import INFERENCE_NAMES, PREFIX, load
 from .status import requested_backend
 
-_LOCK = threading.Lock()
+_LOCK = threading.RLock()
 _FLOAT32 = (np.float32, 'float32', np.dtype('float32'))
 
 
@@ -30,12 +30,12 @@ class InferenceGraph:
     Args:
         block: a block that MXNet has just built the cache of, on the CPU.
         names: the inputs of the graph of that cache.
-        trace: traces the graph for inference, before convolutions are fused.
+        trace: traces the graph for inference of the arguments of a call, before convolutions are fused.
     """
 
-    def __init__(self, block: HybridBlock, names: List[str], trace: Callable[[], mx.sym.Symbol]) -> None:
+    def __init__(self, block: HybridBlock, names: List[str], trace: Callable[..., mx.sym.Symbol]) -> None:
         self._cached_op, self._known = block._cached_op, dict(zip(names, block._cached_op_args))
-        self._trace: Optional[Callable[[], mx.sym.Symbol]] = trace
+        self._trace: Optional[Callable[..., mx.sym.Symbol]] = trace
         self._fused_op: Optional[mx.nd.CachedOp] = None
         self._arguments: List[Tuple[bool, Any]] = []
 
@@ -55,14 +55,14 @@ class InferenceGraph:
             return None
         if block._cached_op is not self._cached_op:
             return None
-        if self._trace is not None:
-            with _LOCK:
-                self._build(block)
-        if self._fused_op is None:
-            return None
         flat, form = _flatten(args, 'input')
         arrays = [array for array in flat if array is not None]
         if form != block._in_format or not all(map(_is_float32_on_cpu, arrays)):
+            return None
+        if self._trace is not None:
+            with _LOCK:
+                self._build(block, args)
+        if self._fused_op is None:
             return None
         if not all(is_data or argument.dtype in _FLOAT32 for is_data, argument in self._arguments):
             return None
@@ -70,11 +70,11 @@ class InferenceGraph:
         outputs = self._fused_op(*inputs)
         return [_regroup([outputs] if isinstance(outputs, mx.nd.NDArray) else outputs, block._out_format)]
 
-    def _build(self, block: HybridBlock) -> None:
+    def _build(self, block: HybridBlock, args: Tuple[Any, ...]) -> None:
         trace, usable = self._trace, requested_backend() == 'auto' and load() is not None
         if trace is None:  # another thread was faster
             return
-        fused = _fused(trace()) if usable else None
+        fused = _fused(trace(*args)) if usable else None
         if fused is not None and self._known.keys() >= set(fused.list_inputs()):
             self._arguments = [self._known[name] for name in fused.list_inputs()]
             places: Tuple[List[int], List[int]] = ([], [])

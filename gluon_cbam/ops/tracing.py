@@ -172,7 +172,7 @@ def _build_two_graphs(block: HybridBlock, build_cache: Callable[..., None], *arg
         if differs:  # the graph that runs, or a part of it after a failure, must not be exported
             block._cached_graph = kept
     if _on_cpu(args):
-        trace = partial(_trace_for_inference, block, *args)
+        trace = partial(_trace_for_inference, block)
         object.__setattr__(block, '_inference_graph', InferenceGraph(block, running[1].list_inputs(), trace))
     if differs:
         with _tracing_for(_EXPORT):
