@@ -28,7 +28,8 @@ def test_an_identity_gate_keeps_the_outputs(tmp_path):
     net.collect_params('.*cbam').initialize()
     assert np.array_equal(net(X).asnumpy(), before)
     net.hybridize(static_alloc=True, static_shape=True)
-    assert np.abs(net(X).asnumpy() - before).max() <= 1e-5
+    # the graph of inference folds BatchNorm into convolutions, so that it rounds differently
+    assert np.abs(net(X).asnumpy() - before).max() <= 3e-6 * np.abs(before).max()
     net.load_parameters(str(tmp_path / 'plain.params'), allow_missing=True)
     gate = net.layer1[0].bn2._children['attention'].channel.fc2.bias
     gate.set_data(gate.data() + 1)
