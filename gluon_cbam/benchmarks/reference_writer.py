@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import Dict, Iterator
+from typing import Dict, Iterator, Set
 
 import mxnet as mx
 import numpy as np
@@ -48,13 +48,26 @@ def write(context: BenchmarkContext) -> Iterator[Workload]:
 def _randomize(net: mx.gluon.HybridBlock) -> None:
     """Give a network weights with which rounding stays rounding: it is 1e-6 of the largest output."""
     random = np.random.RandomState(0)
+    fixed = _fixed_gammas(net)
     for name, parameter in net._collect_params_with_prefix().items():
         limits, shape = _RANGES.get(name.rpartition('.')[2]), parameter.shape
-        if limits and not (name.endswith('gamma') and parameter.grad_req == 'null'):  # such a gamma counts as 1
+        if limits and parameter.name not in fixed:
             parameter.set_data(mx.nd.array(random.uniform(*limits, shape)))
         elif len(shape) > 1:
             deviation = np.sqrt(_GAIN / np.prod(shape[1:]))
             parameter.set_data(mx.nd.array(random.standard_normal(shape) * deviation))
+
+
+def _fixed_gammas(net: mx.gluon.Block) -> Set[str]:
+    """The names of the gammas that count as 1, whatever their values are."""
+    found: Set[str] = set()
+
+    def add(block: mx.gluon.Block) -> None:
+        if isinstance(block, mx.gluon.nn.BatchNorm) and block._kwargs['fix_gamma']:
+            found.add(block.gamma.name)
+
+    net.apply(add)
+    return found
 
 
 def _weights(net: mx.gluon.HybridBlock) -> Dict[str, Dict[str, np.ndarray]]:

@@ -23,7 +23,7 @@ class LoadedNetwork:
     """A network and what belongs to it.
 
     Attributes:
-        net: the network, hybridized, on its contexts.
+        net: the network, hybridized, on its contexts. Its parameters take no gradients (``grad_req`` is ``null``).
         name: the name of the network.
         classes: number of outputs.
         class_names: the names of the classes, in the order of the outputs, or None.
@@ -99,6 +99,7 @@ def load_network(
     )
     net = model.build()
     net.check_input((1, net._in_channels or 3, *model.preprocessing.shape))
+    net.collect_params().setattr('grad_req', 'null')  # gradients would take as much memory as the parameters
     model.initialize(net, ctx)
     task = task or (model.card.task if model.card else None) or _task_of(net)
     if features is not None:

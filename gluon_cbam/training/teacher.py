@@ -67,7 +67,6 @@ def open_teacher(taught: Taught, model: ResolvedModel, task: Task, ctx: List[mx.
         teacher = Teacher(network, network.params_sha256 or '')
         task.check_network(network.net, f'the teacher {network.name}', network.classes)
         network.net.check_input((1, network.preprocessing.channels, *height_width(size)))
-        network.net.collect_params().setattr('grad_req', 'null')
     _check(teacher.network, taught.weights, model, task)
     return teacher
 

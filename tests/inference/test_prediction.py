@@ -106,6 +106,12 @@ def test_predictions_of_files_and_records_equal_evaluation(network, val, batch_s
         assert [prediction.name for prediction in predictions] == names
 
 
+def test_a_loaded_network_holds_no_gradients(network):
+    for parameter in network.net.collect_params().values():
+        with pytest.raises(RuntimeError, match="grad_req='null'"):
+            parameter.grad()
+
+
 def test_predictions_of_odd_images_equal_evaluation(network, tmp_path):
     with RecordWriter(tmp_path / 'odd.rec') as writer:
         for name in sorted(READABLE):
