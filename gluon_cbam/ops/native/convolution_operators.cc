@@ -3,7 +3,7 @@
 //   _cbam_convolution(data, weight, ...) -> MXNet's Convolution, whose parameters, shapes and types it has
 //
 // It runs Winograd's algorithm where that is faster than oneDNN's convolution, and oneDNN's everywhere else.
-#include "winograd_arrays.h"
+#include "convolution_arrays.h"
 
 namespace cbam {
 namespace {

@@ -11,7 +11,7 @@
 #include <mutex>
 
 #include "mxnet_convolution.h"
-#include "winograd_arrays.h"
+#include "convolution_arrays.h"
 
 namespace cbam {
 namespace {

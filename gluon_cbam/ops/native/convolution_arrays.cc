@@ -1,4 +1,4 @@
-#include "winograd_arrays.h"
+#include "convolution_arrays.h"
 
 namespace cbam {
 
