@@ -55,7 +55,8 @@ python_use_unqualified_type_names = True
 # every reference to something of this package must resolve; these are defined elsewhere
 nitpicky = True
 _ELSEWHERE = (
-    r'mx|mxnet|np|npt|numpy|nn|gluon|init|gluoncv|onnx|onnxruntime|openvino|click|cv2|yaml|requests|tqdm|matplotlib'
+    r'mx|mxnet|np|npt|numpy|nn|gluon|init|gluoncv|torch|onnx|onnxruntime|openvino|'
+    r'click|cv2|yaml|requests|tqdm|matplotlib'
 )
 _STANDARD = (
     r'abc|typing|module|argparse|array|collections|concurrent|contextlib|ctypes|dataclasses|io|logging|multiprocessing|os|pathlib|pickle|pickletools|'
