@@ -16,10 +16,9 @@ from gluon_cbam.data.records.recordio import RecordFile
 
 from .labels import to_boxes
 from .objects import CROWD_COLUMN, DIFFICULT_COLUMN, Objects, read_objects
+from .reading import MAX_SIDE
 from .segmentation_files import read_objects_of
 from .table import Boxes
-
-_SIDES = 1 << 24  # float32 has all whole numbers below it
 
 
 class BoxRecords:
@@ -179,7 +178,7 @@ class BoxRecords:
             number: index of the record, from 0.
         """
         width, height = self._sizes[number].tolist()
-        return (int(height), int(width)) if 0 < width < _SIDES and 0 < height < _SIDES else None
+        return (int(height), int(width)) if 0 < width < MAX_SIDE and 0 < height < MAX_SIDE else None
 
 
 def record_size(records: RecordFile, number: int, where: str) -> Tuple[int, int]:
