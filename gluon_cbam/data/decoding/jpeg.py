@@ -54,14 +54,13 @@ def decode_jpeg(image: bytes, header: ImageHeader) -> Optional[np.ndarray]:
     Raises:
         Damaged: entropy-coded data are missing or corrupt.
     """
-    inks = header.channels == _INKS
     try:
-        pixels = simplejpeg.decode_jpeg(image, 'CMYK' if inks else 'RGB')
+        pixels = simplejpeg.decode_jpeg(image, 'CMYK' if header.channels == _INKS else 'RGB')
     except ValueError as error:
         if str(error).startswith(_DAMAGE) and not str(error).startswith(_HARMLESS):
             raise Damaged(str(error)) from None
     else:
-        if header.upright and not inks:
+        if _is_plain(header):
             return pixels
     return cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB)  # turns the image; knows inks
 
@@ -81,7 +80,7 @@ def decode_rows(image: bytes, header: ImageHeader, rows: int, fast: bool = False
         (at least ``rows``, W, 3) uint8 RGB; None where :func:`decode_jpeg` must decode it, perhaps since it is damaged.
     """
     begin = _begin(image, header, rows)
-    if begin is None and (not fast or not header.upright or header.channels == _INKS):
+    if begin is None and not (fast and _is_plain(header)):
         return None
     data, height = begin or (image, header.height)
     return _decoded(data, height, header.width, 'RGB', _FAST if fast else {})
@@ -102,12 +101,17 @@ def decode_reduced(image: bytes, header: ImageHeader, height: float, width: floa
     """
     least = max(height / header.height, width / header.width)
     eighths = next((each for each in _EIGHTHS if each >= 8 * least), None)
-    if eighths is None or not header.upright or header.channels == _INKS:
+    if eighths is None or not _is_plain(header):
         return None
     data, rows = _begin(image, header, rows + _BLOCK) or (image, header.height)
     size = -(-rows * eighths // 8), -(-header.width * eighths // 8)
     pixels = _decoded(data, *size, 'RGBA', {'min_height': size[0], 'min_width': size[1], **_FAST})
     return None if pixels is None else Reduced(pixels, eighths / 8)
+
+
+def _is_plain(header: ImageHeader) -> bool:
+    """Whether pixels are RGB as they are decoded, neither to be turned nor of inks."""
+    return header.upright and header.channels != _INKS
 
 
 def _begin(image: bytes, header: ImageHeader, rows: int) -> Optional[Tuple[bytearray, int]]:
@@ -117,7 +121,7 @@ def _begin(image: bytes, header: ImageHeader, rows: int) -> Optional[Tuple[bytea
     the row that follows them.
     """
     frame = header.sequential
-    if frame is None or not header.upright or header.channels == _INKS:
+    if frame is None or not _is_plain(header):
         return None
     needed = -(-(rows + frame.unit // 4) // frame.unit) * frame.unit
     if needed >= header.height:

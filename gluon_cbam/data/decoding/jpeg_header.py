@@ -63,7 +63,7 @@ def read_jpeg(image: bytes) -> ImageHeader:
 def _sequential(image: bytes, frame_at: int, channels: int) -> SequentialFrame:
     """What a frame at an offset, with all channels in one scan, states about its rows."""
     factors = image[frame_at + 9 : frame_at + 9 + 3 * channels : 3]  # of each channel: those across and down
-    return SequentialFrame(frame_at + 3, 8 * max(1, *(factor & 15 for factor in factors), 1))
+    return SequentialFrame(frame_at + 3, 8 * max([1, *(factor & 15 for factor in factors)]))
 
 
 def _checked(
