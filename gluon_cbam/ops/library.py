@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import threading
+import time
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import NamedTuple, Optional
@@ -42,6 +43,9 @@ CONVOLUTION = 'convolution'
 """The operator in native/convolution_operators.cc."""
 FUSED_CONVOLUTION = 'fused_convolution'
 """The operator in native/fused_convolution_operators.cc, of graphs that :mod:`.fusion` writes."""
+
+_PATIENCE = 60  # seconds
+_ATTEMPT = 200  # milliseconds
 
 
 class Library(NamedTuple):
@@ -105,7 +109,7 @@ def open_library() -> Library:
     # the operators need the symbols of mxnet's library, which Python loads without exporting them
     ctypes.CDLL(_LIB._name, mode=ctypes.RTLD_GLOBAL)
     try:
-        library = ctypes.CDLL(str(LIBRARY))
+        library = ctypes.PyDLL(str(LIBRARY))  # keeps the GIL, so that no other thread starts an operator
     except OSError as error:
         raise DependencyError(f'the compiled operators cannot be loaded ({error}): {REPAIR}') from None
     if not hasattr(library, 'cbam_register'):
@@ -117,7 +121,7 @@ def open_library() -> Library:
             f'{LIMIT}={forced_instructions()} in the environment: this processor has {instructions} at most; name '
             'that, or leave the variable out'
         )
-    library.cbam_register()
+    _register(library)
     nd, sym = SimpleNamespace(), SimpleNamespace()
     for name in (*NAMES, *INFERENCE_NAMES, *GATE_CONVOLUTIONS, CONVOLUTION):
         handle = _handle(name)
@@ -125,6 +129,21 @@ def open_library() -> Library:
         setattr(sym, name, _make_symbol_function(handle, PREFIX + name, name))
     _handle(FUSED_CONVOLUTION)
     return Library(nd, sym, instructions)
+
+
+def _register(library: ctypes.PyDLL) -> None:
+    """Add the operators to mxnet's while none of these runs, see native/operators.cc.
+
+    The GIL is given up between attempts, since operators that are written in Python need it.
+    """
+    end = time.monotonic() + _PATIENCE
+    while not library.cbam_register(_ATTEMPT):
+        if time.monotonic() > end:
+            raise DependencyError(
+                f'operators of mxnet ran {_PATIENCE} s without a pause, in which the compiled ones could be added: '
+                'call gluon_cbam.ops.library.load() before these are started'
+            )
+        time.sleep(0.001)
 
 
 def _handle(name: str) -> OpHandle:

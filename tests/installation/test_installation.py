@@ -29,7 +29,7 @@ build = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(build)
 assert build.fault(pathlib.Path(library)) == ''
 mxnet = ctypes.CDLL(libmxnet, mode=ctypes.RTLD_GLOBAL)
-ctypes.CDLL(library).cbam_register()
+assert ctypes.CDLL(library).cbam_register(60_000)
 handle = ctypes.c_void_p()
 assert mxnet.NNGetOpHandle(b'_cbam_global_pool', ctypes.byref(handle)) == 0 and handle
 print('%d.%d' % sys.version_info[:2], 'registered')

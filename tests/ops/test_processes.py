@@ -69,6 +69,29 @@ assert np.abs(mx.nd.concat(*batches, dim=0).asnumpy() - expected).max() <= 1e-4
 print('the same')
 """
 
+# operators are added while one of MXNet runs, which is written in Python
+_LOAD_WHILE_BUSY = """
+import gluon_cbam, time
+import mxnet as mx
+from gluon_cbam.ops import library
+library._PATIENCE = SECONDS
+done = []
+class Slow(mx.operator.CustomOp):
+    def forward(self, is_train, req, in_data, out_data, aux):
+        time.sleep(1)
+        self.assign(out_data[0], req[0], in_data[0])
+        done.append(time.monotonic())
+@mx.operator.register('slow')
+class SlowProp(mx.operator.CustomOpProp):
+    def create_operator(self, ctx, shapes, types):
+        return Slow()
+mx.nd.Custom(mx.nd.ones(3), op_type='slow')
+loaded = library.load()
+assert not loaded or done, 'added while an operator ran'
+mx.nd.waitall()
+print('added afterwards' if loaded else 'not added')
+"""
+
 
 def _digest(python, **variables):
     process = python(_DIGEST, env={'OMP_NUM_THREADS': '1', **variables})
@@ -90,3 +113,13 @@ def test_after_a_fork(operators, python):
     code = _FORK.replace('SHAPE', '(3, 28, 28)')
     process = python(code, env={'OMP_NUM_THREADS': '2'})
     assert process.stdout == 'the same\n', process.stderr
+
+
+@pytest.mark.parametrize(
+    ('patience', 'outcome', 'warning'), [(60, 'added afterwards', ''), (0.1, 'not added', 'ran 0.1 s without a pause')]
+)
+def test_operators_are_added_while_none_runs(patience, outcome, warning, operators, python):
+    """MXNet 1.9.1 copies its table of operators without a lock whenever one runs; it would write behind the copy."""
+    process = python(_LOAD_WHILE_BUSY.replace('SECONDS', str(patience)))
+    assert process.stdout == f'{outcome}\n', process.stderr
+    assert warning in process.stderr

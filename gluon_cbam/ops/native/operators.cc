@@ -8,6 +8,11 @@
 // x is returned, in place, as the input of the next operator: the gradients of x are then accumulated in one chain, in
 // which each operator adds its own in place; otherwise each would write a map, and MXNet would add these. Where x is an
 // output of BatchNorm, it is not kept for the backward pass, see normalization.h.
+#include <mxnet/c_api.h>
+#include <unistd.h>
+
+#include <chrono>
+
 #include "normalization.h"
 
 namespace cbam {
@@ -319,15 +324,33 @@ void register_scales() {
   register_scale<Scale<kChannel, kSpatial, true, true>>();
 }
 
+// Waits until MXNet runs no operator; false where it takes longer than this.
+bool is_idle_within(int milliseconds) {
+  const auto idle = std::make_shared<std::atomic<bool>>(false);
+  std::thread([idle] {
+    MXNDArrayWaitAll();
+    *idle = true;
+  }).detach();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+  while (!*idle && std::chrono::steady_clock::now() < end) usleep(50);
+  return *idle;
+}
+
 }  // namespace
 }  // namespace cbam
 
 extern "C" {
 
-// Adds the operators to MXNet's. Further calls do nothing, since MXNet aborts a process that adds an operator again.
-void cbam_register() {
+// Adds the operators to MXNet's once no operator runs; 0 where some still run after the given time. Further calls do
+// nothing, since MXNet aborts a process that adds an operator again.
+//
+// A bug of MXNet 1.9.1: for each operator that it runs, it copies the table of TIsMKLDNN without a lock. One that is
+// added meanwhile is written behind the copy, into another object of the heap. The caller has to keep other threads
+// from starting operators.
+int cbam_register(int milliseconds) {
   static bool done = false;
-  if (done) return;
+  if (done) return 1;
+  if (!cbam::is_idle_within(milliseconds)) return 0;
   done = true;
   cbam::register_global_pool();
   cbam::register_channel_pool<true, true>();
@@ -342,6 +365,7 @@ void cbam_register() {
   cbam::register_quantized();
   cbam::register_convolution();
   cbam::register_fused_convolution();
+  return 1;
 }
 
 // The name of the instruction set in use.
