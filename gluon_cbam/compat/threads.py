@@ -35,13 +35,20 @@ def physical_cores() -> int:
 
 
 def set_default() -> None:
-    """Set ``OMP_NUM_THREADS`` to the number of physical cores, unless the user chose a number of threads.
+    """Set the threads of mxnet, unless the user did.
 
-    By default, mxnet uses half of the CPUs that it detects, on the assumption that each core has two hyper-threads.
-    Without hyper-threads, this halves its speed (measured: ResNet-50, 2 cores, 352 instead of 180 ms).
+    ``OMP_NUM_THREADS`` becomes the number of physical cores. By default, mxnet uses half of the CPUs that it detects,
+    on the assumption that each core has two hyper-threads. Without hyper-threads, this halves its speed (measured:
+    ResNet-50, 2 cores, 352 instead of 180 ms).
+
+    ``MXNET_CPU_PARALLEL_SIZE``, the size from which arrays are copied by several threads, becomes larger than any. The
+    copy from numpy runs in the thread that calls it, which then has a team of threads besides that of the operators;
+    libgomp counts more threads than CPUs, and lets both teams sleep instead of wait (measured: a single image of
+    CBAM-ResNet-50 takes 40 instead of 20 ms from the first such copy on, and a training step is 5% longer).
     """
     if 'MXNET_OMP_MAX_THREADS' not in os.environ:
         os.environ.setdefault('OMP_NUM_THREADS', str(physical_cores()))
+    os.environ.setdefault('MXNET_CPU_PARALLEL_SIZE', str(2**31 - 1))
 
 
 @contextmanager

@@ -102,6 +102,21 @@ def test_threads_default_to_the_physical_cores(python):
     assert python(code, env={'OMP_NUM_THREADS': '7'}).stdout.strip() == '7'
 
 
+def test_copies_from_numpy_start_no_threads(python):
+    """The thread that copies would get a team besides that of the operators, and both would sleep instead of wait."""
+    code = (
+        'import gluon_cbam, mxnet as mx, numpy as np, os\n'
+        'mx.nd.ones((1000, 1000)).wait_to_read()\n'
+        'before = len(os.listdir("/proc/self/task"))\n'
+        'mx.nd.array(np.zeros((1000, 1000), np.float32)).wait_to_read()\n'
+        'print(len(os.listdir("/proc/self/task")) - before)'
+    )
+    unset = 'import os; os.environ.pop("MXNET_CPU_PARALLEL_SIZE", None)\n'
+    assert python(unset + code, env={'OMP_NUM_THREADS': '2'}).stdout.strip() == '0'
+    process = python(code, env={'OMP_NUM_THREADS': '2', 'MXNET_CPU_PARALLEL_SIZE': '200000'})
+    assert process.stdout.strip() == '1', 'MXNET_CPU_PARALLEL_SIZE does not matter any more'
+
+
 def test_the_waiting_policy_is_set_for_mxnet_alone(python):
     code = 'import os; [os.environ.pop(n, None) for n in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")]\n{}\n'
     code += 'import gluon_cbam, mxnet; print([n for n in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT") if n in os.environ])'
