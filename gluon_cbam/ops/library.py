@@ -39,6 +39,8 @@ INFERENCE_NAMES = ('channel_gate', 'spatial_gate')
 """The operators without gradients, in native/quantized_operators.cc."""
 GATE_CONVOLUTIONS = ('gate_convolution', 'gate_convolution_bias')
 """The operators with gradients in native/gate_operators.cc, without and with a bias."""
+SGD_MOMENTUM = 'sgd_momentum'
+"""The operator in native/optimizer_operators.cc."""
 CONVOLUTION = 'convolution'
 """The operator in native/convolution_operators.cc."""
 FUSED_CONVOLUTION = 'fused_convolution'
@@ -123,7 +125,7 @@ def open_library() -> Library:
         )
     _register(library)
     nd, sym = SimpleNamespace(), SimpleNamespace()
-    for name in (*NAMES, *INFERENCE_NAMES, *GATE_CONVOLUTIONS, CONVOLUTION):
+    for name in (*NAMES, *INFERENCE_NAMES, *GATE_CONVOLUTIONS, SGD_MOMENTUM, CONVOLUTION):
         handle = _handle(name)
         setattr(nd, name, _make_ndarray_function(handle, PREFIX + name, name))
         setattr(sym, name, _make_symbol_function(handle, PREFIX + name, name))

@@ -182,6 +182,15 @@ struct GateConvolutionGradArgs {
   int64_t sums_of_group() const { return (channels * plane.side * plane.side + 1) * kGateLanes<T>; }
 };
 
+// momentum = decay * momentum - rate * (factor * gradient + weight_decay * weight); updated = weight + momentum
+template <typename T>
+struct SgdMomentumArgs {
+  const T *weight, *gradient;
+  int64_t count;
+  T rate, decay, factor, weight_decay;
+  T *momentum, *updated;  // updated may be weight
+};
+
 template <typename T>
 struct Kernels {
   void (*relayout)(Map<const T> from, Map<T> to);  // the same values in another layout
@@ -195,6 +204,7 @@ struct Kernels {
   void (*prelu_backward)(const PreluGradArgs<T>&);
   void (*gate_convolution)(const GateConvolutionArgs<T>&);
   void (*gate_convolution_backward)(const GateConvolutionGradArgs<T>&);
+  void (*sgd_momentum)(const SgdMomentumArgs<T>&);
 };
 
 // The kernels below are for inference.

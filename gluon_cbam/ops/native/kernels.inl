@@ -13,6 +13,7 @@ namespace CBAM_VARIANT {
 #include "scale.inl"
 #include "prelu.inl"
 #include "gate_convolution.inl"
+#include "sgd_momentum.inl"
 #include "gates.inl"
 #include "quantized.inl"
 // clang-format on
@@ -30,6 +31,7 @@ constexpr Kernels<T> kKernels = {
     prelu_backward<T>,
     gate_convolution<T>,
     gate_convolution_backward<T>,
+    sgd_momentum<T>,
 };
 
 constexpr InferenceKernels kInferenceKernels = {

@@ -362,6 +362,7 @@ int cbam_register(int milliseconds) {
   cbam::register_scales<true, true>();
   cbam::register_prelu();
   cbam::register_gate_convolution();
+  cbam::register_optimizer();
   cbam::register_quantized();
   cbam::register_convolution();
   cbam::register_fused_convolution();

@@ -192,6 +192,8 @@ inline void add_former_name(const nnvm::Op& op, const std::string& name) {
 void register_prelu();
 // Adds the operators of gate_operators.cc.
 void register_gate_convolution();
+// Adds the operator of optimizer_operators.cc.
+void register_optimizer();
 // Adds the operators of quantized_operators.cc.
 void register_quantized();
 // Adds the operators of convolution_operators.cc.

@@ -16,7 +16,46 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Tuple
 
 import mxnet as mx
 
+from gluon_cbam.ops.backend import native_operators
 from gluon_cbam.training.config.train_config import TrainConfig
+
+_ALL = 1 << 30  # arrays that an optimizer takes at once
+
+
+class SGD(mx.optimizer.SGD):
+    """Stochastic gradient descent with momentum: ``v = m v - lr (g + wd w); w = w + v``; one compiled operator on CPUs.
+
+    Args:
+        **kwargs: arguments of :class:`mxnet.optimizer.SGD`.
+    """
+
+    aggregate_num: int
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._together = self.aggregate_num  # arrays of a kernel of MXNet
+        if self._together:
+            self.aggregate_num = _ALL
+
+    def _update_impl(self, indices: Any, weights: Any, grads: Any, states: Any, multi_precision: bool = False) -> None:
+        """Update one parameter or a list of them; see :meth:`mxnet.optimizer.SGD.update`."""
+        if not isinstance(indices, (list, tuple)):
+            super()._update_impl(indices, weights, grads, states, multi_precision)
+            return
+        operators = native_operators(weights[0]) if self.momentum and not self.clip_gradient else None
+        if operators is None:
+            for first in range(0, len(indices), self._together):
+                part = (each[first : first + self._together] for each in (indices, weights, grads, states))
+                super()._update_impl(*part, multi_precision)
+            return
+        self._update_count(indices)
+        rates = list(zip(self._get_lrs(indices), self._get_wds(indices)))
+        settings = {
+            (lr, wd): mx.nd.array([lr, self.momentum, self.rescale_grad, wd], dtype=weights[0].dtype)
+            for lr, wd in set(rates)
+        }
+        for weight, grad, state, rate in zip(weights, grads, states, rates):
+            operators.sgd_momentum(weight, grad, state, settings[rate], out=weight)
 
 
 class NAG(mx.optimizer.NAG):
@@ -95,7 +134,7 @@ class _Row(NamedTuple):
 
 
 _OPTIMIZERS: Dict[str, _Row] = {
-    'sgd': _Row(mx.optimizer.SGD, _momentum),
+    'sgd': _Row(SGD, _momentum),
     'nag': _Row(NAG, _momentum),
     'adam': _Row(mx.optimizer.Adam, _adaptive),  # Kingma and Ba, ICLR 2015; the weight decay is part of the gradient
     'adamw': _Row(AdamW, _adaptive),
