@@ -265,25 +265,48 @@ constexpr auto tile_ending_of(const WinogradArgs& a) {
                                               : tile_from_points<true, Activation::kNone>;
 }
 
-// The layout of transformed weights is (outputs / kWide, point, inputs, kWide).
+// The kernels of weights (outputs, inputs, 3, 3); with `backward`, turned around, from the outputs to the inputs.
+struct Kernels {
+  // to[i][lane] is position i of the kernel from channel k to `channel` + lane.
+  void load(int64_t k, int64_t channel, float (*to)[kWide]) const {
+    for (int64_t lane = 0; lane < kWide; ++lane) {
+      const int64_t output = backward ? k : channel + lane, input = backward ? channel + lane : k;
+      const float* from = weight + 9 * (output * inputs + input);
+      const float factor = scale ? scale[output] : 1;
+      for (int64_t i = 0; i < 9; ++i) to[i][lane] = factor * from[backward ? 8 - i : i];
+    }
+  }
+
+  const float *weight, *scale;
+  int64_t inputs;
+  bool backward;
+};
+
+constexpr int64_t kDepth = 4;  // channels whose transformed kernels are written together; these fit in the L1 cache
+static_assert(kVector % kDepth == 0, "the channels are a multiple of kVector");
+
+// The layout of transformed weights is (outputs / kWide, point, inputs, kWide). The points of an input are often a
+// multiple of 4 KB apart and map to the same sets of a cache, so those of kDepth inputs are written in one run each.
 void transform(const float* weight, const float* scale, int64_t outputs, int64_t inputs, bool backward,
                float* transformed) {
+  const Kernels kernels{weight, scale, inputs, backward};
   const int64_t wide = (backward ? inputs : outputs) / kWide, inner = backward ? outputs : inputs;
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t block = 0; block < wide; ++block) {
-    for (int64_t k = 0; k < inner; ++k) {
-      for (int64_t first = 0; first < kWide; first += kVector) {
-        Vector kernel[9];
-        for (int64_t lane = 0; lane < kVector; ++lane) {
-          const int64_t other = block * kWide + first + lane;
-          const float* from = weight + 9 * (backward ? k * inputs + other : other * inputs + k);
-          const float factor = scale ? scale[backward ? k : other] : 1;
-          for (int64_t i = 0; i < 9; ++i) kernel[i][lane] = factor * from[backward ? 8 - i : i];
+    for (int64_t first = 0; first < inner; first += kDepth) {
+      Vector points[kPoints][kDepth][2];
+      for (int64_t k = 0; k < kDepth; ++k) {
+        alignas(Vector) float kernel[9][kWide];
+        kernels.load(first + k, block * kWide, kernel);
+        for (int64_t half = 0; half < 2; ++half) {
+          transform_square<3, kInput, to_weight_points>(
+              [&](int64_t i, int64_t j) { return L::load(kernel[i * 3 + j] + half * kVector); },
+              [&](int64_t i, int64_t j, Vector value) { points[i * kInput + j][k][half] = value; });
         }
-        float* to = transformed + (block * kPoints * inner + k) * kWide + first;
-        transform_square<3, kInput, to_weight_points>(
-            [&](int64_t i, int64_t j) { return kernel[i * 3 + j]; },
-            [&](int64_t i, int64_t j, Vector value) { L::store(to + (i * kInput + j) * inner * kWide, value); });
+      }
+      float* to = transformed + (block * kPoints * inner + first) * kWide;
+      for (int64_t point = 0; point < kPoints; ++point) {
+        std::memcpy(to + point * inner * kWide, points[point], sizeof(points[point]));
       }
     }
   }
