@@ -506,6 +506,29 @@ void test_winograd(const Winograd& winograd, int64_t batch, int64_t inputs, int6
   }
 }
 
+// ---------------------------------------------------------------------------------------------------- optimizers
+
+template <typename T>
+void test_sgd_momentum(const Kernels<T>& kernels, int64_t count) {
+  std::vector<T> weight = random_values<T>(count), momentum = random_values<T>(count);
+  const std::vector<T> gradient = random_values<T>(count);
+  std::vector<double> weights(count), momenta(count);
+  for (int64_t i = 0; i < count; ++i) {
+    momenta[i] = 0.75 * momentum[i] - 0.5 * (0.125 * gradient[i] + 0.25 * double(weight[i]));
+    weights[i] = weight[i] + momenta[i];
+  }
+  kernels.sgd_momentum(
+      {weight.data(), gradient.data(), count, T(0.5), T(0.75), T(0.125), T(0.25), momentum.data(), weight.data()});
+  check("momentum", momentum, momenta, kTolerance<T>);
+  check("weight", weight, weights, kTolerance<T>);
+}
+
+template <typename T>
+void test_optimizers(const Kernels<T>& kernels, const std::string& name) {
+  context = name + ", optimizers";
+  for (const int64_t count : {1, 15, 33, 200003}) test_sgd_momentum(kernels, count);
+}
+
 // --------------------------------------------------------------------------------------------------------- main
 
 bool is_available(const Variant& variant) {
@@ -552,6 +575,8 @@ int main() {
     test_layouts<double>(variant->f64, std::string(variant->name) + ", f64");
     test_gate_convolutions<float>(variant->f32, std::string(variant->name) + ", f32");
     test_gate_convolutions<double>(variant->f64, std::string(variant->name) + ", f64");
+    test_optimizers<float>(variant->f32, std::string(variant->name) + ", f32");
+    test_optimizers<double>(variant->f64, std::string(variant->name) + ", f64");
     test_inference(variant->inference, variant->name);
   }
   for (const Winograd* each : {&avx2_winograd, &avx512_winograd}) {
