@@ -1,6 +1,7 @@
 """Threads and forks, each in a process of its own."""
 
 import json
+import os
 
 import pytest
 
@@ -92,6 +93,19 @@ mx.nd.waitall()
 print('added afterwards' if loaded else 'not added')
 """
 
+# the CPUs of the first thread, and how many threads have one CPU each, after an inference
+_BOUND = """
+import gluon_cbam, os
+import mxnet as mx
+net = gluon_cbam.get_model('cifar_cbam_resnet18', widen=0.25)
+net.initialize()
+net.hybridize(static_alloc=True, static_shape=True)
+net(mx.nd.zeros((1, 3, 32, 32))).wait_to_read()
+own = [cpus for cpus in (os.sched_getaffinity(int(each)) for each in os.listdir('/proc/self/task')) if len(cpus) == 1]
+assert len(own) == len(set().union(*own)), 'two threads share a CPU'
+print(len(os.sched_getaffinity(0)), len(own))
+"""
+
 
 def _digest(python, **variables):
     process = python(_DIGEST, env={'OMP_NUM_THREADS': '1', **variables})
@@ -123,3 +137,15 @@ def test_operators_are_added_while_none_runs(patience, outcome, warning, operato
     process = python(_LOAD_WHILE_BUSY.replace('SECONDS', str(patience)))
     assert process.stdout == f'{outcome}\n', process.stderr
     assert warning in process.stderr
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason='there is one CPU')
+@pytest.mark.parametrize(
+    ('more_threads', 'variables', 'bound'),
+    [(0, {}, True), (-1, {}, False), (0, {'OMP_PROC_BIND': 'false'}, False), (0, {'CBAM_KERNELS': 'plain'}, False)],
+)
+def test_a_thread_for_each_cpu_is_bound_to_it(more_threads, variables, bound, operators, python):
+    """Those of the operators; the first thread, whose CPUs others inherit, keeps all."""
+    cpus = len(os.sched_getaffinity(0))
+    process = python(_BOUND, env={'OMP_NUM_THREADS': str(cpus + more_threads), **variables})
+    assert process.stdout.split() == [str(cpus), str(cpus if bound else 0)], process.stderr
