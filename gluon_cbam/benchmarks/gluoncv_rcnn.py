@@ -1,14 +1,13 @@
 """GluonCV's Faster R-CNN on the pyramid of ours, with its anchors, numbers and classes; see :mod:`.gluoncv_maps`.
 
-Two faults of GluonCV are mended, without which it does not run, or not to the same outputs twice: its anchors need
-``numpy.float``, and its RoIs of other levels are left as the memory was by the operator of MXNet on the CPU. Here every
-RoI is pooled from every map, and the one of its level is taken.
+A fault of GluonCV is mended, without which it has not the same outputs twice: its RoIs of other levels are left as the
+memory was by the operator of MXNet on the CPU. Here every RoI is pooled from every map, and the one of its level is
+taken.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import Any, Callable, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, List, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -22,26 +21,6 @@ from .gluoncv_maps import Maps, detector_on
 
 _STAGES = (2, 6)  # the levels of the pyramid, of strides 4 to 64
 _CANONICAL, _AT = 224.0, 4  # a RoI of this size is pooled from this level
-
-
-class _Numpy:
-    """numpy with ``float``."""
-
-    float = float
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
-
-
-@contextmanager
-def _numpy_float() -> Iterator[None]:
-    from gluoncv.model_zoo.rcnn.rpn import anchor
-
-    anchor.np = _Numpy()
-    try:
-        yield
-    finally:
-        anchor.np = np
 
 
 def network(context: BenchmarkContext) -> HybridBlock:
@@ -66,16 +45,15 @@ def network(context: BenchmarkContext) -> HybridBlock:
     for _ in range(2):
         head.add(nn.Dense(1024), nn.Activation('relu'))
     names, scales = [str(number) for number in range(context.classes)], tuple(size / 16 for size in row.anchor_sizes)
-    with _numpy_float():
-        return Mended(
-            Maps(detector_on(context, row.backbone, frozen=True)), None, names, head,
-            min_stage=_STAGES[0], max_stage=_STAGES[1], nms_thresh=row.nms_threshold, nms_topk=-1, post_nms=-1,
-            roi_size=(row.roi_size,) * 2, strides=row.strides, rpn_channel=row.region_channels, base_size=16,
-            scales=scales, ratios=row.ratios, alloc_size=(256, 256), rpn_train_pre_nms=row.training_candidates,
-            rpn_train_post_nms=row.training_proposals, rpn_test_pre_nms=row.test_candidates,
-            rpn_test_post_nms=row.proposals, rpn_min_size=row.smallest_proposal, per_device_batch_size=context.batch,
-            num_sample=row.samples,
-        )  # fmt: skip
+    return Mended(
+        Maps(detector_on(context, row.backbone, frozen=True)), None, names, head,
+        min_stage=_STAGES[0], max_stage=_STAGES[1], nms_thresh=row.nms_threshold, nms_topk=-1, post_nms=-1,
+        roi_size=(row.roi_size,) * 2, strides=row.strides, rpn_channel=row.region_channels, base_size=16,
+        scales=scales, ratios=row.ratios, alloc_size=(256, 256), rpn_train_pre_nms=row.training_candidates,
+        rpn_train_post_nms=row.training_proposals, rpn_test_pre_nms=row.test_candidates,
+        rpn_test_post_nms=row.proposals, rpn_min_size=row.smallest_proposal, per_device_batch_size=context.batch,
+        num_sample=row.samples,
+    )  # fmt: skip
 
 
 def _pooled(
