@@ -201,8 +201,7 @@ void run(const Settings& settings, const OpContext& context, const Arrays& in, c
 void forward(const NodeAttrs& attributes, const OpContext& context, const Arrays& in, const Requests& requests,
              const Arrays& out) {
   CHECK(!context.is_train) << "a fused convolution is for inference only";
-  static thread_local const bool bound = bind_team();
-  (void)bound;
+  bind_team_once();
   if (requests[0] == mxnet::kNullOp) return;
   const Settings& settings = settings_of(attributes);
   if (is_whole(out[0], requests[0])) {

@@ -26,12 +26,10 @@ bool is_placed_by_user() { return std::getenv("OMP_PROC_BIND") || std::getenv("G
 // What the first thread of a process starts inherits its CPUs.
 bool is_first_thread() { return syscall(SYS_gettid) == getpid(); }
 
-}  // namespace
-
-bool bind_team() {
+void bind_team() {
   const std::vector<int> cpus = usable_cpus();
   const int count = static_cast<int>(cpus.size());
-  if (count < 2 || omp_get_max_threads() != count || is_placed_by_user() || is_first_thread()) return false;
+  if (count < 2 || omp_get_max_threads() != count || is_placed_by_user() || is_first_thread()) return;
 #pragma omp parallel num_threads(count)
   {
     cpu_set_t own;
@@ -39,7 +37,15 @@ bool bind_team() {
     CPU_SET(cpus[omp_get_thread_num()], &own);
     sched_setaffinity(0, sizeof(own), &own);
   }
-  return true;
+}
+
+}  // namespace
+
+void bind_team_once() {
+  static thread_local bool done = false;
+  if (done) return;
+  done = true;
+  bind_team();
 }
 
 }  // namespace cbam

@@ -1,5 +1,6 @@
-"""The optimizers by name, on MXNet's update operators; MXNet's own classes where they do what their papers say.
+"""The optimizers by name, on MXNet's update operators and a compiled one of SGD.
 
+MXNet's own classes are used where they do what their papers say.
 MXNet 1.9.1 has no class for AdamW, only its operators. Its NAG computes the weight decay of the momentum from the
 weight that it has just written. Its LARS scales the momentum by the change of the learning rate, but counts a change
 only for the first few parameters of the first device, so that the devices' weights diverge; and it recognizes biases,
